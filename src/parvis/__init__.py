@@ -1,0 +1,3 @@
+"""Parvis: an open territory platform."""
+
+__version__ = "0.1.0"
