@@ -1,0 +1,83 @@
+"""What a writer asks for, and what became of it."""
+
+from enum import Enum, auto
+
+import msgspec
+
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.kernel.errors import ParvisError
+
+
+class Mode(Enum):
+    """How a change meets what is stored (NGSI-LD 1.9.1, the clause in brackets)."""
+
+    CREATE = auto()  # fails where the entity exists (5.6.1)
+    UPSERT_REPLACE = auto()  # create, or replace all attributes (5.6.8, default)
+    UPSERT_UPDATE = auto()  # create, or overwrite the attributes given (5.6.8, options=update)
+    APPEND = auto()  # entity must exist; overwrite or add (5.6.3)
+    APPEND_NEW = auto()  # entity must exist; add only what is not there (5.6.3, options=noOverwrite)
+    UPDATE = auto()  # entity must exist; overwrite only what is there (5.6.2)
+    UPDATE_NEW = auto()  # batch update, noOverwrite (5.6.9)
+    REPLACE = auto()  # entity must exist; replace all attributes (5.6.18)
+    MERGE = auto()  # entity must exist; JSON merge patch (5.6.17)
+    PATCH_ATTRIBUTE = auto()  # the instance must exist; merge the members given into it (5.6.4)
+    REPLACE_ATTRIBUTE = auto()  # the attribute must exist; replace that instance (5.6.19)
+    DELETE = auto()  # the entity (5.6.6)
+    DELETE_ATTRIBUTE = auto()  # the instances named in `removals` (5.6.5)
+
+
+ALL_DATASETS = "*"
+"""In a removal: every instance of the attribute."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One asked-for change of one entity.
+
+    `types` and `scopes` are None where the request says nothing of them. For MERGE and PATCH_ATTRIBUTE, an instance's
+    `value` is `msgspec.UNSET` where the request gives none, and `removals` names what the request sets to
+    "urn:ngsi-ld:null"; `expected_kind_open` is True where the request names no kind and the stored one holds.
+    """
+
+    entity_id: str
+    mode: Mode
+    instances: tuple[Instance, ...] = ()
+    types: tuple[Iri, ...] | None = None
+    scopes: tuple[str, ...] | None = None
+    removals: tuple[AttributeKey, ...] = ()
+    expected_kind_open: bool = False
+
+
+class Status(Enum):
+    CREATED = auto()
+    UPDATED = auto()
+    DELETED = auto()
+    UNCHANGED = auto()
+    FAILED = auto()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one change. `ignored` names attributes the mode left alone; `error` is set when it FAILED."""
+
+    entity_id: str
+    status: Status
+    ignored: tuple[Iri, ...] = ()
+    error: ParvisError | None = None
+
+
+class EventKind(Enum):
+    CREATED = 1
+    UPDATED = 2
+    DELETED = 3
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A committed change, as the outbox tells it. `instances` are those written, `removed` those taken away."""
+
+    seq: int
+    tenant: str
+    at: int
+    entity_id: str
+    types: tuple[Iri, ...]
+    kind: EventKind
+    instances: tuple[Instance, ...] = ()
+    removed: tuple[AttributeKey, ...] = ()

@@ -1,0 +1,169 @@
+"""The one query tree that API, subscriptions, rules and both SQL translators share. Names are expanded."""
+
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from parvis.kernel.time import Duration, Instant
+
+
+class Operator(Enum):
+    EQUAL = "=="
+    UNEQUAL = "!="
+    GREATER = ">"
+    GREATER_EQUAL = ">="
+    LESS = "<"
+    LESS_EQUAL = "<="
+    MATCH = "~="
+    NOT_MATCH = "!~="
+
+
+class Path(msgspec.Struct, frozen=True, tag=True):
+    """`name.sub.sub[member.member]` (NGSI-LD 1.9.1, 4.9): an attribute, sub-attributes, a path into the value.
+
+    `subs` are expanded IRIs, or one of the core members observedAt, createdAt, modifiedAt, unitCode, datasetId.
+    """
+
+    name: str
+    subs: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+
+class Range(msgspec.Struct, frozen=True, tag=True):
+    low: Any
+    high: Any
+
+
+class OneOf(msgspec.Struct, frozen=True, tag=True):
+    values: tuple[Any, ...]
+
+
+Operand = int | float | str | bool | Range | OneOf
+
+
+class Exists(msgspec.Struct, frozen=True, tag=True):
+    path: Path
+
+
+class Compare(msgspec.Struct, frozen=True, tag=True):
+    """Holds where any instance of the attribute holds (for UNEQUAL: where it is there and no instance is equal).
+
+    A date-time, date or time operand is kept as its text and compared as text, or as an instant against observedAt,
+    createdAt and modifiedAt. Numbers compare with numbers only, text with text only.
+    """
+
+    path: Path
+    operator: Operator
+    operand: Operand
+
+
+class And(msgspec.Struct, frozen=True, tag=True):
+    terms: tuple["Condition", ...]
+
+
+class Or(msgspec.Struct, frozen=True, tag=True):
+    terms: tuple["Condition", ...]
+
+
+Condition = Exists | Compare | And | Or
+
+
+class TypeIs(msgspec.Struct, frozen=True, tag=True):
+    iri: str
+
+
+class AllTypes(msgspec.Struct, frozen=True, tag=True):
+    terms: tuple["TypeSelection", ...]
+
+
+class AnyType(msgspec.Struct, frozen=True, tag=True):
+    terms: tuple["TypeSelection", ...]
+
+
+TypeSelection = TypeIs | AllTypes | AnyType
+
+
+class GeoRelation(Enum):
+    NEAR = "near"
+    EQUALS = "equals"
+    DISJOINT = "disjoint"
+    INTERSECTS = "intersects"
+    WITHIN = "within"
+    CONTAINS = "contains"
+    OVERLAPS = "overlaps"
+
+
+class GeoQuery(msgspec.Struct, frozen=True):
+    """`geometry` is a GeoJSON geometry in WGS 84; distances in metres, for NEAR only (4.10)."""
+
+    relation: GeoRelation
+    geometry: dict[str, Any]
+    geoproperty: str
+    max_distance_m: float | None = None
+    min_distance_m: float | None = None
+
+
+class ScopeQuery(msgspec.Struct, frozen=True):
+    """Or of ands of scope patterns, each a path with `+` (one level) or a last `#` (all below), 4.19."""
+
+    alternatives: tuple[tuple[str, ...], ...]
+
+
+class EntityQuery(msgspec.Struct, frozen=True):
+    """Which entities (5.7.2), in the order of their first creation."""
+
+    ids: tuple[str, ...] = ()
+    id_pattern: str | None = None
+    types: TypeSelection | None = None
+    attrs: tuple[str, ...] = ()
+    q: Condition | None = None
+    geo: GeoQuery | None = None
+    scope: ScopeQuery | None = None
+    limit: int = 20
+    offset: int = 0
+    count: bool = False
+
+
+class TimeRelation(Enum):
+    BEFORE = "before"
+    AFTER = "after"
+    BETWEEN = "between"
+
+
+class TimeProperty(Enum):
+    OBSERVED_AT = "observedAt"
+    CREATED_AT = "createdAt"
+    MODIFIED_AT = "modifiedAt"
+    DELETED_AT = "deletedAt"
+
+
+class TemporalQuery(msgspec.Struct, frozen=True):
+    """Which instances (4.11). No relation: all. BEFORE: t < at. AFTER: t > at. BETWEEN: at <= t < end."""
+
+    relation: TimeRelation | None = None
+    at: Instant | None = None
+    end: Instant | None = None
+    time_property: TimeProperty = TimeProperty.OBSERVED_AT
+    last_n: int | None = None
+    attrs: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    limit: int = 1000
+
+
+class Method(Enum):
+    TOTAL_COUNT = "totalCount"
+    DISTINCT_COUNT = "distinctCount"
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    STDDEV = "stddev"
+    SUMSQ = "sumsq"
+
+
+class Aggregation(msgspec.Struct, frozen=True):
+    """`period` (0, 0) = one value over the whole range (4.5.19)."""
+
+    methods: tuple[Method, ...]
+    period: Duration

@@ -1,0 +1,35 @@
+"""Who asks, and in whose name: a part of every signature that reads or writes."""
+
+from enum import Flag, auto
+
+import msgspec
+
+DEFAULT_TENANT = "default"
+
+
+class Right(Flag):
+    READ_PUBLIC = auto()
+    READ = auto()
+    WRITE = auto()
+    ADMINISTER = auto()
+
+
+NOBODY = Right(0)
+OPERATOR = Right.READ_PUBLIC | Right.READ | Right.WRITE
+ADMINISTRATOR = OPERATOR | Right.ADMINISTER
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The subject of a request and what it may do within one tenant."""
+
+    tenant: str
+    subject: str
+    rights: Right
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
+
+
+def system_caller(part: str, tenant: str = DEFAULT_TENANT) -> Caller:
+    """The platform's own parts (ways in, jobs) act under their own name."""
+    return Caller(tenant, f"system:{part}", OPERATOR)
