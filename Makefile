@@ -1,0 +1,56 @@
+# make run    install into .venv and start the demonstration territory
+# make test   everything, system tools included
+# make check  lint, types, layers and tests with the tools that are already there
+# make setup  the environment for development only
+# make lock   write the tested versions again
+
+VENV := .venv
+BIN := $(VENV)/bin
+PARVIS_PORT ?= 8080
+PYTEST ?= $(BIN)/python -m pytest
+INSTALLED_BY := pyproject.toml $(wildcard build/*) $(wildcard frontend/*)
+
+.PHONY: setup run test check lint types layers tests tools lock screenshots clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.development
+
+run: $(VENV)/.runtime
+	$(BIN)/parvis demo --port $(PARVIS_PORT)
+
+test: tools check
+
+check: lint types layers tests
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+
+types: $(VENV)/.development
+	$(BIN)/mypy
+
+layers: $(VENV)/.development
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.development
+	$(BIN)/python build/frontend_assets.py --tests
+	$(PYTEST)
+
+tools:
+	@sh build/system_tools.sh
+
+screenshots: $(VENV)/.development
+	$(BIN)/python scripts/screenshots.py
+
+lock: $(VENV)/.development
+	$(BIN)/python scripts/lock.py
+
+clean:
+	rm -rf $(VENV) src/parvis/web/static/vendor tests/browser/vendor
+
+$(VENV)/.runtime: $(INSTALLED_BY)
+	sh build/environment.sh $(VENV)
+	@touch $@
+
+$(VENV)/.development: $(INSTALLED_BY)
+	sh build/environment.sh $(VENV) dev
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Install what some tests need beside Python: Chromium, mosquitto, PostgreSQL.
+# Where that is impossible say so loudly; the tests then skip, or fail with CI=true.
+set -u
+
+has_postgresql() {
+    command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+has_mosquitto() {
+    command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]
+}
+
+missing=
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
+has_mosquitto || missing="$missing mosquitto"
+has_postgresql || missing="$missing postgresql"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing for the tests:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # No service is started: the tests start their own, on free ports.
+    # shellcheck disable=SC2086
+    if { apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends $missing; } </dev/null; then
+        exit 0
+    fi
+fi
+echo "############################################################################"
+echo "## MISSING:$missing"
+echo "## The tests that need them are SKIPPED (with CI=true they fail)."
+echo "## As root on Debian or Ubuntu: apt install$missing"
+echo "############################################################################"

@@ -1,0 +1,126 @@
+"""The programs some tests need beside Python: how they are found and started.
+
+Where one is missing the test is skipped with a loud line; with CI=true it fails. There is no third way.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+START_TIMEOUT_S = 20
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+
+missing_tools: set[str] = set()
+
+
+def refuse(tool: str) -> NoReturn:
+    missing_tools.add(tool)
+    message = f"{tool} is not installed; `make test` as root installs it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def require_program(tool: str, *names: str) -> Path:
+    for name in names:
+        found = shutil.which(name, path=SEARCH_PATH)
+        if found is not None:
+            return Path(found)
+    refuse(tool)
+
+
+def require_postgresql() -> Path:
+    """The folder of PostgreSQL's server programs, which Debian keeps off the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    for folder in reversed(debian):
+        if (folder / "initdb").exists():
+            return folder
+    return require_program("postgresql", "initdb").resolve().parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+@contextlib.contextmanager
+def running(command: list[str | Path], port: int, user: str | None = None) -> Iterator[None]:
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        user=user,
+    )
+    try:
+        wait_for_port(port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(START_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def running_mosquitto(folder: Path) -> Iterator[int]:
+    """An anonymous MQTT broker on a free port of the loopback."""
+    program = require_program("mosquitto", "mosquitto")
+    port = free_port()
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8")
+    with running([program, "-c", config], port):
+        yield port
+
+
+def unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+@contextlib.contextmanager
+def running_postgresql(folder: Path) -> Iterator[str]:
+    """A cluster of its own on a free port; yields the connection string of an empty database."""
+    programs = require_postgresql()
+    user = unprivileged_user()
+    data = folder / "cluster"
+    data.mkdir(mode=0o700)
+    if user is not None:
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(parent.stat().st_mode | 0o011)
+        shutil.chown(data, user)
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "parvis", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        user=user,
+        cwd="/",
+        check=True,
+    )
+    port = free_port()
+    options = ["-h", "127.0.0.1", "-k", "", "-p", str(port), "-c", "fsync=off"]
+    with running([programs / "postgres", "-D", data, *options], port, user):
+        yield f"postgresql://parvis@127.0.0.1:{port}/postgres"

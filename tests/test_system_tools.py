@@ -1,0 +1,43 @@
+"""What the fixtures for other programs promise."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from tests import system_tools
+
+
+def test_chromium_tells_its_version(chromium: Path) -> None:
+    run = subprocess.run([chromium, "--version"], capture_output=True, text=True, check=True)
+    assert "Chrom" in run.stdout
+
+
+def test_mosquitto_accepts_a_client(mosquitto: int) -> None:
+    client = Client(CallbackAPIVersion.VERSION2)
+    assert client.connect("127.0.0.1", mosquitto) is MQTTErrorCode.MQTT_ERR_SUCCESS
+    client.disconnect()
+
+
+def test_postgresql_answers(postgresql: str) -> None:
+    psql = system_tools.require_program("postgresql", "psql")
+    command = [psql, postgresql, "-Atc", "select 6 * 7"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert answer.strip() == "42"
+
+
+def test_a_missing_program_skips_on_a_workstation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(system_tools, "missing_tools", set[str]())
+    with pytest.raises(pytest.skip.Exception, match="no such tool"):
+        system_tools.require_program("no such tool", "no-such-program")
+    assert system_tools.missing_tools == {"no such tool"}
+
+
+def test_a_missing_program_fails_in_continuous_integration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(system_tools, "missing_tools", set[str]())
+    with pytest.raises(pytest.fail.Exception, match="no such tool"):
+        system_tools.require_program("no such tool", "no-such-program")
