@@ -36,6 +36,8 @@ class Change(msgspec.Struct, frozen=True):
     `types` and `scopes` are None where the request says nothing of them. For MERGE and PATCH_ATTRIBUTE, an instance's
     `value` is `msgspec.UNSET` where the request gives none, and `removals` names what the request sets to
     "urn:ngsi-ld:null"; `expected_kind_open` is True where the request names no kind and the stored one holds.
+    `keep_newest` is for measurements that may come late: one observed before the stored one becomes history only. With
+    UPSERT_UPDATE and `keep_newest`, one change may carry many instances of the same attribute (a back-fill).
     """
 
     entity_id: str
@@ -45,6 +47,7 @@ class Change(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] | None = None
     removals: tuple[AttributeKey, ...] = ()
     expected_kind_open: bool = False
+    keep_newest: bool = False
 
 
 class Status(Enum):

@@ -1,0 +1,240 @@
+"""How a change meets the entity that is stored: pure laws, shared by every store."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Outcome, Status
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
+from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
+from parvis.kernel.time import Instant
+
+NULL = "urn:ngsi-ld:null"
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """What is to be stored: `put` and `removed` lead from the old entity to `entity` (None when it is gone)."""
+
+    outcome: Outcome
+    entity: Entity | None = None
+    put: tuple[Instance, ...] = ()
+    removed: tuple[AttributeKey, ...] = ()
+
+
+def resolve(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    """Apply `change` to `current` (None: not stored). Raises nothing: a refusal is a FAILED outcome."""
+    law = _LAWS[change.mode]
+    if current is None and change.mode not in _CREATING:
+        return _failed(change, ResourceNotFound(f"There is no entity {change.entity_id}."))
+    try:
+        return law(current, change, now)
+    except ParvisError as refusal:
+        return _failed(change, refusal)
+
+
+def _create(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    if current is not None:
+        raise AlreadyExists(f"The entity {change.entity_id} exists already: update it, or choose another id.")
+    return _born(change, now)
+
+
+def _upsert_replace(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    return _born(change, now) if current is None else _replace(current, change, now)
+
+
+def _upsert_update(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    return _born(change, now) if current is None else _append(current, change, now)
+
+
+def _append(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    return _written(_there(current), change, change.instances, (), now)
+
+
+def _append_new(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    known = {one.key for one in entity.instances}
+    fresh = tuple(one for one in change.instances if one.key not in known)
+    return _written(entity, change, fresh, _others(change, fresh), now)
+
+
+def _update(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    known = {one.name for one in entity.instances}
+    kept = tuple(one for one in change.instances if one.name in known)
+    return _written(entity, change, kept, _others(change, kept), now)
+
+
+def _replace(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    given = {one.key for one in change.instances}
+    removed = tuple(one.key for one in entity.instances if one.key not in given)
+    bare = replace(entity, instances=tuple(one for one in entity.instances if one.key in given), rendered={})
+    outcome = Outcome(change.entity_id, Status.UPDATED)
+    put = _stamped(bare, change.instances, now)
+    return Resolution(outcome, _with(bare, change, put, now, union=False), put, removed)
+
+
+def _merge(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    put = tuple(_merged(entity.find(*one.key), one, change) for one in change.instances)
+    removed = _present(entity, change.removals)
+    bare = _without(entity, removed)
+    stamped = _stamped(bare, put, now)
+    outcome = Outcome(change.entity_id, Status.UPDATED)
+    return Resolution(outcome, _with(bare, change, stamped, now, union=True), stamped, removed)
+
+
+def _patch_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    for one in change.instances:
+        _require(entity, one.key)
+    return _merge(entity, change, now)
+
+
+def _replace_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    for one in change.instances:
+        _require(entity, one.key)
+    return _written(entity, change, change.instances, (), now)
+
+
+def _delete(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    removed = tuple(one.key for one in _there(current).instances)
+    return Resolution(Outcome(change.entity_id, Status.DELETED), None, (), removed)
+
+
+def _delete_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    removed = _present(entity, change.removals)
+    if not removed:
+        raise ResourceNotFound(f"The entity {change.entity_id} has no such attribute instance.")
+    outcome = Outcome(change.entity_id, Status.UPDATED)
+    return Resolution(outcome, replace(_without(entity, removed), modified_at=now), (), removed)
+
+
+Law = Callable[[Entity | None, Change, Instant], Resolution]
+_LAWS: Mapping[Mode, Law] = {
+    Mode.CREATE: _create,
+    Mode.UPSERT_REPLACE: _upsert_replace,
+    Mode.UPSERT_UPDATE: _upsert_update,
+    Mode.APPEND: _append,
+    Mode.APPEND_NEW: _append_new,
+    Mode.UPDATE: _update,
+    Mode.UPDATE_NEW: _append_new,
+    Mode.REPLACE: _replace,
+    Mode.MERGE: _merge,
+    Mode.PATCH_ATTRIBUTE: _patch_attribute,
+    Mode.REPLACE_ATTRIBUTE: _replace_attribute,
+    Mode.DELETE: _delete,
+    Mode.DELETE_ATTRIBUTE: _delete_attribute,
+}
+_CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
+
+
+def _there(current: Entity | None) -> Entity:
+    assert current is not None, "resolve() lets no other mode through without an entity"
+    return current
+
+
+def _failed(change: Change, error: ParvisError) -> Resolution:
+    return Resolution(Outcome(change.entity_id, Status.FAILED, error=error))
+
+
+def _born(change: Change, now: Instant) -> Resolution:
+    if not change.types:
+        return _failed(change, BadRequestData(f"The new entity {change.entity_id} needs a type."))
+    blank = Entity(change.entity_id, (), (), created_at=now, modified_at=now)
+    put = _stamped(blank, change.instances, now)
+    entity = _with(blank, change, put, now, union=True)
+    return Resolution(Outcome(change.entity_id, Status.CREATED), entity, put)
+
+
+def _written(
+    entity: Entity, change: Change, instances: tuple[Instance, ...], ignored: tuple[str, ...], now: Instant
+) -> Resolution:
+    put = _stamped(entity, instances, now)
+    after = _with(entity, change, put, now, union=True)
+    same = not put and after.types == entity.types and after.scopes == entity.scopes
+    status = Status.UNCHANGED if same else Status.UPDATED
+    return Resolution(Outcome(change.entity_id, status, ignored), entity if same else after, put)
+
+
+def _stamped(entity: Entity, instances: tuple[Instance, ...], now: Instant) -> tuple[Instance, ...]:
+    births = {one.key: one.created_at for one in entity.instances}
+    return tuple(replace(one, created_at=births.get(one.key, now), modified_at=now) for one in instances)
+
+
+def _with(entity: Entity, change: Change, put: tuple[Instance, ...], now: Instant, *, union: bool) -> Entity:
+    instances = {one.key: one for one in entity.instances}
+    for one in put:
+        held = instances.get(one.key)
+        if not (change.keep_newest and held is not None and is_older(one, held)):
+            instances[one.key] = one
+    types = entity.types if change.types is None else joined(entity.types if union else (), change.types)
+    scopes = entity.scopes if change.scopes is None else change.scopes
+    return Entity(entity.id, types, in_order(instances.values()), scopes, entity.created_at, now)
+
+
+def is_older(one: Instance, held: Instance) -> bool:
+    return one.observed_at is not None and held.observed_at is not None and one.observed_at < held.observed_at
+
+
+def joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """Both, each once: an entity keeps the types it has (4.5.1); sorted, so that equal sets are equal tuples."""
+    return tuple(sorted({*old, *new}))
+
+
+def _others(change: Change, kept: tuple[Instance, ...]) -> tuple[str, ...]:
+    names = {one.name for one in kept}
+    return tuple(dict.fromkeys(one.name for one in change.instances if one.name not in names))
+
+
+def _present(entity: Entity, removals: tuple[AttributeKey, ...]) -> tuple[AttributeKey, ...]:
+    named = set(removals)
+    return tuple(
+        one.key for one in entity.instances if one.key in named or (one.name, ALL_DATASETS) in named
+    )
+
+
+def _without(entity: Entity, removed: tuple[AttributeKey, ...]) -> Entity:
+    gone = set(removed)
+    return replace(entity, instances=tuple(one for one in entity.instances if one.key not in gone), rendered={})
+
+
+def _require(entity: Entity, key: AttributeKey) -> None:
+    if entity.find(*key) is None:
+        name, dataset = key
+        which = f" with datasetId {dataset}" if dataset else ""
+        raise ResourceNotFound(f"The entity {entity.id} has no attribute {name}{which}.")
+
+
+def _merged(held: Instance | None, given: Instance, change: Change) -> Instance:
+    if held is None:
+        if given.value is UNSET:
+            raise BadRequestData(f"The attribute {given.name} is new, so it needs a value.")
+        return given
+    if not change.expected_kind_open and given.kind != held.kind:
+        raise BadRequestData(f"The attribute {given.name} is a {held.kind.name}: its kind cannot change in a patch.")
+    return replace(
+        held,
+        value=held.value if given.value is UNSET else json_merge(held.value, given.value),
+        observed_at=held.observed_at if given.observed_at is None else given.observed_at,
+        unit_code=given.unit_code or held.unit_code,
+        extra=json_merge(held.extra or {}, given.extra or {}) or None,
+    )
+
+
+def json_merge(old: Any, new: Any) -> Any:
+    """JSON Merge Patch (RFC 7396), with "urn:ngsi-ld:null" for null (NGSI-LD 1.9.1, 5.5.12)."""
+    if not isinstance(new, dict):
+        return new
+    merged = dict(old) if isinstance(old, dict) else {}
+    for name, value in new.items():
+        if value is None or value == NULL:
+            merged.pop(name, None)
+        else:
+            merged[name] = json_merge(merged.get(name), value)
+    return merged
