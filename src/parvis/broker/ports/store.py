@@ -109,3 +109,7 @@ class Tenants(Protocol):
     async def add_tenant(self, name: str) -> None: ...
 
     async def list_tenants(self) -> list[str]: ...
+
+
+class Store(EntityStore, TemporalStore, Outbox, Tenants, Protocol):
+    """One adapter behind all four ports, for they share a transaction."""

@@ -1,0 +1,110 @@
+"""The broker's own door: every reader and writer comes through here, and rights are checked here."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.model.change import Change, Outcome
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Store
+from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
+from parvis.kernel.errors import Forbidden, ResourceNotFound
+from parvis.kernel.identity import Caller, Right
+
+_READERS = Right.READ | Right.READ_PUBLIC
+
+
+class Broker:
+    """Callers with READ_PUBLIC alone see entities of `public_types` and learn of no other."""
+
+    def __init__(self, store: Store, contexts: Contexts, public_types: frozenset[Iri] = frozenset()) -> None:
+        self._store = store
+        self._public_types = public_types
+        self._public: TypeSelection | None = _any_type(public_types)
+        self.contexts = contexts
+        self.outbox: Outbox = store
+
+    async def write(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
+        """An outcome for each change, in order, once all of them are durable."""
+        if Right.WRITE not in caller.rights:
+            raise Forbidden(f"{caller.subject} may not write in tenant {caller.tenant}")
+        return await self._store.write(caller.tenant, changes)
+
+    async def find(self, caller: Caller, entity_id: str) -> Entity | None:
+        everything = _sees_everything(caller)
+        entity = await self._store.find(caller.tenant, entity_id)
+        if entity is None or everything or self._is_public(entity.types):
+            return entity
+        return None
+
+    async def get(self, caller: Caller, entity_id: str) -> Entity:
+        entity = await self.find(caller, entity_id)
+        if entity is None:
+            raise _not_found(entity_id)
+        return entity
+
+    async def query(self, caller: Caller, query: EntityQuery) -> EntityPage:
+        """Retrieve the page of entities that match (NGSI-LD 1.9.1, 5.7.2)."""
+        if _sees_everything(caller):
+            return await self._store.query(caller.tenant, query)
+        if self._public is None:
+            return EntityPage((), 0 if query.count else None)
+        return await self._store.query(caller.tenant, _narrowed(query, self._public))
+
+    async def history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory:
+        """The temporal evolution of one entity (5.7.3). Raises ResourceNotFound."""
+        everything = _sees_everything(caller)
+        history = await self._store.history(caller.tenant, entity_id, query)
+        if history is None or not (everything or self._is_public(history.types)):
+            raise _not_found(entity_id)
+        return history
+
+    async def aggregate(
+        self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation
+    ) -> EntityAggregates:
+        """The aggregated temporal evolution of one entity (4.5.19). Raises ResourceNotFound."""
+        everything = _sees_everything(caller)
+        aggregates = await self._store.aggregate(caller.tenant, entity_id, query, aggregation)
+        if aggregates is None or not (everything or self._is_public(aggregates.types)):
+            raise _not_found(entity_id)
+        return aggregates
+
+    async def count_types(self, caller: Caller) -> dict[Iri, int]:
+        everything = _sees_everything(caller)
+        counts = await self._store.count_types(caller.tenant)
+        return {iri: count for iri, count in counts.items() if everything or iri in self._public_types}
+
+    async def list_attributes(self, caller: Caller) -> dict[Iri, set[Iri]]:
+        """Attribute names in use, by entity type."""
+        everything = _sees_everything(caller)
+        names = await self._store.list_attributes(caller.tenant)
+        return {iri: attributes for iri, attributes in names.items() if everything or iri in self._public_types}
+
+    async def is_tenant(self, name: str) -> bool:
+        return name in await self._store.list_tenants()
+
+    def _is_public(self, types: Iterable[Iri]) -> bool:
+        return not self._public_types.isdisjoint(types)
+
+
+def _sees_everything(caller: Caller) -> bool:
+    """Raises Forbidden for a caller who may not read at all."""
+    if Right.READ in caller.rights:
+        return True
+    if not caller.rights & _READERS:
+        raise Forbidden(f"{caller.subject} may not read in tenant {caller.tenant}")
+    return False
+
+
+def _any_type(types: frozenset[Iri]) -> TypeSelection | None:
+    return AnyType(tuple(TypeIs(iri) for iri in sorted(types))) if types else None
+
+
+def _narrowed(query: EntityQuery, public: TypeSelection) -> EntityQuery:
+    types = public if query.types is None else AllTypes((query.types, public))
+    return msgspec.structs.replace(query, types=types)
+
+
+def _not_found(entity_id: str) -> ResourceNotFound:
+    return ResourceNotFound(f"There is no entity {entity_id}.")
