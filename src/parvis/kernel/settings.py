@@ -1,0 +1,328 @@
+"""What an installation can set: one documented tree, from file, environment and command line."""
+
+import difflib
+import json
+import tomllib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from parvis.kernel.errors import ParvisError
+
+TERRITORY_FILE = "territory.toml"
+ENVIRONMENT_PREFIX = "PARVIS_"
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+_TYPO_SIMILARITY = 0.8
+
+
+class InvalidSettings(ParvisError):
+    title = "The settings cannot be used"
+
+
+@dataclass(frozen=True, slots=True)
+class Documentation:
+    """What a setting's metadata says beyond its type and default."""
+
+    description: str
+    environment: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    secret: bool = False
+
+
+def _setting(default: Any, description: str, **more: Any) -> Any:
+    return field(default=default, metadata={"documentation": Documentation(description, **more)})
+
+
+@dataclass(frozen=True, slots=True)
+class TerritorySettings:
+    """The place and its people."""
+
+    name: str = _setting("My territory", "The territory's name, as residents read it.")
+    languages: tuple[str, ...] = _setting(
+        ("fr", "en"), "Languages of the pages, the first one where a visitor states none.", choices=("fr", "en")
+    )
+    time_zone: str = _setting("Europe/Paris", "IANA time zone in which dates are shown.")
+    centre: tuple[float, ...] = _setting((2.35, 46.6), "Where the map opens: longitude, latitude (WGS 84).")
+    zoom: float = _setting(5.5, "The map's zoom at the start.", minimum=0, maximum=22)
+    base_map: str = _setting(
+        "", "A GeoJSON or PMTiles file of the base map, relative to the data directory; empty for a plain ground."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The way in over HTTP."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.", environment="PARVIS_HOST")
+    port: int = _setting(8080, "Port to listen on.", environment="PARVIS_PORT", minimum=0, maximum=65535)
+    public_url: str = _setting("", "The address people type, such as https://data.town.example; empty: as bound.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses of reverse proxies whose X-Forwarded-* headers are believed."
+    )
+    body_limit_bytes: int = _setting(16_777_216, "The largest request body taken.", minimum=1024)
+    stop_timeout_s: float = _setting(5.0, "How long open requests may take to end when stopping.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where state and history are kept."""
+
+    url: str = _setting(
+        "", "Empty: the file parvis.db in the data directory. sqlite:///PATH names another.", secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who may do what."""
+
+    auth: bool = _setting(
+        True, "Off: everyone may do everything. Only possible on a loopback address.", environment="PARVIS_AUTH"
+    )
+    public_types: tuple[str, ...] = _setting(
+        (), "Entity types (short names or IRIs) that everyone may read without signing in."
+    )
+    session_hours: float = _setting(12.0, "A session ends so long after signing in.", minimum=0.1)
+    idle_minutes: float = _setting(120.0, "A session ends after so long without a request.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """The way in over MQTT."""
+
+    enabled: bool = _setting(True, "Whether the MQTT listener runs.")
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(1883, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    anonymous: bool = _setting(
+        False, "Whether clients from a loopback address may publish without a password (an API key)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """Requests of the platform to addresses that users gave."""
+
+    allow: tuple[str, ...] = _setting(
+        (), "Private networks (CIDR) that such requests may reach, for instance 10.1.0.0/16."
+    )
+    timeout_s: float = _setting(10.0, "The longest such a request may take, redirects included.", minimum=0.1)
+    limit_bytes: int = _setting(2_097_152, "The largest answer read.", minimum=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is told while running."""
+
+    level: str = _setting("info", "How much.", choices=("debug", "info", "warning", "error"))
+    format: str = _setting("readable", "For people, or one JSON object a line.", choices=("readable", "json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of an installation; `data_dir` is where everything it keeps lies."""
+
+    data_dir: Path
+    territory: TerritorySettings = TerritorySettings()
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    access: AccessSettings = AccessSettings()
+    mqtt: MqttSettings = MqttSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def public(self) -> bool:
+        return bool(self.access.public_types)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """One setting as the reference page, `territory.toml` and the checks see it."""
+
+    section: str
+    name: str
+    type: Any
+    default: Any
+    documentation: Documentation
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def environment(self) -> str:
+        return self.documentation.environment or f"{ENVIRONMENT_PREFIX}{self.section}_{self.name}".upper()
+
+
+def sections() -> Mapping[str, type[Any]]:
+    hints = get_type_hints(Settings)
+    return {one.name: hints[one.name] for one in fields(Settings) if one.name != "data_dir"}
+
+
+def list_settings() -> list[SettingInfo]:
+    return list(_SETTINGS.values())
+
+
+def _describe() -> Iterator[SettingInfo]:
+    for section, owner in sections().items():
+        hints = get_type_hints(owner)
+        for one in fields(owner):
+            yield SettingInfo(section, one.name, hints[one.name], _default(one), one.metadata["documentation"])
+
+
+def _default(one: Field[Any]) -> Any:
+    assert one.default is not MISSING
+    return one.default
+
+
+_SETTINGS = {info.key: info for info in _describe()}
+
+
+def load_settings(
+    data_dir: Path, environment: Mapping[str, str] = types.MappingProxyType({}), given: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settings of the file, then the environment, then `given` ("section.name" to a value; None: not given).
+
+    Raises:
+        InvalidSettings: a key that is not known, or a value that its setting cannot take.
+    """
+    values = _read_file(data_dir / TERRITORY_FILE)
+    values |= _read_environment(environment)
+    values |= {key: _take(_info(key, key), value, key) for key, value in (given or {}).items() if value is not None}
+    return Settings(data_dir, **{name: owner(**_of_section(values, name)) for name, owner in sections().items()})
+
+
+def _of_section(values: Mapping[str, Any], section: str) -> dict[str, Any]:
+    return {_SETTINGS[key].name: value for key, value in values.items() if _SETTINGS[key].section == section}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path.name} is no valid TOML: {error}") from error
+    values = {}
+    for section, content in document.items():
+        if section not in sections() or not isinstance(content, dict):
+            raise InvalidSettings(
+                f"{path.name}: there is no section [{section}]{_nearest(section, list(sections()), '[{}]')}"
+            )
+        for name, value in content.items():
+            key = f"{section}.{name}"
+            values[key] = _take(_info(key, path.name), value, f"{path.name}: {key}")
+    return values
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    by_variable = {info.environment: info for info in _SETTINGS.values()}
+    values = {}
+    for variable, text in environment.items():
+        info = by_variable.get(variable)
+        if info is not None:
+            values[info.key] = _take(info, _from_text(info, text, variable), variable)
+        elif variable.startswith(ENVIRONMENT_PREFIX):
+            _refuse_typo(variable, list(by_variable))
+    return values
+
+
+def _refuse_typo(variable: str, known: list[str]) -> None:
+    """Other tools may own PARVIS_ variables, so only a near miss is an error."""
+    if near := difflib.get_close_matches(variable, known, 1, _TYPO_SIMILARITY):
+        raise InvalidSettings(f"{variable} is no setting: did you mean {near[0]}?")
+
+
+def _info(key: str, where: str) -> SettingInfo:
+    if (info := _SETTINGS.get(key)) is None:
+        raise InvalidSettings(f"{where}: there is no setting {key}{_nearest(key, list(_SETTINGS), '{}')}")
+    return info
+
+
+def _nearest(word: str, known: list[str], shape: str) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.0)
+    return f"; did you mean {shape.format(near[0])}?" if near else ""
+
+
+def _from_text(info: SettingInfo, text: str, where: str) -> Any:
+    if get_origin(info.type) is tuple:
+        return [_scalar(get_args(info.type)[0], part.strip(), where) for part in text.split(",") if part.strip()]
+    return _scalar(info.type, text, where)
+
+
+def _scalar(wanted: type, text: str, where: str) -> Any:
+    if wanted is bool:
+        if (word := text.strip().lower()) not in _TRUE | _FALSE:
+            raise InvalidSettings(f"{where}: {text!r} is neither on nor off")
+        return word in _TRUE
+    try:
+        return wanted(text)
+    except ValueError as error:
+        raise InvalidSettings(f"{where}: {text!r} is no {_WORDS[wanted]}") from error
+
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+def _take(info: SettingInfo, value: Any, where: str) -> Any:
+    if get_origin(info.type) is tuple:
+        if not isinstance(value, list | tuple):
+            raise InvalidSettings(f"{where} must be a list")
+        member = get_args(info.type)[0]
+        return tuple(_checked(info, member, one, where) for one in value)
+    return _checked(info, info.type, value, where)
+
+
+def _checked(info: SettingInfo, wanted: type, value: Any, where: str) -> Any:
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise InvalidSettings(f"{where} must be a {_WORDS[wanted]}, not {value!r}")
+    _check_bounds(info.documentation, value, where)
+    return value
+
+
+def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
+    if rule.choices and value not in rule.choices:
+        raise InvalidSettings(f"{where} must be one of {', '.join(rule.choices)}, not {value!r}")
+    if rule.minimum is not None and value < rule.minimum:
+        raise InvalidSettings(f"{where} must be at least {rule.minimum:g}, not {value!r}")
+    if rule.maximum is not None and value > rule.maximum:
+        raise InvalidSettings(f"{where} must be at most {rule.maximum:g}, not {value!r}")
+
+
+def render_territory_file(given: Mapping[str, Any] | None = None) -> str:
+    """A commented `territory.toml`: what is `given` is set, the rest are comments with their defaults."""
+    given = given or {}
+    lines = ["# Settings of this installation. The environment and the command line win over this file."]
+    for section, owner in sections().items():
+        lines += ["", f"# {owner.__doc__}", f"[{section}]"]
+        for info in _SETTINGS.values():
+            if info.section == section:
+                lines += _documented(info, given.get(info.key))
+    return "\n".join(lines) + "\n"
+
+
+def _documented(info: SettingInfo, value: Any) -> list[str]:
+    comment = f"# {info.documentation.description} ({info.environment})"
+    assigned = f"{info.name} = {_toml(info.default if value is None else value)}"
+    return [comment, assigned if value is not None else f"# {assigned}", ""]
+
+
+def _toml(value: Any) -> str:
+    """JSON's scalars and lists are TOML's."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def as_table(settings: Settings) -> dict[str, Any]:
+    """Every key with its value in force, secrets hidden."""
+    return {
+        info.key: "***" if info.documentation.secret and value else value
+        for info in _SETTINGS.values()
+        for value in [cast(Any, getattr(getattr(settings, info.section), info.name))]
+    }

@@ -1,0 +1,65 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from parvis.kernel.logs import configure_logs, request_id
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    yield io.StringIO()
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def test_a_json_line_tells_event_facts_and_request(stream: io.StringIO) -> None:
+    configure_logs("info", "json", stream)
+    held = request_id.set("r-1")
+
+    logging.getLogger("parvis.fleet").warning("refused a frame", extra={"reason": "unknown", "count": 3})
+    request_id.reset(held)
+
+    line = json.loads(stream.getvalue())
+    assert {"level": "warning", "logger": "parvis.fleet", "event": "refused a frame"}.items() <= line.items()
+    assert {"reason": "unknown", "count": 3, "request_id": "r-1"}.items() <= line.items()
+    assert line["at"].endswith("+00:00")
+
+
+def test_a_readable_line_tells_the_same(stream: io.StringIO) -> None:
+    configure_logs("info", "readable", stream)
+
+    logging.getLogger("parvis.fleet").info("up", extra={"port": 1883})
+
+    assert stream.getvalue().endswith("info    parvis.fleet up  port=1883\n")
+
+
+def test_what_is_below_the_level_is_not_told(stream: io.StringIO) -> None:
+    configure_logs("warning", "readable", stream)
+
+    logging.getLogger("parvis").info("unheard")
+
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("style", ["json", "readable"])
+def test_secrets_are_hidden_wherever_they_hide(stream: io.StringIO, style: str) -> None:
+    configure_logs("info", style, stream)
+    key = "parvis_abcdefghijklmnopqrstuvwxyz"
+    try:
+        raise ValueError(f"key {key}")
+    except ValueError:
+        logging.getLogger("parvis").exception(
+            "call with %s",
+            key,
+            extra={"password": "hunter2", "url": "postgresql://me:hunter2@db/x", "header": "Bearer hunter2"},
+        )
+
+    told = stream.getvalue()
+    assert "hunter2" not in told
+    assert "abcdefghij" not in told
+    assert "ValueError" in told
