@@ -23,7 +23,7 @@ def test_mosquitto_accepts_a_client(mosquitto: int) -> None:
 
 def test_postgresql_answers(postgresql: str) -> None:
     psql = system_tools.require_program("postgresql", "psql")
-    command = [psql, postgresql, "-Atc", "select 6 * 7"]
+    command = [str(psql), postgresql, "-Atc", "select 6 * 7"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert answer.strip() == "42"
 
