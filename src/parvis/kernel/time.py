@@ -62,6 +62,8 @@ def from_datetime(moment: datetime) -> Instant:
 class Duration(tuple[int, int]):
     """An ISO 8601 duration: (calendar months, microseconds)."""
 
+    __slots__ = ()
+
     @property
     def months(self) -> int:
         return self[0]

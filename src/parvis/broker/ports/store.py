@@ -35,7 +35,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """One period of an aggregate: start inclusive, end exclusive; only numeric values count, None where there are none."""
+    """One period of an aggregate: start inclusive, end exclusive; None where a method has no number to work on."""
 
     start: Instant
     end: Instant
