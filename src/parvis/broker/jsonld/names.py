@@ -1,0 +1,56 @@
+"""What may be a name or a URI in NGSI-LD (1.9.1, 4.6.2 and 4.6.1)."""
+
+import re
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from parvis.kernel.errors import BadRequestData
+
+MAX_NAME_LENGTH: Final = 1024
+MAX_URI_LENGTH: Final = 2048
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+_FORBIDDEN_IN_NAMES = re.compile(r"""[\x00-\x20\x7f<>"'`=;,()\[\]{}|\\^]""")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+\Z")
+
+is_uri = _URI.match
+"""Truthy for an absolute URI (RFC 3986) or IRI; it does not look at the length."""
+
+
+class Memo(dict[Key, Value], Generic[Key, Value]):
+    """A memory of what `make` gave, read at the speed of a dict and emptied when full, so that names which users
+    invent cannot fill the process."""
+
+    __slots__ = ("_bound", "_make")
+
+    def __init__(self, make: Callable[[Key], Value], bound: int = 4096) -> None:
+        super().__init__()
+        self._make = make
+        self._bound = bound
+
+    def __missing__(self, key: Key) -> Value:
+        made = self._make(key)
+        if len(self) >= self._bound:
+            self.clear()
+        self[key] = made
+        return made
+
+
+def check_name(name: str) -> str:
+    """Raises BadRequestData for what can be no attribute or type name."""
+    if not name or len(name) > MAX_NAME_LENGTH or name[0] == "@":
+        raise BadRequestData(f"{name[:80]!r} is no name: it takes 1 to {MAX_NAME_LENGTH} characters, no @ first.")
+    found = _FORBIDDEN_IN_NAMES.search(name)
+    if found is not None:
+        raise BadRequestData(f"The name {name[:80]!r} must not hold {found.group()!r}.")
+    return name
+
+
+def check_uri(uri: object, what: str) -> str:
+    """Raises BadRequestData unless `uri` is an absolute URI."""
+    if type(uri) is not str or not is_uri(uri) or len(uri) > MAX_URI_LENGTH:
+        shown = repr(uri)[:120]
+        raise BadRequestData(f"{what} must be a URI such as urn:ngsi-ld:Building:town-hall, not {shown}.")
+    return uri
