@@ -2,7 +2,8 @@
 # make test   everything, system tools included
 # make check  lint, types, layers and tests with the tools that are already there
 # make setup  the environment for development only
-# make lock   write the tested versions again
+# make reference, make screenshots, make lock
+#             write again: the tables of docs/reference, the pictures of docs/images, the tested versions
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ PARVIS_PORT ?= 8080
 PYTEST ?= $(BIN)/python -m pytest
 INSTALLED_BY := pyproject.toml $(wildcard build/*) $(wildcard frontend/*)
 
-.PHONY: setup run test check lint types layers tests tools lock screenshots clean
+.PHONY: setup run test check lint types layers tests tools reference screenshots lock clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.development
@@ -40,6 +41,9 @@ tools:
 
 screenshots: $(VENV)/.development
 	$(BIN)/python scripts/screenshots.py
+
+reference: $(VENV)/.development
+	$(BIN)/python scripts/reference.py
 
 lock: $(VENV)/.development
 	$(BIN)/python scripts/lock.py

@@ -43,5 +43,6 @@ if [ ! -x "$folder/bin/pip" ] || ! is_recent "$folder/bin/python"; then
     install_venv_module "$python"
     "$python" -m venv --clear "$folder"
 fi
+say "Installing Parvis into $folder; the first time this takes a minute or two."
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary \
     --constraint build/constraints.txt --editable ".${extra:+[$extra]}"
