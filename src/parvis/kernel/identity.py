@@ -5,6 +5,8 @@ from enum import Flag, auto
 import msgspec
 
 DEFAULT_TENANT = "default"
+ANONYMOUS = "anonymous"
+"""The subject of a caller who showed no proof of identity."""
 
 
 class Right(Flag):

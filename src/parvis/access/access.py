@@ -1,0 +1,45 @@
+"""The four parts of access, wired to one store."""
+
+from dataclasses import dataclass
+
+from parvis.access.accounts import Accounts
+from parvis.access.audit import find_break
+from parvis.access.gate import Gate
+from parvis.access.keys import Keys
+from parvis.access.model import EVERY_TENANT
+from parvis.access.passwords import Passwords
+from parvis.access.ports import AccessStore
+from parvis.kernel.identity import ADMINISTRATOR, Caller
+from parvis.kernel.settings import AccessSettings
+from parvis.kernel.time import HOUR, MINUTE, Clock, system_clock
+
+COMMAND_LINE = Caller(EVERY_TENANT, "system:command-line", ADMINISTRATOR)
+"""Whoever may run commands on the data directory may administer it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    store: AccessStore
+    gate: Gate
+    accounts: Accounts
+    keys: Keys
+
+    def find_audit_break(self) -> int | None:
+        return find_break(self.store.read_audit())
+
+
+def build_access(
+    store: AccessStore,
+    settings: AccessSettings,
+    clock: Clock = system_clock,
+    passwords: Passwords | None = None,
+) -> Access:
+    gate = Gate(
+        store,
+        auth=settings.auth,
+        public=bool(settings.public_types),
+        idle=round(settings.idle_minutes * MINUTE),
+        clock=clock,
+    )
+    accounts = Accounts(store, passwords or Passwords(), gate.forget, round(settings.session_hours * HOUR), clock)
+    return Access(store, gate, accounts, Keys(store, gate.forget, clock))

@@ -1,0 +1,205 @@
+"""People: accounts, signing in and out, and the link by which the first administrator comes in."""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from parvis.access.model import (
+    EVERY_TENANT,
+    ROLES,
+    Account,
+    AuditRecord,
+    OneTimeLink,
+    Session,
+    TooManyAttempts,
+)
+from parvis.access.passwords import Passwords
+from parvis.access.ports import AccessStore
+from parvis.access.throttle import Throttle
+from parvis.access.tokens import digest_of, new_token
+from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
+from parvis.kernel.time import DAY, HOUR, Clock, Instant, system_clock
+
+LINK_HOLDS = DAY
+_NAME = re.compile(r"[\w.@+-]{1,100}")
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """`token` goes into the session cookie and is kept nowhere."""
+
+    account: str
+    token: str
+    expires_at: Instant
+
+
+class Accounts:
+    """Every change is in the audit trail, in the same transaction. `on_change` runs after each."""
+
+    def __init__(
+        self,
+        store: AccessStore,
+        passwords: Passwords,
+        on_change: Callable[[], None],
+        session_length: Instant = 12 * HOUR,
+        clock: Clock = system_clock,
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._on_change = on_change
+        self._session_length = session_length
+        self._clock = clock
+        self._by_pair = Throttle(allowed=5)
+        self._by_address = Throttle(allowed=100)
+        self._by_account = Throttle(allowed=200)
+
+    async def sign_in(self, name: str, password: str, address: str, replaces: str = "") -> SignedIn:
+        """A new session; the one of the token `replaces` ends.
+
+        Raises:
+            Unauthenticated: wrong name or password; it does not say which.
+            TooManyAttempts: too many failures from this address or for this account.
+        """
+        now = self._clock()
+        self._count_attempt(name, address, now)
+        account = self._store.find_account(name)
+        usable = account is not None and not account.disabled
+        known = account.password_hash if account is not None and usable else None
+        if not await self._passwords.matches(known, password) or account is None:
+            self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=address)
+            raise Unauthenticated("The name or the password is wrong.")
+        self._by_pair.forget(f"{name} {address}")
+        with self._store.transaction():
+            if replaces:
+                self._store.end_session(digest_of(replaces))
+            return self._begin_session(account, address)
+
+    def sign_out(self, token: str) -> None:
+        digest = digest_of(token)
+        session = self._store.find_session(digest)
+        if session is None:
+            return
+        with self._store.transaction():
+            self._store.end_session(digest)
+            self._audit(f"user:{session.account}", "signed-out", session.account)
+        self._on_change()
+
+    def offer_first_link(self) -> str | None:
+        """The token of a fresh one-time link while nobody can administer; None once somebody can."""
+        if any(one.role == "administrator" and not one.disabled for one in self._store.list_accounts()):
+            return None
+        token = new_token()
+        with self._store.transaction():
+            self._store.replace_link(OneTimeLink(digest_of(token), "administrator", self._clock() + LINK_HOLDS))
+            self._audit("system:start", "one-time-link-offered", "administrator")
+        return token
+
+    def is_link_open(self, token: str) -> bool:
+        link = self._store.find_link(digest_of(token))
+        return link is not None and link.used_at is None and self._clock() < link.expires_at
+
+    async def redeem_link(self, token: str, name: str, password: str, address: str) -> SignedIn:
+        """Make the account the link allows, and sign it in.
+
+        Raises:
+            Unauthenticated: the link was used, has expired or never was.
+            BadRequestData, AlreadyExists: the link stays open.
+        """
+        _check_name(name)
+        password_hash = await self._passwords.hash(password)
+        with self._store.transaction():
+            link = self._store.use_link(digest_of(token), self._clock())
+            if link is None:
+                raise Unauthenticated("This link opens no longer. Start Parvis again to print a new one.")
+            account = Account(name, password_hash, link.role, EVERY_TENANT, self._clock())
+            self._store.add_account(account)
+            self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")
+            signed_in = self._begin_session(account, address)
+        self._on_change()
+        return signed_in
+
+    async def add_account(
+        self, caller: Caller, name: str, password: str, role: str, tenant: str = DEFAULT_TENANT
+    ) -> Account:
+        """Raises Forbidden, BadRequestData or AlreadyExists."""
+        require_administrator(caller, tenant)
+        _check_name(name)
+        check_role(role)
+        account = Account(name, await self._passwords.hash(password), role, tenant, self._clock())
+        with self._store.transaction():
+            self._store.add_account(account)
+            self._audit(caller.subject, "account-created", name, tenant=tenant, role=role)
+        return account
+
+    async def change_password(self, name: str, old: str, new: str, address: str) -> SignedIn:
+        """All sessions of the account end; a new one begins."""
+        await self.sign_in(name, old, address)
+        password_hash = await self._passwords.hash(new)
+        account = self._get(name)
+        with self._store.transaction():
+            changed = msgspec.structs.replace(account, password_hash=password_hash)
+            self._store.replace_account(changed)
+            self._store.end_sessions_of(name)
+            self._audit(f"user:{name}", "password-changed", name)
+            signed_in = self._begin_session(changed, address)
+        self._on_change()
+        return signed_in
+
+    def disable_account(self, caller: Caller, name: str) -> None:
+        account = self._get(name)
+        require_administrator(caller, account.tenant)
+        with self._store.transaction():
+            self._store.replace_account(msgspec.structs.replace(account, disabled=True))
+            self._store.end_sessions_of(name)
+            self._audit(caller.subject, "account-disabled", name)
+        self._on_change()
+
+    def list_accounts(self, caller: Caller) -> list[Account]:
+        require_administrator(caller, caller.tenant)
+        return [one for one in self._store.list_accounts() if caller.tenant in (one.tenant, EVERY_TENANT)]
+
+    def _get(self, name: str) -> Account:
+        if (account := self._store.find_account(name)) is None:
+            raise ResourceNotFound(f"There is no account {name}.")
+        return account
+
+    def _begin_session(self, account: Account, address: str) -> SignedIn:
+        token = new_token()
+        now = self._clock()
+        expires_at = now + self._session_length
+        self._store.forget_sessions(now)
+        self._store.add_session(Session(digest_of(token), account.name, now, now, expires_at))
+        self._audit(f"user:{account.name}", "signed-in", account.name, address=address)
+        return SignedIn(account.name, token, expires_at)
+
+    def _count_attempt(self, name: str, address: str, now: Instant) -> None:
+        """Counted before the password is checked, so that many at once get no further than one after the other."""
+        counted = (
+            (self._by_pair, f"{name} {address}"),
+            (self._by_address, address),
+            (self._by_account, name),
+        )
+        wait_s = max(throttle.wait_s(subject, now) for throttle, subject in counted)
+        if wait_s:
+            raise TooManyAttempts(f"Too many attempts. Try again in {-(-wait_s // 60)} minutes.", wait_s)
+        for throttle, subject in counted:
+            throttle.count(subject, now)
+
+    def _audit(self, subject: str, action: str, what: str, tenant: str = DEFAULT_TENANT, **facts: str) -> None:
+        self._store.append_audit(AuditRecord(self._clock(), tenant, subject, action, what, dict(facts)))
+
+
+def require_administrator(caller: Caller, tenant: str) -> None:
+    if not caller.may(Right.ADMINISTER) or caller.tenant not in (tenant, EVERY_TENANT):
+        raise Forbidden(f"{caller.subject} may not administer tenant {tenant}.")
+
+
+def check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadRequestData(f"There is no role {role!r}: choose one of {', '.join(ROLES)}.")
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise BadRequestData("A name has 1 to 100 letters, digits or . _ @ + - and no spaces.")

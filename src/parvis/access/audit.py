@@ -1,0 +1,34 @@
+"""A trail in which no entry can be changed, left out or put in without every later digest showing it.
+
+Cutting off the end shows only to someone who noted the newest digest elsewhere: `parvis doctor` prints it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from parvis.access.model import AuditEntry, AuditRecord, Digest
+
+BEGINNING: Digest = b""
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def chained(previous: AuditEntry | None, record: AuditRecord) -> AuditEntry:
+    number = 1 if previous is None else previous.number + 1
+    before = BEGINNING if previous is None else previous.digest
+    return AuditEntry(number, record, _digest(before, number, record))
+
+
+def find_break(entries: Iterable[AuditEntry]) -> int | None:
+    """The number of the first entry that does not follow from the one before; None where all do."""
+    previous: AuditEntry | None = None
+    for entry in entries:
+        if entry != chained(previous, entry.record):
+            return entry.number
+        previous = entry
+    return None
+
+
+def _digest(previous: Digest, number: int, record: AuditRecord) -> Digest:
+    return hashlib.sha256(previous + _ENCODER.encode((number, record))).digest()

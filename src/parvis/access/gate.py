@@ -1,0 +1,125 @@
+"""Who is calling: the question put to every request, so the answer is kept for a moment."""
+
+from collections.abc import Callable
+from time import monotonic
+
+import msgspec
+
+from parvis.access.model import EVERY_TENANT, ROLES, Digest
+from parvis.access.ports import AccessStore
+from parvis.access.tokens import digest_of
+from parvis.kernel.errors import Forbidden, Unauthenticated
+from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller, Right
+from parvis.kernel.time import MINUTE, Clock, Instant, system_clock
+
+ANSWER_HOLDS_S = 5.0
+"""So long a key or session may still open after another process has revoked it."""
+_MOST_ANSWERS = 20_000
+_NOTE_USE_EVERY = MINUTE
+_BEARER = b"Bearer "
+_HINT = "Send an API key in force as 'Authorization: Bearer parvis_...', or sign in."
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What a proof gives: a subject, its rights, and the tenant (or every tenant) it holds in."""
+
+    subject: str
+    rights: Right
+    tenant: str
+
+
+class Gate:
+    """Maps the proofs that come with a request to a Caller."""
+
+    def __init__(
+        self,
+        store: AccessStore,
+        *,
+        auth: bool = True,
+        public: bool = False,
+        idle: Instant = 120 * MINUTE,
+        clock: Clock = system_clock,
+        ticks_s: Callable[[], float] = monotonic,
+    ) -> None:
+        self.auth = auth
+        self._store = store
+        self._public = public
+        self._idle = idle
+        self._clock = clock
+        self._ticks_s = ticks_s
+        self._answers: dict[tuple[Digest, str], tuple[Caller, float]] = {}
+        self._anonymous = {DEFAULT_TENANT: self._nobody_known(DEFAULT_TENANT)}
+
+    def authenticate(self, authorization: bytes | None, session: bytes | None, tenant: str = DEFAULT_TENANT) -> Caller:
+        """The caller behind an Authorization header or a session's token, acting in `tenant`.
+
+        Raises:
+            Unauthenticated: an Authorization header that opens nothing. A session that has ended is as if none.
+            Forbidden: the proof holds, but not in that tenant.
+        """
+        if not self.auth:
+            return Caller(tenant, "everyone", ADMINISTRATOR)
+        if authorization is not None:
+            if not authorization.startswith(_BEARER):
+                raise Unauthenticated(_HINT)
+            return self._known(authorization[7:], tenant, self._grant_of_key) or _refuse()
+        if session and (caller := self._known(session, tenant, self._grant_of_session)):
+            return caller
+        return self._anonymous.get(tenant) or self._nobody_known(tenant)
+
+    def authenticate_device(self, password: bytes, tenant: str = DEFAULT_TENANT) -> Caller | None:
+        """The caller behind an MQTT password, which is an API key."""
+        if not self.auth:
+            return Caller(tenant, "everyone", ADMINISTRATOR)
+        return self._known(password, tenant, self._grant_of_key)
+
+    def forget(self) -> None:
+        """Ask the store anew: a proof has just been revoked or changed."""
+        self._answers.clear()
+
+    def _known(self, token: bytes, tenant: str, grant_of: Callable[[Digest], Grant | None]) -> Caller | None:
+        digest = digest_of(token)
+        held = self._answers.get((digest, tenant))
+        now_s = self._ticks_s()
+        if held is not None and now_s < held[1]:
+            return held[0]
+        grant = grant_of(digest)
+        if grant is None:
+            return None
+        if grant.tenant not in (tenant, EVERY_TENANT):
+            raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
+        caller = Caller(tenant, grant.subject, grant.rights)
+        if len(self._answers) >= _MOST_ANSWERS:
+            self._answers.clear()
+        self._answers[digest, tenant] = (caller, now_s + ANSWER_HOLDS_S)
+        return caller
+
+    def _grant_of_key(self, digest: Digest) -> Grant | None:
+        key = self._store.find_key(digest)
+        now = self._clock()
+        if key is None or not key.opens_at(now):
+            return None
+        if key.last_used_at is None or now - key.last_used_at >= _NOTE_USE_EVERY:
+            self._store.touch_key(digest, now)
+        return Grant(f"key:{key.id}", ROLES[key.role], key.tenant)
+
+    def _grant_of_session(self, digest: Digest) -> Grant | None:
+        session = self._store.find_session(digest)
+        now = self._clock()
+        if session is None or now >= session.expires_at or now - session.last_seen_at >= self._idle:
+            return None
+        account = self._store.find_account(session.account)
+        if account is None or account.disabled:
+            return None
+        if now - session.last_seen_at >= _NOTE_USE_EVERY:
+            self._store.touch_session(digest, now)
+        return Grant(f"user:{account.name}", ROLES[account.role], account.tenant)
+
+    def _nobody_known(self, tenant: str) -> Caller:
+        """What is public is so in the default tenant only: other tenants did not choose it."""
+        public = self._public and tenant == DEFAULT_TENANT
+        return Caller(tenant, ANONYMOUS, Right.READ_PUBLIC if public else NOBODY)
+
+
+def _refuse() -> Caller:
+    raise Unauthenticated(_HINT)

@@ -1,0 +1,96 @@
+"""Who is known to an installation, and the proofs they hold. Only hashes of secrets are kept."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.identity import ADMINISTRATOR, OPERATOR, Right
+from parvis.kernel.time import Instant
+
+ROLES: Mapping[str, Right] = {
+    "administrator": ADMINISTRATOR,
+    "operator": OPERATOR,
+    "reader": Right.READ | Right.READ_PUBLIC,
+    "device": Right.WRITE,
+}
+EVERY_TENANT = "*"
+"""As the tenant of an account or a key: it may act in any."""
+
+Digest = bytes
+"""SHA-256 of a random token: enough, since a token of 256 random bits cannot be guessed from it."""
+
+
+class TooManyAttempts(ParvisError):
+    type_uri = PARVIS_ERRORS + "too-many-attempts"
+    title = "Too many attempts"
+    status = 429
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A person. `name` is what they sign in with."""
+
+    name: str
+    password_hash: str
+    role: str
+    tenant: str
+    created_at: Instant
+    disabled: bool = False
+
+
+class Session(msgspec.Struct, frozen=True):
+    digest: Digest
+    account: str
+    created_at: Instant
+    last_seen_at: Instant
+    expires_at: Instant
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """`id` is shown in lists and names the key in the audit trail; it opens nothing."""
+
+    id: str
+    digest: Digest
+    label: str
+    role: str
+    tenant: str
+    created_at: Instant
+    expires_at: Instant | None = None
+    last_used_at: Instant | None = None
+    revoked_at: Instant | None = None
+
+    def opens_at(self, now: Instant) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class OneTimeLink(msgspec.Struct, frozen=True):
+    """Lets its holder make one account of `role`, once."""
+
+    digest: Digest
+    role: str
+    expires_at: Instant
+    used_at: Instant | None = None
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """What somebody did: a past-tense `action` on an `object`."""
+
+    at: Instant
+    tenant: str
+    subject: str
+    action: str
+    object: str
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """A record in the trail; `digest` covers the record and the entry before it."""
+
+    number: int
+    record: AuditRecord
+    digest: Digest

@@ -1,0 +1,31 @@
+"""Random tokens and what is derived from them."""
+
+import hashlib
+import hmac
+import secrets
+
+from parvis.access.model import Digest
+
+API_KEY_PREFIX = "parvis_"
+
+
+def new_token() -> str:
+    """256 random bits, fit for URLs and cookies."""
+    return secrets.token_urlsafe(32)
+
+
+def new_api_key() -> str:
+    return API_KEY_PREFIX + new_token()
+
+
+def digest_of(token: str | bytes) -> Digest:
+    return hashlib.sha256(token.encode() if isinstance(token, str) else token).digest()
+
+
+def form_token(cookie: str) -> str:
+    """What a form sent with this cookie must carry: another site can neither read nor make it."""
+    return hmac.digest(cookie.encode(), b"form", "sha256").hex()
+
+
+def is_form_token(cookie: str, given: str) -> bool:
+    return bool(cookie) and hmac.compare_digest(form_token(cookie).encode(), given.encode())

@@ -1,0 +1,165 @@
+"""Access in a SQLite file of its own, `access.db`.
+
+Its own file, so that hashes of passwords are not in every copy of the territory's data, commands can create or revoke
+a key beside a running server, and no sign-in waits for the data's writer.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parvis.access.audit import chained
+from parvis.access.model import Account, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.kernel.errors import AlreadyExists
+from parvis.kernel.time import Instant
+
+_BUSY_TIMEOUT_S = 5.0
+_RECORD = msgspec.json.Decoder(AuditRecord)
+_SCHEMA = files(__package__).joinpath("access.sql")
+
+
+class SqliteAccessStore:
+    """One connection, used from the thread that opened it."""
+
+    def __init__(self, path: Path | str) -> None:
+        if isinstance(path, Path):
+            path.touch(mode=0o600)
+        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        self._depth = 0
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._depth == 0:
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._connection.execute("COMMIT")
+
+    def add_account(self, account: Account) -> None:
+        try:
+            self._write("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?)", *msgspec.structs.astuple(account))
+        except sqlite3.IntegrityError as error:
+            raise AlreadyExists(f"There is an account {account.name} already.") from error
+
+    def find_account(self, name: str) -> Account | None:
+        row = self._row("SELECT * FROM account WHERE name = ?", name)
+        return _account(row) if row else None
+
+    def list_accounts(self) -> list[Account]:
+        return [_account(row) for row in self._connection.execute("SELECT * FROM account ORDER BY name")]
+
+    def replace_account(self, account: Account) -> None:
+        self._write(
+            "UPDATE account SET password_hash = ?, role = ?, tenant = ?, disabled = ? WHERE name = ?",
+            account.password_hash,
+            account.role,
+            account.tenant,
+            account.disabled,
+            account.name,
+        )
+
+    def add_session(self, session: Session) -> None:
+        self._write("INSERT INTO session VALUES (?, ?, ?, ?, ?)", *msgspec.structs.astuple(session))
+
+    def find_session(self, digest: Digest) -> Session | None:
+        row = self._row("SELECT * FROM session WHERE digest = ?", digest)
+        return Session(*row) if row else None
+
+    def touch_session(self, digest: Digest, at: Instant) -> None:
+        self._note("UPDATE session SET last_seen_at = ? WHERE digest = ?", at, digest)
+
+    def end_session(self, digest: Digest) -> None:
+        self._write("DELETE FROM session WHERE digest = ?", digest)
+
+    def end_sessions_of(self, account: str) -> None:
+        self._write("DELETE FROM session WHERE account = ?", account)
+
+    def forget_sessions(self, before: Instant) -> None:
+        self._write("DELETE FROM session WHERE expires_at < ?", before)
+
+    def add_key(self, key: ApiKey) -> None:
+        self._write("INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *msgspec.structs.astuple(key))
+
+    def find_key(self, digest: Digest) -> ApiKey | None:
+        row = self._row("SELECT * FROM api_key WHERE digest = ?", digest)
+        return ApiKey(*row) if row else None
+
+    def list_keys(self) -> list[ApiKey]:
+        rows = self._connection.execute("SELECT * FROM api_key ORDER BY created_at, id")
+        return [ApiKey(*row) for row in rows]
+
+    def touch_key(self, digest: Digest, at: Instant) -> None:
+        self._note("UPDATE api_key SET last_used_at = ? WHERE digest = ?", at, digest)
+
+    def revoke_key(self, key_id: str, at: Instant) -> bool:
+        return self._write("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at, key_id)
+
+    def replace_link(self, link: OneTimeLink) -> None:
+        with self.transaction():
+            self._write("DELETE FROM one_time_link")
+            self._write("INSERT INTO one_time_link VALUES (?, ?, ?, ?)", *msgspec.structs.astuple(link))
+
+    def find_link(self, digest: Digest) -> OneTimeLink | None:
+        row = self._row("SELECT * FROM one_time_link WHERE digest = ?", digest)
+        return OneTimeLink(*row) if row else None
+
+    def use_link(self, digest: Digest, at: Instant) -> OneTimeLink | None:
+        row = self._row(
+            "UPDATE one_time_link SET used_at = ?2 WHERE digest = ?1 AND used_at IS NULL AND expires_at > ?2"
+            " RETURNING *",
+            digest,
+            at,
+        )
+        return OneTimeLink(*row) if row else None
+
+    def append_audit(self, record: AuditRecord) -> AuditEntry:
+        with self.transaction():
+            newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
+            entry = chained(_entry(newest) if newest else None, record)
+            self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(record), entry.digest)
+        return entry
+
+    def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
+        return map(_entry, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
+
+    def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = next(iter(self._connection.execute(sql, values).fetchall()), None)
+        return row
+
+    def _write(self, sql: str, *values: object) -> bool:
+        return self._connection.execute(sql, values).rowcount > 0
+
+    def _note(self, sql: str, *values: object) -> None:
+        """Without waiting for the disk: a note of use may be lost with the power, an audit entry may not."""
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(sql, values)
+        self._connection.execute("PRAGMA synchronous = FULL")
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    *fields, disabled = row
+    return Account(*fields, bool(disabled))
+
+
+def _entry(row: tuple[Any, ...]) -> AuditEntry:
+    number, record, digest = row
+    return AuditEntry(number, _RECORD.decode(record), digest)
