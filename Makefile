@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARVIS_PORT ?= 8080
 PYTEST ?= $(BIN)/python -m pytest
-INSTALLED_BY := pyproject.toml $(wildcard build/*) $(wildcard frontend/*)
+INSTALLED_BY := pyproject.toml $(wildcard build/*.py build/*.sh build/*.txt) $(wildcard frontend/*)
 
 .PHONY: setup run test check lint types layers tests tools reference screenshots lock clean
 .DELETE_ON_ERROR:
