@@ -1,0 +1,155 @@
+"""What the pages say first of an entity: its one attribute that matters, and when that needs attention."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from parvis.kernel.time import HOUR, MINUTE, Instant
+
+STALE_AFTER_PERIODS = 3
+
+
+class Domain(StrEnum):
+    WASTE = "waste"
+    WATER = "water"
+    ENERGY = "energy"
+    AIR = "air"
+    MOBILITY = "mobility"
+    OTHER = "other"
+
+
+class State(IntEnum):
+    """Ordered by how much attention it asks for."""
+
+    GOOD = 0
+    STALE = 1
+    WARN = 2
+    BAD = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    @property
+    def needs_attention(self) -> bool:
+        return self >= State.WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """`warn` and `bad` are reached at or above their value, or at or below it where `low_is_bad`.
+
+    `alarm` names an attribute that makes the state BAD wherever it is true or 1. `period` is how often a value is
+    expected; None: it may stay silent.
+    """
+
+    attribute: str
+    period: Instant | None = None
+    warn: float | None = None
+    bad: float | None = None
+    low_is_bad: bool = False
+    alarm: str | None = None
+    warn_words: frozenset[str] = frozenset()
+
+    @property
+    def stale_after(self) -> Instant | None:
+        return None if self.period is None else self.period * STALE_AFTER_PERIODS
+
+
+@dataclass(frozen=True, slots=True)
+class TypeProfile:
+    """`headlines`: the first whose attribute the entity has is the one."""
+
+    domain: Domain
+    headlines: tuple[Headline, ...]
+
+
+# Thresholds: container levels are the usual ordering points of collection rounds; CO2 1,000 ppm is article 64 of the
+# French departmental health regulation, 1,500 ppm the action value of decree 2022-1690; PM2.5, PM10 and NO2 are "poor"
+# and "very poor" of the European Air Quality Index (EEA, hourly).
+PROFILES: Mapping[str, TypeProfile] = {
+    "WasteContainer": TypeProfile(Domain.WASTE, (Headline("fillingLevel", HOUR, warn=0.8, bad=0.95),)),
+    "WaterConsumptionObserved": TypeProfile(
+        Domain.WATER,
+        (Headline("flow", HOUR, alarm="alarmStopsLeaks"), Headline("waterConsumption", HOUR, alarm="alarmStopsLeaks")),
+    ),
+    "WaterObserved": TypeProfile(Domain.WATER, (Headline("height", 15 * MINUTE), Headline("flow", 15 * MINUTE))),
+    "WaterQualityObserved": TypeProfile(Domain.WATER, (Headline("temperature", HOUR),)),
+    "IndoorEnvironmentObserved": TypeProfile(
+        Domain.ENERGY, (Headline("co2", 15 * MINUTE, warn=1000, bad=1500), Headline("temperature", 15 * MINUTE))
+    ),
+    "Building": TypeProfile(Domain.ENERGY, (Headline("energyConsumption", HOUR), Headline("occupancy", HOUR))),
+    "ACMeasurement": TypeProfile(
+        Domain.ENERGY, (Headline("totalActivePower", HOUR), Headline("totalActiveEnergyImport", HOUR))
+    ),
+    "AirQualityObserved": TypeProfile(
+        Domain.AIR,
+        (
+            Headline("pm25", 15 * MINUTE, warn=25, bad=50),
+            Headline("pm10", 15 * MINUTE, warn=50, bad=100),
+            Headline("no2", 15 * MINUTE, warn=120, bad=230),
+            Headline("temperature", 15 * MINUTE),
+        ),
+    ),
+    "WeatherObserved": TypeProfile(Domain.AIR, (Headline("temperature", 15 * MINUTE),)),
+    "NoiseLevelObserved": TypeProfile(Domain.AIR, (Headline("LAeq", 15 * MINUTE, warn=65, bad=75),)),
+    "ParkingSpot": TypeProfile(Domain.MOBILITY, (Headline("status", 4 * HOUR, warn_words=frozenset({"unknown"})),)),
+    "OffStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),)),
+    "OnStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),)),
+    "TrafficFlowObserved": TypeProfile(
+        Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("averageVehicleSpeed", 15 * MINUTE))
+    ),
+    "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),)),
+}
+DEVICE = Headline("batteryLevel", warn=0.2, bad=0.1, low_is_bad=True)
+_OTHER = TypeProfile(Domain.OTHER, ())
+
+
+def profile_of(types: tuple[str, ...]) -> tuple[str, TypeProfile]:
+    """The first type (a short name) that has a profile, else the first type with an empty one."""
+    for name in types:
+        if name in PROFILES:
+            return name, PROFILES[name]
+    return types[0], _OTHER
+
+
+def types_of(domain: Domain) -> list[str]:
+    return [name for name, profile in PROFILES.items() if profile.domain is domain]
+
+
+def is_stale(headline: Headline, observed_at: Instant | None, now: Instant) -> bool:
+    if headline.stale_after is None or observed_at is None:
+        return False
+    return now - observed_at > headline.stale_after
+
+
+def state_of(
+    headline: Headline, value: Any, observed_at: Instant | None, now: Instant, alarmed: bool = False
+) -> State:
+    """An alarm stays one when it grows old; what is only worth a warning is stale first."""
+    judged = State.BAD if alarmed else judge(headline, value)
+    if value is None and not alarmed:
+        return State.STALE
+    if judged is not State.BAD and is_stale(headline, observed_at, now):
+        return State.STALE
+    return judged
+
+
+def judge(headline: Headline, value: Any) -> State:
+    """The state of a value alone, whatever its age."""
+    if isinstance(value, bool):
+        return State.GOOD
+    if isinstance(value, str):
+        return State.WARN if value in headline.warn_words else State.GOOD
+    if not isinstance(value, int | float):
+        return State.GOOD
+    if _reached(headline, value, headline.bad):
+        return State.BAD
+    return State.WARN if _reached(headline, value, headline.warn) else State.GOOD
+
+
+def _reached(headline: Headline, value: float, threshold: float | None) -> bool:
+    if threshold is None:
+        return False
+    return value <= threshold if headline.low_is_bad else value >= threshold

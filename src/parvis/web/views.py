@@ -1,0 +1,170 @@
+"""What a page shows of an entity: its headline, state, place and name, in short terms."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.kernel.time import Instant
+from parvis.web.headline import DEVICE, Domain, Headline, State, profile_of, state_of
+from parvis.web.wording import Wording
+
+DEVICE_TYPE = "Device"
+NAMES = ("name", "alternateName", "title")
+
+
+class Terms(Protocol):
+    """The two directions of the packaged @context."""
+
+    def expand(self, term: str) -> str: ...
+
+    def compact(self, iri: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectView:
+    """`value`, `unit_code` and `observed_at` are the headline attribute's; None where the entity has none yet."""
+
+    id: str
+    type: str
+    domain: Domain
+    name: str
+    commune: str
+    position: tuple[float, float] | None
+    headline: Headline | None
+    value: Any
+    unit_code: str
+    observed_at: Instant | None
+    alarmed: bool
+    state: State
+
+    def value_text(self, words: Wording) -> str:
+        if self.headline is None:
+            return "–"
+        return words.quantity(self.value, self.unit_code, self.headline.attribute)
+
+
+class EntityReader:
+    """Makes views of entities whose names are expanded."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.expand = lru_cache(maxsize=4096)(terms.expand)
+        self.compact = lru_cache(maxsize=4096)(terms.compact)
+        self._location = terms.expand("location")
+        self._address = terms.expand("address")
+        self._names = tuple(terms.expand(name) for name in NAMES)
+
+    def view(self, entity: Entity, now: Instant) -> ObjectView:
+        type_name, domain, headlines = self._profile(entity.types)
+        instances = {one.name: one for one in reversed(entity.instances)}
+        headline, shown = self.find_headline(headlines, instances)
+        alarmed = is_alarmed(headline, instances, self.expand)
+        return ObjectView(
+            id=entity.id,
+            type=type_name,
+            domain=domain,
+            name=self._name(entity.id, instances),
+            commune=self._commune(entity, instances),
+            position=position_of(instances.get(self._location)),
+            headline=headline,
+            value=None if shown is None else shown.value,
+            unit_code="" if shown is None else shown.unit_code,
+            observed_at=None if shown is None else seen_at(shown),
+            alarmed=alarmed,
+            state=_state(headline, shown, now, alarmed),
+        )
+
+    def _profile(self, types: tuple[str, ...]) -> tuple[str, Domain, tuple[Headline, ...]]:
+        name, profile = profile_of(tuple(self.compact(iri) for iri in types))
+        return name, profile.domain, (DEVICE,) if name == DEVICE_TYPE else profile.headlines
+
+    def find_headline(
+        self, headlines: tuple[Headline, ...], instances: dict[str, Instance]
+    ) -> tuple[Headline | None, Instance | None]:
+        """The headline that applies and its instance; of an unknown type, the first number it has."""
+        for headline in headlines:
+            if (one := instances.get(self.expand(headline.attribute))) is not None:
+                return headline, one
+        if headlines:
+            return headlines[0], None
+        for one in instances.values():
+            if one.kind is Kind.PROPERTY and isinstance(one.value, int | float) and not isinstance(one.value, bool):
+                return Headline(self.compact(one.name)), one
+        return None, None
+
+    def _name(self, entity_id: str, instances: dict[str, Instance]) -> str:
+        for name in self._names:
+            if (one := instances.get(name)) is not None:
+                return one_text(one.value)
+        return short_id(entity_id)
+
+    def _commune(self, entity: Entity, instances: dict[str, Instance]) -> str:
+        address = instances.get(self._address)
+        if address is not None and isinstance(address.value, dict):
+            return locality(address.value)
+        return entity.scopes[0].rsplit("/", 1)[-1] if entity.scopes else ""
+
+
+def is_alarmed(headline: Headline | None, instances: dict[str, Instance], expand: Any) -> bool:
+    if headline is None or headline.alarm is None:
+        return False
+    alarm = instances.get(expand(headline.alarm))
+    return alarm is not None and bool(alarm.value)
+
+
+def _state(headline: Headline | None, shown: Instance | None, now: Instant, alarmed: bool) -> State:
+    if headline is None:
+        return State.GOOD
+    if shown is None:
+        return State.BAD if alarmed else State.STALE
+    return state_of(headline, shown.value, seen_at(shown), now, alarmed)
+
+
+def seen_at(instance: Instance) -> Instant:
+    return instance.observed_at if instance.observed_at is not None else instance.modified_at
+
+
+def locality(address: dict[str, Any]) -> str:
+    """The place of a schema.org PostalAddress, whether its members are short or expanded."""
+    for member, content in address.items():
+        if member.rsplit("/", 1)[-1] == "addressLocality":
+            return one_text(content)
+    return ""
+
+
+def one_text(value: Any) -> str:
+    """Text of a value that may be a language map."""
+    if isinstance(value, dict):
+        return str(next(iter(value.values()), ""))
+    return str(value)
+
+
+def short_id(entity_id: str) -> str:
+    """ "urn:ngsi-ld:WasteContainer:port-12" -> "port-12"."""
+    return entity_id.split(":", 3)[-1] if entity_id.startswith("urn:ngsi-ld:") else entity_id
+
+
+def position_of(location: Instance | None) -> tuple[float, float] | None:
+    """Longitude and latitude of a GeoJSON geometry: the point, or the middle of its bounds."""
+    if location is None or not isinstance(location.value, dict):
+        return None
+    points = list(_points(location.value.get("coordinates", ())))
+    if not points:
+        return None
+    longitudes, latitudes = zip(*points, strict=True)
+    return ((min(longitudes) + max(longitudes)) / 2, (min(latitudes) + max(latitudes)) / 2)
+
+
+def _points(coordinates: Iterable[Any]) -> Iterator[tuple[float, float]]:
+    content = list(coordinates)
+    if content and isinstance(content[0], int | float):
+        yield (content[0], content[1])
+        return
+    for part in content:
+        yield from _points(part)
+
+
+def by_urgency(views: Iterable[ObjectView]) -> list[ObjectView]:
+    return sorted(views, key=lambda view: (-view.state, view.type, view.name))

@@ -1,0 +1,134 @@
+"""Sentences, numbers, quantities, ages and dates in one language."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, to_datetime
+from parvis.web.i18n import catalogue, plural_form
+from parvis.web.units import SHARES_OF_ONE, symbol_of
+
+NARROW_SPACE = "\u202f"
+NO_BREAK_SPACE = "\u00a0"
+LARGEST_WITH_DECIMALS = 100
+
+
+class Wording:
+    def __init__(self, language: str, time_zone: str = "UTC") -> None:
+        self.language = language
+        self._sentences = catalogue(language)
+        self._zone = _zone(time_zone)
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The sentence of `key`; with `n`, its singular or plural."""
+        if "n" in values:
+            plural = f"{key}.{plural_form(self.language, values['n'])}"
+            key = plural if plural in self._sentences else key
+            values["n"] = self.number(values["n"])
+        sentence = self._sentences[key]
+        return sentence.format_map(values) if values else sentence
+
+    def find(self, key: str) -> str | None:
+        return self._sentences.get(key)
+
+    def number(self, value: float, decimals: int | None = None) -> str:
+        """With the language's separators; without `decimals`, two significant ones below 100."""
+        if decimals is None:
+            decimals = _sensible_decimals(value)
+        text = f"{value:,.{decimals}f}"
+        if self.language != "fr":
+            return text
+        return text.replace(",", NARROW_SPACE).replace(".", ",")
+
+    def quantity(self, value: Any, unit_code: str = "", attribute: str = "") -> str:
+        """What a reader says of a value: "62 %", "18.4 °C", "free"."""
+        number, unit = self.split_quantity(value, unit_code, attribute)
+        return f"{number}{NO_BREAK_SPACE}{unit}" if unit else number
+
+    def split_quantity(self, value: Any, unit_code: str = "", attribute: str = "") -> tuple[str, str]:
+        """The value's text and its unit, which pages show apart."""
+        if value is None:
+            return ("–", "")
+        if isinstance(value, bool):
+            return (self("value.true" if value else "value.false"), "")
+        if isinstance(value, int | float):
+            return self._split_number(value, unit_code, attribute)
+        if isinstance(value, str):
+            return (self.find(f"value.{value}") or value, "")
+        return (str(value), "")
+
+    def _split_number(self, value: float, unit_code: str, attribute: str) -> tuple[str, str]:
+        if attribute in SHARES_OF_ONE:
+            return (self.number(value * 100, 0), "%")
+        if attribute in ALARMS:
+            return (self("value.true" if value else "value.false"), "")
+        return (self.number(value), symbol_of(unit_code) or self.find(f"unit.{attribute}") or "")
+
+    def age(self, instant: Instant | None, now: Instant) -> str:
+        if instant is None:
+            return self("age.never")
+        elapsed = now - instant
+        if elapsed < MINUTE:
+            return self("age.now")
+        for unit, length in (("days", DAY), ("hours", HOUR), ("minutes", MINUTE)):
+            if elapsed >= length:
+                return self(f"age.{unit}", n=elapsed // length)
+        return self("age.now")
+
+    def moment(self, instant: Instant) -> str:
+        """The exact date and time, in the territory's zone."""
+        local = self.local(instant)
+        return self("date.moment", day=self.day(local.date()), time=f"{local:%H:%M}", zone=local.tzname())
+
+    def clock_time(self, instant: Instant) -> str:
+        return f"{self.local(instant):%H:%M}"
+
+    def day(self, day: date) -> str:
+        return self("date.day", day=day.day, month=self(f"month.{day.month}"), year=day.year)
+
+    def weekday(self, day: date) -> str:
+        return self(f"weekday.{day.isoweekday()}")
+
+    def local(self, instant: Instant) -> datetime:
+        return to_datetime(instant).astimezone(self._zone)
+
+    def type_name(self, name: str, count: float = 2) -> str:
+        return self.find(f"type.{name}.{plural_form(self.language, count)}") or spaced(name)
+
+    def attribute_name(self, name: str) -> str:
+        return self.find(f"attribute.{name}") or spaced(name)
+
+
+ALARMS = frozenset({"alarmStopsLeaks", "alarmTamper"})
+"""0 or 1 in Smart Data Models, and read as no or yes."""
+
+
+def spaced(name: str) -> str:
+    """ "averageVehicleSpeed" -> "Average vehicle speed"."""
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return words[:1].upper() + words[1:]
+
+
+@lru_cache(maxsize=64)
+def wording(language: str, time_zone: str) -> Wording:
+    return Wording(language, time_zone)
+
+
+def _zone(name: str) -> Any:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _sensible_decimals(value: float) -> int:
+    if value == int(value) or abs(value) >= LARGEST_WITH_DECIMALS:
+        return 0
+    return 1 if abs(value) >= 1 else 2
+
+
+def words_for(script: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The part of a catalogue that a page hands to its scripts."""
+    return {key.removeprefix(prefix): text for key, text in script.items() if key.startswith(prefix)}
