@@ -156,8 +156,8 @@ class SqliteAccessStore:
 
 
 def _account(row: tuple[Any, ...]) -> Account:
-    *fields, disabled = row
-    return Account(*fields, bool(disabled))
+    name, password_hash, role, tenant, created_at, disabled = row
+    return Account(name, password_hash, role, tenant, created_at, bool(disabled))
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:
