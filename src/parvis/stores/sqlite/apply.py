@@ -1,0 +1,225 @@
+"""Changes to rows, inside the writer's transaction."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status
+from parvis.broker.model.entity import AttributeKey, Entity, in_order
+from parvis.broker.model.merge import Resolution, joined, resolve
+from parvis.kernel.time import Instant
+from parvis.stores.sqlite.batch import Batch, unplace
+from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.rows import present_instance
+
+MAX_HEADERS = 250_000
+MAX_CURRENT = 4_000
+_BLIND = frozenset({Mode.UPSERT_UPDATE, Mode.APPEND})
+"""Modes that overwrite what is given whatever is stored: no need to read it first."""
+
+PRESENT = "SELECT name, dataset, shape, value, observed, extra, modified, created FROM attribute WHERE entity = ?"
+
+
+Touched = dict[int, Entity | None]
+"""Entities by number, with their new form where it is known."""
+
+
+class Header(NamedTuple):
+    """What the writer knows of an entity without reading its attributes."""
+
+    id: int
+    typeset: int
+    scopes: str | None
+    created: Instant
+    modified: Instant
+    deleted: Instant | None
+
+
+class Applier:
+    """Turns changes into rows. Lives in the writer's thread; forgets everything when a transaction fails."""
+
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection = connection
+        self._names = names
+        self._headers: dict[int, dict[str, Header]] = {}
+        self._header_count = 0
+        self._current: OrderedDict[int, Entity] = OrderedDict()
+        self.touched: Touched = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a transaction's batch."""
+        (next_seq,) = self._connection.execute(
+            "SELECT max((SELECT ifnull(max(seq), 0) FROM log), (SELECT high FROM settling)) + 1"
+        ).fetchone()
+        (next_event,) = self._connection.execute(
+            "SELECT max((SELECT ifnull(max(seq), 0) FROM outbox), (SELECT ifnull(max(seq), 0) FROM consumer)) + 1"
+        ).fetchone()
+        (self._next_entity,) = self._connection.execute("SELECT ifnull(max(id), 0) + 1 FROM entity").fetchone()
+        self.batch = Batch(self._names, next_seq, next_event)
+
+    def next_transaction(self) -> None:
+        """The last one is on disk."""
+        self.batch = Batch(self._names, self.batch.next_seq, self.batch.next_event)
+        self.touched = {}
+
+    def forget(self) -> None:
+        """The last one failed."""
+        self._headers.clear()
+        self._header_count = 0
+        self._current.clear()
+        self.touched = {}
+        self.begin()
+
+    def apply(self, tenant: int, changes: Sequence[Change], now: Instant) -> list[Outcome]:
+        self._load_headers(tenant, changes)
+        return [self._apply_one(tenant, change, now) for change in changes]
+
+    def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
+        header = self._headers[tenant].get(change.entity_id)
+        alive = header is not None and header.deleted is None
+        if change.mode in _BLIND and (alive or (change.types and change.mode is Mode.UPSERT_UPDATE)):
+            return self._overwrite(tenant, change, header, now)
+        current = self._read(change.entity_id, header) if header is not None and alive else None
+        resolution = resolve(current, change, now)
+        if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
+            self._store(tenant, change, header, current, resolution, now)
+        return resolution.outcome
+
+    def _overwrite(self, tenant: int, change: Change, header: Header | None, now: Instant) -> Outcome:
+        batch = self.batch
+        first = batch.next_seq
+        born = header is None or header.deleted is not None
+        if born:
+            header = self._write_header(tenant, change.entity_id, header, change.types or (), change.scopes or (), now)
+        elif change.types is not None or change.scopes is not None:
+            header = self._widen_header(tenant, change, header, now)  # type: ignore[arg-type]
+        assert header is not None
+        if not change.keep_newest and header.id in batch.unwritten:
+            batch.flush(self._connection)
+        batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
+        batch.put_event(header.id, EventKind.CREATED if born else EventKind.UPDATED, now, first)
+        self._current.pop(header.id, None)
+        self.touched[header.id] = None
+        return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
+
+    def _store(
+        self, tenant: int, change: Change, header: Header | None, current: Entity | None, resolution: Resolution,
+        now: Instant,
+    ) -> None:  # fmt: skip
+        batch, entity = self.batch, resolution.entity
+        first = batch.next_seq
+        if entity is None:
+            assert header is not None
+            header = self._write_deletion(tenant, change.entity_id, header, now)
+        elif current is None or entity.types != current.types or entity.scopes != current.scopes or resolution.removed:
+            header = self._write_header(tenant, entity.id, header, entity.types, entity.scopes, now)
+        assert header is not None
+        self._remove(header.id, resolution.removed, now)
+        if not change.keep_newest and header.id in batch.unwritten:
+            batch.flush(self._connection)
+        batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
+        batch.put_event(header.id, _event_kind(resolution.outcome.status), now, first)
+        self._keep(header.id, entity)
+        self.touched[header.id] = entity
+
+    def _keep(self, number: int, entity: Entity | None) -> None:
+        if entity is None:
+            self._current.pop(number, None)
+            return
+        self._current[number] = entity
+        self._current.move_to_end(number)
+        if len(self._current) > MAX_CURRENT:
+            self._current.popitem(last=False)
+
+    def _remove(self, number: int, removed: tuple[AttributeKey, ...], now: Instant) -> None:
+        if not removed:
+            return
+        self.batch.flush(self._connection)
+        keys = [(self._names.words.id(name), self._names.dataset(dataset)) for name, dataset in removed]
+        self._connection.executemany(
+            "DELETE FROM attribute WHERE entity = ? AND name = ? AND dataset = ?", [(number, *key) for key in keys]
+        )
+        unplace(self._connection, number, keys)
+        self.batch.put_removals(number, keys, now)
+
+    def _widen_header(self, tenant: int, change: Change, header: Header, now: Instant) -> Header:
+        typesets = self._names.typesets
+        same_types = change.types is None or typesets.ids.get(change.types) == header.typeset
+        old_types = typesets.key(header.typeset)
+        types = old_types if same_types else joined(old_types, change.types or ())
+        scopes = _scopes(header.scopes) if change.scopes is None else change.scopes
+        if types == old_types and _scopes_column(scopes) == header.scopes:
+            return header
+        return self._write_header(tenant, change.entity_id, header, types, scopes, now)
+
+    def _write_header(
+        self, tenant: int, urn: str, old: Header | None, types: tuple[str, ...], scopes: tuple[str, ...], now: Instant
+    ) -> Header:
+        typeset = self._names.typesets.id(tuple(sorted(set(types))))
+        if old is None:
+            number, self._next_entity = self._next_entity, self._next_entity + 1
+            created = now
+        else:
+            number, created = old.id, old.created if old.deleted is None else now
+        return self._save_header(tenant, urn, Header(number, typeset, _scopes_column(scopes), created, now, None))
+
+    def _write_deletion(self, tenant: int, urn: str, old: Header, now: Instant) -> Header:
+        return self._save_header(tenant, urn, old._replace(modified=now, deleted=now))
+
+    def _save_header(self, tenant: int, urn: str, header: Header) -> Header:
+        self.batch.put_entity(header.id, tenant, urn, *header[1:])
+        self._headers[tenant][urn] = header
+        return header
+
+    def _read(self, urn: str, header: Header) -> Entity:
+        known = self._current.get(header.id)
+        if known is not None:
+            return known
+        if header.id in self.batch.unwritten:
+            self.batch.flush(self._connection)
+        rows = self._connection.execute(PRESENT, (header.id,)).fetchall()
+        return entity_of(self._names, urn, header, rows)
+
+    def _load_headers(self, tenant: int, changes: Sequence[Change]) -> None:
+        headers = self._headers.setdefault(tenant, {})
+        unknown = {change.entity_id for change in changes if change.entity_id not in headers}
+        if not unknown:
+            return
+        self._header_count += len(unknown)
+        if self._header_count > MAX_HEADERS:
+            self._headers = {tenant: (headers := {})}
+            unknown = {change.entity_id for change in changes}
+            self._header_count = len(unknown)
+            self.batch.flush(self._connection)
+        rows = self._connection.execute(
+            "SELECT urn, id, typeset, scopes, created, modified, deleted FROM entity"
+            " WHERE tenant = ? AND urn IN (SELECT value FROM json_each(?))",
+            (tenant, msgspec.json.encode(list(unknown)).decode()),
+        )
+        for urn, *columns in rows:
+            headers[urn] = Header(*columns)
+
+
+def entity_of(names: Names, urn: str, header: Header, rows: list[tuple[object, ...]]) -> Entity:
+    """Assemble an entity of its header and its rows of `attribute`."""
+    instances = in_order([present_instance(names, row) for row in rows])
+    modified = max([header.modified, *(one.modified_at for one in instances)])
+    return Entity(
+        urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified
+    )
+
+
+def _event_kind(status: Status) -> EventKind:
+    return {Status.CREATED: EventKind.CREATED, Status.DELETED: EventKind.DELETED}.get(status, EventKind.UPDATED)
+
+
+def _scopes(column: str | None) -> tuple[str, ...]:
+    return tuple(msgspec.json.decode(column)) if column else ()
+
+
+def _scopes_column(scopes: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(scopes).decode() if scopes else None

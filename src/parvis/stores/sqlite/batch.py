@@ -1,0 +1,139 @@
+"""One transaction's rows: gathered as flat parameter lists, written many rows a statement.
+
+A statement hands the GIL back each time it is stepped, so a row a statement lets the event loop and the writer thread
+wait for each other at every row (measured: 62 us a row under contention, 7 us with 256 rows a statement).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from parvis.broker.model.change import EventKind
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.geometry import bounds
+from parvis.kernel.time import Instant
+from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.names import REMOVED, Names
+from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN, extra_to_column, to_column
+
+ROWS_A_STATEMENT = 256
+
+_OVERWRITE = (
+    " ON CONFLICT DO UPDATE SET shape = excluded.shape, value = excluded.value, observed = excluded.observed,"
+    " extra = excluded.extra, modified = excluded.modified"
+)
+_KEEP_NEWEST = (
+    _OVERWRITE + " WHERE excluded.observed IS NULL OR observed IS NULL OR excluded.observed >= observed"
+)
+_ENTITY = (
+    " ON CONFLICT (id) DO UPDATE SET typeset = excluded.typeset, scopes = excluded.scopes, created = excluded.created,"
+    " modified = excluded.modified, deleted = excluded.deleted"
+)
+
+
+class Batch:
+    """What one transaction is going to write. `next_seq` numbers the log's rows."""
+
+    def __init__(self, names: Names, next_seq: int, next_event: int) -> None:
+        self._names = names
+        self.next_seq = next_seq
+        self.next_event = next_event
+        self.log_entities: list[int] = []
+        self._entities: list[Any] = []
+        self._attributes: list[Any] = []
+        self._late: list[Any] = []
+        self._log: list[Any] = []
+        self._outbox: list[Any] = []
+        self._places: list[tuple[int, int, int, tuple[float, float, float, float]]] = []
+        self.unwritten: set[int] = set()
+        """Entities with rows that are not flushed yet: flush before reading one."""
+
+    def put_entity(
+        self, number: int, tenant: int, urn: str, typeset: int, scopes: str | None, created: Instant,
+        modified: Instant, deleted: Instant | None,
+    ) -> None:  # fmt: skip
+        self._entities += (number, tenant, urn, typeset, scopes, created, modified, deleted)
+
+    def put_instances(self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool) -> None:
+        words, shapes = self._names.words.ids, self._names.shapes.ids
+        attributes, log, seq = self._late if keep_newest else self._attributes, self._log, self.next_seq
+        for one in instances:
+            value = one.value
+            known = type(value)
+            if not (known is float or known is str or (known is int and INTEGER_MIN <= value <= INTEGER_MAX)):
+                value = to_column(value)
+            name = words.get(one.name) or self._names.words.id(one.name)
+            dataset = self._names.words.id(one.dataset) if one.dataset else 0
+            shape = shapes.get((one.kind, one.unit_code)) or self._names.shapes.id((one.kind, one.unit_code))
+            extra = None if one.extra is None else extra_to_column(one.extra)
+            observed = one.observed_at
+            attributes += (entity, name, dataset, shape, value, observed, extra, now, now)
+            if observed is None:
+                log += (seq, entity, name, dataset, shape, value, now, 0, extra, now)
+            else:
+                log += (seq, entity, name, dataset, shape, value, observed, 1, extra, now)
+            seq += 1
+            if one.kind is Kind.GEO_PROPERTY:
+                self._places.append((entity, name, dataset, bounds(one.value)))
+        self.log_entities += [entity] * (seq - self.next_seq)
+        self.next_seq = seq
+        self.unwritten.add(entity)
+
+    def put_removals(self, entity: int, keys: list[tuple[int, int]], now: Instant) -> None:
+        for name, dataset in keys:
+            self._log += (self.next_seq, entity, name, dataset, REMOVED, None, now, 0, None, now)
+            self.next_seq += 1
+        self.log_entities += [entity] * len(keys)
+
+    def put_event(self, entity: int, kind: EventKind, now: Instant, first: int) -> None:
+        self._outbox += (self.next_event, entity, kind.value, now, first, self.next_seq)
+        self.next_event += 1
+
+    def flush(self, connection: Connection) -> None:
+        """Write what was gathered; more may be put afterwards."""
+        self._names.save(connection)
+        _insert(connection, "entity", 8, _ENTITY, self._entities)
+        _insert(connection, "attribute", 9, _OVERWRITE, self._attributes)
+        _insert(connection, "attribute", 9, _KEEP_NEWEST, self._late)
+        _insert(connection, "log", 10, "", self._log)
+        _insert(connection, "outbox", 6, "", self._outbox)
+        _place(connection, self._places)
+        self._entities, self._attributes, self._late, self._log, self._outbox = [], [], [], [], []
+        self._places = []
+        self.unwritten.clear()
+
+
+def _insert(connection: Connection, table: str, width: int, conflict: str, parameters: list[Any]) -> None:
+    start, left = 0, len(parameters) // width
+    rows = ROWS_A_STATEMENT
+    while left:
+        while rows > left:
+            rows >>= 1
+        end = start + rows * width
+        connection.execute(_statement(table, width, conflict, rows), parameters[start:end])
+        start, left = end, left - rows
+
+
+@lru_cache(maxsize=64)
+def _statement(table: str, width: int, conflict: str, rows: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}{conflict}"  # noqa: S608
+
+
+def _place(
+    connection: Connection, places: list[tuple[int, int, int, tuple[float, float, float, float]]]
+) -> None:
+    for entity, name, dataset, (west, south, east, north) in places:
+        key = (entity, name, dataset)
+        connection.execute("INSERT INTO geometry (entity, name, dataset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
+        connection.execute(
+            "INSERT OR REPLACE INTO place SELECT id, ?, ?, ?, ? FROM geometry"
+            " WHERE entity = ? AND name = ? AND dataset = ?",
+            (west, east, south, north, *key),
+        )
+
+
+def unplace(connection: Connection, entity: int, keys: list[tuple[int, int]]) -> None:
+    rows = [(entity, name, dataset) for name, dataset in keys]
+    key = "entity = ? AND name = ? AND dataset = ?"
+    connection.executemany(f"DELETE FROM place WHERE id = (SELECT id FROM geometry WHERE {key})", rows)  # noqa: S608
+    connection.executemany(f"DELETE FROM geometry WHERE {key}", rows)  # noqa: S608

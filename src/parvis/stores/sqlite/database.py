@@ -1,0 +1,73 @@
+"""Connections: how every one of them is opened, and the schema's version."""
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar
+
+from parvis.kernel.errors import ParvisError
+
+SCHEMA_VERSION = 1
+PAGE_BYTES = 2048
+"""Small pages: an update of a few attributes writes whole pages to the WAL. Measured: 715 bytes an observation
+against 1 212 with 4 096-byte pages, at the same speed."""
+
+Connection = sqlite3.Connection
+
+
+class StoreNotUsable(ParvisError):
+    title: ClassVar[str] = "The store cannot be used"
+
+
+class Database:
+    """One SQLite file, or a private in-memory database that all connections of this object share."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._memory = str(path) == ":memory:"
+        self._uri = f"file:parvis-{id(self)}?mode=memory&cache=shared" if self._memory else Path(path).resolve().as_uri()
+        self.path = None if self._memory else Path(path)
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def connect_writer(self) -> Connection:
+        """The one connection that writes; creates the schema in an empty database.
+
+        Raises:
+            StoreNotUsable: the file was written by a newer Parvis, or is no database.
+        """
+        connection = self._connect()
+        try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA cache_size = -65536")
+            _bring_to_version(connection)
+        except sqlite3.DatabaseError as fault:
+            raise StoreNotUsable(f"{self.path} is no usable store: {fault}.") from fault
+        return connection
+
+    def connect_reader(self) -> Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA cache_size = -32768")
+        if self._memory:
+            connection.execute("PRAGMA read_uncommitted = ON")
+        return connection
+
+    def connect_checkpointer(self) -> Connection:
+        return self._connect()
+
+    def _connect(self) -> Connection:
+        return sqlite3.connect(
+            self._uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10
+        )
+
+
+def _bring_to_version(connection: Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreNotUsable(f"The store has schema {version}; this Parvis knows {SCHEMA_VERSION}. Install the newer one.")
+    if version == 0:
+        schema = files("parvis.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")

@@ -1,0 +1,254 @@
+"""The query tree as SQL: numbered parameters only, and held equal to `broker.query.evaluate` by property tests."""
+
+import math
+from typing import Any, assert_never
+
+import msgspec
+
+from parvis.broker.model.geometry import bounds
+from parvis.broker.query.selection import types_hold
+from parvis.broker.query.tree import (
+    And,
+    Compare,
+    Condition,
+    EntityQuery,
+    Exists,
+    GeoQuery,
+    GeoRelation,
+    OneOf,
+    Operator,
+    Or,
+    Range,
+)
+from parvis.kernel.time import parse_instant
+from parvis.stores.sqlite.names import Names
+
+METRES_PER_DEGREE = 6_371_008.8 * math.pi / 180
+MAX_ARMS = 24
+_COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.urn"
+_NEVER = "0"
+_INSTANT_COLUMNS = {"observedAt": "a.observed", "createdAt": "a.created", "modifiedAt": "a.modified"}
+_INSTANCE = "a.name, a.dataset, a.shape, a.value, a.observed, a.extra, a.modified, a.created"
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A page's SQL and its count's, over the same parameters, and the attribute that an index would help with."""
+
+    page: str
+    count: str
+    parameters: list[Any]
+    indexable: int | None
+
+
+class Translator:
+    """Of one query. Every value becomes a parameter; the texts of SQL are all written here."""
+
+    def __init__(self, names: Names, tenant: int, query: EntityQuery) -> None:
+        self._names = names
+        self._query = query
+        self._parameters: list[Any] = []
+        self._tenant = self._bind(tenant)
+        self._indexable: int | None = None
+
+    def translate(self, driver: str | None = None) -> Statement | None:
+        """None: nothing can match. `driver` is SQL of entity ids to start from, when an index gives few."""
+        typesets = self._typesets()
+        if typesets is not None and not typesets:
+            return None
+        where = [f"e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
+        arms = self._arms(typesets, " AND ".join(where))
+        limit = f"LIMIT {self._bind(self._query.limit)} OFFSET {self._bind(self._query.offset)}"
+        page = f"{' UNION ALL '.join(f'SELECT {_COLUMNS} {arm}' for arm in arms)} ORDER BY 1 {limit}"
+        count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
+        return Statement(page, f"SELECT {count}", self._parameters, self._indexable)
+
+    def _typesets(self) -> list[int] | None:
+        selection = self._query.types
+        if selection is None:
+            return None
+        return [number for types, number in self._names.typesets.items() if types_hold(selection, types)]
+
+    def _arms(self, typesets: list[int] | None, where: str) -> list[str]:
+        """An arm a type set: each is in the order of ids already, so that SQLite merges them without a sort."""
+        source = f"FROM entity e WHERE {where}"
+        if typesets is None:
+            return [source]
+        if len(typesets) > MAX_ARMS:
+            return [f"{source} AND e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))"]
+        return [f"{source} AND e.typeset = {self._bind(one)}" for one in typesets]
+
+    def _conditions(self) -> list[str]:
+        query = self._query
+        conditions: list[str] = []
+        if query.ids:
+            conditions.append(f"e.urn IN (SELECT value FROM json_each({self._bind(_json(query.ids))}))")
+        if query.id_pattern is not None:
+            conditions.append(f"matches({self._bind(query.id_pattern)}, e.urn)")
+        if query.attrs:
+            numbers = [self._word(name) for name in query.attrs]
+            conditions.append(
+                "EXISTS (SELECT 1 FROM attribute a WHERE a.entity = e.id AND a.name IN"
+                f" (SELECT value FROM json_each({self._bind(str(numbers))})))"
+            )
+        if query.scope is not None:
+            pattern = self._bind(_json(query.scope))
+            conditions.append(f"scopes_match({pattern}, e.scopes)")
+        if query.q is not None:
+            conditions.append(self._condition(query.q))
+        if query.geo is not None:
+            conditions.append(self._geo(query.geo))
+        return conditions
+
+    def _condition(self, condition: Condition) -> str:
+        match condition:
+            case And(terms):
+                return f"({' AND '.join(self._condition(term) for term in terms)})"
+            case Or(terms):
+                return f"({' OR '.join(self._condition(term) for term in terms)})"
+            case Exists(path):
+                if not path.subs and not path.members:
+                    return self._any_instance(path.name, "1")
+                return self._any_instance(path.name, self._by_oracle(condition))
+            case Compare():
+                return self._compare(condition)
+            case _:
+                assert_never(condition)
+
+    def _compare(self, compare: Compare) -> str:
+        name = compare.path.name
+        opposite = _OPPOSITES.get(compare.operator)
+        if opposite is None:
+            return self._any_instance(name, self._holds(compare))
+        there = self._condition(Exists(compare.path))
+        other = Compare(compare.path, opposite, compare.operand)
+        return f"({there} AND NOT {self._any_instance(name, self._holds(other))})"
+
+    def _any_instance(self, name: str, holds: str) -> str:
+        number = self._names.words.ids.get(name)
+        if number is None:
+            return _NEVER
+        return f"EXISTS (SELECT 1 FROM attribute a WHERE a.entity = e.id AND a.name = {self._bind(number)} AND {holds})"
+
+    def _holds(self, compare: Compare) -> str:
+        path = compare.path
+        if not path.subs and not path.members:
+            return self._value_holds(compare.operator, compare.operand)
+        if len(path.subs) == 1 and not path.members and path.subs[0] in _INSTANT_COLUMNS:
+            return self._instant_holds(_INSTANT_COLUMNS[path.subs[0]], compare)
+        return self._by_oracle(compare)
+
+    def _value_holds(self, operator: Operator, operand: Any) -> str:
+        match operator:
+            case Operator.EQUAL:
+                return self._equals(operand)
+            case Operator.MATCH:
+                return f"(typeof(a.value) = 'text' AND matches({self._bind(operand)}, a.value))"
+            case _:
+                return self._ordered(operator, operand)
+
+    def _equals(self, operand: Any) -> str:
+        match operand:
+            case Range(low, high):
+                return f"({self._ordered(Operator.GREATER_EQUAL, low)} AND {self._ordered(Operator.LESS_EQUAL, high)})"
+            case OneOf(values):
+                return f"({' OR '.join(self._equals(one) for one in values)})"
+            case bool():
+                literal = self._bind(b"true" if operand else b"false")
+                element = f"j.type = '{'true' if operand else 'false'}'"
+            case int() | float():
+                literal = self._bind(operand)
+                element = f"j.value = {literal} AND j.type IN ('integer', 'real')"
+            case _:
+                literal = self._bind(operand)
+                element = f"j.value = {literal} AND j.type = 'text'"
+        return (
+            f"(a.value = {literal} OR (typeof(a.value) = 'blob' AND json_type(CAST(a.value AS TEXT)) = 'array'"
+            f" AND EXISTS (SELECT 1 FROM json_each(CAST(a.value AS TEXT)) j WHERE {element})))"
+        )
+
+    def _ordered(self, operator: Operator, operand: Any) -> str:
+        """Numbers sort before texts, texts before blobs: each class is bounded by where the next begins."""
+        if isinstance(operand, bool):
+            return _NEVER
+        bound = "a.value < ''" if isinstance(operand, int | float) else "a.value >= '' AND a.value < x''"
+        return f"(a.value {operator.value} {self._bind(operand)} AND {bound})"
+
+    def _instant_holds(self, column: str, compare: Compare) -> str:
+        match compare.operand:
+            case str(text):
+                return self._instant_compares(column, compare.operator, text)
+            case Range(str(low), str(high)):
+                after = self._instant_compares(column, Operator.GREATER_EQUAL, low)
+                return f"({after} AND {self._instant_compares(column, Operator.LESS_EQUAL, high)})"
+            case OneOf(values):
+                return f"({' OR '.join(self._instant_holds(column, _with(compare, one)) for one in values)})"
+            case _:
+                return _NEVER
+
+    def _instant_compares(self, column: str, operator: Operator, text: str) -> str:
+        try:
+            instant = parse_instant(text)
+        except ValueError:
+            return _NEVER
+        if operator in (Operator.MATCH, Operator.NOT_MATCH):
+            return _NEVER
+        return f"{column} {operator.value} {self._bind(instant)}"
+
+    def _by_oracle(self, condition: Condition) -> str:
+        return f"oracle({self._bind(_condition_text(condition))}, {_INSTANCE})"
+
+    def _geo(self, geo: GeoQuery) -> str:
+        number = self._names.words.ids.get(geo.geoproperty)
+        if number is None:
+            return _NEVER
+        exact = self._any_instance(geo.geoproperty, f"geo_holds({self._bind(_geo_text(geo))}, a.value)")
+        box = _search_box(geo)
+        if box is None:
+            return exact
+        west, south, east, north = (self._bind(edge) for edge in box)
+        return (
+            "e.id IN (SELECT g.entity FROM place p JOIN geometry g ON g.id = p.id"
+            f" WHERE p.min_lon <= {east} AND p.max_lon >= {west} AND p.min_lat <= {north} AND p.max_lat >= {south}"
+            f" AND g.name = {self._bind(number)}) AND {exact}"
+        )
+
+    def _word(self, name: str) -> int:
+        return self._names.words.ids.get(name, -1)
+
+    def _bind(self, value: Any) -> str:
+        self._parameters.append(value)
+        return f"?{len(self._parameters)}"
+
+
+_OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
+
+
+def _with(compare: Compare, operand: Any) -> Compare:
+    return Compare(compare.path, compare.operator, operand)
+
+
+def _search_box(geo: GeoQuery) -> tuple[float, float, float, float] | None:
+    """What a match must touch, or None where everything may match."""
+    if geo.relation is GeoRelation.DISJOINT or (geo.relation is GeoRelation.NEAR and geo.max_distance_m is None):
+        return None
+    west, south, east, north = bounds(geo.geometry)
+    if geo.max_distance_m is None:
+        return (west, south, east, north)
+    up = geo.max_distance_m / METRES_PER_DEGREE * 1.01
+    steepest = min(89.9, max(abs(south), abs(north)) + up)
+    aside = up / math.cos(math.radians(steepest))
+    if west - aside < -180 or east + aside > 180:
+        west, east, aside = -180.0, 180.0, 0.0
+    return (west - aside, south - up, east + aside, north + up)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _condition_text(condition: Condition) -> str:
+    return _json(condition)
+
+
+def _geo_text(geo: GeoQuery) -> str:
+    return _json(geo)

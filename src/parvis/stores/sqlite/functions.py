@@ -1,0 +1,70 @@
+"""SQL functions for what SQL has no word for; each decodes its query once and then works row by row."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from parvis.broker.model.entity import Entity
+from parvis.broker.query.selection import scopes_hold
+from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery
+from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.rows import from_column, present_instance
+
+
+def install(connection: Connection, names: Names) -> None:
+    for name, arguments, function in (
+        ("matches", 2, _matches),
+        ("scopes_match", 2, _scopes_match),
+        ("geo_holds", 2, _geo_holds),
+        ("oracle", 9, _oracle(names)),
+    ):
+        connection.create_function(name, arguments, function, deterministic=True)
+
+
+def _matches(pattern: str, text: str | None) -> bool:
+    return text is not None and _expression(pattern).search(text) is not None
+
+
+def _scopes_match(query: str, scopes: str | None) -> bool:
+    return scopes_hold(_scope_query(query), msgspec.json.decode(scopes) if scopes else ())
+
+
+def _geo_holds(query: str, value: Any) -> bool:
+    from parvis.broker.query.evaluate import geometry_holds
+
+    geometry = from_column(value)
+    return isinstance(geometry, dict) and geometry_holds(_geo_query(query), geometry)
+
+
+def _oracle(names: Names) -> Callable[..., bool]:
+    def oracle(condition: str, *row: Any) -> bool:
+        from parvis.broker.query.evaluate import holds
+
+        instance = present_instance(names, row)
+        return holds(_condition(condition), Entity("urn:ngsi-ld:Any:one", (), (instance,)))
+
+    return oracle
+
+
+@lru_cache(maxsize=256)
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+@lru_cache(maxsize=256)
+def _condition(text: str) -> Condition:
+    return msgspec.json.decode(text, type=Condition)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=256)
+def _geo_query(text: str) -> GeoQuery:
+    return msgspec.json.decode(text, type=GeoQuery)
+
+
+@lru_cache(maxsize=256)
+def _scope_query(text: str) -> ScopeQuery:
+    return msgspec.json.decode(text, type=ScopeQuery)

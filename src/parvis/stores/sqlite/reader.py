@@ -1,0 +1,173 @@
+"""Reads: quick ones on the event loop itself, long ones handed to a thread."""
+
+import asyncio
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.tree import EntityQuery
+from parvis.stores.sqlite.apply import PRESENT, Header, Touched, entity_of
+from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.filters import Translator
+from parvis.stores.sqlite.functions import install
+from parvis.stores.sqlite.names import Names
+
+QUICK_OPCODES = 100_000
+"""About 2 ms of SQLite's virtual machine: longer reads leave the event loop."""
+MAX_CACHED = 10_000
+THREADS = 2
+
+_HEADER = (
+    "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ? AND deleted IS NULL"
+)
+Answer = TypeVar("Answer")
+
+
+class Reader:
+    """Holds the entities read last. Only the event loop touches that cache, and every commit renews it there."""
+
+    def __init__(self, database: Database, names: Names) -> None:
+        self._database = database
+        self._names = names
+        self._quick = self._connect()
+        self._quick_budget = 0
+        self._quick.set_progress_handler(self._interrupt, QUICK_OPCODES)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="parvis-reader")
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+        self._entities: OrderedDict[int, Entity] = OrderedDict()
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    async def read(self, ask: Callable[[Connection], Answer]) -> Answer:
+        """`ask` in one snapshot, here when it is quick, else once more in a thread."""
+        try:
+            return self._in_snapshot(self._quick, ask)
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode not in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_LOCKED):
+                raise
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, ask)
+
+    async def find(self, tenant: str, entity_id: str) -> Entity | None:
+        number = self._numbers.get((tenant, entity_id))
+        if number is not None and (known := self._entities.get(number)) is not None:
+            return known
+        return await self.read(lambda connection: self._find(connection, tenant, entity_id))
+
+    async def find_number(self, tenant: str, entity_id: str) -> int | None:
+        """The number of an entity that is, or once was."""
+        sql = "SELECT id FROM entity WHERE tenant = ? AND urn = ?"
+        key = (self._names.tenants.ids.get(tenant), entity_id)
+        row = await self.read(lambda connection: connection.execute(sql, key).fetchone())
+        return row[0] if row else None
+
+    async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
+        return await self.read(lambda connection: self._query(connection, tenant, query))
+
+    async def count_types(self, tenant: str) -> dict[Iri, int]:
+        return await self.read(lambda connection: self._count_types(connection, tenant))
+
+    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
+        return await self.read(lambda connection: self._list_attributes(connection, tenant))
+
+    def renew(self, touched: Touched) -> None:
+        """After a commit, on the event loop: what is known anew replaces what was cached, the rest is dropped."""
+        cached = self._entities
+        for number, entity in touched.items():
+            if number in cached:
+                if entity is None:
+                    del cached[number]
+                else:
+                    cached[number] = entity
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+        for connection in (self._quick, *self._opened):
+            connection.close()
+
+    def _find(self, connection: Connection, tenant: str, entity_id: str) -> Entity | None:
+        row = connection.execute(_HEADER, (self._names.tenants.ids.get(tenant), entity_id)).fetchone()
+        if row is None:
+            return None
+        header = Header(*row)
+        if connection is self._quick:
+            if len(self._numbers) > 10 * MAX_CACHED:
+                self._numbers.clear()
+            self._numbers[(tenant, entity_id)] = header.id
+        return self._assemble(connection, entity_id, header)
+
+    def _query(self, connection: Connection, tenant: str, query: EntityQuery) -> EntityPage:
+        number = self._names.tenants.ids.get(tenant)
+        statement = Translator(self._names, number, query).translate() if number else None
+        if statement is None:
+            return EntityPage((), 0 if query.count else None)
+        total = None
+        if query.count:
+            (total,) = connection.execute(statement.count, statement.parameters[:-2]).fetchone()
+        rows = connection.execute(statement.page, statement.parameters).fetchall() if query.limit else []
+        return EntityPage(tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in rows), total)
+
+    def _assemble(self, connection: Connection, urn: str, header: Header) -> Entity:
+        on_loop = connection is self._quick
+        if on_loop and (known := self._entities.get(header.id)) is not None:
+            self._entities.move_to_end(header.id)
+            return known
+        entity = entity_of(self._names, urn, header, connection.execute(PRESENT, (header.id,)).fetchall())
+        if on_loop:
+            self._entities[header.id] = entity
+            if len(self._entities) > MAX_CACHED:
+                self._entities.popitem(last=False)
+        return entity
+
+    def _count_types(self, connection: Connection, tenant: str) -> dict[Iri, int]:
+        rows = connection.execute(
+            "SELECT typeset, count(*) FROM entity WHERE tenant = ? AND deleted IS NULL GROUP BY typeset",
+            (self._names.tenants.ids.get(tenant),),
+        )
+        counts: dict[Iri, int] = {}
+        for typeset, count in rows:
+            for iri in self._names.typesets.key(typeset):
+                counts[iri] = counts.get(iri, 0) + count
+        return counts
+
+    def _list_attributes(self, connection: Connection, tenant: str) -> dict[Iri, set[Iri]]:
+        rows = connection.execute(
+            "SELECT DISTINCT e.typeset, a.name FROM entity e JOIN attribute a ON a.entity = e.id"
+            " WHERE e.tenant = ? AND e.deleted IS NULL",
+            (self._names.tenants.ids.get(tenant),),
+        )
+        found: dict[Iri, set[Iri]] = {}
+        for typeset, name in rows:
+            for iri in self._names.typesets.key(typeset):
+                found.setdefault(iri, set()).add(self._names.words.key(name))
+        return found
+
+    def _ask_in_thread(self, ask: Callable[[Connection], Answer]) -> Answer:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            self._opened.append(connection)
+        return self._in_snapshot(connection, ask)
+
+    def _in_snapshot(self, connection: Connection, ask: Callable[[Connection], Answer]) -> Answer:
+        self._quick_budget = 1
+        connection.execute("BEGIN")
+        try:
+            return ask(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _interrupt(self) -> bool:
+        self._quick_budget -= 1
+        return self._quick_budget < 0
+
+    def _connect(self) -> Connection:
+        connection = self._database.connect_reader()
+        install(connection, self._names)
+        return connection
+
+

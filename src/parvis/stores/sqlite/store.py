@@ -1,0 +1,118 @@
+"""The embedded store: one SQLite file behind the broker's ports."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from parvis.broker.model.change import Change, Event, Outcome
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
+from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import Clock, system_clock
+from parvis.stores.sqlite.apply import Touched
+from parvis.stores.sqlite.checkpoint import Checkpointer
+from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.outbox import Bell, read_events
+from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.tail import Tail
+from parvis.stores.sqlite.temporal import read_aggregates, read_history
+from parvis.stores.sqlite.writer import Writer
+
+
+class SqliteStore:
+    """EntityStore, TemporalStore, Outbox and Tenants. Opened on, and bound to, the running event loop."""
+
+    def __init__(self, database: Database, connection: Connection, clock: Clock) -> None:
+        self._names = Names(connection)
+        self._tail = Tail(connection)
+        self._reader = Reader(database, self._names)
+        self._writer = Writer(connection, self._names, self._tail, clock, self._committed)
+        self._bell = Bell(self._writer.newest_event)
+        self._checkpointer = Checkpointer(database)
+
+    @classmethod
+    async def open(cls, path: str | Path, clock: Clock = system_clock) -> "SqliteStore":
+        """Open or create the store at `path` (":memory:": one that goes with this object).
+
+        Raises:
+            StoreNotUsable: no usable database, or one of a newer Parvis.
+        """
+        database = Database(path)
+        store = cls(database, database.connect_writer(), clock)
+        if DEFAULT_TENANT not in await store.list_tenants():
+            await store.add_tenant(DEFAULT_TENANT)
+        return store
+
+    async def close(self) -> None:
+        await self._writer.close()
+        self._checkpointer.close()
+        self._reader.close()
+
+    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+        return await self._writer.write(tenant, changes)
+
+    async def find(self, tenant: str, entity_id: str) -> Entity | None:
+        return await self._reader.find(tenant, entity_id)
+
+    async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
+        return await self._reader.query(tenant, query)
+
+    async def count_types(self, tenant: str) -> dict[Iri, int]:
+        return await self._reader.count_types(tenant)
+
+    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
+        return await self._reader.list_attributes(tenant)
+
+    async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
+        number = await self._reader.find_number(tenant, entity_id)
+        if number is None:
+            return None
+        unsettled = self._tail.find(number)
+        return await self._reader.read(
+            lambda connection: read_history(connection, self._names, tenant, entity_id, query, unsettled)
+        )
+
+    async def aggregate(
+        self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
+    ) -> EntityAggregates | None:
+        number = await self._reader.find_number(tenant, entity_id)
+        if number is None:
+            return None
+        unsettled = self._tail.find(number)
+        return await self._reader.read(
+            lambda connection: read_aggregates(
+                connection, self._names, tenant, entity_id, query, aggregation, unsettled
+            )
+        )
+
+    async def read(self, after: int, limit: int = 1000) -> list[Event]:
+        return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit))
+
+    async def newest(self) -> int:
+        return self._bell.newest
+
+    async def wait(self, after: int) -> None:
+        await self._bell.wait(after)
+
+    async def position(self, consumer: str) -> int:
+        def ask(connection: Connection) -> int:
+            row = connection.execute("SELECT seq FROM consumer WHERE name = ?", (consumer,)).fetchone()
+            return row[0] if row else 0
+
+        return await self._reader.read(ask)
+
+    async def advance(self, consumer: str, seq: int) -> None:
+        sql = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
+        await self._writer.run(lambda connection: connection.execute(sql, (consumer, seq)))
+
+    async def add_tenant(self, name: str) -> None:
+        await self._writer.run(lambda _connection: self._names.tenants.id(name))
+
+    async def list_tenants(self) -> list[str]:
+        return [name for name, _ in self._names.tenants.items()]
+
+    def _committed(self, touched: Touched, newest: int) -> None:
+        self._reader.renew(touched)
+        if newest > self._bell.newest:
+            self._bell.ring(newest)

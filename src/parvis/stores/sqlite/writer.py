@@ -1,0 +1,214 @@
+"""The one thread that writes: whatever has come in since the last commit shares the next one (group commit)."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from parvis.broker.model.change import Change, Outcome
+from parvis.kernel.errors import NonexistentTenant, Overloaded, ParvisError
+from parvis.kernel.time import Clock
+from parvis.stores.sqlite.apply import Applier, Touched
+from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.settle import Settler
+from parvis.stores.sqlite.tail import Tail
+
+MAX_PENDING_CHANGES = 50_000
+MAX_GROUP_CHANGES = 4_000
+SETTLE_AT_ROWS = 1_000_000
+SETTLE_WHEN_IDLE_ROWS = 20_000
+IDLE_S = 1.0
+
+
+class StoreFailed(ParvisError):
+    title = "The store could not write"
+
+
+class _Call(NamedTuple):
+    tenant: str
+    changes: Sequence[Change]
+    future: "asyncio.Future[list[Outcome]]"
+
+
+class _Task(NamedTuple):
+    """Something else for the writer's connection, in a transaction of its own."""
+
+    run: Callable[[Connection], object]
+    future: "asyncio.Future[Any]"
+
+
+_Item = _Call | _Task | None
+"""None: stop."""
+
+
+class Writer:
+    """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do."""
+
+    def __init__(
+        self, connection: Connection, names: Names, tail: Tail, clock: Clock, on_commit: Callable[[Touched, int], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._names = names
+        self._tail = tail
+        self._clock = clock
+        self._on_commit = on_commit
+        self._applier = Applier(connection, names)
+        self._settler = Settler(connection, tail)
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._left_over: list[_Item] = []
+        self._pending = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def newest_event(self) -> int:
+        return self._applier.batch.next_event - 1
+
+    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+        if self._closed:
+            raise Overloaded("The store is closing.", retry_after_s=5)
+        if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
+            raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
+        self._pending += len(changes)
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        self._queue.put(_Call(tenant, changes, future))
+        try:
+            return await future
+        finally:
+            self._pending -= len(changes)
+
+    async def run(self, task: Callable[[Connection], object]) -> object:
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._queue.put(_Task(task, future))
+        return await future
+
+    async def close(self) -> None:
+        """Write what is queued, then stop."""
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            if isinstance(item, _Task):
+                self._run_task(item)
+            else:
+                self._commit(self._group(item))
+        self._connection.close()
+
+    def _next(self) -> _Item:
+        """The next item; meanwhile, settle the log when there is much of it or nothing else to do."""
+        if self._left_over:
+            return self._left_over.pop()
+        while True:
+            if self._settler.unsettled > SETTLE_AT_ROWS or self._settler.busy:
+                self._settler.step()
+                self._prune()
+            try:
+                return self._queue.get(timeout=0.001 if self._settler.busy else IDLE_S)
+            except queue.Empty:
+                if self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
+                    self._settler.step()
+                self._prune()
+
+    def _prune(self) -> None:
+        if not self._settler.busy:
+            (kept,) = self._connection.execute("SELECT ifnull(min(seq) + 1, ?) FROM consumer", (2**62,)).fetchone()
+            while self._settler.prune(kept) and self._queue.empty():
+                pass
+
+    def _group(self, first: _Call) -> list[_Call]:
+        group, size = [first], len(first.changes)
+        while size < MAX_GROUP_CHANGES:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(item, _Call):
+                self._left_over.append(item)
+                break
+            group.append(item)
+            size += len(item.changes)
+        return group
+
+    def _commit(self, group: list[_Call]) -> None:
+        try:
+            answers = self._transaction(group)
+        except Exception as fault:
+            self._roll_back()
+            if len(group) == 1:
+                self._answer([(group[0], _as_failure(fault))])
+            else:
+                for call in group:
+                    self._commit([call])
+        else:
+            self._answer(answers)
+
+    def _transaction(self, group: list[_Call]) -> list[tuple[_Call, list[Outcome] | Exception]]:
+        connection, applier = self._connection, self._applier
+        first = applier.batch.next_seq
+        connection.execute("BEGIN IMMEDIATE")
+        answers: list[tuple[_Call, list[Outcome] | Exception]] = []
+        for call in group:
+            tenant = self._names.tenants.ids.get(call.tenant)
+            if tenant is None:
+                answers.append((call, NonexistentTenant(f"There is no tenant {call.tenant!r}.")))
+            else:
+                answers.append((call, applier.apply(tenant, call.changes, self._clock())))
+        applier.batch.flush(connection)
+        self._tail.append(first, applier.batch.log_entities)
+        connection.execute("COMMIT")
+        self._names.committed()
+        return answers
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._names.rolled_back()
+        self._applier.forget()
+        self._tail.cut_back(self._applier.batch.next_seq)
+
+    def _run_task(self, task: _Task) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = task.run(self._connection)
+            self._names.save(self._connection)
+            self._connection.execute("COMMIT")
+            self._names.committed()
+        except Exception as fault:
+            self._roll_back()
+            self._loop.call_soon_threadsafe(_settle_future, task.future, _as_failure(fault))
+        else:
+            self._loop.call_soon_threadsafe(_settle_future, task.future, result)
+
+    def _answer(self, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
+        touched, newest = self._applier.touched, self.newest_event
+        self._applier.next_transaction()
+        self._loop.call_soon_threadsafe(self._deliver, touched, newest, answers)
+
+    def _deliver(
+        self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]
+    ) -> None:
+        self._on_commit(touched, newest)
+        for call, answer in answers:
+            _settle_future(call.future, answer)
+
+
+def _settle_future(future: "asyncio.Future[Any]", answer: object) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _as_failure(fault: Exception) -> Exception:
+    if isinstance(fault, sqlite3.Error):
+        return StoreFailed(f"Nothing of the request was stored: {fault}. Look at the disk's space and health.")
+    return fault
