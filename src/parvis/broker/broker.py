@@ -29,7 +29,7 @@ class Broker:
         """An outcome for each change, in order, once all of them are durable."""
         if Right.WRITE not in caller.rights:
             raise Forbidden(f"{caller.subject} may not write in tenant {caller.tenant}")
-        return await self._store.write(caller.tenant, changes)
+        return await self._store.write(caller.tenant, changes) if changes else []
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         everything = _sees_everything(caller)
@@ -83,6 +83,10 @@ class Broker:
 
     async def is_tenant(self, name: str) -> bool:
         return name in await self._store.list_tenants()
+
+    def may_read(self, caller: Caller, types: Iterable[Iri]) -> bool:
+        """Whether the caller may read an entity of these types."""
+        return Right.READ in caller.rights or (Right.READ_PUBLIC in caller.rights and self._is_public(types))
 
     def _is_public(self, types: Iterable[Iri]) -> bool:
         return not self._public_types.isdisjoint(types)
