@@ -208,9 +208,7 @@ def entity_of(names: Names, urn: str, header: Header, rows: list[tuple[object, .
     """Assemble an entity of its header and its rows of `attribute`."""
     instances = in_order([present_instance(names, row) for row in rows])
     modified = max([header.modified, *(one.modified_at for one in instances)])
-    return Entity(
-        urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified
-    )
+    return Entity(urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified)
 
 
 def _event_kind(status: Status) -> EventKind:

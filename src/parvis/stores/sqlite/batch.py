@@ -21,9 +21,7 @@ _OVERWRITE = (
     " ON CONFLICT DO UPDATE SET shape = excluded.shape, value = excluded.value, observed = excluded.observed,"
     " extra = excluded.extra, modified = excluded.modified"
 )
-_KEEP_NEWEST = (
-    _OVERWRITE + " WHERE excluded.observed IS NULL OR observed IS NULL OR excluded.observed >= observed"
-)
+_KEEP_NEWEST = _OVERWRITE + " WHERE excluded.observed IS NULL OR observed IS NULL OR excluded.observed >= observed"
 _ENTITY = (
     " ON CONFLICT (id) DO UPDATE SET typeset = excluded.typeset, scopes = excluded.scopes, created = excluded.created,"
     " modified = excluded.modified, deleted = excluded.deleted"
@@ -116,12 +114,10 @@ def _insert(connection: Connection, table: str, width: int, conflict: str, param
 @lru_cache(maxsize=64)
 def _statement(table: str, width: int, conflict: str, rows: int) -> str:
     row = f"({', '.join('?' * width)})"
-    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}{conflict}"  # noqa: S608
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}{conflict}"
 
 
-def _place(
-    connection: Connection, places: list[tuple[int, int, int, tuple[float, float, float, float]]]
-) -> None:
+def _place(connection: Connection, places: list[tuple[int, int, int, tuple[float, float, float, float]]]) -> None:
     for entity, name, dataset, (west, south, east, north) in places:
         key = (entity, name, dataset)
         connection.execute("INSERT INTO geometry (entity, name, dataset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
@@ -135,5 +131,5 @@ def _place(
 def unplace(connection: Connection, entity: int, keys: list[tuple[int, int]]) -> None:
     rows = [(entity, name, dataset) for name, dataset in keys]
     key = "entity = ? AND name = ? AND dataset = ?"
-    connection.executemany(f"DELETE FROM place WHERE id = (SELECT id FROM geometry WHERE {key})", rows)  # noqa: S608
-    connection.executemany(f"DELETE FROM geometry WHERE {key}", rows)  # noqa: S608
+    connection.executemany(f"DELETE FROM place WHERE id = (SELECT id FROM geometry WHERE {key})", rows)
+    connection.executemany(f"DELETE FROM geometry WHERE {key}", rows)

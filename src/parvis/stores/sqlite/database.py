@@ -24,7 +24,8 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self._memory = str(path) == ":memory:"
-        self._uri = f"file:parvis-{id(self)}?mode=memory&cache=shared" if self._memory else Path(path).resolve().as_uri()
+        shared = f"file:parvis-{id(self)}?mode=memory&cache=shared"
+        self._uri = shared if self._memory else Path(path).resolve().as_uri()
         self.path = None if self._memory else Path(path)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,9 @@ class Database:
 def _bring_to_version(connection: Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
-        raise StoreNotUsable(f"The store has schema {version}; this Parvis knows {SCHEMA_VERSION}. Install the newer one.")
+        raise StoreNotUsable(
+            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
+        )
     if version == 0:
         schema = files("parvis.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
         connection.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")

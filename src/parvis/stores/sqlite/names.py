@@ -26,8 +26,8 @@ class Interned(Generic[Key]):
     def __init__(
         self, table: str, columns: int, encode: Callable[[Key], tuple[Any, ...]], decode: Callable[..., Key]
     ) -> None:
-        self._select = f"SELECT * FROM {table}"  # noqa: S608
-        self._insert = f"INSERT INTO {table} VALUES (?{', ?' * columns})"  # noqa: S608
+        self._select = f"SELECT * FROM {table}"
+        self._insert = f"INSERT INTO {table} VALUES (?{', ?' * columns})"
         self._encode = encode
         self._decode = decode
         self._keys: dict[int, Key] = {}

@@ -13,9 +13,7 @@ _EVENTS = (
     "SELECT o.seq, o.entity, o.kind, o.at, o.first, o.last, e.tenant, e.urn, e.typeset"
     " FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ? ORDER BY o.seq LIMIT ?"
 )
-_ROWS = (
-    "SELECT name, dataset, shape, value, ts, observed, extra, recorded, seq FROM log WHERE seq >= ? AND seq < ?"
-)
+_ROWS = "SELECT name, dataset, shape, value, ts, observed, extra, recorded, seq FROM log WHERE seq >= ? AND seq < ?"
 
 
 class Bell:

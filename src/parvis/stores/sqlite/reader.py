@@ -23,7 +23,8 @@ MAX_CACHED = 10_000
 THREADS = 2
 
 _HEADER = (
-    "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ? AND deleted IS NULL"
+    "SELECT id, typeset, scopes, created, modified, deleted FROM entity"
+    " WHERE tenant = ? AND urn = ? AND deleted IS NULL"
 )
 Answer = TypeVar("Answer")
 
@@ -169,5 +170,3 @@ class Reader:
         connection = self._database.connect_reader()
         install(connection, self._names)
         return connection
-
-

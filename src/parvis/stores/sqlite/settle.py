@@ -26,14 +26,16 @@ class Settler:
     def __init__(self, connection: Connection, tail: Tail) -> None:
         self._connection = connection
         self._tail = tail
+        self._high: int
+        self._cursor: int
         self._high, self._cursor = connection.execute("SELECT high, entity FROM settling").fetchone()
         self._rows: tuple[Entities, Entities] | None = None
         self._place = 0
 
     @property
     def unsettled(self) -> int:
-        """Rows of the log that await settling."""
-        return max(0, self._tail.newest - self._high) + (0 if self._cursor >= ALL_DONE or not self._high else 1)
+        """Rows of the log that came in since settling last began."""
+        return max(0, self._tail.newest - self._high)
 
     @property
     def busy(self) -> bool:

@@ -1,7 +1,7 @@
 """History: what is settled and what still stands in the log, read in one snapshot, each instance exactly once."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from parvis.stores.sqlite.rows import past_instance
 EARLIEST, LATEST = -(2**62), 2**62
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
 _NUMERIC = "typeof(value) IN ('integer', 'real')"
+_WHERE = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
 
 
@@ -58,26 +59,22 @@ class Archive:
         self._log_rows = str([seq for seq in unsettled if seq > high] if entity <= cursor else unsettled)
 
     def list_series(self, query: TemporalQuery) -> list[Series]:
+        in_log = "SELECT DISTINCT name, dataset FROM log WHERE seq IN (SELECT value FROM json_each(?))"
         found = set(self._settled_series())
-        found.update(
-            Series(self._entity, *row)
-            for row in self._connection.execute(
-                "SELECT DISTINCT name, dataset FROM log WHERE seq IN (SELECT value FROM json_each(?))", (self._log_rows,)
-            )
-        )
+        found.update(Series(self._entity, *row) for row in self._connection.execute(in_log, (self._log_rows,)))
         return sorted(series for series in found if self._asked(series, query))
 
     def read(self, series: Series, window: Window, limit: int, *, last: bool) -> list[Instance]:
         """At most `limit` instances, the first or the last ones, in the order of time."""
         direction = "DESC" if last else "ASC"
-        where = f"entity = ? AND name = ? AND dataset = ? AND {window.column} >= ? AND {window.column} < ? AND shape <> ?"
+        where = _WHERE.format(column=window.column)
         order = f"ORDER BY {window.column} {direction}, seq {direction} LIMIT ?"
         key = (*series, window.start, window.end, REMOVED)
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM history WHERE {where} {order}", (*key, limit)  # noqa: S608
+            f"SELECT {_COLUMNS} FROM history WHERE {where} {order}", (*key, limit)
         ).fetchall()
         rows += self._connection.execute(
-            f"SELECT {_COLUMNS} FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?)) {order}",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?)) {order}",
             (*key, self._log_rows, limit),
         ).fetchall()
         time_of = 4 if window.column == "ts" else 7
@@ -107,8 +104,10 @@ class Archive:
         sql = f"SELECT min({window.column}), max({window.column})"
         return self._both(sql, series, window.column, window.start, window.end)
 
-    def _both(self, select: str, series: Series, column: str, start: Instant, end: Instant) -> Iterator[tuple[Any, ...]]:
-        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
+    def _both(
+        self, select: str, series: Series, column: str, start: Instant, end: Instant
+    ) -> Iterator[tuple[Any, ...]]:
+        where = _WHERE.format(column=column)
         key = (*series, start, end, REMOVED)
         yield from self._connection.execute(f"{select} FROM history WHERE {where}", key)
         if self._log_rows != "[]":
@@ -142,7 +141,7 @@ _SUMS = (
 class Sums(NamedTuple):
     """What adds up over parts of a period."""
 
-    count: int = 0
+    instances: int = 0
     numbers: int = 0
     total: float | None = None
     squares: float | None = None
@@ -151,11 +150,11 @@ class Sums(NamedTuple):
 
     def plus(self, other: "Sums") -> "Sums":
         if not other.numbers:
-            return self._replace(count=self.count + other.count)
+            return self._replace(instances=self.instances + other.instances)
         if not self.numbers:
-            return other._replace(count=self.count + other.count)
+            return other._replace(instances=self.instances + other.instances)
         return Sums(
-            self.count + other.count,
+            self.instances + other.instances,
             self.numbers + other.numbers,
             (self.total or 0) + (other.total or 0),
             (self.squares or 0) + (other.squares or 0),
@@ -177,8 +176,8 @@ class Sums(NamedTuple):
         return math.sqrt(max(0.0, self.squares / self.numbers - mean * mean))
 
 
-_VALUES = {
-    Method.TOTAL_COUNT: lambda sums: sums.count,
+_VALUES: Mapping[Method, Callable[[Sums], float | int | None]] = {
+    Method.TOTAL_COUNT: lambda sums: sums.instances,
     Method.SUM: lambda sums: sums.total,
     Method.SUMSQ: lambda sums: sums.squares,
     Method.MIN: lambda sums: sums.smallest,
@@ -243,7 +242,7 @@ def _buckets(
     first = window.start if window.start != EARLIEST else extent[0]
     for start, end in list_periods(first, extent[1], aggregation.period):
         sums = archive.sums(series, window, start, end)
-        if sums.count:
+        if sums.instances:
             yield Bucket(start, end, _values(archive, series, window, start, end, sums, aggregation.methods))
 
 
@@ -252,9 +251,7 @@ def _values(
     methods: Sequence[Method],
 ) -> dict[Method, float | int | None]:  # fmt: skip
     return {
-        method: archive.distinct(series, window, start, end)
-        if method is Method.DISTINCT_COUNT
-        else sums.value(method)
+        method: archive.distinct(series, window, start, end) if method is Method.DISTINCT_COUNT else sums.value(method)
         for method in methods
     }
 

@@ -191,9 +191,7 @@ class Writer:
         self._applier.next_transaction()
         self._loop.call_soon_threadsafe(self._deliver, touched, newest, answers)
 
-    def _deliver(
-        self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]
-    ) -> None:
+    def _deliver(self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
         self._on_commit(touched, newest)
         for call, answer in answers:
             _settle_future(call.future, answer)
