@@ -1,0 +1,12 @@
+"""What a host's name or address tells."""
+
+from ipaddress import ip_address
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

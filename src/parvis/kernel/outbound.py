@@ -1,0 +1,48 @@
+"""Port: the one way in which the platform calls addresses that users gave."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+
+
+class AddressRefused(ParvisError):
+    """The address leads where the platform may not go on behalf of a user."""
+
+    type_uri = PARVIS_ERRORS + "address-refused"
+    title = "This address may not be called"
+    status = 400
+
+
+class CallFailed(ParvisError):
+    """The other side could not be reached, was too slow, said too much or something else than asked for."""
+
+    type_uri = PARVIS_ERRORS + "call-failed"
+    title = "The other side gave no usable answer"
+    status = 502
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`media_type` is in lower case and without parameters; `url` is where redirects led."""
+
+    status: int
+    media_type: str
+    body: bytes
+    url: str
+    headers: Mapping[str, str]
+
+
+class OutboundHttp(Protocol):
+    async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
+        """The answer of status 200, of one of the media types in `accept` (empty: any).
+
+        Raises:
+            AddressRefused, CallFailed
+        """
+        ...
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Whatever is answered; redirects are not followed. Raises AddressRefused or CallFailed."""
+        ...

@@ -1,0 +1,120 @@
+"""From a request's headers to its Caller, and the cookies and form tokens of signed-in people."""
+
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from parvis.access.accounts import SignedIn
+from parvis.access.gate import Gate
+from parvis.access.tokens import form_token, is_form_token, new_token
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.hosts import is_loopback
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.time import SECOND, system_clock
+
+SESSION_COOKIE = "parvis_session"
+FORM_COOKIE = "parvis_form"
+FORM_FIELD = "form_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM_COOKIE_S = 24 * 3600
+
+Headers = Mapping[bytes, bytes]
+
+
+def caller_of(gate: Gate, method: str, headers: Headers) -> Caller:
+    """Raises Unauthenticated or Forbidden."""
+    tenant = headers.get(b"ngsild-tenant")
+    authorization = headers.get(b"authorization")
+    session = None
+    if authorization is None and (cookie := headers.get(b"cookie")) is not None:
+        session = _find_cookie(cookie, SESSION_COOKIE)
+        if session is not None and method not in SAFE_METHODS:
+            _check_same_site(headers)
+    if not gate.auth:
+        _check_local_host(headers)
+    return gate.authenticate(
+        authorization,
+        session.encode() if session else None,
+        DEFAULT_TENANT if tenant is None else tenant.decode("latin-1"),
+    )
+
+
+def _find_cookie(header: bytes, name: str) -> str | None:
+    text = header.decode("latin-1")
+    if name not in text:
+        return None
+    try:
+        morsel = SimpleCookie(text).get(name)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def _check_same_site(headers: Headers) -> None:
+    """A second lock beside SameSite and the form token: browsers say where a request comes from."""
+    site = headers.get(b"sec-fetch-site")
+    if site is not None and site not in (b"same-origin", b"none"):
+        raise Forbidden("This request came from another site.")
+    origin = headers.get(b"origin")
+    if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") != headers.get(b"host"):
+        raise Forbidden("This request came from another site.")
+
+
+def _check_local_host(headers: Headers) -> None:
+    """Without authentication a foreign page must not reach this server by pointing its own name at it."""
+    _check_same_site(headers)
+    if not is_loopback(urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""):
+        raise Forbidden("Without authentication this server answers to localhost only.")
+
+
+def session_token(request: Request) -> str:
+    """The session cookie of the request; empty without one."""
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+def keep_session(request: Request, response: Response, signed_in: SignedIn) -> None:
+    _set_cookie(request, response, SESSION_COOKIE, signed_in.token, (signed_in.expires_at - system_clock()) // SECOND)
+
+
+def drop_session(request: Request, response: Response) -> None:
+    response.delete_cookie(SESSION_COOKIE, path="/", secure=_is_https(request), httponly=True, samesite="lax")
+
+
+def token_for_form(request: Request) -> tuple[str, str | None]:
+    """What the hidden field FORM_FIELD must hold, and the FORM_COOKIE to set where the browser holds none.
+
+    The token is bound to the session, or before signing in to a cookie made for forms (double submit).
+    """
+    held = session_token(request) or request.cookies.get(FORM_COOKIE, "")
+    if held:
+        return form_token(held), None
+    fresh = new_token()
+    return form_token(fresh), fresh
+
+
+def keep_form_cookie(request: Request, response: Response, value: str) -> None:
+    _set_cookie(request, response, FORM_COOKIE, value, _FORM_COOKIE_S)
+
+
+def check_form(request: Request, given: str) -> None:
+    """Raises Forbidden where the form was not one of ours for this browser."""
+    held = session_token(request) or request.cookies.get(FORM_COOKIE, "")
+    if not is_form_token(held, given):
+        raise Forbidden("This form has grown too old. Load the page again and send it once more.")
+
+
+def client_address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:
+    response.set_cookie(
+        name, value, max_age=max_age_s, path="/", secure=_is_https(request), httponly=True, samesite="lax"
+    )
+
+
+def _is_https(request: Request) -> bool:
+    return request.url.scheme == "https"
