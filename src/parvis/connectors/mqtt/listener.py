@@ -1,0 +1,296 @@
+"""The MQTT server in the process: PUBACK goes out only after the platform has the message on disk."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import assert_never
+
+import msgspec
+
+from parvis.connectors.mqtt import codec, metrics
+from parvis.connectors.mqtt.config import ListenerConfig
+from parvis.connectors.mqtt.connection import Connection
+from parvis.connectors.mqtt.packets import Connect, Publish, Reason, Subscription, Version
+from parvis.connectors.mqtt.topics import matches
+from parvis.fleet.delivery import Ack, Handler, Message, Route
+from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import Clock, system_clock
+
+_log = logging.getLogger(__name__)
+_TOPICS_REMEMBERED = 65_536
+
+Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
+"""(client identifier, user name, password) to the caller they open, or None."""
+
+
+class _Arrival(msgspec.Struct, frozen=True, gc=False):
+    connection: Connection
+    publish: Publish
+    message: Message
+    handler: Handler | None
+
+
+class MqttListener:
+    """Messages of all clients that arrive in one turn of the loop go to their handler together.
+
+    Acknowledgements leave in the order of arrival (MQTT-4.6.0-2), however the handlers' answers come.
+    """
+
+    def __init__(
+        self,
+        config: ListenerConfig,
+        routes: Sequence[Route],
+        authenticate: Authenticate,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.config = config
+        self._routes = tuple(routes)
+        self._authenticate = authenticate
+        self._clock = clock
+        self._find_handler = lru_cache(_TOPICS_REMEMBERED)(self._search_handler)
+        self._connections: set[Connection] = set()
+        self._clients: dict[tuple[str, str], Connection] = {}
+        self._subscribers: set[Connection] = set()
+        self._retained: dict[tuple[str, str], Publish] = {}
+        self._arrivals: list[_Arrival] = []
+        self._in_flight = 0
+        self._was_full = False
+        self._batches: set[asyncio.Task[None]] = set()
+        self._newest_batch: asyncio.Task[None] | None = None
+        self._start_scheduled = False
+        self._numbered_clients = 0
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use, also where a free one was asked for."""
+        if self._server is None or not self._server.sockets:
+            return self.config.port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self), self.config.host, self.config.port, ssl=tls, reuse_address=True, backlog=1024
+        )
+
+    async def stop(self) -> None:
+        """Take no more, finish what is in flight, say goodbye."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.pause()
+        while self._arrivals or self._batches:
+            await asyncio.sleep(0)
+            if self._batches:
+                await asyncio.wait(self._batches)
+        for connection in list(self._connections):
+            connection.close(Reason.SERVER_SHUTTING_DOWN)
+        await asyncio.sleep(0)
+
+    @property
+    def is_full(self) -> bool:
+        return self._in_flight >= self.config.max_in_flight
+
+    def enter(self, connection: Connection) -> bool:
+        if len(self._connections) >= self.config.max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def admit(self, connection: Connection, connect: Connect) -> Caller | Reason:
+        caller = self._identify(connection, connect)
+        if caller is None:
+            return Reason.BAD_USER_NAME_OR_PASSWORD if connect.password is not None else Reason.NOT_AUTHORIZED
+        if not connect.client_id:
+            if connect.version is Version.V311 and not connect.clean_start:
+                return Reason.CLIENT_IDENTIFIER_NOT_VALID
+            self._numbered_clients += 1
+            connection.client_id = f"parvis-{self._numbered_clients}"
+        earlier = self._clients.get((caller.tenant, connection.client_id))
+        if earlier is not None:
+            earlier.close(Reason.SESSION_TAKEN_OVER)
+        self._clients[caller.tenant, connection.client_id] = connection
+        metrics.CLIENTS.set(len(self._clients))
+        return caller
+
+    def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
+        try:
+            caller = self._authenticate(connect.client_id, connect.username, connect.password)
+        except Forbidden:
+            return None
+        is_unnamed = connect.username is None and connect.password is None
+        if caller is None and is_unnamed and connection.is_loopback:
+            return self.config.anonymous
+        return caller
+
+    def leave(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._subscribers.discard(connection)
+        if connection.caller is not None:
+            key = (connection.caller.tenant, connection.client_id)
+            if self._clients.get(key) is connection:
+                del self._clients[key]
+        metrics.CLIENTS.set(len(self._clients))
+
+    def subscribe(self, connection: Connection, subscription: Subscription, is_new: bool) -> None:
+        """Send what is retained under the filter, unless the subscription asks otherwise (5.0, 3.8.3.1)."""
+        assert connection.caller is not None
+        self._subscribers.add(connection)
+        if subscription.retain_handling == 2 or (subscription.retain_handling == 1 and not is_new):
+            return
+        for (tenant, topic), publish in self._retained.items():
+            if tenant == connection.caller.tenant and matches(subscription.topic_filter, topic):
+                connection.send(msgspec.structs.replace(publish, qos=min(publish.qos, subscription.qos), packet_id=0))
+
+    def publish(self, connection: Connection, publish: Publish) -> None:
+        assert connection.caller is not None
+        message = Message(connection.caller, publish.topic, publish.payload, self._clock())
+        self._arrivals.append(_Arrival(connection, publish, message, self._find_handler(publish.topic)))
+        self._in_flight += 1
+        self._was_full |= self.is_full
+        self._schedule_batch()
+
+    def _search_handler(self, topic: str) -> Handler | None:
+        return next((route.handler for route in self._routes if matches(route.topic_filter, topic)), None)
+
+    def _schedule_batch(self) -> None:
+        if not self._start_scheduled and len(self._batches) < self.config.concurrent_batches:
+            self._start_scheduled = True
+            asyncio.get_running_loop().call_soon(self._start_batch)
+
+    def _start_batch(self) -> None:
+        self._start_scheduled = False
+        batch = self._arrivals[: self.config.max_batch]
+        if not batch:
+            return
+        del self._arrivals[: self.config.max_batch]
+        task = asyncio.get_running_loop().create_task(self._run_batch(batch, self._newest_batch))
+        self._newest_batch = task
+        self._batches.add(task)
+        task.add_done_callback(self._end_batch)
+        if self._arrivals:
+            self._schedule_batch()
+
+    def _end_batch(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        if self._newest_batch is task:
+            self._newest_batch = None
+        if self._arrivals:
+            self._schedule_batch()
+
+    async def _run_batch(self, batch: list[_Arrival], previous: asyncio.Task[None] | None) -> None:
+        metrics.MESSAGES_IN.inc(len(batch))
+        acks = await self._handle(batch)
+        if previous is not None and not previous.done():
+            await asyncio.wait((previous,))
+        self._finish(batch, acks)
+
+    async def _handle(self, batch: list[_Arrival]) -> list[Ack]:
+        acks = [Ack.STORED] * len(batch)
+        by_handler: dict[Handler, list[int]] = {}
+        for index, arrival in enumerate(batch):
+            if arrival.handler is not None:
+                by_handler.setdefault(arrival.handler, []).append(index)
+        for handler, indexes in by_handler.items():
+            answers = await self._ask(handler, [batch[index].message for index in indexes])
+            for index, ack in zip(indexes, answers, strict=True):
+                acks[index] = ack
+        return acks
+
+    async def _ask(self, handler: Handler, messages: list[Message]) -> list[Ack]:
+        """The handler's answers; what it is too busy for is offered again, and then given up."""
+        acks = await self._ask_once(handler, messages)
+        for _ in range(self.config.overload_retries):
+            again = [index for index, ack in enumerate(acks) if ack is Ack.OVERLOADED]
+            if not again:
+                break
+            await asyncio.sleep(self.config.overload_pause_s)
+            answers = await self._ask_once(handler, [messages[index] for index in again])
+            for index, ack in zip(again, answers, strict=True):
+                acks[index] = ack
+        return acks
+
+    async def _ask_once(self, handler: Handler, messages: list[Message]) -> list[Ack]:
+        try:
+            return await handler(messages)
+        except Overloaded:
+            return [Ack.OVERLOADED] * len(messages)
+        except Exception:
+            _log.exception("mqtt_handler_failed", extra={"messages": len(messages)})
+            return [Ack.FAILED] * len(messages)
+
+    def _finish(self, batch: list[_Arrival], acks: list[Ack]) -> None:
+        answers: dict[Connection, list[tuple[Publish, Ack]]] = {}
+        for arrival, ack in zip(batch, acks, strict=True):
+            answers.setdefault(arrival.connection, []).append((arrival.publish, ack))
+            if ack is Ack.STORED and (self._subscribers or arrival.publish.retain):
+                self._fan_out(arrival)
+        self._in_flight -= len(batch)
+        for connection, finished in answers.items():
+            _acknowledge(connection, finished)
+        self._count_losses(acks)
+        self._wake_paused()
+
+    def _wake_paused(self) -> None:
+        """Who was held back because of all the others may go on."""
+        if self._was_full and not self.is_full:
+            self._was_full = False
+            for connection in list(self._clients.values()):
+                connection.resume_if_possible()
+
+    def _count_losses(self, acks: list[Ack]) -> None:
+        if overloaded := acks.count(Ack.OVERLOADED):
+            metrics.OVERLOADED.inc(overloaded)
+        if failed := acks.count(Ack.FAILED):
+            metrics.FAILED.inc(failed)
+
+    def _fan_out(self, arrival: _Arrival) -> None:
+        publish, tenant = arrival.publish, arrival.message.caller.tenant
+        if publish.retain:
+            self._retain(tenant, publish)
+        for connection in self._subscribers:
+            if connection.caller is not None and connection.caller.tenant == tenant:
+                connection.deliver(publish, arrival.connection)
+
+    def _retain(self, tenant: str, publish: Publish) -> None:
+        """An empty payload takes the retained message away (3.3.1.3). Beyond the bound nothing more is kept."""
+        key = (tenant, publish.topic)
+        if not publish.payload:
+            self._retained.pop(key, None)
+        elif key in self._retained or len(self._retained) < self.config.max_retained:
+            self._retained[key] = publish
+
+
+def _acknowledge(connection: Connection, finished: list[tuple[Publish, Ack]]) -> None:
+    encoded = bytearray()
+    unacknowledged = 0
+    must_resend = False
+    for publish, ack in finished:
+        if publish.packet_id == 0:
+            continue
+        unacknowledged += 1
+        reason = _reason(ack)
+        if reason < Reason.UNSPECIFIED_ERROR or connection.version is Version.V5:
+            encoded += codec.encode_puback(publish.packet_id, reason, connection.version)
+        else:
+            must_resend = True
+    connection.finish(len(finished), unacknowledged, bytes(encoded))
+    if must_resend:
+        connection.close()  # a 3.1.1 client sends again only after it has connected again (4.4)
+
+
+def _reason(ack: Ack) -> Reason:
+    match ack:
+        case Ack.STORED | Ack.REFUSED:
+            return Reason.SUCCESS
+        case Ack.OVERLOADED:
+            return Reason.QUOTA_EXCEEDED
+        case Ack.FAILED:
+            return Reason.UNSPECIFIED_ERROR
+        case _:
+            assert_never(ack)

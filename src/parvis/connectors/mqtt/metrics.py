@@ -1,0 +1,14 @@
+"""What the listener counts."""
+
+from prometheus_client import Counter, Gauge
+
+CLIENTS = Gauge("parvis_mqtt_clients", "MQTT clients connected.")
+MESSAGES_IN = Counter("parvis_mqtt_messages_received_total", "MQTT messages received.")
+MESSAGES_OUT = Counter("parvis_mqtt_messages_sent_total", "MQTT messages sent to subscribers.")
+DROPPED = Counter("parvis_mqtt_messages_dropped_total", "MQTT messages a slow subscriber did not get.")
+OVERLOADED = Counter("parvis_mqtt_messages_overloaded_total", "MQTT messages not taken because the store was too busy.")
+FAILED = Counter("parvis_mqtt_messages_failed_total", "MQTT messages not taken because of a fault of the platform.")
+PROTOCOL_ERRORS = Counter(
+    "parvis_mqtt_protocol_errors_total", "MQTT connections closed for a protocol error.", ["reason"]
+)
+REFUSED_CONNECTIONS = Counter("parvis_mqtt_connections_refused_total", "MQTT connections refused.", ["reason"])

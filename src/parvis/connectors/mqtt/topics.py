@@ -1,0 +1,24 @@
+"""Topic names and filters (MQTT 3.1.1 and 5.0, 4.7)."""
+
+
+def is_filter(text: str) -> bool:
+    levels = text.split("/")
+    return bool(text) and all(
+        ("#" not in level and "+" not in level) or level == "+" or (level == "#" and index == len(levels) - 1)
+        for index, level in enumerate(levels)
+    )
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """A leading wildcard does not reach the server's own topics ($...), 4.7.2."""
+    if topic[0] == "$" and topic_filter[0] in "+#":
+        return False
+    if topic_filter == topic:
+        return True
+    wanted, given = topic_filter.split("/"), topic.split("/")
+    for index, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if index == len(given) or level not in ("+", given[index]):
+            return False
+    return len(wanted) == len(given)
