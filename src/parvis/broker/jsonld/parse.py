@@ -194,7 +194,7 @@ def _is_plain(value: Any) -> bool:
     if kind is str:
         return bool(value != NULL)
     if kind is int:
-        return MIN_INTEGER <= value <= MAX_INTEGER
+        return bool(MIN_INTEGER <= value <= MAX_INTEGER)
     return kind is bool
 
 
