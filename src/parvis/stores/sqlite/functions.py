@@ -45,7 +45,7 @@ def _oracle(names: Names) -> Callable[..., bool]:
         from parvis.broker.query.evaluate import holds
 
         instance = present_instance(names, row)
-        return holds(_condition(condition), Entity("urn:ngsi-ld:Any:one", (), (instance,)))
+        return bool(holds(_condition(condition), Entity("urn:ngsi-ld:Any:one", (), (instance,))))
 
     return oracle
 

@@ -7,11 +7,10 @@ change in the same transaction as the rows, so a reader's snapshot always tells 
 import numpy as np
 
 from parvis.stores.sqlite.database import Connection
-from parvis.stores.sqlite.tail import Entities, Tail
+from parvis.stores.sqlite.tail import ALL_DONE, Entities, Tail
 
 SLICE_ROWS = 4_000
 PRUNE_ROWS = 20_000
-ALL_DONE = 2**62
 
 _MOVE = """
 INSERT OR IGNORE INTO history (entity, name, dataset, ts, seq, shape, value, observed, extra, recorded)
@@ -66,7 +65,6 @@ class Settler:
             (upto, keep_from_event),
         )
         self._connection.execute("COMMIT")
-        self._tail.drop_until(upto)
         return True
 
     def _start(self) -> None:
@@ -94,3 +92,4 @@ class Settler:
         self._cursor, self._place = cursor, end
         if cursor == ALL_DONE:
             self._rows = None
+            self._tail.drop_until(self._high)

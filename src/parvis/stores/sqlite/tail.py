@@ -1,4 +1,4 @@
-"""Which rows of the log belong to which entity, in memory: 4 bytes a row, found by one vectorised comparison."""
+"""Which unsettled rows of the log are of which entity: 8 bytes a row in memory, found by one vectorised comparison."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,23 @@ _FIRST_CAPACITY = 4096
 Entities = npt.NDArray[np.int64]
 
 
+ALL_DONE = 2**62
+"""The cursor of `settling` when every entity is done."""
+_UNSETTLED = """
+SELECT log.seq, log.entity FROM log, settling
+WHERE log.seq > CASE settling.entity WHEN ? THEN settling.high ELSE 0 END ORDER BY log.seq
+"""
+
+
 class Tail:
-    """The log's rows by number: row `base + i` is of entity `entities[i]`; 0 where there is no row.
+    """The unsettled rows of the log by number: row `base + i` is of entity `entities[i]`; 0 where there is no row.
 
     Only the writer's thread changes it, always before its transaction commits, so that whoever sees a committed row
     finds it here. Readers take `find()` before they open their snapshot; base, array and count change together.
     """
 
     def __init__(self, connection: Connection) -> None:
-        rows = connection.execute("SELECT seq, entity FROM log ORDER BY seq").fetchall()
+        rows = connection.execute(_UNSETTLED, (ALL_DONE,)).fetchall()
         self._state: tuple[int, Entities, int] = (0, np.zeros(_FIRST_CAPACITY, dtype=np.int64), 0)
         if rows:
             numbers = np.array(rows, dtype=np.int64)
@@ -53,7 +61,7 @@ class Tail:
         self._state = (base, entities, min(count, max(0, next_seq - base)))
 
     def drop_until(self, seq: int) -> None:
-        """Rows up to `seq` are no longer in the log."""
+        """Rows up to `seq` are settled."""
         base, entities, count = self._state
         gone = min(max(0, seq + 1 - base), count)
         kept = np.zeros(max(_FIRST_CAPACITY, 2 * (count - gone)), dtype=np.int64)

@@ -1,6 +1,7 @@
 """History: what is settled and what still stands in the log, read in one snapshot, each instance exactly once."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -86,34 +87,44 @@ class Archive:
 
     def extent(self, series: Series, window: Window) -> tuple[Instant, Instant] | None:
         """First and last instant of the series in the window."""
-        times = [one for first, last in self._extents(series, window) if first is not None for one in (first, last)]
+        column, where = window.column, _WHERE.format(column=window.column)
+        times = [time for time, _ in self.unsettled(series, window)]
+        for direction in ("ASC", "DESC"):
+            sql = f"SELECT {column} FROM history WHERE {where} ORDER BY {column} {direction} LIMIT 1"
+            times += [row[0] for row in self._connection.execute(sql, (*series, window.start, window.end, REMOVED))]
         return (min(times), max(times)) if times else None
 
-    def sums(self, series: Series, window: Window, start: Instant, end: Instant) -> "Sums":
-        total = Sums()
-        for row in self._both(_SUMS, series, window.column, max(start, window.start), min(end, window.end)):
-            total = total.plus(Sums(*row))
-        return total
+    def sums(self, series: Series, column: str, start: Instant, end: Instant, methods: frozenset[Method]) -> "Sums":
+        """Of the settled instances; only what `methods` need is worked out."""
+        key = (*series, start, end)
+        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ?"
+        wanted = ", ".join(sql if methods & needed_by else "NULL" for sql, needed_by in _COSTLY)
+        numbers, *totals = self._connection.execute(
+            f"SELECT count(value), total(value), {wanted} FROM history WHERE {where} AND value < ''", key
+        ).fetchone()
+        instances = numbers
+        if not numbers or Method.TOTAL_COUNT in methods:
+            counted = f"SELECT count(*) FROM history WHERE {where} AND shape <> ?"
+            (instances,) = self._connection.execute(counted, (*key, REMOVED)).fetchone()
+        return Sums(instances, numbers, *totals) if numbers else Sums(instances)
 
-    def distinct(self, series: Series, window: Window, start: Instant, end: Instant) -> int:
-        sql = "SELECT DISTINCT value"
-        rows = self._both(sql, series, window.column, max(start, window.start), min(end, window.end))
-        return len(set(rows))
-
-    def _extents(self, series: Series, window: Window) -> Iterator[tuple[Any, ...]]:
-        sql = f"SELECT min({window.column}), max({window.column})"
-        return self._both(sql, series, window.column, window.start, window.end)
-
-    def _both(
-        self, select: str, series: Series, column: str, start: Instant, end: Instant
-    ) -> Iterator[tuple[Any, ...]]:
+    def distinct(self, series: Series, column: str, start: Instant, end: Instant) -> set[object]:
         where = _WHERE.format(column=column)
-        key = (*series, start, end, REMOVED)
-        yield from self._connection.execute(f"{select} FROM history WHERE {where}", key)
-        if self._log_rows != "[]":
-            yield from self._connection.execute(
-                f"{select} FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?))", (*key, self._log_rows)
-            )
+        rows = self._connection.execute(
+            f"SELECT DISTINCT value FROM history WHERE {where}", (*series, start, end, REMOVED)
+        )
+        return {row[0] for row in rows}
+
+    def unsettled(self, series: Series, window: Window) -> list[tuple[Instant, Any]]:
+        """(time, value) of the instances that still stand in the log, in the order of time."""
+        if self._log_rows == "[]":
+            return []
+        where = _WHERE.format(column=window.column)
+        return self._connection.execute(
+            f"SELECT {window.column}, value FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?))"
+            f" ORDER BY {window.column}",
+            (*series, window.start, window.end, REMOVED, self._log_rows),
+        ).fetchall()
 
     def _settled_series(self) -> Iterator[Series]:
         """A seek a series: the rows between are not read."""
@@ -131,10 +142,10 @@ class Archive:
         return by_name and (not query.datasets or self._names.dataset_text(series.dataset) in query.datasets)
 
 
-_SUMS = (
-    f"SELECT count(*), count(CASE WHEN {_NUMERIC} THEN 1 END), sum(CASE WHEN {_NUMERIC} THEN value END),"
-    f" sum(CASE WHEN {_NUMERIC} THEN value * value END),"
-    f" min(CASE WHEN {_NUMERIC} THEN value END), max(CASE WHEN {_NUMERIC} THEN value END)"
+_COSTLY = (
+    ("total(value * value)", frozenset({Method.SUMSQ, Method.STDDEV})),
+    ("min(value)", frozenset({Method.MIN})),
+    ("max(value)", frozenset({Method.MAX})),
 )
 
 
@@ -158,9 +169,17 @@ class Sums(NamedTuple):
             self.numbers + other.numbers,
             (self.total or 0) + (other.total or 0),
             (self.squares or 0) + (other.squares or 0),
-            min(self.smallest, other.smallest),  # type: ignore[type-var]
-            max(self.largest, other.largest),  # type: ignore[type-var]
+            min((one for one in (self.smallest, other.smallest) if one is not None), default=None),
+            max((one for one in (self.largest, other.largest) if one is not None), default=None),
         )
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> "Sums":
+        numbers = [value for value in values if isinstance(value, int | float)]
+        if not numbers:
+            return cls(len(values))
+        squares = float(sum(value * value for value in numbers))
+        return cls(len(values), len(numbers), float(sum(numbers)), squares, min(numbers), max(numbers))
 
     def value(self, method: Method) -> float | int | None:
         return _VALUES[method](self)
@@ -239,21 +258,24 @@ def _buckets(
     archive: Archive, series: Series, window: Window, extent: tuple[Instant, Instant], aggregation: Aggregation
 ) -> Iterator[Bucket]:
     """Periods count from the start asked for, or from the first instance; empty ones are left out."""
+    methods = frozenset(aggregation.methods)
+    unsettled = archive.unsettled(series, window)
     first = window.start if window.start != EARLIEST else extent[0]
     for start, end in list_periods(first, extent[1], aggregation.period):
-        sums = archive.sums(series, window, start, end)
+        lower, upper = start, min(end, window.end)
+        fresh = unsettled[bisect_left(unsettled, lower, key=_time) : bisect_left(unsettled, upper, key=_time)]
+        fresh_values = [value for _, value in fresh]
+        sums = archive.sums(series, window.column, lower, upper, methods).plus(Sums.of(fresh_values))
         if sums.instances:
-            yield Bucket(start, end, _values(archive, series, window, start, end, sums, aggregation.methods))
+            values = {method: sums.value(method) for method in aggregation.methods if method in _VALUES}
+            if Method.DISTINCT_COUNT in methods:
+                settled = archive.distinct(series, window.column, lower, upper)
+                values[Method.DISTINCT_COUNT] = len(settled.union(fresh_values))
+            yield Bucket(start, end, values)
 
 
-def _values(
-    archive: Archive, series: Series, window: Window, start: Instant, end: Instant, sums: Sums,
-    methods: Sequence[Method],
-) -> dict[Method, float | int | None]:  # fmt: skip
-    return {
-        method: archive.distinct(series, window, start, end) if method is Method.DISTINCT_COUNT else sums.value(method)
-        for method in methods
-    }
+def _time(row: tuple[Instant, Any]) -> Instant:
+    return row[0]
 
 
 def _reached(found: list[Instance], window: Window, *, last: bool) -> Instant:
