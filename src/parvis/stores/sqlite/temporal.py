@@ -127,15 +127,18 @@ class Archive:
         ).fetchall()
 
     def _settled_series(self) -> Iterator[Series]:
-        """A seek a series: the rows between are not read."""
+        """A seek or two a series: the rows between are not read (a row-value comparison would read them)."""
         name, dataset = -1, -1
-        while row := self._connection.execute(
-            "SELECT name, dataset FROM history WHERE entity = ? AND (name, dataset) > (?, ?)"
-            " ORDER BY name, dataset LIMIT 1",
-            (self._entity, name, dataset),
-        ).fetchone():
+        while (
+            row := self._seek("name = ? AND dataset > ?", name, dataset) or self._seek("name > ?", name)
+        ) is not None:
             name, dataset = row
             yield Series(self._entity, name, dataset)
+
+    def _seek(self, beyond: str, *key: int) -> tuple[int, int] | None:
+        sql = f"SELECT name, dataset FROM history WHERE entity = ? AND {beyond} ORDER BY name, dataset LIMIT 1"
+        found: tuple[int, int] | None = self._connection.execute(sql, (self._entity, *key)).fetchone()
+        return found
 
     def _asked(self, series: Series, query: TemporalQuery) -> bool:
         by_name = not query.attrs or self._names.words.key(series.name) in query.attrs
