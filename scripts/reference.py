@@ -4,6 +4,7 @@ A page says where with `<!-- from the code: NAME -->`, and `<!-- end -->` after 
 """
 
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
@@ -11,7 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_origin
 
+import click
+
 import parvis
+import parvis.cli
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Documentation, SettingInfo, list_settings, sections
 
@@ -101,7 +105,40 @@ def errors() -> str:
     return table(("error", "HTTP status", "title", "type"), rows)
 
 
-RENDERERS: dict[str, Callable[[], str]] = {"settings": settings, "errors": errors}
+def list_commands(command: click.Command, path: str = "parvis") -> list[tuple[str, click.Command]]:
+    found = [(path, command)]
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            found += list_commands(command.commands[name], f"{path} {name}")
+    return found
+
+
+def commands() -> str:
+    parts = []
+    for path, command in list_commands(parvis.cli.commands):
+        context = click.Context(command, info_name=path)
+        usage = command.get_usage(context).removeprefix("Usage: ")
+        parts.append(f"\n## {path}\n\n    {usage}\n\n{inspect.cleandoc(command.help or '')}\n\n")
+        rows = [option_row(one, context) for one in command.params]
+        parts.append(table(("option", "value", "default", "what it does"), rows) if rows else "")
+    return "".join(parts) + "\n"
+
+
+def option_row(parameter: click.Parameter, context: click.Context) -> list[str]:
+    if not isinstance(parameter, click.Option):
+        return [code(parameter.make_metavar(context)), "", "", "Required." if parameter.required else ""]
+    names = ", ".join(code(name) for name in [*parameter.opts, *parameter.secondary_opts])
+    value = "" if parameter.is_flag else code(parameter.make_metavar(context))
+    default = "" if parameter.is_flag or not parameter.show_default else code(parameter.default)
+    environment = f" Environment: {code(parameter.envvar)}." if isinstance(parameter.envvar, str) else ""
+    return [names, value, default, f"{parameter.help or ''}{environment}"]
+
+
+RENDERERS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "errors": errors,
+    "commands": commands,
+}
 
 
 def written_again(page: str) -> str:
