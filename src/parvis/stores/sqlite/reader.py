@@ -51,6 +51,10 @@ class Reader:
         except sqlite3.OperationalError as fault:
             if fault.sqlite_errorcode not in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_LOCKED):
                 raise
+        return await self.read_aside(ask)
+
+    async def read_aside(self, ask: Callable[[Connection], Answer]) -> Answer:
+        """`ask` in one snapshot, in a thread: for what is known to be long."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, ask)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:

@@ -80,7 +80,7 @@ class SqliteStore:
         if number is None:
             return None
         unsettled = self._tail.find(number)
-        return await self._reader.read(
+        return await self._reader.read_aside(
             lambda connection: read_aggregates(
                 connection, self._names, tenant, entity_id, query, aggregation, unsettled
             )

@@ -1,0 +1,60 @@
+"""What every store tells those who react."""
+
+import asyncio
+
+from parvis.broker.model.change import Change, EventKind, Mode
+from parvis.broker.ports.store import Store
+from tests.contract.territory import BIN, LEVEL, NOTE, TENANT, bin_, bin_id, level, note
+
+
+async def test_each_change_is_told_once_and_in_order(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(1), note("x"))])
+    await store.write(TENANT, [bin_(1, level(2)), bin_(2, mode=Mode.DELETE), bin_(1, mode=Mode.DELETE)])
+
+    events = await store.read(0)
+
+    assert [(one.kind, one.entity_id) for one in events] == [
+        (EventKind.CREATED, bin_id(1)),
+        (EventKind.UPDATED, bin_id(1)),
+        (EventKind.DELETED, bin_id(1)),
+    ]
+    assert [one.seq for one in events] == sorted({one.seq for one in events})
+    born, updated, deleted = events
+    assert (born.tenant, born.types) == (TENANT, (BIN,))
+    assert [(one.name, one.value) for one in born.instances] == [(LEVEL, 1), (NOTE, "x")]
+    assert [(one.name, one.value) for one in updated.instances] == [(LEVEL, 2)]
+    assert set(deleted.removed) == {(LEVEL, ""), (NOTE, "")}
+
+
+async def test_reading_goes_on_where_it_stopped(store: Store) -> None:
+    await store.write(TENANT, [bin_(number, level(number)) for number in range(5)])
+
+    first = await store.read(0, limit=2)
+    rest = await store.read(first[-1].seq)
+
+    assert [one.entity_id for one in first + rest] == [bin_id(number) for number in range(5)]
+    assert await store.newest() == rest[-1].seq
+
+
+async def test_who_waits_is_woken_by_a_commit(store: Store) -> None:
+    waiting = asyncio.create_task(store.wait(await store.newest()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    await store.write(TENANT, [bin_(1, level(1))])
+
+    await asyncio.wait_for(waiting, timeout=5)
+
+
+async def test_a_consumer_finds_its_place_again(store: Store) -> None:
+    assert await store.position("subscriptions") == 0
+
+    await store.advance("subscriptions", 7)
+
+    assert await store.position("subscriptions") == 7
+
+
+async def test_a_refused_change_is_not_told(store: Store) -> None:
+    await store.write(TENANT, [Change(bin_id(1), Mode.UPDATE, (level(1),))])
+
+    assert await store.read(0) == []
