@@ -22,9 +22,10 @@ FROM log WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY entity, name, da
 class Settler:
     """Runs in the writer's thread, between two groups, one short step at a time."""
 
-    def __init__(self, connection: Connection, tail: Tail) -> None:
+    def __init__(self, connection: Connection, tail: Tail, slice_rows: int = SLICE_ROWS) -> None:
         self._connection = connection
         self._tail = tail
+        self._slice_rows = slice_rows
         self._high: int
         self._cursor: int
         self._high, self._cursor = connection.execute("SELECT high, entity FROM settling").fetchone()
@@ -80,7 +81,7 @@ class Settler:
     def _move_slice(self) -> None:
         assert self._rows is not None
         entities, numbers = self._rows
-        end = self._place + SLICE_ROWS
+        end = self._place + self._slice_rows
         if end < len(entities):
             end = int(np.searchsorted(entities, entities[end], side="right"))
         part = numbers[self._place : end]

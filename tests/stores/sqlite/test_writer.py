@@ -1,0 +1,102 @@
+"""The thread that writes: groups, bounds, failures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from parvis.broker.model.change import Status
+from parvis.broker.query.tree import EntityQuery, TypeIs
+from parvis.kernel.errors import Overloaded
+from parvis.stores.sqlite import writer
+from parvis.stores.sqlite.database import Database, StoreNotUsable
+from parvis.stores.sqlite.store import SqliteStore
+from tests.contract.territory import BIN, TENANT, Ticking, bin_, bin_id, level, note
+
+UNSTORABLE = "\ud800"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "parvis.db", Ticking())
+    yield opened
+    await opened.close()
+
+
+async def test_writes_that_wait_together_all_come_back(store: SqliteStore) -> None:
+    answers = await asyncio.gather(*(store.write(TENANT, [bin_(number, level(number))]) for number in range(300)))
+
+    assert {answer[0].status for answer in answers} == {Status.CREATED}
+    page = await store.query(TENANT, EntityQuery(types=TypeIs(BIN), limit=0, count=True))
+    assert page.total == 300
+
+
+async def test_a_write_that_cannot_be_stored_fails_alone(store: SqliteStore) -> None:
+    fine, broken, also_fine = await asyncio.gather(
+        store.write(TENANT, [bin_(1, level(1))]),
+        store.write(TENANT, [bin_(2, note("ok")), bin_(3, note(UNSTORABLE))]),
+        store.write(TENANT, [bin_(4, level(4))]),
+        return_exceptions=True,
+    )
+
+    assert isinstance(fine, list)
+    assert isinstance(also_fine, list)
+    assert isinstance(broken, UnicodeEncodeError)
+    page = await store.query(TENANT, EntityQuery(types=TypeIs(BIN)))
+    assert {entity.id for entity in page.entities} == {bin_id(1), bin_id(4)}
+
+
+async def test_after_a_failure_new_names_are_interned_anew(store: SqliteStore, tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        await store.write(TENANT, [bin_(1, level(1), note(UNSTORABLE))])
+    await store.write(TENANT, [bin_(2, level(2), note("fine"))])
+    await store.close()
+
+    reopened = await SqliteStore.open(tmp_path / "parvis.db")
+    entity = await reopened.find(TENANT, bin_id(2))
+    await reopened.close()
+
+    assert entity is not None
+    assert {one.value for one in entity.instances} == {2, "fine"}
+
+
+async def test_a_full_queue_refuses_rather_than_grows(store: SqliteStore) -> None:
+    many = [bin_(number, level(number)) for number in range(writer.MAX_PENDING_CHANGES)]
+    first = asyncio.create_task(store.write(TENANT, many))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await store.write(TENANT, [bin_(1, level(1))])
+
+    assert len(await first) == len(many)
+
+
+async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "other.db")
+    pending = asyncio.create_task(store.write(TENANT, [bin_(1, level(1))]))
+    await asyncio.sleep(0)
+    await store.close()
+    await pending
+
+    reopened = await SqliteStore.open(tmp_path / "other.db")
+    assert await reopened.find(TENANT, bin_id(1)) is not None
+    with pytest.raises(Overloaded):
+        await store.write(TENANT, [bin_(2, level(2))])
+    await reopened.close()
+
+
+def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
+    connection = Database(tmp_path / "parvis.db").connect_writer()
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+
+    with pytest.raises(StoreNotUsable, match="999"):
+        Database(tmp_path / "parvis.db").connect_writer()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "parvis.db").write_text("not a database, but long enough to be looked at" * 50)
+
+    with pytest.raises(StoreNotUsable, match="not a database"):
+        Database(tmp_path / "parvis.db").connect_writer()
