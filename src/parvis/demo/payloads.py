@@ -111,9 +111,7 @@ class LevelReading:
     battery_percent: int
 
 
-Reading = (
-    FillReading | MeterReading | RoomReading | ParkingReading | AirReading | TrafficReading | LevelReading
-)
+Reading = FillReading | MeterReading | RoomReading | ParkingReading | AirReading | TrafficReading | LevelReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +162,7 @@ def encode_room(reading: RoomReading) -> Frame:
 
 def encode_parking(reading: ParkingReading) -> Frame:
     state = reading.occupied | (reading.fault << 7)
-    payload = struct.pack(
-        ">BHbB", state, reading.minutes_since_change, reading.temperature_c, reading.battery_percent
-    )
+    payload = struct.pack(">BHbB", state, reading.minutes_since_change, reading.temperature_c, reading.battery_percent)
     return Frame(3, payload)
 
 
