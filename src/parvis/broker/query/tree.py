@@ -46,6 +46,12 @@ class Exists(msgspec.Struct, frozen=True, tag=True):
     path: Path
 
 
+class Missing(msgspec.Struct, frozen=True, tag=True):
+    """Holds where no instance of the attribute has the path: `!name`."""
+
+    path: Path
+
+
 class Compare(msgspec.Struct, frozen=True, tag=True):
     """Holds where any instance of the attribute holds (for UNEQUAL: where it is there and no instance is equal).
 
@@ -66,7 +72,7 @@ class Or(msgspec.Struct, frozen=True, tag=True):
     terms: tuple["Condition", ...]
 
 
-Condition = Exists | Compare | And | Or
+Condition = Exists | Missing | Compare | And | Or
 
 
 class TypeIs(msgspec.Struct, frozen=True, tag=True):

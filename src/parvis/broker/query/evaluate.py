@@ -1,0 +1,268 @@
+"""The meaning of the query tree, in plain Python: the oracle that every SQL translation is held equal to.
+
+Which instances. A condition about `name` holds for an entity where it holds for any instance of that attribute,
+whatever its datasetId. UNEQUAL and NOT_MATCH hold where the path is there and no instance is EQUAL or does MATCH.
+
+Which value. A path without subs and members is the instance's value: for a Relationship its URI or array of URIs, for
+a VocabProperty its expanded IRI(s), for a LanguageProperty the object of its languages, for a ListProperty an array.
+Subs step into sub-attributes; the core members observedAt, createdAt, modifiedAt, unitCode and datasetId end the way,
+and are not there when empty. Members then step into objects by key (never into arrays); the member `*` stands for each
+key. A path is there when it leads to any value, JSON null included.
+
+Which comparison. EQUAL: numbers by value (20 equals 20.0), texts exactly, booleans with booleans only, never one class
+with another; objects equal nothing; an array equals an operand when any of its elements (not arrays or objects in it)
+does; OneOf when any of its values is EQUAL. A Range holds for a value from low to high, both included, and never for
+an array. GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: numbers with numbers, texts with texts by code point; false for
+booleans, arrays, objects and null. MATCH: an RE2 pattern found anywhere in a text; false for all else. Against an
+instant (observedAt, createdAt, modifiedAt) a text operand is read as a date-time with a zone and compared as an
+instant; operands that are none, and MATCH, are false.
+
+Geography. NEAR measures from the nearest points, on the sphere of radius 6 371 008.8 m (haversine; WGS 84 mean radius,
+off by at most 0.56 % from the ellipsoid); the nearest points of lines and areas are found on the plane of longitude and
+latitude. Both distances are inclusive. The other relations are planar on longitude and latitude: `WITHIN`, `CONTAINS`
+and `OVERLAPS` say that the entity's geometry is within, contains, overlaps the query's.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, assert_never
+
+import msgspec
+import shapely
+from shapely.geometry import shape as to_shape
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import nearest_points
+
+from parvis.broker.model.entity import VALUE_MEMBERS, Entity, Instance, Json, Kind
+from parvis.broker.query.pattern import pattern_finder
+from parvis.broker.query.selection import scopes_hold, types_hold
+from parvis.broker.query.tree import (
+    And,
+    Compare,
+    Condition,
+    EntityQuery,
+    Exists,
+    GeoQuery,
+    GeoRelation,
+    Missing,
+    OneOf,
+    Operator,
+    Or,
+    Path,
+    Range,
+)
+from parvis.kernel.time import Instant, parse_instant
+
+EARTH_RADIUS_M: Final = 6_371_008.8
+
+_OPPOSITES: Mapping[Operator, Operator] = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
+_VALUE_MEMBERS = frozenset(VALUE_MEMBERS.values())
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """An instant that a path leads to, to be told from a number."""
+
+    at: Instant
+
+
+def matches(entity: Entity, query: EntityQuery) -> bool:
+    """Whether the entity is one that the query asks for, paging aside."""
+    return (
+        (not query.ids or entity.id in query.ids)
+        and (query.id_pattern is None or pattern_finder(query.id_pattern)(entity.id))
+        and (query.types is None or types_hold(query.types, entity.types))
+        and (not query.attrs or any(one.name in query.attrs for one in entity.instances))
+        and (query.scope is None or scopes_hold(query.scope, entity.scopes))
+        and (query.q is None or holds(query.q, entity))
+        and (query.geo is None or geo_holds(query.geo, entity))
+    )
+
+
+def holds(condition: Condition, entity: Entity) -> bool:
+    match condition:
+        case And(terms):
+            return all(holds(term, entity) for term in terms)
+        case Or(terms):
+            return any(holds(term, entity) for term in terms)
+        case Exists(path):
+            return _is_there(path, entity)
+        case Missing(path):
+            return not _is_there(path, entity)
+        case Compare(path, operator, operand):
+            opposite = _OPPOSITES.get(operator)
+            if opposite is None:
+                return _any_compares(path, operator, operand, entity)
+            return _is_there(path, entity) and not _any_compares(path, opposite, operand, entity)
+        case _:
+            assert_never(condition)
+
+
+def geo_holds(geo: GeoQuery, entity: Entity) -> bool:
+    return any(
+        geometry_holds(geo, one.value)
+        for one in entity.instances
+        if one.name == geo.geoproperty and one.kind is Kind.GEO_PROPERTY
+    )
+
+
+def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
+    """Whether a GeoJSON geometry of an entity stands in the relation to the query's."""
+    here, there = _shape(msgspec.json.encode(geometry)), _query_shape(msgspec.json.encode(geo.geometry))
+    match geo.relation:
+        case GeoRelation.NEAR:
+            return _is_near(geo, here, there)
+        case GeoRelation.EQUALS:
+            return bool(here.equals(there))
+        case GeoRelation.DISJOINT:
+            return bool(there.disjoint(here))
+        case GeoRelation.INTERSECTS:
+            return bool(there.intersects(here))
+        case GeoRelation.WITHIN:
+            return bool(there.contains(here))
+        case GeoRelation.CONTAINS:
+            return bool(here.contains(there))
+        case GeoRelation.OVERLAPS:
+            return bool(there.overlaps(here))
+        case _:
+            assert_never(geo.relation)
+
+
+def distance_m(here: tuple[float, float], there: tuple[float, float]) -> float:
+    """Great-circle distance of two (longitude, latitude) in degrees (haversine, Sinnott 1984)."""
+    longitude_1, latitude_1, longitude_2, latitude_2 = map(math.radians, (*here, *there))
+    across = math.sin((latitude_2 - latitude_1) / 2) ** 2
+    along = math.cos(latitude_1) * math.cos(latitude_2) * math.sin((longitude_2 - longitude_1) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(across + along)))
+
+
+def _is_near(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
+    if here.is_empty or there.is_empty:
+        return False
+    one, other = nearest_points(here, there)
+    distance = distance_m((one.x, one.y), (other.x, other.y))
+    is_in_reach = geo.max_distance_m is None or distance <= geo.max_distance_m
+    return is_in_reach and (geo.min_distance_m is None or distance >= geo.min_distance_m)
+
+
+def _shape(text: bytes) -> BaseGeometry:
+    made = shapely.force_2d(to_shape(msgspec.json.decode(text)))
+    return made if made.is_valid else shapely.make_valid(made)
+
+
+@lru_cache(maxsize=256)
+def _query_shape(text: bytes) -> BaseGeometry:
+    made = _shape(text)
+    shapely.prepare(made)
+    return made
+
+
+def _is_there(path: Path, entity: Entity) -> bool:
+    return any(True for _ in _targets(path, entity))
+
+
+def _any_compares(path: Path, operator: Operator, operand: Any, entity: Entity) -> bool:
+    return any(_compares(target, operator, operand) for target in _targets(path, entity))
+
+
+def _targets(path: Path, entity: Entity) -> Iterator[Any]:
+    for instance in entity.instances:
+        if instance.name == path.name:
+            for value in _below(instance, path.subs):
+                yield from _within(value, path.members)
+
+
+def _below(instance: Instance, subs: tuple[str, ...]) -> Iterable[Any]:
+    if not subs:
+        return (instance.value,)
+    core = _CORE_MEMBERS.get(subs[0])
+    if core is not None:
+        value = core(instance) if len(subs) == 1 else None
+        return () if value is None else (value,)
+    return _below_json((instance.extra or {}).get(subs[0]), subs[1:])
+
+
+def _below_json(sub: Json, subs: tuple[str, ...]) -> Iterator[Any]:
+    """As `_below`, in the normalized JSON of sub-attributes."""
+    for one in sub if isinstance(sub, list) else (sub,):
+        if not isinstance(one, dict):
+            continue
+        if not subs:
+            yield from (one[member] for member in _VALUE_MEMBERS & one.keys())
+        elif subs[0] in _CORE_MEMBERS:
+            value = _core_member_of(one, subs[0]) if len(subs) == 1 else None
+            if value is not None:
+                yield value
+        else:
+            yield from _below_json(one.get(subs[0]), subs[1:])
+
+
+def _core_member_of(sub: dict[str, Any], member: str) -> Any:
+    value = sub.get(member)
+    return Moment(parse_instant(value)) if member == "observedAt" and value is not None else value
+
+
+_CORE_MEMBERS: Mapping[str, Callable[[Instance], Any]] = {
+    "observedAt": lambda one: None if one.observed_at is None else Moment(one.observed_at),
+    "createdAt": lambda one: Moment(one.created_at),
+    "modifiedAt": lambda one: Moment(one.modified_at),
+    "unitCode": lambda one: one.unit_code or None,
+    "datasetId": lambda one: one.dataset or None,
+}
+
+
+def _within(value: Any, members: tuple[str, ...]) -> Iterator[Any]:
+    if not members:
+        yield value
+    elif isinstance(value, dict):
+        if members[0] == "*":
+            for part in value.values():
+                yield from _within(part, members[1:])
+        elif members[0] in value:
+            yield from _within(value[members[0]], members[1:])
+
+
+def _compares(target: Any, operator: Operator, operand: Any) -> bool:
+    if isinstance(operand, OneOf):
+        return operator is Operator.EQUAL and any(_compares(target, operator, one) for one in operand.values)
+    if isinstance(operand, Range):
+        is_from_low = operator is Operator.EQUAL and _compares(target, Operator.GREATER_EQUAL, operand.low)
+        return is_from_low and _compares(target, Operator.LESS_EQUAL, operand.high)
+    if isinstance(target, Moment):
+        return _compares_instant(target.at, operator, operand)
+    if operator is Operator.MATCH:
+        return isinstance(target, str) and isinstance(operand, str) and pattern_finder(operand)(target)
+    if operator is Operator.EQUAL:
+        return any(_is_equal(one, operand) for one in (target if isinstance(target, list) else (target,)))
+    return _class_of(target) is _class_of(operand) in (float, str) and _ORDER[operator](target, operand)
+
+
+def _compares_instant(at: Instant, operator: Operator, operand: Any) -> bool:
+    if not isinstance(operand, str) or operator is Operator.MATCH:
+        return False
+    try:
+        other = parse_instant(operand)
+    except ValueError:
+        return False
+    return at == other if operator is Operator.EQUAL else _ORDER[operator](at, other)
+
+
+def _is_equal(target: Any, operand: Any) -> bool:
+    kind = _class_of(target)
+    return kind is not None and kind is _class_of(operand) and bool(target == operand)
+
+
+def _class_of(value: Any) -> type | None:
+    """What a value compares with: float for all numbers; None for what compares with nothing."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return float
+    return kind if kind is str or kind is bool else None
+
+
+_ORDER: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.GREATER: lambda one, other: bool(one > other),
+    Operator.GREATER_EQUAL: lambda one, other: bool(one >= other),
+    Operator.LESS: lambda one, other: bool(one < other),
+    Operator.LESS_EQUAL: lambda one, other: bool(one <= other),
+}
