@@ -15,6 +15,7 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    Missing,
     OneOf,
     Operator,
     Or,
@@ -109,6 +110,8 @@ class Translator:
                 if not path.subs and not path.members:
                     return self._any_instance(path.name, "1")
                 return self._any_instance(path.name, self._by_oracle(condition))
+            case Missing(path):
+                return f"NOT {self._condition(Exists(path))}"
             case Compare():
                 return self._compare(condition)
             case _:

@@ -1,6 +1,5 @@
 """SQL functions for what SQL has no word for; each decodes its query once and then works row by row."""
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Entity
+from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold
 from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery
 from parvis.stores.sqlite.database import Connection
@@ -26,7 +26,7 @@ def install(connection: Connection, names: Names) -> None:
 
 
 def _matches(pattern: str, text: str | None) -> bool:
-    return text is not None and _expression(pattern).search(text) is not None
+    return text is not None and pattern_finder(pattern)(text)
 
 
 def _scopes_match(query: str, scopes: str | None) -> bool:
@@ -48,11 +48,6 @@ def _oracle(names: Names) -> Callable[..., bool]:
         return bool(holds(_condition(condition), Entity("urn:ngsi-ld:Any:one", (), (instance,))))
 
     return oracle
-
-
-@lru_cache(maxsize=256)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 @lru_cache(maxsize=256)
