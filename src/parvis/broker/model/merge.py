@@ -194,9 +194,7 @@ def _others(change: Change, kept: tuple[Instance, ...]) -> tuple[str, ...]:
 
 def _present(entity: Entity, removals: tuple[AttributeKey, ...]) -> tuple[AttributeKey, ...]:
     named = set(removals)
-    return tuple(
-        one.key for one in entity.instances if one.key in named or (one.name, ALL_DATASETS) in named
-    )
+    return tuple(one.key for one in entity.instances if one.key in named or (one.name, ALL_DATASETS) in named)
 
 
 def _without(entity: Entity, removed: tuple[AttributeKey, ...]) -> Entity:

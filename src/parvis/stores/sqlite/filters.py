@@ -23,6 +23,7 @@ from parvis.broker.query.tree import (
 )
 from parvis.kernel.time import parse_instant
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 
 METRES_PER_DEGREE = 6_371_008.8 * math.pi / 180
 MAX_ARMS = 24
@@ -33,12 +34,11 @@ _INSTANCE = "a.name, a.dataset, a.shape, a.value, a.observed, a.extra, a.modifie
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A page's SQL and its count's, over the same parameters, and the attribute that an index would help with."""
+    """A page's SQL and its count's. The page's last two parameters are limit and offset."""
 
     page: str
     count: str
     parameters: list[Any]
-    indexable: int | None
 
 
 class Translator:
@@ -49,10 +49,9 @@ class Translator:
         self._query = query
         self._parameters: list[Any] = []
         self._tenant = self._bind(tenant)
-        self._indexable: int | None = None
 
-    def translate(self, driver: str | None = None) -> Statement | None:
-        """None: nothing can match. `driver` is SQL of entity ids to start from, when an index gives few."""
+    def translate(self) -> Statement | None:
+        """None: nothing can match."""
         typesets = self._typesets()
         if typesets is not None and not typesets:
             return None
@@ -61,7 +60,7 @@ class Translator:
         limit = f"LIMIT {self._bind(self._query.limit)} OFFSET {self._bind(self._query.offset)}"
         page = f"{' UNION ALL '.join(f'SELECT {_COLUMNS} {arm}' for arm in arms)} ORDER BY 1 {limit}"
         count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
-        return Statement(page, f"SELECT {count}", self._parameters, self._indexable)
+        return Statement(page, f"SELECT {count}", self._parameters)
 
     def _typesets(self) -> list[int] | None:
         selection = self._query.types
@@ -145,6 +144,8 @@ class Translator:
             case Operator.EQUAL:
                 return self._equals(operand)
             case Operator.MATCH:
+                if not isinstance(operand, str):
+                    return _NEVER
                 return f"(typeof(a.value) = 'text' AND matches({self._bind(operand)}, a.value))"
             case _:
                 return self._ordered(operator, operand)
@@ -159,7 +160,7 @@ class Translator:
                 literal = self._bind(b"true" if operand else b"false")
                 element = f"j.type = '{'true' if operand else 'false'}'"
             case int() | float():
-                literal = self._bind(operand)
+                literal = self._bind(_number(operand))
                 element = f"j.value = {literal} AND j.type IN ('integer', 'real')"
             case _:
                 literal = self._bind(operand)
@@ -174,7 +175,8 @@ class Translator:
         if isinstance(operand, bool):
             return _NEVER
         bound = "a.value < ''" if isinstance(operand, int | float) else "a.value >= '' AND a.value < x''"
-        return f"(a.value {operator.value} {self._bind(operand)} AND {bound})"
+        literal = self._bind(operand if isinstance(operand, str) else _number(operand))
+        return f"(a.value {operator.value} {literal} AND {bound})"
 
     def _instant_holds(self, column: str, compare: Compare) -> str:
         match compare.operand:
@@ -198,13 +200,13 @@ class Translator:
         return f"{column} {operator.value} {self._bind(instant)}"
 
     def _by_oracle(self, condition: Condition) -> str:
-        return f"oracle({self._bind(_condition_text(condition))}, {_INSTANCE})"
+        return f"oracle({self._bind(_json(condition))}, {_INSTANCE})"
 
     def _geo(self, geo: GeoQuery) -> str:
         number = self._names.words.ids.get(geo.geoproperty)
         if number is None:
             return _NEVER
-        exact = self._any_instance(geo.geoproperty, f"geo_holds({self._bind(_geo_text(geo))}, a.value)")
+        exact = self._any_instance(geo.geoproperty, f"geo_holds({self._bind(_json(geo))}, a.value)")
         box = _search_box(geo)
         if box is None:
             return exact
@@ -224,6 +226,11 @@ class Translator:
 
 
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
+
+
+def _number(operand: float) -> float:
+    """As SQLite takes it: whole numbers have 64 bits."""
+    return operand if INTEGER_MIN <= operand <= INTEGER_MAX else float(operand)
 
 
 def _with(compare: Compare, operand: Any) -> Compare:
@@ -247,11 +254,3 @@ def _search_box(geo: GeoQuery) -> tuple[float, float, float, float] | None:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _condition_text(condition: Condition) -> str:
-    return _json(condition)
-
-
-def _geo_text(geo: GeoQuery) -> str:
-    return _json(geo)

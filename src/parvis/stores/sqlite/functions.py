@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Entity
+from parvis.broker.query.evaluate import geometry_holds, holds
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold
 from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery
@@ -34,16 +35,12 @@ def _scopes_match(query: str, scopes: str | None) -> bool:
 
 
 def _geo_holds(query: str, value: Any) -> bool:
-    from parvis.broker.query.evaluate import geometry_holds
-
     geometry = from_column(value)
     return isinstance(geometry, dict) and geometry_holds(_geo_query(query), geometry)
 
 
 def _oracle(names: Names) -> Callable[..., bool]:
     def oracle(condition: str, *row: Any) -> bool:
-        from parvis.broker.query.evaluate import holds
-
         instance = present_instance(names, row)
         return bool(holds(_condition(condition), Entity("urn:ngsi-ld:Any:one", (), (instance,))))
 
