@@ -1,0 +1,132 @@
+"""From a codec's fields to attributes, as a device profile states."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from parvis.broker.model.entity import Instance, Iri, Json, Kind
+from parvis.kernel.time import Instant
+
+SIGNIFICANT_DIGITS = 10
+"""Enough for any sensor, few enough to hide what scaling adds to a binary fraction."""
+
+
+class AttributeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[attribute]]`: value = field * scale + offset. `field` is a dotted path into the decoded data."""
+
+    field: str
+    name: str
+    scale: float = 1.0
+    offset: float = 0.0
+    unit_code: str = ""
+    kind: Literal["Property", "Relationship", "GeoProperty"] = "Property"
+
+
+class MappingFailure(Exception):
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """`asset` belongs to the thing observed, `device` to the device that observes it."""
+
+    asset: list[Instance]
+    device: list[Instance]
+
+
+_Convert = Callable[[Json], Json]
+_Step = tuple[str, tuple[str, ...], Iri, Kind, str, _Convert | None, bool]
+
+
+class FieldMap:
+    """The rules of one profile, made ready."""
+
+    def __init__(
+        self, rules: Sequence[AttributeRule], expand: Callable[[str], Iri], device_names: frozenset[Iri]
+    ) -> None:
+        self._steps: list[_Step] = []
+        for rule in rules:
+            first, *rest = rule.field.split(".")
+            name = expand(rule.name)
+            is_device = name in device_names
+            self._steps.append(
+                (first, tuple(rest), name, _KINDS[rule.kind], rule.unit_code, _conversion(rule), is_device)
+            )
+        self.names = tuple(step[2] for step in self._steps if not step[6])
+
+    def map(self, data: dict[str, Any], observed_at: Instant) -> Mapped:
+        """Fields the frame does not have give no attribute. Raises MappingFailure for a value of the wrong kind."""
+        mapped = Mapped([], [])
+        for first, rest, name, kind, unit_code, convert, is_device in self._steps:
+            value = data.get(first)
+            if rest:
+                value = _dig(value, rest)
+            if value is None:
+                continue
+            if convert is not None:
+                value = convert(value)
+            instance = Instance(name, kind, value, "", observed_at, unit_code)
+            (mapped.device if is_device else mapped.asset).append(instance)
+        return mapped
+
+
+_KINDS = {"Property": Kind.PROPERTY, "Relationship": Kind.RELATIONSHIP, "GeoProperty": Kind.GEO_PROPERTY}
+
+
+def _dig(value: Any, path: tuple[str, ...]) -> Any:
+    for member in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(member)
+    return value
+
+
+def _conversion(rule: AttributeRule) -> _Convert | None:
+    if rule.kind == "GeoProperty":
+        return _point
+    if rule.kind == "Relationship":
+        return _uri
+    if rule.scale == 1.0 and rule.offset == 0.0:
+        return None
+    return _scaling(rule)
+
+
+def _scaling(rule: AttributeRule) -> _Convert:
+    scale, offset = rule.scale, rule.offset
+
+    def scaled(value: Json) -> Json:
+        if type(value) is not float and type(value) is not int:
+            raise MappingFailure(f"{rule.field} is {str(value)[:50]!r}: only a number can be scaled")
+        return float(f"{value * scale + offset:.{SIGNIFICANT_DIGITS}g}")
+
+    return scaled
+
+
+def _uri(value: Json) -> Json:
+    if not isinstance(value, str) or ":" not in value:
+        raise MappingFailure(f"{str(value)[:50]!r} is no URI")
+    return value
+
+
+_LATITUDES = ("latitude", "lat")
+_LONGITUDES = ("longitude", "lon", "lng")
+
+
+def _point(value: Json) -> Json:
+    """A GeoJSON geometry as it is, or a point of latitude and longitude (WGS 84)."""
+    if not isinstance(value, dict):
+        raise MappingFailure(f"{str(value)[:50]!r} is no place")
+    if "coordinates" in value and "type" in value:
+        return value
+    latitude, longitude = _first(value, _LATITUDES), _first(value, _LONGITUDES)
+    if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
+        raise MappingFailure("a place needs latitude and longitude")
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise MappingFailure(f"latitude {latitude}, longitude {longitude} is no place on Earth")
+    return {"type": "Point", "coordinates": [longitude, latitude]}
+
+
+def _first(value: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((value[name] for name in names if name in value), None)
