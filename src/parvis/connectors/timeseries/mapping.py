@@ -1,0 +1,209 @@
+"""Rows of a table as observations, by the mapping; what is no observation goes into the report."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from math import isfinite
+from typing import assert_never
+
+import msgspec
+
+from parvis.connectors.timeseries.codec import Cell, Row, Table
+from parvis.connectors.timeseries.config import (
+    InvalidMapping,
+    Mapping,
+    Series,
+    Source,
+    filled,
+    nearest,
+    pattern_of,
+    placeholders,
+    zone_of,
+)
+from parvis.connectors.timeseries.local_time import LocalClock, NoInstant
+from parvis.connectors.timeseries.report import Fault, FaultReason, Report, SeriesKey
+from parvis.kernel.time import Instant, from_datetime
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """One value at one time; names as the mapping file writes them. `row` is where it stood."""
+
+    series: Series
+    entity_id: str
+    at: Instant
+    value: int | float | str
+    row: int
+
+    @property
+    def key(self) -> SeriesKey:
+        return (self.entity_id, self.series.attribute, self.series.dataset)
+
+
+class _Column(msgspec.Struct, frozen=True):
+    """A value column found in the header. `entity_id` is None where the row decides it."""
+
+    series: Series
+    index: int
+    name: str
+    known: dict[str, str]
+    entity_id: str | None
+    where: tuple[tuple[int, str], ...]
+
+
+class TableReader:
+    """Reads one table. `known` are placeholders' values from the file's path."""
+
+    def __init__(self, mapping: Mapping, file: str, header: tuple[str, ...], known: dict[str, str], report: Report):
+        self._source = mapping.source
+        self._time = mapping.time
+        self._missing = frozenset(mapping.source.missing)
+        self._file = file
+        self._header = header
+        self._report = report
+        zone = zone_of(mapping.time)
+        self._clock = LocalClock(zone, mapping.time.repeated_hour) if zone else None
+        self._time_index = self._index(mapping.time.column)
+        self._columns = [column for series in mapping.series for column in self._find_columns(series, known)]
+        self._row_decides = any(column.entity_id is None for column in self._columns)
+
+    def read(self, table: Table, on_row: Callable[[], None] = lambda: None) -> Iterator[Observation]:
+        for number, row in table.rows:
+            on_row()
+            if all(cell is None or cell == "" for cell in row):
+                continue
+            self._report.rows += 1
+            yield from self._read_row(number, row)
+        if self._clock is not None:
+            self._report.repeated_hours += self._clock.repeats
+
+    def _read_row(self, number: int, row: Row) -> Iterator[Observation]:
+        if len(row) <= self._time_index:
+            self._fault(number, self._time.column, "", FaultReason.INCOMPLETE_ROW)
+            return
+        shared = None if self._row_decides else self._instant(row[self._time_index], "", number)
+        if shared is None and not self._row_decides:
+            return
+        for column in self._columns:
+            if any(index >= len(row) or str(row[index]).strip() != text for index, text in column.where):
+                continue
+            observation = self._observation(column, number, row, shared)
+            if observation is not None:
+                yield observation
+
+    def _observation(self, column: _Column, number: int, row: Row, shared: Instant | None) -> Observation | None:
+        entity_id = column.entity_id or self._entity_of_row(column, row)
+        if entity_id is None or len(row) <= column.index:
+            self._fault(number, column.name, "", FaultReason.INCOMPLETE_ROW)
+            return None
+        key = (entity_id, column.series.attribute, column.series.dataset)
+        at = self._instant(row[self._time_index], "\0".join(key), number) if shared is None else shared
+        if at is None:
+            return None
+        cell = row[column.index]
+        if cell is None or (isinstance(cell, str) and cell.strip() in self._missing):
+            self._report.of(key).gaps += 1
+            return None
+        value = _text(cell) if column.series.value == "text" else _number(cell, self._source)
+        if value is None:
+            self._fault(number, column.name, str(cell), FaultReason.UNREADABLE_VALUE)
+            return None
+        return Observation(column.series, entity_id, at, _scaled(value, column.series), number)
+
+    def _entity_of_row(self, column: _Column, row: Row) -> str | None:
+        values = dict(column.known)
+        for name in placeholders(column.series.entity):
+            if name not in values:
+                index = self._header.index(name)
+                text = "" if len(row) <= index or row[index] is None else str(row[index]).strip()
+                if not text:
+                    return None
+                values[name] = text
+        return filled(column.series.entity, values)
+
+    def _instant(self, cell: Cell, series: str, number: int) -> Instant | None:
+        moment = self._moment(cell)
+        if moment is None or (moment.tzinfo is None and self._clock is None):
+            self._fault(number, self._time.column, str(cell), FaultReason.UNREADABLE_TIME)
+            return None
+        if moment.tzinfo is not None or self._clock is None:
+            return from_datetime(moment)
+        at = self._clock.instant(moment, series)
+        if isinstance(at, NoInstant):
+            self._fault(number, self._time.column, str(cell), _reason_of(at))
+            return None
+        return at
+
+    def _moment(self, cell: Cell) -> datetime | None:
+        if isinstance(cell, datetime):
+            return cell
+        text = "" if cell is None else str(cell).strip()
+        try:
+            if self._time.format == "iso":
+                return datetime.fromisoformat(text)
+            return datetime.strptime(text, self._time.format)  # noqa: DTZ007 - the mapping's zone is put on later
+        except ValueError:
+            return None
+
+    def _find_columns(self, series: Series, known: dict[str, str]) -> Iterator[_Column]:
+        pattern = pattern_of(filled_where_known(series.column, known))
+        matches = [(index, name, pattern.fullmatch(name)) for index, name in enumerate(self._header)]
+        found = [(index, name, match) for index, name, match in matches if match is not None]
+        if not found:
+            raise InvalidMapping(f"{self._file} has no column {series.column!r}.{nearest(series.column, self._header)}")
+        where = tuple((self._index(name), text) for name, text in series.where.items())
+        for index, name, match in found:
+            values = known | match.groupdict()
+            open_names = [one for one in placeholders(series.entity) if one not in values]
+            for one in open_names:
+                self._index(one)
+            entity_id = None if open_names else filled(series.entity, values)
+            yield _Column(series, index, name, values, entity_id, where)
+
+    def _index(self, column: str) -> int:
+        if column not in self._header:
+            raise InvalidMapping(f"{self._file} has no column {column!r}.{nearest(column, self._header)}")
+        return self._header.index(column)
+
+    def _fault(self, row: int, column: str, text: str, reason: FaultReason) -> None:
+        self._report.fault(Fault(self._file, row, column, text[:80], reason))
+
+
+def filled_where_known(template: str, known: dict[str, str]) -> str:
+    return filled(template, {name: known.get(name, f"{{{name}}}") for name in placeholders(template)})
+
+
+def _number(cell: Cell, source: Source) -> int | float | None:
+    if isinstance(cell, bool | datetime) or cell is None:
+        return None
+    if isinstance(cell, int | float):
+        return cell if isfinite(cell) else None
+    text = cell.strip()
+    if source.decimal == ",":
+        text = text.replace(".", "\0").replace(",", ".")
+    try:
+        return int(text) if text.lstrip("+-").isdecimal() else _finite(float(text))
+    except ValueError:
+        return None
+
+
+def _finite(number: float) -> float | None:
+    return number if isfinite(number) else None
+
+
+def _text(cell: Cell) -> str:
+    return cell.isoformat() if isinstance(cell, datetime) else str(cell).strip()
+
+
+def _scaled(value: float | str, series: Series) -> int | float | str:
+    if isinstance(value, str) or (series.scale == 1.0 and series.offset == 0.0):
+        return value
+    return value * series.scale + series.offset
+
+
+def _reason_of(found: NoInstant) -> FaultReason:
+    match found:
+        case NoInstant.SKIPPED:
+            return FaultReason.SKIPPED_HOUR
+        case NoInstant.REPEATED | NoInstant.THIRD:
+            return FaultReason.REPEATED_HOUR
+        case _:
+            assert_never(found)

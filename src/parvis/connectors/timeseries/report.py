@@ -1,0 +1,77 @@
+"""What a table held and what became of it, within bounds however long the table is."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+
+from parvis.kernel.time import Instant
+
+MOST_FAULTS_KEPT = 100
+SeriesKey = tuple[str, str, str]
+"""(entity id, attribute, dataset)."""
+
+
+class FaultReason(Enum):
+    """Why a cell or row was left out."""
+
+    UNREADABLE_TIME = "a time that cannot be read"
+    SKIPPED_HOUR = "a local time that never was (change to summer time)"
+    REPEATED_HOUR = "a local time that was twice (change to winter time)"
+    UNREADABLE_VALUE = "a value that cannot be read"
+    INCOMPLETE_ROW = "a row too short, or without what the entity's id needs"
+    CONFLICT = "another value at the same time, in the file or stored"
+    REFUSED = "refused by the broker"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    file: str
+    row: int
+    column: str
+    text: str
+    reason: FaultReason
+
+
+@dataclass(slots=True)
+class SeriesReport:
+    """`gaps` are empty cells; `repeats` the same value at the same time again; `stored_before` were in the store."""
+
+    instances: int = 0
+    first: Instant | None = None
+    last: Instant | None = None
+    gaps: int = 0
+    repeats: int = 0
+    stored_before: int = 0
+
+    def note(self, at: Instant) -> None:
+        self.instances += 1
+        self.first = at if self.first is None else min(self.first, at)
+        self.last = at if self.last is None else max(self.last, at)
+
+
+@dataclass(slots=True)
+class Report:
+    """`written` counts what reached the store: 0 after a dry run. `repeated_hours`: local times told apart by order."""
+
+    files: int = 0
+    rows: int = 0
+    written: int = 0
+    repeated_hours: int = 0
+    series: dict[SeriesKey, SeriesReport] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    fault_counts: Counter[FaultReason] = field(default_factory=Counter)
+
+    def of(self, key: SeriesKey) -> SeriesReport:
+        found = self.series.get(key)
+        if found is None:
+            found = self.series[key] = SeriesReport()
+        return found
+
+    def fault(self, fault: Fault) -> None:
+        self.fault_counts[fault.reason] += 1
+        if len(self.faults) < MOST_FAULTS_KEPT:
+            self.faults.append(fault)
+
+    @property
+    def instances(self) -> int:
+        return sum(one.instances for one in self.series.values())
