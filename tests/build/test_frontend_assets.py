@@ -1,8 +1,9 @@
 import shutil
 from pathlib import Path
 
-import frontend_assets
 import pytest
+
+import frontend_assets
 from frontend_assets import RUNTIME, TEST, Asset, copy_assets, is_current, list_assets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
