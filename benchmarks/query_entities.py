@@ -1,0 +1,46 @@
+"""Query `type` + `q`, limit 20, over 200 000 entities.
+
+Published beside it: Stellio 32/s, p95 1 440 ms at 100 000 entities (docs/admin/performance.md).
+"""
+
+import random
+
+from benchmarks.harness.http_load import request, run_load
+from benchmarks.harness.platform import serving
+from benchmarks.harness.report import Figure, tell
+from benchmarks.harness.territory import load
+
+REQUESTS = 20_000
+CONNECTIONS = 20
+STELLIO = 32
+LOWEST, HIGHEST = 50, 99.5
+"""Thresholds of `temperature`, evenly spread: half of the entities match at one end, one in 200 at the other."""
+
+
+def main() -> list[Figure]:
+    source = random.Random(5)
+    thresholds = [round(source.uniform(LOWEST, HIGHEST), 1) for _ in range(REQUESTS)]
+    requests = [
+        request("GET", f"/ngsi-ld/v1/entities?type=AirQualityObserved&q=temperature%3E{one}&limit=20")
+        for one in thresholds
+    ]
+    with serving() as served:
+        load(served.port)
+        tally = run_load(served.port, iter(requests), CONNECTIONS)
+    if set(tally.statuses) != {200}:
+        raise RuntimeError(f"queries were refused: {tally.statuses}")
+    return [
+        Figure(
+            "query type + q, limit 20, 200 000 entities",
+            tally.per_second,
+            "requests/s",
+            2_500,
+            STELLIO,
+            "Stellio (published)",
+        ),
+        Figure("query p95", tally.percentile_ms(0.95), "ms", 25, 1_440, "Stellio (published)", smaller_is_better=True),
+    ]
+
+
+if __name__ == "__main__":
+    tell(*main())
