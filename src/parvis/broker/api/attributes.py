@@ -1,0 +1,67 @@
+"""Attributes of one entity (NGSI-LD 1.9.1, 5.6.2 to 5.6.5, 5.6.19, 6.6 and 6.7)."""
+
+from parvis.broker.api.request import Request
+from parvis.broker.api.responses import NO_CONTENT, Response
+from parvis.broker.api.writing import OVERWRITE_OPTIONS, apply, change_of, patch_reading, update_result
+from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
+from parvis.broker.jsonld.names import check_uri
+from parvis.broker.jsonld.parse import parse_attribute, parse_fragment
+from parvis.broker.model.change import ALL_DATASETS, Change, Mode
+from parvis.kernel.errors import BadRequestData
+
+
+async def append_attributes(request: Request) -> Response:
+    """Append attributes (5.6.3)."""
+    [entity_id] = request.args
+    keep = "noOverwrite" in request.parameters.options(OVERWRITE_OPTIONS)
+    document, context = await request.document()
+    parsed = parse_fragment(document, entity_id, context, FRAGMENT)
+    change = change_of(parsed, Mode.APPEND_NEW if keep else Mode.APPEND)
+    outcome = await apply(request, change)
+    return update_result(outcome, change, context, "The attribute exists already.")
+
+
+async def update_attributes(request: Request) -> Response:
+    """Update attributes (5.6.2)."""
+    [entity_id] = request.args
+    document, context = await request.document()
+    change = change_of(parse_fragment(document, entity_id, context, FRAGMENT), Mode.UPDATE)
+    outcome = await apply(request, change)
+    return update_result(outcome, change, context, "The entity has no such attribute.")
+
+
+async def patch_attribute(request: Request) -> Response:
+    """Partial attribute update (5.6.4). A value of "urn:ngsi-ld:null" deletes that instance."""
+    entity_id, name = request.args
+    document, context = await request.document()
+    parsed = parse_attribute(name, document, entity_id, context, patch_reading(request.parameters))
+    mode = Mode.PATCH_ATTRIBUTE if parsed.instances else Mode.DELETE_ATTRIBUTE
+    await apply(request, change_of(parsed, mode))
+    return NO_CONTENT
+
+
+async def replace_attribute(request: Request) -> Response:
+    """Replace attribute (5.6.19)."""
+    entity_id, name = request.args
+    document, context = await request.document()
+    parsed = parse_attribute(name, document, entity_id, context, ENTITY)
+    await apply(request, change_of(parsed, Mode.REPLACE_ATTRIBUTE))
+    return NO_CONTENT
+
+
+async def delete_attribute(request: Request) -> Response:
+    """Delete attribute (5.6.5): the default instance, the one of `datasetId`, or with `deleteAll` every one."""
+    entity_id, name = request.args
+    iri = (await request.link_context()).expand(name)
+    removal = (iri, _dataset_to_delete(request))
+    await apply(request, Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,)))
+    return NO_CONTENT
+
+
+def _dataset_to_delete(request: Request) -> str:
+    dataset = request.parameters.text("datasetId")
+    if not request.parameters.flag("deleteAll"):
+        return "" if dataset is None else check_uri(dataset, "datasetId")
+    if dataset is not None:
+        raise BadRequestData("deleteAll and datasetId exclude each other.")
+    return ALL_DATASETS

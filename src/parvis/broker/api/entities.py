@@ -1,0 +1,74 @@
+"""One entity (NGSI-LD 1.9.1, 5.6.1, 5.6.6, 5.6.17, 5.6.18, 5.7.1, 6.4 and 6.5)."""
+
+from msgspec.structs import replace
+
+from parvis.broker.api.media import GEO_MEDIA
+from parvis.broker.api.request import Request
+from parvis.broker.api.responses import NO_CONTENT, Response
+from parvis.broker.api.views import one_response, read_view
+from parvis.broker.api.writing import apply, change_of, entity_created, patch_reading
+from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
+from parvis.broker.jsonld.names import check_uri
+from parvis.broker.jsonld.parse import ParsedEntity, parse_entity, parse_fragment
+from parvis.broker.model.change import Change, Mode
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
+from parvis.kernel.time import parse_instant
+
+
+async def create_entity(request: Request) -> Response:
+    """Create entity (5.6.1)."""
+    document, context = await request.document()
+    parsed = parse_entity(document, context, ENTITY)
+    await apply(request, change_of(parsed, Mode.CREATE))
+    return entity_created(request, parsed.id)
+
+
+async def retrieve_entity(request: Request) -> Response:
+    """Retrieve entity (5.7.1)."""
+    [entity_id] = request.args
+    media, context = request.accepted(GEO_MEDIA), await request.link_context()
+    view = read_view(request.parameters, context)
+    entity = await request.broker.get(request.caller, check_uri(entity_id, "An entity id"))
+    attrs = view.representation.attrs
+    if attrs and attrs.isdisjoint(one.name for one in entity.instances):
+        raise ResourceNotFound(f"The entity {entity_id} has none of these attributes.")
+    return one_response(entity, view, context, media)
+
+
+async def replace_entity(request: Request) -> Response:
+    """Replace entity (5.6.18)."""
+    [entity_id] = request.args
+    document, context = await request.document()
+    await apply(request, change_of(parse_fragment(document, entity_id, context, FRAGMENT), Mode.REPLACE))
+    return NO_CONTENT
+
+
+async def merge_entity(request: Request) -> Response:
+    """Merge entity (5.6.17). With `observedAt`, that is the time of every attribute that names none."""
+    [entity_id] = request.args
+    document, context = await request.document()
+    parsed = parse_fragment(document, entity_id, context, patch_reading(request.parameters))
+    observed_at = request.parameters.text("observedAt")
+    parsed = parsed if observed_at is None else _observed(parsed, observed_at)
+    await apply(request, change_of(parsed, Mode.MERGE))
+    return NO_CONTENT
+
+
+async def delete_entity(request: Request) -> Response:
+    """Delete entity (5.6.6)."""
+    [entity_id] = request.args
+    await apply(request, Change(check_uri(entity_id, "An entity id"), Mode.DELETE))
+    return NO_CONTENT
+
+
+def _observed(parsed: ParsedEntity, text: str) -> ParsedEntity:
+    try:
+        at = parse_instant(text)
+    except ValueError as error:
+        raise BadRequestData(f"observedAt: {error}.") from None
+    return replace(
+        parsed,
+        instances=tuple(
+            one if one.observed_at is not None else replace(one, observed_at=at) for one in parsed.instances
+        ),
+    )

@@ -1,0 +1,28 @@
+"""Query entities (NGSI-LD 1.9.1, 5.7.2, 6.4.3.2 and 6.23)."""
+
+from parvis.broker.api.media import GEO_MEDIA, Media
+from parvis.broker.api.paging import page_headers
+from parvis.broker.api.query_body import query_parameters
+from parvis.broker.api.request import Request
+from parvis.broker.api.responses import Response
+from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
+from parvis.broker.api.views import page_response
+from parvis.broker.jsonld.context import Context
+
+
+async def query_entities(request: Request) -> Response:
+    media, context = request.accepted(GEO_MEDIA), await request.link_context()
+    return await _answer(request, prepare_remembered(request.parameters, context), context, media)
+
+
+async def query_by_body(request: Request) -> Response:
+    media = request.accepted(GEO_MEDIA)
+    document, context = await request.document()
+    parameters = query_parameters(document, request.parameters)
+    return await _answer(request, prepare(parameters, context), context, media)
+
+
+async def _answer(request: Request, prepared: Prepared, context: Context, media: Media) -> Response:
+    page = await request.broker.query(request.caller, prepared.query)
+    headers = page_headers(request, page, prepared.query.offset, prepared.limit, media)
+    return page_response(page.entities[: prepared.limit], prepared.view, context, media, headers)

@@ -1,0 +1,131 @@
+"""One request as the routes see it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Message, Receive, Scope
+
+from parvis.broker.api.errors import LengthRequired
+from parvis.broker.api.media import JSON_MEDIA, Media, accepted, content_media, context_link
+from parvis.broker.api.parameters import Parameters
+from parvis.broker.broker import Broker
+from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.parse import decode
+from parvis.kernel.errors import BadRequestData, InvalidRequest, PayloadTooLarge
+from parvis.kernel.identity import Caller
+
+MAX_BODY_BYTES = 10_000_000
+
+
+class Request:
+    """`args` are the variable segments of the path, decoded, in order."""
+
+    __slots__ = ("_max_body_bytes", "_receive", "args", "broker", "caller", "headers", "parameters", "scope")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        broker: Broker,
+        caller: Caller,
+        headers: Mapping[bytes, bytes],
+        args: tuple[str, ...],
+        parameters: Parameters,
+        max_body_bytes: int,
+    ) -> None:
+        self.scope = scope
+        self.broker = broker
+        self.caller = caller
+        self.headers = headers
+        self.args = args
+        self.parameters = parameters
+        self._receive = receive
+        self._max_body_bytes = max_body_bytes
+
+    @property
+    def query_string(self) -> bytes:
+        query_string: bytes = self.scope["query_string"]
+        return query_string
+
+    @property
+    def base(self) -> str:
+        """The path under which the API is mounted."""
+        root: str = self.scope.get("root_path", "")
+        return root
+
+    @property
+    def content_media(self) -> Media:
+        return content_media(self.headers.get(b"content-type", b""))
+
+    def accepted(self, offered: tuple[Media, ...] = JSON_MEDIA) -> Media:
+        return accepted(self.headers.get(b"accept", b""), offered)
+
+    async def link_context(self) -> Context:
+        """The @context of a request without a body of JSON-LD: the Link header's, or else the default."""
+        named = self._linked()
+        contexts = self.broker.contexts
+        return contexts.default if named is None else contexts.find(named) or await contexts.resolve(named)
+
+    async def document(self) -> tuple[dict[str, Any], Context]:
+        """The one JSON object of the body, and the context that holds for it."""
+        document = decode(await self.body())
+        if not isinstance(document, dict):
+            raise BadRequestData("The body is to be one JSON object.")
+        return document, await self.context_of(document)
+
+    async def context_of(self, document: dict[str, Any]) -> Context:
+        """The context that holds for a document of the body (NGSI-LD 1.9.1, 6.3.5)."""
+        if self.content_media is not Media.JSON_LD:
+            if "@context" in document:
+                raise BadRequestData("A body with an @context is application/ld+json.")
+            return await self.link_context()
+        if "@context" not in document:
+            raise BadRequestData("A body of application/ld+json needs an @context.")
+        if self._linked() is not None:
+            raise BadRequestData("With application/ld+json the @context stands in the body, not in a Link header.")
+        source = document["@context"]
+        return self.broker.contexts.find(source) or await self.broker.contexts.resolve(source)
+
+    async def body(self) -> bytes:
+        """Raises UnsupportedMediaType, LengthRequired or PayloadTooLarge, the first two before it reads any of it."""
+        _ = self.content_media
+        self._check_length()
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            body = await self._gathered(body)
+        if not body:
+            raise LengthRequired("The body is empty.")
+        return body
+
+    async def _gathered(self, first: bytes) -> bytes:
+        chunks, size = [first], len(first)
+        more = True
+        while more:
+            message: Message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The connection ended before the body did.")
+            chunks.append(message.get("body", b""))
+            more = message.get("more_body", False)
+            size += len(chunks[-1])
+            if size > self._max_body_bytes:
+                raise self._too_large()
+        return b"".join(chunks)
+
+    def _check_length(self) -> None:
+        length = self.headers.get(b"content-length")
+        if length is None and b"transfer-encoding" not in self.headers:
+            raise LengthRequired("Say how long the body is, with Content-Length.")
+        if length is None:
+            return
+        if not length.isdigit():
+            raise InvalidRequest("Content-Length is to be a number.")
+        if int(length) > self._max_body_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"A body holds at most {self._max_body_bytes} bytes: send it in parts.")
+
+    def _linked(self) -> str | None:
+        link = self.headers.get(b"link")
+        return None if link is None else context_link(link)

@@ -1,0 +1,68 @@
+"""What a route answers, and how it goes over the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.types import Send
+
+from parvis.broker.api.media import CONTEXT_RELATION, Media
+from parvis.broker.jsonld.context import Context
+from parvis.kernel.errors import Overloaded, ParvisError
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_encode = msgspec.json.Encoder().encode
+_CONTENT_TYPES: Mapping[Media, tuple[bytes, bytes]] = {
+    media: (b"content-type", media.value.encode()) for media in Media
+}
+
+
+class Response(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+    def with_headers(self, *headers: tuple[bytes, bytes]) -> "Response":
+        return Response(self.status, self.body, self.headers + headers)
+
+    async def send(self, send: Send) -> None:
+        length = () if self.status == 204 else ((b"content-length", b"%d" % len(self.body)),)
+        await send({"type": "http.response.start", "status": self.status, "headers": [*self.headers, *length]})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+NO_CONTENT = Response(204)
+
+
+def json_response(value: Any, media: Media = Media.JSON, status: int = 200, headers: Headers = ()) -> Response:
+    return bytes_response(_encode(value), media, status, headers)
+
+
+def bytes_response(body: bytes, media: Media, status: int = 200, headers: Headers = ()) -> Response:
+    return Response(status, body, (_CONTENT_TYPES[media], *headers))
+
+
+def document_response(value: Any, media: Media, context: Context) -> Response:
+    """JSON with its @context where the media type puts it (NGSI-LD 1.9.1, 6.3.5)."""
+    if media is not Media.JSON_LD:
+        return json_response(value, media, headers=context_headers(context))
+    if isinstance(value, dict):
+        return json_response({"@context": context.source, **value}, media)
+    return json_response([{"@context": context.source, **one} for one in value], media)
+
+
+def created(location: str, body: bytes = b"") -> Response:
+    return Response(201, body, ((b"location", location.encode()),))
+
+
+def context_headers(context: Context) -> Headers:
+    """The Link header that goes with application/json; a context without a URL has none."""
+    if not isinstance(context.source, str):
+        return ()
+    return ((b"link", f'<{context.source}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'.encode()),)
+
+
+def problem_response(error: ParvisError) -> Response:
+    headers = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
+    return json_response(error.problem(), Media.PROBLEM, error.status, headers)

@@ -1,0 +1,63 @@
+"""From a path to its route: a small tree, for a list of patterns costs more than the work itself."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from urllib.parse import unquote
+
+import msgspec
+
+from parvis.broker.api.errors import MethodNotAllowed
+from parvis.broker.api.request import Request
+from parvis.broker.api.responses import Response
+from parvis.kernel.errors import ResourceNotFound
+
+Handler = Callable[[Request], Awaitable[Response]]
+_VARIABLE = "{}"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """`template` writes a variable segment as `{}`; `parameters` names every query parameter the route knows."""
+
+    method: str
+    template: str
+    handler: Handler
+    parameters: frozenset[str] = frozenset()
+
+
+class _Node(msgspec.Struct):
+    children: dict[str, "_Node"] = msgspec.field(default_factory=dict)
+    routes: dict[str, Route] = msgspec.field(default_factory=dict)
+
+
+class Router:
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            self._add(route)
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, tuple[str, ...]]:
+        """The route and the decoded variable segments. `raw_path` is percent-encoded: an id may hold a slash."""
+        node = self._root
+        args: list[str] = []
+        for segment in raw_path.strip("/").split("/"):
+            following = node.children.get(segment)
+            if following is None:
+                following = node.children.get(_VARIABLE)
+                args.append(unquote(segment) if "%" in segment else segment)
+            if following is None or not segment:
+                raise ResourceNotFound(f"There is nothing at {raw_path}.")
+            node = following
+        return self._route(node.routes, method, raw_path), tuple(args)
+
+    def _route(self, routes: Mapping[str, Route], method: str, raw_path: str) -> Route:
+        if not routes:
+            raise ResourceNotFound(f"There is nothing at {raw_path}.")
+        route = routes.get(method)
+        if route is None:
+            raise MethodNotAllowed(method, routes)
+        return route
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        for segment in route.template.strip("/").split("/"):
+            node = node.children.setdefault(segment, _Node())
+        node.routes[route.method] = route

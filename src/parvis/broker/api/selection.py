@@ -1,0 +1,83 @@
+"""From query parameters to the one query tree (NGSI-LD 1.9.1, 5.7.2 and 6.4.3.2)."""
+
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
+
+from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.views import View, read_view
+from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.names import check_uri
+from parvis.broker.query.parse import parse_geo, parse_q, parse_scope_q, parse_types
+from parvis.broker.query.pattern import pattern_finder
+from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery
+from parvis.kernel.errors import BadRequestData
+
+_GEO_TRIPLE = ("georel", "geometry", "coordinates")
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A query with its view. `query` asks for one entity more than `limit`: that one tells whether a page follows."""
+
+    query: EntityQuery
+    view: View
+    limit: int
+
+
+def prepare(parameters: Parameters, context: Context) -> Prepared:
+    count = parameters.flag("count")
+    limit = parameters.limit(count)
+    query = replace(
+        read_selection(parameters, context),
+        limit=limit + 1 if limit else 0,
+        offset=parameters.integer("offset", 0, 0),
+        count=count,
+    )
+    return Prepared(query, read_view(parameters, context), limit)
+
+
+prepare_remembered = lru_cache(maxsize=512)(prepare)
+"""For the same Parameters object and Context: polling readers ask the same again and again."""
+
+
+def read_selection(parameters: Parameters, context: Context) -> EntityQuery:
+    """Which entities; the page is the caller's. Raises BadRequestData for a query that is too wide (5.7.2.4)."""
+    types = parameters.text("type")
+    scope_q = parameters.text("scopeQ")
+    query = EntityQuery(
+        tuple(check_uri(one, "An id") for one in parameters.words("id")),
+        _pattern(parameters.text("idPattern")),
+        None if types is None else parse_types(types, context),
+        tuple(context.expand(name) for name in parameters.words("attrs")),
+        _condition(parameters, context),
+        _geo(parameters, context),
+        None if scope_q is None else parse_scope_q(scope_q),
+    )
+    is_narrow = query.types or query.attrs or query.q or query.geo
+    if not is_narrow and not parameters.flag("local"):
+        raise BadRequestData("The query is too wide: give type, attrs, q or georel, or local=true for everything here.")
+    return query
+
+
+def _pattern(text: str | None) -> str | None:
+    if text is not None:
+        pattern_finder(text)
+    return text
+
+
+def _condition(parameters: Parameters, context: Context) -> Condition | None:
+    text = parameters.text("q")
+    if text is None:
+        return None
+    return parse_q(text, context, [context.expand(name) for name in parameters.words("expandValues")])
+
+
+def _geo(parameters: Parameters, context: Context) -> GeoQuery | None:
+    relation, geometry, coordinates = (parameters.text(name) for name in _GEO_TRIPLE)
+    geoproperty = parameters.text("geoproperty")
+    if relation is None and geometry is None and coordinates is None and geoproperty is None:
+        return None
+    if relation is None or geometry is None or coordinates is None:
+        raise BadRequestData("A geo-query takes georel, geometry and coordinates together.")
+    return parse_geo(relation, geometry, coordinates, geoproperty, context)
