@@ -1,0 +1,75 @@
+"""ChirpStack v4's uplink event as JSON (integration.UplinkEvent in the proto3 JSON form, which leaves out defaults)."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.time import Instant, from_datetime
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _DeviceInfo(msgspec.Struct, rename="camel"):
+    dev_eui: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
+    device_name: str = ""
+    device_profile_name: str = ""
+
+
+class _RxInfo(msgspec.Struct, rename="camel"):
+    gateway_id: str = ""
+    rssi: float = 0
+    snr: float = 0
+
+
+class _UplinkEvent(msgspec.Struct, rename="camel"):
+    device_info: _DeviceInfo
+    time: _Moment | None = None
+    dev_addr: str = ""
+    f_cnt: Annotated[int, msgspec.Meta(ge=0)] = 0
+    f_port: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    data: bytes = b""
+    rx_info: list[_RxInfo] = []
+
+
+_read_event = msgspec.json.Decoder(_UplinkEvent).decode
+
+
+class MalformedEvent(Exception):
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
+    """The frame of an `up` event; `received_at` stands in where the event has no time.
+
+    Raises:
+        MalformedEvent: it is none.
+    """
+    try:
+        event = _read_event(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedEvent(str(error)) from None
+    device = event.device_info
+    best = _best(event.rx_info)
+    return Uplink(
+        device.dev_eui.lower(),
+        event.data,
+        event.f_port,
+        event.f_cnt,
+        received_at if event.time is None else from_datetime(event.time),
+        event.dev_addr,
+        None if best is None else best.rssi,
+        None if best is None else best.snr,
+        "" if best is None else best.gateway_id,
+        device.device_name,
+        device.device_profile_name,
+    )
+
+
+def _best(receptions: list[_RxInfo]) -> _RxInfo | None:
+    if len(receptions) == 1:
+        return receptions[0]
+    return max(receptions, key=lambda one: one.rssi, default=None)

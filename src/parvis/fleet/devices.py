@@ -1,0 +1,60 @@
+"""A device as the platform knows it while running, and which of its frames it has seen."""
+
+from collections import deque
+
+import msgspec
+
+from parvis.broker.model.entity import Iri
+from parvis.fleet.profiles import DeviceProfile
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.time import MINUTE, Instant
+
+FRAMES_REMEMBERED = 16
+DUPLICATE_WITHIN = 10 * MINUTE
+"""The same counter later than this is a device that started to count again (LoRaWAN ABP after a reset)."""
+
+
+class SeenFrames:
+    """The newest frames of one device: the same one may come over two gateways, or twice from a resending client."""
+
+    __slots__ = ("_frames", "_highest", "_session", "newest_at")
+
+    def __init__(self, newest_at: Instant = 0) -> None:
+        self.newest_at = newest_at
+        self._session = ""
+        self._highest = -1
+        self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
+
+    def has(self, uplink: Uplink) -> bool:
+        if uplink.received_at == self.newest_at:
+            return True
+        if uplink.session != self._session or uplink.f_cnt > self._highest:
+            return False
+        return any(
+            f_cnt == uplink.f_cnt and abs(uplink.received_at - at) <= DUPLICATE_WITHIN for f_cnt, at in self._frames
+        )
+
+    def add(self, uplink: Uplink) -> None:
+        if uplink.session != self._session:
+            self._session = uplink.session
+            self._frames.clear()
+            self._highest = -1
+        self._frames.append((uplink.f_cnt, uplink.received_at))
+        if uplink.f_cnt > self._highest:
+            self._highest = uplink.f_cnt
+        if uplink.received_at > self.newest_at:
+            self.newest_at = uplink.received_at
+
+
+class Device(msgspec.Struct, eq=False):
+    """Device entity `entity_id` feeds the entity `asset_id`; its health was last written at `health_at`."""
+
+    tenant: str
+    dev_eui: str
+    entity_id: str
+    name: str
+    profile: DeviceProfile
+    asset_id: str
+    asset_types: tuple[Iri, ...]
+    seen: SeenFrames
+    health_at: Instant = 0

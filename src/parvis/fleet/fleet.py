@@ -1,0 +1,125 @@
+"""The fleet: devices, their profiles, their frames, and the frames that were refused."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from parvis.broker.broker import Broker
+from parvis.broker.model.change import Outcome
+from parvis.fleet.devices import Device
+from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, load_profiles
+from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
+from parvis.fleet.registry import DeviceRecord, Registry
+from parvis.fleet.uplink import Uplink
+from parvis.fleet.uplinks import UplinkPipeline
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.time import Clock, system_clock
+
+REFUSALS_FILE = "refused-frames.jsonl"
+PROFILES_FOLDER = "profiles"
+_log = logging.getLogger(__name__)
+
+
+class Fleet:
+    def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile], refusals: Refusals) -> None:
+        self.registry = Registry(broker, profiles)
+        self.refusals = refusals
+        self._outbox = broker.outbox
+        self._pipeline = UplinkPipeline(broker, self.registry)
+
+    async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
+        """Store uplinks; None for each that is durable, else why it was refused, which is on disk as well.
+
+        Raises:
+            Overloaded: nothing was stored.
+            Forbidden: the caller may not write.
+        """
+        results = await self._pipeline.take(caller, uplinks)
+        refusals = [
+            self.refusals.make(caller.tenant, refused, uplink)
+            for uplink, refused in zip(uplinks, results, strict=True)
+            if refused is not None
+        ]
+        if refusals:
+            await self.refusals.keep(refusals)
+            await self._replay_registered_meanwhile(caller, refusals)
+        return results
+
+    async def refuse_message(self, caller: Caller, topic: str, payload: bytes, detail: str) -> None:
+        """Keep a message that is no uplink."""
+        refused = Refused(RefusalReason.MALFORMED_MESSAGE, detail)
+        await self.refusals.keep([self.refusals.make(caller.tenant, refused, None, topic, payload)])
+
+    async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
+        """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""
+        outcomes = await self.registry.register(caller, records)
+        await self._replay(caller, {record.dev_eui.lower() for record in records})
+        return outcomes
+
+    def list_refusals(self, caller: Caller) -> list[Refusal]:
+        return self.refusals.list_refusals(caller.tenant)
+
+    async def retry(self, caller: Caller, refusal_ids: Iterable[int]) -> dict[int, Refused | None]:
+        """Give refused frames to the pipeline again; those stored, or found to be so already, are forgotten."""
+        found = [self.refusals.find(caller.tenant, one) for one in refusal_ids]
+        frames = [(one.id, one.uplink) for one in found if one is not None and one.uplink is not None]
+        results = await self._pipeline.take(caller, [uplink for _, uplink in frames])
+        by_id = {refusal_id: result for (refusal_id, _), result in zip(frames, results, strict=True)}
+        await self.refusals.resolve(one for one, refused in by_id.items() if _is_done(refused))
+        return by_id
+
+    async def follow(self) -> None:
+        """Keep up with devices that others write, until cancelled."""
+        position = await self._outbox.newest()
+        while True:
+            await self._outbox.wait(position)
+            events = await self._outbox.read(position)
+            if not events:
+                continue
+            position = events[-1].seq
+            for device in await self.registry.follow(events):
+                await self._replay_new(device)
+
+    async def _replay_registered_meanwhile(self, caller: Caller, refusals: Sequence[Refusal]) -> None:
+        now_known = {
+            one.uplink.dev_eui
+            for one in refusals
+            if one.reason is RefusalReason.UNKNOWN_DEVICE
+            and one.uplink is not None
+            and self.registry.find(caller.tenant, one.uplink.dev_eui) is not None
+        }
+        if now_known:
+            await self._replay(caller, now_known)
+
+    async def _replay_new(self, device: Device) -> None:
+        try:
+            await self._replay(system_caller("fleet", device.tenant), {device.dev_eui})
+        except ParvisError as error:
+            _log.warning("replay_failed", extra={"dev_eui": device.dev_eui, "detail": error.detail})
+
+    async def _replay(self, caller: Caller, dev_euis: set[str]) -> None:
+        waiting = [
+            one.id
+            for one in reversed(self.refusals.list_refusals(caller.tenant))
+            if one.reason is RefusalReason.UNKNOWN_DEVICE and one.uplink is not None and one.uplink.dev_eui in dev_euis
+        ]
+        if waiting:
+            await self.retry(caller, waiting)
+
+
+def _is_done(refused: Refused | None) -> bool:
+    return refused is None or refused.reason is RefusalReason.DUPLICATE
+
+
+def open_fleet(
+    broker: Broker, data_dir: Path, more_profiles: Iterable[Path] = (), clock: Clock = system_clock
+) -> Fleet:
+    """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
+
+    Raises:
+        InvalidProfile: one of the profiles cannot be used.
+    """
+    roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
+    profiles = load_profiles(roots, broker.contexts.default.expand)
+    return Fleet(broker, profiles, Refusals(data_dir / REFUSALS_FILE, clock))

@@ -1,0 +1,166 @@
+"""From frames to entities, as a table of contents: find the device, drop what is known, decode, map, write."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.fleet import metrics
+from parvis.fleet.codecs import CodecFailure
+from parvis.fleet.devices import Device
+from parvis.fleet.mapping import Mapped, MappingFailure
+from parvis.fleet.profiles import DeviceProfile
+from parvis.fleet.refusals import RefusalReason, Refused
+from parvis.fleet.registry import Registry
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import MINUTE, format_instant
+
+HEALTH_EVERY = MINUTE
+"""A device's own health is written at most so often: nobody looks at the signal of every frame."""
+
+
+class _Work(msgspec.Struct, gc=False):
+    """One uplink on its way; `refused` ends it."""
+
+    uplink: Uplink
+    device: Device | None = None
+    data: dict[str, Any] | None = None
+    mapped: Mapped | None = None
+    refused: Refused | None = None
+    changes: tuple[int, int] = (0, 0)
+
+
+class UplinkPipeline:
+    def __init__(self, broker: Broker, registry: Registry) -> None:
+        self._broker = broker
+        self._registry = registry
+        expand = broker.contexts.default.expand
+        self._device_type = (expand("Device"),)
+        self._rssi, self._snr = expand("rssi"), expand("snr")
+        self._last_reported = expand("dateLastValueReported")
+
+    async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
+        """Store what the uplinks tell, in one write; for each None once it is durable, or why it was refused.
+
+        Raises:
+            Overloaded: nothing of it was stored; the same uplinks may be given again.
+            Forbidden: the caller may not write.
+        """
+        await self._registry.load(caller.tenant)
+        works = [_Work(uplink) for uplink in uplinks]
+        self._find_devices(caller.tenant, works)
+        self._drop_duplicates(works)
+        self._decode(works)
+        self._map(works)
+        changes = self._build_changes(works)
+        await self._write(caller, works, changes)
+        self._remember(works)
+        return [work.refused for work in works]
+
+    def _find_devices(self, tenant: str, works: list[_Work]) -> None:
+        for work in works:
+            work.device = self._registry.find(tenant, work.uplink.dev_eui)
+            if not work.uplink.payload:
+                work.refused = Refused(RefusalReason.NO_PAYLOAD)
+            elif work.device is None:
+                work.refused = Refused(RefusalReason.UNKNOWN_DEVICE, work.uplink.dev_eui)
+
+    def _drop_duplicates(self, works: list[_Work]) -> None:
+        """Remembered only after the write: a frame that comes again after a failed one is no duplicate."""
+        here: set[tuple[str, str, int, int]] = set()
+        for work in _open(works):
+            uplink = work.uplink
+            key = (uplink.dev_eui, uplink.session, uplink.f_cnt, uplink.received_at)
+            assert work.device is not None
+            if key in here or work.device.seen.has(uplink):
+                work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
+            here.add(key)
+
+    def _decode(self, works: list[_Work]) -> None:
+        by_profile: dict[DeviceProfile, list[_Work]] = {}
+        for work in _open(works):
+            assert work.device is not None
+            by_profile.setdefault(work.device.profile, []).append(work)
+        for profile, of_profile in by_profile.items():
+            began_s = perf_counter()
+            results = profile.codec.decode([work.uplink for work in of_profile])
+            metrics.CODEC_SECONDS.observe((perf_counter() - began_s) / len(of_profile))
+            for work, result in zip(of_profile, results, strict=True):
+                if isinstance(result, CodecFailure):
+                    work.refused = Refused(RefusalReason[f"CODEC_{result.fault.name}"], result.detail)
+                else:
+                    work.data = result.data
+
+    def _map(self, works: list[_Work]) -> None:
+        for work in _open(works):
+            assert work.device is not None
+            assert work.data is not None
+            try:
+                mapped = work.device.profile.fields.map(work.data, work.uplink.received_at)
+            except MappingFailure as failure:
+                work.refused = Refused(RefusalReason.MAPPING_FAILED, failure.detail)
+                continue
+            if mapped.asset or mapped.device:
+                work.mapped = mapped
+            else:
+                work.refused = Refused(RefusalReason.NOTHING_MAPPED, ", ".join(work.data)[:200])
+
+    def _build_changes(self, works: list[_Work]) -> list[Change]:
+        changes: list[Change] = []
+        upsert = Mode.UPSERT_UPDATE
+        for work in _open(works):
+            device, mapped, at = work.device, work.mapped, work.uplink.received_at
+            assert device is not None
+            assert mapped is not None
+            first = len(changes)
+            if mapped.asset:
+                types = device.asset_types
+                changes.append(Change(device.asset_id, upsert, tuple(mapped.asset), types, keep_newest=True))
+            if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
+                device.health_at = at
+                health = self._health(work.uplink, mapped)
+                changes.append(Change(device.entity_id, upsert, health, self._device_type, keep_newest=True))
+            work.changes = (first, len(changes))
+        return changes
+
+    def _health(self, uplink: Uplink, mapped: Mapped) -> tuple[Instance, ...]:
+        at = uplink.received_at
+        reported = {"@type": "DateTime", "@value": format_instant(at)}
+        instances = [*mapped.device, Instance(self._last_reported, Kind.PROPERTY, reported, "", at)]
+        if uplink.rssi_dbm is not None:
+            instances.append(Instance(self._rssi, Kind.PROPERTY, uplink.rssi_dbm, "", at, "DBM"))
+        if uplink.snr_db is not None:
+            instances.append(Instance(self._snr, Kind.PROPERTY, uplink.snr_db, "", at, "2N"))
+        return tuple(instances)
+
+    async def _write(self, caller: Caller, works: list[_Work], changes: list[Change]) -> None:
+        if not changes:
+            return
+        try:
+            outcomes = await self._broker.write(caller, changes)
+        except BaseException:
+            for work in _open(works):
+                if work.device is not None:
+                    work.device.health_at = 0
+            raise
+        for work in _open(works):
+            start, stop = work.changes
+            error = next((one.error for one in outcomes[start:stop] if one.error is not None), None)
+            if error is not None:
+                work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
+
+    def _remember(self, works: list[_Work]) -> None:
+        stored = _open(works)
+        for work in stored:
+            assert work.device is not None
+            work.device.seen.add(work.uplink)
+        metrics.STORED.inc(len(stored))
+
+
+def _open(works: list[_Work]) -> list[_Work]:
+    return [work for work in works if work.refused is None]
