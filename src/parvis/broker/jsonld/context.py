@@ -119,7 +119,7 @@ class Terms:
         if prefix in definitions:
             self._define(prefix, definitions, above)
         known = self.terms.get(prefix)
-        return known.iri + suffix if known is not None and known.iri and not known.obstacle else value
+        return known.iri + suffix if known is not None and known.is_prefix and not known.obstacle else value
 
 
 def _obstacle(definition: dict[str, Any]) -> str:
@@ -200,7 +200,7 @@ class Context:
         if not colon:
             return self._vocabulary + name
         known = self._terms.get(prefix)
-        if known is None or known.obstacle or prefix == "_" or suffix.startswith("//"):
+        if known is None or not known.is_prefix or known.obstacle or prefix == "_" or suffix.startswith("//"):
             return name
         return known.iri + suffix
 

@@ -15,7 +15,10 @@ _NUMBERS = (float, int)
 
 def is_geometry(value: Any) -> bool:
     """Whether `value` means to be a geometry; `check_geometry` says whether it is sound."""
-    return type(value) is dict and value.get("type") in GEOMETRY_TYPES and "coordinates" in value
+    if type(value) is not dict or "coordinates" not in value:
+        return False
+    named = value.get("type")
+    return type(named) is str and named in GEOMETRY_TYPES
 
 
 def check_geometry(value: Any, where: str) -> Geometry:

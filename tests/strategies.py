@@ -1,0 +1,196 @@
+"""Small worlds for property tests: entities and conditions over the same few names and values, so that they meet."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, Entity, Instance, Kind, in_order
+from parvis.broker.query.tree import (
+    And,
+    Compare,
+    Condition,
+    EntityQuery,
+    Exists,
+    GeoQuery,
+    GeoRelation,
+    Missing,
+    OneOf,
+    Operator,
+    Or,
+    Path,
+    Range,
+    TypeIs,
+)
+from parvis.kernel.time import SECOND, format_instant
+
+VOCABULARY = "https://uri.etsi.org/ngsi-ld/default-context/"
+NAMES = tuple(VOCABULARY + name for name in ("level", "state", "owner", "label", "detail"))
+PLACE = "https://uri.etsi.org/ngsi-ld/location"
+SUB_NAMES = tuple(VOCABULARY + name for name in ("accuracy", "by"))
+TYPES = tuple(VOCABULARY + name for name in ("Bin", "Lamp", "Room"))
+MEMBERS = ("fr", "en", "city")
+DATASETS = ("", "urn:ngsi-ld:Dataset:a", "urn:ngsi-ld:Dataset:b")
+_START = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
+
+numbers = st.one_of(st.integers(-3, 3), st.sampled_from([-0.5, 0.5, 1.0, 2.5, 1e300]))
+texts = st.sampled_from(["", "a", "b", "ab", "B", "été", "true", "1", "urn:ngsi-ld:Room:1", 'quo"te;|)\\'])
+scalars = st.one_of(numbers, texts, st.booleans())
+instants = st.integers(0, 5).map(lambda hours: _START + hours * 3600 * SECOND)
+uris = st.sampled_from(["urn:ngsi-ld:Room:1", "urn:ngsi-ld:Room:2", "https://example.org/b"])
+unit_codes = st.sampled_from(["", "CEL", "P1"])
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from([*MEMBERS, "value", "type"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+longitudes = st.integers(-40, 40).map(lambda step: step / 8)
+latitudes = st.integers(-16, 16).map(lambda step: 48 + step / 8)
+positions = st.tuples(longitudes, latitudes).map(list)
+points = positions.map(lambda at: {"type": "Point", "coordinates": at})
+
+
+def _rectangle(corner: list[float], width: int, height: int) -> dict[str, Any]:
+    west, south = corner
+    east, north = west + width / 8, south + height / 8
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+polygons = st.builds(_rectangle, positions, st.integers(1, 16), st.integers(1, 8))
+lines = st.lists(positions, min_size=2, max_size=4, unique_by=tuple).map(
+    lambda along: {"type": "LineString", "coordinates": along}
+)
+geometries = st.one_of(points, polygons, lines)
+
+_VALUES: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.PROPERTY: st.one_of(scalars, json_values),
+    Kind.GEO_PROPERTY: geometries,
+    Kind.RELATIONSHIP: st.one_of(uris, st.lists(uris, min_size=1, max_size=2, unique=True)),
+    Kind.LANGUAGE_PROPERTY: st.dictionaries(
+        st.sampled_from(["fr", "en"]), st.sampled_from(["mairie", "town hall"]), min_size=1
+    ),
+    Kind.VOCAB_PROPERTY: st.sampled_from([VOCABULARY + "open", VOCABULARY + "shut"]),
+    Kind.JSON_PROPERTY: json_values,
+    Kind.LIST_PROPERTY: st.lists(scalars, max_size=3),
+    Kind.LIST_RELATIONSHIP: st.lists(uris, max_size=2),
+}
+kinds = st.sampled_from(list(Kind))
+
+
+@st.composite
+def sub_attributes(draw: st.DrawFn) -> dict[str, Any]:
+    """A sub-attribute in the normalized JSON of `Instance.extra`."""
+    kind = draw(kinds)
+    body: dict[str, Any] = {"type": TYPE_NAMES[kind], VALUE_MEMBERS[kind]: draw(_VALUES[kind])}
+    if draw(st.booleans()):
+        body["observedAt"] = format_instant(draw(instants))
+    if unit_code := draw(unit_codes):
+        body["unitCode"] = unit_code
+    return body
+
+
+extras = st.one_of(st.none(), st.dictionaries(st.sampled_from(SUB_NAMES), sub_attributes(), min_size=1, max_size=2))
+
+
+@st.composite
+def instances(draw: st.DrawFn, name: str, dataset: str = "") -> Instance:
+    kind = Kind.GEO_PROPERTY if name == PLACE else draw(kinds)
+    return Instance(
+        name,
+        kind,
+        draw(_VALUES[kind]),
+        dataset,
+        draw(st.one_of(st.none(), instants)),
+        draw(unit_codes),
+        draw(extras),
+        draw(instants),
+        draw(instants),
+    )
+
+
+@st.composite
+def entities(draw: st.DrawFn, entity_id: str = "urn:ngsi-ld:Bin:1") -> Entity:
+    names = draw(st.lists(st.sampled_from([*NAMES, PLACE]), max_size=4, unique=True))
+    held = [
+        draw(instances(name, dataset))
+        for name in names
+        for dataset in draw(st.lists(st.sampled_from(DATASETS), min_size=1, max_size=2, unique=True))
+    ]
+    types = tuple(sorted(draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=2, unique=True))))
+    scopes = tuple(draw(st.lists(st.sampled_from(["/a", "/a/b", "/c"]), max_size=2, unique=True)))
+    return Entity(entity_id, types, in_order(held), scopes, draw(instants), draw(instants))
+
+
+@st.composite
+def paths(draw: st.DrawFn) -> Path:
+    name = draw(st.sampled_from(NAMES))
+    subs: tuple[str, ...] = draw(
+        st.sampled_from([(), (), (), ("observedAt",), ("unitCode",), ("datasetId",), ("modifiedAt",), ("createdAt",)])
+    )
+    if not subs and draw(st.integers(0, 4)) == 0:
+        subs = (draw(st.sampled_from(SUB_NAMES)), *draw(st.sampled_from([(), ("observedAt",), ("unitCode",)])))
+    members = draw(st.sampled_from([(), (), (), ("fr",), ("city", "en"), ("*",)]))
+    return Path(name, subs, members)
+
+
+moments = instants.map(format_instant)
+ordered_operands = st.one_of(numbers, texts, moments)
+ranges = st.one_of(
+    st.builds(Range, numbers, numbers), st.builds(Range, texts, texts), st.builds(Range, moments, moments)
+)
+one_ofs = st.lists(st.one_of(scalars, moments), min_size=2, max_size=3).map(lambda values: OneOf(tuple(values)))
+_ORDERS = [Operator.GREATER, Operator.GREATER_EQUAL, Operator.LESS, Operator.LESS_EQUAL]
+
+comparisons = st.one_of(
+    st.builds(Compare, paths(), st.sampled_from(_ORDERS), ordered_operands),
+    st.builds(
+        Compare,
+        paths(),
+        st.sampled_from([Operator.EQUAL, Operator.UNEQUAL]),
+        st.one_of(scalars, moments, uris, ranges, one_ofs),
+    ),
+    st.builds(
+        Compare,
+        paths(),
+        st.sampled_from([Operator.MATCH, Operator.NOT_MATCH]),
+        st.sampled_from(["^a", "b$", "(a|b)+", "[A-Z]", "."]),
+    ),
+)
+terms: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(Exists, paths()), st.builds(Missing, paths()), comparisons, comparisons
+)
+
+
+def _joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.one_of(st.builds(And, several), st.builds(Or, several))
+
+
+conditions: st.SearchStrategy[Condition] = st.recursive(terms, _joined, max_leaves=5)
+
+geo_queries = st.one_of(
+    st.builds(
+        GeoQuery,
+        st.just(GeoRelation.NEAR),
+        points,
+        st.just(PLACE),
+        st.sampled_from([10_000.0, 100_000.0]),
+        st.sampled_from([None, 5_000.0]),
+    ),
+    st.builds(
+        GeoQuery,
+        st.sampled_from([one for one in GeoRelation if one is not GeoRelation.NEAR]),
+        geometries,
+        st.just(PLACE),
+    ),
+)
+entity_queries = st.builds(
+    EntityQuery,
+    types=st.one_of(st.none(), st.sampled_from(TYPES).map(TypeIs)),
+    q=st.one_of(st.none(), conditions),
+    geo=st.one_of(st.none(), geo_queries),
+)
