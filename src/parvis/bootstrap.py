@@ -1,8 +1,9 @@
 """The composition root: from settings to a running platform. The only module that imports stores."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import fcntl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,14 @@ from parvis.access.access import Access, build_access
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.ports.store import Store
+from parvis.connectors.chirpstack.plugin import ChirpStack
+from parvis.connectors.mqtt.config import listener_config
+from parvis.connectors.mqtt.listener import MqttListener
+from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.kernel.base_map import BaseMap
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.hosts import is_loopback
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.outbound.client import GuardedClient
@@ -20,7 +28,23 @@ from parvis.stores.sqlite.store import SqliteStore
 
 STORE_FILE = "parvis.db"
 ACCESS_FILE = "access.db"
+LOCK_FILE = "parvis.lock"
 _CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
+
+
+class DataInUse(ParvisError):
+    title = "The data directory is in use"
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What a demonstration brings along: folders of device profiles, and a ground for the map."""
+
+    profiles: tuple[Path, ...] = ()
+    base_map: BaseMap | None = None
+
+
+NOTHING_MORE = Additions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +54,79 @@ class Platform:
     settings: Settings
     broker: Broker
     access: Access
+    fleet: Fleet
+    chirpstack: ChirpStack
     outbound: OutboundHttp
+    mqtt: MqttListener | None
+    base_map: BaseMap | None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
-    """Raises InvalidSettings, or what the store raises when its file cannot be used."""
+async def open_platform(
+    settings: Settings, additions: Additions = NOTHING_MORE, *, listen: bool = True
+) -> AsyncIterator[Platform]:
+    """The platform at work on its data directory; with `listen` devices may connect.
+
+    Raises:
+        InvalidSettings, DataInUse, InvalidProfile, or what the store raises when its file cannot be used.
+    """
     check_exposure(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        stack.enter_context(holding(settings.data_dir))
         access = open_access(settings)
         stack.callback(access.store.close)
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
         store = await open_store(settings)
         stack.push_async_callback(store.close)
         broker = build_broker(settings, store, outbound)
-        yield Platform(settings, broker, access, outbound)
+        fleet = await _open_fleet(settings, broker, additions.profiles, stack)
+        chirpstack = ChirpStack(fleet)
+        mqtt = await _open_mqtt(settings, chirpstack, access, stack) if listen and settings.mqtt.enabled else None
+        yield Platform(settings, broker, access, fleet, chirpstack, outbound, mqtt, additions.base_map)
+
+
+async def _open_fleet(settings: Settings, broker: Broker, more: Sequence[Path], stack: AsyncExitStack) -> Fleet:
+    fleet = open_fleet(broker, settings.data_dir, more)
+    await fleet.registry.load(DEFAULT_TENANT)
+    stack.push_async_callback(_cancel, asyncio.create_task(fleet.follow(), name="fleet follows the outbox"))
+    return fleet
+
+
+async def _open_mqtt(settings: Settings, chirpstack: ChirpStack, access: Access, stack: AsyncExitStack) -> MqttListener:
+    def authenticate(client_id: str, username: str | None, password: bytes | None) -> Caller | None:
+        return access.gate.authenticate_device(password or b"")
+
+    listener = MqttListener(listener_config(settings.mqtt), chirpstack.routes(), authenticate)
+    try:
+        await listener.start()
+    except OSError as error:
+        raise InvalidSettings(
+            f"Cannot listen on {settings.mqtt.host} port {settings.mqtt.port} for MQTT ({error.strerror}):"
+            " choose another with --mqtt-port."
+        ) from error
+    stack.push_async_callback(listener.stop)
+    return listener
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@contextmanager
+def holding(data_dir: Path) -> Iterator[None]:
+    """One process at a time writes in a data directory; the hold ends with the process, however it ends."""
+    with (data_dir / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataInUse(
+                f"Another Parvis is running on {data_dir}: stop it first, or give another --data."
+            ) from error
+        yield
 
 
 def build_broker(settings: Settings, store: Store, outbound: OutboundHttp) -> Broker:

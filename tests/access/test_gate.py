@@ -67,13 +67,26 @@ def test_a_key_revoked_by_another_process_opens_nothing_soon(store: SqliteAccess
     ticks = [0.0]
     beside = Gate(store, ticks_s=lambda: ticks[0])
     key, token = access.keys.create(COMMAND_LINE, "gate 4", "device")
-    assert beside.authenticate_device(token.encode()) is not None
+    assert beside.authenticate(bearer(token), None).subject == f"key:{key.id}"
 
     access.keys.revoke(COMMAND_LINE, key.id)
-    assert beside.authenticate_device(token.encode()) is not None
+    assert beside.authenticate(bearer(token), None).subject == f"key:{key.id}"
     ticks[0] += ANSWER_HOLDS_S
 
-    assert beside.authenticate_device(token.encode()) is None
+    with pytest.raises(Unauthenticated):
+        beside.authenticate(bearer(token), None)
+
+
+def test_a_device_acts_in_the_tenant_of_its_key(access: Access) -> None:
+    tenants = {}
+    for tenant in ("default", "port", EVERY_TENANT):
+        _, token = access.keys.create(COMMAND_LINE, "gateway", "device", tenant)
+        caller = access.gate.authenticate_device(token.encode())
+        assert caller is not None
+        tenants[tenant] = caller.tenant
+
+    assert tenants == {"default": "default", "port": "port", EVERY_TENANT: "default"}
+    assert access.gate.authenticate_device(b"guess") is None
 
 
 def test_a_key_expires(access: Access, clock: FakeClock) -> None:

@@ -5,6 +5,7 @@ import sys
 import click
 
 from parvis import __version__
+from parvis.cli.demo import demo
 from parvis.cli.serve import up
 from parvis.kernel.errors import ParvisError
 
@@ -15,7 +16,8 @@ def commands() -> None:
     """Parvis: an open territory platform."""
 
 
-commands.add_command(up)
+for command in (up, demo):
+    commands.add_command(command)
 
 
 def main() -> None:

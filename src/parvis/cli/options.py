@@ -10,24 +10,24 @@ import click
 from parvis.kernel.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-DATA_DEFAULT = "data"
 
-data_option = click.option(
-    "--data",
-    "data_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="PARVIS_DATA",
-    default=DATA_DEFAULT,
-    show_default=True,
-    help="Directory that holds everything of this installation.",
-)
+
+def data_option(default: str = "data") -> Callable[[Command], Command]:
+    return click.option(
+        "--data",
+        "data_dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="PARVIS_DATA",
+        default=default,
+        show_default=True,
+        help="Directory that holds everything of this installation.",
+    )
 
 
 def serving_options(command: Command) -> Command:
     """The options of everything that listens."""
     for option in reversed(
         (
-            data_option,
             click.option("--host", help="Address to listen on for HTTP."),
             click.option("--port", type=int, help="Port to listen on for HTTP; 0 takes a free one."),
             click.option("--mqtt-host", help="Address to listen on for MQTT."),

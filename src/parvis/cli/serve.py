@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from parvis.cli.options import serving_options, settings_of
+from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.web.server import Running, run
 
 
 @click.command()
+@data_option()
 @serving_options
 def up(data_dir: Path, **options: Any) -> None:
     """Start the platform and serve until interrupted."""

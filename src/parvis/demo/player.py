@@ -7,6 +7,7 @@ after the durable commit; so the speed of a backfill is the speed at which the p
 import argparse
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--username")
-    parser.add_argument("--password")
+    parser.add_argument("--password", default=os.environ.get("PARVIS_BRIDGE_PASSWORD"))
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--backfill-hours", type=float, default=0.0)

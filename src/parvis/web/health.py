@@ -10,9 +10,9 @@ _NO_STORE = {"cache-control": "no-store"}
 class Doorstep:
     """Answers /healthz, /readyz and /metrics; hands the rest to `app` once it is there, asks for patience before."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, *registries: CollectorRegistry) -> None:
         self.app: ASGIApp | None = None
-        self._registry = registry
+        self._registries = registries
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         own = self._own_answer(scope["path"]) if scope["type"] == "http" else None
@@ -25,7 +25,10 @@ class Doorstep:
         if path == "/healthz":
             return PlainTextResponse("alive\n", headers=_NO_STORE)
         if path == "/metrics":
-            return Response(generate_latest(self._registry), headers=_NO_STORE | {"content-type": CONTENT_TYPE_LATEST})
+            return Response(
+                b"".join(map(generate_latest, self._registries)),
+                headers=_NO_STORE | {"content-type": CONTENT_TYPE_LATEST},
+            )
         if self.app is None:
             return PlainTextResponse("The territory is being loaded.\n", 503, headers=_NO_STORE | {"retry-after": "1"})
         if path == "/readyz":

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from parvis.bootstrap import Platform, check_exposure, open_platform
+from parvis.bootstrap import NOTHING_MORE, Additions, Platform, check_exposure, open_platform
+from parvis.broker.api.app import NgsiLdApi
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0002
 """The store's writer thread and the event loop hand over the interpreter often; with Python's default of 5 ms each
 waits long for the other (measured under contention: 62 us a row against 9)."""
+API_ROOT = "/ngsi-ld/v1"
 _BACKLOG = 2048
 
 
@@ -56,7 +57,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Running]:
+async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> AsyncIterator[Running]:
     """The platform, open and answering. The port answers /healthz while the territory is still being loaded.
 
     Raises:
@@ -65,11 +66,11 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
     check_exposure(settings)
     listener = bind(settings.server)
     registry = CollectorRegistry()
-    doorstep = Doorstep(registry)
+    doorstep = Doorstep(registry, REGISTRY)
     server = _Server(_uvicorn_config(settings.server, doorstep))
     serve = asyncio.create_task(server.serve([listener]))
     try:
-        async with open_platform(settings) as platform:
+        async with open_platform(settings, additions) as platform:
             doorstep.app = assemble(platform, registry)
             gc.collect()
             gc.freeze()
@@ -92,15 +93,31 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     """Pages and APIs behind what every request passes first."""
     metrics = RequestMetrics()
     registry.register(metrics)
-    registry.register(ProcessCollector(registry=None))
     limit = platform.settings.server.body_limit_bytes
-    return Front(_create_app(platform), platform.access.gate, metrics, limit)
+    app = Crossroads(NgsiLdApi(platform.broker, limit), _create_app(platform))
+    return Front(app, platform.access.gate, metrics, limit)
+
+
+class Crossroads:
+    """Sends the API's requests past the pages' router, which would cost them more than their own."""
+
+    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(API_ROOT + "/"):
+            scope["root_path"] = API_ROOT
+            await self._api(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
 
 
 def _create_app(platform: Platform) -> ASGIApp:
-    if find_spec("parvis.web.app") is None:
+    try:
+        created: ASGIApp = import_module("parvis.web.app").create_app(platform)
+    except ImportError:
         return Starlette()
-    created: ASGIApp = import_module("parvis.web.app").create_app(platform)
     return created
 
 
@@ -142,19 +159,22 @@ def _uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def run(settings: Settings, main: Callable[[Running, asyncio.Event], Coroutine[None, None, None]]) -> None:
+Main = Callable[[Running, asyncio.Event], Coroutine[None, None, None]]
+
+
+def run(settings: Settings, main: Main, additions: Additions = NOTHING_MORE) -> None:
     """Serve, with `main` beside it, until SIGINT or SIGTERM sets the event that `main` gets, or `main` ends."""
     configure_logs(settings.log.level, settings.log.format)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    uvloop.run(_run(settings, main))
+    uvloop.run(_run(settings, main, additions))
 
 
-async def _run(settings: Settings, main: Callable[[Running, asyncio.Event], Coroutine[None, None, None]]) -> None:
+async def _run(settings: Settings, main: Main, additions: Additions) -> None:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
-    async with serving(settings) as running:
+    async with serving(settings, additions) as running:
         logger.info("serving", extra={"address": running.address, "data": str(settings.data_dir)})
         await main(running, end)
         logger.info("stopping")

@@ -1,0 +1,152 @@
+"""`parvis demo`: the demonstration territory, alive."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+import parvis.demo
+from parvis.access.access import COMMAND_LINE, Access
+from parvis.bootstrap import Additions
+from parvis.cli.options import data_option, serving_options, settings_of
+from parvis.cli.serve import say_where
+from parvis.demo.basemap import BaseMap
+from parvis.demo.devices import ENTITY_TYPE, generate_devices
+from parvis.demo.registry import device_records
+from parvis.demo.territory import DEFAULT_SEED, NAME
+from parvis.fleet.registry import DeviceRecord
+from parvis.kernel.identity import system_caller
+from parvis.kernel.settings import TERRITORY_FILE, render_territory_file
+from parvis.web.server import Running, run
+
+PROFILES = Path(parvis.demo.__file__).parent / "codecs"
+KEY_LABEL = "demonstration: network server"
+_BRIDGE_STOP_S = 5.0
+
+
+@click.command()
+@data_option("data/demo")
+@serving_options
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="Grows the territory; another seed, another place.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.01, 1000),
+    default=1.0,
+    show_default=True,
+    help="How much faster than real time its devices live.",
+)
+@click.option(
+    "--past",
+    "past_hours",
+    type=click.FloatRange(0, 24 * 31),
+    default=3.0,
+    show_default=True,
+    help="Hours of past readings to begin with.",
+)
+def demo(data_dir: Path, seed: int, speed: float, past_hours: float, **options: Any) -> None:
+    """Start with a demonstration territory whose devices speak over MQTT like real ones."""
+    _write_territory(data_dir, seed)
+    settings = settings_of(data_dir, **options)
+    base_map = BaseMap(seed, data_dir / "base-map.mbtiles")
+    play = _Play(seed, speed, past_hours, base_map)
+    run(settings, play.until_told, Additions((PROFILES,), base_map))
+
+
+def _write_territory(data_dir: Path, seed: int) -> None:
+    """Written once; what somebody changes in it stays."""
+    path = data_dir / TERRITORY_FILE
+    if path.exists():
+        return
+    data_dir.mkdir(parents=True, exist_ok=True)
+    west, south, east, north = BaseMap(seed).bounds
+    given = {
+        "territory.name": NAME,
+        "territory.centre": (round((west + east) / 2, 4), round((south + north) / 2, 4)),
+        "territory.zoom": 11.0,
+        "access.public_types": tuple(sorted(set(ENTITY_TYPE.values()))),
+    }
+    path.write_text(render_territory_file(given), encoding="utf-8")
+
+
+class _Play:
+    def __init__(self, seed: int, speed: float, past_hours: float, base_map: BaseMap) -> None:
+        self._seed = seed
+        self._speed = speed
+        self._past_hours = past_hours
+        self._base_map = base_map
+
+    async def until_told(self, running: Running, end: asyncio.Event) -> None:
+        say_where(running)
+        key = _new_key(running.platform.access)
+        await self._register(running)
+        bridge = await self._start_bridge(running, key)
+        try:
+            await end.wait()
+        finally:
+            await _stop(bridge)
+            _revoke_keys(running.platform.access)
+
+    async def _register(self, running: Running) -> None:
+        territory = await asyncio.to_thread(lambda: self._base_map.territory)
+        records = msgspec.convert(device_records(generate_devices(territory, self._seed)), list[DeviceRecord])
+        outcomes = await running.platform.fleet.register(system_caller("demo"), records)
+        failed = [one for one in outcomes if one.error is not None]
+        if failed:
+            raise failed[0].error or AssertionError
+        click.echo(f"{len(records)} devices are registered and begin to speak.")
+
+    async def _start_bridge(self, running: Running, key: str) -> asyncio.subprocess.Process:
+        """A process of its own: it is no part of the platform, and speaks to it over TCP only."""
+        mqtt = running.platform.mqtt
+        if mqtt is None:
+            raise click.ClickException("The demonstration needs the MQTT listener: set mqtt.enabled.")
+        arguments = {
+            "--host": running.platform.settings.mqtt.host,
+            "--port": mqtt.port,
+            "--username": "network-server",
+            "--seed": self._seed,
+            "--speed": self._speed,
+            "--backfill-hours": self._past_hours,
+        }
+        words = [str(word) for pair in arguments.items() for word in pair]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "parvis.demo.player",
+            *words,
+            env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key},
+            start_new_session=True,
+        )
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _BRIDGE_STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _new_key(access: Access) -> str:
+    _revoke_keys(access)
+    _, key = access.keys.create(COMMAND_LINE, KEY_LABEL, "device")
+    return key
+
+
+def _revoke_keys(access: Access) -> None:
+    for key in access.keys.list_keys(COMMAND_LINE):
+        if key.label == KEY_LABEL and key.revoked_at is None:
+            access.keys.revoke(COMMAND_LINE, key.id)

@@ -1,0 +1,15 @@
+"""Port: where the map's ground comes from."""
+
+from typing import Any, Protocol
+
+
+class BaseMap(Protocol):
+    """Safe to call from several threads; may take tens of milliseconds: call it off the loop."""
+
+    def tile(self, z: int, x: int, y: int) -> bytes:
+        """A Mapbox Vector Tile 2.1, not compressed; empty beyond the map."""
+        ...
+
+    def overview(self) -> dict[str, Any]:
+        """TileJSON 3.0 without the tiles' address."""
+        ...
