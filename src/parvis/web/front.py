@@ -72,25 +72,27 @@ class Front:
         current = self._id_of(headers)
         request_id.set(current)
         extra = _extra_headers(scope, current)
-        status = 0
+        status, is_complete = 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *extra]
+            elif not message.get("more_body", False):
+                is_complete = True
             await send(message)
 
         self._metrics.open += 1
         try:
-            state = scope.setdefault("state", {})
-            state["caller"] = caller_of(self._gate, scope["method"], headers)
+            scope.setdefault("state", {})["caller"] = caller_of(self._gate, scope["method"], headers)
             await self._app(scope, self._bounded(headers, receive), answer)
         except Exception as error:
             problem = _problem_of(error, scope)
-            if status:
+            if not status:
+                await _send_problem(problem, answer)
+            elif not is_complete:
                 raise
-            await _send_problem(problem, answer)
         finally:
             self._metrics.open -= 1
             method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -10,12 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 
 import uvicorn
 import uvloop
 from prometheus_client import REGISTRY, CollectorRegistry
-from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parvis.bootstrap import NOTHING_MORE, Additions, Platform, check_exposure, open_platform
@@ -23,6 +21,7 @@ from parvis.broker.api.app import NgsiLdApi
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
+from parvis.web.app import create_app
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
 from parvis.web.metrics import RequestMetrics
@@ -94,7 +93,7 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     metrics = RequestMetrics()
     registry.register(metrics)
     limit = platform.settings.server.body_limit_bytes
-    app = Crossroads(NgsiLdApi(platform.broker, limit), _create_app(platform))
+    app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
     return Front(app, platform.access.gate, metrics, limit)
 
 
@@ -111,14 +110,6 @@ class Crossroads:
             await self._api(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
-
-
-def _create_app(platform: Platform) -> ASGIApp:
-    try:
-        created: ASGIApp = import_module("parvis.web.app").create_app(platform)
-    except ImportError:
-        return Starlette()
-    return created
 
 
 def bind(settings: ServerSettings) -> socket.socket:
