@@ -111,9 +111,7 @@ async def test_an_id_may_hold_a_slash(api: httpx.AsyncClient) -> None:
 
 async def test_replacing_leaves_nothing_of_the_old_attributes(api: httpx.AsyncClient) -> None:
     await api.post("/entities", json=bin_at_the_port())
-    replaced = await api.put(
-        f"/entities/{BIN}", json={"type": "WasteContainer", "storedWasteKind": {"value": "glass"}}
-    )
+    replaced = await api.put(f"/entities/{BIN}", json={"type": "WasteContainer", "storedWasteKind": {"value": "glass"}})
     assert (replaced.status_code, replaced.content) == (204, b"")
     assert (await api.get(f"/entities/{BIN}?options=keyValues")).json() == {
         "id": BIN,

@@ -1,0 +1,62 @@
+"""Who may do what over HTTP, and in which tenant (NGSI-LD 1.9.1, 6.3.14)."""
+
+import httpx
+import pytest
+
+from tests.broker.api.territory import BIN, LAMP, bin_at_the_port, lamp
+
+NGSI_LD = "https://uri.etsi.org/ngsi-ld/errors/"
+
+
+@pytest.fixture(autouse=True)
+async def a_quay(api: httpx.AsyncClient) -> None:
+    await api.post("/entityOperations/create", json=[bin_at_the_port(), lamp()])
+
+
+@pytest.mark.parametrize("subject", ["reader", "resident", "nobody"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/entities", lamp()),
+        ("PUT", f"/entities/{BIN}", bin_at_the_port()),
+        ("DELETE", f"/entities/{BIN}", None),
+        ("PATCH", f"/entities/{BIN}/attrs/fillingLevel", {"value": 1}),
+        ("POST", "/entityOperations/upsert", [lamp()]),
+        ("POST", "/entityOperations/upsert", ["no entity at all"]),
+    ],
+)
+async def test_only_writers_write(api: httpx.AsyncClient, subject: str, method: str, path: str, body: object) -> None:
+    answer = await api.request(method, path, json=body, headers={"Subject": subject})
+    assert answer.status_code == 403
+
+
+async def test_residents_see_public_types_only(api: httpx.AsyncClient) -> None:
+    resident = {"Subject": "resident"}
+    assert (await api.get(f"/entities/{BIN}", headers=resident)).status_code == 200
+    assert (await api.get(f"/entities/{LAMP}", headers=resident)).status_code == 404
+    assert (await api.get(f"/temporal/entities/{LAMP}", headers=resident)).status_code == 404
+    seen = (await api.get("/entities?local=true&count=true", headers=resident)).headers["NGSILD-Results-Count"]
+    assert seen == "1"
+    assert (await api.get("/entities?type=Streetlight", headers=resident)).json() == []
+
+
+async def test_who_may_read_nothing_is_told_so(api: httpx.AsyncClient) -> None:
+    for path in (f"/entities/{BIN}", "/entities?local=true", "/types", "/attributes", f"/temporal/entities/{BIN}"):
+        assert (await api.get(path, headers={"Subject": "nobody"})).status_code == 403
+
+
+async def test_a_request_without_a_caller_is_sent_to_sign_in(api: httpx.AsyncClient) -> None:
+    assert (await api.get(f"/entities/{BIN}", headers={"Subject": "a stranger"})).status_code == 401
+
+
+async def test_tenants_see_nothing_of_one_another(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/entities?local=true", headers={"Subject": "neighbour"})).json() == []
+
+
+async def test_the_tenant_header_may_only_confirm_the_callers_tenant(api: httpx.AsyncClient) -> None:
+    confirmed = await api.get(f"/entities/{BIN}", headers={"NGSILD-Tenant": "default"})
+    assert (confirmed.status_code, confirmed.headers["NGSILD-Tenant"]) == (200, "default")
+    other = await api.get(f"/entities/{BIN}", headers={"NGSILD-Tenant": "neighbour"})
+    assert (other.status_code, other.json()["type"]) == (403, "https://parvis.eu/errors/forbidden")
+    unknown = await api.get(f"/entities/{BIN}", headers={"NGSILD-Tenant": "atlantis"})
+    assert (unknown.status_code, unknown.json()["type"]) == (404, NGSI_LD + "NonexistentTenant")
