@@ -1,5 +1,6 @@
 """Laws of names, parsing and rendering, for any input."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -73,9 +74,7 @@ async def test_a_compacted_name_expands_to_the_same_iri(local: dict[str, Any], n
     ),
 )
 async def test_iris_compact_as_the_reference_processor_compacts_them(local: dict[str, Any], iri: str) -> None:
-    compacted = jsonld.compact(  # type: ignore[no-untyped-call]
-        {iri: [{"@value": 1}]}, [local, CORE_URL], {"documentLoader": _load}
-    )
+    compacted = jsonld.compact({iri: [{"@value": 1}]}, [local, CORE_URL], {"documentLoader": _load})
     (name,) = [key for key in compacted if key != "@context"]
     assert (await _context(local)).compact(iri) == name
 
@@ -203,11 +202,12 @@ readings = st.sampled_from([ENTITY, FRAGMENT, PATCH, Reading(simplified=True), R
 @given(st.dictionaries(_KEYS, anything, max_size=5), readings)
 def test_any_json_is_read_or_refused_with_a_reason(body: dict[str, Any], reading: Reading) -> None:
     body = {"id": "urn:ngsi-ld:Bin:1", "type": "Bin", **body}
-    for read in (
+    reads: tuple[Callable[[], object], ...] = (
         lambda: parse_entity(body, CONTEXTS.default, reading),
         lambda: parse_fragment(body, "urn:ngsi-ld:Bin:1", CONTEXTS.default, reading),
         lambda: parse_attribute("level", body, "urn:ngsi-ld:Bin:1", CONTEXTS.default, reading),
-    ):
+    )
+    for read in reads:
         try:
             read()
         except ParvisError as refusal:
