@@ -1,5 +1,8 @@
 """The wire codec holds for any bytes in any portions."""
 
+from itertools import pairwise
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +33,7 @@ connects = st.builds(
 @st.composite
 def publishes(draw: st.DrawFn, of_version: Version) -> Publish:
     qos = draw(st.integers(0, 2))
-    given_properties: Properties = draw(properties) if of_version is Version.V5 else {}
+    given_properties = cast(Properties, draw(properties)) if of_version is Version.V5 else {}
     return Publish(
         topic=draw(topics),
         payload=draw(st.binary(max_size=300)),
@@ -50,17 +53,11 @@ def connected(version: Version) -> codec.Decoder:
 
 def feed(decoder: codec.Decoder, data: bytes, cuts: list[int]) -> list[Packet]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [
-        packet
-        for start, end in zip(edges, edges[1:], strict=False)
-        for packet in decoder.feed(data[start:end])
-    ]
+    return [packet for start, end in pairwise(edges) for packet in decoder.feed(data[start:end])]
 
 
 @given(st.data(), versions, st.lists(st.integers(0, 10_000), max_size=8))
-def test_what_is_encoded_is_decoded_however_it_is_cut(
-    data: st.DataObject, version: Version, cuts: list[int]
-) -> None:
+def test_what_is_encoded_is_decoded_however_it_is_cut(data: st.DataObject, version: Version, cuts: list[int]) -> None:
     sent = data.draw(st.lists(publishes(version), max_size=5))
     stream = b"".join(codec.encode_publish(one, version) for one in sent)
     assert feed(connected(version), stream, cuts) == sent

@@ -19,6 +19,7 @@ from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import OPERATOR, Caller, Right
 from tests import system_tools
+from tests.fleet.conftest import eventually
 
 GATEWAY = Caller("default", "key:gateway", OPERATOR)
 READER = Caller("default", "key:reader", Right.READ)
@@ -34,12 +35,6 @@ def authenticate(_client_id: str, _username: str | None, password: bytes | None)
 
 def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -114,7 +109,7 @@ def device(
     client.on_connect = lambda _c, _u, _f, reason, _p: made.connected.append(reason.value)
     client.on_publish = lambda _c, _u, mid, reason, _p: made.acknowledged.append((mid, reason.value))
     client.on_message = lambda _c, _u, message: made.received.append(
-        (message.topic, message.payload, message.retain)
+        (message.topic, bytes(message.payload), message.retain)
     )
     client.on_disconnect = lambda _c, _u, _f, reason, _p: made.disconnected.append(reason.value)
     if password is not None:

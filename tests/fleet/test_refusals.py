@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from parvis.fleet import refusals
+from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
+from tests.fleet.conftest import uplink
+
+UNKNOWN = Refused(RefusalReason.UNKNOWN_DEVICE, "nobody")
+
+
+def make(kept: Refusals, count: int, tenant: str = "default") -> list[Refusal]:
+    return [kept.make(tenant, UNKNOWN, uplink(n, 40)) for n in range(count)]
+
+
+async def test_refusals_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "refused.jsonl"
+    kept = Refusals(path)
+    made = make(kept, 3)
+    await kept.keep(made)
+    await kept.resolve([made[1].id])
+    assert Refusals(path).list_refusals("default") == [made[2], made[0]]
+
+
+async def test_a_line_cut_short_by_a_crash_loses_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "refused.jsonl"
+    kept = Refusals(path)
+    first, second = make(kept, 2)
+    await kept.keep([first])
+    with path.open("ab") as file:
+        file.write(b'\n{"kept":{"id":5')
+    again = Refusals(path)
+    await again.keep([second])
+    assert Refusals(path).list_refusals("default") == [second, first]
+
+
+async def test_only_the_newest_are_kept_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "KEPT", 10)
+    monkeypatch.setattr(refusals, "_LINES_BEFORE_REWRITE", 40)
+    path = tmp_path / "refused.jsonl"
+    kept = Refusals(path)
+    made = make(kept, 205)
+    for start in range(0, 205, 5):
+        await kept.keep(made[start : start + 5])
+    assert kept.list_refusals("default") == made[:-11:-1]
+    assert len(path.read_bytes().splitlines()) <= 41
+    assert Refusals(path).list_refusals("default") == made[:-11:-1]
+
+
+async def test_a_tenant_sees_its_own_alone() -> None:
+    kept = Refusals(None)
+    mine, theirs = make(kept, 1), make(kept, 1, "neighbour")
+    await kept.keep(mine + theirs)
+    assert kept.list_refusals("default") == mine
+    assert kept.find("default", theirs[0].id) is None
+    assert kept.find("neighbour", theirs[0].id) == theirs[0]
+
+
+async def test_a_huge_message_is_kept_by_its_beginning() -> None:
+    kept = Refusals(None)
+    refused = kept.make("default", Refused(RefusalReason.MALFORMED_MESSAGE), None, "topic", b"x" * 100_000)
+    assert len(refused.payload) == refusals.LARGEST_PAYLOAD_BYTES

@@ -1,0 +1,156 @@
+"""From a frame to an entity with a history, in a real store."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from prometheus_client import REGISTRY
+
+from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.fleet.refusals import RefusalReason, Refused
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.identity import Caller, Right
+from parvis.kernel.time import HOUR, SECOND, format_instant
+from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, RECORD, Village, eventually, uplink
+
+
+def reasons(results: Sequence[Refused | None]) -> list[RefusalReason | None]:
+    return [None if one is None else one.reason for one in results]
+
+
+async def test_a_frame_becomes_state_history_and_health_of_the_device(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    results = await village.fleet.take(CALLER, [uplink(1, 40, rssi_dbm=-97.0, snr_db=4.5), uplink(2, 55)])
+    assert results == [None, None]
+    assert await village.value(BIN, "fillingLevel") == 0.55
+    assert await village.values(BIN, "fillingLevel") == [0.4, 0.55]
+    assert await village.value(BIN, "storedWasteKind") == ["glass"]
+    assert await village.value(DEVICE, "batteryLevel") == 0.8
+    assert await village.value(DEVICE, "rssi") == -97.0
+    assert await village.value(DEVICE, "snr") == 4.5
+    reported = {"@type": "DateTime", "@value": format_instant(NOON + 1200 * SECOND)}
+    assert await village.value(DEVICE, "dateLastValueReported") == reported
+
+
+async def test_a_late_frame_is_history_and_leaves_the_state_alone(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    for frame in (uplink(1, 10), uplink(3, 30), uplink(2, 20)):
+        assert await village.fleet.take(CALLER, [frame]) == [None]
+    assert await village.value(BIN, "fillingLevel") == 0.3
+    assert await village.values(BIN, "fillingLevel") == [0.1, 0.2, 0.3]
+
+
+async def test_health_is_written_once_a_minute_at_most(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    await village.fleet.take(CALLER, [uplink(n, n, at=NOON + n * SECOND) for n in range(1, 100)])
+    assert len(await village.values(BIN, "fillingLevel")) == 99
+    assert len(await village.values(DEVICE, "batteryLevel")) == 2
+
+
+async def test_the_same_frame_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    over_another_gateway = uplink(1, 40, at=NOON + 600 * SECOND + 3000)
+    results = await village.fleet.take(CALLER, [uplink(1, 40), uplink(1, 40)])
+    results += await village.fleet.take(CALLER, [uplink(1, 40), over_another_gateway])
+    duplicate = RefusalReason.DUPLICATE
+    assert reasons(results) == [None, duplicate, duplicate, duplicate]
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+    assert village.fleet.list_refusals(CALLER) == []
+
+
+@pytest.mark.parametrize("again", [uplink(1, 50, at=NOON + 2 * HOUR), uplink(1, 50, session="00189441")])
+async def test_a_device_that_starts_to_count_again_is_heard(village: Village, again: Uplink) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    await village.fleet.take(CALLER, [uplink(1, 40, at=NOON), uplink(2, 45, at=NOON + SECOND)])
+    assert await village.fleet.take(CALLER, [again]) == [None]
+
+
+async def test_a_frame_sent_again_over_a_restart_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    await village.fleet.take(CALLER, [uplink(1, 40)])
+    assert reasons(await village.reopened().take(CALLER, [uplink(1, 40)])) == [RefusalReason.DUPLICATE]
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (uplink(1, 40, f_port=2), RefusalReason.CODEC_REPORTED_ERRORS),
+        (uplink(1, 255), RefusalReason.MAPPING_FAILED),
+        (uplink(1, 254), RefusalReason.NOTHING_MAPPED),
+        (uplink(1, 40, dev_eui="70b3d5499e0000ff"), RefusalReason.UNKNOWN_DEVICE),
+        (uplink(1, 40, payload=b""), RefusalReason.NO_PAYLOAD),
+    ],
+)
+async def test_a_frame_that_cannot_be_stored_is_counted_by_its_reason(
+    village: Village, frame: Uplink, expected: RefusalReason
+) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("parvis_uplinks_refused_total", {"reason": expected.value}) or 0
+
+    await village.fleet.register(CALLER, [RECORD])
+    before = count()
+    results = await village.fleet.take(CALLER, [uplink(5, 40), frame])
+    assert reasons(results) == [None, expected]
+    assert count() == before + 1
+    kept = [(one.reason, one.uplink) for one in village.fleet.list_refusals(CALLER)]
+    assert kept == ([] if expected is RefusalReason.NO_PAYLOAD else [(expected, frame)])
+
+
+async def test_what_an_overloaded_store_did_not_take_is_taken_when_it_comes_again(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+
+    async def too_busy(_caller: Caller, _changes: Sequence[Change]) -> list[Outcome]:
+        raise Overloaded("the queue is full")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(village.broker, "write", too_busy)
+        with pytest.raises(Overloaded):
+            await village.fleet.take(CALLER, [uplink(1, 40)])
+    assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]
+    assert await village.value(DEVICE, "batteryLevel") == 0.8
+
+
+async def test_a_reader_stores_nothing(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    with pytest.raises(Forbidden):
+        await village.fleet.take(Caller("default", "key:reader", Right.READ), [uplink(1, 40)])
+
+
+async def test_frames_of_a_device_nobody_knows_are_replayed_once_it_is_claimed(village: Village) -> None:
+    results = await village.fleet.take(CALLER, [uplink(1, 40), uplink(2, 50)])
+    assert reasons(results) == [RefusalReason.UNKNOWN_DEVICE] * 2
+    assert len(village.fleet.list_refusals(CALLER)) == 2
+    await village.fleet.register(CALLER, [RECORD])
+    assert await village.values(BIN, "fillingLevel") == [0.4, 0.5]
+    assert village.fleet.list_refusals(CALLER) == []
+
+
+async def test_a_device_written_through_the_broker_is_known_and_its_frames_are_replayed(village: Village) -> None:
+    expand = village.broker.contexts.default.expand
+    await village.fleet.take(CALLER, [uplink(1, 40)])
+    following = asyncio.create_task(village.fleet.follow())
+    await asyncio.sleep(0)
+    other = village.reopened()
+    await other.registry.register(CALLER, [RECORD])
+    await eventually(lambda: village.fleet.list_refusals(CALLER) == [])
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    await eventually(lambda: village.fleet.registry.find("default", EUI) is None)
+    following.cancel()
+    assert expand("Device") not in await village.broker.count_types(CALLER)
+
+
+async def test_retrying_stores_what_can_be_stored_now_and_keeps_the_rest(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    await village.fleet.take(CALLER, [uplink(1, 40, f_port=2), uplink(2, 255)])
+    newest, oldest = village.fleet.list_refusals(CALLER)
+    profile = village.data_dir / "profiles/bin-sensor/codec.js"
+    profile.write_text(profile.read_text().replace("input.fPort !== 1", "false"))
+    reopened = village.reopened()
+    results = await reopened.retry(CALLER, [newest.id, oldest.id, 12345])
+    assert reasons(list(results.values())) == [RefusalReason.MAPPING_FAILED, None]
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+    assert [one.id for one in reopened.list_refusals(CALLER)] == [newest.id]
