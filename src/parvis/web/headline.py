@@ -124,9 +124,7 @@ def is_stale(headline: Headline, observed_at: Instant | None, now: Instant) -> b
     return now - observed_at > headline.stale_after
 
 
-def state_of(
-    headline: Headline, value: Any, observed_at: Instant | None, now: Instant, alarmed: bool = False
-) -> State:
+def state_of(headline: Headline, value: Any, observed_at: Instant | None, now: Instant, alarmed: bool = False) -> State:
     """An alarm stays one when it grows old; what is only worth a warning is stale first."""
     judged = State.BAD if alarmed else judge(headline, value)
     if value is None and not alarmed:

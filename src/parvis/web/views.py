@@ -80,6 +80,14 @@ class EntityReader:
         name, profile = profile_of(tuple(self.compact(iri) for iri in types))
         return name, profile.domain, (DEVICE,) if name == DEVICE_TYPE else profile.headlines
 
+    def judged_by(self, types: tuple[str, ...]) -> tuple[str, ...]:
+        """The attributes (expanded) that a change must bring to judge the state by it alone; none: read the entity."""
+        _, _, headlines = self._profile(types)
+        if not headlines:
+            return ()
+        needed = (headlines[0].attribute, headlines[0].alarm)
+        return tuple(self.expand(name) for name in needed if name is not None)
+
     def find_headline(
         self, headlines: tuple[Headline, ...], instances: dict[str, Instance]
     ) -> tuple[Headline | None, Instance | None]:

@@ -1,0 +1,94 @@
+"""The pages and the typed API as one ASGI application. The NGSI-LD API stands beside it, in front of it the door."""
+
+from urllib.parse import urlencode
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from parvis.bootstrap import Platform
+from parvis.kernel.errors import Forbidden, ParvisError, Unauthenticated
+from parvis.kernel.identity import ANONYMOUS
+from parvis.kernel.logs import request_id
+from parvis.kernel.time import Clock, system_clock
+from parvis.web import basemap
+from parvis.web.api import create_api
+from parvis.web.assets import Assets
+from parvis.web.console import devices, entity, overview, refusals, session
+from parvis.web.console import map as map_pages
+from parvis.web.live import Live
+from parvis.web.pages import Pages, caller_of
+from parvis.web.portal import home
+from parvis.web.site import Site, site_of
+from parvis.web.views import EntityReader
+
+SEE_OTHER = 303
+COMPRESS_FROM_BYTES = 700
+COMPRESSION_LEVEL = 6
+PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found"}
+
+
+def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
+    site = _site(platform, clock)
+    app = Starlette(
+        routes=[
+            *home.ROUTES,
+            *overview.ROUTES,
+            *map_pages.ROUTES,
+            *entity.ROUTES,
+            *devices.ROUTES,
+            *refusals.ROUTES,
+            *session.ROUTES,
+            *basemap.ROUTES,
+            Route("/static/{digest}/{path:path}", site.assets.serve),
+            Mount("/api", create_api(site)),
+        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)],
+        exception_handlers={ParvisError: _refused, HTTPException: _http_refused, Exception: _failed},
+    )
+    app.state.site = site
+    app.state.snapshot = home.Snapshot()
+    return app
+
+
+def _site(platform: Platform, clock: Clock) -> Site:
+    assets = Assets()
+    return Site(
+        platform=platform,
+        assets=assets,
+        pages=Pages(platform.settings, assets, clock),
+        reader=EntityReader(platform.broker.contexts.default),
+        live=Live(platform.broker, platform.stopping),
+        clock=clock,
+    )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Who is not known yet and asks for a page is asked to sign in; data requests get their status alone."""
+    assert isinstance(error, ParvisError)
+    unknown = caller_of(request).subject == ANONYMOUS
+    if unknown and isinstance(error, Unauthenticated | Forbidden) and request.method == "GET":
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse("/console/sign-in?" + urlencode({"next": here}), SEE_OTHER)
+    return problem_page(request, error.status, error.detail)
+
+
+async def _http_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_page(request, error.status_code, "")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The page says that it failed; the door in front has the request's id and writes the log."""
+    return problem_page(request, 500, "")
+
+
+def problem_page(request: Request, status: int, detail: str) -> Response:
+    site = site_of(request)
+    data = {"kind": PROBLEM_PAGES.get(status, "failed"), "detail": detail, "request_id": request_id.get()}
+    return site.pages.render(request, "console/pages/problem.html", status=status, **data)

@@ -1,0 +1,64 @@
+"""What an open page is told of a change: only what it shows, in its language."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from parvis.broker.model.change import EventKind
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.web.live import Listener, Pending
+from parvis.web.site import Site
+from parvis.web.views import ObjectView, seen_at
+from parvis.web.wording import Wording
+
+
+class ChangeRenderer:
+    """`detailed`: every attribute that changed, for the entity's own page."""
+
+    def __init__(self, site: Site, listener: Listener, words: Wording, detailed: bool) -> None:
+        self._site = site
+        self._caller = listener.caller
+        self._words = words
+        self._detailed = detailed
+
+    async def render(self, news: Sequence[Pending]) -> list[dict[str, Any]]:
+        return [await self._render(one) for one in news]
+
+    async def _render(self, news: Pending) -> dict[str, Any]:
+        if news.kind is EventKind.DELETED:
+            return {"id": news.entity_id, "gone": True}
+        entity = await self._entity(news)
+        if entity is None:
+            return {"id": news.entity_id, "gone": True}
+        view = self._site.reader.view(entity, self._site.now)
+        change = self._headline(view) | {"created": news.kind is EventKind.CREATED}
+        if self._detailed:
+            change["attributes"] = [self._attribute(one) for one in news.instances.values()]
+        return change
+
+    async def _entity(self, news: Pending) -> Entity | None:
+        """What the change itself tells, where that suffices to judge the state; else the stored entity."""
+        if news.kind is EventKind.CREATED or self._suffices(news):
+            return Entity(news.entity_id, news.types, tuple(news.instances.values()))
+        return await self._site.platform.broker.find(self._caller, news.entity_id)
+
+    def _suffices(self, news: Pending) -> bool:
+        needed = self._site.reader.judged_by(news.types)
+        return bool(needed) and all((name, "") in news.instances for name in needed)
+
+    def _headline(self, view: ObjectView) -> dict[str, Any]:
+        """The place only where the change tells one: most say nothing of it."""
+        told = {
+            "id": view.id,
+            "value": view.value_text(self._words),
+            "number": view.value if isinstance(view.value, int | float) else None,
+            "state": view.state.word,
+            "rank": int(view.state),
+            "at": None if view.observed_at is None else view.observed_at // 1000,
+        }
+        return told if view.position is None else told | {"position": view.position}
+
+    def _attribute(self, instance: Instance) -> dict[str, Any]:
+        name = self._site.reader.compact(instance.name)
+        is_value = instance.kind is Kind.PROPERTY
+        text = self._words.quantity(instance.value, instance.unit_code, name) if is_value else ""
+        return {"name": name, "dataset": instance.dataset, "text": text, "at": seen_at(instance) // 1000}

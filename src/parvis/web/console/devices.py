@@ -1,0 +1,166 @@
+"""The devices that measure: when each was last heard, its battery, its profile."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from parvis.broker.model.entity import Entity
+from parvis.broker.query.tree import EntityQuery, TypeIs
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import HOUR, Instant, format_instant
+from parvis.web.filters import LONGEST_SEARCH
+from parvis.web.headline import DEVICE, State, judge
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+from parvis.web.views import DEVICE_TYPE, one_text, seen_at, short_id
+
+ROWS_A_PAGE = 50
+MOST_DEVICES = 20_000
+SILENT_AFTER = 3 * HOUR
+LAST_SEEN = ("dateLastValueReported", "dateObserved")
+PROFILE = ("deviceProfile", "category")
+ASSET = "controlledAsset"
+BATTERY = "batteryLevel"
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """`battery` between 0 and 1; `last_seen` None: never heard."""
+
+    id: str
+    name: str
+    profile: str
+    asset: str
+    battery: float | None
+    last_seen: Instant | None
+    state: State
+
+    @property
+    def href(self) -> str:
+        return f"/console/entities/{quote(self.id, safe=':')}"
+
+    @property
+    def asset_href(self) -> str:
+        return f"/console/entities/{quote(self.asset, safe=':')}" if self.asset else ""
+
+
+async def devices_page(request: Request) -> Response:
+    site = site_of(request)
+    search, state = _chosen(request)
+    everything = await list_devices(site, caller_of(request))
+    found = [device for device in everything if _admits(device, search, state)]
+    page = max(1, _integer(request.query_params.get("page", "")))
+    counts = {one: sum(device.state is one for device in everything) for one in State}
+    return site.pages.render(
+        request,
+        "console/pages/devices.html",
+        devices=found[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE],
+        total=len(everything),
+        found=len(found),
+        page=page,
+        pages=max(1, -(-len(found) // ROWS_A_PAGE)),
+        search=search,
+        chosen_state=state,
+        counts=[(one, counts[one]) for one in sorted(State, reverse=True)],
+    )
+
+
+async def devices_csv(request: Request) -> Response:
+    search, state = _chosen(request)
+    devices = await list_devices(site_of(request), caller_of(request))
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(("id", "name", "profile", "controlledAsset", "batteryLevel", "lastSeen", "state"))
+    table.writerows(_csv_row(device) for device in devices if _admits(device, search, state))
+    headers = {"content-disposition": 'attachment; filename="devices.csv"', "cache-control": "no-store"}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv_row(device: DeviceView) -> Sequence[object]:
+    seen = "" if device.last_seen is None else format_instant(device.last_seen)
+    return (device.id, device.name, device.profile, device.asset, device.battery, seen, device.state.word)
+
+
+async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
+    """Most urgent first."""
+    types = TypeIs(site.reader.expand(DEVICE_TYPE))
+    devices: list[DeviceView] = []
+    while len(devices) < MOST_DEVICES:
+        query = EntityQuery(types=types, limit=_PAGE, offset=len(devices))
+        entities = (await site.platform.broker.query(caller, query)).entities
+        devices += [device_view(site, entity) for entity in entities]
+        if len(entities) < _PAGE:
+            break
+    return sorted(devices, key=lambda device: (-device.state, device.name))
+
+
+def device_view(site: Site, entity: Entity) -> DeviceView:
+    last_seen = last_seen_of(site, entity)
+    battery = _number(site, entity, BATTERY)
+    return DeviceView(
+        id=entity.id,
+        name=_text(site, entity, ("name",)) or short_id(entity.id),
+        profile=_text(site, entity, PROFILE),
+        asset=_text(site, entity, (ASSET,)),
+        battery=battery,
+        last_seen=last_seen,
+        state=device_state(battery, last_seen, site.now),
+    )
+
+
+def device_state(battery: float | None, last_seen: Instant | None, now: Instant) -> State:
+    charge = State.GOOD if battery is None else judge(DEVICE, battery)
+    if last_seen is None or now - last_seen > SILENT_AFTER:
+        return max(charge, State.STALE)
+    return charge
+
+
+def last_seen_of(site: Site, entity: Entity) -> Instant | None:
+    """When the newest of its values was observed."""
+    observed = [one.observed_at for one in entity.instances if one.observed_at is not None]
+    for term in LAST_SEEN:
+        one = entity.find(site.reader.expand(term))
+        if one is not None:
+            observed.append(seen_at(one))
+    return max(observed, default=None)
+
+
+def _text(site: Site, entity: Entity, terms: Iterable[str]) -> str:
+    for term in terms:
+        one = entity.find(site.reader.expand(term))
+        if one is not None:
+            value = one.value[0] if isinstance(one.value, list) and one.value else one.value
+            return one_text(value)
+    return ""
+
+
+def _number(site: Site, entity: Entity, term: str) -> float | None:
+    one = entity.find(site.reader.expand(term))
+    return one.value if one is not None and isinstance(one.value, int | float) else None
+
+
+def _chosen(request: Request) -> tuple[str, str]:
+    search = request.query_params.get("search", "").strip()[:LONGEST_SEARCH]
+    state = request.query_params.get("state", "")
+    return search, state if state in [one.word for one in State] else ""
+
+
+def _admits(device: DeviceView, search: str, state: str) -> bool:
+    if state and device.state.word != state:
+        return False
+    wanted = search.casefold()
+    return any(wanted in text.casefold() for text in (device.id, device.name, device.profile, device.asset))
+
+
+def _integer(text: str) -> int:
+    return int(text) if text.isdigit() else 1
+
+
+ROUTES = [Route("/console/devices", devices_page), Route("/console/devices.csv", devices_csv)]

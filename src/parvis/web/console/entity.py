@@ -1,0 +1,245 @@
+"""Everything about one entity: its state in a sentence, the chart that matters, attributes, relations, place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
+from parvis.kernel.errors import BadRequestData
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import HOUR, MINUTE, Instant, parse_instant
+from parvis.web.console.series import RANGES, Series, Span, csv_lines, read_series
+from parvis.web.headline import Headline, State
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+from parvis.web.units import SHARES_OF_ONE
+from parvis.web.views import ObjectView, one_text, seen_at, short_id
+from parvis.web.wording import Wording
+
+DEFAULT_RANGE = "24h"
+MOST_RELATED = 20
+RELATION_TO_ASSET = "controlledAsset"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRow:
+    """`href` is set for relations; `text` replaces number and unit where the value is no quantity."""
+
+    term: str
+    label: str
+    dataset: str
+    number: str
+    unit: str
+    at: Instant
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    href: str
+    name: str
+    how: str
+
+
+async def entity_page(request: Request) -> Response:
+    site, caller = site_of(request), caller_of(request)
+    t = site.pages.words(request)
+    seq = await site.platform.broker.outbox.newest()
+    entity = await site.platform.broker.get(caller, request.path_params["id"])
+    view = site.reader.view(entity, site.now)
+    rows = list(attribute_rows(site, entity, t))
+    charted = chartable(site, entity, view)
+    return site.pages.render(
+        request,
+        "console/pages/entity.html",
+        view=view,
+        seq=seq,
+        sentence=state_sentence(view, t, site.now),
+        charted=[(term, t.attribute_name(term)) for term in charted],
+        attribute=charted[0] if charted else "",
+        range=DEFAULT_RANGE,
+        ranges=list(RANGES),
+        rows=[row for row in rows if not row.href],
+        relations=[*(_as_related(row) for row in rows if row.href), *await list_referring(site, caller, entity.id, t)],
+        href=f"/console/entities/{quote(entity.id, safe=':')}",
+        raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
+    )
+
+
+def state_sentence(view: ObjectView, t: Wording, now: Instant) -> str:
+    """ "Fill level 62 %, measured 12 min ago. In order." """
+    if view.headline is None:
+        return t("entity.no_measure")
+    if view.observed_at is None:
+        return t("entity.never_measured", attribute=t.attribute_name(view.headline.attribute))
+    measured = t(
+        "entity.measured",
+        attribute=t.attribute_name(view.headline.attribute),
+        value=view.value_text(t),
+        age=t.age(view.observed_at, now),
+    )
+    return f"{measured} {_judgement(view, view.headline, t)}".strip()
+
+
+def _judgement(view: ObjectView, headline: Headline, t: Wording) -> str:
+    if view.alarmed:
+        return t(f"entity.alarm_{headline.alarm}")
+    if view.state is State.STALE:
+        return t("entity.stale", period=spell_period(headline.period or HOUR, t))
+    threshold = {State.BAD: headline.bad, State.WARN: headline.warn}.get(view.state)
+    if threshold is None:
+        return t("entity.good") if headline.warn is not None else ""
+    limit = t.quantity(threshold, view.unit_code, headline.attribute)
+    return t("entity.below" if headline.low_is_bad else f"entity.above_{view.state.word}", limit=limit)
+
+
+def spell_period(period: Instant, t: Wording) -> str:
+    if period < HOUR:
+        return t("period.minutes", n=period // MINUTE)
+    return t("period.hours", n=period // HOUR)
+
+
+def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
+    """Terms of the attributes with a history worth drawing, the headline first."""
+    terms = [
+        site.reader.compact(one.name)
+        for one in entity.instances
+        if one.kind is Kind.PROPERTY and one.observed_at is not None and isinstance(one.value, int | float | str)
+    ]
+    first = "" if view.headline is None else view.headline.attribute
+    return sorted(dict.fromkeys(terms), key=lambda term: (term != first, term))
+
+
+def attribute_rows(site: Site, entity: Entity, t: Wording) -> Iterable[AttributeRow]:
+    for one in entity.instances:
+        term = site.reader.compact(one.name)
+        label = t.attribute_name(term)
+        if one.kind is Kind.RELATIONSHIP:
+            yield from _relations(one, term, label)
+        else:
+            number, unit = _value(one, term, t)
+            yield AttributeRow(term, label, short_id(one.dataset), number, unit, seen_at(one))
+
+
+def _relations(one: Instance, term: str, label: str) -> Iterable[AttributeRow]:
+    targets = one.value if isinstance(one.value, list) else [one.value]
+    for target in targets:
+        href = f"/console/entities/{quote(str(target), safe=':')}"
+        yield AttributeRow(term, label, one.dataset, short_id(str(target)), "", seen_at(one), href)
+
+
+def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:
+    if one.kind is Kind.GEO_PROPERTY:
+        return (_place(one.value), "")
+    if isinstance(one.value, dict):
+        return (", ".join(one_text(part) for part in one.value.values()), "")
+    if isinstance(one.value, list):
+        return (", ".join(str(part) for part in one.value), "")
+    return t.split_quantity(one.value, one.unit_code, term)
+
+
+def _place(geometry: dict[str, Any]) -> str:
+    if geometry.get("type") == "Point":
+        longitude, latitude = geometry["coordinates"][:2]
+        return f"{latitude:.5f}, {longitude:.5f}"
+    return str(geometry.get("type", ""))
+
+
+def _as_related(row: AttributeRow) -> Related:
+    return Related(row.href, row.number, row.label)
+
+
+async def list_referring(site: Site, caller: Caller, entity_id: str, t: Wording) -> list[Related]:
+    """The devices that feed this entity."""
+    condition = Compare(Path(site.reader.expand(RELATION_TO_ASSET)), Operator.EQUAL, entity_id)
+    page = await site.platform.broker.query(caller, EntityQuery(q=condition, limit=MOST_RELATED))
+    views = [site.reader.view(entity, site.now) for entity in page.entities]
+    return [
+        Related(f"/console/entities/{quote(view.id, safe=':')}", view.name, t.type_name(view.type, 1)) for view in views
+    ]
+
+
+async def series(request: Request) -> Response:
+    """Columns for the chart, with the lines to draw and the words to say."""
+    site, caller, t = site_of(request), caller_of(request), site_of(request).pages.words(request)
+    entity = await site.platform.broker.get(caller, request.path_params["id"])
+    term, span = request.query_params.get("attr", ""), chosen_span(request, site.now)
+    attribute = site.reader.expand(term)
+    dataset = request.query_params.get("dataset", "")
+    columns = await read_series(site.platform.broker, caller, entity.id, attribute, dataset, span)
+    shown = entity.find(attribute, dataset)
+    return Response(
+        msgspec.json.encode(_chart(columns, term, shown, site.reader.view(entity, site.now), span, t)),
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+    )
+
+
+def _chart(
+    columns: Series, term: str, shown: Instance | None, view: ObjectView, span: Span, t: Wording
+) -> dict[str, Any]:
+    scale = 100.0 if term in SHARES_OF_ONE else 1.0
+    lines = view.headline if view.headline is not None and view.headline.attribute == term else Headline(term)
+    _, unit = t.split_quantity(1.0, "" if shown is None else shown.unit_code, term)
+    return {
+        "t": columns.times,
+        "v": _scaled(columns.values, scale),
+        "low": _scaled(columns.lows, scale),
+        "high": _scaled(columns.highs, scale),
+        "from": span.start / 1e6,
+        "to": span.end / 1e6,
+        "label": t.attribute_name(term),
+        "unit": unit,
+        "share": term in SHARES_OF_ONE,
+        "warn": None if lines.warn is None else lines.warn * scale,
+        "bad": None if lines.bad is None else lines.bad * scale,
+        "categories": [t.find(f"value.{word}") or word for word in columns.categories],
+        "note": t("chart.averaged", period=spell_period(columns.bucket, t)) if columns.bucket else t("chart.measured"),
+    }
+
+
+def _scaled(values: list[float | None], scale: float) -> list[float | None]:
+    return [None if value is None else round(value * scale, 6) for value in values]
+
+
+def chosen_span(request: Request, now: Instant) -> Span:
+    """`range` back from now, or `from` and `to` as ISO 8601.
+
+    Raises:
+        BadRequestData: the times are none.
+    """
+    query = request.query_params
+    try:
+        end = parse_instant(query["to"]) if "to" in query else now
+        if "from" in query:
+            return Span(parse_instant(query["from"]), end)
+    except ValueError as error:
+        raise BadRequestData(f"from and to must be date-times: {error}") from error
+    return Span(end - RANGES.get(query.get("range", ""), RANGES[DEFAULT_RANGE]), end)
+
+
+async def history_csv(request: Request) -> Response:
+    site, caller = site_of(request), caller_of(request)
+    entity = await site.platform.broker.get(caller, request.path_params["id"])
+    term = request.query_params.get("attr", "")
+    if not term:
+        raise BadRequestData("Say which attribute: ?attr=fillingLevel")
+    span = chosen_span(request, site.now)
+    lines = csv_lines(site.platform.broker, caller, entity.id, site.reader.expand(term), term, span)
+    name = f"{short_id(entity.id)}-{term}.csv".encode("ascii", "ignore").decode().replace('"', "")
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+ROUTES = [
+    Route("/console/entities/{id}/history.csv", history_csv),
+    Route("/console/entities/{id}/series.json", series),
+    Route("/console/entities/{id}", entity_page),
+]

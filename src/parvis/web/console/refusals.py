@@ -1,0 +1,104 @@
+"""Frames that were refused: why, what to do, and trying them again."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from parvis.fleet.refusals import Refusal, RefusalReason
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.identity import Caller, Right
+from parvis.kernel.time import Instant
+from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+
+ROWS = 100
+SEE_OTHER = 303
+BYTES_SHOWN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalView:
+    id: int
+    reason: str
+    detail: str
+    at: Instant
+    device: str
+    port: int | None
+    payload_hex: str
+    cut: bool
+    can_retry: bool
+
+
+async def refusals_page(request: Request) -> Response:
+    """The caller must hold READ: frames come from devices that are no one's public matter."""
+    site, caller = site_of(request), caller_of(request)
+    kept = list_refusals(site, caller)
+    reason = _reason(request.query_params.get("reason", ""))
+    shown = [refusal for refusal in kept if reason is None or refusal.reason is reason]
+    return site.pages.render(
+        request,
+        "console/pages/refusals.html",
+        counts=Counter(refusal.reason.value for refusal in kept).most_common(),
+        reason="" if reason is None else reason.value,
+        refusals=[view_of(refusal) for refusal in shown[:ROWS]],
+        total=len(kept),
+        more=max(0, len(shown) - ROWS),
+        outcome=_outcome(request),
+    )
+
+
+async def retry(request: Request) -> Response:
+    """One frame, or all of a reason."""
+    site, caller = site_of(request), caller_of(request)
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    if not caller.may(Right.WRITE):
+        raise Forbidden("Trying frames again writes: it needs the right to write.")
+    chosen, reason = str(form.get("id", "")), _reason(str(form.get("reason", "")))
+    kept = list_refusals(site, caller)
+    ids = [one.id for one in kept if (str(one.id) == chosen if chosen else reason is None or one.reason is reason)]
+    results = await site.platform.fleet.retry(caller, ids)
+    stored = sum(refused is None for refused in results.values())
+    return RedirectResponse(f"/console/refusals?stored={stored}&tried={len(results)}", SEE_OTHER)
+
+
+def list_refusals(site: Site, caller: Caller) -> Sequence[Refusal]:
+    if not caller.may(Right.READ):
+        raise Forbidden("Refused frames can be read by people who are signed in.")
+    return site.platform.fleet.list_refusals(caller)
+
+
+def view_of(refusal: Refusal) -> RefusalView:
+    uplink = refusal.uplink
+    payload = refusal.payload if uplink is None else uplink.payload
+    return RefusalView(
+        id=refusal.id,
+        reason=refusal.reason.value,
+        detail=refusal.detail,
+        at=refusal.at,
+        device=refusal.topic if uplink is None else uplink.dev_eui,
+        port=None if uplink is None else uplink.f_port,
+        payload_hex=payload[:BYTES_SHOWN].hex(" "),
+        cut=len(payload) > BYTES_SHOWN,
+        can_retry=uplink is not None,
+    )
+
+
+def _reason(text: str) -> RefusalReason | None:
+    return RefusalReason(text) if text in {reason.value for reason in RefusalReason} else None
+
+
+def _outcome(request: Request) -> tuple[int, int] | None:
+    stored, tried = request.query_params.get("stored", ""), request.query_params.get("tried", "")
+    return (int(stored), int(tried)) if stored.isdigit() and tried.isdigit() else None
+
+
+ROUTES = [
+    Route("/console/refusals", refusals_page, methods=["GET"]),
+    Route("/console/refusals/retry", retry, methods=["POST"]),
+]

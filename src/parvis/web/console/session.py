@@ -1,0 +1,90 @@
+"""Signing in and out, and the page behind the one-time link of the first start."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from parvis.access.model import TooManyAttempts
+from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
+from parvis.web.auth import FORM_FIELD, check_form, client_address, drop_session, keep_session, session_token
+from parvis.web.site import site_of
+
+HOME = "/console"
+SEE_OTHER = 303
+
+
+async def sign_in_page(request: Request) -> Response:
+    return _page(request, wanted=_wanted(request.query_params.get("next", "")))
+
+
+async def sign_in(request: Request) -> Response:
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
+    accounts = site_of(request).platform.access.accounts
+    try:
+        signed_in = await accounts.sign_in(name, password, client_address(request), session_token(request))
+    except TooManyAttempts as refusal:
+        return _page(request, wanted=_wanted(wanted), name=name, problem="too_many", status=refusal.status)
+    except (Unauthenticated, BadRequestData) as refusal:
+        return _page(request, wanted=_wanted(wanted), name=name, problem="wrong", status=refusal.status)
+    response = RedirectResponse(_wanted(wanted), SEE_OTHER)
+    keep_session(request, response, signed_in)
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    site_of(request).platform.access.accounts.sign_out(session_token(request))
+    response = RedirectResponse("/", SEE_OTHER)
+    drop_session(request, response)
+    return response
+
+
+async def welcome(request: Request) -> Response:
+    """Where the one-time link of the first start leads: choose a name and a password."""
+    token = request.query_params.get("token", "")
+    if not site_of(request).platform.access.accounts.is_link_open(token):
+        raise Forbidden("This link has been used or is too old.")
+    return site_of(request).pages.render(request, "console/pages/welcome.html", token=token, name="", problem="")
+
+
+async def make_first_account(request: Request) -> Response:
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    token, name, password = (str(form.get(field, "")) for field in ("token", "name", "password"))
+    accounts = site_of(request).platform.access.accounts
+    try:
+        signed_in = await accounts.redeem_link(token, name, password, client_address(request))
+    except (BadRequestData, AlreadyExists) as refusal:
+        data = {"token": token, "name": name, "problem": refusal.detail}
+        return site_of(request).pages.render(request, "console/pages/welcome.html", status=refusal.status, **data)
+    response = RedirectResponse(HOME, SEE_OTHER)
+    keep_session(request, response, signed_in)
+    return response
+
+
+def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:
+    data = {"wanted": wanted, "name": name, "problem": problem}
+    return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
+
+
+def _wanted(address: str) -> str:
+    """A path of this site; anything else is the console."""
+    parts = urlsplit(address)
+    is_ours = (
+        address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    )
+    return address if is_ours else HOME
+
+
+ROUTES = [
+    Route("/console/sign-in", sign_in_page, methods=["GET"]),
+    Route("/console/sign-in", sign_in, methods=["POST"]),
+    Route("/console/sign-out", sign_out, methods=["POST"]),
+    Route("/welcome", welcome, methods=["GET"]),
+    Route("/welcome", make_first_account, methods=["POST"]),
+]

@@ -1,0 +1,215 @@
+"""Changes as they happen, for open pages: one outbox reader for all of them, server-sent events for each.
+
+What a page has not yet been told is kept once per entity, the newest value of each attribute; a page too far behind
+is told to start anew. No reader runs while no page listens.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.model.change import Event, EventKind
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.kernel.identity import Caller
+
+MOST_PENDING = 5_000
+FLUSH_AT_MOST = 500
+FLUSH_EVERY_S = 0.5
+HEARTBEAT_S = 15.0
+STREAM_ENDS_AFTER_S = 900.0
+"""A page then comes back by itself, and its rights are looked at anew."""
+CATCH_UP_AT_MOST = 5_000
+_READ_AT_ONCE = 1_000
+_RETRY_AFTER_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Pending(msgspec.Struct):
+    """All that happened to an entity since a page was last told."""
+
+    entity_id: str
+    types: tuple[Iri, ...]
+    kind: EventKind
+    first_seq: int
+    at: int
+    instances: dict[AttributeKey, Instance]
+
+    def add(self, event: Event) -> None:
+        if event.kind is not EventKind.UPDATED:
+            self.kind = event.kind
+        if event.kind is EventKind.DELETED:
+            self.instances.clear()
+        self.types = event.types
+        self.at = event.at
+        for key in event.removed:
+            self.instances.pop(key, None)
+        self.instances.update((one.key, one) for one in event.instances)
+
+
+Renderer = Callable[[list[Pending]], Awaitable[Any]]
+"""Makes what a page is told, ready for JSON."""
+
+
+class Listener:
+    """One open page: `types` or `entity_id` say what it wants to hear of."""
+
+    def __init__(self, caller: Caller, types: frozenset[Iri], entity_id: str | None = None) -> None:
+        self.caller = caller
+        self.told_up_to = 0
+        self.must_reset = False
+        self.woken = asyncio.Event()
+        self._types = types
+        self._entity_id = entity_id
+        self._pending: dict[str, Pending] = {}
+
+    def wants(self, event: Event) -> bool:
+        if event.tenant != self.caller.tenant:
+            return False
+        if self._entity_id is not None:
+            return event.entity_id == self._entity_id
+        return not self._types.isdisjoint(event.types)
+
+    def hear(self, event: Event) -> None:
+        known = self._pending.get(event.entity_id)
+        if known is not None:
+            known.add(event)
+        elif len(self._pending) >= MOST_PENDING:
+            self.reset()
+        else:
+            fresh = Pending(event.entity_id, event.types, event.kind, event.seq, event.at, {})
+            fresh.add(event)
+            self._pending[event.entity_id] = fresh
+        self.woken.set()
+
+    def reset(self) -> None:
+        self._pending.clear()
+        self.must_reset = True
+        self.woken.set()
+
+    def take(self) -> list[Pending]:
+        """The oldest news, as much as goes into one message."""
+        taken = [self._pending.pop(entity_id) for entity_id in list(self._pending)[:FLUSH_AT_MOST]]
+        if not self._pending:
+            self.woken.clear()
+        return taken
+
+    def acknowledged(self, read_up_to: int) -> int:
+        """The number up to which this page has been told everything."""
+        waiting = (one.first_seq for one in self._pending.values())
+        return min(waiting, default=read_up_to + 1) - 1
+
+
+class Live:
+    """Streams end when `stopping` is set, so that the server can stop."""
+
+    def __init__(self, broker: Broker, stopping: asyncio.Event) -> None:
+        self._broker = broker
+        self._stopping = stopping
+        self._open: set[Listener] = set()
+        self._hearing: set[Listener] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._read_up_to = 0
+
+    @property
+    def is_reading(self) -> bool:
+        return bool(self._tasks)
+
+    async def stream(self, listener: Listener, render: Renderer, last_event_id: int | None) -> AsyncIterator[bytes]:
+        """Server-sent events until the page leaves: `changes` (a list), `reset`, and comments that keep the line."""
+        ends_at = monotonic() + STREAM_ENDS_AFTER_S
+        try:
+            await self._join(listener, last_event_id)
+            yield _message("hello", "{}", listener.acknowledged(self._read_up_to))
+            while monotonic() < ends_at and not self._stopping.is_set():
+                async for message in self._next(listener, render):
+                    yield message
+        finally:
+            await self._leave(listener)
+
+    async def _next(self, listener: Listener, render: Renderer) -> AsyncIterator[bytes]:
+        try:
+            await asyncio.wait_for(listener.woken.wait(), HEARTBEAT_S)
+        except TimeoutError:
+            yield b": still here\n\n"
+            return
+        if listener.must_reset:
+            listener.must_reset = False
+            yield _message("reset", "{}", self._read_up_to)
+        elif news := listener.take():
+            body = msgspec.json.encode(await render(news)).decode()
+            yield _message("changes", body, listener.acknowledged(self._read_up_to))
+        await asyncio.sleep(FLUSH_EVERY_S)
+
+    async def _join(self, listener: Listener, last_event_id: int | None) -> None:
+        self._open.add(listener)
+        if not self._tasks:
+            newest = await self._broker.outbox.newest()
+            self._start(newest)
+        if last_event_id is not None:
+            await self._catch_up(listener, last_event_id)
+        self._hearing.add(listener)
+
+    def _start(self, newest: int) -> None:
+        """Unless another page, joining at the same time, was first."""
+        if not self._tasks:
+            self._read_up_to = newest
+            self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._end())]
+
+    async def _catch_up(self, listener: Listener, after: int) -> None:
+        """Tell what was missed, up to where the reader is by then; start anew where that is too much or forgotten."""
+        if self._read_up_to - after > CATCH_UP_AT_MOST:
+            listener.reset()
+            return
+        while after < self._read_up_to:
+            events = await self._broker.outbox.read(after, _READ_AT_ONCE)
+            if not events or events[0].seq != after + 1:
+                listener.reset()
+                return
+            self._tell((listener,), (event for event in events if event.seq <= self._read_up_to))
+            after = min(events[-1].seq, self._read_up_to)
+
+    async def _leave(self, listener: Listener) -> None:
+        self._open.discard(listener)
+        self._hearing.discard(listener)
+        if self._open:
+            return
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end(self) -> None:
+        await self._stopping.wait()
+        for listener in self._open:
+            listener.woken.set()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                await self._read_once()
+            except Exception:
+                _log.exception("the outbox could not be read for the live pages")
+                await asyncio.sleep(_RETRY_AFTER_S)
+
+    async def _read_once(self) -> None:
+        await self._broker.outbox.wait(self._read_up_to)
+        events = await self._broker.outbox.read(self._read_up_to, _READ_AT_ONCE)
+        if events:
+            self._tell(self._hearing, events)
+            self._read_up_to = events[-1].seq
+
+    def _tell(self, listeners: Iterable[Listener], events: Iterable[Event]) -> None:
+        for event in events:
+            for listener in listeners:
+                if listener.wants(event) and self._broker.may_read(listener.caller, event.types):
+                    listener.hear(event)
+
+
+def _message(event: str, data: str, seq: int) -> bytes:
+    return f"event: {event}\nid: {seq}\ndata: {data}\n\n".encode()

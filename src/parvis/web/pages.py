@@ -1,0 +1,152 @@
+"""Turns a request and data into a page: language, theme, caller, and the frame every page shares."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from parvis.kernel.identity import ANONYMOUS, Caller, Right
+from parvis.kernel.settings import Settings
+from parvis.kernel.time import Clock, format_instant, system_clock
+from parvis.web.assets import COMPONENTS, HERE, Assets
+from parvis.web.auth import keep_form_cookie, token_for_form
+from parvis.web.headline import Domain, State
+from parvis.web.i18n import LANGUAGES, catalogue, negotiate
+from parvis.web.markers import ICONS, sprite
+from parvis.web.views import short_id
+from parvis.web.wording import Wording, wording, words_for
+
+LANGUAGE_COOKIE = "parvis_lang"
+THEME_COOKIE = "parvis_theme"
+THEMES = ("light", "dark")
+YEAR_S = 365 * 24 * 3600
+SCRIPT_WORDS = "script."
+MARK = Markup(
+    '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M3 20V9.5L12 4l9 5.5V20"/>'
+    '<path d="M7 20v-6.5a5 5 0 0 1 10 0V20"/><path class="ground" d="M1.5 20h21"/></svg>'
+)
+"""An arch under a roof: a town hall's door."""
+_HEADERS = {"cache-control": "private, no-cache", "vary": "Cookie, Accept-Language"}
+
+
+class Pages:
+    def __init__(self, settings: Settings, assets: Assets, clock: Clock = system_clock) -> None:
+        self.settings = settings
+        self.assets = assets
+        self.clock = clock
+        self._environment = _environment(assets)
+
+    def words(self, request: Request) -> Wording:
+        return wording(self.language(request), self.settings.territory.time_zone)
+
+    def language(self, request: Request) -> str:
+        offered = self.settings.territory.languages
+        for wanted in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+            if wanted in offered:
+                return wanted
+        return negotiate(request.headers.get("accept-language", ""), offered)
+
+    def render(self, request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
+        frame = self._frame(request)
+        form = FormToken(request)
+        content = self._environment.get_template(template).render({**frame, "form_token": form, **data})
+        response = HTMLResponse(content, status, _HEADERS)
+        remember_choices(request, response)
+        form.remember(response)
+        return response
+
+    def _frame(self, request: Request) -> dict[str, Any]:
+        t = self.words(request)
+        caller = caller_of(request)
+        theme = _theme(request)
+        return {
+            "t": t,
+            "now": self.clock(),
+            "lang": t.language,
+            "languages": LANGUAGES,
+            "other_languages": [one for one in self.settings.territory.languages if one != t.language],
+            "theme": theme,
+            "other_theme": "light" if theme == "dark" else "dark",
+            "asset": self.assets.url,
+            "icon": self.assets.icon,
+            "has_libraries": self.assets.has_libraries,
+            "with_query": _with_query(request),
+            "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            "territory": self.settings.territory.name,
+            "time_zone": self.settings.territory.time_zone,
+            "auth_off": not self.settings.access.auth,
+            "caller": caller,
+            "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
+            "may_write": caller.may(Right.WRITE),
+            "script_words": words_for(catalogue(t.language), SCRIPT_WORDS),
+        }
+
+
+class FormToken:
+    """Made only where a page has a form: other pages set no cookie."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._fresh: str | None = None
+
+    def __str__(self) -> str:
+        token, self._fresh = token_for_form(self._request)
+        return token
+
+    def remember(self, response: Response) -> None:
+        if self._fresh is not None:
+            keep_form_cookie(self._request, response, self._fresh)
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
+
+
+def remember_choices(request: Request, response: Response) -> None:
+    """A language or theme chosen by a link stays chosen."""
+    for parameter, cookie, known in (("lang", LANGUAGE_COOKIE, LANGUAGES), ("theme", THEME_COOKIE, THEMES)):
+        if (chosen := request.query_params.get(parameter)) in known and chosen is not None:
+            response.set_cookie(cookie, chosen, max_age=YEAR_S, httponly=True, samesite="lax")
+
+
+def _theme(request: Request) -> str:
+    for wanted in (request.query_params.get("theme"), request.cookies.get(THEME_COOKIE)):
+        if wanted in THEMES:
+            return wanted
+    return ""
+
+
+def _with_query(request: Request) -> Any:
+    """The page's own address with some parameters replaced."""
+
+    def with_query(**changed: Any) -> str:
+        pairs: Mapping[str, Any] = {**request.query_params, **changed}
+        query = urlencode({name: value for name, value in pairs.items() if value not in (None, "")})
+        return f"{request.url.path}?{query}" if query else request.url.path
+
+    return with_query
+
+
+def _environment(assets: Assets) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([COMPONENTS, HERE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["iso"] = format_instant
+    environment.globals["short_id"] = short_id
+    environment.globals["mark"] = lambda: MARK
+    environment.globals["domain_icon"] = lambda domain: ICONS[domain]
+    environment.globals["calm"] = State.GOOD
+    environment.globals["domain_icons"] = [(one.value, ICONS[one]) for one in Domain if one is not Domain.OTHER]
+    environment.globals["marker_sprite"] = Markup("{}").format(
+        sprite({domain: assets.icon_source(icon) for domain, icon in ICONS.items()})
+    )
+    return environment

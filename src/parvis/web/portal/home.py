@@ -1,0 +1,90 @@
+"""The residents' first page: my place, today. It works without scripts; the map comes on demand."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
+from parvis.kernel.identity import Caller, Right
+from parvis.kernel.time import SECOND, Instant
+from parvis.web.pages import YEAR_S, caller_of
+from parvis.web.portal.today import TYPES, Gatherer, Seen
+from parvis.web.site import MOST_OBJECTS, Site, site_of
+
+COMMUNE_COOKIE = "parvis_commune"
+HELD_FOR = 10 * SECOND
+OPEN_DATA = (("WasteContainer", "containers"), ("ParkingSpot", "parking"), ("AirQualityObserved", "air"))
+
+
+class Snapshot:
+    """What residents may see, read at most every ten seconds however many of them look."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, Right], tuple[Instant, list[Seen]]] = {}
+
+    async def read(self, site: Site, caller: Caller) -> list[Seen]:
+        key = (caller.tenant, caller.rights)
+        held = self._held.get(key)
+        if held is not None and site.now - held[0] < HELD_FOR:
+            return held[1]
+        seen = await _read(site, caller)
+        self._held[key] = (site.now, seen)
+        return seen
+
+
+async def _read(site: Site, caller: Caller) -> list[Seen]:
+    if not caller.rights & (Right.READ | Right.READ_PUBLIC):
+        return []
+    types = AnyType(tuple(TypeIs(site.reader.expand(name)) for name in TYPES))
+    page = await site.platform.broker.query(caller, EntityQuery(types=types, limit=MOST_OBJECTS))
+    now = site.now
+    return [Seen(entity, site.reader.view(entity, now)) for entity in page.entities]
+
+
+async def home(request: Request) -> Response:
+    site, caller = site_of(request), caller_of(request)
+    snapshot: Snapshot = request.app.state.snapshot
+    seen = await snapshot.read(site, caller)
+    communes = sorted({one.view.commune for one in seen if one.view.commune})
+    chosen = _chosen(request, communes)
+    t = site.pages.words(request)
+    response = site.pages.render(
+        request,
+        "portal/pages/home.html",
+        commune=chosen,
+        communes=communes,
+        today=Gatherer(site.reader).gather(seen, chosen),
+        date=t.local(site.now).date(),
+        is_empty=not seen,
+        open_data=[(_data_href(name), label) for name, label in OPEN_DATA],
+        centre=list(site.platform.settings.territory.centre),
+        zoom=site.platform.settings.territory.zoom,
+    )
+    if request.query_params.get("commune", "") in communes:
+        response.set_cookie(COMMUNE_COOKIE, chosen.encode().hex(), max_age=YEAR_S, httponly=True, samesite="lax")
+    return response
+
+
+def _data_href(name: str) -> str:
+    return "/ngsi-ld/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": 100})
+
+
+def _chosen(request: Request, communes: list[str]) -> str:
+    """The commune of the address, else the one remembered; "" for the whole territory."""
+    if "commune" in request.query_params:
+        wanted = request.query_params["commune"]
+    else:
+        wanted = _remembered(request.cookies.get(COMMUNE_COOKIE, ""))
+    return wanted if wanted in communes else ""
+
+
+def _remembered(cookie: str) -> str:
+    try:
+        return bytes.fromhex(cookie).decode()
+    except ValueError:
+        return ""
+
+
+ROUTES = [Route("/", home)]

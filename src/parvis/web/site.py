@@ -1,0 +1,48 @@
+"""What every page needs at hand."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from parvis.bootstrap import Platform
+from parvis.broker.query.tree import EntityQuery, TypeSelection
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import Clock, Instant
+from parvis.web.assets import Assets
+from parvis.web.live import Live
+from parvis.web.pages import Pages
+from parvis.web.views import EntityReader, ObjectView
+
+MOST_OBJECTS = 5_000
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    platform: Platform
+    assets: Assets
+    pages: Pages
+    reader: EntityReader
+    live: Live
+    clock: Clock
+
+    async def list_views(self, caller: Caller, types: TypeSelection, most: int = MOST_OBJECTS) -> list[ObjectView]:
+        """Views of the caller's entities of these types, at most `most`."""
+        now = self.clock()
+        views: list[ObjectView] = []
+        while len(views) < most:
+            query = EntityQuery(types=types, limit=_PAGE, offset=len(views))
+            entities = (await self.platform.broker.query(caller, query)).entities
+            views += [self.reader.view(entity, now) for entity in entities]
+            if len(entities) < _PAGE:
+                break
+        return views[:most]
+
+    @property
+    def now(self) -> Instant:
+        return self.clock()
+
+
+def site_of(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site
