@@ -27,9 +27,13 @@ class Broker:
 
     async def write(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
         """An outcome for each change, in order, once all of them are durable."""
+        self.check_writer(caller)
+        return await self._store.write(caller.tenant, changes) if changes else []
+
+    def check_writer(self, caller: Caller) -> None:
+        """Raises Forbidden. `write` asks it too: ask before where reading the request is work."""
         if Right.WRITE not in caller.rights:
             raise Forbidden(f"{caller.subject} may not write in tenant {caller.tenant}")
-        return await self._store.write(caller.tenant, changes) if changes else []
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         everything = _sees_everything(caller)

@@ -52,6 +52,20 @@ async def test_updating_changes_only_what_is_there(api: httpx.AsyncClient) -> No
     assert "temperature" not in entity
 
 
+async def test_updating_to_null_deletes_what_is_there(api: httpx.AsyncClient) -> None:
+    body = {"fillingLevel": "urn:ngsi-ld:null", "temperature": "urn:ngsi-ld:null"}
+    answer = await api.patch(f"/entities/{BIN}/attrs", json=body)
+    assert answer.status_code == 207
+    assert answer.json()["updated"] == ["fillingLevel"]
+    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == ["temperature"]
+    assert "fillingLevel" not in await read(api)
+
+
+async def test_updating_takes_whole_attributes(api: httpx.AsyncClient) -> None:
+    body = {"fillingLevel": {"type": "Property", "unitCode": "P1"}}
+    assert (await api.patch(f"/entities/{BIN}/attrs", json=body)).status_code == 400
+
+
 async def test_a_partial_update_keeps_the_members_it_does_not_name(api: httpx.AsyncClient) -> None:
     answer = await api.patch(LEVEL, json={"value": 0.6, "observedAt": "2026-05-01T09:00:00Z"})
     assert (answer.status_code, answer.content) == (204, b"")

@@ -22,7 +22,8 @@ async def a_quay(api: httpx.AsyncClient) -> None:
         ("DELETE", f"/entities/{BIN}", None),
         ("PATCH", f"/entities/{BIN}/attrs/fillingLevel", {"value": 1}),
         ("POST", "/entityOperations/upsert", [lamp()]),
-        ("POST", "/entityOperations/upsert", ["no entity at all"]),
+        ("POST", "/entityOperations/upsert", "no batch at all"),
+        ("POST", "/temporal/entities", bin_at_the_port()),
     ],
 )
 async def test_only_writers_write(api: httpx.AsyncClient, subject: str, method: str, path: str, body: object) -> None:

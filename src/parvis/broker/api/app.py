@@ -51,6 +51,8 @@ class NgsiLdApi:
         tenant = headers.get(b"ngsild-tenant")
         if tenant is not None:
             await self._check_tenant(tenant.decode("latin-1"), caller)
+        if route.writes:
+            self._broker.check_writer(caller)
         parameters = _parameters(scope["query_string"], route.parameters)
         request = Request(scope, receive, self._broker, caller, headers, args, parameters, self._max_body_bytes)
         response = await route.handler(request)

@@ -1,11 +1,14 @@
 """Attributes of one entity (NGSI-LD 1.9.1, 5.6.2 to 5.6.5, 5.6.19, 6.6 and 6.7)."""
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
 from parvis.broker.api.writing import OVERWRITE_OPTIONS, apply, change_of, patch_reading, update_result
-from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
+from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH
 from parvis.broker.jsonld.names import check_uri
-from parvis.broker.jsonld.parse import parse_attribute, parse_fragment
+from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode
 from parvis.kernel.errors import BadRequestData
 
@@ -18,16 +21,32 @@ async def append_attributes(request: Request) -> Response:
     parsed = parse_fragment(document, entity_id, context, FRAGMENT)
     change = change_of(parsed, Mode.APPEND_NEW if keep else Mode.APPEND)
     outcome = await apply(request, change)
-    return update_result(outcome, change, context, "The attribute exists already.")
+    given = [one.name for one in parsed.instances]
+    return update_result(given, outcome.ignored, context, "The attribute exists already.")
 
 
 async def update_attributes(request: Request) -> Response:
-    """Update attributes (5.6.2)."""
+    """Update attributes (5.6.2). One set to "urn:ngsi-ld:null" is deleted."""
     [entity_id] = request.args
     document, context = await request.document()
-    change = change_of(parse_fragment(document, entity_id, context, FRAGMENT), Mode.UPDATE)
-    outcome = await apply(request, change)
-    return update_result(outcome, change, context, "The entity has no such attribute.")
+    parsed = parse_fragment(document, entity_id, context, PATCH)
+    _check_values(parsed)
+    change = change_of(replace(parsed, removals=()), Mode.UPDATE)
+    deletions = [Change(entity_id, Mode.DELETE_ATTRIBUTE, removals=(one,)) for one in parsed.removals]
+    outcome, *deleted = await request.broker.write(request.caller, [change, *deletions])
+    if outcome.error is not None:
+        raise outcome.error
+    missing = [name for (name, _), one in zip(parsed.removals, deleted, strict=True) if one.error is not None]
+    ignored = tuple(dict.fromkeys([*outcome.ignored, *missing]))
+    given = [one.name for one in parsed.instances] + [name for name, _ in parsed.removals]
+    return update_result(given, ignored, context, "The entity has no such attribute.")
+
+
+def _check_values(parsed: ParsedEntity) -> None:
+    """An update replaces: unlike a partial update, it takes whole attributes."""
+    missing = next((one.name for one in parsed.instances if one.value is UNSET), None)
+    if missing is not None:
+        raise BadRequestData(f"The attribute {missing} needs a value.")
 
 
 async def patch_attribute(request: Request) -> Response:

@@ -15,12 +15,16 @@ _VARIABLE = "{}"
 
 
 class Route(msgspec.Struct, frozen=True):
-    """`template` writes a variable segment as `{}`; `parameters` names every query parameter the route knows."""
+    """`template` writes a variable segment as `{}`; `parameters` names every query parameter the route knows.
+
+    `writes`: only for callers who may write, who are asked for before the body is read.
+    """
 
     method: str
     template: str
     handler: Handler
     parameters: frozenset[str] = frozenset()
+    writes: bool = False
 
 
 class _Node(msgspec.Struct):

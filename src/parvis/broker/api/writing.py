@@ -1,5 +1,6 @@
 """From what was read of a request to changes, and from outcomes to the answer."""
 
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 from parvis.broker.api.parameters import Parameters
@@ -9,6 +10,7 @@ from parvis.broker.jsonld.attribute import PATCH, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.parse import ParsedEntity
 from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.broker.model.entity import Iri
 
 OVERWRITE_OPTIONS = frozenset({"noOverwrite"})
 PATCH_OPTIONS = frozenset({"normalized", "concise", "simplified", "keyValues"})
@@ -47,14 +49,13 @@ def entity_created(request: Request, entity_id: str, collection: str = "entities
     return created(f"{request.base}/{collection}/{quote(entity_id, safe=':')}")
 
 
-def update_result(outcome: Outcome, change: Change, context: Context, reason: str) -> Response:
-    """204, or 207 with an UpdateResult where the mode left attributes alone (5.2.18)."""
-    if not outcome.ignored:
+def update_result(given: Iterable[Iri], ignored: Collection[Iri], context: Context, reason: str) -> Response:
+    """204, or 207 with an UpdateResult where attributes were left alone (5.2.18)."""
+    if not ignored:
         return NO_CONTENT
-    ignored = set(outcome.ignored)
-    updated = dict.fromkeys(one.name for one in change.instances if one.name not in ignored)
+    updated = dict.fromkeys(name for name in given if name not in ignored)
     result = {
         "updated": [context.compact(name) for name in updated],
-        "notUpdated": [{"attributeName": context.compact(name), "reason": reason} for name in outcome.ignored],
+        "notUpdated": [{"attributeName": context.compact(name), "reason": reason} for name in ignored],
     }
     return json_response(result, status=207)
