@@ -122,6 +122,8 @@ class Registry:
             if event.kind is not EventKind.DELETED and not self._concerns_registration(event):
                 continue
             known = self._of_entity(event.tenant, event.entity_id)
+            if known is not None and self._is_as_told(known, event):
+                continue
             device = await self.refresh(event.tenant, event.entity_id)
             if device is not None and known is None:
                 added.append(device)
@@ -130,6 +132,18 @@ class Registry:
     def _concerns_registration(self, event: Event) -> bool:
         names = {one.name for one in event.instances} | {name for name, _ in event.removed}
         return not names.isdisjoint(self._terms.registration)
+
+    def _is_as_told(self, device: Device, event: Event) -> bool:
+        """Whether the event tells what the registry wrote itself."""
+        told = {one.name: one.value for one in event.instances if one.name in self._terms.registration}
+        held = {
+            self._terms.dev_eui: device.dev_eui,
+            self._terms.profile: device.profile.id,
+            self._terms.asset: device.asset_id,
+            self._terms.name: device.name,
+        }
+        is_there = event.kind is not EventKind.DELETED and not event.removed
+        return is_there and all(held[name] == value for name, value in told.items())
 
     def _of_entity(self, tenant: str, entity_id: str) -> Device | None:
         return self._devices.get((tenant, entity_id.rpartition(":")[2].lower()))
@@ -222,7 +236,7 @@ class _DeviceTerms:
         self.name: Iri = expand("name")
         self.location: Iri = expand("location")
         self.last_reported: Iri = expand("dateLastValueReported")
-        self.registration = frozenset({self.dev_eui, self.profile, self.asset})
+        self.registration = frozenset({self.dev_eui, self.profile, self.asset, self.name})
 
 
 def _text(entity: Entity, name: Iri) -> str:
