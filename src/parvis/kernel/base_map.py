@@ -1,6 +1,6 @@
 """Port: where the map's ground comes from."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 class BaseMap(Protocol):
@@ -8,6 +8,10 @@ class BaseMap(Protocol):
 
     def tile(self, z: int, x: int, y: int) -> bytes:
         """A Mapbox Vector Tile 2.1, not compressed; empty beyond the map."""
+        ...
+
+    def style(self, tiles_url: str, theme: Literal["light", "dark"]) -> dict[str, Any]:
+        """How to draw the tiles, in the MapLibre style language; `tiles_url` holds {z}, {x} and {y}."""
         ...
 
     def overview(self) -> dict[str, Any]:

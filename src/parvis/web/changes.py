@@ -6,8 +6,10 @@ from typing import Any
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.live import Listener, Pending
+from parvis.web.sentences import state_sentence
 from parvis.web.site import Site
-from parvis.web.views import ObjectView, seen_at
+from parvis.web.units import SHARES_OF_ONE
+from parvis.web.views import ObjectView, seen_at, short_id
 from parvis.web.wording import Wording
 
 
@@ -32,6 +34,7 @@ class ChangeRenderer:
         view = self._site.reader.view(entity, self._site.now)
         change = self._headline(view) | {"created": news.kind is EventKind.CREATED}
         if self._detailed:
+            change["sentence"] = state_sentence(view, self._words, self._site.now)
             change["attributes"] = [self._attribute(one) for one in news.instances.values()]
         return change
 
@@ -50,7 +53,6 @@ class ChangeRenderer:
         told = {
             "id": view.id,
             "value": view.value_text(self._words),
-            "number": view.value if isinstance(view.value, int | float) else None,
             "state": view.state.word,
             "rank": int(view.state),
             "at": None if view.observed_at is None else view.observed_at // 1000,
@@ -61,4 +63,17 @@ class ChangeRenderer:
         name = self._site.reader.compact(instance.name)
         is_value = instance.kind is Kind.PROPERTY
         text = self._words.quantity(instance.value, instance.unit_code, name) if is_value else ""
-        return {"name": name, "dataset": instance.dataset, "text": text, "at": seen_at(instance) // 1000}
+        return {
+            "name": name,
+            "dataset": short_id(instance.dataset),
+            "text": text,
+            "number": _drawn(instance.value, name),
+            "at": seen_at(instance) // 1000,
+        }
+
+
+def _drawn(value: Any, attribute: str) -> float | None:
+    """As the chart draws it; None for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value * 100 if attribute in SHARES_OF_ONE else value

@@ -52,7 +52,16 @@ def strokes_of(icon_svg: str) -> Markup:
     return Markup("".join(_DRAWING.findall(icon_svg)))  # noqa: S704
 
 
+def cluster(state: State) -> Markup:
+    """A <symbol> named cluster-<state>: the ground for a number, with the worst state's badge."""
+    return Markup(
+        '<symbol id="cluster-{0}" viewBox="0 0 32 32"><g class="marker cluster {0}">'
+        '<circle class="disc" cx="15" cy="17" r="13"/>{1}</g></symbol>'
+    ).format(state.word, badge(state))
+
+
 def sprite(icons: Mapping[Domain, str]) -> Markup:
-    """All markers, to be put once into a page and drawn by <use>."""
+    """All markers and clusters, to be put once into a page and drawn by <use>."""
     symbols = [marker(domain, state, icons[domain]) for domain in Domain for state in State]
+    symbols += [cluster(state) for state in State]
     return Markup("").join(symbols)

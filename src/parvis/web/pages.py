@@ -72,6 +72,7 @@ class Pages:
             "theme": theme,
             "other_theme": "light" if theme == "dark" else "dark",
             "asset": self.assets.url,
+            "asset_digest": self.assets.digest,
             "icon": self.assets.icon,
             "has_libraries": self.assets.has_libraries,
             "with_query": _with_query(request),
@@ -144,7 +145,7 @@ def _environment(assets: Assets) -> Environment:
     environment.globals["short_id"] = short_id
     environment.globals["mark"] = lambda: MARK
     environment.globals["domain_icon"] = lambda domain: ICONS[domain]
-    environment.globals["calm"] = State.GOOD
+    environment.globals["every_state"] = list(State)
     environment.globals["domain_icons"] = [(one.value, ICONS[one]) for one in Domain if one is not Domain.OTHER]
     environment.globals["marker_sprite"] = Markup("{}").format(
         sprite({domain: assets.icon_source(icon) for domain, icon in ICONS.items()})

@@ -14,10 +14,11 @@ from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import HOUR, MINUTE, Instant, parse_instant
+from parvis.kernel.time import Instant, parse_instant
 from parvis.web.console.series import RANGES, Series, Span, csv_lines, read_series
-from parvis.web.headline import Headline, State
+from parvis.web.headline import Headline
 from parvis.web.pages import caller_of
+from parvis.web.sentences import spell_period, state_sentence
 from parvis.web.site import Site, site_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, one_text, seen_at, short_id
@@ -71,39 +72,6 @@ async def entity_page(request: Request) -> Response:
         href=f"/console/entities/{quote(entity.id, safe=':')}",
         raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
     )
-
-
-def state_sentence(view: ObjectView, t: Wording, now: Instant) -> str:
-    """ "Fill level 62 %, measured 12 min ago. In order." """
-    if view.headline is None:
-        return t("entity.no_measure")
-    if view.observed_at is None:
-        return t("entity.never_measured", attribute=t.attribute_name(view.headline.attribute))
-    measured = t(
-        "entity.measured",
-        attribute=t.attribute_name(view.headline.attribute),
-        value=view.value_text(t),
-        age=t.age(view.observed_at, now),
-    )
-    return f"{measured} {_judgement(view, view.headline, t)}".strip()
-
-
-def _judgement(view: ObjectView, headline: Headline, t: Wording) -> str:
-    if view.alarmed:
-        return t(f"entity.alarm_{headline.alarm}")
-    if view.state is State.STALE:
-        return t("entity.stale", period=spell_period(headline.period or HOUR, t))
-    threshold = {State.BAD: headline.bad, State.WARN: headline.warn}.get(view.state)
-    if threshold is None:
-        return t("entity.good") if headline.warn is not None else ""
-    limit = t.quantity(threshold, view.unit_code, headline.attribute)
-    return t("entity.below" if headline.low_is_bad else f"entity.above_{view.state.word}", limit=limit)
-
-
-def spell_period(period: Instant, t: Wording) -> str:
-    if period < HOUR:
-        return t("period.minutes", n=period // MINUTE)
-    return t("period.hours", n=period // HOUR)
 
 
 def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
@@ -196,6 +164,7 @@ def _chart(
         "from": span.start / 1e6,
         "to": span.end / 1e6,
         "label": t.attribute_name(term),
+        "question": t("chart.question", attribute=t.attribute_name(term)),
         "unit": unit,
         "share": term in SHARES_OF_ONE,
         "warn": None if lines.warn is None else lines.warn * scale,
@@ -239,7 +208,7 @@ async def history_csv(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/console/entities/{id}/history.csv", history_csv),
-    Route("/console/entities/{id}/series.json", series),
-    Route("/console/entities/{id}", entity_page),
+    Route("/console/entities/{id:path}/history.csv", history_csv),
+    Route("/console/entities/{id:path}/series.json", series),
+    Route("/console/entities/{id:path}", entity_page),
 ]

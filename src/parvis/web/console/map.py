@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from parvis.web.changes import ChangeRenderer
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
-from parvis.web.headline import PROFILES, Domain, State, types_of
+from parvis.web.headline import PROFILES, Domain, types_of
 from parvis.web.live import Listener
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
@@ -43,7 +43,6 @@ async def map_page(request: Request) -> Response:
         selected=request.query_params.get("selected", ""),
         centre=list(territory.centre),
         zoom=territory.zoom,
-        states=list(State),
         current=chosen.domain or "map",
     )
 
@@ -52,11 +51,13 @@ async def objects(request: Request) -> Response:
     """The filtered objects as GeoJSON; `seq` is from where to listen for changes."""
     site, t = site_of(request), site_of(request).pages.words(request)
     seq = await site.platform.broker.outbox.newest()
-    views, _ = await load(site, request, ObjectFilter.from_query(request.query_params))
+    chosen = ObjectFilter.from_query(request.query_params)
+    views, _ = await load(site, request, chosen)
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
         "sentence": tally_sentence(t, Tally.of(views)),
+        "unit": threshold_unit(t, chosen),
         "truncated": len(views) >= MOST_OBJECTS,
         "features": [feature(view, t) for view in views],
     }
@@ -96,6 +97,7 @@ def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
         "value": view.value_text(t),
         "state": view.state.word,
         "rank": int(view.state),
+        "attribute": None if view.headline is None else view.headline.attribute,
         "at": None if view.observed_at is None else view.observed_at // 1000,
     }
 

@@ -9,6 +9,8 @@ from starlette.routing import Route
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import SECOND, Instant
+from parvis.web.assets import FOR_EVER
+from parvis.web.markers import ICONS, sprite
 from parvis.web.pages import YEAR_S, caller_of
 from parvis.web.portal.today import TYPES, Gatherer, Seen
 from parvis.web.site import MOST_OBJECTS, Site, site_of
@@ -87,4 +89,11 @@ def _remembered(cookie: str) -> str:
         return ""
 
 
-ROUTES = [Route("/", home)]
+async def markers(request: Request) -> Response:
+    """The markers' drawings, for the map on demand."""
+    site = site_of(request)
+    symbols = sprite({domain: site.assets.icon_source(icon) for domain, icon in ICONS.items()})
+    return Response(str(symbols), media_type="image/svg+xml", headers={"cache-control": FOR_EVER})
+
+
+ROUTES = [Route("/", home), Route("/portal/{digest}/markers.svg", markers)]

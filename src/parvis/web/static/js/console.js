@@ -1,0 +1,27 @@
+// What every console page does: keep ages and the clock true, jump to the search with "/".
+
+import { showAge } from "./words.js";
+
+const EVERY_MS = 20_000;
+
+document.documentElement.classList.add("scripted");
+
+function tellTime() {
+  for (const element of document.querySelectorAll("time[data-at]")) showAge(element, Number(element.dataset.at));
+  const clock = document.querySelector("[data-clock]");
+  if (clock) {
+    const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: clock.dataset.clock };
+    clock.textContent = new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date());
+  }
+}
+
+function jumpToSearch(event) {
+  const search = document.querySelector("[data-shortcut='/']");
+  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || isTyping || !search || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  search.focus();
+}
+
+setInterval(tellTime, EVERY_MS);
+document.addEventListener("keydown", jumpToSearch);

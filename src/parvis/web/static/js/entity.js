@@ -1,0 +1,76 @@
+// An entity's page: its chart, its place, and its values as they change.
+
+import { Chart } from "./chart.js";
+import { listen } from "./live.js";
+import { openMap } from "./map/ground.js";
+import { addMarkers } from "./map/markers.js";
+import { showAge } from "./words.js";
+
+const page = document.querySelector("[data-entity]");
+const figure = document.querySelector("[data-chart]");
+const place = document.querySelector("[data-mini-map]");
+const FRESH_MS = 1_200;
+
+const chart = figure ? new Chart(figure) : null;
+chart?.load();
+
+function hear(changes) {
+  for (const change of changes) {
+    if (change.gone) {
+      location.reload();
+      return;
+    }
+    for (const attribute of change.attributes ?? []) showAttribute(attribute);
+    showState(change);
+  }
+}
+
+function showAttribute(attribute) {
+  const row = document.querySelector(`tr[data-attribute="${CSS.escape(attribute.name)}"][data-dataset="${CSS.escape(attribute.dataset)}"]`);
+  if (row && attribute.text) {
+    const [number, unit] = split(attribute.text);
+    row.querySelector("[data-value] .number").textContent = number;
+    const place = row.querySelector("[data-value] .unit");
+    if (place) place.textContent = `\u00a0${unit}`;
+    showAge(row.querySelector("time"), attribute.at);
+    row.classList.add("fresh");
+    setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
+  }
+  if (chart && attribute.name === chart.attribute && attribute.number !== null && !attribute.dataset) {
+    chart.add(attribute.at / 1000, attribute.number);
+  }
+}
+
+function split(text) {
+  const at = text.lastIndexOf("\u00a0");
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function showState(change) {
+  const sentence = document.querySelector("[data-sentence]");
+  if (change.sentence && sentence.textContent !== change.sentence) sentence.textContent = change.sentence;
+  const badge = document.querySelector(`#states [data-state="${change.state}"]`);
+  if (badge) document.querySelector("[data-live-state]").replaceChildren(badge.cloneNode(true));
+}
+
+async function showPlace() {
+  const [lng, lat] = JSON.parse(place.dataset.position);
+  const frame = place.querySelector("[data-map]");
+  try {
+    const { map } = await openMap(frame, { center: [lng, lat], zoom: 14.5, interactive: false });
+    await addMarkers(map);
+    const geometry = { type: "Point", coordinates: [lng, lat] };
+    map.addSource("here", { type: "geojson", data: { type: "Feature", geometry, properties: {} } });
+    const image = `marker-${place.dataset.domain}-${place.dataset.state}`;
+    map.addLayer({ id: "here", type: "symbol", source: "here", layout: { "icon-image": image, "icon-size": 1.1 } });
+    frame.querySelector(".map-waiting")?.remove();
+  } catch (error) {
+    place.hidden = true;
+    console.warn(error);
+  }
+}
+
+const query = new URLSearchParams({ entity: page.dataset.entity, after: page.dataset.after });
+const hangUp = listen(query, { changes: hear, reset: () => location.reload() });
+addEventListener("pagehide", hangUp);
+if (place) showPlace();

@@ -1,0 +1,231 @@
+// Map and list of one set of objects under one filter sentence; the address is always the view's permalink.
+
+import { listen } from "../live.js";
+import { say, wantsMotion } from "../words.js";
+import { Drawer } from "./drawer.js";
+import { boundsOf, openMap } from "./ground.js";
+import { addObjectLayers, EMPTY, flash } from "./layers.js";
+import { ObjectList } from "./list.js";
+import { addMarkers } from "./markers.js";
+
+const TYPING_MS = 350;
+const REFRESH_MS = 4_000;
+const CLOSE_ZOOM = 15.5;
+const PADDING_PX = 56;
+
+const picture = document.querySelector("[data-picture]");
+const form = document.getElementById("filter");
+const status = document.querySelector("[data-status]");
+const frame = document.querySelector("[data-map]");
+
+const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id) => select(id));
+const drawer = new Drawer(document.getElementById("drawer"), close);
+
+let objects = new Map();
+let selected = picture.dataset.selected || null;
+let opened = null;
+let hangUp = () => {};
+let loading = 0;
+let refreshing = null;
+
+function filterQuery() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value.trim() && (name !== "above" || !form.above.closest(".above").hidden)) query.set(name, value.trim());
+  }
+  return query;
+}
+
+function rememberAddress() {
+  const query = filterQuery();
+  if (selected) query.set("selected", selected);
+  if (opened) {
+    const centre = opened.map.getCenter();
+    query.set("at", `${opened.map.getZoom().toFixed(2)},${centre.lat.toFixed(5)},${centre.lng.toFixed(5)}`);
+  }
+  const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
+  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+}
+
+async function load({ fit = false } = {}) {
+  const turn = ++loading;
+  const query = filterQuery();
+  const answer = await fetch(`/console/map.geojson?${query}`);
+  if (!answer.ok || turn !== loading) return;
+  const collection = await answer.json();
+  if (turn !== loading) return;
+  objects = new Map(collection.features.map((feature) => [feature.id, feature]));
+  list.show(collection.features);
+  list.select(selected, { reveal: fit });
+  document.querySelector("[data-empty]").hidden = objects.size > 0;
+  document.querySelector("[data-more]")?.remove();
+  status.textContent = collection.sentence;
+  showUnit(collection.unit);
+  draw();
+  if (fit) fitAll();
+  showSelected();
+  query.set("after", collection.seq);
+  hangUp();
+  hangUp = listen(query, { changes: hear, reset: () => load() });
+}
+
+function showUnit(unit) {
+  const above = form.querySelector(".above");
+  above.hidden = unit === null;
+  above.querySelector(".unit").textContent = unit ?? "";
+  form.querySelector(".clear").hidden = !filterQuery().toString();
+  for (const choice of form.querySelectorAll(".choice")) {
+    choice.classList.toggle("chosen", Boolean(choice.querySelector("select, input").value));
+  }
+}
+
+function hear(changes) {
+  const fresh = [];
+  let isIncomplete = false;
+  for (const change of changes) {
+    const feature = objects.get(change.id);
+    if (!feature || change.gone) {
+      isIncomplete ||= Boolean(feature) || change.created || hasFilter();
+      continue;
+    }
+    isIncomplete ||= feature.properties.state !== change.state && hasFilter();
+    Object.assign(feature.properties, { value: change.value, state: change.state, rank: change.rank, at: change.at });
+    if (change.position) feature.geometry = { type: "Point", coordinates: change.position };
+    list.update(feature.properties);
+    if (feature.geometry) fresh.push(feature);
+  }
+  if (fresh.length) {
+    draw();
+    sayTally();
+    if (opened) flash(opened.map, fresh);
+    if (selected && changes.some((change) => change.id === selected)) showSelected();
+  }
+  if (isIncomplete) refreshSoon();
+}
+
+function hasFilter() {
+  const query = filterQuery();
+  return ["state", "above", "search"].some((name) => query.has(name));
+}
+
+function refreshSoon() {
+  refreshing ??= setTimeout(() => {
+    refreshing = null;
+    load();
+  }, REFRESH_MS);
+}
+
+function sayTally() {
+  const attention = [...objects.values()].filter((feature) => feature.properties.rank >= 2).length;
+  const here = say("tally_here", { n: objects.size });
+  const sentence = `${here}, ${attention ? say("tally_attention", { n: attention }) : say("tally_calm")}`;
+  if (status.textContent !== sentence) status.textContent = sentence;
+}
+
+function draw() {
+  if (!opened) return;
+  const features = [...objects.values()].filter((feature) => feature.geometry);
+  opened.map.getSource("objects").setData({ type: "FeatureCollection", features });
+}
+
+function fitAll() {
+  const bounds = opened && boundsOf(opened.library, objects.values());
+  if (bounds) opened.map.fitBounds(bounds, { padding: PADDING_PX, maxZoom: CLOSE_ZOOM, duration: wantsMotion ? 400 : 0 });
+}
+
+function select(id, { move = true } = {}) {
+  selected = id;
+  list.select(id);
+  showSelected();
+  const feature = objects.get(id);
+  if (move && opened && feature?.geometry) {
+    const zoom = Math.max(opened.map.getZoom(), CLOSE_ZOOM);
+    opened.map.easeTo({ center: feature.geometry.coordinates, zoom, duration: wantsMotion ? 500 : 0 });
+  }
+  rememberAddress();
+}
+
+function close() {
+  const before = selected;
+  selected = null;
+  list.select(null);
+  drawer.hide();
+  opened?.map.getSource("selected").setData(EMPTY);
+  rememberAddress();
+  if (before) list.focus(before);
+}
+
+function showSelected() {
+  const feature = selected && objects.get(selected);
+  if (!feature) return;
+  drawer.show(feature.properties);
+  opened?.map.getSource("selected").setData(feature.geometry ? feature : EMPTY);
+}
+
+function listenToMap({ map }) {
+  for (const layer of ["markers", "clusters", "selected-marker"]) {
+    map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
+    map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
+  }
+  map.on("click", "markers", (event) => select(event.features[0].properties.id, { move: false }));
+  map.on("click", "clusters", async (event) => {
+    const cluster = event.features[0];
+    const zoom = await map.getSource("objects").getClusterExpansionZoom(cluster.properties.cluster_id);
+    map.easeTo({ center: cluster.geometry.coordinates, zoom: zoom + 0.2, duration: wantsMotion ? 400 : 0 });
+  });
+  map.on("moveend", rememberAddress);
+}
+
+function startingView() {
+  const [zoom, lat, lng] = (new URLSearchParams(location.search).get("at") ?? "").split(",").map(Number);
+  if ([zoom, lat, lng].every(Number.isFinite) && lat) return { center: [lng, lat], zoom };
+  return { center: JSON.parse(picture.dataset.centre), zoom: Number(picture.dataset.zoom) };
+}
+
+async function showMap() {
+  const isPlaced = new URLSearchParams(location.search).has("at");
+  try {
+    const ready = await openMap(frame, startingView());
+    const { map, library } = ready;
+    map.addControl(new library.NavigationControl({ showCompass: false }), "bottom-right");
+    map.addControl(new library.ScaleControl({ maxWidth: 100 }), "bottom-right");
+    await addMarkers(map);
+    addObjectLayers(map);
+    frame.querySelector(".map-waiting")?.remove();
+    opened = ready;
+    listenToMap(ready);
+  } catch (error) {
+    frame.querySelector(".map-waiting").textContent = say("map_failed");
+    console.warn(error);
+    return;
+  }
+  draw();
+  showSelected();
+  if (!isPlaced && !selected) fitAll();
+  if (!isPlaced && selected) select(selected);
+  frame.dataset.ready = "true";
+}
+
+function startFiltering() {
+  let typing = null;
+  const apply = () => load({ fit: true }).then(rememberAddress);
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "type") form.above.value = "";
+    apply();
+  });
+  form.addEventListener("input", (event) => {
+    if (!event.target.matches("input")) return;
+    clearTimeout(typing);
+    typing = setTimeout(apply, TYPING_MS);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    apply();
+  });
+}
+
+addEventListener("popstate", () => location.reload());
+addEventListener("pagehide", () => hangUp());
+startFiltering();
+load();
+showMap();

@@ -1,0 +1,49 @@
+// Sentences, numbers and ages in the page's language, handed over by the server.
+
+const source = document.getElementById("words");
+const words = source ? JSON.parse(source.textContent) : {};
+export const language = document.documentElement.lang || "en";
+const plurals = new Intl.PluralRules(language);
+const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export function say(key, values = {}) {
+  const form = "n" in values ? words[`${key}.${plurals.select(values.n)}`] : undefined;
+  const sentence = form ?? words[key] ?? "";
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? number(values[name]) : whole));
+}
+
+export function number(value) {
+  return typeof value === "number" ? numbers.format(value) : String(value);
+}
+
+export function ageOf(at, now = Date.now()) {
+  if (at === null || at === undefined || Number.isNaN(at)) return say("age_never");
+  const elapsed = now - at;
+  if (elapsed < MINUTE) return say("age_now");
+  if (elapsed < HOUR) return say("age_minutes", { n: Math.floor(elapsed / MINUTE) });
+  if (elapsed < DAY) return say("age_hours", { n: Math.floor(elapsed / HOUR) });
+  return say("age_days", { n: Math.floor(elapsed / DAY) });
+}
+
+export function moment(at) {
+  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
+}
+
+export function showAge(element, at) {
+  if (at === null || at === undefined) {
+    element.removeAttribute("datetime");
+    element.removeAttribute("data-at");
+  } else {
+    element.dateTime = new Date(at).toISOString();
+    element.dataset.at = at;
+    element.title = moment(at);
+  }
+  const text = ageOf(at);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export const wantsMotion = !matchMedia("(prefers-reduced-motion: reduce)").matches;
