@@ -8,6 +8,7 @@ import pytest
 from parvis.broker.jsonld.contexts import CORE_URL, PARVIS_URL, Contexts
 from parvis.broker.jsonld.parse import parse_entity
 from parvis.broker.jsonld.render import (
+    MAX_KEPT,
     Form,
     Representation,
     context_link,
@@ -148,6 +149,13 @@ def test_whole_renderings_are_kept_by_context_and_form() -> None:
     assert render_entity(hall, Contexts().default) != render_entity(hall, CONTEXT, Representation(form=Form.SIMPLIFIED))
     render_entity(hall, CONTEXT, Representation(attrs=frozenset({"x"})))
     assert len(hall.rendered) == 3
+
+
+async def test_renderings_for_many_contexts_do_not_fill_the_memory() -> None:
+    hall, contexts = entity(HALL), Contexts()
+    for number in range(20):
+        render_entity(hall, await contexts.resolve({"x": f"https://example.org/{number}"}))
+    assert len(hall.rendered) <= MAX_KEPT
 
 
 def test_names_are_compacted_by_the_reader_s_context() -> None:

@@ -165,6 +165,10 @@ class Context:
         self.compacted: Memo[Iri, str] = Memo(self._compact)
         self.labels: Memo[Iri, bytes] = Memo(lambda iri: msgspec.json.encode(self.compacted[iri]) + b":")
 
+    def __len__(self) -> int:
+        """How many terms it defines."""
+        return len(self._terms)
+
     def expand(self, name: str) -> Iri:
         """The IRI of a term, a compact IRI or an IRI.
 

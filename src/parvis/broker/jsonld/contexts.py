@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from parvis.broker.jsonld.context import Context, Terms
+from parvis.broker.jsonld.names import Recent
 from parvis.kernel.errors import BadRequestData, LdContextNotAvailable, ParvisError
 
 ContextFetcher = Callable[[str], Awaitable[bytes]]
@@ -18,7 +18,7 @@ ContextFetcher = Callable[[str], Awaitable[bytes]]
 
 CORE_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 PARVIS_URL: Final = "https://parvis.eu/ngsi-ld/context/v1.jsonld"
-MAX_CONTEXT_BYTES: Final = 2_000_000
+MAX_CONTEXT_BYTES: Final = 1_000_000
 MAX_INLINE_BYTES: Final = 200_000
 MAX_NESTING: Final = 8
 MAX_LOCAL_CONTEXTS: Final = 64
@@ -48,19 +48,17 @@ def find_document(url: str) -> bytes | None:
 class Contexts:
     """Gives the Context of a user's @context value.
 
-    `core` is the core context alone, `default` the one Parvis itself writes in. At most `max_documents` fetched
-    documents and `max_contexts` ready contexts are kept, the least recently used go first.
+    `core` is the core context alone, `default` the one Parvis itself writes in. Fetched documents are kept up to
+    `max_bytes` together, ready contexts up to `max_terms` together; the least recently used go first.
     """
 
     def __init__(
-        self, fetch: ContextFetcher | None = None, *, max_documents: int = 256, max_contexts: int = 1024
+        self, fetch: ContextFetcher | None = None, *, max_bytes: int = 10_000_000, max_terms: int = 100_000
     ) -> None:
         self._fetch = fetch
-        self._documents: OrderedDict[str, Any] = OrderedDict()
-        self._ready: OrderedDict[bytes, Context] = OrderedDict()
+        self._documents: Recent[str, Any] = Recent(max_bytes)
+        self._ready: Recent[bytes, Context] = Recent(max_terms)
         self._under_way: dict[str, asyncio.Task[Any]] = {}
-        self._max_documents = max_documents
-        self._max_contexts = max_contexts
         self.core = _build([], CORE_URL)
         self.default = _build([_document(packaged(_PACKAGED[PARVIS_URL]), PARVIS_URL)], PARVIS_URL)
         self._fixed = {None: self.core, CORE_URL: self.core, PARVIS_URL: self.default}
@@ -71,11 +69,7 @@ class Contexts:
             fixed = self._fixed.get(value)
             if fixed is not None:
                 return fixed
-        key = msgspec.json.encode(value)
-        found = self._ready.get(key)
-        if found is not None:
-            self._ready.move_to_end(key)
-        return found
+        return self._ready.find(msgspec.json.encode(value))
 
     async def resolve(self, value: Any) -> Context:
         """The context of a @context value: a URL, an object, or an array of both; None is the core context.
@@ -92,18 +86,17 @@ class Contexts:
         if len(key) > MAX_INLINE_BYTES:
             raise BadRequestData(f"The @context is longer than {MAX_INLINE_BYTES} bytes: publish it and give its URL.")
         context = _build(await self._flatten(value, 0), value)
-        self._ready[key] = context
-        _shrink(self._ready, self._max_contexts)
+        self._ready.put(key, context, len(context))
         return context
 
     def forget(self, url: str) -> bool:
         """Drop a fetched document, so that it is read anew; False where it was not held (5.13.4)."""
-        held = self._documents.pop(url, None) is not None
+        held = self._documents.drop(url)
         self._ready.clear()
         return held
 
     def list_fetched(self) -> list[str]:
-        return list(self._documents)
+        return self._documents.list_keys()
 
     async def _flatten(self, value: Any, depth: int) -> list[dict[str, Any]]:
         if depth > MAX_NESTING:
@@ -124,9 +117,9 @@ class Contexts:
     async def _load(self, url: str) -> Any:
         if url in _PACKAGED:
             return _document(packaged(_PACKAGED[url]), url)
-        if url in self._documents:
-            self._documents.move_to_end(url)
-            return self._documents[url]
+        document = self._documents.find(url)
+        if document is not None:
+            return document
         task = self._under_way.get(url)
         if task is None:
             task = self._under_way[url] = asyncio.ensure_future(self._read(url))
@@ -144,8 +137,8 @@ class Contexts:
             raise LdContextNotAvailable(
                 f"The @context {url[:200]!r} cannot be had: {type(failure).__name__}."
             ) from failure
-        self._documents[url] = document = _document(body, url)
-        _shrink(self._documents, self._max_documents)
+        document = _document(body, url)
+        self._documents.put(url, document, len(body))
         return document
 
 
@@ -166,8 +159,3 @@ def _build(locals_: list[dict[str, Any]], source: Any) -> Context:
     for local in [*locals_, _document(packaged(_CORE_FILE), CORE_URL)]:
         terms.add(local)
     return Context(terms, source)
-
-
-def _shrink(held: OrderedDict[Any, Any], bound: int) -> None:
-    while len(held) > bound:
-        held.popitem(last=False)

@@ -1,12 +1,13 @@
 """What may be a name or a URI in NGSI-LD (1.9.1, 4.6.2 and 4.6.1)."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from parvis.kernel.errors import BadRequestData
 
-MAX_NAME_LENGTH: Final = 1024
+MAX_NAME_LENGTH: Final = 512
 MAX_URI_LENGTH: Final = 2048
 
 Key = TypeVar("Key")
@@ -25,7 +26,7 @@ class Memo(dict[Key, Value], Generic[Key, Value]):
 
     __slots__ = ("_bound", "_make")
 
-    def __init__(self, make: Callable[[Key], Value], bound: int = 4096) -> None:
+    def __init__(self, make: Callable[[Key], Value], bound: int = 2048) -> None:
         super().__init__()
         self._make = make
         self._bound = bound
@@ -36,6 +37,47 @@ class Memo(dict[Key, Value], Generic[Key, Value]):
             self.clear()
         self[key] = made
         return made
+
+
+class Recent(Generic[Key, Value]):
+    """The values used last, as many as their costs together stay within `max_cost`."""
+
+    __slots__ = ("_costs", "_held", "_max_cost", "_total")
+
+    def __init__(self, max_cost: int) -> None:
+        self._held: OrderedDict[Key, Value] = OrderedDict()
+        self._costs: dict[Key, int] = {}
+        self._max_cost = max_cost
+        self._total = 0
+
+    def find(self, key: Key) -> Value | None:
+        found = self._held.get(key)
+        if found is not None:
+            self._held.move_to_end(key)
+        return found
+
+    def put(self, key: Key, value: Value, cost: int) -> None:
+        self.drop(key)
+        self._held[key] = value
+        self._costs[key] = cost
+        self._total += cost
+        while self._total > self._max_cost and len(self._held) > 1:
+            self.drop(next(iter(self._held)))
+
+    def drop(self, key: Key) -> bool:
+        """False where it was not held."""
+        if key not in self._held:
+            return False
+        del self._held[key]
+        self._total -= self._costs.pop(key)
+        return True
+
+    def clear(self) -> None:
+        for key in self.list_keys():
+            self.drop(key)
+
+    def list_keys(self) -> list[Key]:
+        return list(self._held)
 
 
 def check_name(name: str) -> str:

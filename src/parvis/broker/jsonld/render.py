@@ -16,6 +16,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 GEOMETRY_PROPERTY: Final = "https://uri.etsi.org/ngsi-ld/location"
 CORE_MEMBERS: Final = frozenset({"id", "type", "scope"})
+MAX_KEPT: Final = 8
 
 
 class Form(IntEnum):
@@ -68,6 +69,8 @@ def render_entity(entity: Entity, context: Context, representation: Representati
     key = (context.key, representation.form, representation.sys_attrs)
     text = entity.rendered.get(key)
     if text is None:
+        if len(entity.rendered) >= MAX_KEPT:
+            entity.rendered.clear()
         text = entity.rendered[key] = _render(entity, context, representation)
     return text
 

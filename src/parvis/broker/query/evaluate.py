@@ -24,7 +24,7 @@ and `OVERLAPS` say that the entity's geometry is within, contains, overlaps the 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, assert_never
 
@@ -108,6 +108,8 @@ def geo_holds(geo: GeoQuery, entity: Entity) -> bool:
 
 def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
     """Whether a GeoJSON geometry of an entity stands in the relation to the query's."""
+    if geo.relation is GeoRelation.NEAR and geometry["type"] == geo.geometry["type"] == "Point":
+        return _is_in_reach(geo, distance_m(geometry["coordinates"], geo.geometry["coordinates"]))
     here, there = _shape(msgspec.json.encode(geometry)), _query_shape(msgspec.json.encode(geo.geometry))
     match geo.relation:
         case GeoRelation.NEAR:
@@ -128,9 +130,10 @@ def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
             assert_never(geo.relation)
 
 
-def distance_m(here: tuple[float, float], there: tuple[float, float]) -> float:
-    """Great-circle distance of two (longitude, latitude) in degrees (haversine, Sinnott 1984)."""
-    longitude_1, latitude_1, longitude_2, latitude_2 = map(math.radians, (*here, *there))
+def distance_m(here: Sequence[float], there: Sequence[float]) -> float:
+    """Great-circle distance of two positions, longitude and latitude in degrees (haversine, Sinnott 1984)."""
+    longitude_1, latitude_1 = math.radians(here[0]), math.radians(here[1])
+    longitude_2, latitude_2 = math.radians(there[0]), math.radians(there[1])
     across = math.sin((latitude_2 - latitude_1) / 2) ** 2
     along = math.cos(latitude_1) * math.cos(latitude_2) * math.sin((longitude_2 - longitude_1) / 2) ** 2
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(across + along)))
@@ -140,9 +143,12 @@ def _is_near(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
     if here.is_empty or there.is_empty:
         return False
     one, other = nearest_points(here, there)
-    distance = distance_m((one.x, one.y), (other.x, other.y))
-    is_in_reach = geo.max_distance_m is None or distance <= geo.max_distance_m
-    return is_in_reach and (geo.min_distance_m is None or distance >= geo.min_distance_m)
+    return _is_in_reach(geo, distance_m((one.x, one.y), (other.x, other.y)))
+
+
+def _is_in_reach(geo: GeoQuery, distance: float) -> bool:
+    is_within = geo.max_distance_m is None or distance <= geo.max_distance_m
+    return is_within and (geo.min_distance_m is None or distance >= geo.min_distance_m)
 
 
 def _shape(text: bytes) -> BaseGeometry:
