@@ -1,23 +1,34 @@
-"""Checkpoints run beside the writer, so that no commit waits for the copying of pages."""
+"""Checkpoints: pages of the WAL are copied into the database beside the writer, in small steps.
 
+A checkpoint that starts the WAL anew needs the writer to hold still, so the writer's own thread makes it, between two
+groups, when the copying has caught up and little is left to do.
+"""
+
+import contextlib
 import sqlite3
 import threading
 
 from parvis.stores.sqlite.database import Connection, Database
 
-CHECK_EVERY_S = 1.0
-CHECKPOINT_AT_BYTES = 64 << 20
-TRUNCATE_AT_BYTES = 256 << 20
+CHECK_EVERY_S = 0.25
+COPY_AFTER_BYTES = 64 << 20
+RESTART_AT_BYTES = 160 << 20
 
 
 class Checkpointer:
-    """Copies the WAL's pages into the database once it has grown; one that grew too long is cut."""
+    """A thread that copies; `restart_due` tells the writer that the WAL has grown long."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="parvis-checkpoint", daemon=True)
         self._thread.start()
+        self.restart_due = False
+
+    def restart(self, connection: Connection) -> None:
+        """In the writer's thread, outside a transaction."""
+        self.restart_due = False
+        _checkpoint(connection, "TRUNCATE")
 
     def close(self) -> None:
         self._stop.set()
@@ -26,23 +37,19 @@ class Checkpointer:
     def _run(self) -> None:
         if self._database.path is None:
             return
-        wal = self._database.path.with_name(self._database.path.name + "-wal")
         connection = self._database.connect_checkpointer()
-        done_at = 0
+        copied = 0
         while not self._stop.wait(CHECK_EVERY_S):
-            size = wal.stat().st_size if wal.exists() else 0
-            done_at = min(done_at, size)
-            if size > TRUNCATE_AT_BYTES:
-                _checkpoint(connection, "TRUNCATE")
-                done_at = 0
-            elif size - done_at > CHECKPOINT_AT_BYTES:
+            length = self._database.wal_bytes()
+            if length < copied:
+                copied = 0
+            if length - copied > COPY_AFTER_BYTES:
                 _checkpoint(connection, "PASSIVE")
-                done_at = size
+                copied = length
+                self.restart_due = length > RESTART_AT_BYTES
         connection.close()
 
 
 def _checkpoint(connection: Connection, mode: str) -> None:
-    try:
+    with contextlib.suppress(sqlite3.OperationalError):  # a reader was in the way: the next round tries again
         connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-    except sqlite3.OperationalError:
-        return  # a reader or the writer holds the pages: the next round tries again

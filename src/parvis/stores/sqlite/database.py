@@ -30,6 +30,13 @@ class Database:
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
 
+    def wal_bytes(self) -> int:
+        """How long the write-ahead log is just now."""
+        if self.path is None:
+            return 0
+        wal = self.path.with_name(self.path.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
     def connect_writer(self) -> Connection:
         """The one connection that writes; creates the schema in an empty database.
 

@@ -27,9 +27,9 @@ class SqliteStore:
         self._names = Names(connection)
         self._tail = Tail(connection)
         self._reader = Reader(database, self._names)
-        self._writer = Writer(connection, self._names, self._tail, clock, self._committed)
-        self._bell = Bell(self._writer.newest_event)
         self._checkpointer = Checkpointer(database)
+        self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
+        self._bell = Bell(self._writer.newest_event)
 
     @classmethod
     async def open(cls, path: str | Path, clock: Clock = system_clock) -> "SqliteStore":

@@ -11,6 +11,7 @@ from parvis.broker.model.change import Change, Outcome
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ParvisError
 from parvis.kernel.time import Clock
 from parvis.stores.sqlite.apply import Applier, Touched
+from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.settle import Settler
@@ -48,12 +49,19 @@ class Writer:
     """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do."""
 
     def __init__(
-        self, connection: Connection, names: Names, tail: Tail, clock: Clock, on_commit: Callable[[Touched, int], None]
+        self,
+        connection: Connection,
+        names: Names,
+        tail: Tail,
+        checkpointer: Checkpointer,
+        clock: Clock,
+        on_commit: Callable[[Touched, int], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._names = names
         self._tail = tail
+        self._checkpointer = checkpointer
         self._clock = clock
         self._on_commit = on_commit
         self._applier = Applier(connection, names)
@@ -99,6 +107,8 @@ class Writer:
                 self._run_task(item)
             else:
                 self._commit(self._group(item))
+            if self._checkpointer.restart_due:
+                self._checkpointer.restart(self._connection)
         self._connection.close()
 
     def _next(self) -> _Item:
