@@ -14,7 +14,7 @@ import msgspec
 import quickjs
 
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 
 TIME_LIMIT_S = 0.05
 MEMORY_LIMIT_BYTES = 16 << 20
@@ -56,6 +56,7 @@ CodecResult = Decoded | CodecFailure
 
 
 class InvalidCodec(ParvisError):
+    type_uri = PARVIS_ERRORS + "invalid-codec"
     title = "The codec cannot be used"
     status = 400
 

@@ -14,7 +14,7 @@ from parvis.broker.model.entity import Iri
 from parvis.fleet.codecs import Codec, CodecFailure, InvalidCodec
 from parvis.fleet.mapping import AttributeRule, FieldMap, MappingFailure
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.errors import BadRequestData, ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 
 PACKAGED_PROFILES = Path(__file__).parent / "profiles"
 PROFILE_FILE = "profile.toml"
@@ -23,6 +23,7 @@ DEVICE_TERMS = ("batteryLevel",)
 
 
 class InvalidProfile(ParvisError):
+    type_uri = PARVIS_ERRORS + "invalid-profile"
     title = "The device profile cannot be used"
     status = 400
 
