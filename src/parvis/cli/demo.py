@@ -16,8 +16,7 @@ from parvis.bootstrap import Additions
 from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
 from parvis.demo.basemap import BaseMap
-from parvis.demo.devices import ENTITY_TYPE, generate_devices
-from parvis.demo.registry import device_records
+from parvis.demo.devices import ENTITY_TYPE
 from parvis.demo.territory import DEFAULT_SEED, NAME
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import system_caller
@@ -56,20 +55,20 @@ _BRIDGE_STOP_S = 5.0
 )
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak over MQTT like real ones."""
-    _write_territory(data_dir, seed)
-    settings = settings_of(data_dir, **options)
+    data_dir.mkdir(parents=True, exist_ok=True)
     base_map = BaseMap(seed, data_dir / "base-map.mbtiles")
+    _write_territory(data_dir, base_map)
+    settings = settings_of(data_dir, **options)
     play = _Play(seed, speed, past_hours, base_map)
     run(settings, play.until_told, Additions((PROFILES,), base_map))
 
 
-def _write_territory(data_dir: Path, seed: int) -> None:
+def _write_territory(data_dir: Path, base_map: BaseMap) -> None:
     """Written once; what somebody changes in it stays."""
     path = data_dir / TERRITORY_FILE
     if path.exists():
         return
-    data_dir.mkdir(parents=True, exist_ok=True)
-    west, south, east, north = BaseMap(seed).bounds
+    west, south, east, north = base_map.bounds
     given = {
         "territory.name": NAME,
         "territory.centre": (round((west + east) / 2, 4), round((south + north) / 2, 4)),
@@ -98,8 +97,7 @@ class _Play:
             _revoke_keys(running.platform.access)
 
     async def _register(self, running: Running) -> None:
-        territory = await asyncio.to_thread(lambda: self._base_map.territory)
-        records = msgspec.convert(device_records(generate_devices(territory, self._seed)), list[DeviceRecord])
+        records = msgspec.convert(await asyncio.to_thread(self._base_map.device_records), list[DeviceRecord])
         outcomes = await running.platform.fleet.register(system_caller("demo"), records)
         failed = [one for one in outcomes if one.error is not None]
         if failed:

@@ -56,8 +56,12 @@ def shore_grounds(terrain: Terrain) -> list[Ground]:
     sheltered = shapely.union_all(
         [shapely.line_merge(river.line).buffer(650) for river in terrain.rivers]
     ).intersection(terrain.land.buffer(2500).buffer(-2400))
-    mud = terrain.shallows.intersection(sheltered)
-    sand = terrain.shallows.difference(sheltered)
+    flats = shapely.get_parts(terrain.shallows)
+    small = shapely.area(flats) < 300_000
+    muddy = shapely.intersects(sheltered, flats)
+    large = shapely.union_all(flats[~small])
+    mud = shapely.union_all([*flats[small & muddy], large.intersection(sheltered)])
+    sand = shapely.union_all([*flats[small & ~muddy], large.difference(sheltered)])
     return [Ground("mud", mud), Ground("sand", sand)]
 
 

@@ -47,7 +47,11 @@ SUBURB_KINDS = ("Rue", "Rue", "Allée", "Allée", "Impasse", "Chemin", "Clos", "
 
 
 def hamlet_names(rng: random.Random) -> Iterator[str]:
-    pairs = [head + tail for head in dict.fromkeys(HAMLET_HEADS) for tail in HAMLET_TAILS]
+    pairs = [
+        head + (tail.capitalize() if head.endswith(" ") else tail)
+        for head in dict.fromkeys(HAMLET_HEADS)
+        for tail in HAMLET_TAILS
+    ]
     weights = [HAMLET_HEADS.count(head) for head in dict.fromkeys(HAMLET_HEADS) for _ in HAMLET_TAILS]
     order = sorted(range(len(pairs)), key=lambda index: rng.random() ** (1 / weights[index]), reverse=True)
     for index in order:

@@ -123,9 +123,11 @@ def settle_hamlets(
         spot = Point(hamlet.x, hamlet.y)
         for target in (network, *_neighbours(hamlet, hamlets)):
             lane = _lane(rng, spot, target)
-            if lane is not None and land.contains(lane):
+            if lane is not None and land.contains(lane) and not _beside_another(lane, lanes[-8:]):
                 lanes.append(Road(lane, RoadClass.TERTIARY, f"Route de {hamlet.name}", commune=hamlet.commune))
-    return hamlets, lanes
+    reached = shapely.union_all([lane.line for lane in lanes]).buffer(1)
+    shapely.prepare(reached)
+    return [hamlet for hamlet in hamlets if reached.intersects(Point(hamlet.x, hamlet.y))], lanes
 
 
 def _scatter(rng: np.random.Generator, area: BaseGeometry, wanted: int) -> list[tuple[float, float]]:
@@ -141,6 +143,10 @@ def _neighbours(hamlet: Hamlet, hamlets: list[Hamlet]) -> list[Point]:
         key=lambda other: (other.x - hamlet.x) ** 2 + (other.y - hamlet.y) ** 2,
     )
     return [Point(other.x, other.y) for other in near[:2] if (other.x, other.y) > (hamlet.x, hamlet.y)]
+
+
+def _beside_another(lane: LineString, others: list[Road]) -> bool:
+    return any(lane.difference(other.line.buffer(110)).length < 0.5 * lane.length for other in others)
 
 
 def _lane(rng: np.random.Generator, start: Point, target: BaseGeometry) -> LineString | None:

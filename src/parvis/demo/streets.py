@@ -60,10 +60,10 @@ def urban_area(rng: np.random.Generator, commune: Commune, roads: list[Road], dr
 
 def lay_streets(
     rng: np.random.Generator, names: random.Random, index: int, commune: Commune, urban: BaseGeometry,
-    mains: BaseGeometry,
+    mains: BaseGeometry, rivers: BaseGeometry,
 ) -> Town:  # fmt: skip
     mains = mains.intersection(urban.envelope.buffer(100))
-    points, edges = _street_graph(rng, commune, urban, mains)
+    points, edges = _street_graph(rng, commune, urban, mains, rivers)
     core_m = core_radius_m(commune)
     street_names = StreetNames(names)
     streets = []
@@ -81,20 +81,36 @@ def lay_streets(
 
 
 def _street_graph(
-    rng: np.random.Generator, commune: Commune, urban: BaseGeometry, mains: BaseGeometry
+    rng: np.random.Generator, commune: Commune, urban: BaseGeometry, mains: BaseGeometry, rivers: BaseGeometry
 ) -> tuple[Coords, Edges]:
+    """Junctions and the streets between them; only main roads cross a river."""
     seeds = _block_seeds(rng, commune, urban)
     cells = shapely.voronoi_polygons(shapely.multipoints(seeds), only_edges=True)
     lines = shapely.get_parts(cells)
     inner = urban.buffer(-6)
     shapely.prepare(inner)
     lines = lines[shapely.contains_properly(inner, lines)]
-    lines = lines[~shapely.contains(mains.buffer(34), lines)]
+    lines = lines[~shapely.contains(mains.buffer(34), lines) & ~shapely.intersects(rivers.buffer(16), lines)]
     ends = np.round(shapely.get_coordinates(lines), 1)
     points, flat = np.unique(ends, axis=0, return_inverse=True)
     points, edges = _contracted(points, flat.reshape(-1, 2), shortest_m=24)
     edges = _thinned(rng, edges, len(points), drop=0.09)
+    points, edges = _run_into(mains, points, edges, reach_m=75)
     return points, _connected(points, edges, mains)
+
+
+def _run_into(mains: BaseGeometry, points: Coords, edges: Edges, reach_m: float) -> tuple[Coords, Edges]:
+    """Carry dead ends on to the main road beside them."""
+    degree = np.bincount(edges.ravel(), minlength=len(points))
+    ends = np.nonzero(degree == 1)[0]
+    crossing = np.unique(edges[shapely.intersects(mains, shapely.linestrings(points[edges]))])
+    ends = ends[~np.isin(ends, crossing)]
+    ways = shapely.shortest_line(shapely.points(points[ends]), mains)
+    near = shapely.length(ways) < reach_m
+    feet = shapely.get_coordinates(ways[near]).reshape(-1, 2, 2)
+    beyond = feet[:, 1] + (feet[:, 1] - feet[:, 0]) * 0.01
+    added = np.column_stack((ends[near], np.arange(len(points), len(points) + len(beyond))))
+    return np.vstack((points, beyond)), np.vstack((edges, added))
 
 
 def _block_seeds(rng: np.random.Generator, commune: Commune, urban: BaseGeometry) -> Coords:

@@ -12,7 +12,7 @@ from parvis.demo.contours import area_above
 from parvis.demo.geometry import Coords, Noise, chaikin, meander
 
 HALF_WIDTH_M, HALF_HEIGHT_M, CELL_M = 38_000, 28_000, 80
-FAR_M = 400_000
+FAR_M, RIM_M = 400_000, 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,12 @@ def shape_terrain(rng: np.random.Generator) -> Terrain:
     shore = height - 9 * np.clip(noise.octaves(x - 7000, y, 3500, 2), 0, 1)
     return Terrain(
         land=land,
-        sea=_sea(land, height, ys),
+        sea=_water_below(land, height, ys, 0.0),
         shallows=_smoothed(area_above(height, xs, ys, -1.3), smallest_m2=4000).difference(land),
-        depths=tuple(_below(area_above(height, xs, ys, -depth)) for depth in (9.0, 17.0)),
+        depths=tuple(
+            _water_below(_smoothed(area_above(height, xs, ys, level), 40_000), height, ys, level)
+            for level in (-9.0, -17.0)
+        ),
         forest=_smoothed(area_above(woods, xs, ys, 0.52), smallest_m2=25_000),
         heath=_smoothed(area_above(-shore, xs, ys, -1.0), smallest_m2=8000).intersection(land),
         lakes=lakes,
@@ -154,20 +157,19 @@ def _smoothed(area: BaseGeometry, smallest_m2: float) -> BaseGeometry:
 
 
 def _cut_corners(ring: BaseGeometry) -> Coords:
-    return chaikin(shapely.get_coordinates(ring.simplify(14)), 1)
+    """Round the ring off; long straight sides are divided first, lest their corners be cut by kilometres."""
+    return chaikin(shapely.get_coordinates(ring.simplify(14).segmentize(500)), 1)
 
 
-def _below(above: BaseGeometry) -> BaseGeometry:
-    return box(-HALF_WIDTH_M, -FAR_M, HALF_WIDTH_M, HALF_HEIGHT_M).difference(_smoothed(above, 40_000))
-
-
-def _sea(land: BaseGeometry, height: Coords, ys: Coords) -> BaseGeometry:
-    """Everything that is not land, carried on beyond the frame so that a map zoomed out has no edge."""
-    inside = box(-HALF_WIDTH_M, -HALF_HEIGHT_M, HALF_WIDTH_M, HALF_HEIGHT_M).difference(land)
-    west, east = (float(ys[int(np.argmax(height[:, column] > 0))]) for column in (0, -1))
-    beyond = (
-        box(-FAR_M, -FAR_M, -HALF_WIDTH_M, west),
-        box(HALF_WIDTH_M, -FAR_M, FAR_M, east),
-        box(-HALF_WIDTH_M, -FAR_M, HALF_WIDTH_M, -HALF_HEIGHT_M),
+def _water_below(above: BaseGeometry, height: Coords, ys: Coords, level: float) -> BaseGeometry:
+    """All that is not `above`, carried on beyond the frame so that a map zoomed out has no edge."""
+    width, top = HALF_WIDTH_M - RIM_M, HALF_HEIGHT_M - RIM_M
+    west, east = (float(ys[np.nonzero(height[:, column] <= level)[0].max()]) for column in (0, -1))
+    return shapely.union_all(
+        [
+            box(-width, -top, width, top).difference(above),
+            box(-FAR_M, -FAR_M, -width, west),
+            box(width, -FAR_M, FAR_M, east),
+            box(-width, -FAR_M, width, -top),
+        ]
     )
-    return shapely.union_all([inside, *beyond])

@@ -68,7 +68,8 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
     grounds = _grounds(rng, terrain, communes, towns, hamlets, facilities, parks)
     occupied = [ground.area for ground in grounds if ground.kind not in ("residential", "mud", "sand")]
     near = box(-18_000, -12_000, 18_000, 15_000)
-    keep_out = shapely.union_all([terrain.sea.intersection(near), terrain.lakes, roads[0].line, roads[1].line])
+    wet = [terrain.sea.intersection(near), terrain.lakes, *(river.line.buffer(9) for river in terrain.rivers)]
+    keep_out = shapely.union_all([*wet, roads[0].line, roads[1].line])
     houses = build_houses(rng, towns, lanes, hamlets, roads, occupied, keep_out.buffer(9))
     fields, hedges = plough_fields(rng, terrain)
     return Territory(
@@ -94,8 +95,9 @@ def _lay_towns(
     mains = shapely.union_all([road.line for road in roads if road.kind in (RoadClass.PRIMARY, RoadClass.SECONDARY)])
     near = box(-16_000, -11_000, 16_000, 13_000)
     dry = terrain.land.intersection(near).buffer(-30).difference(terrain.lakes)
+    rivers = shapely.union_all([river.line for river in terrain.rivers]).intersection(near)
     return [
-        lay_streets(rng, names, index, commune, urban_area(rng, commune, roads, dry), mains)
+        lay_streets(rng, names, index, commune, urban_area(rng, commune, roads, dry), mains, rivers)
         for index, commune in enumerate(communes)
     ]
 

@@ -1,0 +1,128 @@
+"""Draws the map in a process of its own that ends when nothing is asked of it, so that a server carries neither
+the territory's 120 MB nor the seconds of its making."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import get_context
+from typing import ParamSpec, TypeVar
+
+import shapely
+
+from parvis.demo.devices import generate_devices
+from parvis.demo.drawing import draw_tile
+from parvis.demo.geometry import geojson_geometry
+from parvis.demo.maplayers import MapLayer, map_layers
+from parvis.demo.registry import device_records
+from parvis.demo.territory import Territory, generate_territory
+
+P = ParamSpec("P")
+R = TypeVar("R")
+IDLE_S = 45.0
+NICENESS = 5
+
+
+class Atelier:
+    """Safe to call from several threads; calls wait for each other."""
+
+    def __init__(self, seed: int, idle_s: float = IDLE_S) -> None:
+        self._seed, self._idle_s = seed, idle_s
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._closing: threading.Timer | None = None
+
+    def tile(self, z: int, x: int, y: int) -> bytes:
+        return self._call(_tile, self._seed, z, x, y)
+
+    def facts(self) -> dict[str, object]:
+        """`bounds`, `communes` (GeoJSON) and `device_records` of the territory."""
+        return self._call(_facts, self._seed)
+
+    def close(self) -> None:
+        with self._lock:
+            self._dismiss()
+
+    def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._lock:
+            if self._closing is not None:
+                self._closing.cancel()
+            try:
+                return self._hired().submit(work, *args, **kwargs).result()
+            except BrokenProcessPool:
+                self._dismiss()
+                return self._hired().submit(work, *args, **kwargs).result()
+            finally:
+                self._closing = threading.Timer(self._idle_s, self.close)
+                self._closing.daemon = True
+                self._closing.start()
+
+    def _hired(self) -> Executor:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_step_back)
+        return self._executor
+
+    def _dismiss(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+
+def _step_back() -> None:
+    """Leave the processor to the platform, and the end of the work to the process that ordered it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+
+
+@cache
+def _territory(seed: int) -> Territory:
+    return generate_territory(seed)
+
+
+@cache
+def _layers(seed: int) -> list[MapLayer]:
+    return map_layers(_territory(seed))
+
+
+def _tile(seed: int, z: int, x: int, y: int) -> bytes:
+    return draw_tile(_layers(seed), z, x, y)
+
+
+def _facts(seed: int) -> dict[str, object]:
+    territory = _territory(seed)
+    whole = shapely.union_all([commune.area for commune in territory.communes])
+    return {
+        "bounds": list(shapely.geometry.shape(geojson_geometry(whole)).bounds),
+        "communes": communes_geojson(territory),
+        "device_records": device_records(generate_devices(territory, seed)),
+    }
+
+
+def communes_geojson(territory: Territory) -> dict[str, object]:
+    """A FeatureCollection of the communes, outlines simplified to 8 m without gaps between neighbours."""
+    areas = shapely.coverage_simplify([commune.area for commune in territory.communes], 8)
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "id": commune.code,
+                "geometry": geojson_geometry(area),
+                "properties": {
+                    "name": commune.name,
+                    "slug": commune.slug,
+                    "code": commune.code,
+                    "population": commune.population,
+                    "character": commune.character.value,
+                },
+            }
+            for commune, area in zip(territory.communes, areas, strict=True)
+        ],
+    }
