@@ -3,21 +3,34 @@
 A page says where with `<!-- from the code: NAME -->`, and `<!-- end -->` after it; `tests/docs` compares.
 """
 
+import asyncio
 import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, get_args, get_origin
 
 import click
+from fastapi import FastAPI
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
 
 import parvis
 import parvis.cli
+from parvis.bootstrap import open_platform
+from parvis.broker.api.routing import Route as NgsiLdRoute
+from parvis.broker.api.table import ROUTES as NGSI_LD_ROUTES
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import Documentation, SettingInfo, list_settings, sections
+from parvis.kernel.settings import Documentation, SettingInfo, list_settings, load_settings, sections
+from parvis.web.app import create_app
+from parvis.web.metrics import RequestMetrics
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs/reference"
 BLOCK = re.compile(r"(?<=<!-- from the code: )([a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -101,8 +114,14 @@ def list_error_types() -> list[type[ParvisError]]:
 
 
 def errors() -> str:
-    rows = [[kind.__name__, str(kind.status), kind.title, code(kind.type_uri)] for kind in list_error_types()]
+    rows = [error_row(kind) for kind in list_error_types()]
     return table(("error", "HTTP status", "title", "type"), rows)
+
+
+def error_row(kind: type[ParvisError]) -> list[str]:
+    """A failure without a status of its own happens at the start or in a command, never over HTTP."""
+    own = any("status" in vars(base) for base in kind.__mro__ if base not in ParvisError.__mro__)
+    return [kind.__name__, str(kind.status) if own else "", kind.title, code(kind.type_uri) if own else ""]
 
 
 def list_commands(command: click.Command, path: str = "parvis") -> list[tuple[str, click.Command]]:
@@ -134,10 +153,77 @@ def option_row(parameter: click.Parameter, context: click.Context) -> list[str]:
     return [names, value, default, f"{parameter.help or ''}{environment}"]
 
 
+def metrics() -> str:
+    rows = {f"{metric.name}": metric_row(metric, labels) for metric, labels in list_metrics()}
+    return table(("metric", "kind", "labels", "what it counts"), [rows[name] for name in sorted(rows)])
+
+
+def list_metrics() -> Iterator[tuple[Metric, Sequence[str]]]:
+    """What /metrics tells of Parvis itself; Python and the process are described by their own library."""
+    for module in list_modules():
+        for value in vars(module).values():
+            if isinstance(value, MetricWrapperBase):
+                yield next(iter(value.describe())), value._labelnames
+    for family in RequestMetrics().collect():
+        yield family, getattr(family, "_labelnames", ())
+
+
+def metric_row(metric: Metric, labels: Sequence[str]) -> list[str]:
+    name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+    sentence = f"{metric.documentation.rstrip('.')}."
+    return [code(name), metric.type, ", ".join(code(label) for label in labels), sentence]
+
+
+def ngsi_ld() -> str:
+    rows = [ngsi_ld_row(route) for route in NGSI_LD_ROUTES]
+    return table(("method", "path below `/ngsi-ld/v1`", "what it does", "parameters"), rows)
+
+
+def ngsi_ld_row(route: NgsiLdRoute) -> list[str]:
+    what = inspect.cleandoc(route.handler.__doc__ or "").partition("\n")[0]
+    parameters = ", ".join(code(name) for name in sorted(route.parameters))
+    return [route.method, code(route.template.replace("{}", "{…}")), what, parameters]
+
+
+def typed_api() -> str:
+    rows = []
+    for path, operations in asyncio.run(described_api())["paths"].items():
+        for method, operation in operations.items():
+            parameters = ", ".join(code(one["name"]) for one in operation.get("parameters", ()))
+            rows.append([method.upper(), code(path), operation["summary"], parameters])
+    return table(("method", "path below `/api`", "what it does", "parameters"), rows)
+
+
+async def described_api() -> dict[str, Any]:
+    async with application() as app:
+        mount = next(route for route in app.routes if isinstance(route, Mount))
+        assert isinstance(mount.app, FastAPI)
+        return mount.app.openapi()
+
+
+async def list_pages() -> set[tuple[str, str]]:
+    """(method, path) of every page."""
+    async with application() as app:
+        routes = [route for route in app.routes if isinstance(route, Route)]
+    return {(method, route.path) for route in routes for method in (route.methods or ()) if method != "HEAD"}
+
+
+@asynccontextmanager
+async def application() -> AsyncIterator[Starlette]:
+    with TemporaryDirectory(prefix="parvis-reference-") as data:
+        async with open_platform(load_settings(Path(data)), listen=False) as platform:
+            app = create_app(platform)
+            assert isinstance(app, Starlette)
+            yield app
+
+
 RENDERERS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": errors,
     "commands": commands,
+    "metrics": metrics,
+    "ngsi-ld": ngsi_ld,
+    "typed-api": typed_api,
 }
 
 

@@ -10,6 +10,7 @@ _STARTED: Instant = system_clock()
 
 
 async def retrieve_identity(request: Request) -> Response:
+    """Who answers (5.15)."""
     now = system_clock()
     document = {
         "id": "urn:ngsi-ld:ContextSourceIdentity:parvis",

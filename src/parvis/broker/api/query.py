@@ -11,11 +11,13 @@ from parvis.broker.jsonld.context import Context
 
 
 async def query_entities(request: Request) -> Response:
+    """Query entities (5.7.2)."""
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
     return await _answer(request, prepare_remembered(request.parameters, context), context, media)
 
 
 async def query_by_body(request: Request) -> Response:
+    """Query entities, by POST (6.23)."""
     media = request.accepted(GEO_MEDIA)
     document, context = await request.document()
     parameters = query_parameters(document, request.parameters)
