@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -476,6 +477,49 @@ async def test_stopping_finishes_what_is_in_flight(start: Start, platform: Platf
         platform.commits.set()
         await stopping
         assert await gateway.until_closed() == b"\x20\x02\0\0\x40\x02\0\x01"
+
+
+async def test_a_subscriber_that_does_not_read_costs_a_bounded_memory(start: Start) -> None:
+    listener = await start(outgoing_bytes=10_000, outgoing_messages=5, outgoing_window=2)
+    before = counted("parvis_mqtt_messages_dropped_total")
+    subscribe = b"\x82\x0a\0\1\0\x05big/#\1"
+    async with wire(listener, connect_packet() + subscribe) as deaf, wire(listener, connect_packet()) as loud:
+        assert await deaf.expect(9) == b"\x20\x02\0\0\x90\x03\0\1\1"
+        await loud.expect(4)
+        for number in range(1, 101):
+            publish = Publish("big/a", bytes(100_000), number % 2, packet_id=number)
+            loud.writer.write(codec.encode_publish(publish, Version.V311))
+            if number % 2:
+                await loud.expect(4)
+    assert counted("parvis_mqtt_messages_dropped_total") > before
+
+
+async def test_a_client_that_does_not_read_its_answers_is_read_no_further(start: Start) -> None:
+    listener = await start()
+    async with wire(listener, connect_packet()) as deaf:
+        await deaf.expect(4)
+        (connection,) = listener._connections
+        connection.pause_writing()
+        deaf.writer.write(b"\xc0\0")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(deaf.reader.readexactly(2), 0.1)
+        connection.resume_writing()
+        assert await deaf.expect(2) == b"\xd0\0"
+
+
+async def test_noise_on_the_line_harms_nobody_else(start: Start, platform: Platform) -> None:
+    listener = await start(connect_timeout_s=1)
+    random = Random(4)
+    publish = codec.encode_publish(Publish(TOPIC, b"frame", 1, packet_id=1), Version.V311)
+    async with wire(listener, connect_packet()) as gateway:
+        await gateway.expect(4)
+        for number in range(60):
+            opening = connect_packet(level=random.choice([4, 5])) if number % 2 else b""
+            async with wire(listener, opening + random.randbytes(random.randrange(200))):
+                pass
+        gateway.writer.write(publish)
+        assert await gateway.expect(4) == b"\x40\x02\0\x01"
+    await eventually(lambda: not listener._connections)
 
 
 async def run_program(name: str, *arguments: str) -> str:

@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _check_keepalive(self, allowed_s: float) -> None:
-        silent_s = 0.0 if self._paused else self._loop.time() - self._last_heard_s
+        silent_s = 0.0 if self._paused and not self._is_deaf else self._loop.time() - self._last_heard_s
         if silent_s >= allowed_s:
             self.close(Reason.KEEP_ALIVE_TIMEOUT)
         else:
