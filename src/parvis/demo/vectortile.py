@@ -1,6 +1,6 @@
 """Mapbox Vector Tile encoding (specification 2.1), as much as a base map needs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,7 +52,7 @@ class Layer:
     _keys: dict[str, int] = field(default_factory=dict)
     _values: dict[tuple[type, Value], int] = field(default_factory=dict)
 
-    def add(self, geometry: BaseGeometry, properties: dict[str, Value]) -> None:
+    def add(self, geometry: BaseGeometry, properties: Mapping[str, Value]) -> None:
         """`geometry` in tile coordinates (0..EXTENT, y down); it is left out if nothing of it remains on the grid."""
         kind, commands = encode_geometry(geometry)
         if len(commands) == 0:
@@ -62,7 +62,7 @@ class Layer:
         body += varint(3 << 3) + varint(kind) + length_delimited(4, varints(commands))
         self.features.append(length_delimited(2, body))
 
-    def _tags(self, properties: dict[str, Value]) -> Iterator[tuple[int, int]]:
+    def _tags(self, properties: Mapping[str, Value]) -> Iterator[tuple[int, int]]:
         for key, value in properties.items():
             typed = (type(value), value)
             yield self._keys.setdefault(key, len(self._keys)), self._values.setdefault(typed, len(self._values))
