@@ -36,6 +36,15 @@ async def test_reading_goes_on_where_it_stopped(store: Store) -> None:
     assert await store.newest() == rest[-1].seq
 
 
+async def test_events_of_a_type_can_be_read_alone(store: Store) -> None:
+    sensor = Change("urn:ngsi-ld:Device:1", Mode.CREATE, (note("new"),), ("urn:Device", "urn:Thing"))
+    await store.write(TENANT, [bin_(1, level(1)), sensor, bin_(1, level(2))])
+
+    assert [one.entity_id for one in await store.read(0, types=frozenset({"urn:Device"}))] == [sensor.entity_id]
+    assert [one.entity_id for one in await store.read(0, types=frozenset({BIN}), limit=1)] == [bin_id(1)]
+    assert await store.read(0, types=frozenset({"urn:Nothing"})) == []
+
+
 async def test_who_waits_is_woken_by_a_commit(store: Store) -> None:
     waiting = asyncio.create_task(store.wait(await store.newest()))
     await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from parvis.kernel.time import Clock, system_clock
 
 REFUSALS_FILE = "refused-frames.jsonl"
 PROFILES_FOLDER = "profiles"
+_EVENTS_AT_ONCE = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -74,10 +75,9 @@ class Fleet:
         position = await self._outbox.newest()
         while True:
             await self._outbox.wait(position)
-            events = await self._outbox.read(position)
-            if not events:
-                continue
-            position = events[-1].seq
+            newest = await self._outbox.newest()
+            events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
+            position = events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
             for device in await self.registry.follow(events):
                 await self._replay_new(device)
 

@@ -47,6 +47,11 @@ class Registry:
         self._devices: dict[tuple[str, str], Device] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def event_types(self) -> frozenset[Iri]:
+        """The entity types whose events `follow` is about."""
+        return frozenset({self._terms.device})
+
     def find(self, tenant: str, dev_eui: str) -> Device | None:
         return self._devices.get((tenant, dev_eui))
 

@@ -84,8 +84,11 @@ class TemporalStore(Protocol):
 
 
 class Outbox(Protocol):
-    async def read(self, after: int, limit: int = 1000) -> list[Event]:
-        """Committed events of all tenants with a number above `after`, in order."""
+    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+        """Committed events of all tenants with a number above `after`, in order.
+
+        With `types`, only those of entities that have one of them: what is passed over costs next to nothing.
+        """
         ...
 
     async def newest(self) -> int:

@@ -1,18 +1,22 @@
 """The outbox: what was committed, told in order to everyone who reacts."""
 
 import asyncio
+import json
 from typing import Any
 
 from parvis.broker.model.change import Event, EventKind
-from parvis.broker.model.entity import AttributeKey, Instance
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
 
 _EVENTS = (
     "SELECT o.seq, o.entity, o.kind, o.at, o.first, o.last, e.tenant, e.urn, e.typeset"
-    " FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ? ORDER BY o.seq LIMIT ?"
+    " FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ?{filter} ORDER BY o.seq LIMIT ?"
 )
+_OF_TYPES = " AND e.typeset IN (SELECT value FROM json_each(?))"
+_ALL_EVENTS = _EVENTS.format(filter="")
+_EVENTS_OF_TYPES = _EVENTS.format(filter=_OF_TYPES)
 _ROWS = "SELECT name, dataset, shape, value, ts, observed, extra, recorded, seq FROM log WHERE seq >= ? AND seq < ?"
 
 
@@ -33,8 +37,15 @@ class Bell:
             await self._event.wait()
 
 
-def read_events(connection: Connection, names: Names, after: int, limit: int) -> list[Event]:
-    return [_event(connection, names, row) for row in connection.execute(_EVENTS, (after, limit)).fetchall()]
+def read_events(
+    connection: Connection, names: Names, after: int, limit: int, types: frozenset[Iri] = frozenset()
+) -> list[Event]:
+    if types:
+        numbers = [number for typeset, number in names.typesets.items() if not types.isdisjoint(typeset)]
+        rows = connection.execute(_EVENTS_OF_TYPES, (after, json.dumps(numbers), limit)).fetchall()
+    else:
+        rows = connection.execute(_ALL_EVENTS, (after, limit)).fetchall()
+    return [_event(connection, names, row) for row in rows]
 
 
 def _event(connection: Connection, names: Names, row: tuple[Any, ...]) -> Event:

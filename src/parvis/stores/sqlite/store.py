@@ -86,8 +86,8 @@ class SqliteStore:
             )
         )
 
-    async def read(self, after: int, limit: int = 1000) -> list[Event]:
-        return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit))
+    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+        return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))
 
     async def newest(self) -> int:
         return self._bell.newest
