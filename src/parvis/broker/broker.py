@@ -9,8 +9,8 @@ from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
-from parvis.kernel.errors import Forbidden, ResourceNotFound
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.errors import Forbidden, ResourceNotFound, Unauthenticated
+from parvis.kernel.identity import ANONYMOUS, Caller, Right
 
 _READERS = Right.READ | Right.READ_PUBLIC
 
@@ -33,7 +33,7 @@ class Broker:
     def check_writer(self, caller: Caller) -> None:
         """Raises Forbidden. `write` asks it too: ask before where reading the request is work."""
         if Right.WRITE not in caller.rights:
-            raise Forbidden(f"{caller.subject} may not write in tenant {caller.tenant}")
+            raise _refusal(caller, "write")
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         everything = _sees_everything(caller)
@@ -101,7 +101,7 @@ def _sees_everything(caller: Caller) -> bool:
     if Right.READ in caller.rights:
         return True
     if not caller.rights & _READERS:
-        raise Forbidden(f"{caller.subject} may not read in tenant {caller.tenant}")
+        raise _refusal(caller, "read")
     return False
 
 
@@ -112,6 +112,13 @@ def _any_type(types: frozenset[Iri]) -> TypeSelection | None:
 def _narrowed(query: EntityQuery, public: TypeSelection) -> EntityQuery:
     types = public if query.types is None else AllTypes((query.types, public))
     return msgspec.structs.replace(query, types=types)
+
+
+def _refusal(caller: Caller, deed: str) -> Forbidden | Unauthenticated:
+    """Who has shown no proof may have one: 401 says so, 403 that it would not help."""
+    if caller.subject == ANONYMOUS:
+        return Unauthenticated(f"Send an API key, or sign in, to {deed} in tenant {caller.tenant}.")
+    return Forbidden(f"{caller.subject} may not {deed} in tenant {caller.tenant}.")
 
 
 def _not_found(entity_id: str) -> ResourceNotFound:

@@ -1,6 +1,7 @@
 """From a request's headers to its Caller, and the cookies and form tokens of signed-in people."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -59,15 +60,23 @@ def _check_same_site(headers: Headers) -> None:
     if site is not None and site not in (b"same-origin", b"none"):
         raise Forbidden("This request came from another site.")
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") != headers.get(b"host"):
+    if origin is not None and origin.partition(b"://")[2] != headers.get(b"host"):
         raise Forbidden("This request came from another site.")
 
 
 def _check_local_host(headers: Headers) -> None:
     """Without authentication a foreign page must not reach this server by pointing its own name at it."""
     _check_same_site(headers)
-    if not is_loopback(urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""):
+    if not _names_loopback(headers.get(b"host", b"")):
         raise Forbidden("Without authentication this server answers to localhost only.")
+
+
+@lru_cache(maxsize=64)
+def _names_loopback(host: bytes) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host.decode('latin-1')}").hostname or "")
+    except ValueError:
+        return False
 
 
 def session_token(request: Request) -> str:

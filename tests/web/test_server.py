@@ -1,0 +1,104 @@
+"""The whole process in the test's own: a real port, real HTTP, a real store."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.responses import PlainTextResponse
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import DataInUse, open_platform
+from parvis.kernel.settings import InvalidSettings, Settings, load_settings
+from parvis.web.health import Doorstep
+from parvis.web.server import AddressTaken, Running, serving
+
+BUILDING = {"id": "urn:ngsi-ld:Building:hall", "type": "Building", "name": {"type": "Property", "value": "Hall"}}
+
+
+def settings(directory: Path, **more: object) -> Settings:
+    given = {"server.port": 0, "mqtt.port": 0, "access.public_types": ("Building",)}
+    return load_settings(directory, {}, given | {name.replace("__", "."): value for name, value in more.items()})
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with serving(settings(tmp_path)) as running:
+        yield running
+
+
+async def test_health_readiness_and_counts_need_no_identity(running: Running) -> None:
+    async with httpx.AsyncClient(base_url=running.address) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).status_code == 200
+        await http.get("/ngsi-ld/v1/entities?type=Building")
+        counts = (await http.get("/metrics")).text
+    assert 'parvis_http_requests_total{method="GET",status="200"} 1.0' in counts
+    assert "parvis_uplinks_stored_total" in counts
+
+
+async def test_public_entities_are_read_without_signing_in_but_written_by_nobody_unknown(running: Running) -> None:
+    _, key = running.platform.access.keys.create(COMMAND_LINE, "test", "operator")
+    url = "/ngsi-ld/v1/entities"
+    async with httpx.AsyncClient(base_url=running.address) as http:
+        refused = await http.post(url, json=BUILDING)
+        created = await http.post(url, json=BUILDING, headers={"authorization": f"Bearer {key}"})
+        read = await http.get(f"{url}/{BUILDING['id']}")
+    assert refused.status_code == 401
+    assert created.status_code == 201
+    assert read.json()["name"]["value"] == "Hall"
+
+
+async def test_what_was_acknowledged_is_there_after_the_next_start(tmp_path: Path) -> None:
+    for status in (201, 409):
+        async with serving(settings(tmp_path, access__auth=False)) as running, httpx.AsyncClient() as http:
+            response = await http.post(running.address + "/ngsi-ld/v1/entities", json=BUILDING)
+            assert response.status_code == status
+
+
+async def test_the_doorstep_asks_for_patience_while_the_territory_is_loaded() -> None:
+    doorstep = Doorstep(CollectorRegistry())
+    paths = ("/healthz", "/readyz", "/console")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(doorstep), base_url="http://parvis.test") as http:
+        before = [(await http.get(path)).status_code for path in paths]
+        doorstep.app = PlainTextResponse("the console")
+        after = [(await http.get(path)).status_code for path in paths]
+    assert (before, after) == ([200, 503, 503], [200, 200, 200])
+
+
+async def test_a_taken_port_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        with pytest.raises(AddressTaken, match="--port"):
+            async with serving(settings(tmp_path, server__port=holder.getsockname()[1])):
+                pass
+        with pytest.raises(InvalidSettings, match="--mqtt-port"):
+            async with serving(settings(tmp_path, mqtt__port=holder.getsockname()[1])):
+                pass
+
+
+async def test_two_processes_cannot_hold_one_data_directory(tmp_path: Path) -> None:
+    async with open_platform(settings(tmp_path), listen=False):
+        with pytest.raises(DataInUse):
+            async with open_platform(settings(tmp_path), listen=False):
+                pass
+    async with open_platform(settings(tmp_path), listen=False):
+        pass
+
+
+@pytest.mark.parametrize("exposed", [{"server__host": "0.0.0.0"}, {"mqtt__host": "192.0.2.1"}, {"server__host": "::"}])
+async def test_without_authentication_nothing_listens_beyond_this_machine(
+    tmp_path: Path, exposed: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidSettings, match="--auth off"):
+        async with serving(settings(tmp_path, access__auth=False, **exposed)):
+            pass
+
+
+async def test_the_store_of_the_next_issue_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="PostgreSQL store comes with the next issue"):
+        async with open_platform(settings(tmp_path, store__url="postgresql://host/db"), listen=False):
+            pass
