@@ -19,6 +19,9 @@ import pytest
 START_TIMEOUT_S = 20
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
+Broker = contextlib.AbstractContextManager[int]
+"""Of the port in use."""
+
 missing_tools: set[str] = set()
 
 
@@ -83,12 +86,12 @@ def running(command: list[str | Path], port: int, user: str | None = None) -> It
 
 
 @contextlib.contextmanager
-def running_mosquitto(folder: Path) -> Iterator[int]:
-    """An anonymous MQTT broker on a free port of the loopback."""
+def running_mosquitto(folder: Path, more: str = "") -> Iterator[int]:
+    """An anonymous MQTT broker on a free port of the loopback, with `more` configuration."""
     program = require_program("mosquitto", "mosquitto")
     port = free_port()
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8")
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{more}", encoding="utf-8")
     with running([program, "-c", config], port):
         yield port
 

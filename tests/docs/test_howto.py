@@ -1,12 +1,36 @@
 """What a how-to tells people to type works as typed."""
 
+import asyncio
+import base64
+import contextlib
+import json
+import os
 import re
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import Platform, open_platform
 from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.fleet.profiles import check_profile, load_profile
+from parvis.fleet.registry import DeviceRecord
+from parvis.kernel.identity import system_caller
+from parvis.kernel.settings import load_settings
+from parvis.web.api import DeviceIn
+from tests import system_tools
 
 HOWTO = Path(__file__).resolve().parent.parent.parent / "docs/howto"
+CALLER = system_caller("how-to")
+WAIT_S = 20
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -28,3 +52,89 @@ def test_the_codec_to_copy_decodes_its_example(tmp_path: Path) -> None:
     loaded = load_profile(folder, Contexts(no_network).default.expand)
     assert check_profile(loaded) == []
     assert len(loaded.examples) == 1
+
+
+def devices_to_register() -> list[dict[str, Any]]:
+    (document,) = blocks("connect-chirpstack.md", "json")
+    devices: list[dict[str, Any]] = json.loads(document)
+    return devices
+
+
+def test_the_devices_to_register_are_what_the_api_takes() -> None:
+    assert [DeviceIn.model_validate(device).dev_eui for device in devices_to_register()] == ["70b3d5499e000001"]
+
+
+def test_the_listener_settings_of_chirpstack_are_settings(tmp_path: Path) -> None:
+    settings, _ = blocks("connect-chirpstack.md", "toml")
+    (tmp_path / "territory.toml").write_text(settings, encoding="utf-8")
+    assert load_settings(tmp_path).mqtt.host == "0.0.0.0"
+
+
+async def test_a_frame_forwarded_by_mosquitto_becomes_an_entity(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "data", given={"mqtt.port": 0})
+    async with open_platform(settings) as platform:
+        _, key = platform.access.keys.create(COMMAND_LINE, "ChirpStack", "device")
+        records = msgspec.convert(devices_to_register(), list[DeviceRecord])
+        await platform.fleet.register(CALLER, records)
+        with forwarding_mosquitto(tmp_path, platform, key) as port:
+            publish_uplink(port, records[0].dev_eui, bytes.fromhex("00d72a"))
+            entity = await entity_with(platform, records[0].entity_id, "temperature")
+    temperature = entity.find(platform.broker.contexts.default.expand("temperature"))
+    assert temperature is not None
+    assert temperature.value == 21.5
+
+
+def forwarding_mosquitto(folder: Path, platform: Platform, key: str) -> system_tools.Broker:
+    assert platform.mqtt is not None
+    (bridge,) = blocks("connect-chirpstack.md", "conf")
+    bridge = bridge.replace("parvis.example:1883", f"127.0.0.1:{platform.mqtt.port}").replace("KEY", key)
+    return system_tools.running_mosquitto(folder, bridge)
+
+
+def publish_uplink(port: int, dev_eui: str, payload: bytes) -> None:
+    event = {
+        "time": "2026-11-22T08:00:00Z",
+        "deviceInfo": {"devEui": dev_eui},
+        "devAddr": "00189440",
+        "fCnt": 1,
+        "fPort": 1,
+        "data": base64.b64encode(payload).decode(),
+    }
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    sent = client.publish(f"application/town/device/{dev_eui}/event/up", json.dumps(event), qos=1)
+    sent.wait_for_publish(WAIT_S)
+    client.disconnect()
+    client.loop_stop()
+
+
+async def entity_with(platform: Platform, entity_id: str, term: str) -> Entity:
+    name = platform.broker.contexts.default.expand(term)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            entity = await platform.broker.find(CALLER, entity_id)
+            if entity is not None and entity.find(name) is not None:
+                return entity
+            await asyncio.sleep(0.1)
+
+
+async def test_a_backup_taken_while_parvis_runs_holds_what_was_acknowledged(tmp_path: Path) -> None:
+    (script,) = blocks("backup.md", "python")
+    (tmp_path / "backup").mkdir()
+    async with open_platform(load_settings(tmp_path / "data"), listen=False) as platform:
+        await platform.broker.write(CALLER, [a_container()])
+        run = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", script], cwd=tmp_path, env=os.environ, check=False
+        )
+        assert run.returncode == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "backup/parvis.db")) as copy:
+        assert copy.execute("SELECT urn FROM entity").fetchall() == [("urn:ngsi-ld:WasteContainer:market",)]
+    async with open_platform(load_settings(tmp_path / "backup"), listen=False) as restored:
+        assert await restored.broker.find(CALLER, "urn:ngsi-ld:WasteContainer:market") is not None
+
+
+def a_container() -> Change:
+    filling = Instance("https://uri.example/fillingLevel", Kind.PROPERTY, 0.5)
+    types = ("https://uri.example/WasteContainer",)
+    return Change("urn:ngsi-ld:WasteContainer:market", Mode.CREATE, (filling,), types)
