@@ -1,7 +1,8 @@
 """The query tree as SQL: numbered parameters only, and held equal to `broker.query.evaluate` by property tests."""
 
 import math
-from typing import Any, assert_never
+from collections.abc import Collection
+from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
@@ -41,6 +42,14 @@ class Statement(msgspec.Struct, frozen=True):
     parameters: list[Any]
 
 
+class Narrowing(NamedTuple):
+    """SQL of the entities that an index on the value of `attribute` gives, and its parameters so far."""
+
+    attribute: int
+    sql: str
+    parameters: list[Any]
+
+
 class Translator:
     """Of one query. Every value becomes a parameter; the texts of SQL are all written here."""
 
@@ -50,17 +59,45 @@ class Translator:
         self._parameters: list[Any] = []
         self._tenant = self._bind(tenant)
 
-    def translate(self) -> Statement | None:
-        """None: nothing can match."""
+    def narrowing(self, indexed: Collection[int]) -> Narrowing | None:
+        """What of the query an index on an attribute's value can answer; prefers one that is there. Call it first."""
+        q = self._query.q
+        terms = q.terms if isinstance(q, And) else (q,)
+        known = [(number, term) for term in terms if (number := self._indexable(term)) is not None]
+        known.sort(key=lambda one: one[0] not in indexed)
+        if not known:
+            return None
+        number, term = known[0]
+        assert isinstance(term, Compare)
+        rows = f"SELECT a.entity FROM attribute a WHERE a.name = {int(number)} AND"
+        sql = f"{rows} {self._value_in_order(term)}"
+        return Narrowing(number, sql, list(self._parameters))
+
+    def translate(self, narrowed_to: str | None = None) -> Statement | None:
+        """None: nothing can match. `narrowed_to` selects the only entities that can."""
         typesets = self._typesets()
         if typesets is not None and not typesets:
             return None
         where = [f"e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
+        if narrowed_to is not None:
+            where.append(f"e.id IN ({narrowed_to})")
         arms = self._arms(typesets, " AND ".join(where))
         limit = f"LIMIT {self._bind(self._query.limit)} OFFSET {self._bind(self._query.offset)}"
         page = f"{' UNION ALL '.join(f'SELECT {_COLUMNS} {arm}' for arm in arms)} ORDER BY 1 {limit}"
         count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
         return Statement(page, f"SELECT {count}", self._parameters)
+
+    def _indexable(self, term: Condition | None) -> int | None:
+        if not isinstance(term, Compare) or term.path.subs or term.path.members:
+            return None
+        in_order = term.operator in _IN_ORDER and isinstance(term.operand, int | float | str)
+        in_range = term.operator is Operator.EQUAL and isinstance(term.operand, Range)
+        return self._names.words.ids.get(term.path.name) if in_order or in_range else None
+
+    def _value_in_order(self, compare: Compare) -> str:
+        if isinstance(compare.operand, Range):
+            return self._equals(compare.operand)
+        return self._ordered(compare.operator, compare.operand)
 
     def _typesets(self) -> list[int] | None:
         selection = self._query.types
@@ -225,6 +262,7 @@ class Translator:
         return f"?{len(self._parameters)}"
 
 
+_IN_ORDER = (Operator.GREATER, Operator.GREATER_EQUAL, Operator.LESS, Operator.LESS_EQUAL)
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
 
 

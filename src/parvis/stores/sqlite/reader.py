@@ -13,8 +13,9 @@ from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.tree import EntityQuery
 from parvis.stores.sqlite.apply import PRESENT, Header, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database
-from parvis.stores.sqlite.filters import Translator
+from parvis.stores.sqlite.filters import Statement, Translator
 from parvis.stores.sqlite.functions import install
+from parvis.stores.sqlite.indexes import FEW_ROWS, RunInWriter, ValueIndexes
 from parvis.stores.sqlite.names import Names
 
 QUICK_OPCODES = 100_000
@@ -32,10 +33,12 @@ Answer = TypeVar("Answer")
 class Reader:
     """Holds the entities read last. Only the event loop touches that cache, and every commit renews it there."""
 
-    def __init__(self, database: Database, names: Names) -> None:
+    def __init__(self, database: Database, names: Names, run_in_writer: RunInWriter) -> None:
         self._database = database
         self._names = names
+        self._making: set[asyncio.Future[None]] = set()
         self._quick = self._connect()
+        self._indexes = ValueIndexes(self._quick, run_in_writer)
         self._quick_budget = 0
         self._quick.set_progress_handler(self._interrupt, QUICK_OPCODES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="parvis-reader")
@@ -44,13 +47,15 @@ class Reader:
         self._entities: OrderedDict[int, Entity] = OrderedDict()
         self._numbers: dict[tuple[str, str], int] = {}
 
-    async def read(self, ask: Callable[[Connection], Answer]) -> Answer:
-        """`ask` in one snapshot, here when it is quick, else once more in a thread."""
+    async def read(self, ask: Callable[[Connection], Answer], is_slow: Callable[[], None] | None = None) -> Answer:
+        """`ask` in one snapshot, here when it is quick, else once more in a thread, and `is_slow` is called."""
         try:
             return self._in_snapshot(self._quick, ask)
         except sqlite3.OperationalError as fault:
             if fault.sqlite_errorcode not in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_LOCKED):
                 raise
+        if is_slow is not None:
+            is_slow()
         return await self.read_aside(ask)
 
     async def read_aside(self, ask: Callable[[Connection], Answer]) -> Answer:
@@ -71,7 +76,7 @@ class Reader:
         return row[0] if row else None
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
-        return await self.read(lambda connection: self._query(connection, tenant, query))
+        return await self.read(lambda connection: self._query(connection, tenant, query), lambda: self._slow(query))
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self.read(lambda connection: self._count_types(connection, tenant))
@@ -107,7 +112,7 @@ class Reader:
 
     def _query(self, connection: Connection, tenant: str, query: EntityQuery) -> EntityPage:
         number = self._names.tenants.ids.get(tenant)
-        statement = Translator(self._names, number, query).translate() if number else None
+        statement = self._translate(connection, number, query) if number else None
         if statement is None:
             return EntityPage((), 0 if query.count else None)
         total = None
@@ -115,6 +120,22 @@ class Reader:
             (total,) = connection.execute(statement.count, statement.parameters[:-2]).fetchone()
         rows = connection.execute(statement.page, statement.parameters).fetchall() if query.limit else []
         return EntityPage(tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in rows), total)
+
+    def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
+        translator = Translator(self._names, tenant, query)
+        narrowing = translator.narrowing(self._indexes.ready) if self._indexes.ready else None
+        if narrowing is None or narrowing.attribute not in self._indexes.ready:
+            return translator.translate()
+        probe = f"SELECT count(*) FROM ({narrowing.sql} LIMIT {FEW_ROWS})"
+        (rows,) = connection.execute(probe, narrowing.parameters).fetchone()
+        return translator.translate(narrowing.sql if rows < FEW_ROWS else None)
+
+    def _slow(self, query: EntityQuery) -> None:
+        narrowing = Translator(self._names, 0, query).narrowing(self._indexes.ready)
+        if narrowing is not None:
+            wanted = asyncio.ensure_future(self._indexes.want(narrowing.attribute))
+            self._making.add(wanted)
+            wanted.add_done_callback(self._making.discard)
 
     def _assemble(self, connection: Connection, urn: str, header: Header) -> Entity:
         on_loop = connection is self._quick

@@ -26,9 +26,9 @@ class SqliteStore:
     def __init__(self, database: Database, connection: Connection, clock: Clock) -> None:
         self._names = Names(connection)
         self._tail = Tail(connection)
-        self._reader = Reader(database, self._names)
         self._checkpointer = Checkpointer(database)
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
+        self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
 
     @classmethod
