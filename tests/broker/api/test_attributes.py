@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from parvis.broker.jsonld.contexts import Contexts
 from tests.broker.api.territory import BIN, bin_at_the_port
 
 LIDAR, RADAR = "urn:ngsi-ld:Dataset:lidar", "urn:ngsi-ld:Dataset:radar"
@@ -19,6 +20,11 @@ async def a_bin(api: httpx.AsyncClient) -> None:
 async def read(api: httpx.AsyncClient) -> dict[str, Any]:
     entity: dict[str, Any] = (await api.get(f"/entities/{BIN}")).json()
     return entity
+
+
+def iri(name: str) -> str:
+    """Where no @context is present, names are whole (6.3.6)."""
+    return Contexts().default.expand(name)
 
 
 def measured(value: float, dataset: str = "") -> dict[str, Any]:
@@ -36,28 +42,24 @@ async def test_appending_without_overwriting_tells_what_it_left_alone(api: httpx
     body = {"fillingLevel": measured(0.9), "temperature": measured(21)}
     answer = await api.post(f"/entities/{BIN}/attrs?options=noOverwrite", json=body)
     assert answer.status_code == 207
-    assert answer.json()["updated"] == ["temperature"]
-    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == ["fillingLevel"]
+    assert answer.json()["updated"] == [iri("temperature")]
+    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == [iri("fillingLevel")]
     assert (await read(api))["fillingLevel"]["value"] == 0.4
 
 
-async def test_updating_changes_only_what_is_there(api: httpx.AsyncClient) -> None:
+async def test_updating_overwrites_whole_attributes_and_appends(api: httpx.AsyncClient) -> None:
     body = {"fillingLevel": measured(0.9), "temperature": measured(21)}
-    answer = await api.patch(f"/entities/{BIN}/attrs", json=body)
-    assert answer.status_code == 207
-    assert answer.json()["updated"] == ["fillingLevel"]
-    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == ["temperature"]
+    assert (await api.patch(f"/entities/{BIN}/attrs", json=body)).status_code == 204
     entity = await read(api)
-    assert entity["fillingLevel"] == measured(0.9)
-    assert "temperature" not in entity
+    assert (entity["fillingLevel"], entity["temperature"]) == (measured(0.9), measured(21))
 
 
 async def test_updating_to_null_deletes_what_is_there(api: httpx.AsyncClient) -> None:
     body = {"fillingLevel": "urn:ngsi-ld:null", "temperature": "urn:ngsi-ld:null"}
     answer = await api.patch(f"/entities/{BIN}/attrs", json=body)
     assert answer.status_code == 207
-    assert answer.json()["updated"] == ["fillingLevel"]
-    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == ["temperature"]
+    assert answer.json()["updated"] == [iri("fillingLevel")]
+    assert [one["attributeName"] for one in answer.json()["notUpdated"]] == [iri("temperature")]
     assert "fillingLevel" not in await read(api)
 
 

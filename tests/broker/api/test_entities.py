@@ -93,6 +93,29 @@ async def test_an_entity_is_a_feature_on_a_map(api: httpx.AsyncClient) -> None:
     assert feature["properties"]["fillingLevel"] == 0.4
 
 
+async def test_a_feature_carries_its_context_unless_plain_json_is_preferred(api: httpx.AsyncClient) -> None:
+    await api.post("/entities", json=bin_at_the_port())
+    geo = {"Accept": "application/geo+json"}
+    inside = await api.get(f"/entities/{BIN}", headers=geo)
+    assert "@context" in inside.json()
+    assert "Link" not in inside.headers
+    beside = await api.get(f"/entities/{BIN}", headers={**geo, "Prefer": "body=json"})
+    assert "@context" not in beside.json()
+    assert "Link" in beside.headers
+
+
+async def test_an_entity_may_be_asked_for_by_its_type_too(api: httpx.AsyncClient) -> None:
+    await api.post("/entities", json=bin_at_the_port())
+    assert (await api.get(f"/entities/{BIN}?type=Streetlight|WasteContainer")).status_code == 200
+    assert (await api.get(f"/entities/{BIN}?type=Streetlight")).status_code == 404
+
+
+async def test_format_comes_before_a_form_in_options(api: httpx.AsyncClient) -> None:
+    await api.post("/entities", json=bin_at_the_port())
+    read = (await api.get(f"/entities/{BIN}?format=keyValues&options=concise,sysAttrs")).json()
+    assert (read["fillingLevel"], read["createdAt"]) == (0.4, "2026-05-01T12:00:00Z")
+
+
 async def test_the_context_of_the_writer_and_of_the_reader_may_differ(api: httpx.AsyncClient) -> None:
     french = {"niveau": "https://example.org/level", "Poubelle": "https://example.org/Bin"}
     written = {"@context": [french, CORE], "id": BIN, "type": "Poubelle", "niveau": {"type": "Property", "value": 1}}
@@ -132,11 +155,12 @@ async def test_merging_changes_what_is_given_and_deletes_what_is_null(api: httpx
 
 
 async def test_merging_simplified_values_at_one_time(api: httpx.AsyncClient) -> None:
-    await api.post("/entities", json=bin_at_the_port())
+    await api.post("/entities", json=bin_at_the_port(storedWasteKind={"type": "Property", "value": "glass"}))
     url = f"/entities/{BIN}?options=keyValues&observedAt=2026-05-01T09:00:00Z"
-    assert (await api.patch(url, json={"fillingLevel": 0.7})).status_code == 204
+    assert (await api.patch(url, json={"fillingLevel": 0.7, "storedWasteKind": "paper"})).status_code == 204
     read = (await api.get(f"/entities/{BIN}")).json()["fillingLevel"]
     assert (read["value"], read["observedAt"]) == (0.7, "2026-05-01T09:00:00Z")
+    assert "observedAt" not in (await api.get(f"/entities/{BIN}")).json()["storedWasteKind"]
 
 
 async def test_a_deleted_entity_is_gone(api: httpx.AsyncClient) -> None:

@@ -61,7 +61,7 @@ async def test_by_scope(api: httpx.AsyncClient) -> None:
 
 
 async def test_everything_here_is_asked_for_by_local(api: httpx.AsyncClient) -> None:
-    assert await found(api, local="true") == [BIN, BIN_2, LAMP]
+    assert await found(api, local="true") == await found(api, type="*") == [BIN, BIN_2, LAMP]
 
 
 async def test_pages_link_to_one_another_until_the_last(api: httpx.AsyncClient) -> None:
@@ -110,6 +110,7 @@ BODIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"entities": [{"type": "WasteContainer", "id": BIN}, {"type": "WasteContainer", "id": BIN_2}]}, [BIN, BIN_2]),
     ({"entities": [{"type": "WasteContainer", "idPattern": "port-1"}]}, [BIN]),
     ({"attrs": ["powerState"]}, [LAMP]),
+    ({"entities": [{"type": "*"}], "q": "powerState"}, [LAMP]),
     (
         {"geoQ": {"georel": "near;maxDistance==2000", "geometry": "Point", "coordinates": [-3.1, 48.2]}},
         [BIN],

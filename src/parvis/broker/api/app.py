@@ -6,7 +6,7 @@ from functools import lru_cache
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from parvis.broker.api.errors import MethodNotAllowed, UnexpectedFailure
+from parvis.broker.api.errors import UnexpectedFailure
 from parvis.broker.api.parameters import Parameters, parse_parameters
 from parvis.broker.api.request import MAX_BODY_BYTES, Request
 from parvis.broker.api.responses import Response, problem_response
@@ -36,8 +36,6 @@ class NgsiLdApi:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         try:
             return await self._routed(scope, receive)
-        except MethodNotAllowed as error:
-            return problem_response(error).with_headers((b"allow", error.allow.encode()))
         except ParvisError as error:
             return problem_response(error)
         except Exception:

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
-from parvis.broker.api.writing import OVERWRITE_OPTIONS, apply, change_of, patch_reading, update_result
+from parvis.broker.api.writing import OVERWRITE_OPTIONS, apply, apply_all, change_of, patch_reading, update_result
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
@@ -19,27 +19,23 @@ async def append_attributes(request: Request) -> Response:
     keep = "noOverwrite" in request.parameters.options(OVERWRITE_OPTIONS)
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, FRAGMENT)
-    change = change_of(parsed, Mode.APPEND_NEW if keep else Mode.APPEND)
-    outcome = await apply(request, change)
+    outcome = await apply(request, change_of(parsed, Mode.APPEND_NEW if keep else Mode.APPEND), context)
     given = [one.name for one in parsed.instances]
-    return update_result(given, outcome.ignored, context, "The attribute exists already.")
+    return update_result(given, outcome.ignored, "The attribute exists already.")
 
 
 async def update_attributes(request: Request) -> Response:
-    """Update attributes (5.6.2). One set to "urn:ngsi-ld:null" is deleted."""
+    """Update attributes (5.6.2): overwrite or append what is given, delete what is "urn:ngsi-ld:null"."""
     [entity_id] = request.args
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, PATCH)
     _check_values(parsed)
-    change = change_of(replace(parsed, removals=()), Mode.UPDATE)
+    change = change_of(replace(parsed, removals=()), Mode.APPEND)
     deletions = [Change(entity_id, Mode.DELETE_ATTRIBUTE, removals=(one,)) for one in parsed.removals]
-    outcome, *deleted = await request.broker.write(request.caller, [change, *deletions])
-    if outcome.error is not None:
-        raise outcome.error
+    _, *deleted = await apply_all(request, [change, *deletions], context)
     missing = [name for (name, _), one in zip(parsed.removals, deleted, strict=True) if one.error is not None]
-    ignored = tuple(dict.fromkeys([*outcome.ignored, *missing]))
     given = [one.name for one in parsed.instances] + [name for name, _ in parsed.removals]
-    return update_result(given, ignored, context, "The entity has no such attribute.")
+    return update_result(given, missing, "The entity has no such attribute.")
 
 
 def _check_values(parsed: ParsedEntity) -> None:
@@ -55,7 +51,7 @@ async def patch_attribute(request: Request) -> Response:
     document, context = await request.document()
     parsed = parse_attribute(name, document, entity_id, context, patch_reading(request.parameters))
     mode = Mode.PATCH_ATTRIBUTE if parsed.instances else Mode.DELETE_ATTRIBUTE
-    await apply(request, change_of(parsed, mode))
+    await apply(request, change_of(parsed, mode), context)
     return NO_CONTENT
 
 
@@ -64,16 +60,17 @@ async def replace_attribute(request: Request) -> Response:
     entity_id, name = request.args
     document, context = await request.document()
     parsed = parse_attribute(name, document, entity_id, context, ENTITY)
-    await apply(request, change_of(parsed, Mode.REPLACE_ATTRIBUTE))
+    await apply(request, change_of(parsed, Mode.REPLACE_ATTRIBUTE), context)
     return NO_CONTENT
 
 
 async def delete_attribute(request: Request) -> Response:
     """Delete attribute (5.6.5): the default instance, the one of `datasetId`, or with `deleteAll` every one."""
     entity_id, name = request.args
-    iri = (await request.link_context()).expand(name)
-    removal = (iri, _dataset_to_delete(request))
-    await apply(request, Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,)))
+    context = await request.link_context()
+    removal = (context.expand(name), _dataset_to_delete(request))
+    change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,))
+    await apply(request, change, context)
     return NO_CONTENT
 
 

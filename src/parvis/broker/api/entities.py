@@ -5,21 +5,22 @@ from msgspec.structs import replace
 from parvis.broker.api.media import GEO_MEDIA
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
-from parvis.broker.api.views import one_response, read_view
-from parvis.broker.api.writing import apply, change_of, entity_created, patch_reading
+from parvis.broker.api.views import check_geometry_property, one_response, read_view
+from parvis.broker.api.writing import apply, change_of, entity_created, find_typed, patch_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_entity, parse_fragment
 from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Entity
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
-from parvis.kernel.time import parse_instant
+from parvis.kernel.time import Instant, parse_instant
 
 
 async def create_entity(request: Request) -> Response:
     """Create entity (5.6.1)."""
     document, context = await request.document()
     parsed = parse_entity(document, context, ENTITY)
-    await apply(request, change_of(parsed, Mode.CREATE))
+    await apply(request, change_of(parsed, Mode.CREATE), context)
     return entity_created(request, parsed.id)
 
 
@@ -28,47 +29,56 @@ async def retrieve_entity(request: Request) -> Response:
     [entity_id] = request.args
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
     view = read_view(request.parameters, context)
-    entity = await request.broker.get(request.caller, check_uri(entity_id, "An entity id"))
+    check_geometry_property(request, media)
+    entity = await find_typed(request, check_uri(entity_id, "An entity id"), context)
     attrs = view.representation.attrs
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity_id} has none of these attributes.")
-    return one_response(entity, view, context, media)
+    return one_response(request, entity, view, context, media)
 
 
 async def replace_entity(request: Request) -> Response:
     """Replace entity (5.6.18)."""
     [entity_id] = request.args
     document, context = await request.document()
-    await apply(request, change_of(parse_fragment(document, entity_id, context, FRAGMENT), Mode.REPLACE))
+    parsed = parse_fragment(document, entity_id, context, FRAGMENT)
+    await apply(request, change_of(parsed, Mode.REPLACE), context)
     return NO_CONTENT
 
 
 async def merge_entity(request: Request) -> Response:
-    """Merge entity (5.6.17). With `observedAt`, that is the time of every attribute that names none."""
+    """Merge entity (5.6.17)."""
     [entity_id] = request.args
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, patch_reading(request.parameters))
     observed_at = request.parameters.text("observedAt")
-    parsed = parsed if observed_at is None else _observed(parsed, observed_at)
-    await apply(request, change_of(parsed, Mode.MERGE))
+    if observed_at is not None:
+        entity = await request.broker.get(request.caller, entity_id)
+        parsed = _observed(parsed, entity, _instant(observed_at))
+    await apply(request, change_of(parsed, Mode.MERGE), context)
     return NO_CONTENT
 
 
 async def delete_entity(request: Request) -> Response:
     """Delete entity (5.6.6)."""
     [entity_id] = request.args
-    await apply(request, Change(check_uri(entity_id, "An entity id"), Mode.DELETE))
+    change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE)
+    await apply(request, change, await request.link_context())
     return NO_CONTENT
 
 
-def _observed(parsed: ParsedEntity, text: str) -> ParsedEntity:
+def _observed(parsed: ParsedEntity, entity: Entity, at: Instant) -> ParsedEntity:
+    """The time of the URL stands for the one that the request does not repeat (6.5.3.4)."""
+    timed = {one.key for one in entity.instances if one.observed_at is not None}
+    instances = tuple(
+        replace(one, observed_at=at) if one.observed_at is None and one.key in timed else one
+        for one in parsed.instances
+    )
+    return replace(parsed, instances=instances)
+
+
+def _instant(text: str) -> Instant:
     try:
-        at = parse_instant(text)
+        return parse_instant(text)
     except ValueError as error:
         raise BadRequestData(f"observedAt: {error}.") from None
-    return replace(
-        parsed,
-        instances=tuple(
-            one if one.observed_at is not None else replace(one, observed_at=at) for one in parsed.instances
-        ),
-    )

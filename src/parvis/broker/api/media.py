@@ -13,7 +13,6 @@ class Media(Enum):
     JSON_LD = "application/ld+json"
     GEO_JSON = "application/geo+json"
     MERGE_PATCH = "application/merge-patch+json"
-    PROBLEM = "application/problem+json"
 
 
 JSON_MEDIA = (Media.JSON, Media.JSON_LD)
@@ -43,6 +42,11 @@ def content_media(header: bytes) -> Media:
             f"A body of type {name or '(none named)'} cannot be read: send application/json or application/ld+json."
         )
     return found
+
+
+def wants_context_inside(prefer: bytes) -> bool:
+    """Whether GeoJSON carries its @context, as it does unless the Prefer header says body=json (6.3.6)."""
+    return b"body=json" not in prefer.replace(b" ", b"").split(b",")
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from parvis.kernel.errors import BadRequestData, InvalidRequest, TooManyResults
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
 
+_FORMS = frozenset({"normalized", "concise", "simplified", "keyValues", "temporalValues", "aggregatedValues"})
 _BOOLEANS = {"true": True, "false": False}
 _NEVER_A_SPACE = frozenset({"scopeQ", "timeAt", "endTimeAt", "observedAt"})
 """Here a "+" is a level of a scope or the sign of a zone, even where a client forgot to encode it."""
@@ -62,8 +63,10 @@ class Parameters:
         return limit
 
     def options(self, known: frozenset[str]) -> frozenset[str]:
-        """The words of `options` and `format`, which 1.9.1 writes apart (6.3.7)."""
-        options = frozenset(self.words("options")) | frozenset(self.words("format"))
+        """The words of `options` and `format`; the form in `format` comes first (6.3.7)."""
+        options = frozenset(self.words("options"))
+        if "format" in self._given:
+            options = (options - _FORMS) | {self._given["format"]}
         unknown = options - known
         if unknown:
             raise InvalidRequest(f"Unknown option {', '.join(sorted(unknown))}: here are {', '.join(sorted(known))}.")

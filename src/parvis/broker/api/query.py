@@ -6,7 +6,7 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
-from parvis.broker.api.views import page_response
+from parvis.broker.api.views import check_geometry_property, page_response
 from parvis.broker.jsonld.context import Context
 
 
@@ -25,6 +25,7 @@ async def query_by_body(request: Request) -> Response:
 
 
 async def _answer(request: Request, prepared: Prepared, context: Context, media: Media) -> Response:
+    check_geometry_property(request, media)
     page = await request.broker.query(request.caller, prepared.query)
     headers = page_headers(request, page, prepared.query.offset, prepared.limit, media)
-    return page_response(page.entities[: prepared.limit], prepared.view, context, media, headers)
+    return page_response(request, page.entities[: prepared.limit], prepared.view, context, media, headers)

@@ -6,9 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.selection import ANY_TYPE
 from parvis.kernel.errors import BadRequestData, OperationNotSupported
-
-_ANY_TYPE = "*"
 
 
 class Selector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,8 +95,8 @@ def _selection(selectors: Sequence[Selector]) -> dict[str, str]:
     found = {"idPattern": "".join(patterns)} if any(patterns) else {}
     if all(ids) and ids:
         found["id"] = ",".join(one for some in ids for one in some)
-    if types and _ANY_TYPE not in types:
-        found["type"] = types[0] if len(types) == 1 else "|".join(f"({one})" for one in types)
+    if types:
+        found["type"] = ANY_TYPE if ANY_TYPE in types else "|".join(f"({one})" for one in types)
     return found
 
 

@@ -1,14 +1,15 @@
 """What a route answers, and how it goes over the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from starlette.types import Send
 
-from parvis.broker.api.media import CONTEXT_RELATION, Media
+from parvis.broker.api.errors import LengthRequired, MethodNotAllowed
+from parvis.broker.api.media import CONTEXT_RELATION, JSON_MEDIA, Media
 from parvis.broker.jsonld.context import Context
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError, UnsupportedMediaType
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -16,6 +17,8 @@ _encode = msgspec.json.Encoder().encode
 _CONTENT_TYPES: Mapping[Media, tuple[bytes, bytes]] = {
     media: (b"content-type", media.value.encode()) for media in Media
 }
+_WITHOUT_BODY = frozenset({LengthRequired.status, UnsupportedMediaType.status})
+"""These statuses speak for themselves (6.3.4)."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -64,5 +67,17 @@ def context_headers(context: Context) -> Headers:
 
 
 def problem_response(error: ParvisError) -> Response:
-    headers = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
-    return json_response(error.problem(), Media.PROBLEM, error.status, headers)
+    """The report of a failure: application/json, whatever was asked for (5.5.3 and 6.3.3)."""
+    headers = tuple(_failure_headers(error))
+    if error.status in _WITHOUT_BODY:
+        return Response(error.status, b"", headers)
+    return json_response(error.problem(), Media.JSON, error.status, headers)
+
+
+def _failure_headers(error: ParvisError) -> Iterator[tuple[bytes, bytes]]:
+    if isinstance(error, Overloaded):
+        yield b"retry-after", b"%d" % error.retry_after_s
+    if isinstance(error, MethodNotAllowed):
+        yield b"allow", error.allow.encode()
+    if isinstance(error, UnsupportedMediaType):
+        yield b"accept", b", ".join(media.value.encode() for media in JSON_MEDIA)

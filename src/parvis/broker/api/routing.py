@@ -11,7 +11,7 @@ from parvis.broker.api.responses import Response
 from parvis.kernel.errors import ResourceNotFound
 
 Handler = Callable[[Request], Awaitable[Response]]
-_VARIABLE = "{}"
+VARIABLE = "{}"
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Router:
         for segment in raw_path.strip("/").split("/"):
             following = node.children.get(segment)
             if following is None:
-                following = node.children.get(_VARIABLE)
+                following = node.children.get(VARIABLE)
                 args.append(unquote(segment) if "%" in segment else segment)
             if following is None or not segment:
                 raise ResourceNotFound(f"There is nothing at {raw_path}.")

@@ -14,6 +14,9 @@ from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery
 from parvis.kernel.errors import BadRequestData
 
+ANY_TYPE = "*"
+"""Every type there is, of the entities held here (6.4.3.2)."""
+
 _GEO_TRIPLE = ("georel", "geometry", "coordinates")
 
 
@@ -44,18 +47,19 @@ prepare_remembered = lru_cache(maxsize=512)(prepare)
 def read_selection(parameters: Parameters, context: Context) -> EntityQuery:
     """Which entities; the page is the caller's. Raises BadRequestData for a query that is too wide (5.7.2.4)."""
     types = parameters.text("type")
+    is_local = types == ANY_TYPE or parameters.flag("local")
     scope_q = parameters.text("scopeQ")
     query = EntityQuery(
         tuple(check_uri(one, "An id") for one in parameters.words("id")),
         _pattern(parameters.text("idPattern")),
-        None if types is None else parse_types(types, context),
+        None if types is None or types == ANY_TYPE else parse_types(types, context),
         tuple(context.expand(name) for name in parameters.words("attrs")),
         _condition(parameters, context),
         _geo(parameters, context),
         None if scope_q is None else parse_scope_q(scope_q),
     )
     is_narrow = query.types or query.attrs or query.q or query.geo
-    if not is_narrow and not parameters.flag("local"):
+    if not is_narrow and not is_local:
         raise BadRequestData("The query is too wide: give type, attrs, q or georel, or local=true for everything here.")
     return query
 
@@ -75,9 +79,8 @@ def _condition(parameters: Parameters, context: Context) -> Condition | None:
 
 def _geo(parameters: Parameters, context: Context) -> GeoQuery | None:
     relation, geometry, coordinates = (parameters.text(name) for name in _GEO_TRIPLE)
-    geoproperty = parameters.text("geoproperty")
-    if relation is None and geometry is None and coordinates is None and geoproperty is None:
+    if relation is None and geometry is None and coordinates is None:
         return None
     if relation is None or geometry is None or coordinates is None:
         raise BadRequestData("A geo-query takes georel, geometry and coordinates together.")
-    return parse_geo(relation, geometry, coordinates, geoproperty, context)
+    return parse_geo(relation, geometry, coordinates, parameters.text("geoproperty"), context)

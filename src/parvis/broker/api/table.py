@@ -1,7 +1,7 @@
 """Every route of the NGSI-LD API with the parameters it knows (NGSI-LD 1.9.1, 6.2)."""
 
 from parvis.broker.api import attributes, batch, entities, identity, query, temporal, types
-from parvis.broker.api.routing import Handler, Route
+from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
 PROJECTION = frozenset({"attrs", "pick", "omit", "datasetId", "geometryProperty"})
@@ -12,22 +12,24 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrMethods",
     "aggrPeriodDuration",
 }
-HINTS = frozenset({"type", "local"})
-"""What steers distributed operations; with one broker it changes nothing."""
+LOCAL = frozenset({"local"})
+"""It steers distributed operations and changes nothing in one broker."""
+TARGET = LOCAL | {"type"}
 
 
 def reading(method: str, template: str, handler: Handler, parameters: frozenset[str] = frozenset()) -> Route:
-    return Route(method, template, handler, parameters | {"local"})
+    return Route(method, template, handler, parameters | LOCAL)
 
 
 def writing(method: str, template: str, handler: Handler, *parameters: str) -> Route:
-    return Route(method, template, handler, HINTS | set(parameters), writes=True)
+    own = TARGET if VARIABLE in template else LOCAL
+    return Route(method, template, handler, own | set(parameters), writes=True)
 
 
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
     reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE),
-    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | HINTS),
+    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
     writing("DELETE", "/entities/{}", entities.delete_entity),
@@ -47,7 +49,7 @@ ROUTES = (
     reading("GET", "/attributes", types.list_attributes, frozenset({"details"})),
     reading("GET", "/attributes/{}", types.retrieve_attribute),
     reading("GET", "/temporal/entities", temporal.query_entities, SELECTION | FORM | PAGE | TEMPORAL),
-    reading("GET", "/temporal/entities/{}", temporal.retrieve_entity, FORM | TEMPORAL | HINTS),
+    reading("GET", "/temporal/entities/{}", temporal.retrieve_entity, FORM | TEMPORAL | TARGET),
     writing("POST", "/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),

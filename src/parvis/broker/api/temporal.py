@@ -14,7 +14,7 @@ from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response
 from parvis.broker.api.selection import read_selection
 from parvis.broker.api.views import languages, list_response, object_response
-from parvis.broker.api.writing import apply, entity_created
+from parvis.broker.api.writing import apply, check_types, entity_created
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
@@ -26,7 +26,7 @@ from parvis.broker.jsonld.render_temporal import (
     render_history,
 )
 from parvis.broker.model.change import Change, Mode, Status
-from parvis.broker.model.entity import Instance
+from parvis.broker.model.entity import Instance, Iri
 from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.parse import parse_aggregation, parse_temporal_query, slices
@@ -56,6 +56,7 @@ class _Reading(msgspec.Struct, frozen=True):
 
 class _Evolution(msgspec.Struct, frozen=True):
     body: bytes
+    types: tuple[Iri, ...]
     is_empty: bool
     history: EntityHistory | None = None
 
@@ -66,6 +67,7 @@ async def retrieve_entity(request: Request) -> Response:
     media, context = request.accepted(), await request.link_context()
     reading = _reading(request.parameters, context)
     evolution = await _evolution(request, check_uri(entity_id, "An entity id"), reading, context)
+    check_types(request, evolution.types, context)
     status, headers = _extent([evolution], reading)
     return object_response(evolution.body, context, media, status, headers)
 
@@ -87,7 +89,7 @@ async def upsert_entity(request: Request) -> Response:
     """Create or update temporal evolution of an entity (5.6.11)."""
     document, context = await request.document()
     change = _change(document, context, ENTITY, Mode.UPSERT_UPDATE)
-    outcome = await apply(request, change)
+    outcome = await apply(request, change, context)
     if outcome.status is Status.CREATED:
         return entity_created(request, change.entity_id, "temporal/entities")
     return NO_CONTENT
@@ -99,7 +101,8 @@ async def append_instances(request: Request) -> Response:
     document, context = await request.document()
     if document.get("id", entity_id) != entity_id:
         raise BadRequestData(f"The body is of another entity than {entity_id}: leave the id out.")
-    await apply(request, _change({"id": entity_id, **document}, context, FRAGMENT, Mode.APPEND))
+    change = _change({"id": entity_id, **document}, context, FRAGMENT, Mode.APPEND)
+    await apply(request, change, context)
     return NO_CONTENT
 
 
@@ -168,9 +171,10 @@ async def _evolution(request: Request, entity_id: str, reading: _Reading, contex
     await asyncio.sleep(0)
     if reading.aggregation is not None:
         aggregates = await request.broker.aggregate(request.caller, entity_id, reading.query, reading.aggregation)
-        return _Evolution(render_aggregates(aggregates, context), not aggregates.buckets)
+        return _Evolution(render_aggregates(aggregates, context), aggregates.types, not aggregates.buckets)
     history = await request.broker.history(request.caller, entity_id, reading.query)
-    return _Evolution(render_history(history, context, reading.representation), not history.instances, history)
+    body = render_history(history, context, reading.representation)
+    return _Evolution(body, history.types, not history.instances, history)
 
 
 def _extent(evolutions: Sequence[_Evolution], reading: _Reading) -> tuple[int, Headers]:

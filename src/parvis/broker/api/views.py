@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import msgspec
 
-from parvis.broker.api.media import Media
+from parvis.broker.api.media import Media, wants_context_inside
 from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers, Response, bytes_response, context_headers
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.render import (
@@ -65,20 +66,32 @@ def languages(text: str | None) -> tuple[str, ...]:
     return tuple(tag for tag, weight in sorted(weighted, key=lambda pair: -pair[1]) if weight > 0)
 
 
-def one_response(entity: Entity, view: View, context: Context, media: Media) -> Response:
+def check_geometry_property(request: Request, media: Media) -> None:
+    if "geometryProperty" in request.parameters and media is not Media.GEO_JSON:
+        raise BadRequestData("geometryProperty goes with Accept: application/geo+json, and only with it.")
+
+
+def one_response(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
     if media is Media.GEO_JSON:
         body = render_feature(entity, context, view.representation, view.geometry_property)
-        return bytes_response(body, media, headers=context_headers(context))
+        return _geo_response(request, body, context)
     return object_response(render_entity(entity, context, view.representation), context, media)
 
 
-def page_response(entities: Sequence[Entity], view: View, context: Context, media: Media, headers: Headers) -> Response:
+def page_response(
+    request: Request, entities: Sequence[Entity], view: View, context: Context, media: Media, headers: Headers
+) -> Response:
     if media is Media.GEO_JSON:
         features = (render_feature(one, context, view.representation, view.geometry_property) for one in entities)
-        return bytes_response(render_feature_collection(features), media, headers=headers + context_headers(context))
-    return list_response(
-        [render_entity(one, context, view.representation) for one in entities], context, media, headers
-    )
+        return _geo_response(request, render_feature_collection(features), context, headers)
+    bodies = [render_entity(one, context, view.representation) for one in entities]
+    return list_response(bodies, context, media, headers)
+
+
+def _geo_response(request: Request, body: bytes, context: Context, headers: Headers = ()) -> Response:
+    if wants_context_inside(request.headers.get(b"prefer", b"")):
+        return bytes_response(with_context(body, context), Media.GEO_JSON, headers=headers)
+    return bytes_response(body, Media.GEO_JSON, headers=headers + context_headers(context))
 
 
 def object_response(body: bytes, context: Context, media: Media, status: int = 200, headers: Headers = ()) -> Response:

@@ -1,6 +1,6 @@
 """From what was read of a request to changes, and from outcomes to the answer."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote
 
 from parvis.broker.api.parameters import Parameters
@@ -10,7 +10,10 @@ from parvis.broker.jsonld.attribute import PATCH, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.parse import ParsedEntity
 from parvis.broker.model.change import Change, Mode, Outcome
-from parvis.broker.model.entity import Iri
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.query.parse import parse_types
+from parvis.broker.query.selection import types_hold
+from parvis.kernel.errors import ResourceNotFound
 
 OVERWRITE_OPTIONS = frozenset({"noOverwrite"})
 PATCH_OPTIONS = frozenset({"normalized", "concise", "simplified", "keyValues"})
@@ -18,12 +21,33 @@ SIMPLIFIED = frozenset({"simplified", "keyValues"})
 _SIMPLIFIED_PATCH = Reading(simplified=True, partial=True, patch=True)
 
 
-async def apply(request: Request, change: Change) -> Outcome:
+async def apply(request: Request, change: Change, context: Context) -> Outcome:
     """Write one change. Raises what made it fail."""
-    [outcome] = await request.broker.write(request.caller, [change])
-    if outcome.error is not None:
-        raise outcome.error
+    [outcome] = await apply_all(request, [change], context)
     return outcome
+
+
+async def apply_all(request: Request, changes: Sequence[Change], context: Context) -> list[Outcome]:
+    """Write changes of one entity, which is of the `type` that the URL may name. Raises what made the first fail."""
+    if "type" in request.parameters:
+        await find_typed(request, changes[0].entity_id, context)
+    outcomes = await request.broker.write(request.caller, changes)
+    if outcomes[0].error is not None:
+        raise outcomes[0].error
+    return outcomes
+
+
+async def find_typed(request: Request, entity_id: str, context: Context) -> Entity:
+    """The entity, if it is of the `type` that the URL may name: else it is not the target (5.6, 5.7.1.4)."""
+    entity = await request.broker.get(request.caller, entity_id)
+    check_types(request, entity.types, context)
+    return entity
+
+
+def check_types(request: Request, types: Collection[Iri], context: Context) -> None:
+    asked = request.parameters.text("type")
+    if asked is not None and not types_hold(parse_types(asked, context), types):
+        raise ResourceNotFound(f"There is no entity {request.args[0]} of type {asked}.")
 
 
 def change_of(parsed: ParsedEntity, mode: Mode) -> Change:
@@ -49,13 +73,13 @@ def entity_created(request: Request, entity_id: str, collection: str = "entities
     return created(f"{request.base}/{collection}/{quote(entity_id, safe=':')}")
 
 
-def update_result(given: Iterable[Iri], ignored: Collection[Iri], context: Context, reason: str) -> Response:
-    """204, or 207 with an UpdateResult where attributes were left alone (5.2.18)."""
+def update_result(given: Iterable[Iri], ignored: Collection[Iri], reason: str) -> Response:
+    """204, or 207 with an UpdateResult where attributes were left alone (5.2.18); names are IRIs there (6.3.6)."""
     if not ignored:
         return NO_CONTENT
     updated = dict.fromkeys(name for name in given if name not in ignored)
     result = {
-        "updated": [context.compact(name) for name in updated],
-        "notUpdated": [{"attributeName": context.compact(name), "reason": reason} for name in ignored],
+        "updated": list(updated),
+        "notUpdated": [{"attributeName": name, "reason": reason} for name in ignored],
     }
     return json_response(result, status=207)
