@@ -121,6 +121,18 @@ def test_a_codec_that_times_out_again_and_again_rests_for_a_while() -> None:
     assert codec.decode([frame(b"\0")]) == [Decoded({"v": 1})]
 
 
+def test_a_codec_just_under_its_time_limit_rests_too() -> None:
+    codec = Codec(
+        "function decodeUplink(i) { const t = Date.now(); while (Date.now() - t < 25) {} return {data: {}}; }"
+    )
+    began = time.perf_counter()
+    results = codec.decode([frame()] * 64)
+    assert time.perf_counter() - began < 1
+    assert isinstance(results[0], Decoded)
+    assert isinstance(results[-1], CodecFailure)
+    assert results[-1].fault is CodecFault.RESTING
+
+
 def test_many_long_frames_are_decoded_in_portions() -> None:
     codec = Codec("function decodeUplink(i) { return {data: {n: i.bytes.length, first: i.bytes[0]}}; }")
     frames = [frame(bytes([n]) * 240) for n in range(200)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,8 @@ from parvis.fleet.uplink import Uplink
 from parvis.kernel.time import Clock, Instant, system_clock
 
 KEPT = 1000
+MOST_OF_ONE_DEVICE = 100
+"""So that one device that nobody knows does not push out all others."""
 LARGEST_PAYLOAD_BYTES = 4096
 _LINES_BEFORE_REWRITE = 4 * KEPT
 
@@ -64,7 +67,10 @@ _write_line = msgspec.json.Encoder().encode
 
 
 class Refusals:
-    """The newest `KEPT` refusals; the file is an append log, rewritten when it has grown to four times as much."""
+    """The newest refusals: at least `KEPT`, before they are trimmed twice as many.
+
+    The file is an append log, rewritten when it has grown to four times `KEPT`.
+    """
 
     def __init__(self, path: Path | None, clock: Clock = system_clock) -> None:
         """Without a path they are kept in memory only."""
@@ -100,8 +106,7 @@ class Refusals:
         lasting = [one for one in refusals if one.reason not in COUNTED_ONLY]
         for one in lasting:
             self._kept[one.id] = one
-        while len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+        self._trim()
         await self._append([_Line(kept=one) for one in lasting])
 
     async def resolve(self, refusal_ids: Iterable[int]) -> None:
@@ -133,8 +138,19 @@ class Refusals:
                 self._kept[line.kept.id] = line.kept
                 self._last_id = line.kept.id
             self._kept.pop(line.resolved, None)
-        while len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._trim()
+
+    def _trim(self) -> None:
+        if len(self._kept) <= 2 * KEPT:
+            return
+        of_device: Counter[str] = Counter()
+        chosen: list[Refusal] = []
+        for one in reversed(self._kept.values()):
+            dev_eui = "" if one.uplink is None else one.uplink.dev_eui
+            of_device[dev_eui] += 1
+            if of_device[dev_eui] <= MOST_OF_ONE_DEVICE and len(chosen) < KEPT:
+                chosen.append(one)
+        self._kept = {one.id: one for one in reversed(chosen)}
 
 
 def _append(path: Path, lines: list[_Line]) -> None:
