@@ -44,6 +44,7 @@ class Bridge:
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(window)
         self._window = window
+        self._online = asyncio.Event()
         self.delivered = 0
         self.connections = 0
         self._client = self._new_client(window)
@@ -58,8 +59,9 @@ class Bridge:
         await asyncio.to_thread(self._client.loop_stop)
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        """Returns once the frame is on its way; waits while the window is full."""
+        """Returns once the frame is on its way; waits while the window is full or the peer away."""
         await self._room.acquire()
+        await self._online.wait()
         published: MQTTMessageInfo = self._client.publish(topic, payload, qos=1)
         if published.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
             self._room.release()
@@ -94,6 +96,7 @@ class Bridge:
             log.warning("the platform refused the bridge: %s", reason)
             return
         self.connections += 1
+        self._loop.call_soon_threadsafe(self._online.set)
         log.info("the bridge is connected to %s:%d", self._listener.host, self._listener.port)
 
     def _disconnected(
@@ -104,6 +107,8 @@ class Bridge:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._online.clear)
         if reason.is_failure:
             log.warning("the bridge lost its connection: %s", reason)
 
