@@ -26,8 +26,11 @@ async def test_types_with_details_name_their_attributes(api: httpx.AsyncClient) 
 
 async def test_one_type_has_a_count(api: httpx.AsyncClient) -> None:
     one = (await api.get("/types/WasteContainer")).json()
-    assert (one["type"], one["typeName"], one["entityCount"]) == ("EntityTypeInformation", "WasteContainer", 2)
-    assert {detail["attributeName"] for detail in one["attributeDetails"]} == {"fillingLevel", "location"}
+    assert (one["type"], one["typeName"], one["entityCount"]) == ("EntityTypeInfo", "WasteContainer", 2)
+    assert {detail["attributeName"]: detail["attributeTypes"] for detail in one["attributeDetails"]} == {
+        "fillingLevel": ["Property"],
+        "location": ["GeoProperty"],
+    }
     assert (await api.get("/types/NoSuchThing")).status_code == 404
 
 
@@ -40,6 +43,7 @@ async def test_attributes_are_listed_by_name(api: httpx.AsyncClient) -> None:
 async def test_one_attribute_names_the_types_that_have_it(api: httpx.AsyncClient) -> None:
     one = (await api.get("/attributes/fillingLevel")).json()
     assert (one["type"], one["typeNames"]) == ("Attribute", ["WasteContainer"])
+    assert (one["attributeCount"], one["attributeTypes"]) == (2, ["Property"])
     details = (await api.get("/attributes?details=true")).json()
     assert {one["attributeName"] for one in details} == {"fillingLevel", "location", "powerState", "refDevice"}
     assert (await api.get("/attributes/temperature")).status_code == 404

@@ -6,8 +6,12 @@ from typing import Any
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response, document_response
 from parvis.broker.jsonld.context import Context
-from parvis.broker.model.entity import Iri
+from parvis.broker.model.entity import TYPE_NAMES, Entity, Iri
+from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import ResourceNotFound
+
+SAMPLE = 100
+"""Entities looked at to tell the kinds of an attribute."""
 
 _TYPE_LIST_ID = "urn:ngsi-ld:EntityTypeList:parvis"
 _ATTRIBUTE_LIST_ID = "urn:ngsi-ld:AttributeList:parvis"
@@ -33,14 +37,13 @@ async def retrieve_type(request: Request) -> Response:
     if count is None:
         raise ResourceNotFound(f"There is no entity of type {request.args[0]}.")
     attributes = (await request.broker.list_attributes(request.caller)).get(iri, set())
+    sample = await request.broker.query(request.caller, EntityQuery(types=TypeIs(iri), limit=SAMPLE))
     document = {
         "id": iri,
-        "type": "EntityTypeInformation",
+        "type": "EntityTypeInfo",
         "typeName": context.compact(iri),
         "entityCount": count,
-        "attributeDetails": [
-            {"id": name, "type": "Attribute", "attributeName": context.compact(name)} for name in sorted(attributes)
-        ],
+        "attributeDetails": [_detail(name, sample.entities, context) for name in sorted(attributes)],
     }
     return document_response(document, media, context)
 
@@ -59,13 +62,32 @@ async def list_attributes(request: Request) -> Response:
 
 
 async def retrieve_attribute(request: Request) -> Response:
-    """What is known of one attribute (5.7.10)."""
+    """What is known of one attribute (5.7.10). `attributeCount` counts the entities that have it."""
     media, context = request.accepted(), await request.link_context()
     iri = context.expand(request.args[0])
     users = _types_by_attribute(await request.broker.list_attributes(request.caller))
     if iri not in users:
         raise ResourceNotFound(f"No entity has an attribute {request.args[0]}.")
-    return document_response(_attribute(iri, users[iri], context), media, context)
+    sample = await request.broker.query(request.caller, EntityQuery(attrs=(iri,), limit=SAMPLE, count=True))
+    document = {
+        **_attribute(iri, users[iri], context),
+        "attributeCount": sample.total,
+        "attributeTypes": _kinds(iri, sample.entities),
+    }
+    return document_response(document, media, context)
+
+
+def _detail(iri: Iri, sample: Iterable[Entity], context: Context) -> dict[str, Any]:
+    return {
+        "id": iri,
+        "type": "Attribute",
+        "attributeName": context.compact(iri),
+        "attributeTypes": _kinds(iri, sample),
+    }
+
+
+def _kinds(iri: Iri, sample: Iterable[Entity]) -> list[str]:
+    return sorted({TYPE_NAMES[one.kind] for entity in sample for one in entity.instances if one.name == iri})
 
 
 def _entity_type(iri: Iri, attributes: Iterable[Iri], context: Context) -> dict[str, Any]:
