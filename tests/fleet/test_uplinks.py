@@ -59,6 +59,13 @@ async def test_the_same_frame_counts_once(village: Village) -> None:
     assert village.fleet.list_refusals(CALLER) == []
 
 
+async def test_two_frames_of_one_instant_are_two_frames(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    results = await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])
+    results += await village.fleet.take(CALLER, [uplink(2, 45, at=NOON)])
+    assert results == [None, None]
+
+
 @pytest.mark.parametrize("again", [uplink(1, 50, at=NOON + 2 * HOUR), uplink(1, 50, session="00189441")])
 async def test_a_device_that_starts_to_count_again_is_heard(village: Village, again: Uplink) -> None:
     await village.fleet.register(CALLER, [RECORD])

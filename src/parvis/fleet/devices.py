@@ -26,8 +26,8 @@ class SeenFrames:
         self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
 
     def has(self, uplink: Uplink) -> bool:
-        if uplink.received_at == self.newest_at:
-            return True
+        if self._highest < 0:
+            return uplink.received_at == self.newest_at  # since the start; the broker still knows the newest frame
         if uplink.session != self._session or uplink.f_cnt > self._highest:
             return False
         return any(
