@@ -24,6 +24,7 @@ from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.access import SqliteAccessStore
+from parvis.stores.sqlite.integrity import find_damage
 from parvis.stores.sqlite.store import SqliteStore
 
 STORE_FILE = "parvis.db"
@@ -170,3 +171,9 @@ def check_exposure(settings: Settings) -> None:
             f"--auth off lets everyone do everything, so it is refused on {', '.join(exposed)}:"
             " bind to 127.0.0.1, or leave authentication on."
         )
+
+
+def find_store_damage(settings: Settings) -> list[str]:
+    """What is wrong with the files of the store and of access; nothing where they are sound or not there yet."""
+    paths = [store_path(settings), settings.data_dir / ACCESS_FILE]
+    return [f"{path.name}: {damage}" for path in paths if path.exists() for damage in find_damage(path)]

@@ -89,10 +89,15 @@ class Accounts:
         """The token of a fresh one-time link while nobody can administer; None once somebody can."""
         if any(one.role == "administrator" and not one.disabled for one in self._store.list_accounts()):
             return None
+        return self.offer_link("administrator")
+
+    def offer_link(self, role: str) -> str:
+        """The token of a one-time link to make an account of `role`; a link offered before opens no longer."""
+        check_role(role)
         token = new_token()
         with self._store.transaction():
-            self._store.replace_link(OneTimeLink(digest_of(token), "administrator", self._clock() + LINK_HOLDS))
-            self._audit("system:start", "one-time-link-offered", "administrator")
+            self._store.replace_link(OneTimeLink(digest_of(token), role, self._clock() + LINK_HOLDS))
+            self._audit("system:command-line", "one-time-link-offered", role)
         return token
 
     def is_link_open(self, token: str) -> bool:

@@ -6,7 +6,11 @@ import click
 
 from parvis import __version__
 from parvis.cli.demo import demo
+from parvis.cli.doctor import doctor
+from parvis.cli.keys import admin_link, api_key
+from parvis.cli.series import import_series, replay
 from parvis.cli.serve import up
+from parvis.cli.setup import check, init
 from parvis.kernel.errors import ParvisError
 
 
@@ -16,7 +20,13 @@ def commands() -> None:
     """Parvis: an open territory platform."""
 
 
-for command in (up, demo):
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"parvis {__version__}")
+
+
+for command in (up, demo, init, check, import_series, replay, doctor, api_key, admin_link, version):
     commands.add_command(command)
 
 

@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import tarfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from parvis.connectors.timeseries.client import find_files, import_files
 from parvis.connectors.timeseries.config import load_mapping
 from parvis.connectors.timeseries.report import Report
 from parvis.kernel.identity import system_caller
-from parvis.kernel.time import format_instant
+from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.stores.sqlite.store import SqliteStore
 
 CALLER = system_caller("import")
+HERE = Path(__file__).parent
+BUILDINGS = ("b0", "b24", "b101")
+YEARS = ("2017", "2018")
 
 
 class Place:
@@ -48,3 +52,23 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     store = await SqliteStore.open(":memory:")
     yield Place(Broker(store, Contexts()), tmp_path)
     await store.close()
+
+
+def hourly(start: Instant, values: list[float | str]) -> dict[str, object]:
+    """An unbroken series by its hours in UTC: independent of how the file writes local times."""
+    return {
+        format_instant(start + hour * HOUR): value for hour, value in enumerate(values) if not isinstance(value, str)
+    }
+
+
+@pytest.fixture
+def inflow_file(shared_data: Callable[[str], Path]) -> Path:
+    return shared_data("water/InflowData.xlsx")
+
+
+@pytest.fixture
+def building_files(shared_data: Callable[[str], Path], tmp_path: Path) -> Path:
+    wanted = {f"UCam_Building_{building}/electricity/{year}.csv" for building in BUILDINGS for year in YEARS}
+    with tarfile.open(shared_data("energy/cambridge_estates_subset_2017_2019.tar.gz")) as archive:
+        archive.extractall(tmp_path, [one for one in archive if one.name in wanted], filter="data")
+    return tmp_path

@@ -1,39 +1,13 @@
 """Recorded real series: what is in history afterwards is what is in the file, value for value."""
 
 import csv
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from parvis.kernel.time import HOUR, Instant, format_instant, parse_instant
-from tests.connectors.timeseries.conftest import Place
-
-HERE = Path(__file__).parent
-BUILDINGS = ("b0", "b24", "b101")
-YEARS = ("2017", "2018")
-
-
-def hourly(start: Instant, values: list[float | str]) -> dict[str, object]:
-    """An unbroken series by its hours in UTC: independent of how the file writes local times."""
-    return {
-        format_instant(start + hour * HOUR): value for hour, value in enumerate(values) if not isinstance(value, str)
-    }
-
-
-@pytest.fixture
-def inflow_file(shared_data: Callable[[str], Path]) -> Path:
-    return shared_data("water/InflowData.xlsx")
-
-
-@pytest.fixture
-def building_files(shared_data: Callable[[str], Path], tmp_path: Path) -> Path:
-    wanted = {f"UCam_Building_{building}/electricity/{year}.csv" for building in BUILDINGS for year in YEARS}
-    with tarfile.open(shared_data("energy/cambridge_estates_subset_2017_2019.tar.gz")) as archive:
-        archive.extractall(tmp_path, [one for one in archive if one.name in wanted], filter="data")
-    return tmp_path
+from parvis.kernel.time import parse_instant
+from tests.connectors.timeseries.conftest import BUILDINGS, HERE, YEARS, Place, hourly
 
 
 @pytest.mark.slow

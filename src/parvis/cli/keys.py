@@ -1,0 +1,92 @@
+"""`parvis api-key` and `parvis admin-link`: who comes in, also beside a running platform."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from parvis.access.access import COMMAND_LINE, Access
+from parvis.access.model import EVERY_TENANT, ROLES, ApiKey
+from parvis.bootstrap import open_access
+from parvis.cli.options import data_option
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.settings import Settings, load_settings
+from parvis.kernel.time import DAY, Instant, format_instant, system_clock
+
+
+@click.group("api-key")
+def api_key() -> None:
+    """API keys, for devices and programs."""
+
+
+@api_key.command("create")
+@data_option()
+@click.option("--label", required=True, help="What the key is for.")
+@click.option("--role", type=click.Choice(list(ROLES)), default="operator", show_default=True, help="What it may do.")
+@click.option(
+    "--tenant", default=DEFAULT_TENANT, show_default=True, help=f"Where it holds; {EVERY_TENANT} is everywhere."
+)
+@click.option("--days", type=click.IntRange(1), help="How long it holds; for ever by default.")
+def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None) -> None:
+    """Make a key. It is shown this once: only its hash is kept."""
+    with _access(data_dir) as (access, _):
+        expires_at = None if days is None else system_clock() + days * DAY
+        key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at)
+    click.echo(f"Key {key.id} ({role}, tenant {tenant}). Keep it now, it is not shown again:", err=True)
+    click.echo(token)
+
+
+@api_key.command("list")
+@data_option()
+def list_keys(data_dir: Path) -> None:
+    """List keys, newest last: id, role, tenant, state, last use, label."""
+    with _access(data_dir) as (access, _):
+        keys = access.keys.list_keys(COMMAND_LINE)
+    if not keys:
+        click.echo("There are no keys. Make one with: parvis api-key create --label ...", err=True)
+    now = system_clock()
+    for key in keys:
+        used = f"last used {format_instant(key.last_used_at)}" if key.last_used_at else "never used"
+        click.echo(f"{key.id}  {key.role:13}  {key.tenant:10}  {_state(key, now):24}  {used:32}  {key.label}")
+
+
+@api_key.command("revoke")
+@data_option()
+@click.argument("key_id")
+def revoke(data_dir: Path, key_id: str) -> None:
+    """End a key; a running platform refuses it within seconds."""
+    with _access(data_dir) as (access, _):
+        access.keys.revoke(COMMAND_LINE, key_id)
+    click.echo(f"Key {key_id} is revoked.")
+
+
+@click.command("admin-link")
+@data_option()
+def admin_link(data_dir: Path) -> None:
+    """Print a one-time link for a new administrator account, for instance when the only password is lost."""
+    with _access(data_dir) as (access, settings):
+        token = access.accounts.offer_link("administrator")
+    address = settings.server.public_url.rstrip("/") or f"http://{settings.server.host}:{settings.server.port}"
+    click.echo(f"{address}/welcome?token={token}")
+
+
+def _state(key: ApiKey, now: Instant) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is None:
+        return "in force"
+    return f"{'until' if key.opens_at(now) else 'expired'} {format_instant(key.expires_at)[:10]}"
+
+
+@contextmanager
+def _access(data_dir: Path) -> Iterator[tuple[Access, Settings]]:
+    settings = load_settings(data_dir.resolve(), os.environ)
+    if not settings.data_dir.is_dir():
+        raise click.ClickException(f"{data_dir} is not there: give the platform's data directory with --data.")
+    access = open_access(settings)
+    try:
+        yield access, settings
+    finally:
+        access.store.close()
