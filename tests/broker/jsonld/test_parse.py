@@ -298,9 +298,17 @@ def test_a_patch_may_give_less_than_a_whole_attribute() -> None:
     assert parsed.is_kind_open
 
 
-def test_a_patch_that_names_its_kind_leaves_it_not_open() -> None:
-    parsed = parse_attribute("level", {"type": "Property", "value": 2}, HALL, CONTEXT)
-    assert not parsed.is_kind_open
+@pytest.mark.parametrize(
+    ("body", "is_open"),
+    [
+        ({"type": "Property", "value": 2}, False),
+        ({"object": "urn:a:b"}, False),
+        ({"value": 2}, True),
+        (2, True),
+    ],
+)
+def test_the_kind_is_open_where_a_patch_does_not_tell_it(body: Any, is_open: bool) -> None:
+    assert parse_fragment({"level": body}, HALL, CONTEXT, PATCH).is_kind_open is is_open
 
 
 def test_a_patch_may_empty_the_scopes() -> None:

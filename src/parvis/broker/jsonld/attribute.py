@@ -124,7 +124,6 @@ class AttributeReader:
             return Kind.PROPERTY, {"value": body}
         named = body.get("type")
         if named is None:
-            self.is_kind_open = True
             return self._guess(body)
         kind = KINDS.get(named) if type(named) is str else None
         if kind is not None:
@@ -136,10 +135,12 @@ class AttributeReader:
 
     def _guess(self, body: dict[str, Any]) -> tuple[Kind, dict[str, Any]]:
         """The kind of the concise form, told by the value's member (4.5.2.3)."""
-        for member, kind in _KIND_OF_MEMBER.items():
-            if member in body:
-                is_place = kind is Kind.PROPERTY and is_geometry(body["value"])
-                return (Kind.GEO_PROPERTY if is_place else kind), body
+        told = next((kind for member, kind in _KIND_OF_MEMBER.items() if member in body), None)
+        if told is not None and told is not Kind.PROPERTY:
+            return told, body
+        self.is_kind_open = True
+        if told is not None:
+            return (Kind.GEO_PROPERTY if is_geometry(body["value"]) else told), body
         if self._reading.patch and _is_part_of_attribute(body):
             return Kind.PROPERTY, body
         return Kind.PROPERTY, {"value": body}
@@ -225,7 +226,6 @@ class AttributeReader:
         return [kept for one in read for kept in self._kept(one)]
 
     def _simple(self, term: str, name: Iri, body: Json, dataset: str) -> Instance:
-        self.is_kind_open = True
         kind = _KIND_OF_COERCION.get(self._context.coercion(term), Kind.PROPERTY)
         if type(body) is dict and len(body) == 1 and not body.keys().isdisjoint(_WRAPPED):
             ((member, value),) = body.items()
@@ -233,6 +233,7 @@ class AttributeReader:
         elif is_geometry(body):
             kind, value = Kind.GEO_PROPERTY, body
         else:
+            self.is_kind_open = True
             value = body
         if isinstance(value, str) and value == NULL:
             kind = Kind.PROPERTY
