@@ -1,33 +1,50 @@
 """The command line. An expected failure is one sentence on the error output and exit code 1; 2 is a wrong call."""
 
 import sys
+from importlib import import_module
 
 import click
 
 from parvis import __version__
-from parvis.cli.demo import demo
-from parvis.cli.doctor import doctor
-from parvis.cli.keys import admin_link, api_key
-from parvis.cli.series import import_series, replay
-from parvis.cli.serve import up
-from parvis.cli.setup import check, init
 from parvis.kernel.errors import ParvisError
 
+_WHERE = {
+    "up": "serve:up",
+    "demo": "demo:demo",
+    "init": "setup:init",
+    "check": "setup:check",
+    "import": "series:import_series",
+    "replay": "series:replay",
+    "doctor": "doctor:doctor",
+    "api-key": "keys:api_key",
+    "admin-link": "keys:admin_link",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Loads a command's module when it is called, so that a short command starts in a short time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_WHERE, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _WHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _WHERE[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"parvis.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="parvis")
 def commands() -> None:
     """Parvis: an open territory platform."""
 
 
-@click.command()
+@commands.command()
 def version() -> None:
     """Print the version."""
     click.echo(f"parvis {__version__}")
-
-
-for command in (up, demo, init, check, import_series, replay, doctor, api_key, admin_link, version):
-    commands.add_command(command)
 
 
 def main() -> None:

@@ -1,0 +1,210 @@
+"""Commands that end by themselves, as they are called."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from parvis import __version__
+from parvis.access.access import build_access
+from parvis.bootstrap import holding
+from parvis.cli import commands
+from parvis.cli.series import SOMETHING_LEFT_OUT
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.identity import OPERATOR
+from parvis.kernel.settings import AccessSettings, load_settings
+from parvis.stores.sqlite.access import SqliteAccessStore
+
+MAPPING = """
+[time]
+column = "time"
+zone = "Europe/Paris"
+[[series]]
+column = "zone {zone}"
+entity = "urn:ngsi-ld:DistrictMeteredArea:{zone}"
+type = "DistrictMeteredArea"
+attribute = "inflow"
+"""
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(commands, [str(word) for word in words])
+
+
+def data(directory: Path) -> tuple[str, Path]:
+    return "--data", directory
+
+
+def test_every_command_and_option_explains_itself() -> None:
+    context = click.Context(commands)
+    waiting: list[click.Command] = [commands]
+    while waiting:
+        command = waiting.pop()
+        assert command.help, command.name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (command.name, parameter.name)
+        if isinstance(command, click.Group):
+            found = [command.get_command(context, name) for name in command.list_commands(context)]
+            waiting += [one for one in found if one is not None]
+
+
+def test_the_version_is_told() -> None:
+    assert call("version").stdout.strip() == f"parvis {__version__}"
+
+
+def test_init_writes_settings_that_change_nothing_but_the_name(tmp_path: Path) -> None:
+    assert call("init", *data(tmp_path), "--name", "Trevalan").exit_code == 0
+
+    settings = load_settings(tmp_path)
+
+    assert settings.territory.name == "Trevalan"
+    assert settings.server == load_settings(tmp_path / "nowhere").server
+
+
+def test_init_does_not_replace_what_somebody_wrote(tmp_path: Path) -> None:
+    call("init", *data(tmp_path), "--name", "First")
+
+    refused = call("init", *data(tmp_path), "--name", "Second")
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert load_settings(tmp_path).territory.name == "First"
+
+    assert call("init", *data(tmp_path), "--name", "Second", "--force").exit_code == 0
+    assert load_settings(tmp_path).territory.name == "Second"
+
+
+def test_check_finds_a_fresh_directory_sound(tmp_path: Path) -> None:
+    call("init", *data(tmp_path))
+    result = call("check", *data(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("sound") == 4
+
+
+def test_check_names_what_is_wrong(tmp_path: Path) -> None:
+    profile = tmp_path / "profiles/broken"
+    profile.mkdir(parents=True)
+    (profile / "profile.toml").write_text("[profile]\nid = 'other'\n")
+    (tmp_path / "parvis.db").write_bytes(b"no database at all, but long enough" * 100)
+    (tmp_path / "territory.toml").write_text("[access]\nauth = false\n[server]\nhost = '0.0.0.0'\n")
+
+    result = call("check", *data(tmp_path))
+
+    assert result.exit_code == 1
+    for words in ("settings: --auth off", "profile.toml", "parvis.db: "):
+        assert words in result.stdout
+
+
+def test_check_finds_a_forged_audit_trail(tmp_path: Path) -> None:
+    call("api-key", "create", *data(tmp_path), "--label", "one")
+    call("api-key", "create", *data(tmp_path), "--label", "two")
+    forger = sqlite3.connect(tmp_path / "access.db", isolation_level=None)
+    forger.execute("DROP TRIGGER audit_is_never_changed")
+    forger.execute("UPDATE audit SET record = CAST(replace(record, 'one', 'eno') AS BLOB) WHERE number = 1")
+    forger.close()
+
+    result = call("check", *data(tmp_path))
+
+    assert result.exit_code == 1
+    assert "audit trail: entry 1 does not follow" in result.stdout
+
+
+def test_doctor_examines_the_machine(tmp_path: Path) -> None:
+    call("api-key", "create", *data(tmp_path), "--label", "one")
+    result = call("doctor", *data(tmp_path))
+    assert result.exit_code == 0, result.output
+    subjects = [line.split()[1] for line in result.stdout.splitlines()]
+    assert subjects == ["versions", "data", "disk", "durability", "http", "mqtt", "clock", "time", "audit"]
+    assert list(tmp_path.glob(".parvis-doctor*")) == []
+
+
+def test_doctor_fails_where_nothing_can_work(tmp_path: Path) -> None:
+    (tmp_path / "territory.toml").write_text("[territory]\ntime_zone = 'Europe/Trevalan'\n")
+    result = call("doctor", *data(tmp_path))
+    assert result.exit_code == 1
+    assert "FAIL  time zone    'Europe/Trevalan' is not known" in result.stdout
+
+
+def test_a_wrong_setting_stops_every_command(tmp_path: Path) -> None:
+    (tmp_path / "territory.toml").write_text("[server]\nprot = 1\n")
+    for command in ("check", "doctor", "up"):
+        with pytest.raises(ParvisError, match=r"did you mean server\.port"):
+            commands.main([command, "--data", str(tmp_path)], standalone_mode=False)
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    made = call("api-key", "create", *data(tmp_path), "--label", "gateway", "--role", "operator", "--days", "2")
+    token = made.stdout.strip()
+    store = SqliteAccessStore(tmp_path / "access.db")
+    gate = build_access(store, AccessSettings()).gate
+    caller = gate.authenticate_device(token.encode())
+    assert caller is not None
+    assert caller.rights == OPERATOR
+
+    listed = call("api-key", "list", *data(tmp_path)).stdout
+    assert "gateway" in listed
+    assert "until" in listed
+    assert token not in listed
+
+    assert call("api-key", "revoke", *data(tmp_path), caller.subject.removeprefix("key:")).exit_code == 0
+    assert gate.authenticate_device(token.encode()) is None
+    assert "revoked" in call("api-key", "list", *data(tmp_path)).stdout
+    store.close()
+
+
+def test_a_lost_administrator_comes_in_again_by_a_link(tmp_path: Path) -> None:
+    url = call("admin-link", *data(tmp_path)).stdout.strip()
+    store = SqliteAccessStore(tmp_path / "access.db")
+    assert url.startswith("http://127.0.0.1:8080/welcome?token=")
+    assert build_access(store, AccessSettings()).accounts.is_link_open(url.partition("token=")[2])
+    store.close()
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> tuple[Path, Path]:
+    mapping, table = tmp_path / "mapping.toml", tmp_path / "inflows.csv"
+    mapping.write_text(MAPPING)
+    table.write_text(
+        "time,zone north\n2026-03-29 01:30,1.5\n2026-03-29 02:30,9\n2026-03-29 03:30,\n2026-03-29 04:30,2\n"
+    )
+    return mapping, table
+
+
+def test_import_reports_dry_then_writes_then_writes_nothing_twice(series: tuple[Path, Path], tmp_path: Path) -> None:
+    place = data(tmp_path / "data")
+
+    dry = call("import", *series, *place, "--dry-run")
+    real = call("import", *series, *place)
+    again = call("import", *series, *place)
+
+    assert "Nothing was written (dry run)" in dry.stdout
+    assert "2 instances, 1 gaps, 2026-03-29T00:30:00Z to 2026-03-29T02:30:00Z" in dry.stdout
+    assert "2 instances were written" in real.stdout
+    assert "0 instances were written" in again.stdout
+    assert "2 stored before" in again.stdout
+    for result in (dry, real, again):
+        assert result.exit_code == SOMETHING_LEFT_OUT
+        assert "row 3, time: '2026-03-29 02:30'" in result.stderr
+
+
+def test_import_keeps_off_a_directory_where_the_platform_runs(series: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with holding(tmp_path / "data"):
+        result = call("import", *series, *data(tmp_path / "data"))
+    assert isinstance(result.exception, ParvisError)
+    assert "Another Parvis is running" in result.exception.detail
+
+
+def test_replay_needs_a_running_platform(series: tuple[Path, Path]) -> None:
+    result = call("replay", *series, "--url", "http://127.0.0.1:1")
+    assert isinstance(result.exception, ParvisError)
+    assert "Is the platform running?" in result.exception.detail
+
+
+def test_a_wrong_call_is_told_apart_from_a_failure() -> None:
+    assert call("import").exit_code == 2
+    assert call("unheard-of").exit_code == 2
+    assert json.dumps(call("import").stderr).count("Missing argument") == 1

@@ -1,0 +1,112 @@
+"""Commands that serve, as processes: what they print, what they answer, how they end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ADDRESS = re.compile(r"Parvis is at (http://\S+)")
+
+
+@contextmanager
+def parvis(*words: object) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The process and the lines it has printed up to its address."""
+    command = [sys.executable, "-m", "parvis", *map(str, words)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PARVIS_")}
+    environment["PYTHONUNBUFFERED"] = "1"
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    ) as process:
+        lines: list[str] = []
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                if ADDRESS.search(line):
+                    break
+            yield process, lines
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def address_of(lines: list[str]) -> str:
+    found = ADDRESS.search("".join(lines))
+    assert found is not None, "".join(lines)
+    return found[1]
+
+
+def rest_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_serves_says_how_to_begin_and_ends_when_told(tmp_path: Path, number: signal.Signals) -> None:
+    with parvis("up", "--data", tmp_path, "--port", 0, "--mqtt-port", 0) as (process, lines):
+        address = address_of(lines)
+        assert httpx.get(address + "/readyz", trust_env=False).status_code == 200
+        process.send_signal(number)
+        rest = rest_of(process)
+        assert process.wait(10) == 0
+    link = re.search(r"http://\S+/welcome\?token=\S+", rest)
+    assert link is not None
+    assert "Traceback" not in rest
+
+
+def test_up_without_authentication_says_so_and_is_refused_beyond_this_machine(tmp_path: Path) -> None:
+    ports = ("--port", 0, "--mqtt-port", 0, "--auth", "off")
+    with parvis("up", "--data", tmp_path, *ports) as (process, _):
+        process.terminate()
+        assert "Authentication is off" in rest_of(process)
+    with parvis("up", "--data", tmp_path, *ports, "--host", "0.0.0.0") as (process, lines):
+        assert process.wait(10) == 1
+    assert "is refused on 0.0.0.0" in "".join(lines)
+    assert "Traceback" not in "".join(lines)
+
+
+def test_up_on_postgresql_names_the_issue_that_brings_it(tmp_path: Path) -> None:
+    with parvis("up", "--data", tmp_path, "--store", "postgresql://host/db", "--port", 0) as (process, lines):
+        assert process.wait(10) == 1
+    assert "PostgreSQL store comes with the next issue" in "".join(lines)
+
+
+@pytest.mark.slow
+def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp_path: Path) -> None:
+    words = ("demo", "--data", tmp_path, "--port", 0, "--mqtt-port", 0, "--past", 0.5)
+    with parvis(*words) as (process, lines):
+        http = httpx.Client(base_url=address_of(lines), trust_env=False)
+        measured = _wait_for_measured_containers(http)
+        write = http.post("/ngsi-ld/v1/entities", json={"id": "urn:ngsi-ld:Building:x", "type": "Building"})
+        http.close()
+        process.send_signal(signal.SIGINT)
+        rest = rest_of(process)
+        assert process.wait(20) == 0
+    assert measured > 10
+    assert write.status_code == 401
+    assert "devices are registered" in rest
+    assert "Traceback" not in rest
+
+
+def _wait_for_measured_containers(http: httpx.Client) -> int:
+    query = "/ngsi-ld/v1/entities?type=WasteContainer&q=fillingLevel>=0&count=true&limit=1"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        response = http.get(query)
+        count = int(response.headers.get("NGSILD-Results-Count", "0"))
+        if count > 10:
+            return count
+        time.sleep(0.5)
+    return 0
