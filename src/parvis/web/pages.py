@@ -53,7 +53,7 @@ class Pages:
     def render(self, request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
         frame = self._frame(request)
         form = FormToken(request)
-        content = self._environment.get_template(template).render({**frame, "form_token": form, **data})
+        content = self._environment.get_template(template).render({**frame, "form_token": form, "status": status, **data})
         response = HTMLResponse(content, status, _HEADERS)
         remember_choices(request, response)
         form.remember(response)

@@ -64,7 +64,7 @@ class Wording:
             return (self.number(value * 100, 0), "%")
         if attribute in ALARMS:
             return (self("value.true" if value else "value.false"), "")
-        return (self.number(value), symbol_of(unit_code) or self.find(f"unit.{attribute}") or "")
+        return (self.number(value, DECIMALS.get(attribute)), symbol_of(unit_code) or self.find(f"unit.{attribute}") or "")
 
     def age(self, instant: Instant | None, now: Instant) -> str:
         if instant is None:
@@ -103,6 +103,9 @@ class Wording:
 
 ALARMS = frozenset({"alarmStopsLeaks", "alarmTamper"})
 """0 or 1 in Smart Data Models, and read as no or yes."""
+
+
+DECIMALS: Mapping[str, int] = {"height": 2, "temperature": 1, "intensity": 0, "flow": 0}
 
 
 def spaced(name: str) -> str:

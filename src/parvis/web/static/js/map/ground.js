@@ -22,7 +22,7 @@ export async function openMap(frame, options) {
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   await new Promise((resolve, reject) => {
-    map.once("load", resolve);
+    map.once("style.load", resolve);
     map.once("error", (event) => reject(event.error));
   });
   return { map, library };

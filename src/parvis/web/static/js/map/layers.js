@@ -84,11 +84,15 @@ function markerLayout() {
   };
 }
 
-export function flash(map, features) {
-  if (!wantsMotion || !features.length) return;
+// Only what stands alone: inside a cluster nobody could tell which one changed.
+export function flash(map, changed) {
+  if (!wantsMotion) return;
+  const alone = new Set(map.queryRenderedFeatures({ layers: ["markers"] }).map((feature) => feature.properties.id));
+  const features = changed.filter((feature) => alone.has(feature.id));
+  if (!features.length) return;
   map.getSource("fresh").setData({ type: "FeatureCollection", features });
   map.setPaintProperty("fresh", "circle-opacity-transition", { duration: 0 });
-  map.setPaintProperty("fresh", "circle-opacity", 0.5);
+  map.setPaintProperty("fresh", "circle-opacity", 0.4);
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       map.setPaintProperty("fresh", "circle-opacity-transition", { duration: 1100 });
