@@ -1,7 +1,7 @@
 import pytest
 
 from parvis.demo.devices import Device, generate_devices
-from parvis.demo.simulator import Simulation
+from parvis.demo.simulator import Simulation, list_gateways
 from parvis.demo.territory import DEFAULT_SEED, Territory, generate_territory
 
 
@@ -17,4 +17,4 @@ def devices(territory: Territory) -> list[Device]:
 
 @pytest.fixture(scope="session")
 def simulation(territory: Territory, devices: list[Device]) -> Simulation:
-    return Simulation(territory, devices, DEFAULT_SEED)
+    return Simulation(devices, list_gateways(territory), DEFAULT_SEED)

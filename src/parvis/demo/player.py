@@ -10,7 +10,9 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -19,8 +21,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from parvis.demo.chirpstack import NetworkServer
 from parvis.demo.clockwork import US_PER_S, Instant
-from parvis.demo.devices import generate_devices
-from parvis.demo.simulator import Simulation, Uplink
+from parvis.demo.devices import Device, generate_devices
+from parvis.demo.simulator import Gateway, Simulation, Uplink, list_gateways
 from parvis.demo.territory import DEFAULT_SEED, generate_territory
 
 US_PER_HOUR = 3600 * US_PER_S
@@ -163,12 +165,23 @@ def wall_clock_us() -> Instant:
     return time.time_ns() // 1000
 
 
+def survey(seed: int) -> tuple[list[Device], list[Gateway]]:
+    """Everything that sends and everything that hears."""
+    territory = generate_territory(seed)
+    return generate_devices(territory, seed), list_gateways(territory)
+
+
+def _surveyed_elsewhere(seed: int) -> tuple[list[Device], list[Gateway]]:
+    """In a process that takes the territory's 100 MB with it when it ends."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as surveyor:
+        return surveyor.submit(survey, seed).result()
+
+
 async def run(listener: Listener, *, seed: int, speed: float, backfill_hours: float, window: int = 200) -> None:
     """Generate the territory, send its past, then live on."""
-    territory = await asyncio.to_thread(generate_territory, seed)
-    devices = generate_devices(territory, seed)
-    simulation = Simulation(territory, devices, seed)
-    server = NetworkServer(devices, simulation.gateways)
+    devices, gateways = await asyncio.to_thread(_surveyed_elsewhere, seed)
+    simulation = Simulation(devices, gateways, seed)
+    server = NetworkServer(devices, gateways)
     async with Bridge(listener, window) as bridge:
         player = Player(simulation, server, bridge, wall_clock_us)
         if backfill_hours > 0:

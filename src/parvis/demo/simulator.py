@@ -42,12 +42,12 @@ class Gateway:
 
 
 class Simulation:
-    def __init__(self, territory: Territory, devices: Sequence[Device], seed: int) -> None:
+    def __init__(self, devices: Sequence[Device], gateways: Sequence[Gateway], seed: int) -> None:
         self._seed = seed
         self._devices = tuple(devices)
         self.weather = Weather(seed)
         self._sensors = [sensor_of(device, self.weather, seed) for device in self._devices]
-        self.gateways = list_gateways(territory)
+        self.gateways = tuple(gateways)
         self._heard_by = [self._nearest_gateway(device) for device in self._devices]
 
     def uplinks(self, start: Instant, end: Instant | None = None) -> Iterator[Uplink]:
