@@ -63,7 +63,12 @@ def start(folder: Path, *options: str, command: str = "up") -> Served:
     arguments = ["--data", str(folder), "--port", str(port), "--auth", "off", *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "parvis", command, *arguments],
-        env={**os.environ, "PARVIS_MQTT_PORT": str(mqtt_port), "PARVIS_LOG_LEVEL": "warning"},
+        env={
+            **os.environ,
+            "PARVIS_MQTT_PORT": str(mqtt_port),
+            "PARVIS_MQTT_ANONYMOUS": "true",
+            "PARVIS_LOG_LEVEL": "warning",
+        },
         stdout=subprocess.DEVNULL,
     )
     return Served(process, port, mqtt_port, folder)

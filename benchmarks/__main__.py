@@ -1,0 +1,27 @@
+"""`python -m benchmarks`: every figure, as the table of docs/reference/performance.md. Nothing else should be running."""
+
+from importlib import import_module
+
+from benchmarks.harness.report import HEADER, machine
+
+FIGURES = (
+    "batch_upsert",
+    "patch_attribute",
+    "lorawan_uplinks",
+    "query_entities",
+    "temporal_aggregate",
+    "idle_memory",
+    "start_up",
+    "first_page",
+    "kill_nine",
+)
+
+
+def main() -> None:
+    rows = [figure.row() for name in FIGURES for figure in import_module(f"benchmarks.{name}").main()]
+    print(f"\n{machine()}\n\n{HEADER}")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
