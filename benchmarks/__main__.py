@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every figure, as the table of docs/reference/performance.md. Nothing else should be running."""
+"""`python -m benchmarks`: every figure, as the table of docs/reference/performance.md. Run nothing beside it."""
 
 from importlib import import_module
 

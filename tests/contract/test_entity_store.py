@@ -5,6 +5,7 @@ import pytest
 
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Status
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.merge import NULL
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import (
     AllTypes,
@@ -200,6 +201,22 @@ async def test_a_patch_merges_members_into_the_instance(store: Store) -> None:
     patched = entity.find(LEVEL)
     assert patched is not None
     assert (patched.value, patched.observed_at, patched.unit_code) == (10, NOON, "C62")
+
+
+async def test_a_patch_with_null_clears_a_member(store: Store) -> None:
+    await store.write(
+        TENANT, [bin_(1, level(10, NOON, extra={"https://example.org/by": {"type": "Property", "value": 1}}))]
+    )
+    nulls = {"observedAt": NULL, "unitCode": NULL, "https://example.org/by": NULL}
+    patch = Instance(LEVEL, Kind.PROPERTY, 11, extra=nulls)
+    await store.write(TENANT, [Change(bin_id(1), Mode.PATCH_ATTRIBUTE, (patch,))])
+
+    entity = await store.find(TENANT, bin_id(1))
+
+    assert entity is not None
+    patched = entity.find(LEVEL)
+    assert patched is not None
+    assert (patched.value, patched.observed_at, patched.unit_code, patched.extra) == (11, None, "", None)
 
 
 async def test_a_merge_reaches_into_objects_and_removes_what_is_null(store: Store) -> None:

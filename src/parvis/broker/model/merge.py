@@ -131,6 +131,8 @@ _LAWS: Mapping[Mode, Law] = {
     Mode.DELETE: _delete,
     Mode.DELETE_ATTRIBUTE: _delete_attribute,
 }
+_CLEARED = ("observedAt", "unitCode")
+"""Members with a field of their own; a patch that sets one to null says so in `extra`."""
 _CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
 
 
@@ -210,17 +212,19 @@ def _require(entity: Entity, key: AttributeKey) -> None:
 
 
 def _merged(held: Instance | None, given: Instance, change: Change) -> Instance:
+    """`given` over `held`; `extra` says "urn:ngsi-ld:null" of members that go."""
     if held is None:
         if given.value is UNSET:
             raise BadRequestData(f"The attribute {given.name} is new, so it needs a value.")
-        return given
+        return replace(given, extra=json_merge({}, given.extra or {}) or None)
     if not change.expected_kind_open and given.kind != held.kind:
         raise BadRequestData(f"The attribute {given.name} is a {held.kind.name}: its kind cannot change in a patch.")
+    gone = {name for name in _CLEARED if (given.extra or {}).get(name) == NULL}
     return replace(
         held,
         value=held.value if given.value is UNSET else json_merge(held.value, given.value),
-        observed_at=held.observed_at if given.observed_at is None else given.observed_at,
-        unit_code=given.unit_code or held.unit_code,
+        observed_at=None if "observedAt" in gone else given.observed_at or held.observed_at,
+        unit_code="" if "unitCode" in gone else given.unit_code or held.unit_code,
         extra=json_merge(held.extra or {}, given.extra or {}) or None,
     )
 
