@@ -127,8 +127,11 @@ def error_row(kind: type[ParvisError]) -> list[str]:
 def list_commands(command: click.Command, path: str = "parvis") -> list[tuple[str, click.Command]]:
     found = [(path, command)]
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            found += list_commands(command.commands[name], f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            found += list_commands(inner, f"{path} {name}")
     return found
 
 

@@ -18,7 +18,7 @@ IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
 START_TIMEOUT_S = 90
-LIVELY_AFTER_S = 20
+LIVELY_AFTER_S = 45
 PICTURE_LIMIT_BYTES = 400 * 1024
 
 
@@ -42,13 +42,13 @@ class Picture:
 DESKTOP = Screen("desktop", 1280, 800, False)
 PHONE = Screen("phone", 390, 844, True)
 PICTURES = (
-    Picture("console", "/console", DESKTOP, "en"),
-    Picture("console-fr", "/console", DESKTOP, "fr"),
-    Picture("console-dark", "/console", DESKTOP, "en", "dark"),
-    Picture("console-phone", "/console", PHONE, "en"),
-    Picture("portal", "/", DESKTOP, "fr"),
-    Picture("portal-en", "/", DESKTOP, "en"),
-    Picture("portal-phone", "/", PHONE, "fr"),
+    Picture("console", "/console/map", DESKTOP, "en"),
+    Picture("console-phone", "/console/map", PHONE, "en"),
+    Picture("console-dark-fr", "/console/map", DESKTOP, "fr", "dark"),
+    Picture("overview", "/console", DESKTOP, "en"),
+    Picture("entity", "/console/entities/urn:ngsi-ld:WaterConsumptionObserved:plouvarec-01", DESKTOP, "en"),
+    Picture("portal-fr", "/", DESKTOP, "fr"),
+    Picture("portal-phone-fr", "/", PHONE, "fr"),
 )
 
 
@@ -56,7 +56,8 @@ PICTURES = (
 def running_demonstration() -> Iterator[str]:
     """The address of a demonstration that has been alive for a moment."""
     with tempfile.TemporaryDirectory(prefix="parvis-pictures-") as data:
-        command = [sys.executable, "-m", "parvis.cli", "demo", "--data", data, "--port", "0", "--mqtt-port", "0"]
+        parvis = Path(sys.executable).with_name("parvis")
+        command = [str(parvis), "demo", "--data", data, "--port", "0", "--mqtt-port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demonstration:
             try:
                 address = address_told(demonstration)

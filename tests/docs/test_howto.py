@@ -138,3 +138,25 @@ def a_container() -> Change:
     filling = Instance("https://uri.example/fillingLevel", Kind.PROPERTY, 0.5)
     types = ("https://uri.example/WasteContainer",)
     return Change("urn:ngsi-ld:WasteContainer:market", Mode.CREATE, (filling,), types)
+
+
+def test_a_series_is_imported_once(tmp_path: Path) -> None:
+    (table,), (mapping,) = blocks("import-history.md", "csv"), blocks("import-history.md", "toml")
+    (tmp_path / "inflow.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "inflow.toml").write_text(mapping, encoding="utf-8")
+    words = ["import", "inflow.toml", "inflow.csv", "--data", "data"]
+    told = [run_parvis(tmp_path, *words, *more) for more in (["--dry-run"], [], [])]
+    assert [re.findall(r"^(?:Nothing was written|\d+ instances were written)", one, re.MULTILINE) for one in told] == [
+        ["Nothing was written"],
+        ["9 instances were written"],
+        ["0 instances were written"],
+    ]
+    assert "dma-A flow: 5 instances, 2026-10-24T21:00:00Z to 2026-10-25T02:00:00Z" in told[1]
+    assert "dma-B flow: 4 instances, 1 gaps" in told[1]
+
+
+def run_parvis(folder: Path, *words: str) -> str:
+    command = [str(Path(sys.executable).with_name("parvis")), *words]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
