@@ -1,9 +1,11 @@
 """`parvis demo`: the demonstration territory, alive."""
 
 import asyncio
-import contextlib
 import os
+import socket
 import sys
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
 from parvis.demo.basemap import BaseMap
 from parvis.demo.devices import ENTITY_TYPE
+from parvis.demo.geometry import lon_lat
 from parvis.demo.territory import DEFAULT_SEED, NAME
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import system_caller
-from parvis.kernel.settings import TERRITORY_FILE, render_territory_file
+from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings, render_territory_file
 from parvis.web.server import Running, run
 
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
@@ -55,27 +58,39 @@ _BRIDGE_STOP_S = 5.0
 )
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak over MQTT like real ones."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    base_map = BaseMap(seed, data_dir / "base-map.mbtiles")
-    _write_territory(data_dir, base_map)
-    settings = settings_of(data_dir, **options)
-    play = _Play(seed, speed, past_hours, base_map)
-    run(settings, play.until_told, Additions((PROFILES,), base_map))
+    _write_territory(data_dir)
+    settings = _with_free_mqtt_port(settings_of(data_dir, **options))
+    with closing(BaseMap(seed, data_dir / "base-map.mbtiles")) as base_map:
+        play = _Play(seed, speed, past_hours, base_map)
+        run(settings, play.until_told, Additions((PROFILES,), base_map))
 
 
-def _write_territory(data_dir: Path, base_map: BaseMap) -> None:
+def _write_territory(data_dir: Path) -> None:
     """Written once; what somebody changes in it stays."""
     path = data_dir / TERRITORY_FILE
     if path.exists():
         return
-    west, south, east, north = base_map.bounds
+    data_dir.mkdir(parents=True, exist_ok=True)
     given = {
         "territory.name": NAME,
-        "territory.centre": (round((west + east) / 2, 4), round((south + north) / 2, 4)),
+        "territory.centre": lon_lat(0, 0),
         "territory.zoom": 11.0,
         "access.public_types": tuple(sorted(set(ENTITY_TYPE.values()))),
     }
     path.write_text(render_territory_file(given), encoding="utf-8")
+
+
+def _with_free_mqtt_port(settings: Settings) -> Settings:
+    """The usual port is often taken by another MQTT server; the demonstration's devices find any."""
+    if settings.mqtt != MqttSettings():
+        return settings
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.mqtt.host, settings.mqtt.port))
+        except OSError:
+            return replace(settings, mqtt=replace(settings.mqtt, port=0))
+    return settings
 
 
 class _Play:
@@ -129,7 +144,7 @@ class _Play:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         process.terminate()
     try:
         await asyncio.wait_for(process.wait(), _BRIDGE_STOP_S)
