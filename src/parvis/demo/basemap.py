@@ -9,10 +9,11 @@ import msgspec
 from parvis.demo.atelier import Atelier
 from parvis.demo.drawing import MAX_ZOOM
 from parvis.demo.maplayers import LAYER_NAMES
-from parvis.demo.mapstyle import Theme, map_style
+from parvis.demo.mapstyle import map_style
+from parvis.demo.palette import Theme
 from parvis.demo.territory import DEFAULT_SEED, NAME
 
-EDITION = 1
+EDITION = 2
 """Raised when the same seed draws another map, so that kept tiles are not mixed with new ones."""
 
 

@@ -53,7 +53,7 @@ TRUNK_STATIONS = (
 )  # fmt: skip
 RAIL_STATIONS = (
     (-60_000, 3500), (-30_000, 2500), (-14_000, 3900), (-6600, 2350), (-2900, 2900), (400, 2350), (1900, 3900),
-    (6000, 2900), (12_500, 3800), (24_000, 4200), (60_000, 4000),
+    (6000, 2900), (9400, 3950), (12_500, 3900), (24_000, 4200), (60_000, 4000),
 )  # fmt: skip
 LINKS: tuple[tuple[str, str, RoadClass, str], ...] = (
     ("trevalan", "kervoalan", RoadClass.PRIMARY, "D 31"),
@@ -105,17 +105,22 @@ def _title(slug: str, communes: list[Commune]) -> str:
 
 
 def settle_hamlets(
-    rng: np.random.Generator, names: random.Random, communes: list[Commune], roads: list[Road], town: BaseGeometry
+    rng: np.random.Generator,
+    names: random.Random,
+    communes: list[Commune],
+    roads: list[Road],
+    town: BaseGeometry,
+    lakes: BaseGeometry,
 ) -> tuple[list[Hamlet], list[Road]]:
     """Hamlets about a kilometre apart, each with a lane to the nearest road and most with one to a neighbour."""
     name_of = hamlet_names(names)
     hamlets: list[Hamlet] = []
     for index, commune in enumerate(communes):
-        dry = commune.area.buffer(-130).difference(town.buffer(450))
+        dry = commune.area.buffer(-130).difference(town.buffer(450)).difference(lakes.buffer(150))
         for x, y in _scatter(rng, dry, wanted=int(commune.area.area / 2.4e6)):
             if all((x - other.x) ** 2 + (y - other.y) ** 2 > 850**2 for other in hamlets):
                 hamlets.append(Hamlet(next(name_of), x, y, index))
-    land = shapely.union_all([commune.area for commune in communes]).buffer(25)
+    land = shapely.union_all([commune.area for commune in communes]).buffer(25).difference(lakes.buffer(40))
     shapely.prepare(land)
     network = shapely.union_all([road.line for road in roads if road.kind not in (RoadClass.TRUNK, RoadClass.RAIL)])
     lanes: list[Road] = []

@@ -55,7 +55,8 @@ def urban_area(rng: np.random.Generator, commune: Commune, roads: list[Road], dr
     ]
     ribbons = shapely.union_all(leaving).buffer(0.17 * radius)
     town = disc.union(ribbons).buffer(40).buffer(-40).intersection(dry)
-    return max(shapely.get_parts(town), key=lambda part: part.area)
+    largest = max(shapely.get_parts(town), key=lambda part: part.area)
+    return shapely.Polygon(largest.exterior)
 
 
 def lay_streets(

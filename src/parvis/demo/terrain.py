@@ -137,13 +137,14 @@ def _valley(course: RiverCourse, along: Coords, away: Coords, wobble: Coords) ->
 
 
 def _lakes(rng: np.random.Generator) -> BaseGeometry:
-    spots = ((9300, 3000, 620), (-6200, 3500, 240), (-4600, 8700, 330), (17_000, 14_500, 700), (3100, 9600, 210))
+    spots = ((9450, 2500, 540), (-6200, 3500, 240), (-4600, 8700, 330), (17_000, 14_500, 700), (3100, 9600, 210))
     lakes = []
     for x, y, radius in spots:
         angle = np.linspace(0, 2 * np.pi, 18, endpoint=False)
         reach = radius * rng.uniform(0.55, 1.3, 18)
         ring = np.column_stack((x + 0.75 * reach * np.cos(angle), y + 1.25 * reach * np.sin(angle)))
-        lakes.append(Polygon(chaikin(np.vstack((ring, ring[:1])), 3)))
+        seam = (ring[:1] + ring[-1:]) / 2
+        lakes.append(Polygon(chaikin(np.vstack((seam, ring, seam)), 3)))
     return MultiPolygon(lakes)
 
 
