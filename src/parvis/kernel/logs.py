@@ -13,7 +13,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _LOGGER_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SECRET_NAMES = re.compile(r"passw|secret|token|authorization|cookie|api_?key", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"parvis_[A-Za-z0-9_-]{16,}|(?<=://)[^/@\s]+(?=@)|(?<=Bearer )\S+|(?<=token=)[^&\s"]+")
+_SECRET_VALUES = re.compile(r"parvis_[A-Za-z0-9_-]{16,}|(?<=://)[^/@\s]+(?=@)|(?<=Bearer )\S+|(?<=token=)[^&\s]+")
 _HIDDEN = "***"
 
 
