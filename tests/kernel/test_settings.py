@@ -47,6 +47,10 @@ def test_what_the_command_line_leaves_open_changes_nothing(tmp_path: Path) -> No
         ("[territory]\nlanguages = 'fr'\n", "must be a list"),
         ("[territory]\nlanguages = ['de']\n", "must be one of fr, en"),
         ("[server\n", "no valid TOML"),
+        ("[territory]\ntime_zone = 'Europe/Trevalan'\n", "no time zone 'Europe/Trevalan'"),
+        ("[territory]\ncentre = [47.7]\n", "a longitude and a latitude"),
+        ("[territory]\ncentre = [47.7, -103.3]\n", "a longitude and a latitude"),
+        ("[territory]\nlanguages = []\n", "at least one language"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_to_do(tmp_path: Path, text: str, complaint: str) -> None:

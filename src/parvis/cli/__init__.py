@@ -53,3 +53,6 @@ def main() -> None:
     except ParvisError as failure:
         click.echo(f"parvis: {failure.detail}", err=True)
         sys.exit(1)
+    except OSError as failure:
+        click.echo(f"parvis: {failure}", err=True)
+        sys.exit(1)

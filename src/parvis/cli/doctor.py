@@ -14,7 +14,6 @@ from enum import Enum
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -64,7 +63,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if settings.mqtt.enabled:
         yield _port("mqtt port", settings.mqtt.host, settings.mqtt.port)
     yield _clock(settings.data_dir)
-    yield _time_zone(settings.territory.time_zone)
     yield from _audit(settings)
 
 
@@ -134,14 +132,6 @@ def _clock(data_dir: Path) -> Finding:
     if now_s < _WRITTEN_IN or newest_s > now_s + 60:
         return Finding(Verdict.BAD, "clock", f"{words} is in the past: set the clock (NTP)")
     return Finding(Verdict.GOOD, "clock", words)
-
-
-def _time_zone(name: str) -> Finding:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return Finding(Verdict.BAD, "time zone", f"{name!r} is not known: check territory.time_zone")
-    return Finding(Verdict.GOOD, "time zone", name)
 
 
 def _audit(settings: Settings) -> Iterator[Finding]:

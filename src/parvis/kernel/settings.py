@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from parvis.kernel.errors import ParvisError
 
@@ -49,9 +50,6 @@ class TerritorySettings:
     time_zone: str = _setting("Europe/Paris", "IANA time zone in which dates are shown.")
     centre: tuple[float, ...] = _setting((2.35, 46.6), "Where the map opens: longitude, latitude (WGS 84).")
     zoom: float = _setting(5.5, "The map's zoom at the start.", minimum=0, maximum=22)
-    base_map: str = _setting(
-        "", "A GeoJSON or PMTiles file of the base map, relative to the data directory; empty for a plain ground."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,20 @@ def load_settings(
     values = _read_file(data_dir / TERRITORY_FILE)
     values |= _read_environment(environment)
     values |= {key: _take(_info(key, key), value, key) for key, value in (given or {}).items() if value is not None}
-    return Settings(data_dir, **{name: owner(**_of_section(values, name)) for name, owner in sections().items()})
+    settings = Settings(data_dir, **{name: owner(**_of_section(values, name)) for name, owner in sections().items()})
+    _check_territory(settings.territory)
+    return settings
+
+
+def _check_territory(territory: TerritorySettings) -> None:
+    try:
+        ZoneInfo(territory.time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InvalidSettings(f"territory.time_zone: there is no time zone {territory.time_zone!r}") from error
+    if len(territory.centre) != 2 or abs(territory.centre[0]) > 180 or abs(territory.centre[1]) > 90:
+        raise InvalidSettings("territory.centre must be a longitude and a latitude in degrees, such as [-3.3, 47.7]")
+    if not territory.languages:
+        raise InvalidSettings("territory.languages must name at least one language")
 
 
 def _of_section(values: Mapping[str, Any], section: str) -> dict[str, Any]:
