@@ -19,9 +19,12 @@ from parvis.stores.sqlite.tail import Tail
 
 MAX_PENDING_CHANGES = 50_000
 MAX_GROUP_CHANGES = 4_000
-SETTLE_AT_ROWS = 1_000_000
 SETTLE_WHEN_IDLE_ROWS = 20_000
+SETTLE_AT_ROWS = 500_000
+SETTLE_ANYHOW_ROWS = 3_000_000
+"""Rows that make settling worth while after IDLE_S without work, after LULL_S, and with work waiting."""
 IDLE_S = 1.0
+LULL_S = 0.005
 
 
 class StoreFailed(ParvisError):
@@ -112,17 +115,17 @@ class Writer:
         self._connection.close()
 
     def _next(self) -> _Item:
-        """The next item; meanwhile, settle the log when there is much of it or nothing else to do."""
+        """The next item; whenever none has come for a while, settle a slice of the log."""
         if self._left_over:
             return self._left_over.pop()
+        if self._settler.unsettled > SETTLE_ANYHOW_ROWS:
+            self._settler.step()
         while True:
-            if self._settler.unsettled > SETTLE_AT_ROWS or self._settler.busy:
-                self._settler.step()
-                self._prune()
+            settling = self._settler.busy or self._settler.unsettled > SETTLE_AT_ROWS
             try:
-                return self._queue.get(timeout=0.001 if self._settler.busy else IDLE_S)
+                return self._queue.get(timeout=LULL_S if settling else IDLE_S)
             except queue.Empty:
-                if self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
+                if settling or self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
                     self._settler.step()
                 self._prune()
 
