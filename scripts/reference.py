@@ -24,13 +24,13 @@ from starlette.routing import Mount, Route
 
 import parvis
 import parvis.cli
-from parvis.bootstrap import open_platform
+from parvis.bootstrap import Platform, open_platform
 from parvis.broker.api.routing import Route as NgsiLdRoute
 from parvis.broker.api.table import ROUTES as NGSI_LD_ROUTES
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Documentation, SettingInfo, list_settings, load_settings, sections
 from parvis.web.app import create_app
-from parvis.web.metrics import RequestMetrics
+from parvis.web.metrics import PlatformGauges, RequestMetrics
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs/reference"
 BLOCK = re.compile(r"(?<=<!-- from the code: )([a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -169,6 +169,13 @@ def list_metrics() -> Iterator[tuple[Metric, Sequence[str]]]:
                 yield next(iter(value.describe())), value._labelnames
     for family in RequestMetrics().collect():
         yield family, getattr(family, "_labelnames", ())
+    for family in asyncio.run(platform_gauges()):
+        yield family, ()
+
+
+async def platform_gauges() -> list[Metric]:
+    async with platform() as opened:
+        return list(PlatformGauges(opened.gauges).collect())
 
 
 def metric_row(metric: Metric, labels: Sequence[str]) -> list[str]:
@@ -213,11 +220,17 @@ async def list_pages() -> set[tuple[str, str]]:
 
 @asynccontextmanager
 async def application() -> AsyncIterator[Starlette]:
+    async with platform() as opened:
+        app = create_app(opened)
+        assert isinstance(app, Starlette)
+        yield app
+
+
+@asynccontextmanager
+async def platform() -> AsyncIterator[Platform]:
     with TemporaryDirectory(prefix="parvis-reference-") as data:
-        async with open_platform(load_settings(Path(data)), listen=False) as platform:
-            app = create_app(platform)
-            assert isinstance(app, Starlette)
-            yield app
+        async with open_platform(load_settings(Path(data)), listen=False) as opened:
+            yield opened
 
 
 RENDERERS: dict[str, Callable[[], str]] = {

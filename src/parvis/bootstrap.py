@@ -2,7 +2,7 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,14 @@ class DataInUse(ParvisError):
 
 
 @dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number worth watching, read when asked for."""
+
+    description: str
+    read: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
 class Additions:
     """What a demonstration brings along: folders of device profiles, and a ground for the map."""
 
@@ -60,6 +68,7 @@ class Platform:
     outbound: OutboundHttp
     mqtt: MqttListener | None
     base_map: BaseMap | None
+    gauges: Mapping[str, Gauge]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -85,7 +94,15 @@ async def open_platform(
         fleet = await _open_fleet(settings, broker, additions.profiles, stack)
         chirpstack = ChirpStack(fleet)
         mqtt = await _open_mqtt(settings, chirpstack, access, stack) if listen and settings.mqtt.enabled else None
-        yield Platform(settings, broker, access, fleet, chirpstack, outbound, mqtt, additions.base_map)
+        gauges = _gauges(store)
+        yield Platform(settings, broker, access, fleet, chirpstack, outbound, mqtt, additions.base_map, gauges)
+
+
+def _gauges(store: SqliteStore) -> dict[str, Gauge]:
+    return {
+        "parvis_store_pending_changes": Gauge("Changes that wait for their commit.", lambda: store.pending_changes),
+        "parvis_outbox_newest_event": Gauge("Number of the newest committed event.", lambda: store.newest_event),
+    }
 
 
 async def _open_fleet(settings: Settings, broker: Broker, more: Sequence[Path], stack: AsyncExitStack) -> Fleet:

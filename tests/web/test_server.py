@@ -36,7 +36,8 @@ async def test_health_readiness_and_counts_need_no_identity(running: Running) ->
         await http.get("/ngsi-ld/v1/entities?type=Building")
         counts = (await http.get("/metrics")).text
     assert 'parvis_http_requests_total{method="GET",status="200"} 1.0' in counts
-    assert "parvis_uplinks_stored_total" in counts
+    for name in ("parvis_uplinks_stored_total", "parvis_store_pending_changes 0.0", "parvis_outbox_newest_event"):
+        assert name in counts
 
 
 async def test_public_entities_are_read_without_signing_in_but_written_by_nobody_unknown(running: Running) -> None:

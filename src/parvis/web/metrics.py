@@ -2,10 +2,12 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from parvis.bootstrap import Gauge
 
 _BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -43,11 +45,9 @@ class RequestMetrics(Collector):
 
 
 class PlatformGauges(Collector):
-    """Named numbers read only when asked for."""
-
-    def __init__(self, gauges: dict[str, tuple[str, Callable[[], float]]]) -> None:
+    def __init__(self, gauges: Mapping[str, Gauge]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, (description, read) in self._gauges.items():
-            yield GaugeMetricFamily(name, description, read())
+        for name, gauge in self._gauges.items():
+            yield GaugeMetricFamily(name, gauge.description, gauge.read())

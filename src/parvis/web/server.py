@@ -24,7 +24,7 @@ from parvis.kernel.settings import ServerSettings, Settings
 from parvis.web.app import create_app
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
-from parvis.web.metrics import RequestMetrics
+from parvis.web.metrics import PlatformGauges, RequestMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     """Pages and APIs behind what every request passes first."""
     metrics = RequestMetrics()
     registry.register(metrics)
+    registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
     app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
     return Front(app, platform.access.gate, metrics, limit)

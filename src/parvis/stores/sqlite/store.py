@@ -49,6 +49,14 @@ class SqliteStore:
         self._checkpointer.close()
         self._reader.close()
 
+    @property
+    def pending_changes(self) -> int:
+        return self._writer.pending_changes
+
+    @property
+    def newest_event(self) -> int:
+        return self._writer.newest_event
+
     async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
         return await self._writer.write(tenant, changes)
 

@@ -80,6 +80,11 @@ class Writer:
     def newest_event(self) -> int:
         return self._applier.batch.next_event - 1
 
+    @property
+    def pending_changes(self) -> int:
+        """Changes that wait for their commit."""
+        return self._pending
+
     async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
         if self._closed:
             raise Overloaded("The store is closing.", retry_after_s=5)
