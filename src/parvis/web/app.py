@@ -51,6 +51,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)],
         exception_handlers={ParvisError: _refused, HTTPException: _http_refused, Exception: _failed},
     )
+    app.router.redirect_slashes = False
     app.state.site = site
     app.state.snapshot = home.Snapshot()
     return app
@@ -90,5 +91,6 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 def problem_page(request: Request, status: int, detail: str) -> Response:
     site = site_of(request)
-    data = {"kind": PROBLEM_PAGES.get(status, "failed"), "detail": detail, "request_id": request_id.get()}
+    kind = PROBLEM_PAGES.get(status, "failed")
+    data = {"kind": kind, "detail": detail if kind == "bad_request" else "", "request_id": request_id.get()}
     return site.pages.render(request, "console/pages/problem.html", status=status, **data)

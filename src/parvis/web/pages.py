@@ -53,7 +53,9 @@ class Pages:
     def render(self, request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
         frame = self._frame(request)
         form = FormToken(request)
-        content = self._environment.get_template(template).render({**frame, "form_token": form, "status": status, **data})
+        content = self._environment.get_template(template).render(
+            {**frame, "form_token": form, "status": status, **data}
+        )
         response = HTMLResponse(content, status, _HEADERS)
         remember_choices(request, response)
         form.remember(response)
@@ -70,7 +72,6 @@ class Pages:
             "languages": LANGUAGES,
             "other_languages": [one for one in self.settings.territory.languages if one != t.language],
             "theme": theme,
-            "other_theme": "light" if theme == "dark" else "dark",
             "asset": self.assets.url,
             "asset_digest": self.assets.digest,
             "icon": self.assets.icon,

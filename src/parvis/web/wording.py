@@ -64,7 +64,10 @@ class Wording:
             return (self.number(value * 100, 0), "%")
         if attribute in ALARMS:
             return (self("value.true" if value else "value.false"), "")
-        return (self.number(value, DECIMALS.get(attribute)), symbol_of(unit_code) or self.find(f"unit.{attribute}") or "")
+        return (
+            self.number(value, DECIMALS.get(attribute)),
+            symbol_of(unit_code) or self.find(f"unit.{attribute}") or "",
+        )
 
     def age(self, instant: Instant | None, now: Instant) -> str:
         if instant is None:

@@ -86,7 +86,8 @@ def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
 
 
 def attribute_rows(site: Site, entity: Entity, t: Wording) -> Iterable[AttributeRow]:
-    for one in entity.instances:
+    """What is measured first, then what is stated of it."""
+    for one in sorted(entity.instances, key=lambda one: one.observed_at is None):
         term = site.reader.compact(one.name)
         label = t.attribute_name(term)
         if one.kind is Kind.RELATIONSHIP:
@@ -109,7 +110,7 @@ def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:
     if isinstance(one.value, dict):
         return (", ".join(one_text(part) for part in one.value.values()), "")
     if isinstance(one.value, list):
-        return (", ".join(str(part) for part in one.value), "")
+        return (", ".join(t.split_quantity(part)[0] for part in one.value), "")
     return t.split_quantity(one.value, one.unit_code, term)
 
 

@@ -112,8 +112,8 @@ export class Chart {
       cursor: { drag: { x: true, y: false }, points: { size: 8 } },
       scales: { x: { time: true, range: (_, low, high) => this.span(low, high) }, y: { range: (_, low, high) => this.reach(low, high) } },
       axes: [
-        { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, values: (_, at) => timeLabels(at), space: 70 },
-        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: isWord ? 84 : 56, ...this.marks() },
+        { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, size: 34, values: (_, at) => timeLabels(at), space: 70 },
+        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: isWord ? 84 : 68, ...this.marks() },
       ],
       series: series.low.length ? [{}, draw, { ...envelope, label: say("high") }, { ...envelope, label: say("low") }] : [{}, draw],
       bands: series.low.length ? [{ series: [2, 3], fill: fade(accent) }] : [],
@@ -131,7 +131,7 @@ export class Chart {
     const { categories, share, warn, bad } = this.series;
     if (categories.length) return [-0.25, categories.length - 0.75];
     if (share) return [0, Math.max(100, high)];
-    const limits = [warn, bad].filter((limit) => limit !== null && limit < high * 1.5);
+    const limits = [warn, bad].filter((limit) => limit !== null && limit < high * 3);
     const [bottom, top] = [Math.min(low, ...limits), Math.max(high, ...limits)];
     const margin = (top - bottom || Math.abs(top) || 1) * 0.12;
     return [low >= 0 && bottom - margin < 0 ? 0 : bottom - margin, top + margin];
@@ -157,9 +157,9 @@ export class Chart {
       ctx.lineTo(plot.bbox.left + plot.bbox.width, y);
       ctx.stroke();
       ctx.font = `${12 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-      ctx.textAlign = "right";
+      ctx.textAlign = "left";
       ctx.textBaseline = "bottom";
-      ctx.fillText(say(`${name}_line`), plot.bbox.left + plot.bbox.width - 4, y - 2);
+      ctx.fillText(say(`${name}_line`), plot.bbox.left + 6 * devicePixelRatio, y - 2);
       ctx.restore();
     }
   }

@@ -11,6 +11,7 @@ const STATES = ["good", "stale", "warn", "bad"];
 export const EMPTY = { type: "FeatureCollection", features: [] };
 
 export function addObjectLayers(map) {
+  moveNamesAside(map);
   const [accent, ink] = [colour("--accent"), colour("--ink")];
   map.addSource("objects", {
     type: "geojson",
@@ -55,6 +56,8 @@ export function addObjectLayers(map) {
       "icon-image": ["concat", "cluster-", ["at", ["get", "worst"], ["literal", STATES]]],
       "icon-size": ["step", ["get", "point_count"], 1.05, 10, 1.25, 50, 1.5],
       "icon-allow-overlap": true,
+      "icon-padding": 0,
+      "text-padding": 0,
       "text-field": ["to-string", ["get", "point_count"]],
       "text-font": FONT,
       "text-size": ["step", ["get", "point_count"], 12, 10, 13, 50, 14],
@@ -74,11 +77,22 @@ export function addObjectLayers(map) {
   map.addLayer({ id: "selected-marker", type: "symbol", source: "selected", layout: markerLayout() });
 }
 
+// Names of places stand beside the markers, not under them.
+function moveNamesAside(map) {
+  for (const layer of map.getStyle().layers) {
+    if (layer["source-layer"] !== "place") continue;
+    map.setLayoutProperty(layer.id, "text-variable-anchor", ["center", "top", "bottom", "left", "right"]);
+    map.setLayoutProperty(layer.id, "text-radial-offset", 1.9);
+    map.setLayoutProperty(layer.id, "text-justify", "auto");
+  }
+}
+
 function markerLayout() {
   return {
     "icon-image": ["concat", "marker-", ["get", "domain"], "-", ["get", "state"]],
     "icon-size": ["interpolate", ["linear"], ["zoom"], 10, 0.8, 14, 1],
     "icon-allow-overlap": true,
+    "icon-padding": 0,
     "icon-offset": [1, -1],
     "symbol-sort-key": ["get", "rank"],
   };

@@ -1,0 +1,63 @@
+import pytest
+
+from parvis.kernel.time import HOUR, MINUTE
+from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, judge, profile_of, state_of, types_of
+
+FILL = PROFILES["WasteContainer"].headlines[0]
+NOW = 1_000 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("level", "state"), [(0, State.GOOD), (0.79, State.GOOD), (0.8, State.WARN), (0.94, State.WARN), (0.95, State.BAD)]
+)
+def test_a_container_is_judged_by_how_full_it_is(level: float, state: State) -> None:
+    assert state_of(FILL, level, NOW, NOW) is state
+
+
+def test_after_three_missed_readings_an_object_is_silent() -> None:
+    assert state_of(FILL, 0.5, NOW - 3 * HOUR, NOW) is State.GOOD
+    assert state_of(FILL, 0.5, NOW - 3 * HOUR - 1, NOW) is State.STALE
+    assert state_of(FILL, 0.85, NOW - 5 * HOUR, NOW) is State.STALE
+
+
+def test_a_full_container_stays_to_act_on_however_old_the_reading() -> None:
+    assert state_of(FILL, 0.97, NOW - 50 * HOUR, NOW) is State.BAD
+
+
+def test_without_any_reading_an_object_is_silent() -> None:
+    assert state_of(FILL, None, None, NOW) is State.STALE
+
+
+def test_a_reported_leak_is_bad_whatever_the_flow() -> None:
+    flow = PROFILES["WaterConsumptionObserved"].headlines[0]
+    assert state_of(flow, 3, NOW, NOW, alarmed=True) is State.BAD
+
+
+def test_low_battery_is_bad() -> None:
+    assert [judge(DEVICE, level) for level in (0.5, 0.2, 0.1)] == [State.GOOD, State.WARN, State.BAD]
+
+
+def test_truth_values_and_words_have_no_threshold() -> None:
+    assert judge(FILL, True) is State.GOOD
+    assert judge(FILL, "full") is State.GOOD
+    assert judge(Headline("status", warn_words=frozenset({"unknown"})), "unknown") is State.WARN
+
+
+def test_every_type_belongs_to_one_domain_of_the_rail() -> None:
+    assert sorted(name for domain in Domain for name in types_of(domain)) == sorted(PROFILES)
+    assert types_of(Domain.OTHER) == []
+
+
+def test_a_type_without_profile_is_shown_all_the_same() -> None:
+    assert profile_of(("Beehive",)) == ("Beehive", profile_of(("Another",))[1])
+    assert profile_of(("Beehive", "WasteContainer"))[0] == "WasteContainer"
+
+
+def test_thresholds_rise_and_periods_are_stated() -> None:
+    for profile in PROFILES.values():
+        for headline in profile.headlines:
+            assert headline.period is not None
+            assert headline.period >= MINUTE
+            if headline.warn is not None:
+                assert headline.bad is not None
+                assert headline.warn < headline.bad

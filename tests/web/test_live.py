@@ -1,0 +1,171 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, Mode
+from parvis.kernel.identity import ANONYMOUS, Caller, Right
+from parvis.web import live
+from parvis.web.live import Listener, Live, Pending
+from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, measured
+
+PATIENCE_S = 5.0
+
+
+class Page:
+    """An open page: it remembers what it was told."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+
+    async def next(self) -> tuple[str, int, Any]:
+        while True:
+            text = (await asyncio.wait_for(anext(self._stream), PATIENCE_S)).decode()
+            if not text.startswith(":"):
+                event, seq, data = text.strip().split("\n")
+                return (
+                    event.removeprefix("event: "),
+                    int(seq.removeprefix("id: ")),
+                    json.loads(data.removeprefix("data: ")),
+                )
+
+    async def leave(self) -> None:
+        await self._stream.aclose()  # type: ignore[attr-defined]
+
+
+async def ids_and_values(news: Sequence[Pending]) -> list[list[Any]]:
+    return [[one.entity_id, sorted(str(instance.value) for instance in one.instances.values())] for one in news]
+
+
+class Town:
+    def __init__(self, platform: Platform, caller: Caller) -> None:
+        self.platform = platform
+        self.caller = caller
+        self.live = Live(platform.broker, platform.stopping)
+        self.expand = platform.broker.contexts.default.expand
+
+    async def open(self, caller: Caller | None = None, after: int | None = None, entity: str | None = None) -> Page:
+        types = frozenset({self.expand("WasteContainer"), self.expand("WaterConsumptionObserved")})
+        listener = Listener(caller or self.caller, types, entity)
+        page = Page(self.live.stream(listener, ids_and_values, after))
+        assert (await page.next())[0] == "hello"
+        return page
+
+    async def fill(self, entity_id: str, *levels: float) -> None:
+        for level in levels:
+            one = measured(self.expand("fillingLevel"), level, None)
+            await self.platform.broker.write(self.caller, [Change(entity_id, Mode.APPEND, (one,))])
+
+
+@pytest.fixture
+def town(platform: Platform, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> Town:
+    monkeypatch.setattr(live, "FLUSH_EVERY_S", 0.05)
+    return Town(platform, caller)
+
+
+async def test_a_change_reaches_an_open_page(town: Town) -> None:
+    page = await town.open()
+    await town.fill(HALF_BIN, 0.61)
+    event, _, told = await page.next()
+    assert (event, told) == ("changes", [[HALF_BIN, ["0.61"]]])
+    await page.leave()
+
+
+async def test_a_page_hears_only_the_newest_of_many_changes(town: Town) -> None:
+    page = await town.open()
+    await town.fill(HALF_BIN, *(number / 100 for number in range(30)))
+    told: list[Any] = []
+    while not told or told[-1] != [HALF_BIN, ["0.29"]]:
+        told += (await page.next())[2]
+    assert len(told) < 30
+    await page.leave()
+
+
+async def test_a_page_that_comes_back_hears_what_it_missed(town: Town) -> None:
+    page = await town.open()
+    await town.fill(HALF_BIN, 0.61)
+    _, seq, _ = await page.next()
+    await page.leave()
+    await town.fill(FULL_BIN, 0.99)
+    page = await town.open(after=seq)
+    assert (await page.next())[2] == [[FULL_BIN, ["0.99"]]]
+    await page.leave()
+
+
+async def test_what_a_full_message_left_out_is_not_acknowledged(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FLUSH_AT_MOST", 1)
+    seq = await town.platform.broker.outbox.newest()
+    await town.fill(FULL_BIN, 0.98)
+    await town.fill(HALF_BIN, 0.61)
+    page = await town.open(after=seq)
+    _, first, _ = await page.next()
+    await page.leave()
+    assert first == seq + 1
+    page = await town.open(after=first)
+    assert (await page.next())[2] == [[HALF_BIN, ["0.61"]]]
+    await page.leave()
+
+
+async def test_a_page_too_far_behind_starts_anew(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "CATCH_UP_AT_MOST", 3)
+    seq = await town.platform.broker.outbox.newest()
+    await town.fill(HALF_BIN, 0.1, 0.2, 0.3, 0.4)
+    page = await town.open(after=seq)
+    assert (await page.next())[0] == "reset"
+    await page.leave()
+
+
+async def test_more_objects_than_a_page_may_wait_for_start_it_anew(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_PENDING", 1)
+    seq = await town.platform.broker.outbox.newest()
+    await town.fill(FULL_BIN, 0.98)
+    await town.fill(HALF_BIN, 0.61)
+    page = await town.open(after=seq)
+    assert (await page.next())[0] == "reset"
+    await page.leave()
+
+
+async def test_what_a_visitor_may_not_read_is_not_told(town: Town) -> None:
+    visitor = Caller("default", ANONYMOUS, Right.READ_PUBLIC)
+    page = await town.open(visitor)
+    flow = measured(town.expand("flow"), 7, None)
+    await town.platform.broker.write(town.caller, [Change(LEAKING_METER, Mode.APPEND, (flow,))])
+    await town.fill(HALF_BIN, 0.61)
+    assert [entity_id for entity_id, _ in (await page.next())[2]] == [HALF_BIN]
+    await page.leave()
+
+
+async def test_another_tenants_changes_are_not_told(town: Town) -> None:
+    elsewhere = Caller("elsewhere", "user:eve", Right.READ | Right.READ_PUBLIC)
+    page = await town.open(elsewhere)
+    await town.fill(HALF_BIN, 0.61)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(page.next(), 0.4)
+
+
+async def test_an_entitys_page_hears_of_that_entity_alone(town: Town) -> None:
+    page = await town.open(entity=FULL_BIN)
+    await town.fill(HALF_BIN, 0.61)
+    await town.fill(FULL_BIN, 0.99)
+    assert (await page.next())[2] == [[FULL_BIN, ["0.99"]]]
+    await page.leave()
+
+
+async def test_no_reader_runs_while_nobody_listens(town: Town) -> None:
+    reading = [town.live.is_reading]
+    pages = [await town.open(), await town.open()]
+    reading.append(town.live.is_reading)
+    for page in pages:
+        await page.leave()
+        reading.append(town.live.is_reading)
+    assert reading == [False, True, True, False]
+
+
+async def test_streams_end_when_the_platform_stops(town: Town) -> None:
+    page = await town.open()
+    town.platform.stopping.set()
+    with pytest.raises(StopAsyncIteration):
+        await page.next()

@@ -1,0 +1,136 @@
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, EventKind, Mode
+from parvis.kernel.identity import Caller
+from parvis.web.changes import ChangeRenderer
+from parvis.web.live import Listener, Pending
+from parvis.web.site import Site
+from parvis.web.wording import Wording
+from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, STATION, measured
+
+
+async def shown(client: httpx.AsyncClient, query: str = "") -> dict[str, Any]:
+    answer = await client.get(f"/console/map.geojson{query}")
+    assert answer.status_code == 200, answer.text
+    collection: dict[str, Any] = json.loads(answer.content)
+    return collection
+
+
+def ids(collection: dict[str, Any]) -> list[str]:
+    return [feature["id"] for feature in collection["features"]]
+
+
+async def test_the_map_shows_everything_the_most_urgent_first(operator: httpx.AsyncClient) -> None:
+    collection = await shown(operator)
+    assert set(ids(collection)) == {FULL_BIN, HALF_BIN, SILENT_BIN, LEAKING_METER, STATION}
+    states = [feature["properties"]["state"] for feature in collection["features"]]
+    assert states == ["bad", "bad", "stale", "good", "good"]
+    assert collection["sentence"] == "5 objects here, 2 need attention"
+
+
+async def test_a_feature_says_what_the_list_says(operator: httpx.AsyncClient) -> None:
+    collection = await shown(operator, "?search=school")
+    feature = collection["features"][0]
+    assert feature["geometry"] == {"type": "Point", "coordinates": [-3.28, 47.72]}
+    told = feature["properties"]
+    assert (told["name"], told["where"], told["value"]) == ("School", "Waste container · Trevalan", "50\u00a0%")
+    assert (told["domain"], told["state"], told["rank"]) == ("waste", "good", 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?type=waste", {FULL_BIN, HALF_BIN, SILENT_BIN}),
+        ("?type=AirQualityObserved", {STATION}),
+        ("?state=attention", {FULL_BIN, LEAKING_METER}),
+        ("?state=stale", {SILENT_BIN}),
+        ("?commune=Port", {SILENT_BIN, LEAKING_METER}),
+        ("?type=WasteContainer&above=80", {FULL_BIN, SILENT_BIN}),
+        ("?search=nowhere", set()),
+    ],
+)
+async def test_filters_narrow_the_set(operator: httpx.AsyncClient, query: str, expected: set[str]) -> None:
+    assert set(ids(await shown(operator, query))) == expected
+
+
+async def test_list_and_map_are_the_same_set(operator: httpx.AsyncClient) -> None:
+    for query in ("", "?type=waste", "?state=attention"):
+        page = (await operator.get(f"/console/map{query}")).text
+        rows = [part.split('"')[0] for part in page.split('<li data-id="')[1:]]
+        assert rows == ids(await shown(operator, query))
+
+
+async def test_a_visitor_sees_what_is_public(visitor: httpx.AsyncClient) -> None:
+    assert set(ids(await shown(visitor))) == {FULL_BIN, HALF_BIN, SILENT_BIN, STATION}
+
+
+async def test_the_threshold_is_offered_in_the_unit_people_read(operator: httpx.AsyncClient) -> None:
+    assert (await shown(operator, "?type=WasteContainer"))["unit"] == "%"
+    assert (await shown(operator, "?type=WaterConsumptionObserved"))["unit"] == "L/h"
+    assert (await shown(operator, "?type=ParkingSpot"))["unit"] is None
+    assert (await shown(operator))["unit"] is None
+
+
+async def test_an_empty_set_says_what_to_do(operator: httpx.AsyncClient) -> None:
+    page = (await operator.get("/console/map?search=nowhere")).text
+    assert "No object matches this filter." in page
+    assert "Show everything" in page
+
+
+class Telling:
+    """Renders changes as an open page would hear them."""
+
+    def __init__(self, site: Site, caller: Caller, *, detailed: bool) -> None:
+        self._expand = site.reader.expand
+        self._renderer = ChangeRenderer(site, Listener(caller, frozenset()), Wording("en"), detailed)
+
+    async def tell(self, entity_id: str, type_name: str, kind: EventKind, **values: Any) -> dict[str, Any]:
+        instances = [measured(self._expand(term), *given) for term, given in values.items()]
+        held = {one.key: one for one in instances}
+        pending = Pending(entity_id, (self._expand(type_name),), kind, 1, 1, held)
+        return (await self._renderer.render([pending]))[0]
+
+
+@pytest.fixture
+def site(operator: httpx.AsyncClient) -> Site:
+    app = operator._transport.app._app._pages  # type: ignore[attr-defined]
+    found: Site = app.state.site
+    return found
+
+
+async def test_a_change_of_the_headline_is_told_from_itself(site: Site, caller: Caller, now: int) -> None:
+    told = await Telling(site, caller, detailed=False).tell(
+        HALF_BIN, "WasteContainer", EventKind.UPDATED, fillingLevel=(0.86, now, "C62")
+    )
+    assert (told["value"], told["state"], told["rank"]) == ("86\u00a0%", "warn", 2)
+    assert "position" not in told
+
+
+async def test_a_change_of_something_else_is_judged_by_the_stored_entity(site: Site, caller: Caller, now: int) -> None:
+    told = await Telling(site, caller, detailed=True).tell(
+        FULL_BIN, "WasteContainer", EventKind.UPDATED, temperature=(12.5, now, "CEL")
+    )
+    assert (told["value"], told["state"]) == ("97\u00a0%", "bad")
+    assert [(one["name"], one["text"]) for one in told["attributes"]] == [("temperature", "12.5\u00a0°C")]
+    assert told["sentence"].startswith("Fill level: 97\u00a0%, measured 1 min ago. Above the action line")
+
+
+async def test_what_was_deleted_is_gone(site: Site, caller: Caller) -> None:
+    told = await Telling(site, caller, detailed=False).tell(FULL_BIN, "WasteContainer", EventKind.DELETED)
+    assert told == {"id": FULL_BIN, "gone": True}
+
+
+async def test_events_come_as_a_stream(platform: Platform, operator: httpx.AsyncClient, caller: Caller) -> None:
+    """The ASGI transport gives an answer only when it is whole: the platform stops, and the stream ends."""
+    seq = await platform.broker.outbox.newest()
+    one = measured(platform.broker.contexts.default.expand("fillingLevel"), 0.61, None, "C62")
+    await platform.broker.write(caller, [Change(HALF_BIN, Mode.APPEND, (one,))])
+    platform.stopping.set()
+    answer = await operator.get(f"/live/events?type=waste&after={seq}")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("event: hello\nid: ")

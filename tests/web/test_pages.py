@@ -1,0 +1,177 @@
+import httpx
+import pytest
+
+from parvis.bootstrap import Platform, open_platform
+from parvis.fleet.fleet import Fleet
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.identity import Caller
+from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, device, town
+from tests.web.conftest import client_of, form_token, plain, settings
+
+
+async def text_of(client: httpx.AsyncClient, path: str, status: int = 200) -> str:
+    answer = await client.get(path)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+async def test_the_overview_says_what_needs_attention(operator: httpx.AsyncClient) -> None:
+    page = plain(await text_of(operator, "/console"))
+    assert "5 objects followed. 2 need attention." in page
+    assert "1 to act on" in page
+    assert "Market" in page
+
+
+async def test_an_empty_territory_says_what_to_do(tmp_path_factory: pytest.TempPathFactory) -> None:
+    given = settings(tmp_path_factory.mktemp("empty"), auth=False)
+    async with open_platform(given, listen=False) as platform, client_of(platform) as client:
+        assert "The territory is still empty." in await text_of(client, "/console")
+        assert "No device is registered." in await text_of(client, "/console/devices")
+        assert "No frame was refused." in await text_of(client, "/console/refusals")
+        assert "Nothing is published here yet." in await text_of(client, "/")
+
+
+async def test_without_authentication_every_page_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    given = settings(tmp_path_factory.mktemp("open"), auth=False)
+    async with open_platform(given, listen=False) as platform, client_of(platform) as client:
+        for path in ("/", "/console", "/console/map", "/console/devices", "/console/refusals", "/nowhere"):
+            assert "Authentication is off" in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "sentence"),
+    [
+        (FULL_BIN, "Fill level: 97 %, measured 1 min ago. Above the action line (95 %)."),
+        (HALF_BIN, "Fill level: 50 %, measured 1 min ago. In order."),
+        (SILENT_BIN, "Fill level: 85 %, measured 5 h ago. Silent: a value was expected every hour."),
+        (LEAKING_METER, "Flow: 120 L/h, measured 1 min ago. The meter reports a leak."),
+    ],
+)
+async def test_an_entitys_state_is_a_sentence(operator: httpx.AsyncClient, entity_id: str, sentence: str) -> None:
+    page = plain(await text_of(operator, f"/console/entities/{entity_id}"))
+    assert sentence in page
+
+
+async def test_an_entity_and_its_device_lead_to_each_other(operator: httpx.AsyncClient) -> None:
+    assert f'href="/console/entities/{DEVICE}"' in await text_of(operator, f"/console/entities/{FULL_BIN}")
+    assert f'href="/console/entities/{FULL_BIN}"' in await text_of(operator, f"/console/entities/{DEVICE}")
+
+
+async def test_the_chart_gets_columns_lines_and_words(operator: httpx.AsyncClient) -> None:
+    series = (await operator.get(f"/console/entities/{FULL_BIN}/series.json?attr=fillingLevel&range=24h")).json()
+    assert series["v"] == [97.0]
+    assert (series["unit"], series["warn"], series["bad"]) == ("%", 80.0, 95.0)
+    assert series["note"] == "Values as measured."
+
+
+async def test_the_history_is_downloaded_as_csv(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get(f"/console/entities/{FULL_BIN}/history.csv?attr=fillingLevel&range=7d")
+    assert answer.headers["content-disposition"] == 'attachment; filename="market-fillingLevel.csv"'
+    rows = answer.text.splitlines()
+    assert len(rows) == 2
+    assert rows[1].startswith(f"{FULL_BIN},fillingLevel,,")
+    assert rows[1].endswith(",0.97,C62")
+
+
+async def test_a_wrong_time_is_explained(operator: httpx.AsyncClient) -> None:
+    page = await text_of(operator, f"/console/entities/{FULL_BIN}/history.csv?attr=fillingLevel&from=yesterday", 400)
+    assert "from and to must be date-times" in page
+
+
+async def test_devices_are_listed_with_battery_and_age(operator: httpx.AsyncClient) -> None:
+    page = plain(await text_of(operator, "/console/devices"))
+    assert "1 device · 1 to watch" in page
+    assert "Market sensor" in page
+    assert "15 %" in page
+    assert "No device matches this search." in await text_of(operator, "/console/devices?search=nothing")
+
+
+async def test_devices_are_downloaded_as_csv(operator: httpx.AsyncClient) -> None:
+    rows = (await operator.get("/console/devices.csv")).text.splitlines()
+    assert rows[1].startswith(f"{DEVICE},Market sensor,generic-climate,{FULL_BIN},0.15,")
+
+
+async def test_what_is_not_there_has_its_page(operator: httpx.AsyncClient) -> None:
+    for path in ("/nowhere", "/console/entities/urn:ngsi-ld:Nothing:1", "/console/nothing"):
+        assert "Nothing at this address" in await text_of(operator, path, 404)
+
+
+async def test_a_stranger_is_asked_to_sign_in_where_it_takes_rights(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/console/refusals")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/sign-in?next=%2Fconsole%2Frefusals"
+
+
+async def refuse_a_frame(fleet: Fleet, caller: Caller, now: int) -> None:
+    uplink = Uplink(dev_eui="00000000000000aa", payload=bytes.fromhex("0102ff"), f_port=7, f_cnt=1, received_at=now)
+    await fleet.take(caller, [uplink])
+
+
+async def test_refused_frames_say_why_and_can_be_tried_again(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: int
+) -> None:
+    await refuse_a_frame(platform.fleet, caller, now)
+    page = await text_of(operator, "/console/refusals?reason=UNKNOWN_DEVICE")
+    assert "Unknown device" in page
+    assert "01 02 ff" in page
+    assert "Register the device with POST /api/devices" in page
+    answer = await operator.post(
+        "/console/refusals/retry", data={"form_token": form_token(page), "reason": "UNKNOWN_DEVICE"}
+    )
+    assert answer.headers["location"] == "/console/refusals?stored=0&tried=1"
+    assert "0 of 1 frames tried are stored now." in await text_of(operator, answer.headers["location"])
+
+
+async def test_a_forged_form_changes_nothing(operator: httpx.AsyncClient) -> None:
+    answer = await operator.post("/console/refusals/retry", data={"form_token": "forged"})
+    assert answer.status_code == 403
+
+
+async def test_signing_in_and_out(operator: httpx.AsyncClient, platform: Platform) -> None:
+    page = await text_of(operator, "/console")
+    assert 'action="/console/sign-out"' in page
+    await operator.post("/console/sign-out", data={"form_token": form_token(page)})
+    assert "Sign in" in await text_of(operator, "/console")
+    page = await text_of(operator, "/console/sign-in?next=/console/devices")
+    form = {"form_token": form_token(page), "name": "ada", "next": "/console/devices"}
+    wrong = await operator.post("/console/sign-in", data={**form, "password": "guess"})
+    assert wrong.status_code == 401
+    assert "The name or the password is wrong." in wrong.text
+    right = await operator.post("/console/sign-in", data={**form, "password": "correct horse battery"})
+    assert (right.status_code, right.headers["location"]) == (303, "/console/devices")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+async def test_signing_in_leads_nowhere_else(operator: httpx.AsyncClient, wanted: str) -> None:
+    page = await operator.get("/console/sign-in", params={"next": wanted})
+    assert 'name="next" value="/console"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/console", "/console/map", "/console/devices", "/console/refusals", "/nowhere"])
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_every_page_speaks_both_languages(operator: httpx.AsyncClient, path: str, language: str) -> None:
+    page = (await operator.get(path, params={"lang": language})).text
+    assert f'<html lang="{language}"' in page
+    assert ("Trevalan" in page) is True
+
+
+async def test_a_chosen_language_and_theme_stay(visitor: httpx.AsyncClient) -> None:
+    await visitor.get("/?lang=fr&theme=dark")
+    page = await text_of(visitor, "/")
+    assert '<html lang="fr" data-theme="dark">' in page
+
+
+async def test_what_users_wrote_is_escaped(platform: Platform, operator: httpx.AsyncClient) -> None:
+    page = await text_of(operator, '/console/map?search="><script>alert(1)</script>')
+    assert "<script>alert" not in page
+    page = await text_of(operator, "/console/devices?search=<b>")
+    assert 'value="&lt;b&gt;"' in page
+
+
+async def test_the_small_town_is_whole(platform: Platform, caller: Caller, now: int) -> None:
+    """The fixture's own guard: every change was stored."""
+    broker = platform.broker
+    for change in [*town(broker.contexts.default, now), device(broker.contexts.default, now)]:
+        assert await broker.find(caller, change.entity_id) is not None

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.broker.model.entity import Instance, Kind
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, from_datetime
+from parvis.web.console.series import Span, bucket_for, csv_lines, raw_series, read_series, with_gaps
+from tests.fakes.town import SILENT_BIN, fill_levels
+
+START = from_datetime(datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def reading(at: Instant, value: object) -> Instance:
+    return Instance("status", Kind.PROPERTY, value, observed_at=at)
+
+
+def test_a_missing_stretch_is_a_hole_in_the_curve() -> None:
+    points = [(START + minute * MINUTE, float(minute)) for minute in (0, 10, 20, 60, 70)]
+    times, values = with_gaps(points)
+    assert values == [0, 10, 20, None, 60, 70]
+    assert times[3] == (START + 40 * MINUTE) / 1e6
+
+
+def test_evenly_spaced_readings_have_no_hole() -> None:
+    points = [(START + minute * MINUTE, 1.0) for minute in range(0, 300, 10)]
+    assert None not in with_gaps(points)[1]
+
+
+def test_words_become_steps() -> None:
+    series = raw_series([reading(START, "occupied"), reading(START + 1, "free"), reading(START + 2, {"a": 1})])
+    assert series.categories == ["free", "occupied"]
+    assert series.values == [1.0, 0.0]
+
+
+def test_longer_ranges_have_longer_periods() -> None:
+    assert [bucket_for(length) for length in (DAY, 7 * DAY, 30 * DAY, 90 * DAY)] == [
+        5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("days", [1, 30])
+async def test_raw_values_for_days_averages_for_months(
+    platform: Platform, caller: Caller, now: Instant, days: int
+) -> None:
+    context = platform.broker.contexts.default
+    levels = [0.1, 0.2, 0.3, 0.4]
+    await platform.broker.write(caller, list(fill_levels(context, SILENT_BIN, levels, now - MINUTE, MINUTE)))
+    span = Span(now - days * DAY, now)
+    series = await read_series(platform.broker, caller, SILENT_BIN, context.expand("fillingLevel"), "", span)
+    measured = [value for value in series.values if value is not None]
+    if days == 1:
+        assert series.bucket == 0
+        assert measured[-4:] == levels
+    else:
+        assert series.bucket == HOUR
+        assert min(low for low in series.lows if low is not None) == 0.1
+
+
+async def test_csv_tells_every_value_once_across_pages(
+    platform: Platform, caller: Caller, now: Instant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parvis.web.console.series.CSV_PAGE", 7)
+    context = platform.broker.contexts.default
+    levels = [number / 100 for number in range(50)]
+    await platform.broker.write(caller, list(fill_levels(context, SILENT_BIN, levels, now - MINUTE, MINUTE)))
+    span = Span(now - HOUR, now)
+    name = context.expand("fillingLevel")
+    lines = [part async for part in csv_lines(platform.broker, caller, SILENT_BIN, name, "fillingLevel", span)]
+    rows = b"".join(lines).decode().splitlines()
+    assert rows[0] == "entity,attribute,datasetId,observedAt,value,unitCode"
+    assert [float(row.split(",")[4]) for row in rows[1:]] == levels
+    assert len(lines) > 5

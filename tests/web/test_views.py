@@ -1,0 +1,68 @@
+import pytest
+
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.web.headline import Domain, State
+from parvis.web.markers import ICONS, cluster, marker, strokes_of
+from parvis.web.views import EntityReader, position_of, short_id
+
+CONTEXT = Contexts().default
+READER = EntityReader(CONTEXT)
+
+
+def entity(type_name: str, *instances: Instance, scopes: tuple[str, ...] = ()) -> Entity:
+    return Entity("urn:ngsi-ld:Thing:7", (CONTEXT.expand(type_name),), instances, scopes)
+
+
+def prop(term: str, value: object) -> Instance:
+    return Instance(CONTEXT.expand(term), Kind.PROPERTY, value, observed_at=1)
+
+
+def test_an_unknown_type_shows_its_first_number() -> None:
+    view = READER.view(entity("Beehive", prop("colour", "red"), prop("honey", 3.5)), 1)
+    assert (view.domain, view.value, view.state) == (Domain.OTHER, 3.5, State.GOOD)
+
+
+def test_an_entity_without_a_name_goes_by_its_id() -> None:
+    assert READER.view(entity("Beehive"), 1).name == "7"
+    assert short_id("https://example.org/x") == "https://example.org/x"
+
+
+def test_the_second_headline_stands_in_for_the_first() -> None:
+    view = READER.view(entity("AirQualityObserved", prop("temperature", 12)), 1)
+    assert view.headline is not None
+    assert view.headline.attribute == "temperature"
+
+
+def test_the_commune_is_in_the_address_or_the_scope() -> None:
+    assert READER.view(entity("Beehive", prop("address", {"addressLocality": "Port"})), 1).commune == "Port"
+    assert (
+        READER.view(entity("Beehive", prop("address", {"https://schema.org/addressLocality": "Port"})), 1).commune
+        == "Port"
+    )
+    assert READER.view(entity("Beehive", scopes=("/Trevalan/Quai",)), 1).commune == "Quai"
+    assert READER.view(entity("Beehive"), 1).commune == ""
+
+
+@pytest.mark.parametrize(
+    ("geometry", "place"),
+    [
+        ({"type": "Point", "coordinates": [1, 2]}, (1, 2)),
+        ({"type": "LineString", "coordinates": [[0, 0], [2, 4]]}, (1, 2)),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 4], [0, 0]]]}, (1, 2)),
+        ({"type": "Point", "coordinates": []}, None),
+        ("nowhere", None),
+    ],
+)
+def test_every_geometry_has_a_place_for_its_marker(geometry: object, place: tuple[float, float] | None) -> None:
+    assert position_of(Instance("location", Kind.GEO_PROPERTY, geometry)) == place
+
+
+def test_markers_say_the_state_by_shape_and_sign() -> None:
+    icon = '<svg><path d="M0 0"/><script>alert(1)</script></svg>'
+    drawings = {state: marker(Domain.WASTE, state, icon) for state in State}
+    assert "<text" not in drawings[State.GOOD]
+    assert [">?<" in drawings[State.STALE], ">!<" in drawings[State.WARN], ">×<" in drawings[State.BAD]] == [True] * 3
+    assert "script" not in strokes_of(icon)
+    assert 'id="cluster-bad"' in cluster(State.BAD)
+    assert set(ICONS) == set(Domain)
