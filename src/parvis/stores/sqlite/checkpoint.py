@@ -20,10 +20,11 @@ class Checkpointer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._connection = database.connect_checkpointer()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="parvis-checkpoint", daemon=True)
-        self._thread.start()
         self.restart_due = False
+        self._thread.start()
 
     def restart(self, connection: Connection) -> None:
         """In the writer's thread, outside a transaction."""
@@ -33,21 +34,18 @@ class Checkpointer:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
+        self._connection.close()
 
     def _run(self) -> None:
-        if self._database.path is None:
-            return
-        connection = self._database.connect_checkpointer()
         copied = 0
         while not self._stop.wait(CHECK_EVERY_S):
             length = self._database.wal_bytes()
             if length < copied:
                 copied = 0
             if length - copied > COPY_AFTER_BYTES:
-                _checkpoint(connection, "PASSIVE")
+                _checkpoint(self._connection, "PASSIVE")
                 copied = length
                 self.restart_due = length > RESTART_AT_BYTES
-        connection.close()
 
 
 def _checkpoint(connection: Connection, mode: str) -> None:

@@ -34,8 +34,10 @@ class Database:
         """How long the write-ahead log is just now."""
         if self.path is None:
             return 0
-        wal = self.path.with_name(self.path.name + "-wal")
-        return wal.stat().st_size if wal.exists() else 0
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def connect_writer(self) -> Connection:
         """The one connection that writes; creates the schema in an empty database.
