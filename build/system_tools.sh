@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what some tests need beside Python: Chromium, mosquitto, PostgreSQL.
+# Install what some tests need beside Python: Chromium, mosquitto and its clients, PostgreSQL.
 # Where that is impossible say so loudly; the tests then skip, or fail with CI=true.
 set -u
 
@@ -14,6 +14,7 @@ has_mosquitto() {
 missing=
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
 has_mosquitto || missing="$missing mosquitto"
+command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"
 has_postgresql || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 
