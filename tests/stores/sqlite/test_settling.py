@@ -1,6 +1,5 @@
 """Rows move from the log into the clustered history while everyone goes on reading."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,7 @@ class Opened:
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
+async def path(tmp_path: Path) -> Path:
     store = await SqliteStore.open(tmp_path / "parvis.db", Ticking())
     for number in LEVELS:
         observed = NOON - number * MINUTE if number % 2 else NOON + number * MINUTE
