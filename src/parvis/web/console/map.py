@@ -32,7 +32,7 @@ async def map_page(request: Request) -> Response:
         "console/pages/map.html",
         filter=chosen,
         options={
-            "types": type_options(t, there.types),
+            "types": type_options(t, there.types | set(chosen.types if chosen.kind else ())),
             "states": state_options(t),
             "communes": commune_options(t, there.names, chosen.commune),
         },

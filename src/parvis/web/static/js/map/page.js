@@ -203,6 +203,7 @@ async function showMap() {
   showSelected();
   if (!isPlaced && !selected) fitAll();
   if (!isPlaced && selected) select(selected);
+  frame.objects = () => opened.map.getSource("objects").serialize().data.features.map((feature) => feature.id);
   frame.dataset.ready = "true";
 }
 

@@ -1,0 +1,69 @@
+import csv
+import io
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Town, Visit, container_id
+
+
+def test_the_chart_draws_zooms_and_returns(visit: Callable[..., Visit]) -> None:
+    page = visit().open(f"/console/entities/{container_id(2)}")
+    expect(page.locator("figure[data-drawn='fillingLevel 24h']")).to_be_visible()
+    plot = page.locator(".u-over")
+    box = plot.bounding_box()
+    assert box is not None
+    before = page.locator(".plot canvas").screenshot()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 60, steps=4)
+    page.mouse.up()
+    page.mouse.move(5, 5)
+    zoomed = page.locator(".plot canvas").screenshot()
+    assert zoomed != before
+    plot.dblclick()
+    page.mouse.move(5, 5)
+    assert page.locator(".plot canvas").screenshot() == before
+
+
+def test_longer_ranges_are_averages_and_the_table_says_the_same(visit: Callable[..., Visit]) -> None:
+    page = visit().open(f"/console/entities/{container_id(2)}")
+    page.get_by_role("button", name="30 d").click()
+    expect(page.locator("figure[data-drawn='fillingLevel 30d']")).to_be_visible()
+    expect(page.get_by_text("Average per period of hour, with lowest and highest.")).to_be_visible()
+    page.get_by_text("The same values as a table").click()
+    assert page.locator("[data-rows] tr").count() >= 1
+    expect(page.locator("[data-rows] tr").first.locator("td").nth(1)).to_have_text("50")
+
+
+def test_values_change_while_one_looks(visit: Callable[..., Visit], town: Town) -> None:
+    page = visit().open(f"/console/entities/{container_id(5)}")
+    expect(page.locator("figure[data-drawn]")).to_be_visible()
+    page.wait_for_timeout(500)
+    town.fill(5, 0.83)
+    value = page.locator("tr[data-attribute=fillingLevel] [data-value]")
+    expect(value).to_have_text("83\u00a0%", timeout=2_000)
+    expect(page.locator("[data-sentence]")).to_contain_text("Above the watch line")
+    expect(page.locator("[data-live-state]")).to_contain_text("To watch")
+    town.fill(5, 0.2)
+    expect(value).to_have_text("20\u00a0%", timeout=2_000)
+
+
+def test_the_chart_is_taken_home_as_csv_and_png(visit: Callable[..., Visit]) -> None:
+    page = visit().open(f"/console/entities/{container_id(2)}")
+    expect(page.locator("figure[data-drawn]")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    table = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(table) >= 12
+    assert {row["value"] for row in table} == {"0.5"}
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    assert download.value.suggested_filename == "fillingLevel.png"
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_entity_is_at_home_on_a_phone(visit: Callable[..., Visit]) -> None:
+    page = visit(390).open(f"/console/entities/{container_id(2)}")
+    expect(page.locator("figure[data-drawn]")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

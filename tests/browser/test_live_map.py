@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Town, Visit, container_id
+
+
+def rows(page: Page) -> list[str]:
+    ids: list[str] = page.eval_on_selector_all("[data-list] > li", "all => all.map(row => row.dataset.id)")
+    return ids
+
+
+def features(page: Page) -> list[str]:
+    """What the map's own source holds."""
+    ids: list[str] = page.evaluate("document.querySelector('[data-map]').objects()")
+    return ids
+
+
+def test_map_and_list_show_the_same_set(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map()
+    expect(page.locator("[data-status]")).to_have_text("8 objects here, 2 need attention")
+    assert sorted(rows(page)) == sorted(features(page)) == sorted(container_id(number) for number in range(8))
+
+
+def test_the_filter_sentence_changes_both_and_the_address(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map()
+    page.select_option("#filter-state", "attention")
+    expect(page.locator("[data-list] > li")).to_have_count(2)
+    assert sorted(rows(page)) == sorted(features(page)) == [container_id(0), container_id(1)]
+    page.select_option("#filter-commune", "Port")
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+    query = parse_qs(urlsplit(page.url).query)
+    assert (query["state"], query["commune"]) == (["attention"], ["Port"])
+    page.reload()
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+
+
+def test_a_threshold_can_be_named_for_a_type(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map()
+    expect(page.locator("#filter-above")).to_be_hidden()
+    page.select_option("#filter-type", "WasteContainer")
+    page.fill("#filter-above", "45")
+    expect(page.locator("[data-list] > li")).to_have_count(3)
+
+
+def test_nothing_found_is_a_sentence_with_a_way_out(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map("?search=nowhere")
+    expect(page.get_by_text("No object matches this filter.")).to_be_visible()
+    page.locator("[data-empty] a").click()
+    expect(page.locator("[data-list] > li")).to_have_count(8)
+
+
+def test_a_change_is_seen_within_two_seconds_without_reload(visit: Callable[..., Visit], town: Town) -> None:
+    page = visit().open_map()
+    expect(page.locator("[data-live]")).to_have_text("live")
+    row = page.locator(f'li[data-id="{container_id(7)}"]')
+    for level in (0.31, 0.62):
+        town.fill(7, level)
+        expect(row.locator("[data-slot=value]")).to_have_text(f"{level * 100:.0f}\u00a0%", timeout=2_000)
+    town.fill(7, 0.99)
+    expect(page.locator("[data-status]")).to_have_text("8 objects here, 3 need attention", timeout=2_000)
+    expect(row).to_have_class("bad")
+    town.fill(7, 0.0)
+    expect(page.locator("[data-status]")).to_have_text("8 objects here, 2 need attention", timeout=2_000)
+
+
+def test_a_new_object_joins_map_and_list(visit: Callable[..., Visit], town: Town) -> None:
+    page = visit().open_map("?type=BikeHireDockingStation")
+    expect(page.locator("[data-list] > li")).to_have_count(0)
+    expect(page.locator("[data-live]")).to_have_text("live")
+    station = "urn:ngsi-ld:BikeHireDockingStation:1"
+    place = {"type": "Point", "coordinates": [-3.2, 47.7]}
+    town.write({"id": station, "type": "BikeHireDockingStation", "location": {"type": "GeoProperty", "value": place}})
+    expect(page.locator("[data-list] > li")).to_have_count(1, timeout=8_000)
+    assert features(page) == [station]
+
+
+def test_the_selected_object_opens_the_drawer_and_escape_closes_it(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map("?type=waste")
+    page.locator(f'li[data-id="{container_id(2)}"] a').focus()
+    page.keyboard.press("Enter")
+    drawer = page.get_by_role("complementary", name="Selected object")
+    expect(drawer.get_by_role("heading", name="Point 02")).to_be_visible()
+    expect(drawer.locator(".sparkline .line")).to_be_attached()
+    assert parse_qs(urlsplit(page.url).query)["selected"] == [container_id(2)]
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(page.locator(f'li[data-id="{container_id(2)}"] a')).to_be_focused()
+
+
+def test_a_click_on_a_marker_selects_it(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map(f"?search=Point+04&at=16,{47.68 + 0.009 * 0:.5f},{-3.30 + 0.013 * 4:.5f}")
+    page.wait_for_timeout(400)
+    box = page.locator("[data-map]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("#drawer h2")).to_have_text("Point 04")
+
+
+def test_the_search_is_a_key_away(visit: Callable[..., Visit]) -> None:
+    page = visit().open("/console")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type("Point 03")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+
+
+def test_on_a_phone_map_and_list_are_a_stack(visit: Callable[..., Visit]) -> None:
+    page = visit(390).open_map()
+    pane, shown = page.locator(".list-pane").bounding_box(), page.locator("[data-map]").bounding_box()
+    assert pane is not None
+    assert shown is not None
+    assert pane["y"] >= shown["y"] + shown["height"] - 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
