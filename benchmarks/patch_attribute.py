@@ -7,6 +7,7 @@ import random
 
 import msgspec
 
+from benchmarks.harness.bare_sqlite import patches_per_second
 from benchmarks.harness.http_load import request, run_load
 from benchmarks.harness.platform import serving
 from benchmarks.harness.report import Figure, tell
@@ -35,6 +36,14 @@ def main() -> list[Figure]:
             6_000,
             ANTARES,
             "Antares (published)",
+        ),
+        Figure(
+            "PATCH, share of bare SQLite",
+            100 * tally.per_second / patches_per_second(ENTITIES),
+            "%",
+            None,
+            100,
+            "bare SQLite, a transaction each",
         ),
         Figure("PATCH p95", tally.percentile_ms(0.95), "ms", 30, smaller_is_better=True),
     ]

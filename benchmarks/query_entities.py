@@ -5,6 +5,7 @@ Published beside it: Stellio 32/s, p95 1 440 ms at 100 000 entities (docs/admin/
 
 import random
 
+from benchmarks.harness.bare_sqlite import queries_per_second
 from benchmarks.harness.http_load import request, run_load
 from benchmarks.harness.platform import serving
 from benchmarks.harness.report import Figure, tell
@@ -37,6 +38,14 @@ def main() -> list[Figure]:
             2_500,
             STELLIO,
             "Stellio (published)",
+        ),
+        Figure(
+            "query, share of bare SQLite",
+            100 * tally.per_second / queries_per_second(thresholds[:2_000]),
+            "%",
+            None,
+            100,
+            "bare SQLite, no HTTP, no JSON",
         ),
         Figure("query p95", tally.percentile_ms(0.95), "ms", 25, 1_440, "Stellio (published)", smaller_is_better=True),
     ]

@@ -7,10 +7,11 @@ import time
 
 import msgspec
 
+from benchmarks.harness.bare_sqlite import aggregate_ms
 from benchmarks.harness.http_load import request, run_load
 from benchmarks.harness.platform import Served, serving
 from benchmarks.harness.report import Figure, tell
-from parvis.kernel.time import MINUTE, SECOND, format_instant
+from parvis.kernel.time import DAY, MINUTE, SECOND, format_instant
 
 INSTANCES = 100_000
 REQUESTS = 300
@@ -36,7 +37,11 @@ def main() -> list[Figure]:
         Figure(
             "temporal aggregate over 100 000 instances, p95", tally.percentile_ms(0.95), "ms", 20,
             STELLIO_MS, "Stellio (published)", smaller_is_better=True,
-        )
+        ),
+        Figure(
+            "temporal aggregate beside bare SQLite", tally.percentile_ms(0.95), "ms", None,
+            aggregate_ms(INSTANCES, DAY // MINUTE), "bare SQLite, no HTTP, p95", smaller_is_better=True,
+        ),
     ]  # fmt: skip
 
 

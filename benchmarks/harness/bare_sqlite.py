@@ -1,8 +1,10 @@
-"""The bare engine: the same rows into the same kind of tables with nothing around them, one connection, one thread."""
+"""The bare engine: the same rows in the same kind of tables with nothing around them, one connection, one thread."""
 
+import contextlib
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,22 +28,77 @@ _TOLD = "INSERT INTO outbox (entity, kind, at, first, last) VALUES (?, 2, ?, ?, 
 
 def entities_per_second(batches: int = 100) -> float:
     """State, history and outbox of BATCH entities a durable transaction, by executemany."""
-    with TemporaryDirectory(prefix="parvis-bare-") as folder:
-        connection = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
-        for pragma in ("page_size = 2048", "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536",
-                       "wal_autocheckpoint = 32000"):  # fmt: skip
-            connection.execute(f"PRAGMA {pragma}")
-        connection.executescript(_SCHEMA)
+    with _opened(ENTITIES) as connection:
         source = random.Random(2)
-        for start in range(0, ENTITIES, 10 * BATCH):
-            _write(connection, list(range(start, start + 10 * BATCH)), 0, source)
         chosen = [source.sample(range(ENTITIES), BATCH) for _ in range(batches)]
         began = time.perf_counter()
         for tick, entities in enumerate(chosen):
             _write(connection, entities, tick, source)
-        seconds = time.perf_counter() - began
+        return batches * BATCH / (time.perf_counter() - began)
+
+
+def patches_per_second(entities: int, patches: int = 20_000) -> float:
+    """State, history and outbox of one attribute, a durable transaction each."""
+    with _opened(entities) as connection:
+        source = random.Random(4)
+        began = time.perf_counter()
+        for tick in range(patches):
+            one, at, value = source.randrange(entities), START + tick * SECOND, round(source.random() * 40, 2)
+            connection.execute("BEGIN")
+            connection.execute(_PRESENT, (one, 0, 1, value, at, at, at))
+            connection.execute(_PAST, (one, 0, 1, value, at, at))
+            connection.execute(_TOLD, (one, at, 0, 0))
+            connection.execute("COMMIT")
+        return patches / (time.perf_counter() - began)
+
+
+def queries_per_second(thresholds: list[float]) -> float:
+    """The first 20 entities above a threshold, in order, and their attributes."""
+    with _opened(ENTITIES) as connection:
+        began = time.perf_counter()
+        for threshold in thresholds:
+            found = connection.execute(
+                "SELECT entity FROM attribute WHERE name = 0 AND value > ? ORDER BY entity LIMIT 20", (threshold,)
+            ).fetchall()
+            for key in found:
+                connection.execute("SELECT * FROM attribute WHERE entity = ?", key).fetchall()
+        return len(thresholds) / (time.perf_counter() - began)
+
+
+def aggregate_ms(instances: int, a_day: int) -> float:
+    """Average, minimum and maximum of each day over one clustered series; the 95th percentile of 100."""
+    with _opened(0) as connection:
+        connection.execute("CREATE TABLE history (entity INT, ts INT, value, PRIMARY KEY (entity, ts)) WITHOUT ROWID")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO history VALUES (1, ?, ?)", ((number, number % 37 / 2) for number in range(instances))
+        )
+        connection.execute("COMMIT")
+        taken = []
+        for _ in range(100):
+            began = time.perf_counter()
+            for start in range(0, instances, a_day):
+                connection.execute(
+                    "SELECT avg(value), min(value), max(value) FROM history WHERE entity = 1 AND ts >= ? AND ts < ?",
+                    (start, start + a_day),
+                ).fetchone()
+            taken.append(time.perf_counter() - began)
+        return sorted(taken)[94] * 1000
+
+
+@contextlib.contextmanager
+def _opened(entities: int) -> Iterator[sqlite3.Connection]:
+    with TemporaryDirectory(prefix="parvis-bare-") as folder:
+        connection = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
+        for pragma in ("page_size = 1024", "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536",
+                       "wal_autocheckpoint = 64000"):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+        connection.executescript(_SCHEMA)
+        source = random.Random(2)
+        for start in range(0, entities, 10 * BATCH):
+            _write(connection, list(range(start, min(entities, start + 10 * BATCH))), 0, source)
+        yield connection
         connection.close()
-        return batches * BATCH / seconds
 
 
 def _write(connection: sqlite3.Connection, entities: list[int], tick: int, source: random.Random) -> None:

@@ -13,23 +13,23 @@ class Figure:
     what: str
     reached: float
     unit: str
-    target: float
+    target: float | None
     beside: float | None = None
     beside_whom: str = ""
     smaller_is_better: bool = False
 
     @property
     def is_reached(self) -> bool:
+        if self.target is None:
+            return True
         return self.reached <= self.target if self.smaller_is_better else self.reached >= self.target
 
     def row(self) -> str:
         sign, verdict = ("<=" if self.smaller_is_better else ">="), "yes" if self.is_reached else "**no**"
+        target, verdict = ("", "") if self.target is None else (f"{sign} {_number(self.target)}", verdict)
         beside = f"{self.beside_whom}: {_number(self.beside)}" if self.beside is not None else ""
         ratio = f"{self.reached / self.beside:.2f}" if self.beside else ""
-        return (
-            f"| {self.what} | {_number(self.reached)} {self.unit} | {sign} {_number(self.target)} | {verdict} |"
-            f" {beside} | {ratio} |"
-        )
+        return f"| {self.what} | {_number(self.reached)} {self.unit} | {target} | {verdict} | {beside} | {ratio} |"
 
 
 HEADER = "| figure | reached | target | reached? | beside | ratio |\n|---|---|---|---|---|---|"
