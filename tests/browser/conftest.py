@@ -62,7 +62,7 @@ def container(number: int, level: float, minutes_ago: float = 1) -> dict[str, An
         "name": {"type": "Property", "value": f"Point {number:02d}"},
         "address": {
             "type": "Property",
-            "value": {"addressLocality": commune, "streetAddress": f"{number} Rue du Port"},
+            "value": address,
         },
         "storedWasteKind": {"type": "Property", "value": "glass"},
         "location": {
