@@ -16,6 +16,8 @@ from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
 
+WORTH_A_SCAN = 8
+"""Reading this many rows of the log in sequence costs no more than finding one by its number."""
 EARLIEST, LATEST = -(2**62), 2**62
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
 _NUMERIC = "typeof(value) IN ('integer', 'real')"
@@ -57,12 +59,14 @@ class Archive:
         self._names = names
         self._entity = entity
         (high, cursor) = connection.execute("SELECT high, entity FROM settling").fetchone()
-        self._log_rows = str([seq for seq in unsettled if seq > high] if entity <= cursor else unsettled)
+        rows = [seq for seq in unsettled if seq > high] if entity <= cursor else unsettled
+        self._in_log, self._log_rows = _selection(rows)
 
     def list_series(self, query: TemporalQuery) -> list[Series]:
-        in_log = "SELECT DISTINCT name, dataset FROM log WHERE seq IN (SELECT value FROM json_each(?))"
+        in_log = f"SELECT DISTINCT name, dataset FROM log WHERE entity = ? AND {self._in_log}"
         found = set(self._settled_series())
-        found.update(Series(self._entity, *row) for row in self._connection.execute(in_log, (self._log_rows,)))
+        rows = self._connection.execute(in_log, (self._entity, *self._log_rows))
+        found.update(Series(self._entity, *row) for row in rows)
         return sorted(series for series in found if self._asked(series, query))
 
     def read(self, series: Series, window: Window, limit: int, *, last: bool) -> list[Instance]:
@@ -75,8 +79,8 @@ class Archive:
             f"SELECT {_COLUMNS} FROM history WHERE {where} {order}", (*key, limit)
         ).fetchall()
         rows += self._connection.execute(
-            f"SELECT {_COLUMNS} FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?)) {order}",
-            (*key, self._log_rows, limit),
+            f"SELECT {_COLUMNS} FROM log WHERE {where} AND {self._in_log} {order}",
+            (*key, *self._log_rows, limit),
         ).fetchall()
         time_of = 4 if window.column == "ts" else 7
         rows.sort(key=lambda row: (row[time_of], row[8]), reverse=last)
@@ -117,13 +121,12 @@ class Archive:
 
     def unsettled(self, series: Series, window: Window) -> list[tuple[Instant, Any]]:
         """(time, value) of the instances that still stand in the log, in the order of time."""
-        if self._log_rows == "[]":
+        if not self._log_rows:
             return []
         where = _WHERE.format(column=window.column)
         return self._connection.execute(
-            f"SELECT {window.column}, value FROM log WHERE {where} AND seq IN (SELECT value FROM json_each(?))"
-            f" ORDER BY {window.column}",
-            (*series, window.start, window.end, REMOVED, self._log_rows),
+            f"SELECT {window.column}, value FROM log WHERE {where} AND {self._in_log} ORDER BY {window.column}",
+            (*series, window.start, window.end, REMOVED, *self._log_rows),
         ).fetchall()
 
     def _settled_series(self) -> Iterator[Series]:
@@ -143,6 +146,15 @@ class Archive:
     def _asked(self, series: Series, query: TemporalQuery) -> bool:
         by_name = not query.attrs or self._names.words.key(series.name) in query.attrs
         return by_name and (not query.datasets or self._names.dataset_text(series.dataset) in query.datasets)
+
+
+def _selection(rows: list[int]) -> tuple[str, tuple[int | str, ...]]:
+    """SQL and parameters for these rows of the log: as a range where they stand close together, else one by one."""
+    if not rows:
+        return "0", ()
+    if rows[-1] - rows[0] < WORTH_A_SCAN * len(rows):
+        return "seq BETWEEN ? AND ?", (rows[0], rows[-1])
+    return "seq IN (SELECT value FROM json_each(?))", (str(rows),)
 
 
 _COSTLY = (
