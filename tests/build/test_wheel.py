@@ -6,6 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+
 from frontend_assets import RUNTIME, list_assets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
