@@ -168,7 +168,7 @@ def store_path(settings: Settings) -> Path:
     """Raises InvalidSettings for a store this version has no adapter for."""
     url = urlsplit(settings.store.url)
     if url.scheme in ("postgresql", "postgres"):
-        raise InvalidSettings("The PostgreSQL store comes with the next issue: leave --store out to use SQLite.")
+        raise InvalidSettings("There is no PostgreSQL store yet: leave --store out to use SQLite.")
     if url.scheme == "sqlite" and url.path:
         return Path(url.path)
     if settings.store.url:

@@ -80,7 +80,7 @@ def test_up_without_authentication_says_so_and_is_refused_beyond_this_machine(tm
 def test_up_on_postgresql_names_the_issue_that_brings_it(tmp_path: Path) -> None:
     with parvis("up", "--data", tmp_path, "--store", "postgresql://host/db", "--port", 0) as (process, lines):
         assert process.wait(10) == 1
-    assert "PostgreSQL store comes with the next issue" in "".join(lines)
+    assert "no PostgreSQL store yet" in "".join(lines)
 
 
 @pytest.mark.slow

@@ -100,6 +100,6 @@ async def test_without_authentication_nothing_listens_beyond_this_machine(
 
 
 async def test_the_store_of_the_next_issue_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="PostgreSQL store comes with the next issue"):
+    with pytest.raises(InvalidSettings, match="no PostgreSQL store yet"):
         async with open_platform(settings(tmp_path, store__url="postgresql://host/db"), listen=False):
             pass
