@@ -51,6 +51,10 @@ async def test_an_unknown_profile_is_not_found(operator: httpx.AsyncClient) -> N
     assert "no-such-profile" in answer.json()["detail"]
 
 
+async def test_devices_are_not_public(visitor: httpx.AsyncClient) -> None:
+    assert (await visitor.get("/api/devices")).status_code == 403
+
+
 async def test_refusals_are_not_public(visitor: httpx.AsyncClient, operator: httpx.AsyncClient) -> None:
     assert (await visitor.get("/api/refusals")).status_code == 403
     assert (await operator.get("/api/refusals")).json() == {"counts": {}, "refusals": []}

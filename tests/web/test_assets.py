@@ -1,9 +1,12 @@
 import gzip
+import re
 from pathlib import Path
 
 import httpx
 
 from parvis.web.assets import COMPONENTS, HERE, STATIC, Assets
+from parvis.web.markers import ICONS
+from tests.conftest import ROOT
 
 
 async def test_files_may_be_kept_for_ever_under_their_digest(visitor: httpx.AsyncClient) -> None:
@@ -48,6 +51,14 @@ async def test_nothing_outside_the_folder_is_served(visitor: httpx.AsyncClient) 
 def test_every_component_has_its_parts() -> None:
     for folder in COMPONENTS.iterdir():
         assert {f"{folder.name}.html", f"{folder.name}.css", "README.md"} <= {path.name for path in folder.iterdir()}
+
+
+def test_every_icon_named_is_taken_from_the_library() -> None:
+    offered = set((ROOT / "frontend/icons.txt").read_text().split())
+    templates = [*HERE.rglob("*.html")]
+    named = {name for path in templates for name in re.findall(r"icon(?:_name=|\()\"([a-z0-9-]+)\"", path.read_text())}
+    assert {"map", "refresh-cw"} <= named
+    assert (named | set(ICONS.values())) - offered == set()
 
 
 def test_nothing_is_coloured_outside_the_tokens() -> None:

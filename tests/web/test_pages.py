@@ -97,9 +97,16 @@ async def test_what_is_not_there_has_its_page(operator: httpx.AsyncClient) -> No
 
 
 async def test_a_stranger_is_asked_to_sign_in_where_it_takes_rights(visitor: httpx.AsyncClient) -> None:
-    answer = await visitor.get("/console/refusals")
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/console/sign-in?next=%2Fconsole%2Frefusals"
+    for name in ("refusals", "devices"):
+        answer = await visitor.get(f"/console/{name}")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"/console/sign-in?next=%2Fconsole%2F{name}"
+
+
+async def test_a_used_link_says_what_to_do(operator: httpx.AsyncClient) -> None:
+    page = await text_of(operator, "/welcome?token=used", 403)
+    assert "This link has been used, or is too old." in page
+    assert "start Parvis again" in page
 
 
 async def refuse_a_frame(fleet: Fleet, caller: Caller, now: int) -> None:

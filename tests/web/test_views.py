@@ -4,7 +4,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.headline import Domain, State
 from parvis.web.markers import ICONS, cluster, marker, strokes_of
-from parvis.web.views import EntityReader, position_of, short_id
+from parvis.web.views import EntityReader, natural, position_of, short_id
 
 CONTEXT = Contexts().default
 READER = EntityReader(CONTEXT)
@@ -56,6 +56,18 @@ def test_the_commune_is_in_the_address_or_the_scope() -> None:
 )
 def test_every_geometry_has_a_place_for_its_marker(geometry: object, place: tuple[float, float] | None) -> None:
     assert position_of(Instance("location", Kind.GEO_PROPERTY, geometry)) == place
+
+
+def test_names_are_in_the_order_people_count() -> None:
+    names = ["Halles, place 10", "Halles, place 2", "halles, place 1", "Gare", "12 rue", "2 rue"]
+    assert sorted(names, key=natural) == [
+        "2 rue",
+        "12 rue",
+        "Gare",
+        "halles, place 1",
+        "Halles, place 2",
+        "Halles, place 10",
+    ]
 
 
 def test_markers_say_the_state_by_shape_and_sign() -> None:

@@ -14,7 +14,8 @@ from parvis.web.pages import Pages
 from parvis.web.views import EntityReader, ObjectView
 
 MOST_OBJECTS = 5_000
-_PAGE = 1_000
+_PAGE = 500
+"""Small enough for the event loop to breathe between two."""
 
 
 @dataclass(frozen=True, slots=True)

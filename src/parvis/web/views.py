@@ -1,5 +1,6 @@
 """What a page shows of an entity: its headline, state, place and name, in short terms."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from parvis.web.headline import DEVICE, Domain, Headline, State, profile_of, sta
 from parvis.web.wording import Wording
 
 DEVICE_TYPE = "Device"
+_DIGITS = re.compile(r"(\d+)")
 NAMES = ("name", "alternateName", "title")
 
 
@@ -175,4 +177,10 @@ def _points(coordinates: Iterable[Any]) -> Iterator[tuple[float, float]]:
 
 
 def by_urgency(views: Iterable[ObjectView]) -> list[ObjectView]:
-    return sorted(views, key=lambda view: (-view.state, view.type, view.name))
+    return sorted(views, key=lambda view: (-view.state, view.type, natural(view.name)))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that puts "place 2" before "place 10"."""
+    parts = _DIGITS.split(name.casefold())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]

@@ -12,13 +12,14 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.kernel.identity import Caller
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import DEVICE, State, judge
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
-from parvis.web.views import DEVICE_TYPE, one_text, seen_at, short_id
+from parvis.web.views import DEVICE_TYPE, natural, one_text, seen_at, short_id
 
 ROWS_A_PAGE = 50
 MOST_DEVICES = 20_000
@@ -89,7 +90,9 @@ def _csv_row(device: DeviceView) -> Sequence[object]:
 
 
 async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
-    """Most urgent first."""
+    """Most urgent first. Raises Forbidden for those who may read public entities only."""
+    if not caller.may(Right.READ):
+        raise Forbidden("Devices can be read by people who are signed in.")
     types = TypeIs(site.reader.expand(DEVICE_TYPE))
     devices: list[DeviceView] = []
     while len(devices) < MOST_DEVICES:
@@ -98,7 +101,7 @@ async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
         devices += [device_view(site, entity) for entity in entities]
         if len(entities) < _PAGE:
             break
-    return sorted(devices, key=lambda device: (-device.state, device.name))
+    return sorted(devices, key=lambda device: (-device.state, natural(device.name)))
 
 
 def device_view(site: Site, entity: Entity) -> DeviceView:

@@ -55,7 +55,7 @@ async def entity_page(request: Request) -> Response:
     seq = await site.platform.broker.outbox.newest()
     entity = await site.platform.broker.get(caller, request.path_params["id"])
     view = site.reader.view(entity, site.now)
-    rows = list(attribute_rows(site, entity, t))
+    rows = list(attribute_rows(site, entity, view.headline, t))
     charted = chartable(site, entity, view)
     return site.pages.render(
         request,
@@ -85,9 +85,10 @@ def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
     return sorted(dict.fromkeys(terms), key=lambda term: (term != first, term))
 
 
-def attribute_rows(site: Site, entity: Entity, t: Wording) -> Iterable[AttributeRow]:
-    """What is measured first, then what is stated of it."""
-    for one in sorted(entity.instances, key=lambda one: one.observed_at is None):
+def attribute_rows(site: Site, entity: Entity, headline: Headline | None, t: Wording) -> Iterable[AttributeRow]:
+    """The headline, then what else is measured, then what is stated of it."""
+    first = "" if headline is None else site.reader.expand(headline.attribute)
+    for one in sorted(entity.instances, key=lambda one: (one.name != first, one.observed_at is None)):
         term = site.reader.compact(one.name)
         label = t.attribute_name(term)
         if one.kind is Kind.RELATIONSHIP:

@@ -79,7 +79,7 @@ def view_of(refusal: Refusal) -> RefusalView:
     return RefusalView(
         id=refusal.id,
         reason=refusal.reason.value,
-        detail=refusal.detail,
+        detail="" if uplink is not None and refusal.detail == uplink.dev_eui else refusal.detail,
         at=refusal.at,
         device=refusal.topic if uplink is None else uplink.dev_eui,
         port=None if uplink is None else uplink.f_port,

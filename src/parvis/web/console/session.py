@@ -48,7 +48,7 @@ async def welcome(request: Request) -> Response:
     """Where the one-time link of the first start leads: choose a name and a password."""
     token = request.query_params.get("token", "")
     if not site_of(request).platform.access.accounts.is_link_open(token):
-        raise Forbidden("This link has been used or is too old.")
+        return _page(request, wanted=HOME, problem="link_closed", status=Forbidden.status)
     return site_of(request).pages.render(request, "console/pages/welcome.html", token=token, name="", problem="")
 
 
