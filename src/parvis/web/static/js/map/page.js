@@ -61,6 +61,7 @@ async function load({ fit = false } = {}) {
   document.querySelector("[data-more]")?.remove();
   status.textContent = collection.sentence;
   showUnit(collection.unit);
+  markRail();
   draw();
   if (fit) fitAll();
   showSelected();
@@ -76,6 +77,18 @@ function showUnit(unit) {
   form.querySelector(".clear").hidden = !filterQuery().toString();
   for (const choice of form.querySelectorAll(".choice")) {
     choice.classList.toggle("chosen", Boolean(choice.querySelector("select, input").value));
+  }
+}
+
+// The rail shows which domain the filter has chosen.
+function markRail() {
+  const type = filterQuery().get("type");
+  const chosen = form.type.selectedOptions[0]?.closest("optgroup")?.querySelector("option")?.value;
+  for (const link of document.querySelectorAll(".rail a")) {
+    const domain = new URL(link.href).searchParams.get("type");
+    const isCurrent = type ? domain === chosen : link.pathname === "/console/map" && !domain;
+    if (isCurrent) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
 }
 
@@ -138,11 +151,17 @@ function select(id, { move = true } = {}) {
   list.select(id);
   showSelected();
   const feature = objects.get(id);
+  if (feature) saySelected(feature.properties);
   if (move && opened && feature?.geometry) {
     const zoom = Math.max(opened.map.getZoom(), CLOSE_ZOOM);
     opened.map.easeTo({ center: feature.geometry.coordinates, zoom, duration: wantsMotion ? 500 : 0 });
   }
   rememberAddress();
+}
+
+function saySelected({ name, value, state }) {
+  const spoken = say("selected", { name, value, state: say(`state_${state}`) });
+  document.querySelector("[data-spoken]").textContent = spoken;
 }
 
 function close() {
