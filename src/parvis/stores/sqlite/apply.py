@@ -81,7 +81,7 @@ class Applier:
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
         header = self._headers[tenant].get(change.entity_id)
         alive = header is not None and header.deleted is None
-        if change.mode in _BLIND and (alive or (change.types and change.mode is Mode.UPSERT_UPDATE)):
+        if change.instances and change.mode in _BLIND and (alive or (change.types and change.mode is Mode.UPSERT_UPDATE)):
             return self._overwrite(tenant, change, header, now)
         current = self._read(change.entity_id, header) if header is not None and alive else None
         resolution = resolve(current, change, now)
