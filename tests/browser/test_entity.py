@@ -30,7 +30,7 @@ def test_longer_ranges_are_averages_and_the_table_says_the_same(visit: Callable[
     page = visit().open(f"/console/entities/{container_id(2)}")
     page.get_by_role("button", name="30 d").click()
     expect(page.locator("figure[data-drawn='fillingLevel 30d']")).to_be_visible()
-    expect(page.get_by_text("Average per period of hour, with lowest and highest.")).to_be_visible()
+    expect(page.get_by_text("Averages per hour, with lowest and highest.")).to_be_visible()
     page.get_by_text("The same values as a table").click()
     assert page.locator("[data-rows] tr").count() >= 1
     expect(page.locator("[data-rows] tr").first.locator("td").nth(1)).to_have_text("50")

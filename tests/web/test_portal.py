@@ -6,7 +6,7 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller
 from parvis.web.portal.today import CarPark, Gatherer, Seen, air_word
 from parvis.web.views import EntityReader
-from tests.fakes.town import measured
+from tests.fakes.town import FULL_BIN, HALF_BIN, measured
 from tests.web.conftest import plain
 
 
@@ -17,6 +17,12 @@ async def test_the_first_page_needs_no_script(visitor: httpx.AsyncClient) -> Non
     assert "Good air quality" in page
     assert "Glass full" in page
     assert "Glass room left" in page
+
+
+async def test_the_map_shows_the_points_of_the_list(visitor: httpx.AsyncClient) -> None:
+    points = (await visitor.get("/portal/recycling.geojson?commune=Trevalan")).json()
+    assert {feature["id"] for feature in points["features"]} == {FULL_BIN, HALF_BIN}
+    assert (await visitor.get("/portal/recycling.geojson")).json()["features"] == []
 
 
 async def test_my_place_is_remembered(visitor: httpx.AsyncClient) -> None:

@@ -1,7 +1,6 @@
 """Live map and list of the same objects, under one filter sentence."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -9,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.web.changes import ChangeRenderer
+from parvis.web.features import feature, tally_sentence
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
 from parvis.web.headline import PROFILES, Domain, types_of
 from parvis.web.live import Listener
@@ -80,34 +80,6 @@ async def load(site: Site, request: Request, chosen: ObjectFilter) -> tuple[list
     communes = sorted({view.commune for view in views if view.commune})
     found = Found(tuple(communes), frozenset(site.reader.compact(iri) for iri in counts))
     return by_urgency(view for view in views if chosen.admits(view)), found
-
-
-def feature(view: ObjectView, t: Wording) -> dict[str, Any]:
-    geometry = None if view.position is None else {"type": "Point", "coordinates": view.position}
-    return {"type": "Feature", "id": view.id, "geometry": geometry, "properties": properties(view, t)}
-
-
-def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
-    where = " · ".join(part for part in (t.type_name(view.type, 1), view.commune) if part)
-    return {
-        "id": view.id,
-        "domain": view.domain.value,
-        "name": view.name,
-        "where": where,
-        "value": view.value_text(t),
-        "state": view.state.word,
-        "rank": int(view.state),
-        "attribute": None if view.headline is None else view.headline.attribute,
-        "at": None if view.observed_at is None else view.observed_at // 1000,
-    }
-
-
-def tally_sentence(t: Wording, tally: Tally) -> str:
-    here = t("tally.here", n=tally.total)
-    if not tally.total:
-        return here
-    attention = t("tally.attention", n=tally.attention) if tally.attention else t("tally.calm")
-    return f"{here}, {attention}"
 
 
 def type_options(t: Wording, there: Iterable[str]) -> Options:

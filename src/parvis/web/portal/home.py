@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -10,6 +11,7 @@ from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.assets import FOR_EVER
+from parvis.web.features import feature
 from parvis.web.markers import ICONS, sprite
 from parvis.web.pages import YEAR_S, caller_of
 from parvis.web.portal.today import TYPES, Gatherer, Seen
@@ -89,6 +91,17 @@ def _remembered(cookie: str) -> str:
         return ""
 
 
+async def recycling_points(request: Request) -> Response:
+    """What the list says of the recycling points, as GeoJSON."""
+    site, t = site_of(request), site_of(request).pages.words(request)
+    snapshot: Snapshot = request.app.state.snapshot
+    seen = await snapshot.read(site, caller_of(request))
+    found = Gatherer(site.reader).recycling(seen, request.query_params.get("commune", ""))
+    collection = {"type": "FeatureCollection", "features": [feature(one.view, t) for one in found]}
+    body = msgspec.json.encode(collection)
+    return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
+
+
 async def markers(request: Request) -> Response:
     """The markers' drawings, for the map on demand."""
     site = site_of(request)
@@ -96,4 +109,8 @@ async def markers(request: Request) -> Response:
     return Response(str(symbols), media_type="image/svg+xml", headers={"cache-control": FOR_EVER})
 
 
-ROUTES = [Route("/", home), Route("/portal/{digest}/markers.svg", markers)]
+ROUTES = [
+    Route("/", home),
+    Route("/portal/recycling.geojson", recycling_points),
+    Route("/portal/{digest}/markers.svg", markers),
+]

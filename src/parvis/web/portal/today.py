@@ -96,8 +96,18 @@ class Gatherer:
             weather=self._weather(seen, here),
             levels=tuple(self._levels(here)),
             car_parks=tuple(self._car_parks(here)),
-            points=tuple(self._points(here)) if commune else (),
+            points=tuple(self._points(self.recycling(here, commune))) if commune else (),
         )
+
+    def recycling(self, seen: Iterable[Seen], commune: str) -> list[Seen]:
+        """The commune's containers for sorted waste."""
+        return [
+            one
+            for one in seen
+            if one.view.type == CONTAINER
+            and one.view.commune == commune
+            and self._text(one.entity, "storedWasteKind") != LITTER
+        ]
 
     def _weather(self, seen: Sequence[Seen], here: Sequence[Seen]) -> Weather | None:
         """The station in the commune, else the nearest one."""
@@ -131,11 +141,10 @@ class Gatherer:
         for name, states in sorted(spots.items()):
             yield CarPark(name, states.count(FREE), len(states))
 
-    def _points(self, here: Iterable[Seen]) -> Iterable[RecyclingPoint]:
+    def _points(self, containers: Iterable[Seen]) -> Iterable[RecyclingPoint]:
         groups: dict[str, list[Seen]] = {}
-        for one in here:
-            if one.view.type == CONTAINER and self._text(one.entity, "storedWasteKind") != LITTER:
-                groups.setdefault(self._text(one.entity, "isleId") or one.view.id, []).append(one)
+        for one in containers:
+            groups.setdefault(self._text(one.entity, "isleId") or one.view.id, []).append(one)
         points = [self._point(group) for group in groups.values()]
         return sorted(points, key=lambda point: point.street)
 

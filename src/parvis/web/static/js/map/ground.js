@@ -12,7 +12,7 @@ export async function openMap(frame, options) {
   const map = new library.Map({
     container: frame,
     style: `/basemap/style/${isDark() ? "dark" : "light"}.json`,
-    attributionControl: false,
+    attributionControl: { compact: true },
     dragRotate: false,
     pitchWithRotate: false,
     maxPitch: 0,

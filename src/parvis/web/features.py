@@ -1,0 +1,35 @@
+"""Objects as GeoJSON features that say what the list says, and the sentence beside a map."""
+
+from typing import Any
+
+from parvis.web.filters import Tally
+from parvis.web.views import ObjectView
+from parvis.web.wording import Wording
+
+
+def feature(view: ObjectView, t: Wording) -> dict[str, Any]:
+    geometry = None if view.position is None else {"type": "Point", "coordinates": view.position}
+    return {"type": "Feature", "id": view.id, "geometry": geometry, "properties": properties(view, t)}
+
+
+def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
+    where = " · ".join(part for part in (t.type_name(view.type, 1), view.commune) if part)
+    return {
+        "id": view.id,
+        "domain": view.domain.value,
+        "name": view.name,
+        "where": where,
+        "value": view.value_text(t),
+        "state": view.state.word,
+        "rank": int(view.state),
+        "attribute": None if view.headline is None else view.headline.attribute,
+        "at": None if view.observed_at is None else view.observed_at // 1000,
+    }
+
+
+def tally_sentence(t: Wording, tally: Tally) -> str:
+    here = t("tally.here", n=tally.total)
+    if not tally.total:
+        return here
+    attention = t("tally.attention", n=tally.attention) if tally.attention else t("tally.calm")
+    return f"{here}, {attention}"
