@@ -11,7 +11,12 @@ has_mosquitto() {
     command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]
 }
 
+has_libatomic() { # the browser driver's Node needs it
+    ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1'
+}
+
 missing=
+has_libatomic || missing="$missing libatomic1"
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
 has_mosquitto || missing="$missing mosquitto"
 command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"

@@ -15,7 +15,7 @@ SHARED_DATA = Path(os.environ.get("PARVIS_SHARED_DATA", ROOT.parent / "shared/da
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The browser's program."""
-    return system_tools.require_program("chromium", "chromium", "chromium-browser", "google-chrome")
+    return system_tools.require_chromium()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,14 @@ def require_program(tool: str, *names: str) -> Path:
         if found is not None:
             return Path(found)
     refuse(tool)
+
+
+def require_chromium() -> Path:
+    """The browser's program, where the driver that steers it runs as well."""
+    driver = [sys.executable, "-m", "playwright", "--version"]
+    if subprocess.run(driver, capture_output=True, check=False).returncode != 0:
+        refuse("libatomic1 (for Playwright's driver)")
+    return require_program("chromium", "chromium", "chromium-browser", "google-chrome")
 
 
 def require_postgresql() -> Path:
