@@ -129,7 +129,9 @@ def test_places_become_points(value: dict[str, float]) -> None:
     assert instance.value == {"type": "Point", "coordinates": [-3.2, 48.1]}
 
 
-@pytest.mark.parametrize("value", [5, {"latitude": 48.1}, {"lat": 95, "lon": 0}])
+@pytest.mark.parametrize(
+    "value", [5, {"latitude": 48.1}, {"lat": 95, "lon": 0}, {"type": "Point", "coordinates": ["x"]}]
+)
 def test_what_is_no_place_is_refused(value: object) -> None:
     with pytest.raises(MappingFailure):
         field_map(kind="GeoProperty").map({"v": value}, 0)

@@ -1,10 +1,17 @@
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from parvis.broker.model.change import Status
+from parvis.broker.model.change import Change, Event, Mode, Status
+from parvis.broker.model.entity import Instance, Kind
+from parvis.fleet.devices import Device
+from parvis.fleet.registry import Registry
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import OPERATOR, Caller
-from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, RECORD, Village, uplink
+from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, RECORD, Village, eventually, uplink
 
 
 async def test_registering_writes_the_device_and_its_asset(village: Village) -> None:
@@ -58,3 +65,44 @@ async def test_an_unknown_profile_and_an_id_that_is_none_are_refused(village: Vi
         await village.fleet.register(CALLER, [replace(RECORD, profile="none")])
     with pytest.raises(BadRequestData):
         await village.fleet.register(CALLER, [replace(RECORD, entity_id="bin 1")])
+
+
+@pytest.mark.parametrize(
+    "location", [{"foo": 1}, {"type": "Point", "coordinates": ["x", 1]}, {"type": "Point", "coordinates": [400, 1]}]
+)
+async def test_a_place_that_is_none_is_refused_and_nothing_is_written(village: Village, location: Any) -> None:
+    with pytest.raises(BadRequestData):
+        await village.fleet.register(CALLER, [replace(RECORD, location=location)])
+    assert await village.broker.count_types(CALLER) == {}
+
+
+@pytest.mark.parametrize("told", [["urn:type:A", "urn:type:B"], [], 5, None])
+async def test_whatever_somebody_writes_as_object_type_the_devices_can_be_loaded(village: Village, told: Any) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    asset = Instance(village.broker.contexts.default.expand("controlledAsset"), Kind.RELATIONSHIP, BIN)
+    changed = replace(asset, extra={"objectType": told})
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.MERGE, (changed,))])
+    fleet = village.reopened()
+    await fleet.registry.load("default")
+    device = fleet.registry.find("default", EUI)
+    assert device is not None
+    strings = [one for one in told or [] if isinstance(one, str)] if isinstance(told, list) else []
+    assert device.asset_types == (tuple(strings) or (device.profile.entity_type,))
+
+
+async def test_following_goes_on_after_a_fault(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parvis.fleet.fleet._FOLLOW_AGAIN_AFTER_S", 0.01)
+    healthy, faults = Registry.follow, iter([OSError("the disk is gone for a moment")])
+
+    async def follow(registry: Registry, events: Iterable[Event]) -> list[Device]:
+        for fault in faults:
+            raise fault
+        return await healthy(registry, events)
+
+    monkeypatch.setattr(Registry, "follow", follow)
+    await village.fleet.registry.load("default")
+    following = asyncio.create_task(village.fleet.follow())
+    await asyncio.sleep(0)
+    await village.reopened().registry.register(CALLER, [RECORD])
+    await eventually(lambda: village.fleet.registry.find("default", EUI) is not None)
+    following.cancel()

@@ -1,5 +1,6 @@
 """The fleet: devices, their profiles, their frames, and the frames that were refused."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from parvis.kernel.time import Clock, system_clock
 REFUSALS_FILE = "refused-frames.jsonl"
 PROFILES_FOLDER = "profiles"
 _EVENTS_AT_ONCE = 1000
+_FOLLOW_AGAIN_AFTER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -71,15 +73,22 @@ class Fleet:
         return by_id
 
     async def follow(self) -> None:
-        """Keep up with devices that others write, until cancelled."""
+        """Keep up with devices that others write, until cancelled. After a fault the same events are read again."""
         position = await self._outbox.newest()
         while True:
-            await self._outbox.wait(position)
-            newest = await self._outbox.newest()
-            events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
-            position = events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
-            for device in await self.registry.follow(events):
-                await self._replay_new(device)
+            try:
+                position = await self._follow_from(position)
+            except Exception:
+                _log.exception("the devices that others write could not be followed")
+                await asyncio.sleep(_FOLLOW_AGAIN_AFTER_S)
+
+    async def _follow_from(self, position: int) -> int:
+        await self._outbox.wait(position)
+        newest = await self._outbox.newest()
+        events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
+        for device in await self.registry.follow(events):
+            await self._replay_new(device)
+        return events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
 
     async def _replay_registered_meanwhile(self, caller: Caller, refusals: Sequence[Refusal]) -> None:
         now_known = {

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
+from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import Instant
 
 SIGNIFICANT_DIGITS = 10
@@ -119,13 +121,20 @@ def _point(value: Json) -> Json:
     if not isinstance(value, dict):
         raise MappingFailure(f"{str(value)[:50]!r} is no place")
     if "coordinates" in value and "type" in value:
-        return value
+        return _sound(value)
     latitude, longitude = _first(value, _LATITUDES), _first(value, _LONGITUDES)
     if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
         raise MappingFailure("a place needs latitude and longitude")
     if abs(latitude) > 90 or abs(longitude) > 180:
         raise MappingFailure(f"latitude {latitude}, longitude {longitude} is no place on Earth")
     return {"type": "Point", "coordinates": [longitude, latitude]}
+
+
+def _sound(geometry: Json) -> Json:
+    try:
+        return check_geometry(geometry, "a place")
+    except BadRequestData as error:
+        raise MappingFailure(error.detail) from None
 
 
 def _first(value: dict[str, Any], names: tuple[str, ...]) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from parvis.broker.broker import Broker
+from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome
 from parvis.broker.model.entity import Entity, Instance, Iri, Json, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
@@ -94,7 +95,7 @@ class Registry:
         """Write each device and its asset; the outcomes of the devices, in order.
 
         Raises:
-            BadRequestData: a DevEUI, an entity id or a term that cannot be one; nothing was written.
+            BadRequestData: a DevEUI, an entity id, a place or a term that cannot be one; nothing was written.
             ResourceNotFound: no such profile; nothing was written.
         """
         await self.load(caller.tenant)
@@ -166,7 +167,6 @@ class Registry:
         asset = entity.find(terms.asset)
         if not dev_eui or profile is None or asset is None or not isinstance(asset.value, str):
             return None
-        asset_type = (asset.extra or {}).get("objectType")
         earlier = self._devices.get((tenant, dev_eui))
         device = Device(
             tenant=tenant,
@@ -175,7 +175,7 @@ class Registry:
             name=_text(entity, terms.name),
             profile=profile,
             asset_id=asset.value,
-            asset_types=(self._context.expand(asset_type) if asset_type else profile.entity_type,),
+            asset_types=_object_types(asset) or (profile.entity_type,),
             seen=earlier.seen if earlier else SeenFrames(self._last_reported(entity)),
             health_at=earlier.health_at if earlier else 0,
         )
@@ -194,6 +194,8 @@ class Registry:
             raise BadRequestData(
                 f"{record.entity_id!r} is no entity id: write a URI such as urn:ngsi-ld:WasteContainer:1."
             )
+        if record.location is not None:
+            check_geometry(record.location, "location")
         profile = self.get_profile(record.profile)
         asset_type = self._context.expand(record.entity_type) if record.entity_type else profile.entity_type
         return self._asset_change(record, asset_type), self._device_change(record, dev_eui, profile, asset_type)
@@ -242,6 +244,12 @@ class _DeviceTerms:
         self.location: Iri = expand("location")
         self.last_reported: Iri = expand("dateLastValueReported")
         self.registration = frozenset({self.dev_eui, self.profile, self.asset, self.name})
+
+
+def _object_types(relationship: Instance) -> tuple[Iri, ...]:
+    """Anybody may write a Device entity: one type, several, or none."""
+    told = (relationship.extra or {}).get("objectType")
+    return tuple(one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str))
 
 
 def _text(entity: Entity, name: Iri) -> str:
