@@ -22,18 +22,26 @@ LEVELS = list(range(10))
 class Opened:
     """The store's parts on one file, as the writer's thread and a reader hold them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, slice_rows: int = 15) -> None:
         self._database = Database(path)
         self.connection = self._database.connect_writer()
         self.tail = Tail(self.connection)
-        self.settler = Settler(self.connection, self.tail, slice_rows=15)
+        self.settler = Settler(self.connection, self.tail, slice_rows)
 
     def reader(self) -> Connection:
         return self._database.connect_reader()
 
-    def levels(self, number: int, reader: Connection) -> list[object]:
+    def settle_all(self) -> None:
+        self.settler.step()
+        while self.settler.busy:
+            self.settler.step()
+
+    def entities(self) -> list[int]:
+        return [entity for (entity,) in self.connection.execute("SELECT id FROM entity ORDER BY id")]
+
+    def levels(self, number: int, reader: Connection, found_early: list[int] | None = None) -> list[object]:
         [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
-        unsettled = self.tail.find(entity)
+        unsettled = self.tail.find(entity) if found_early is None else found_early
         reader.execute("BEGIN")
         told = read_history(reader, Names(reader), TENANT, bin_id(number), TemporalQuery(), unsettled)
         reader.execute("ROLLBACK")
@@ -97,11 +105,32 @@ def test_settling_goes_on_after_a_stop_in_the_middle(path: Path) -> None:
     second.close()
 
 
+async def test_a_second_round_tells_nothing_twice_while_the_first_still_stands_in_the_log(path: Path) -> None:
+    first = Opened(path)
+    reader = first.reader()
+    found_early = [first.tail.find(entity) for entity in first.entities()]
+    first.settle_all()
+    first.close()
+    store = await SqliteStore.open(path, Ticking())
+    await store.write(TENANT, [bin_(one, level(10, NOON + 10 * MINUTE)) for one in BINS])
+    await store.close()
+
+    second = Opened(path, slice_rows=2)
+    second.settler.step()
+    assert second.settler.busy
+    second.close()
+    stopped = Opened(path)
+
+    assert [stopped.levels(one, reader) for one in BINS] == [[*IN_ORDER, 10]] * len(BINS)
+    late = [stopped.levels(one, reader, early) for one, early in zip(BINS, found_early, strict=True)]
+    assert all(len(levels) == len(set(levels)) for levels in late)
+    reader.close()
+    stopped.close()
+
+
 def test_the_log_is_kept_until_every_consumer_was_told(path: Path) -> None:
     opened = Opened(path)
-    opened.settler.step()
-    while opened.settler.busy:
-        opened.settler.step()
+    opened.settle_all()
 
     while opened.settler.prune(keep_from_event=31):
         pass
@@ -117,9 +146,7 @@ def test_the_log_is_kept_until_every_consumer_was_told(path: Path) -> None:
 
 async def test_numbers_go_on_after_the_log_was_emptied(path: Path) -> None:
     opened = Opened(path)
-    opened.settler.step()
-    while opened.settler.busy:
-        opened.settler.step()
+    opened.settle_all()
     while opened.settler.prune(keep_from_event=2**62):
         pass
     opened.close()

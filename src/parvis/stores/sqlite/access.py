@@ -103,6 +103,10 @@ class SqliteAccessStore:
         row = self._row("SELECT * FROM api_key WHERE digest = ?", digest)
         return ApiKey(*row) if row else None
 
+    def find_key_by_id(self, key_id: str) -> ApiKey | None:
+        row = self._row("SELECT * FROM api_key WHERE id = ?", key_id)
+        return ApiKey(*row) if row else None
+
     def list_keys(self) -> list[ApiKey]:
         rows = self._connection.execute("SELECT * FROM api_key ORDER BY created_at, id")
         return [ApiKey(*row) for row in rows]

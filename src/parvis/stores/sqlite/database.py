@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from parvis.kernel.errors import ParvisError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_UPGRADES = {1: "ALTER TABLE settling ADD COLUMN low INTEGER NOT NULL DEFAULT 0"}
+"""What leads from a schema to the next one."""
 PAGE_BYTES = 1024
 """Small pages: an update of a few attributes writes whole pages to the WAL and again at the checkpoint. Measured with
 200 000 entities: 530 bytes an observation, against 790 with 2 048-byte pages; an aggregate takes a tenth longer."""
@@ -81,5 +83,8 @@ def _bring_to_version(connection: Connection) -> None:
             f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
         )
     if version == 0:
-        schema = files("parvis.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+        steps = files("parvis.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
+    else:
+        steps = ";".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION))
+    if version < SCHEMA_VERSION:
+        connection.executescript(f"BEGIN; {steps}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")

@@ -1,4 +1,4 @@
--- Schema 1. Integer ids inside; names, datasetIds, kinds and type sets are interned.
+-- Schema 2. Integer ids inside; names, datasetIds, kinds and type sets are interned.
 -- A value column holds a number or a text as itself, and any other JSON value as a blob of its UTF-8 bytes.
 -- Instants are microseconds since the Unix epoch.
 
@@ -77,12 +77,13 @@ CREATE TABLE history (  -- settled, clustered by series and time
     PRIMARY KEY (entity, name, dataset, ts, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE settling (  -- the log up to `high` is being settled; entities up to `entity` are done
+CREATE TABLE settling (  -- the log from `low` up to `high` is being settled; entities up to `entity` are done
     id INTEGER PRIMARY KEY CHECK (id = 1),
     high INTEGER NOT NULL,
-    entity INTEGER NOT NULL
+    entity INTEGER NOT NULL,
+    low INTEGER NOT NULL DEFAULT 0  -- what earlier rounds settled: it may stand in the log still
 );
-INSERT INTO settling VALUES (1, 0, 0);
+INSERT INTO settling VALUES (1, 0, 0, 0);
 
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY,

@@ -1,7 +1,8 @@
 """Settling: rows of the log move, sorted, into the clustered history, a slice of entities a transaction.
 
-The log up to `high` is being settled, and entities up to the cursor are done; both stand in the table `settling` and
-change in the same transaction as the rows, so a reader's snapshot always tells which side to read a row from.
+The log above `low` up to `high` is being settled, and entities up to the cursor are done; all three stand in the table
+`settling` and change in the same transaction as the rows, so a reader's snapshot always tells which side to read a row
+from. Settled rows stay in the log until every consumer was told of them.
 """
 
 import numpy as np
@@ -26,9 +27,10 @@ class Settler:
         self._connection = connection
         self._tail = tail
         self._slice_rows = slice_rows
+        self._low: int
         self._high: int
         self._cursor: int
-        self._high, self._cursor = connection.execute("SELECT high, entity FROM settling").fetchone()
+        self._low, self._high, self._cursor = connection.execute("SELECT low, high, entity FROM settling").fetchone()
         self._rows: tuple[Entities, Entities] | None = None
         self._place = 0
 
@@ -69,7 +71,7 @@ class Settler:
         return True
 
     def _start(self) -> None:
-        self._high, self._cursor = self._tail.newest, 0
+        self._low, self._high, self._cursor = self._high, self._tail.newest, 0
         self._rows = None
 
     def _resume(self) -> None:
@@ -88,7 +90,7 @@ class Settler:
         cursor = int(entities[end - 1]) if 0 < end < len(entities) else ALL_DONE
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute(_MOVE, (str(part.tolist()),))
-        self._connection.execute("UPDATE settling SET high = ?, entity = ?", (self._high, cursor))
+        self._connection.execute("UPDATE settling SET low = ?, high = ?, entity = ?", (self._low, self._high, cursor))
         self._connection.execute("COMMIT")
         self._cursor, self._place = cursor, end
         if cursor == ALL_DONE:

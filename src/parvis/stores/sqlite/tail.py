@@ -13,7 +13,7 @@ ALL_DONE = 2**62
 """The cursor of `settling` when every entity is done."""
 _UNSETTLED = """
 SELECT log.seq, log.entity FROM log, settling
-WHERE log.seq > CASE settling.entity WHEN ? THEN settling.high ELSE 0 END ORDER BY log.seq
+WHERE log.seq > CASE settling.entity WHEN ? THEN settling.high ELSE settling.low END ORDER BY log.seq
 """
 
 

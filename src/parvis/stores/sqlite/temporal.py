@@ -58,9 +58,9 @@ class Archive:
         self._connection = connection
         self._names = names
         self._entity = entity
-        (high, cursor) = connection.execute("SELECT high, entity FROM settling").fetchone()
-        rows = [seq for seq in unsettled if seq > high] if entity <= cursor else unsettled
-        self._in_log, self._log_rows = _selection(rows)
+        (low, high, cursor) = connection.execute("SELECT low, high, entity FROM settling").fetchone()
+        settled = high if entity <= cursor else low
+        self._in_log, self._log_rows = _selection([seq for seq in unsettled if seq > settled])
 
     def list_series(self, query: TemporalQuery) -> list[Series]:
         in_log = f"SELECT DISTINCT name, dataset FROM log WHERE entity = ? AND {self._in_log}"
