@@ -5,6 +5,7 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.identity import Caller
+from parvis.web.console.entity import instant_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, device, town
 from tests.web.conftest import client_of, form_token, plain, settings
 
@@ -55,6 +56,18 @@ async def test_an_entitys_state_is_a_sentence(operator: httpx.AsyncClient, entit
 async def test_an_entity_and_its_device_lead_to_each_other(operator: httpx.AsyncClient) -> None:
     assert f'href="/console/entities/{DEVICE}"' in await text_of(operator, f"/console/entities/{FULL_BIN}")
     assert f'href="/console/entities/{FULL_BIN}"' in await text_of(operator, f"/console/entities/{DEVICE}")
+
+
+async def test_a_devices_page_leads_back_to_the_devices(operator: httpx.AsyncClient) -> None:
+    page = await text_of(operator, f"/console/entities/{DEVICE}")
+    assert '<a href="/console/devices">Devices</a>' in page
+    assert "/console/map?type=Device" not in page
+
+
+def test_typed_times_are_read() -> None:
+    assert instant_of({"@type": "DateTime", "@value": "1970-01-01T00:00:01Z"}) == 1_000_000
+    assert instant_of({"@type": "DateTime", "@value": "soon"}) is None
+    assert instant_of({"streetAddress": "1 Rue du Port"}) is None
 
 
 async def test_the_chart_gets_columns_lines_and_words(operator: httpx.AsyncClient) -> None:

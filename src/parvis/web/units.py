@@ -32,6 +32,7 @@ SYMBOLS: Mapping[str, str] = {
     "59": "ppm",
     "LUX": "lx",
     "2N": "dB",
+    "DBM": "dBm",
     "WTT": "W",
     "KWT": "kW",
     "WHR": "Wh",

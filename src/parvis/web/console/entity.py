@@ -16,7 +16,7 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant, parse_instant
 from parvis.web.console.series import RANGES, Series, Span, csv_lines, read_series
-from parvis.web.headline import Headline
+from parvis.web.headline import Domain, Headline
 from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period, state_sentence
 from parvis.web.site import Site, site_of
@@ -61,6 +61,7 @@ async def entity_page(request: Request) -> Response:
         request,
         "console/pages/entity.html",
         view=view,
+        on_map=view.domain is not Domain.OTHER,
         seq=seq,
         sentence=state_sentence(view, t, site.now),
         charted=[(term, t.attribute_name(term)) for term in charted],
@@ -108,11 +109,23 @@ def _relations(one: Instance, term: str, label: str) -> Iterable[AttributeRow]:
 def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:
     if one.kind is Kind.GEO_PROPERTY:
         return (_place(one.value), "")
+    if isinstance(one.value, dict) and (at := instant_of(one.value)) is not None:
+        return (t.moment(at), "")
     if isinstance(one.value, dict):
         return (", ".join(one_text(part) for part in one.value.values()), "")
     if isinstance(one.value, list):
         return (", ".join(t.split_quantity(part)[0] for part in one.value), "")
     return t.split_quantity(one.value, one.unit_code, term)
+
+
+def instant_of(value: dict[str, Any]) -> Instant | None:
+    """Of a typed JSON-LD value such as {"@type": "DateTime", "@value": "2026-03-01T08:00:00Z"}."""
+    if value.get("@type") != "DateTime":
+        return None
+    try:
+        return parse_instant(str(value.get("@value", "")))
+    except ValueError:
+        return None
 
 
 def _place(geometry: dict[str, Any]) -> str:
