@@ -116,7 +116,7 @@ async def _open_mqtt(settings: Settings, chirpstack: ChirpStack, access: Access,
     def authenticate(client_id: str, username: str | None, password: bytes | None) -> Caller | None:
         return access.gate.authenticate_device(password or b"")
 
-    listener = MqttListener(listener_config(settings.mqtt), chirpstack.routes(), authenticate)
+    listener = MqttListener(listener_config(settings.mqtt), chirpstack.routes(), authenticate, access.gate.is_in_force)
     try:
         await listener.start()
     except OSError as error:

@@ -128,3 +128,18 @@ def test_a_key_is_found_without_the_store_for_a_while(access: Access, store: Sql
     store.close()
 
     assert access.gate.authenticate(bearer(token), None).rights == Right.WRITE
+
+
+def test_a_key_stays_in_force_until_it_is_revoked(access: Access) -> None:
+    key, token = access.keys.create(COMMAND_LINE, "gate 4", "device")
+    caller = access.gate.authenticate_device(token.encode())
+    assert caller is not None
+    assert access.gate.is_in_force(caller)
+
+    access.keys.revoke(COMMAND_LINE, key.id)
+
+    assert not access.gate.is_in_force(caller)
+
+
+def test_who_showed_no_key_stays(access: Access) -> None:
+    assert access.gate.is_in_force(Caller("default", "system:mqtt-anonymous", Right.WRITE))

@@ -77,6 +77,14 @@ class Gate:
         tenant = DEFAULT_TENANT if grant.tenant == EVERY_TENANT else grant.tenant
         return Caller(tenant, grant.subject, grant.rights)
 
+    def is_in_force(self, caller: Caller) -> bool:
+        """Whether the API key that a caller once showed still opens; callers without one stay."""
+        scheme, _, key_id = caller.subject.partition(":")
+        if not self.auth or scheme != "key":
+            return True
+        key = self._store.find_key_by_id(key_id)
+        return key is not None and key.opens_at(self._clock())
+
     def forget(self) -> None:
         """Ask the store anew: a proof has just been revoked or changed."""
         self._answers.clear()

@@ -479,6 +479,80 @@ async def test_stopping_finishes_what_is_in_flight(start: Start, platform: Platf
         assert await gateway.until_closed() == b"\x20\x02\0\0\x40\x02\0\x01"
 
 
+async def test_stopping_does_not_wait_for_a_client_that_never_stops_publishing() -> None:
+    async def slowly(messages: list[Message]) -> list[Ack]:
+        await asyncio.sleep(0.02)
+        return [Ack.STORED] * len(messages)
+
+    listener = MqttListener(ListenerConfig(port=0, receive_maximum=64), [Route(UPLINKS, slowly)], authenticate)
+    await listener.start()
+    publish = codec.encode_publish(Publish(TOPIC, b"frame", 0), Version.V311) * 100
+
+    async def flood(gateway: Wire) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                gateway.writer.write(publish)
+                await gateway.writer.drain()
+                await asyncio.sleep(0)
+
+    async with wire(listener, connect_packet()) as one, wire(listener, connect_packet()) as other:
+        flooding = [asyncio.create_task(flood(one)), asyncio.create_task(flood(other))]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            await listener.stop()
+        for task in flooding:
+            task.cancel()
+
+
+async def test_the_will_of_a_client_is_not_published_because_the_server_stops(start: Start, platform: Platform) -> None:
+    listener = await start()
+    with device(listener, client_id="mortal", will=TOPIC) as mortal:
+        await eventually(lambda: mortal.connected == [0])
+        await listener.stop()
+        await eventually(lambda: mortal.disconnected != [])
+        await asyncio.sleep(0.05)
+    assert platform.messages == []
+
+
+async def test_a_client_that_says_goodbye_and_reads_nothing_more_is_cut_off(start: Start) -> None:
+    listener = await start(close_timeout_s=0.1, outgoing_bytes=50_000_000)
+    subscribe = b"\x82\x0a\0\1\0\x05big/#\1"
+    async with wire(listener, connect_packet() + subscribe) as deaf, wire(listener, connect_packet()) as loud:
+        await deaf.expect(9)
+        await loud.expect(4)
+        for _ in range(100):
+            loud.writer.write(codec.encode_publish(Publish("big/a", bytes(200_000)), Version.V311))
+        (connection,) = listener._subscribers
+        await eventually(lambda: connection._is_deaf)
+        connection.resume_writing()
+        deaf.writer.write(b"\xe0\0")
+        await eventually(lambda: connection not in listener._connections)
+
+
+async def test_a_connection_ends_when_its_key_is_revoked(platform: Platform) -> None:
+    in_force = {GATEWAY, READER}
+    config = ListenerConfig(port=0, recheck_every_s=0.02)
+    routes = [Route(UPLINKS, platform.handle)]
+    listener = MqttListener(config, routes, authenticate, lambda caller: caller in in_force)
+    await listener.start()
+    with device(listener) as gateway, device(listener, password="reader-key") as reader:
+        await eventually(lambda: gateway.connected == [0] and reader.connected == [0])
+        in_force.discard(GATEWAY)
+        await eventually(lambda: gateway.disconnected != [])
+        assert gateway.disconnected == [Reason.NOT_AUTHORIZED]
+        assert reader.disconnected == []
+    await listener.stop()
+
+
+async def test_messages_that_nobody_stores_are_counted(start: Start) -> None:
+    listener = await start()
+    before = counted("parvis_mqtt_messages_unrouted_total")
+    with device(listener) as gateway:
+        gateway.client.publish("application/1/device/typo/event/upp", b"frame", qos=1)
+        await eventually(lambda: len(gateway.acknowledged) == 1)
+    assert counted("parvis_mqtt_messages_unrouted_total") == before + 1
+
+
 async def test_a_subscriber_that_does_not_read_costs_a_bounded_memory(start: Start) -> None:
     listener = await start(outgoing_bytes=10_000, outgoing_messages=5, outgoing_window=2)
     before = counted("parvis_mqtt_messages_dropped_total")

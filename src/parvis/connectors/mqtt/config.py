@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import MqttSettings
 
 
@@ -27,6 +27,7 @@ class ListenerConfig:
     overload_pause_s: float = 0.2
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
+    recheck_every_s: float = 10.0
     max_subscriptions: int = 100
     outgoing_window: int = 64
     outgoing_messages: int = 1000
@@ -35,5 +36,5 @@ class ListenerConfig:
 
 
 def listener_config(settings: MqttSettings) -> ListenerConfig:
-    anonymous = system_caller("mqtt-anonymous") if settings.anonymous else None
+    anonymous = Caller(DEFAULT_TENANT, "system:mqtt-anonymous", Right.WRITE) if settings.anonymous else None
     return ListenerConfig(host=settings.host, port=settings.port, anonymous=anonymous)

@@ -172,11 +172,19 @@ class Connection(asyncio.Protocol):
         """End the connection; at 5.0 the client hears why (3.14)."""
         if self._transport is None or self._closing:
             return
-        self._closing = True
         if self.caller is not None and self.version is Version.V5:
             self._transport.write(codec.encode_disconnect(reason))
-        self._transport.close()
-        self._loop.call_later(self.hub.config.close_timeout_s, self._transport.abort)
+        self._end(self._transport)
+
+    def forget_will(self) -> None:
+        """A client is not gone because the server goes."""
+        self._will = None
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        """Close; a client that does not read what it is still to get is cut off."""
+        self._closing = True
+        transport.close()
+        self._loop.call_later(self.hub.config.close_timeout_s, transport.abort)
 
     def resume_if_possible(self) -> None:
         blocked = self._is_deaf or self.hub.is_full or self.in_flight > self.hub.config.receive_maximum // 2
@@ -333,9 +341,8 @@ class Connection(asyncio.Protocol):
     def _on_disconnect(self, disconnect: Disconnect) -> None:
         if disconnect.reason == Reason.SUCCESS:
             self._will = None
-        self._closing = True
         if self._transport is not None:
-            self._transport.close()
+            self._end(self._transport)
 
     def _on_malformed(self, malformed: Malformed) -> None:
         self._protocol_error(malformed.reason)

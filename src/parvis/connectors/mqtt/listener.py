@@ -21,6 +21,7 @@ from parvis.kernel.time import Clock, system_clock
 
 _log = logging.getLogger(__name__)
 _TOPICS_REMEMBERED = 65_536
+_CALLERS_A_TURN = 100
 
 Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
 """(client identifier, user name, password) to the caller they open, or None."""
@@ -44,11 +45,14 @@ class MqttListener:
         config: ListenerConfig,
         routes: Sequence[Route],
         authenticate: Authenticate,
+        is_in_force: Callable[[Caller], bool] = lambda _caller: True,
         clock: Clock = system_clock,
     ) -> None:
+        """`is_in_force` is asked again and again: a connection ends when the proof it came in with does."""
         self.config = config
         self._routes = tuple(routes)
         self._authenticate = authenticate
+        self._is_in_force = is_in_force
         self._clock = clock
         self._find_handler = lru_cache(_TOPICS_REMEMBERED)(self._search_handler)
         self._connections: set[Connection] = set()
@@ -62,7 +66,9 @@ class MqttListener:
         self._newest_batch: asyncio.Task[None] | None = None
         self._start_scheduled = False
         self._numbered_clients = 0
+        self._is_stopping = False
         self._server: asyncio.Server | None = None
+        self._rechecking: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -77,9 +83,13 @@ class MqttListener:
         self._server = await loop.create_server(
             lambda: Connection(self), self.config.host, self.config.port, ssl=tls, reuse_address=True, backlog=1024
         )
+        self._rechecking = loop.create_task(self._recheck_callers())
 
     async def stop(self) -> None:
         """Take no more, finish what is in flight, say goodbye."""
+        self._is_stopping = True
+        if self._rechecking is not None:
+            self._rechecking.cancel()
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -89,12 +99,14 @@ class MqttListener:
             if self._batches:
                 await asyncio.wait(self._batches)
         for connection in list(self._connections):
+            connection.forget_will()
             connection.close(Reason.SERVER_SHUTTING_DOWN)
         await asyncio.sleep(0)
 
     @property
     def is_full(self) -> bool:
-        return self._in_flight >= self.config.max_in_flight
+        """Whether nothing more is read."""
+        return self._is_stopping or self._in_flight >= self.config.max_in_flight
 
     def enter(self, connection: Connection) -> bool:
         if len(self._connections) >= self.config.max_connections:
@@ -127,6 +139,26 @@ class MqttListener:
         if caller is None and is_unnamed and connection.is_loopback:
             return self.config.anonymous
         return caller
+
+    async def _recheck_callers(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.recheck_every_s)
+            try:
+                await self._close_revoked()
+            except Exception:
+                _log.exception("the keys of connected clients could not be checked")
+
+    async def _close_revoked(self) -> None:
+        by_caller: dict[Caller, list[Connection]] = {}
+        for connection in self._clients.values():
+            if connection.caller is not None:
+                by_caller.setdefault(connection.caller, []).append(connection)
+        for number, (caller, connections) in enumerate(by_caller.items(), 1):
+            if not self._is_in_force(caller):
+                for connection in connections:
+                    connection.close(Reason.NOT_AUTHORIZED)
+            if number % _CALLERS_A_TURN == 0:
+                await asyncio.sleep(0)
 
     def leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -185,6 +217,8 @@ class MqttListener:
 
     async def _run_batch(self, batch: list[_Arrival], previous: asyncio.Task[None] | None) -> None:
         metrics.MESSAGES_IN.inc(len(batch))
+        if unrouted := sum(arrival.handler is None for arrival in batch):
+            metrics.UNROUTED.inc(unrouted)
         acks = await self._handle(batch)
         if previous is not None and not previous.done():
             await asyncio.wait((previous,))

@@ -6,6 +6,9 @@ CLIENTS = Gauge("parvis_mqtt_clients", "MQTT clients connected.")
 MESSAGES_IN = Counter("parvis_mqtt_messages_received_total", "MQTT messages received.")
 MESSAGES_OUT = Counter("parvis_mqtt_messages_sent_total", "MQTT messages sent to subscribers.")
 DROPPED = Counter("parvis_mqtt_messages_dropped_total", "MQTT messages a slow subscriber did not get.")
+UNROUTED = Counter(
+    "parvis_mqtt_messages_unrouted_total", "MQTT messages of a topic that no part of the platform stores."
+)
 OVERLOADED = Counter("parvis_mqtt_messages_overloaded_total", "MQTT messages not taken because the store was too busy.")
 FAILED = Counter("parvis_mqtt_messages_failed_total", "MQTT messages not taken because of a fault of the platform.")
 PROTOCOL_ERRORS = Counter(
