@@ -1,6 +1,7 @@
 """The thread that writes: groups, bounds, failures."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from parvis.broker.model.change import Status
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
+from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import SCHEMA_VERSION, Database, StoreNotUsable
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import BIN, TENANT, Ticking, bin_, bin_id, level, note
@@ -84,6 +86,63 @@ async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
     with pytest.raises(Overloaded):
         await store.write(TENANT, [bin_(2, level(2))])
     await reopened.close()
+
+
+async def test_a_write_that_nobody_waits_for_any_more_still_counts_as_pending(store: SqliteStore) -> None:
+    many = [bin_(number, level(number)) for number in range(writer.MAX_PENDING_CHANGES)]
+    first = asyncio.create_task(store.write(TENANT, many))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await store.write(TENANT, [bin_(1, level(1))])
+
+
+async def test_after_closing_nothing_waits_for_ever(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "other.db")
+    await store.close()
+
+    with pytest.raises(Overloaded):
+        await asyncio.wait_for(store.advance("rules", 1), 5)
+
+
+async def test_writing_goes_on_when_the_history_cannot_be_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SETTLE_WHEN_IDLE_ROWS", 0)
+    monkeypatch.setattr(writer, "IDLE_S", 0.01)
+    monkeypatch.setattr(writer, "REST_S", 0.0)
+    store = await SqliteStore.open(tmp_path / "other.db", Ticking())
+    beside = Database(tmp_path / "other.db").connect_writer()
+    beside.execute("CREATE TRIGGER full BEFORE INSERT ON history BEGIN SELECT RAISE(ABORT, 'no space'); END")
+    await store.write(TENANT, [bin_(1, level(1))])
+    await asyncio.sleep(0.1)
+    await asyncio.wait_for(store.write(TENANT, [bin_(2, level(2))]), 5)
+    beside.execute("DROP TRIGGER full")
+    await asyncio.sleep(0.2)
+    settled = beside.execute("SELECT count(*) FROM history").fetchone()
+    beside.close()
+    await store.close()
+
+    assert settled == (2,)
+
+
+async def test_a_long_reader_does_not_hold_up_the_writer_at_a_checkpoint(tmp_path: Path) -> None:
+    database = Database(tmp_path / "parvis.db")
+    connection, reader = database.connect_writer(), database.connect_reader()
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM log").fetchone()
+    connection.execute("INSERT INTO tenant VALUES (1, 'default')")
+    checkpointer = Checkpointer(database)
+    began = time.monotonic()
+
+    checkpointer.restart(connection)
+
+    assert time.monotonic() - began < 2
+    checkpointer.close()
+    reader.close()
+    connection.close()
 
 
 def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:

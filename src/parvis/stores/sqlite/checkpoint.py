@@ -8,7 +8,7 @@ import contextlib
 import sqlite3
 import threading
 
-from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, Connection, Database
 
 CHECK_EVERY_S = 0.25
 COPY_AFTER_BYTES = 64 << 20
@@ -27,9 +27,11 @@ class Checkpointer:
         self._thread.start()
 
     def restart(self, connection: Connection) -> None:
-        """In the writer's thread, outside a transaction."""
+        """In the writer's thread, outside a transaction; does not wait for readers who are in the way."""
         self.restart_due = False
+        connection.execute("PRAGMA busy_timeout = 0")
         _checkpoint(connection, "TRUNCATE")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def close(self) -> None:
         self._stop.set()

@@ -1,9 +1,11 @@
 """The one thread that writes: whatever has come in since the last commit shares the next one (group commit)."""
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +27,10 @@ SETTLE_ANYHOW_ROWS = 3_000_000
 """Rows that make settling worth while after IDLE_S without work, after LULL_S, and with work waiting."""
 IDLE_S = 1.0
 LULL_S = 0.005
+REST_S = 10.0
+"""How long housework that failed (a full disk) is left alone."""
+
+_log = logging.getLogger(__name__)
 
 
 class StoreFailed(ParvisError):
@@ -72,6 +78,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._left_over: list[_Item] = []
         self._pending = 0
+        self._rest_until = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
         self._thread.start()
@@ -93,12 +100,11 @@ class Writer:
         self._pending += len(changes)
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         self._queue.put(_Call(tenant, changes, future))
-        try:
-            return await future
-        finally:
-            self._pending -= len(changes)
+        return await future
 
     async def run(self, task: Callable[[Connection], object]) -> object:
+        if self._closed:
+            raise Overloaded("The store is closing.", retry_after_s=5)
         future: asyncio.Future[object] = self._loop.create_future()
         self._queue.put(_Task(task, future))
         return await future
@@ -124,15 +130,27 @@ class Writer:
         if self._left_over:
             return self._left_over.pop()
         if self._settler.unsettled > SETTLE_ANYHOW_ROWS:
-            self._settler.step()
+            self._attempt(self._settler.step)
         while True:
             settling = self._settler.busy or self._settler.unsettled > SETTLE_AT_ROWS
             try:
                 return self._queue.get(timeout=LULL_S if settling else IDLE_S)
             except queue.Empty:
                 if settling or self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
-                    self._settler.step()
-                self._prune()
+                    self._attempt(self._settler.step)
+                self._attempt(self._prune)
+
+    def _attempt(self, housework: Callable[[], None]) -> None:
+        """Where housework fails, writes go on, and it rests for a while."""
+        if time.monotonic() < self._rest_until:
+            return
+        try:
+            housework()
+        except sqlite3.Error as fault:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._rest_until = time.monotonic() + REST_S
+            _log.warning("the history could not be put in order", extra={"reason": str(fault)})
 
     def _prune(self) -> None:
         if not self._settler.busy:
@@ -212,6 +230,7 @@ class Writer:
     def _deliver(self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
         self._on_commit(touched, newest)
         for call, answer in answers:
+            self._pending -= len(call.changes)
             _settle_future(call.future, answer)
 
 
