@@ -106,8 +106,9 @@ def address_of(process: "subprocess.Popen[str]") -> str:
     raise AssertionError("the platform did not say where it is")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
+    """Of one module only: while it is open, its event loop counts as running and no other test can have one."""
     assert LIBRARIES.exists(), "front-end libraries are missing: make setup"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=ARGUMENTS)
