@@ -16,6 +16,7 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    Missing,
     OneOf,
     Operator,
     Or,
@@ -395,6 +396,36 @@ async def test_an_entity_that_moved_is_found_where_it_is(store: Store) -> None:
 
     await store.write(TENANT, [Change(bin_id(1), Mode.DELETE_ATTRIBUTE, removals=((PLACE, ""),))])
     assert await ids(store, geo=there) == []
+
+
+async def test_a_late_position_does_not_move_an_entity_on_the_map(store: Store) -> None:
+    port, sea = place(-3.3, 47.7), place(-4.3, 47.1)
+    await store.write(TENANT, [bin_(1, msgspec.structs.replace(port, observed_at=NOON), keep_newest=True)])
+    await store.write(TENANT, [bin_(1, msgspec.structs.replace(sea, observed_at=NOON - 1), keep_newest=True)])
+
+    assert await ids(store, geo=GeoQuery(GeoRelation.NEAR, port.value, PLACE, max_distance_m=10)) == [bin_id(1)]
+    assert await ids(store, geo=GeoQuery(GeoRelation.NEAR, sea.value, PLACE, max_distance_m=10)) == []
+
+
+async def test_what_is_no_geometry_is_nowhere(store: Store) -> None:
+    somewhere = place(-3.3, 47.7)
+    written = [bin_(1, Instance(PLACE, Kind.PROPERTY, {"quay": 4})), bin_(2, somewhere), bin_(3, somewhere)]
+    await store.write(TENANT, [*written, bin_(3, Instance(PLACE, Kind.PROPERTY, {"quay": 5}))])
+
+    assert await ids(store, geo=GeoQuery(GeoRelation.NEAR, somewhere.value, PLACE, min_distance_m=0)) == [bin_id(2)]
+    assert await ids(store, geo=GeoQuery(GeoRelation.DISJOINT, place(0, 0).value, PLACE)) == [bin_id(2)]
+    assert await ids(store, geo=GeoQuery(GeoRelation.EQUALS, somewhere.value, PLACE)) == [bin_id(2)]
+
+
+async def test_nothing_is_counted_by_an_attribute_that_nobody_ever_wrote(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(10))])
+    never = Path("https://example.org/never")
+
+    for condition in (Compare(never, Operator.EQUAL, 5), Compare(never, Operator.UNEQUAL, 5), Exists(never)):
+        page = await store.query(TENANT, EntityQuery(q=condition, count=True))
+        assert (page.entities, page.total) == ((), 0)
+    page = await store.query(TENANT, EntityQuery(q=Missing(never), count=True))
+    assert page.total == 1
 
 
 async def test_ids_patterns_attributes_and_scopes_select(store: Store) -> None:

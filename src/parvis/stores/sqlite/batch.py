@@ -9,11 +9,11 @@ from typing import Any
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Instance, Kind
-from parvis.broker.model.geometry import bounds
+from parvis.broker.model.geometry import Bounds, bounds
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
-from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN, extra_to_column, to_column
+from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN, extra_to_column, from_column, to_column
 
 ROWS_A_STATEMENT = 256
 
@@ -26,6 +26,12 @@ _ENTITY = (
     " ON CONFLICT (id) DO UPDATE SET typeset = excluded.typeset, scopes = excluded.scopes, created = excluded.created,"
     " modified = excluded.modified, deleted = excluded.deleted"
 )
+_STORED_GEOMETRY = (
+    "SELECT value FROM attribute JOIN shape ON shape.id = shape AND kind = ?"
+    " WHERE entity = ? AND name = ? AND dataset = ?"
+)
+Place = tuple[int, int, int, Bounds | None]
+"""Entity, name, dataset, and the bounds of the geometry; None where what is stored may be newer than what came."""
 
 
 class Batch:
@@ -41,7 +47,7 @@ class Batch:
         self._late: list[Any] = []
         self._log: list[Any] = []
         self._outbox: list[Any] = []
-        self._places: list[tuple[int, int, int, tuple[float, float, float, float]]] = []
+        self._places: list[Place] = []
         self.unwritten: set[int] = set()
         """Entities with rows that are not flushed yet: flush before reading one."""
 
@@ -71,7 +77,7 @@ class Batch:
                 log += (seq, entity, name, dataset, shape, value, observed, 1, extra, now)
             seq += 1
             if one.kind is Kind.GEO_PROPERTY:
-                self._places.append((entity, name, dataset, bounds(one.value)))
+                self._places.append((entity, name, dataset, None if keep_newest else bounds(one.value)))
         self.log_entities += [entity] * (seq - self.next_seq)
         self.next_seq = seq
         self.unwritten.add(entity)
@@ -117,15 +123,24 @@ def _statement(table: str, width: int, conflict: str, rows: int) -> str:
     return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}{conflict}"
 
 
-def _place(connection: Connection, places: list[tuple[int, int, int, tuple[float, float, float, float]]]) -> None:
-    for entity, name, dataset, (west, south, east, north) in places:
+def _place(connection: Connection, places: list[Place]) -> None:
+    for entity, name, dataset, given in places:
         key = (entity, name, dataset)
+        box = given or _stored_bounds(connection, key)
+        if box is None:
+            continue
+        west, south, east, north = box
         connection.execute("INSERT INTO geometry (entity, name, dataset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
         connection.execute(
             "INSERT OR REPLACE INTO place SELECT id, ?, ?, ?, ? FROM geometry"
             " WHERE entity = ? AND name = ? AND dataset = ?",
             (west, east, south, north, *key),
         )
+
+
+def _stored_bounds(connection: Connection, key: tuple[int, int, int]) -> Bounds | None:
+    row = connection.execute(_STORED_GEOMETRY, (Kind.GEO_PROPERTY.value, *key)).fetchone()
+    return bounds(from_column(row[0])) if row else None
 
 
 def unplace(connection: Connection, entity: int, keys: list[tuple[int, int]]) -> None:

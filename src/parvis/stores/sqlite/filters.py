@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
+from parvis.broker.model.entity import Kind
 from parvis.broker.model.geometry import bounds
 from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
@@ -138,6 +139,8 @@ class Translator:
 
     def _condition(self, condition: Condition) -> str:
         match condition:
+            case Exists(path) | Compare(path) if path.name not in self._names.words.ids:
+                return _NEVER
             case And(terms):
                 return f"({' AND '.join(self._condition(term) for term in terms)})"
             case Or(terms):
@@ -163,10 +166,8 @@ class Translator:
         return f"({there} AND NOT {self._any_instance(name, self._holds(other))})"
 
     def _any_instance(self, name: str, holds: str) -> str:
-        number = self._names.words.ids.get(name)
-        if number is None:
-            return _NEVER
-        return f"EXISTS (SELECT 1 FROM attribute a WHERE a.entity = e.id AND a.name = {self._bind(number)} AND {holds})"
+        number = self._bind(self._word(name))
+        return f"EXISTS (SELECT 1 FROM attribute a WHERE a.entity = e.id AND a.name = {number} AND {holds})"
 
     def _holds(self, compare: Compare) -> str:
         path = compare.path
@@ -243,7 +244,8 @@ class Translator:
         number = self._names.words.ids.get(geo.geoproperty)
         if number is None:
             return _NEVER
-        exact = self._any_instance(geo.geoproperty, f"geo_holds({self._bind(_json(geo))}, a.value)")
+        is_place = f"a.shape IN (SELECT id FROM shape WHERE kind = {self._bind(Kind.GEO_PROPERTY.value)})"
+        exact = self._any_instance(geo.geoproperty, f"{is_place} AND geo_holds({self._bind(_json(geo))}, a.value)")
         box = _search_box(geo)
         if box is None:
             return exact
