@@ -22,8 +22,9 @@ from parvis.demo.devices import ENTITY_TYPE
 from parvis.demo.geometry import lon_lat
 from parvis.demo.territory import DEFAULT_SEED, NAME
 from parvis.fleet.registry import DeviceRecord
-from parvis.kernel.identity import system_caller
+from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings, render_territory_file
+from parvis.kernel.time import HOUR, system_clock
 from parvis.web.server import Running, run
 
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
@@ -130,7 +131,7 @@ class _Play:
             "--username": "network-server",
             "--seed": self._seed,
             "--speed": self._speed,
-            "--backfill-hours": self._past_hours,
+            "--backfill-hours": self._missing_hours(running),
         }
         words = [str(word) for pair in arguments.items() for word in pair]
         return await asyncio.create_subprocess_exec(
@@ -141,6 +142,12 @@ class _Play:
             env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key},
             start_new_session=True,
         )
+
+    def _missing_hours(self, running: Running) -> float:
+        """What of the past nobody has told yet: after a restart, only since the devices were last heard."""
+        devices = running.platform.fleet.registry.list_devices(DEFAULT_TENANT)
+        last_heard = max((device.health_at for device in devices), default=0)
+        return min(self._past_hours, max(0.0, (system_clock() - last_heard) / HOUR))
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
