@@ -4,12 +4,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from prometheus_client import Counter as Count
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from parvis.bootstrap import Gauge
 
 _BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+REFUSED_CONNECTIONS = Count("parvis_http_connections_refused_total", "HTTP connections cut off.", ["reason"])
 
 
 class RequestMetrics(Collector):

@@ -24,6 +24,7 @@ from parvis.kernel.settings import ServerSettings, Settings
 from parvis.web.app import create_app
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
+from parvis.web.http import BoundedHttp
 from parvis.web.metrics import PlatformGauges, RequestMetrics
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def address_of(settings: ServerSettings, listener: socket.socket) -> str:
 def _uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -1,0 +1,76 @@
+"""The HTTP wire within bounds: uvicorn's protocol takes a head of any length, and waits for its end for ever."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from parvis.web import metrics
+
+LONGEST_HEAD_BYTES = 64 << 10
+SILENCE_AT_MOST_S = 30.0
+MOST_CONNECTIONS = 10_000
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Ends a connection whose request brings more than a head's worth of bytes without a head or a body in them, or
+    none at all for a while; keeps the newest ones out where too many are open."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head_bytes = 0
+        self._made_way = False
+        self._heard_at_s = self.loop.time()
+        self._watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse("too_many")
+        else:
+            self._watch = self.loop.call_later(SILENCE_AT_MOST_S, self._end_if_silent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at_s = self.loop.time()
+        self._made_way = False
+        super().data_received(data)
+        if self._made_way:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > LONGEST_HEAD_BYTES:
+            self._refuse("head_too_long")
+
+    def on_headers_complete(self) -> None:
+        self._made_way = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._made_way = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._made_way = True
+        super().on_message_complete()
+
+    def _end_if_silent(self) -> None:
+        if self._waits_for_client and self.loop.time() - self._heard_at_s >= SILENCE_AT_MOST_S:
+            self._refuse("silent")
+        else:
+            self._watch = self.loop.call_later(SILENCE_AT_MOST_S, self._end_if_silent)
+
+    @property
+    def _waits_for_client(self) -> bool:
+        """A request that is there whole may take its time; so may one that is not read any further just now."""
+        cycle: RequestResponseCycle | None = self.cycle
+        is_incomplete = cycle is None or cycle.more_body or self._head_bytes > 0
+        return is_incomplete and not self.flow.read_paused
+
+    def _refuse(self, reason: str) -> None:
+        metrics.REFUSED_CONNECTIONS.labels(reason).inc()
+        self.transport.abort()
