@@ -4,7 +4,7 @@ import pytest
 
 from parvis.broker.temporal.periods import MAX_PERIODS, list_periods
 from parvis.kernel.errors import TooComplexQuery
-from parvis.kernel.time import DAY, HOUR, SECOND, format_instant, parse_duration, parse_instant
+from parvis.kernel.time import DAY, HOUR, LAST_INSTANT, SECOND, format_instant, parse_duration, parse_instant
 
 START = parse_instant("2026-01-31T00:00:00Z")
 
@@ -33,3 +33,11 @@ def test_no_period_is_the_whole_range() -> None:
 def test_more_periods_than_can_be_shown_are_refused() -> None:
     with pytest.raises(TooComplexQuery):
         list(list_periods(START, START + (MAX_PERIODS + 1) * SECOND, parse_duration("PT1S")))
+    with pytest.raises(TooComplexQuery):
+        list(list_periods(START, LAST_INSTANT, parse_duration("P1M")))
+
+
+@pytest.mark.parametrize("period", ["P9000Y", "P999999999Y", "P999999999W", "PT999999999H"])
+def test_a_period_ends_where_the_calendar_does(period: str) -> None:
+    assert list(list_periods(START, START + DAY, parse_duration(period))) == [(START, LAST_INSTANT)]
+    assert list(list_periods(START, LAST_INSTANT, parse_duration(period))) == [(START, LAST_INSTANT)]

@@ -1,10 +1,10 @@
 """The periods of an aggregation (NGSI-LD 1.9.1, 4.5.19)."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 
 from parvis.kernel.errors import TooComplexQuery
-from parvis.kernel.time import Duration, Instant, from_datetime, to_datetime
+from parvis.kernel.time import DAY, LAST_INSTANT, Duration, Instant, from_datetime, to_datetime
 
 MAX_PERIODS = 10_000
 
@@ -18,10 +18,10 @@ def list_periods(first: Instant, last: Instant, period: Duration) -> Iterator[tu
     if not any(period):
         yield (first, last + 1)
         return
-    if period.micros and (last - first) / period.micros > MAX_PERIODS:
+    if (last - first) / (period.months * 28 * DAY + period.micros) > MAX_PERIODS:
         raise TooComplexQuery(f"More than {MAX_PERIODS} periods: ask for a longer period or a shorter range.")
     start, count = first, 0
-    while start <= last:
+    while start <= last and start != LAST_INSTANT:
         count += 1
         end = _after(first, period, count)
         yield (start, end)
@@ -30,11 +30,13 @@ def list_periods(first: Instant, last: Instant, period: Duration) -> Iterator[tu
 
 def _after(first: Instant, period: Duration, count: int) -> Instant:
     moved = first if not period.months else from_datetime(_months_later(to_datetime(first), period.months * count))
-    return moved + period.micros * count
+    return min(moved + period.micros * count, LAST_INSTANT)
 
 
 def _months_later(moment: datetime, months: int) -> datetime:
     years, month = divmod(moment.month - 1 + months, 12)
+    if moment.year + years > MAXYEAR:
+        return datetime.max.replace(tzinfo=moment.tzinfo)
     for day in (moment.day, 30, 29, 28):
         try:
             return moment.replace(year=moment.year + years, month=month + 1, day=day)
