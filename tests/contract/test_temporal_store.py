@@ -115,6 +115,17 @@ async def test_every_mode_that_changes_a_value_leaves_a_trace(store: Store) -> N
     assert await values(store) == [1, 2, 3, 4, 5, 6]
 
 
+async def test_a_small_deviation_of_large_numbers_is_measured(store: Store) -> None:
+    index = [level(12_345_678.9 + number % 2 / 10, NOON + number) for number in range(1000)]
+    await store.write(TENANT, [bin_(1, *index, keep_newest=True)])
+
+    told = await store.aggregate(TENANT, bin_id(1), EVERYTHING, Aggregation((Method.STDDEV,), parse_duration("PT0S")))
+
+    assert told is not None
+    [whole] = told.buckets[(LEVEL, "")]
+    assert whole.values[Method.STDDEV] == pytest.approx(0.05, rel=1e-6)
+
+
 async def test_aggregates_by_period(hourly: Store) -> None:
     methods = (Method.AVG, Method.SUM, Method.MIN, Method.MAX, Method.TOTAL_COUNT, Method.DISTINCT_COUNT, Method.STDDEV)
     by_day = Aggregation(methods, parse_duration("P1D"))

@@ -1,18 +1,19 @@
 """Rows move from the log into the clustered history while everyone goes on reading."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from parvis.broker.ports.store import EntityHistory
-from parvis.broker.query.tree import TemporalQuery
-from parvis.kernel.time import MINUTE
+from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
+from parvis.kernel.time import MINUTE, Duration
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.settle import Settler
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail
-from parvis.stores.sqlite.temporal import read_history
+from parvis.stores.sqlite.temporal import read_aggregates, read_history
 from tests.contract.territory import LEVEL, NOON, TENANT, Ticking, bin_, bin_id, level
 
 BINS = range(6)
@@ -48,6 +49,15 @@ class Opened:
         assert isinstance(told, EntityHistory)
         return [one.value for one in told.instances[(LEVEL, "")]]
 
+    def aggregates(self, number: int, reader: Connection) -> dict[Method, float | int | None]:
+        [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
+        whole = Aggregation(tuple(Method), Duration((0, 0)))
+        unsettled = self.tail.find(entity)
+        told = read_aggregates(reader, Names(reader), TENANT, bin_id(number), TemporalQuery(), whole, unsettled)
+        assert told is not None
+        [bucket] = told.buckets[(LEVEL, "")]
+        return bucket.values
+
     def rows(self, table: str) -> int:
         [(count,)] = self.connection.execute(f"SELECT count(*) FROM {table}")
         return int(count)
@@ -82,6 +92,30 @@ def test_each_instance_is_read_once_before_during_and_after(path: Path) -> None:
     assert [opened.levels(one, reader) for one in BINS] == [IN_ORDER] * len(BINS)
     assert opened.rows("history") == len(BINS) * len(LEVELS)
     assert len(opened.tail) == 0
+    reader.close()
+    opened.close()
+
+
+def test_aggregates_are_the_same_before_during_and_after(path: Path) -> None:
+    opened = Opened(path)
+    reader = opened.reader()
+    before = [opened.aggregates(one, reader) for one in BINS]
+    opened.settler.step()
+    assert opened.settler.busy
+    assert [opened.aggregates(one, reader) for one in BINS] == before
+    opened.settle_all()
+
+    assert before[0] == {
+        Method.TOTAL_COUNT: 10,
+        Method.DISTINCT_COUNT: 10,
+        Method.SUM: 45,
+        Method.AVG: 4.5,
+        Method.MIN: 0,
+        Method.MAX: 9,
+        Method.SUMSQ: 285,
+        Method.STDDEV: pytest.approx(math.sqrt(8.25)),
+    }
+    assert [opened.aggregates(one, reader) for one in BINS] == before
     reader.close()
     opened.close()
 

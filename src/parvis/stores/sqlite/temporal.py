@@ -112,6 +112,20 @@ class Archive:
             (instances,) = self._connection.execute(counted, (*key, REMOVED)).fetchone()
         return Sums(instances, numbers, *totals) if numbers else Sums(instances)
 
+    def deviation(
+        self, series: Series, column: str, start: Instant, end: Instant, sums: "Sums", fresh: Sequence[Any]
+    ) -> float | None:
+        """Of the population (4.5.19.1 leaves it open), settled and `fresh` instances; two passes (Chan et al. 1983)."""
+        mean = sums.mean()
+        if mean is None:
+            return None
+        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND value < ''"
+        (squares,) = self._connection.execute(
+            f"SELECT total((value - ?) * (value - ?)) FROM history WHERE {where}", (mean, mean, *series, start, end)
+        ).fetchone()
+        squares += sum((value - mean) ** 2 for value in fresh if isinstance(value, int | float))
+        return math.sqrt(squares / sums.numbers)
+
     def distinct(self, series: Series, column: str, start: Instant, end: Instant) -> set[object]:
         where = _WHERE.format(column=column)
         rows = self._connection.execute(
@@ -158,7 +172,7 @@ def _selection(rows: list[int]) -> tuple[str, tuple[int | str, ...]]:
 
 
 _COSTLY = (
-    ("total(value * value)", frozenset({Method.SUMSQ, Method.STDDEV})),
+    ("total(value * value)", frozenset({Method.SUMSQ})),
     ("min(value)", frozenset({Method.MIN})),
     ("max(value)", frozenset({Method.MAX})),
 )
@@ -202,13 +216,6 @@ class Sums(NamedTuple):
     def mean(self) -> float | None:
         return None if self.total is None else self.total / self.numbers
 
-    def deviation(self) -> float | None:
-        """Of the population (4.5.19.1 leaves it open)."""
-        if self.total is None or self.squares is None:
-            return None
-        mean = self.total / self.numbers
-        return math.sqrt(max(0.0, self.squares / self.numbers - mean * mean))
-
 
 _VALUES: Mapping[Method, Callable[[Sums], float | int | None]] = {
     Method.TOTAL_COUNT: lambda sums: sums.instances,
@@ -217,7 +224,6 @@ _VALUES: Mapping[Method, Callable[[Sums], float | int | None]] = {
     Method.MIN: lambda sums: sums.smallest,
     Method.MAX: lambda sums: sums.largest,
     Method.AVG: Sums.mean,
-    Method.STDDEV: Sums.deviation,
 }
 
 
@@ -283,6 +289,8 @@ def _buckets(
         sums = archive.sums(series, window.column, lower, upper, methods).plus(Sums.of(fresh_values))
         if sums.instances:
             values = {method: sums.value(method) for method in aggregation.methods if method in _VALUES}
+            if Method.STDDEV in methods:
+                values[Method.STDDEV] = archive.deviation(series, window.column, lower, upper, sums, fresh_values)
             if Method.DISTINCT_COUNT in methods:
                 settled = archive.distinct(series, window.column, lower, upper)
                 values[Method.DISTINCT_COUNT] = len(settled.union(fresh_values))
