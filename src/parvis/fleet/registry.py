@@ -168,6 +168,7 @@ class Registry:
         if not dev_eui or profile is None or asset is None or not isinstance(asset.value, str):
             return None
         earlier = self._devices.get((tenant, dev_eui))
+        last_reported = self._last_reported(entity)
         device = Device(
             tenant=tenant,
             dev_eui=dev_eui,
@@ -176,8 +177,8 @@ class Registry:
             profile=profile,
             asset_id=asset.value,
             asset_types=_object_types(asset) or (profile.entity_type,),
-            seen=earlier.seen if earlier else SeenFrames(self._last_reported(entity)),
-            health_at=earlier.health_at if earlier else 0,
+            seen=earlier.seen if earlier else SeenFrames(last_reported),
+            health_at=earlier.health_at if earlier else last_reported,
         )
         self._devices[tenant, dev_eui] = device
         return device
