@@ -70,5 +70,6 @@ async def test_a_tenant_sees_its_own_alone() -> None:
 
 async def test_a_huge_message_is_kept_by_its_beginning() -> None:
     kept = Refusals(None)
-    refused = kept.make("default", Refused(RefusalReason.MALFORMED_MESSAGE), None, "topic", b"x" * 100_000)
+    refused = kept.make("default", Refused(RefusalReason.MALFORMED_MESSAGE), None, "t" * 60_000, b"x" * 100_000)
     assert len(refused.payload) == refusals.LARGEST_PAYLOAD_BYTES
+    assert len(refused.topic) == refusals.LONGEST_TOPIC

@@ -68,5 +68,5 @@ async def test_an_unknown_address_is_a_problem_report(visitor: httpx.AsyncClient
 
 async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> None:
     description = (await visitor.get("/api/openapi.json")).json()
-    assert set(description["paths"]) == {"/summary", "/types", "/devices", "/refusals"}
+    assert set(description["paths"]) == {"/summary", "/types", "/devices", "/refusals", "/connectors/chirpstack"}
     assert description["servers"] == [{"url": "/api"}]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
+from parvis.fleet.delivery import Message
 from parvis.fleet.devices import Device
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, load_profiles
 from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
@@ -49,10 +50,19 @@ class Fleet:
             await self._replay_registered_meanwhile(caller, refusals)
         return results
 
-    async def refuse_message(self, caller: Caller, topic: str, payload: bytes, detail: str) -> None:
-        """Keep a message that is no uplink."""
-        refused = Refused(RefusalReason.MALFORMED_MESSAGE, detail)
-        await self.refusals.keep([self.refusals.make(caller.tenant, refused, None, topic, payload)])
+    async def refuse_messages(self, caller: Caller, malformed: Sequence[tuple[Message, str]]) -> None:
+        """Keep messages that are no uplinks, each with why."""
+        await self.refusals.keep(
+            [
+                self.refusals.make(
+                    caller.tenant,
+                    Refused(RefusalReason.MALFORMED_MESSAGE, detail),
+                    topic=message.topic,
+                    payload=message.payload,
+                )
+                for message, detail in malformed
+            ]
+        )
 
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""

@@ -17,6 +17,7 @@ KEPT = 1000
 MOST_OF_ONE_DEVICE = 100
 """So that one device that nobody knows does not push out all others."""
 LARGEST_PAYLOAD_BYTES = 4096
+LONGEST_TOPIC = 500
 _LINES_BEFORE_REWRITE = 4 * KEPT
 
 
@@ -96,8 +97,8 @@ class Refusals:
     ) -> Refusal:
         now = self._clock()
         self._last_id = max(self._last_id + 1, now)
-        kept = payload[:LARGEST_PAYLOAD_BYTES]
-        return Refusal(self._last_id, now, tenant, refused.reason, refused.detail, uplink, topic, kept)
+        kept, where = payload[:LARGEST_PAYLOAD_BYTES], topic[:LONGEST_TOPIC]
+        return Refusal(self._last_id, now, tenant, refused.reason, refused.detail, uplink, where, kept)
 
     async def keep(self, refusals: Sequence[Refusal]) -> None:
         """Returns once they are on disk."""

@@ -23,6 +23,7 @@ from parvis.web.console.refusals import list_refusals, view_of
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.pages import caller_of
 from parvis.web.site import Site
+from parvis.web.webhooks import receive_chirpstack
 
 MOST_AT_ONCE = 1_000
 
@@ -148,6 +149,9 @@ def create_api(site: Site) -> FastAPI:
     api.get("/devices", summary="Devices, most urgent first")(read_devices)
     api.post("/devices", status_code=201, summary="Register devices")(register_devices)
     api.get("/refusals", summary="Refused frames, newest first")(read_refusals)
+    api.post("/connectors/chirpstack", status_code=204, summary="Take an event of ChirpStack's HTTP integration")(
+        receive_chirpstack
+    )
     return api
 
 

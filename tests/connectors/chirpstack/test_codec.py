@@ -105,3 +105,17 @@ def test_what_is_no_uplink_event_is_told(document: Any) -> None:
 def test_what_is_no_json_is_told(payload: bytes) -> None:
     with pytest.raises(MalformedEvent):
         decode_uplink(payload, NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": base64.b64encode(bytes(1025)).decode()},
+        {"devAddr": "0" * 201},
+        {"deviceInfo": {"devEui": "70B3D5499E000001", "deviceName": "x" * 201}},
+        {"rxInfo": [{"gatewayId": "0" * 201}]},
+    ],
+)
+def test_nothing_in_an_event_may_be_of_any_size(changes: dict[str, Any]) -> None:
+    with pytest.raises(MalformedEvent):
+        read(event(**changes))

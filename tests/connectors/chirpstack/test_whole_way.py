@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,10 @@ async def test_what_will_never_be_stored_is_acknowledged_once_the_refusal_is_kep
     assert (malformed.payload, malformed.topic) == (b"{}", TOPIC)
 
 
-async def test_the_http_integration_takes_uplinks_and_passes_over_the_rest(way: Way) -> None:
-    message = Message(GATEWAY, "", event(1), 0)
-    assert await way.chirpstack.receive(message, "join") is Ack.REFUSED
-    assert await way.chirpstack.receive(message, "up") is Ack.STORED
-    assert await way.history("fillingLevel") == [1.0]
+async def test_many_messages_that_are_no_uplinks_cost_one_flush(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushes: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushes.append)
+    messages = [Message(GATEWAY, TOPIC, b"noise %d" % number, 0) for number in range(50)]
+    assert await way.chirpstack.handle(messages) == [Ack.REFUSED] * 50
+    assert len(flushes) == 1
+    assert [one.payload for one in way.fleet.list_refusals(GATEWAY)][-1] == b"noise 0"

@@ -8,17 +8,20 @@ import msgspec
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.time import Instant, from_datetime
 
+LARGEST_PAYLOAD_BYTES = 1024
+"""LoRaWAN carries 242 at most. What is refused is kept, so nothing in an event may be of any size."""
+_Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _DeviceInfo(msgspec.Struct, rename="camel"):
     dev_eui: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
-    device_name: str = ""
-    device_profile_name: str = ""
+    device_name: _Text = ""
+    device_profile_name: _Text = ""
 
 
 class _RxInfo(msgspec.Struct, rename="camel"):
-    gateway_id: str = ""
+    gateway_id: _Text = ""
     rssi: float = 0
     snr: float = 0
 
@@ -26,10 +29,10 @@ class _RxInfo(msgspec.Struct, rename="camel"):
 class _UplinkEvent(msgspec.Struct, rename="camel"):
     device_info: _DeviceInfo
     time: _Moment | None = None
-    dev_addr: str = ""
+    dev_addr: _Text = ""
     f_cnt: Annotated[int, msgspec.Meta(ge=0)] = 0
     f_port: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    data: bytes = b""
+    data: Annotated[bytes, msgspec.Meta(max_length=LARGEST_PAYLOAD_BYTES)] = b""
     rx_info: list[_RxInfo] = []
 
 

@@ -30,21 +30,20 @@ class ChirpStack:
                 acks[index] = ack
         return acks
 
-    async def receive(self, message: Message, event: str) -> Ack:
-        """One event of the HTTP integration (POST ?event=...); other events than uplinks are passed over."""
-        return (await self.handle([message]))[0] if event == "up" else Ack.REFUSED
-
     async def _take(self, messages: list[Message]) -> list[Ack]:
         caller = messages[0].caller
         acks = [Ack.REFUSED] * len(messages)
         uplinks: list[Uplink] = []
         of_message: list[int] = []
+        malformed: list[tuple[Message, str]] = []
         for index, message in enumerate(messages):
             try:
                 uplinks.append(decode_uplink(message.payload, message.received_at))
                 of_message.append(index)
             except MalformedEvent as error:
-                await self._fleet.refuse_message(caller, message.topic, message.payload, error.detail)
+                malformed.append((message, error.detail))
+        if malformed:
+            await self._fleet.refuse_messages(caller, malformed)
         for index, ack in zip(of_message, await self._store(caller, uplinks), strict=True):
             acks[index] = ack
         return acks
