@@ -81,7 +81,8 @@ class Applier:
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
         header = self._headers[tenant].get(change.entity_id)
         alive = header is not None and header.deleted is None
-        if change.instances and change.mode in _BLIND and (alive or (change.types and change.mode is Mode.UPSERT_UPDATE)):
+        writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)
+        if change.instances and change.mode in _BLIND and writable:
             return self._overwrite(tenant, change, header, now)
         current = self._read(change.entity_id, header) if header is not None and alive else None
         resolution = resolve(current, change, now)
