@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from parvis.broker.query.tree import And, Compare, EntityQuery, Exists, Operator, Range, TypeIs
 from parvis.broker.query.tree import Path as AttributePath
+from parvis.stores.sqlite import reader
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import BIN, LEVEL, NOTE, TENANT, Ticking, bin_, bin_id, level, note
 
@@ -66,3 +68,25 @@ async def test_quick_queries_make_no_index(store: SqliteStore, tmp_path: Path) -
     await asyncio.sleep(0.1)
 
     assert value_indexes(tmp_path) == []
+
+
+async def test_a_read_whose_functions_take_long_leaves_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(tmp_path / "parvis.db", Ticking())
+    await store.write(TENANT, [bin_(one, level(one)) for one in range(3)])
+
+    async def matching() -> list[str]:
+        page = await store.query(TENANT, EntityQuery(id_pattern="[02]$"))
+        return [entity.id for entity in page.entities]
+
+    assert await matching() == [bin_id(0), bin_id(2)]
+    assert not reading_threads()
+    monkeypatch.setattr(reader, "QUICK_S", 0.0)
+    assert await matching() == [bin_id(0), bin_id(2)]
+    assert reading_threads()
+    await store.close()
+
+
+def reading_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("parvis-reader")]

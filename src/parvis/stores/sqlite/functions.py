@@ -16,14 +16,19 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import from_column, present_instance
 
 
-def install(connection: Connection, names: Names) -> None:
+Function = Callable[..., Any]
+
+
+def install(connection: Connection, names: Names, watched: Callable[[Function], Function] | None = None) -> None:
+    """`watched` wraps each function, where somebody wants to know of its calls."""
     for name, arguments, function in (
         ("matches", 2, _matches),
         ("scopes_match", 2, _scopes_match),
         ("geo_holds", 2, _geo_holds),
         ("oracle", 9, _oracle(names)),
     ):
-        connection.create_function(name, arguments, function, deterministic=True)
+        called = function if watched is None else watched(function)
+        connection.create_function(name, arguments, called, deterministic=True)
 
 
 def _matches(pattern: str, text: str | None) -> bool:

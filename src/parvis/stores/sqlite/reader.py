@@ -3,10 +3,11 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityPage
@@ -14,12 +15,14 @@ from parvis.broker.query.tree import EntityQuery
 from parvis.stores.sqlite.apply import PRESENT, Header, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.filters import Statement, Translator
-from parvis.stores.sqlite.functions import install
+from parvis.stores.sqlite.functions import Function, install
 from parvis.stores.sqlite.indexes import FEW_ROWS, RunInWriter, ValueIndexes
 from parvis.stores.sqlite.names import Names
 
 QUICK_OPCODES = 100_000
-"""About 2 ms of SQLite's virtual machine: longer reads leave the event loop."""
+"""About 2 ms of SQLite's virtual machine: reads of more than one or two times that leave the event loop."""
+QUICK_S = 0.004
+"""So do reads that call functions of ours after that time: their opcodes say little."""
 MAX_CACHED = 10_000
 THREADS = 2
 
@@ -37,9 +40,11 @@ class Reader:
         self._database = database
         self._names = names
         self._making: set[asyncio.Future[None]] = set()
-        self._quick = self._connect()
+        self._quick = database.connect_reader()
+        install(self._quick, names, self._hurried)
         self._indexes = ValueIndexes(self._quick, run_in_writer)
         self._quick_budget = 0
+        self._quick_until = 0.0
         self._quick.set_progress_handler(self._interrupt, QUICK_OPCODES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="parvis-reader")
         self._local = threading.local()
@@ -49,6 +54,7 @@ class Reader:
 
     async def read(self, ask: Callable[[Connection], Answer], is_slow: Callable[[], None] | None = None) -> Answer:
         """`ask` in one snapshot, here when it is quick, else once more in a thread, and `is_slow` is called."""
+        self._quick_budget, self._quick_until = 1, time.perf_counter() + QUICK_S
         try:
             return self._in_snapshot(self._quick, ask)
         except sqlite3.OperationalError as fault:
@@ -175,12 +181,12 @@ class Reader:
     def _ask_in_thread(self, ask: Callable[[Connection], Answer]) -> Answer:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._local.connection = self._database.connect_reader()
+            install(connection, self._names)
             self._opened.append(connection)
         return self._in_snapshot(connection, ask)
 
     def _in_snapshot(self, connection: Connection, ask: Callable[[Connection], Answer]) -> Answer:
-        self._quick_budget = 1
         connection.execute("BEGIN")
         try:
             return ask(connection)
@@ -191,7 +197,10 @@ class Reader:
         self._quick_budget -= 1
         return self._quick_budget < 0
 
-    def _connect(self) -> Connection:
-        connection = self._database.connect_reader()
-        install(connection, self._names)
-        return connection
+    def _hurried(self, function: Function) -> Function:
+        def call(*arguments: Any) -> Any:
+            if time.perf_counter() > self._quick_until:
+                self._quick.interrupt()
+            return function(*arguments)
+
+        return call
