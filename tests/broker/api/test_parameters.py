@@ -62,3 +62,9 @@ def test_options_and_format_are_one_set_of_words_and_unknown_ones_are_refused() 
     assert given.options(frozenset({"sysAttrs", "concise"})) == {"sysAttrs", "concise"}
     with pytest.raises(InvalidRequest, match="sysAttrs"):
         given.options(frozenset({"concise"}))
+
+
+@pytest.mark.parametrize("digits", [19, 5000])
+def test_a_number_that_no_store_can_count_to_is_refused(digits: int) -> None:
+    with pytest.raises(BadRequestData):
+        parse_parameters(b"limit=" + b"9" * digits, KNOWN).integer("limit", 20, 0)

@@ -7,6 +7,7 @@ from parvis.kernel.errors import BadRequestData, InvalidRequest, TooManyResults
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
+MAX_DIGITS: Final = 15
 
 _FORMS = frozenset({"normalized", "concise", "simplified", "keyValues", "temporalValues", "aggregatedValues"})
 _BOOLEANS = {"true": True, "false": False}
@@ -51,8 +52,8 @@ class Parameters:
         given = self._given.get(name)
         if given is None:
             return default
-        if not given.isdecimal() or not given.isascii() or int(given) < lowest:
-            raise BadRequestData(f"The parameter {name} is a whole number from {lowest} on, not {given!r}.")
+        if not (given.isdecimal() and given.isascii() and len(given) <= MAX_DIGITS) or int(given) < lowest:
+            raise BadRequestData(f"The parameter {name} is a whole number from {lowest} on, not {given!r:.40}.")
         return int(given)
 
     def limit(self, counting: bool) -> int:
