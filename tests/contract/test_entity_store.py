@@ -231,6 +231,50 @@ async def test_a_merge_reaches_into_objects_and_removes_what_is_null(store: Stor
     assert [(one.name, one.value) for one in entity.instances] == [(NOTE, {"lid": "open"})]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        Instance(PLACE, Kind.PROPERTY, 5),
+        Instance(PLACE, Kind.PROPERTY, {"coordinates": NULL}),
+        Instance(PLACE, Kind.PROPERTY, {"coordinates": [[9]]}),
+        Instance(PLACE, Kind.PROPERTY, '{"type":"Point","coordinates":[1,2]}'),
+        Instance(STREET, Kind.PROPERTY, 5),
+        Instance(STREET, Kind.PROPERTY, []),
+        Instance(STREET, Kind.PROPERTY, ["no uri"]),
+        Instance(NOTE, Kind.PROPERTY, "full"),
+        Instance(LEVEL, Kind.RELATIONSHIP, "urn:ngsi-ld:Street:quai"),
+    ],
+    ids=repr,
+)
+async def test_a_value_without_a_kind_must_suit_the_kind_that_is_stored(store: Store, given: Instance) -> None:
+    street = Instance(STREET, Kind.RELATIONSHIP, "urn:ngsi-ld:Street:quai")
+    await store.write(
+        TENANT, [bin_(1, level(1), place(1, 1), street, Instance(NOTE, Kind.LANGUAGE_PROPERTY, {"fr": "plein"}))]
+    )
+    before = await store.find(TENANT, bin_id(1))
+
+    merge = Change(bin_id(1), Mode.MERGE, (given,), expected_kind_open=True)
+    [outcome] = await store.write(TENANT, [merge])
+
+    assert isinstance(outcome.error, BadRequestData)
+    assert await store.find(TENANT, bin_id(1)) == before
+
+
+async def test_a_value_without_a_kind_takes_the_kind_that_is_stored(store: Store) -> None:
+    street = Instance(STREET, Kind.RELATIONSHIP, "urn:ngsi-ld:Street:quai")
+    await store.write(TENANT, [bin_(1, street, Instance(NOTE, Kind.LANGUAGE_PROPERTY, {"fr": "plein", "en": "full"}))])
+
+    given = (Instance(STREET, Kind.PROPERTY, "urn:ngsi-ld:Street:mole"), Instance(NOTE, Kind.PROPERTY, {"en": NULL}))
+    await store.write(TENANT, [Change(bin_id(1), Mode.MERGE, given, expected_kind_open=True)])
+
+    entity = await store.find(TENANT, bin_id(1))
+    assert entity is not None
+    assert [(one.kind, one.value) for one in entity.instances] == [
+        (Kind.LANGUAGE_PROPERTY, {"fr": "plein"}),
+        (Kind.RELATIONSHIP, "urn:ngsi-ld:Street:mole"),
+    ]
+
+
 async def test_removing_every_instance_of_an_attribute(store: Store) -> None:
     await store.write(TENANT, [bin_(1, level(1), level(2, dataset="urn:ngsi-ld:Dataset:b"), note("x"))])
     removal = Change(bin_id(1), Mode.DELETE_ATTRIBUTE, removals=((LEVEL, ALL_DATASETS),))

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from parvis.broker.jsonld.geojson import check_geometry
+from parvis.broker.jsonld.names import check_uri
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Outcome, Status
-from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Json, Kind, in_order
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.kernel.time import Instant
 
@@ -133,6 +135,13 @@ _LAWS: Mapping[Mode, Law] = {
 }
 _CLEARED = ("observedAt", "unitCode")
 """Members with a field of their own; a patch that sets one to null says so in `extra`."""
+_GUESSED = frozenset({Kind.PROPERTY, Kind.GEO_PROPERTY})
+"""Kinds that stand for a value given without one."""
+_VALUE_TYPES: Mapping[Kind, type | tuple[type, ...]] = {
+    Kind.LANGUAGE_PROPERTY: dict,
+    Kind.VOCAB_PROPERTY: (str, list),
+    Kind.LIST_PROPERTY: list,
+}
 _CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
 
 
@@ -217,16 +226,30 @@ def _merged(held: Instance | None, given: Instance, change: Change) -> Instance:
         if given.value is UNSET:
             raise BadRequestData(f"The attribute {given.name} is new, so it needs a value.")
         return replace(given, extra=json_merge({}, given.extra or {}) or None)
-    if not change.expected_kind_open and given.kind != held.kind:
+    if given.kind != held.kind and not (change.expected_kind_open and given.kind in _GUESSED):
         raise BadRequestData(f"The attribute {given.name} is a {held.kind.name}: its kind cannot change in a patch.")
     gone = {name for name in _CLEARED if (given.extra or {}).get(name) == NULL}
+    value = held.value if given.value is UNSET else json_merge(held.value, given.value)
+    if given.kind != held.kind:
+        _refuse_unfit(held.kind, value, given.name)
     return replace(
         held,
-        value=held.value if given.value is UNSET else json_merge(held.value, given.value),
+        value=value,
         observed_at=None if "observedAt" in gone else given.observed_at or held.observed_at,
         unit_code="" if "unitCode" in gone else given.unit_code or held.unit_code,
         extra=json_merge(held.extra or {}, given.extra or {}) or None,
     )
+
+
+def _refuse_unfit(kind: Kind, value: Json, name: str) -> None:
+    """A value given without a kind takes the stored one's, if it can be one."""
+    if kind is Kind.GEO_PROPERTY:
+        check_geometry(value if isinstance(value, dict) else None, name)
+    elif kind in (Kind.RELATIONSHIP, Kind.LIST_RELATIONSHIP):
+        for uri in value if isinstance(value, list) and value else (value,):
+            check_uri(uri, name)
+    elif not isinstance(value, _VALUE_TYPES.get(kind, object)):
+        raise BadRequestData(f"The attribute {name} is a {kind.name}, which {value!r:.60} cannot be.")
 
 
 def json_merge(old: Any, new: Any) -> Any:
