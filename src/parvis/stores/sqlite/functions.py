@@ -15,7 +15,6 @@ from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import from_column, present_instance
 
-
 Function = Callable[..., Any]
 
 
