@@ -79,6 +79,42 @@ async def test_a_frame_sent_again_over_a_restart_counts_once(village: Village) -
     assert reasons(await village.reopened().take(CALLER, [uplink(1, 40)])) == [RefusalReason.DUPLICATE]
 
 
+async def test_all_frames_sent_again_over_a_restart_count_once_and_late_ones_are_stored(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    frames = [uplink(n, n, at=NOON + n * SECOND) for n in range(1, 100, 2)]
+    await village.fleet.take(CALLER, frames)
+    late, again = uplink(50, 50, at=NOON + 50 * SECOND), village.reopened()
+    assert reasons(await again.take(CALLER, [*frames, late])) == [RefusalReason.DUPLICATE] * len(frames) + [None]
+    assert len(await village.values(BIN, "fillingLevel")) == len(frames) + 1
+
+
+async def test_a_frame_sent_again_while_it_is_being_stored_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    taking = [village.fleet.take(CALLER, [uplink(1, 40), uplink(n, n)]) for n in (2, 3)]
+    first, second = await asyncio.gather(*taking)
+    assert (reasons(first), reasons(second)) == ([None, None], [RefusalReason.DUPLICATE, None])
+    assert sorted(await village.values(BIN, "fillingLevel")) == [0.02, 0.03, 0.4]
+
+
+async def test_a_frame_whose_first_sending_failed_is_stored_by_its_second(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    healthy, faults = village.store.write, iter([Overloaded("the queue is full")])
+
+    async def write(tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+        await asyncio.sleep(0)
+        for fault in faults:
+            raise fault
+        return await healthy(tenant, changes)
+
+    monkeypatch.setattr(village.store, "write", write)
+    taking = [village.fleet.take(CALLER, [uplink(1, 40)]) for _ in range(2)]
+    first, second = await asyncio.gather(*taking, return_exceptions=True)
+    assert isinstance(first, Overloaded)
+    assert second == [None]
+
+
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [

@@ -14,20 +14,25 @@ DUPLICATE_WITHIN = 10 * MINUTE
 """The same counter later than this is a device that started to count again (LoRaWAN ABP after a reset)."""
 
 
+HEALTH_EVERY = MINUTE
+"""A device's own health is written at most so often: nobody looks at the signal of every frame."""
+
+
 class SeenFrames:
-    """The newest frames of one device: the same one may come over two gateways, or twice from a resending client."""
+    """The newest frames of one device: the same one may come over two gateways, or twice from a resending client.
 
-    __slots__ = ("_frames", "_highest", "_session", "newest_at")
+    Frames from before `stored_until` may have been stored before the start: history knows.
+    """
 
-    def __init__(self, newest_at: Instant = 0) -> None:
-        self.newest_at = newest_at
+    __slots__ = ("_frames", "_highest", "_session", "stored_until")
+
+    def __init__(self, stored_until: Instant = 0) -> None:
+        self.stored_until = stored_until
         self._session = ""
         self._highest = -1
         self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
 
     def has(self, uplink: Uplink) -> bool:
-        if self._highest < 0:
-            return uplink.received_at == self.newest_at  # since the start; the broker still knows the newest frame
         if uplink.session != self._session or uplink.f_cnt > self._highest:
             return False
         return any(
@@ -42,8 +47,6 @@ class SeenFrames:
         self._frames.append((uplink.f_cnt, uplink.received_at))
         if uplink.f_cnt > self._highest:
             self._highest = uplink.f_cnt
-        if uplink.received_at > self.newest_at:
-            self.newest_at = uplink.received_at
 
 
 class Device(msgspec.Struct, eq=False):

@@ -14,7 +14,7 @@ from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome
 from parvis.broker.model.entity import Entity, Instance, Iri, Json, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.devices import Device, SeenFrames
+from parvis.fleet.devices import HEALTH_EVERY, Device, SeenFrames
 from parvis.fleet.profiles import DeviceProfile
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
@@ -177,7 +177,7 @@ class Registry:
             profile=profile,
             asset_id=asset.value,
             asset_types=_object_types(asset) or (profile.entity_type,),
-            seen=earlier.seen if earlier else SeenFrames(last_reported),
+            seen=earlier.seen if earlier else SeenFrames(last_reported + HEALTH_EVERY if last_reported else 0),
             health_at=earlier.health_at if earlier else last_reported,
         )
         self._devices[tenant, dev_eui] = device

@@ -1,6 +1,8 @@
 """From frames to entities, as a table of contents: find the device, drop what is known, decode, map, write."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
@@ -9,19 +11,20 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.fleet import metrics
 from parvis.fleet.codecs import CodecFailure
-from parvis.fleet.devices import Device
+from parvis.fleet.devices import HEALTH_EVERY, Device
 from parvis.fleet.mapping import Mapped, MappingFailure
 from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.refusals import RefusalReason, Refused
 from parvis.fleet.registry import Registry
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.identity import Caller
-from parvis.kernel.time import MINUTE, format_instant
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.time import format_instant
 
-HEALTH_EVERY = MINUTE
-"""A device's own health is written at most so often: nobody looks at the signal of every frame."""
+_Frame = tuple[str, str, str, int]
 
 
 class _Work(msgspec.Struct, gc=False):
@@ -43,6 +46,7 @@ class UplinkPipeline:
         self._device_type = (expand("Device"),)
         self._rssi, self._snr = expand("rssi"), expand("snr")
         self._last_reported = expand("dateLastValueReported")
+        self._under_way: dict[_Frame, asyncio.Future[None]] = {}
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         """Store what the uplinks tell, in one write; for each None once it is durable, or why it was refused.
@@ -53,14 +57,30 @@ class UplinkPipeline:
         """
         await self._registry.load(caller.tenant)
         works = [_Work(uplink) for uplink in uplinks]
-        self._find_devices(caller.tenant, works)
-        self._drop_duplicates(works)
-        self._decode(works)
-        self._map(works)
-        changes = self._build_changes(works)
-        await self._write(caller, works, changes)
-        self._remember(works)
+        async with self._alone_with({_frame(caller.tenant, uplink) for uplink in uplinks}):
+            self._find_devices(caller.tenant, works)
+            self._drop_duplicates(works)
+            self._decode(works)
+            self._map(works)
+            await self._drop_stored(caller.tenant, works)
+            changes = self._build_changes(works)
+            await self._write(caller, works, changes)
+            self._remember(works)
         return [work.refused for work in works]
+
+    @asynccontextmanager
+    async def _alone_with(self, frames: set[_Frame]) -> AsyncIterator[None]:
+        """A frame that is sent again while it is still being stored waits for what becomes of it."""
+        while not self._under_way.keys().isdisjoint(frames):
+            await asyncio.wait({self._under_way[one] for one in frames if one in self._under_way})
+        done = asyncio.get_running_loop().create_future()
+        self._under_way.update(dict.fromkeys(frames, done))
+        try:
+            yield
+        finally:
+            for one in frames:
+                del self._under_way[one]
+            done.set_result(None)
 
     def _find_devices(self, tenant: str, works: list[_Work]) -> None:
         for work in works:
@@ -109,6 +129,27 @@ class UplinkPipeline:
                 work.mapped = mapped
             else:
                 work.refused = Refused(RefusalReason.NOTHING_MAPPED, ", ".join(work.data)[:200])
+
+    async def _drop_stored(self, tenant: str, works: list[_Work]) -> None:
+        """What a client sends again after a restart of the platform."""
+        for work in _open(works):
+            assert work.device is not None
+            if work.uplink.received_at < work.device.seen.stored_until and await self._is_stored(tenant, work):
+                work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {work.uplink.f_cnt}")
+
+    async def _is_stored(self, tenant: str, work: _Work) -> bool:
+        """Whether history holds the frame's first value at its very time; a frame's values are stored together."""
+        assert work.device is not None
+        assert work.mapped is not None
+        asset, at = work.mapped.asset, work.uplink.received_at
+        entity_id = work.device.asset_id if asset else work.device.entity_id
+        first = (asset or work.mapped.device)[0]
+        query = TemporalQuery(TimeRelation.BETWEEN, at, at + 1, attrs=(first.name,))
+        try:
+            history = await self._broker.history(system_caller("fleet", tenant), entity_id, query)
+        except ResourceNotFound:
+            return False
+        return any(one.value == first.value for one in history.instances.get((first.name, first.dataset), ()))
 
     def _build_changes(self, works: list[_Work]) -> list[Change]:
         changes: list[Change] = []
@@ -160,6 +201,10 @@ class UplinkPipeline:
             assert work.device is not None
             work.device.seen.add(work.uplink)
         metrics.STORED.inc(len(stored))
+
+
+def _frame(tenant: str, uplink: Uplink) -> _Frame:
+    return (tenant, uplink.dev_eui, uplink.session, uplink.f_cnt)
 
 
 def _open(works: list[_Work]) -> list[_Work]:
