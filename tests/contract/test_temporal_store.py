@@ -115,6 +115,19 @@ async def test_every_mode_that_changes_a_value_leaves_a_trace(store: Store) -> N
     assert await values(store) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("relation", [TimeRelation.AFTER, TimeRelation.BETWEEN])
+async def test_periods_count_from_the_time_asked_for(hourly: Store, relation: TimeRelation) -> None:
+    end = NOON + 7 * DAY if relation is TimeRelation.BETWEEN else None
+    since = TemporalQuery(relation, NOON, end)
+
+    told = await hourly.aggregate(TENANT, bin_id(1), since, Aggregation((Method.TOTAL_COUNT,), parse_duration("P1D")))
+
+    assert told is not None
+    first, second = told.buckets[(LEVEL, "")]
+    assert (first.start, second.start, second.end) == (NOON, NOON + DAY, NOON + 2 * DAY)
+    assert first.values[Method.TOTAL_COUNT] == (24 if relation is TimeRelation.BETWEEN else 23)
+
+
 async def test_a_small_deviation_of_large_numbers_is_measured(store: Store) -> None:
     index = [level(12_345_678.9 + number % 2 / 10, NOON + number) for number in range(1000)]
     await store.write(TENANT, [bin_(1, *index, keep_newest=True)])

@@ -32,23 +32,25 @@ class Series(NamedTuple):
 
 
 class Window(NamedTuple):
-    """start <= t < end, of the column that the time property stands for."""
+    """start <= t < end, of the column that the time property stands for. `asked_from` is where the query says from."""
 
     column: str
     start: Instant
     end: Instant
+    asked_from: Instant | None
 
     @classmethod
     def of(cls, query: TemporalQuery) -> "Window":
         column = "ts" if query.time_property is TimeProperty.OBSERVED_AT else "recorded"
         start, end = EARLIEST, LATEST
+        asked_from = None if query.relation is TimeRelation.BEFORE else query.at
         if query.relation is TimeRelation.BEFORE and query.at is not None:
             end = query.at
         elif query.relation is TimeRelation.AFTER and query.at is not None:
             start = query.at + 1
         elif query.relation is TimeRelation.BETWEEN and query.at is not None and query.end is not None:
             start, end = query.at, query.end
-        return cls(column, start, end)
+        return cls(column, start, end, asked_from)
 
 
 class Archive:
@@ -281,9 +283,9 @@ def _buckets(
     """Periods count from the start asked for, or from the first instance; empty ones are left out."""
     methods = frozenset(aggregation.methods)
     unsettled = archive.unsettled(series, window)
-    first = window.start if window.start != EARLIEST else extent[0]
+    first = extent[0] if window.asked_from is None else window.asked_from
     for start, end in list_periods(first, extent[1], aggregation.period):
-        lower, upper = start, min(end, window.end)
+        lower, upper = max(start, window.start), min(end, window.end)
         fresh = unsettled[bisect_left(unsettled, lower, key=_time) : bisect_left(unsettled, upper, key=_time)]
         fresh_values = [value for _, value in fresh]
         sums = archive.sums(series, window.column, lower, upper, methods).plus(Sums.of(fresh_values))
