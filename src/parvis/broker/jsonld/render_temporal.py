@@ -142,7 +142,6 @@ _TIMES: Mapping[TimeProperty, Callable[[Instance], Instant | None]] = {
     TimeProperty.OBSERVED_AT: lambda one: one.observed_at,
     TimeProperty.CREATED_AT: lambda one: one.created_at,
     TimeProperty.MODIFIED_AT: lambda one: one.modified_at,
-    TimeProperty.DELETED_AT: lambda one: one.modified_at,
 }
 
 

@@ -141,7 +141,6 @@ class TimeProperty(Enum):
     OBSERVED_AT = "observedAt"
     CREATED_AT = "createdAt"
     MODIFIED_AT = "modifiedAt"
-    DELETED_AT = "deletedAt"
 
 
 class TemporalQuery(msgspec.Struct, frozen=True):
