@@ -14,6 +14,9 @@ def main(rounds: int = ROUNDS) -> list[Figure]:
     with TemporaryDirectory(prefix="parvis-crash-") as folder:
         verdicts = run_rounds(Path(folder), rounds, seed=7)
     acknowledged = sum(one.acknowledged for one in verdicts)
+    idle = sum(not one.acknowledged for one in verdicts)
+    if 10 * idle > len(verdicts):
+        raise RuntimeError(f"{idle} of {len(verdicts)} rounds were killed before anything was acknowledged")
     unsound = sum(not one.sound for one in verdicts)
     print(f"{len(verdicts)} kills, {acknowledged} acknowledged writes looked for")
     return [

@@ -31,10 +31,12 @@ def main() -> list[Figure]:
     packets = [uplink(number, source) for number in range(UPLINKS)]
     with serving() as served:
         register(served)
+        served.wait_until_quiet()
         before, cpu = served.bytes_written(), served.cpu_s()
         seconds = uvloop.run(publish_all(served.mqtt_port, packets, CONNECTIONS))
-        written = served.bytes_written() - before
         print(f"the platform kept {(served.cpu_s() - cpu) / seconds:.2f} cores busy")
+        served.wait_until_quiet()
+        written = served.bytes_written() - before
         check_stored(served)
     return [
         Figure(

@@ -3,8 +3,6 @@
 Published beside it: Stellio 321 ms p95 (10 entities of 100 000 instances, docs/admin/performance.md).
 """
 
-import time
-
 import msgspec
 
 from benchmarks.harness.bare_sqlite import aggregate_ms
@@ -28,7 +26,7 @@ def main() -> list[Figure]:
     with serving() as served:
         write_history(served)
         at_once = run_load(served.port, iter([request("GET", QUERY)] * 20), connections=1)
-        wait_until_settled()
+        served.wait_until_quiet()
         tally = run_load(served.port, iter([request("GET", QUERY)] * REQUESTS), connections=1)
     if set(tally.statuses) != {200}:
         raise RuntimeError(f"aggregates were refused: {tally.statuses}")
@@ -61,10 +59,6 @@ def write_history(served: Served) -> None:
 
 def observed(number: int) -> str:
     return format_instant(START + number * MINUTE)
-
-
-def wait_until_settled() -> None:
-    time.sleep(5)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 READY_WITHIN_S = 60
+QUIET_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class Served:
         """Bytes the process has caused to be written to storage so far (Linux)."""
         lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
+
+    def wait_until_quiet(self) -> float:
+        """Seconds until it wrote for the last time: what it put off while it was busy is done then.
+
+        The last 64 MiB of the write-ahead log at most are not yet copied into the database.
+        """
+        began = changed = time.perf_counter()
+        written = self.bytes_written()
+        while time.perf_counter() - changed < QUIET_S:
+            time.sleep(0.1)
+            if self.bytes_written() != written:
+                written, changed = self.bytes_written(), time.perf_counter()
+        return changed - began
 
     def resident_mib(self) -> float:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
