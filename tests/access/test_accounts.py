@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from argon2 import PasswordHasher
 
 from parvis.access.access import COMMAND_LINE, Access
 from parvis.access.accounts import SignedIn
@@ -47,6 +48,16 @@ async def test_the_link_stays_open_when_its_holder_makes_a_mistake(access: Acces
             await access.accounts.redeem_link(token, name, password, HOME)
 
     assert access.accounts.is_link_open(token)
+
+
+async def test_a_link_that_is_none_costs_no_hashing(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(PasswordHasher, "hash", lambda _self, password: hashed.append(password))
+
+    with pytest.raises(Unauthenticated):
+        await access.accounts.redeem_link("made up", "mallory", PASSWORD, HOME)
+
+    assert hashed == []
 
 
 async def test_the_link_expires_and_a_new_start_replaces_it(access: Access, clock: FakeClock) -> None:

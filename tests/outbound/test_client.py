@@ -210,3 +210,10 @@ async def test_the_proxies_of_the_environment_are_not_used(monkeypatch: pytest.M
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with web(says(document("{}"))) as port, open_client() as client:
         assert (await client.get(f"http://127.0.0.1:{port}/")).status == 200
+
+
+@pytest.mark.parametrize("name", ["a" * 70 + ".example", "a..example", "xn--"])
+async def test_a_name_that_can_be_none_is_told_as_such(name: str) -> None:
+    async with GuardedClient(OutboundSettings()) as client:
+        with pytest.raises(CallFailed):
+            await client.get(f"http://{name}/c.jsonld")

@@ -116,3 +116,12 @@ async def test_the_form_cookie_is_set_with_the_form_only(platform: Platform) -> 
         assert FORM_COOKIE not in http.cookies
         await http.get(SIGN_IN)
         assert FORM_COOKIE in http.cookies
+
+
+@pytest.mark.usefixtures("odile")
+async def test_a_foreign_malformed_cookie_does_not_hide_the_session(platform: Platform) -> None:
+    async with browser(platform) as http:
+        await sign_in(http)
+        cookies = f'other=["a,b"] x; {SESSION_COOKIE}={http.cookies[SESSION_COOKIE]}'
+    async with browser(platform) as http:
+        assert (await http.get("/console/devices", headers={"cookie": cookies})).status_code == 200

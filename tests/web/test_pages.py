@@ -109,6 +109,18 @@ async def test_what_is_not_there_has_its_page(operator: httpx.AsyncClient) -> No
         assert "Nothing at this address" in await text_of(operator, path, 404)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/digest/a%00b",
+        "/console/refusals?stored=%C2%B2&tried=1",
+        f"/console/refusals?stored={'9' * 5000}&tried=1",
+    ],
+)
+async def test_nonsense_in_an_address_is_no_fault_of_the_platform(operator: httpx.AsyncClient, path: str) -> None:
+    assert (await operator.get(path)).status_code < 500
+
+
 async def test_a_stranger_is_asked_to_sign_in_where_it_takes_rights(visitor: httpx.AsyncClient) -> None:
     for name in ("refusals", "devices"):
         answer = await visitor.get(f"/console/{name}")

@@ -1,9 +1,11 @@
 import httpx
+from starlette.applications import Starlette
 
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import ANONYMOUS, NOBODY, Caller
+from parvis.web.app import create_app
 from parvis.web.portal.today import CarPark, Gatherer, Seen, air_word
 from parvis.web.views import EntityReader
 from tests.fakes.town import FULL_BIN, HALF_BIN, measured
@@ -73,3 +75,12 @@ def test_air_is_a_word() -> None:
     assert [air_word(value) for value in (0, 10, 10.1, 24, 30, 90)] == [
         "good", "good", "fair", "moderate", "poor", "very_poor",
     ]  # fmt: skip
+
+
+async def test_tenants_made_up_by_visitors_are_not_remembered(platform: Platform) -> None:
+    app = create_app(platform)
+    assert isinstance(app, Starlette)
+    for number in range(5):
+        nobody = Caller(f"made-up-{number}", ANONYMOUS, NOBODY)
+        assert await app.state.snapshot.read(app.state.site, nobody) == []
+    assert app.state.snapshot._held == {}

@@ -23,6 +23,7 @@ from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import DAY, HOUR, Clock, Instant, system_clock
 
 LINK_HOLDS = DAY
+_LINK_CLOSED = "This link opens no longer. Start Parvis again to print a new one."
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 
 
@@ -112,11 +113,13 @@ class Accounts:
             BadRequestData, AlreadyExists: the link stays open.
         """
         _check_name(name)
+        if not self.is_link_open(token):
+            raise Unauthenticated(_LINK_CLOSED)
         password_hash = await self._passwords.hash(password)
         with self._store.transaction():
             link = self._store.use_link(digest_of(token), self._clock())
             if link is None:
-                raise Unauthenticated("This link opens no longer. Start Parvis again to print a new one.")
+                raise Unauthenticated(_LINK_CLOSED)
             account = Account(name, password_hash, link.role, EVERY_TENANT, self._clock())
             self._store.add_account(account)
             self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")

@@ -63,7 +63,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
     async def _checked_address(self, host: str, port: int) -> str:
         try:
             addresses = await self._resolver(host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise CallFailed(f"The name {host} cannot be resolved.") from error
         if not addresses:
             raise CallFailed(f"The name {host} cannot be resolved.")
@@ -126,7 +126,7 @@ class GuardedClient:
                 yield
         except (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException) as error:
             raise CallFailed(f"{url} took longer than {self._settings.timeout_s:g} s.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, httpcore.NetworkError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, httpcore.NetworkError, OSError) as error:
             raise CallFailed(f"{url} could not be called: {str(error) or type(error).__name__}.") from error
 
     async def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:

@@ -81,6 +81,8 @@ class Assets:
     def _read_file(self, path: str) -> StaticFile | None:
         if path == "app.css":
             return _static_file(self._bundle, ".css")
+        if "\0" in path:
+            return None
         target = (self._static / path).resolve()
         if not target.is_relative_to(self._static.resolve()) or not target.is_file():
             return None

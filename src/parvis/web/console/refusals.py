@@ -1,5 +1,6 @@
 """Frames that were refused: why, what to do, and trying them again."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from parvis.web.site import Site, site_of
 ROWS = 100
 SEE_OTHER = 303
 BYTES_SHOWN = 64
+_COUNT = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _reason(text: str) -> RefusalReason | None:
 
 def _outcome(request: Request) -> tuple[int, int] | None:
     stored, tried = request.query_params.get("stored", ""), request.query_params.get("tried", "")
-    return (int(stored), int(tried)) if stored.isdigit() and tried.isdigit() else None
+    return (int(stored), int(tried)) if _COUNT.fullmatch(stored) and _COUNT.fullmatch(tried) else None
 
 
 ROUTES = [

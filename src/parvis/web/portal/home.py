@@ -29,6 +29,8 @@ class Snapshot:
         self._held: dict[tuple[str, Right], tuple[Instant, list[Seen]]] = {}
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
+        if not caller.rights & (Right.READ | Right.READ_PUBLIC):
+            return []
         key = (caller.tenant, caller.rights)
         held = self._held.get(key)
         if held is not None and site.now - held[0] < HELD_FOR:
@@ -39,8 +41,6 @@ class Snapshot:
 
 
 async def _read(site: Site, caller: Caller) -> list[Seen]:
-    if not caller.rights & (Right.READ | Right.READ_PUBLIC):
-        return []
     types = AnyType(tuple(TypeIs(site.reader.expand(name)) for name in TYPES))
     page = await site.platform.broker.query(caller, EntityQuery(types=types, limit=MOST_OBJECTS))
     now = site.now
