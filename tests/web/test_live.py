@@ -3,6 +3,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import httpx
 import pytest
 
 from parvis.bootstrap import Platform
@@ -169,3 +170,11 @@ async def test_streams_end_when_the_platform_stops(town: Town) -> None:
     town.platform.stopping.set()
     with pytest.raises(StopAsyncIteration):
         await page.next()
+
+
+async def test_beyond_the_most_pages_newcomers_are_asked_to_wait(
+    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_PAGES", 0)
+    answer = await visitor.get("/live/events")
+    assert answer.status_code == 503

@@ -15,8 +15,10 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 
+MOST_PAGES = 2_000
 MOST_PENDING = 5_000
 FLUSH_AT_MOST = 500
 FLUSH_EVERY_S = 0.5
@@ -119,6 +121,11 @@ class Live:
     @property
     def is_reading(self) -> bool:
         return bool(self._tasks)
+
+    def check_room(self) -> None:
+        """Raises Overloaded where as many pages are open as can be told of every change."""
+        if len(self._open) >= MOST_PAGES:
+            raise Overloaded("Too many pages are followed live. The page stays as it is; load it again later.", 30)
 
     async def stream(self, listener: Listener, render: Renderer, last_event_id: int | None) -> AsyncIterator[bytes]:
         """Server-sent events until the page leaves: `changes` (a list), `reset`, and comments that keep the line."""

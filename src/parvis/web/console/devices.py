@@ -1,7 +1,5 @@
 """The devices that measure: when each was last heard, its battery, its profile."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -15,6 +13,7 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant, format_instant
+from parvis.web.console.spreadsheet import csv_text
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import DEVICE, State, judge
 from parvis.web.pages import caller_of
@@ -23,6 +22,7 @@ from parvis.web.views import DEVICE_TYPE, natural, one_text, seen_at, short_id
 
 ROWS_A_PAGE = 50
 MOST_DEVICES = 20_000
+CSV_HEADER = ("id", "name", "profile", "controlledAsset", "batteryLevel", "lastSeen", "state")
 SILENT_AFTER = 3 * HOUR
 LAST_SEEN = ("dateLastValueReported", "dateObserved")
 PROFILE = ("deviceProfile", "category")
@@ -76,12 +76,9 @@ async def devices_page(request: Request) -> Response:
 async def devices_csv(request: Request) -> Response:
     search, state = _chosen(request)
     devices = await list_devices(site_of(request), caller_of(request))
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(("id", "name", "profile", "controlledAsset", "batteryLevel", "lastSeen", "state"))
-    table.writerows(_csv_row(device) for device in devices if _admits(device, search, state))
+    text = csv_text([CSV_HEADER, *(_csv_row(device) for device in devices if _admits(device, search, state))])
     headers = {"content-disposition": 'attachment; filename="devices.csv"', "cache-control": "no-store"}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _csv_row(device: DeviceView) -> Sequence[object]:

@@ -1,5 +1,6 @@
 """Live map and list of the same objects, under one filter sentence."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -19,6 +20,7 @@ from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
 
 ROWS_AT_FIRST = 100
+_SEQ = re.compile("[0-9]{1,18}")
 Options = list[tuple[str, list[tuple[str, str]]]]
 
 
@@ -119,6 +121,7 @@ HEADLINE_UNITS = {"flow": "E32", "height": "MTR", "co2": "59", "pm25": "GQ", "te
 async def live_events(request: Request) -> Response:
     """Changes of the filtered types, or of one entity, as server-sent events."""
     site = site_of(request)
+    site.live.check_room()
     listener = Listener(caller_of(request), wanted_types(site, request), request.query_params.get("entity"))
     renderer = ChangeRenderer(site, listener, site.pages.words(request), detailed="entity" in request.query_params)
     stream = site.live.stream(listener, renderer.render, _last_event_id(request))
@@ -134,7 +137,7 @@ def wanted_types(site: Site, request: Request) -> frozenset[str]:
 def _last_event_id(request: Request) -> int | None:
     """The browser's own header when it comes back, else where the page's data ended."""
     text = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    return int(text) if text.isdigit() else None
+    return int(text) if _SEQ.fullmatch(text) else None
 
 
 ROUTES = [

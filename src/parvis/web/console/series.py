@@ -1,7 +1,5 @@
 """History of one attribute as columns for a chart, and as CSV without holding it all."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +11,7 @@ from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Duration, Instant, format_instant
+from parvis.web.console.spreadsheet import csv_text
 
 RANGES: dict[str, Instant] = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY}
 RAW_UP_TO = 7 * DAY
@@ -128,7 +127,7 @@ async def csv_lines(
     broker: Broker, caller: Caller, entity_id: str, attribute: str, term: str, span: Span
 ) -> AsyncIterator[bytes]:
     """The history as CSV (RFC 4180), a page at a time; times in UTC."""
-    yield _csv([CSV_HEADER])
+    yield csv_text([CSV_HEADER]).encode()
     start = span.start
     while start < span.end:
         history = await broker.history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))
@@ -136,7 +135,7 @@ async def csv_lines(
         reached = history.truncated_at
         page = [one for one in instances if reached is None or _observed(one) <= reached]
         if page:
-            yield _csv(_row(entity_id, term, one) for one in sorted(page, key=_observed))
+            yield csv_text(_row(entity_id, term, one) for one in sorted(page, key=_observed)).encode()
         if reached is None:
             return
         start = reached + 1
@@ -148,9 +147,3 @@ def _observed(instance: Instance) -> Instant:
 
 def _row(entity_id: str, term: str, one: Instance) -> tuple[Any, ...]:
     return (entity_id, term, one.dataset, format_instant(_observed(one)), one.value, one.unit_code)
-
-
-def _csv(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
