@@ -4,7 +4,7 @@ import contextlib
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +24,8 @@ _PRESENT = (
 )
 _PAST = "INSERT INTO log (entity, name, dataset, shape, value, ts, observed, recorded) VALUES (?, ?, 0, ?, ?, ?, 1, ?)"
 _TOLD = "INSERT INTO outbox (entity, kind, at, first, last) VALUES (?, 2, ?, ?, ?)"
+Rows = Mapping[str, list[tuple[float, ...]]]
+"""Parameters by statement."""
 
 
 def entities_per_second(batches: int = 100) -> float:
@@ -31,9 +33,10 @@ def entities_per_second(batches: int = 100) -> float:
     with _opened(ENTITIES) as connection:
         source = random.Random(2)
         chosen = [source.sample(range(ENTITIES), BATCH) for _ in range(batches)]
+        prepared = [_rows(entities, tick, source) for tick, entities in enumerate(chosen)]
         began = time.perf_counter()
-        for tick, entities in enumerate(chosen):
-            _write(connection, entities, tick, source)
+        for rows in prepared:
+            _write(connection, rows)
         return batches * BATCH / (time.perf_counter() - began)
 
 
@@ -96,16 +99,23 @@ def _opened(entities: int) -> Iterator[sqlite3.Connection]:
         connection.executescript(_SCHEMA)
         source = random.Random(2)
         for start in range(0, entities, 10 * BATCH):
-            _write(connection, list(range(start, min(entities, start + 10 * BATCH))), 0, source)
+            _write(connection, _rows(range(start, min(entities, start + 10 * BATCH)), 0, source))
         yield connection
         connection.close()
 
 
-def _write(connection: sqlite3.Connection, entities: list[int], tick: int, source: random.Random) -> None:
+def _rows(entities: Sequence[int], tick: int, source: random.Random) -> Rows:
     at = START + tick * SECOND
     values = [(one, name, round(source.random() * 100, 2)) for one in entities for name in range(len(ATTRIBUTES))]
+    return {
+        _PRESENT: [(one, name, 1, value, at, at, at) for one, name, value in values],
+        _PAST: [(one, name, 1, value, at, at) for one, name, value in values],
+        _TOLD: [(one, at, 0, 0) for one in entities],
+    }
+
+
+def _write(connection: sqlite3.Connection, rows: Rows) -> None:
     connection.execute("BEGIN")
-    connection.executemany(_PRESENT, [(one, name, 1, value, at, at, at) for one, name, value in values])
-    connection.executemany(_PAST, [(one, name, 1, value, at, at) for one, name, value in values])
-    connection.executemany(_TOLD, [(one, at, 0, 0) for one in entities])
+    for statement, parameters in rows.items():
+        connection.executemany(statement, parameters)
     connection.execute("COMMIT")
