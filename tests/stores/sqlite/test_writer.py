@@ -13,7 +13,9 @@ from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import SCHEMA_VERSION, Database, StoreNotUsable
+from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.store import SqliteStore
+from parvis.stores.sqlite.tail import Tail
 from tests.contract.territory import BIN, TENANT, Ticking, bin_, bin_id, level, note
 
 UNSTORABLE = "\ud800"
@@ -47,6 +49,30 @@ async def test_a_write_that_cannot_be_stored_fails_alone(store: SqliteStore) -> 
     assert isinstance(broken, UnicodeEncodeError)
     page = await store.query(TENANT, EntityQuery(types=TypeIs(BIN)))
     assert {entity.id for entity in page.entities} == {bin_id(1), bin_id(4)}
+
+
+async def test_a_write_that_cannot_be_stored_costs_the_others_few_commits(tmp_path: Path) -> None:
+    database = Database(tmp_path / "parvis.db")
+    connection, checkpointer = database.connect_writer(), Checkpointer(database)
+    connection.execute("INSERT INTO tenant VALUES (1, ?)", (TENANT,))
+    commits: list[int] = []
+    alone = writer.Writer(
+        connection,
+        Names(connection),
+        Tail(connection),
+        checkpointer,
+        Ticking(),
+        lambda _, newest: commits.append(newest),
+    )
+    changes = [bin_(number, note(UNSTORABLE) if number == 77 else level(number)) for number in range(256)]
+
+    answers = await asyncio.gather(*(alone.write(TENANT, [one]) for one in changes), return_exceptions=True)
+    await alone.close()
+    checkpointer.close()
+
+    assert [number for number, answer in enumerate(answers) if isinstance(answer, Exception)] == [77]
+    assert len(commits) < 30
+    assert commits[-1] == 255
 
 
 async def test_after_a_failure_new_names_are_interned_anew(store: SqliteStore, tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ class Writer:
         return group
 
     def _commit(self, group: list[_Call]) -> None:
+        """Where a group fails, its halves are tried, so that one call that cannot be stored costs few commits."""
         try:
             answers = self._transaction(group)
         except Exception as fault:
@@ -180,8 +181,9 @@ class Writer:
             if len(group) == 1:
                 self._answer([(group[0], _as_failure(fault))])
             else:
-                for call in group:
-                    self._commit([call])
+                half = len(group) // 2
+                self._commit(group[:half])
+                self._commit(group[half:])
         else:
             self._answer(answers)
 
