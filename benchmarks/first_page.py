@@ -1,4 +1,7 @@
-"""Bytes of the residents' first page as a browser takes them: the page and everything it asks for."""
+"""Bytes of the residents' first page as a browser takes them: the page, its assets, and the modules these import.
+
+The map's library comes on demand and is not counted.
+"""
 
 import gzip
 import re
@@ -9,18 +12,31 @@ from benchmarks.harness.platform import serving
 from benchmarks.harness.report import Figure, tell
 
 _ASSETS = re.compile(r'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"#]+)"')
+_IMPORTS = re.compile(r'^(?:import|export)\b[^"()]*"([^"]+)";', re.MULTILINE)
 
 
 def main() -> list[Figure]:
     with serving(command="demo") as served:
         page, text = transferred(served.address + "/")
         assets = sorted({urljoin(served.address + "/", one) for one in _ASSETS.findall(text)} - {served.address + "/"})
-        sizes = {one: transferred(one)[0] for one in assets if "/static/" in one}
+        sizes: dict[str, int] = {}
+        for one in assets:
+            if "/static/" in one:
+                add_with_imports(one, sizes)
     for name, size in sizes.items():
         print(f"{size:>8} {name.rsplit('/', 1)[1]}")
     return [
         Figure("first page with its assets", (page + sum(sizes.values())) / 1024, "KB", 100, smaller_is_better=True)
     ]
+
+
+def add_with_imports(url: str, sizes: dict[str, int]) -> None:
+    if url in sizes:
+        return
+    sizes[url], text = transferred(url)
+    if url.endswith(".js"):
+        for module in _IMPORTS.findall(text):
+            add_with_imports(urljoin(url, module), sizes)
 
 
 def transferred(url: str) -> tuple[int, str]:
