@@ -1,4 +1,5 @@
 import httpx
+import pytest
 
 from tests.fakes.town import FULL_BIN
 
@@ -70,3 +71,13 @@ async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> No
     description = (await visitor.get("/api/openapi.json")).json()
     assert set(description["paths"]) == {"/summary", "/types", "/devices", "/refusals", "/connectors/chirpstack"}
     assert description["servers"] == [{"url": "/api"}]
+
+
+async def test_a_fault_of_the_platform_is_a_problem_report_too_and_tells_nothing_of_the_inside(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parvis.web.api.list_devices", None)
+    answer = await operator.get("/api/devices")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "NoneType" not in answer.text

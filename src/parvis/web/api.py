@@ -141,6 +141,7 @@ def create_api(site: Site) -> FastAPI:
             ParvisError: _refused,
             RequestValidationError: _invalid,
             HTTPException: _http_refused,
+            Exception: _failed,
         },
     )
     api.state.site = site
@@ -241,6 +242,12 @@ async def _http_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     report = {"type": "about:blank", "title": error.detail, "status": error.status_code}
     return _problem(error.status_code, report)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The door in front has the request's id and writes the log."""
+    failure = ParvisError("The fault is on this side, and is noted under the id in X-Request-ID.")
+    return _problem(failure.status, failure.problem())
 
 
 def _problem(status: int, report: dict[str, Any]) -> Response:

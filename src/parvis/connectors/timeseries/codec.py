@@ -2,11 +2,13 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
+from zipfile import BadZipFile
 
 import msgspec
 import openpyxl
@@ -27,7 +29,18 @@ class Table(msgspec.Struct):
 
 @contextmanager
 def open_table(path: Path, source: Source) -> Iterator[Table]:
-    """Raises InvalidMapping where the file is none of the kinds known, or lacks the sheet or the header."""
+    """Raises InvalidMapping where the file is none of the kinds known or damaged, or lacks the sheet or the header."""
+    try:
+        with _open_kind(path, source) as table:
+            yield table
+    except UnicodeDecodeError as error:
+        raise InvalidMapping(f"{path.name} is not in source.encoding, {source.encoding}: {error.reason}.") from error
+    except (csv.Error, BadZipFile, EOFError, zlib.error) as error:
+        raise InvalidMapping(f"{path.name} cannot be read: {error}.") from error
+
+
+@contextmanager
+def _open_kind(path: Path, source: Source) -> Iterator[Table]:
     kind = path.name.lower()
     if kind.endswith((".xlsx", ".xlsm")):
         with _open_workbook(path, source) as table:
