@@ -12,7 +12,7 @@ from benchmarks.harness.platform import serving
 from benchmarks.harness.report import Figure, tell
 
 _ASSETS = re.compile(r'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"#]+)"')
-_IMPORTS = re.compile(r'^(?:import|export)\b[^"()]*"([^"]+)";', re.MULTILINE)
+_IMPORTS = re.compile(r'^(?:import|export)\b[^"();=]*"(\.{1,2}/[^"]+)";', re.MULTILINE)
 
 
 def main() -> list[Figure]:
