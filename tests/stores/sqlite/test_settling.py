@@ -10,6 +10,7 @@ from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
 from parvis.kernel.time import MINUTE, Duration
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.outbox import read_events
 from parvis.stores.sqlite.settle import Settler
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail
@@ -173,8 +174,10 @@ def test_the_log_is_kept_until_every_consumer_was_told(path: Path) -> None:
 
     while opened.settler.prune(keep_from_event=2**62):
         pass
-    assert opened.rows("log") == 0
     assert opened.rows("outbox") == 1, "the newest event stays, so that numbers never start again"
+    [newest] = read_events(opened.connection, Names(opened.connection), 0, 10)
+    assert [one.value for one in newest.instances] == [9], "and no event is told without what was written"
+    assert opened.rows("log") == 1
     opened.close()
 
 

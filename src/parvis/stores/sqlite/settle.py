@@ -18,6 +18,11 @@ INSERT OR IGNORE INTO history (entity, name, dataset, ts, seq, shape, value, obs
 SELECT entity, name, dataset, ts, seq, shape, value, observed, extra, recorded
 FROM log WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY entity, name, dataset, ts, seq
 """
+_FIRST_KEPT = """
+SELECT ifnull((
+    SELECT first FROM outbox WHERE seq >= min(?, (SELECT max(seq) FROM outbox)) ORDER BY seq LIMIT 1
+), ?)
+"""
 
 
 class Settler:
@@ -52,10 +57,11 @@ class Settler:
         self._move_slice()
 
     def prune(self, keep_from_event: int) -> bool:
-        """Delete settled rows that every consumer has been told of; True while there may be more."""
-        (first,) = self._connection.execute(
-            "SELECT ifnull((SELECT first FROM outbox WHERE seq >= ? ORDER BY seq LIMIT 1), ?)", (keep_from_event, 2**62)
-        ).fetchone()
+        """Delete settled rows that every consumer has been told of; True while there may be more.
+
+        The newest event stays with its rows, so that numbers never start again and no event is told without them.
+        """
+        (first,) = self._connection.execute(_FIRST_KEPT, (keep_from_event, 2**62)).fetchone()
         upto = min(self._high if not self.busy else 0, first - 1)
         (oldest,) = self._connection.execute("SELECT min(seq) FROM log").fetchone()
         if oldest is None or oldest > upto:

@@ -55,7 +55,7 @@ class SqliteStore:
 
     @property
     def newest_event(self) -> int:
-        return self._writer.newest_event
+        return self._bell.newest
 
     async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
         return await self._writer.write(tenant, changes)
