@@ -91,12 +91,18 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
         measured = _wait_for_measured_containers(http)
         write = http.post("/ngsi-ld/v1/entities", json={"id": "urn:ngsi-ld:Building:x", "type": "Building"})
         http.close()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         rest = rest_of(process)
         assert process.wait(20) == 0
     assert measured > 10
     assert write.status_code == 401
     assert "devices are registered" in rest
+    assert len(children) == 1
+    assert "The devices have fallen silent" in rest
     assert "Traceback" not in rest
 
 

@@ -1,5 +1,6 @@
 """The whole process in the test's own: a real port, real HTTP, a real store."""
 
+import resource
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import DataInUse, open_platform
 from parvis.kernel.settings import InvalidSettings, Settings, load_settings
 from parvis.web.health import Doorstep
-from parvis.web.server import AddressTaken, Running, serving
+from parvis.web.server import AddressTaken, Running, allow_many_connections, serving
 
 BUILDING = {"id": "urn:ngsi-ld:Building:hall", "type": "Building", "name": {"type": "Property", "value": "Hall"}}
 
@@ -88,6 +89,16 @@ async def test_two_processes_cannot_hold_one_data_directory(tmp_path: Path) -> N
                 pass
     async with open_platform(settings(tmp_path), listen=False):
         pass
+
+
+def test_as_many_files_may_be_open_as_the_machine_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        allow_many_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1024
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("exposed", [{"server__host": "0.0.0.0"}, {"mqtt__host": "192.0.2.1"}, {"server__host": "::"}])

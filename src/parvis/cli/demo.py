@@ -106,9 +106,11 @@ class _Play:
         key = _new_key(running.platform.access)
         await self._register(running)
         bridge = await self._start_bridge(running, key)
+        silence = asyncio.create_task(_tell_when_silent(bridge))
         try:
             await end.wait()
         finally:
+            silence.cancel()
             await _stop(bridge)
             _revoke_keys(running.platform.access)
 
@@ -148,6 +150,11 @@ class _Play:
         devices = running.platform.fleet.registry.list_devices(DEFAULT_TENANT)
         last_heard = max((device.health_at for device in devices), default=0)
         return min(self._past_hours, max(0.0, (system_clock() - last_heard) / HOUR))
+
+
+async def _tell_when_silent(bridge: asyncio.subprocess.Process) -> None:
+    code = await bridge.wait()
+    click.echo(f"The devices have fallen silent: their process ended with code {code}. Start anew.", err=True)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

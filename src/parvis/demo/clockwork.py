@@ -71,10 +71,6 @@ def is_weekend(day: int) -> bool:
     return (day + 3) % 7 >= 5
 
 
-def day_of_year(day: int) -> int:
-    return datetime.fromtimestamp(day * S_PER_DAY, UTC).timetuple().tm_yday
-
-
 def battery_percent(seed: int, key: int, time_s: float) -> int:
     """A cell that lasts three to six years, changed when it is nearly flat."""
     life_s = (3 + 3 * chance(seed, key, 11)) * 365 * S_PER_DAY
