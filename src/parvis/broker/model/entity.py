@@ -92,9 +92,6 @@ class Entity(msgspec.Struct):
     def find(self, name: Iri, dataset: str = "") -> Instance | None:
         return next((one for one in self.instances if one.name == name and one.dataset == dataset), None)
 
-    def list_instances(self, name: Iri) -> list[Instance]:
-        return [one for one in self.instances if one.name == name]
-
 
 def in_order(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     return tuple(sorted(instances, key=lambda one: (one.name, one.dataset)))

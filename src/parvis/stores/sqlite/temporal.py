@@ -20,7 +20,6 @@ WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 EARLIEST, LATEST = -(2**62), 2**62
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
-_NUMERIC = "typeof(value) IN ('integer', 'real')"
 _WHERE = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
 
