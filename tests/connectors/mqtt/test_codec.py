@@ -150,3 +150,14 @@ def test_filters_match_as_the_standard_says(topic_filter: str, topic: str, expec
 @pytest.mark.parametrize("text", ["", "a#", "a/#/b", "a+/b", "#/a"])
 def test_what_is_no_filter(text: str) -> None:
     assert not is_filter(text)
+
+
+def test_who_is_not_known_yet_can_make_the_server_hold_little() -> None:
+    opening = b"\x10\xff\xff\x03"  # a CONNECT of 65 535 bytes
+    decoder = codec.Decoder(1_000_000)
+    (refused,) = decoder.feed(opening)
+    assert isinstance(refused, Malformed)
+    assert refused.reason is Reason.PACKET_TOO_LARGE
+    known = codec.Decoder(1_000_000)
+    known.version = Version.V311
+    assert known.feed(b"\x30\xff\xff\x03") == []

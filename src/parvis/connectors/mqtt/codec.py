@@ -26,6 +26,8 @@ from parvis.connectors.mqtt.packets import (
 )
 from parvis.connectors.mqtt.wire import MalformedPacket, Reader
 
+LARGEST_CONNECT_BYTES = 16_384
+"""Who is not known yet may make the server hold no more."""
 _PINGREQ = PingReq()
 _CONNECT_FLAGS_WITHOUT_WILL = 0x38
 
@@ -82,13 +84,17 @@ class Decoder:
             byte = data[index]
             length |= (byte & 0x7F) << shift
             if byte < 0x80:
-                if length > self.max_packet_bytes:
+                if length > self._limit_bytes:
                     raise MalformedPacket(f"a packet of {length} bytes", Reason.PACKET_TOO_LARGE)
                 return length, index + 1
             shift += 7
         if len(data) - at >= 4:
             raise MalformedPacket("a remaining length longer than four bytes")
         return 0, 0
+
+    @property
+    def _limit_bytes(self) -> int:
+        return LARGEST_CONNECT_BYTES if self.version is None else self.max_packet_bytes
 
     def _keep(self, data: bytes, at: int) -> None:
         """Keep the beginning of a packet, and note how much it takes to read on."""
