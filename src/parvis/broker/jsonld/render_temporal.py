@@ -130,16 +130,15 @@ def _values_by_kind(
     time_of = _TIMES[options.time_property]
     by_kind: dict[Kind, list[list[object]]] = {}
     for one in instances:
-        at = time_of(one)
-        if at is not None:
-            pair = [outward_value(one.kind, one.value, context), format_instant(at)]
-            by_kind.setdefault(one.kind, []).append(pair)
+        pair = [outward_value(one.kind, one.value, context), format_instant(time_of(one))]
+        by_kind.setdefault(one.kind, []).append(pair)
     about: dict[str, object] = {"datasetId": dataset} if dataset else {}
     return [{"type": TYPE_NAMES[kind], **about, _LISTS_OF_VALUES[kind]: pairs} for kind, pairs in by_kind.items()]
 
 
-_TIMES: Mapping[TimeProperty, Callable[[Instance], Instant | None]] = {
-    TimeProperty.OBSERVED_AT: lambda one: one.observed_at,
+# What was not observed stands at the time it was recorded, as it does in the store's order of time.
+_TIMES: Mapping[TimeProperty, Callable[[Instance], Instant]] = {
+    TimeProperty.OBSERVED_AT: lambda one: one.modified_at if one.observed_at is None else one.observed_at,
     TimeProperty.CREATED_AT: lambda one: one.created_at,
     TimeProperty.MODIFIED_AT: lambda one: one.modified_at,
 }
