@@ -100,6 +100,22 @@ async def test_a_full_queue_refuses_rather_than_grows(store: SqliteStore) -> Non
     assert len(await first) == len(many)
 
 
+async def test_a_store_that_cannot_go_on_says_so_to_all_who_wait(tmp_path: Path) -> None:
+    def clock_that_breaks_the_connection() -> int:
+        opened._writer._connection.close()  # as a lost disk would: not even a rollback is possible
+        return 1
+
+    opened = await SqliteStore.open(tmp_path / "lost.db", clock_that_breaks_the_connection)
+    answers = await asyncio.gather(
+        *(opened.write(TENANT, [bin_(number, level(number))]) for number in range(3)), return_exceptions=True
+    )
+
+    assert isinstance(answers[0], writer.StoreFailed)
+    assert all(isinstance(answer, writer.StoreFailed | Overloaded) for answer in answers)
+    await opened.close()
+    assert not opened.is_writing
+
+
 async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "other.db")
     pending = asyncio.create_task(store.write(TENANT, [bin_(1, level(1))]))

@@ -44,6 +44,10 @@ class SqliteStore:
             await store.add_tenant(DEFAULT_TENANT)
         return store
 
+    @property
+    def is_writing(self) -> bool:
+        return self._writer.is_alive
+
     async def close(self) -> None:
         await self._writer.close()
         self._checkpointer.close()

@@ -1,6 +1,7 @@
 """The one thread that writes: whatever has come in since the last commit shares the next one (group commit)."""
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -77,6 +78,7 @@ class Writer:
         self._settler = Settler(connection, tail)
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._left_over: list[_Item] = []
+        self._in_hand: list[_Item] = []
         self._pending = 0
         self._rest_until = 0.0
         self._closed = False
@@ -115,15 +117,44 @@ class Writer:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    @property
+    def is_alive(self) -> bool:
+        """False once the thread has given up: nothing can be written until the platform is started anew."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:
+            _log.critical("the store can no longer write: start the platform anew", exc_info=True)
+        finally:
+            self._closed = True
+            self._refuse_the_rest()
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _serve(self) -> None:
         while (item := self._next()) is not None:
+            self._in_hand = [item]
             if isinstance(item, _Task):
                 self._run_task(item)
             else:
-                self._commit(self._group(item))
+                group = self._group(item)
+                self._in_hand = [*group]
+                self._commit(group)
+            self._in_hand = []
             if self._checkpointer.restart_due:
                 self._checkpointer.restart(self._connection)
-        self._connection.close()
+
+    def _refuse_the_rest(self) -> None:
+        """Whoever still waits hears that nothing of theirs was stored."""
+        waiting = self._in_hand + self._left_over
+        while not self._queue.empty():
+            waiting.append(self._queue.get())
+        failure = StoreFailed("Nothing of the request was stored: the store has stopped writing.")
+        for item in waiting:
+            if item is not None:
+                self._loop.call_soon_threadsafe(_settle_future, item.future, failure)
 
     def _next(self) -> _Item:
         """The next item; whenever none has come for a while, settle a slice of the log."""
