@@ -40,18 +40,20 @@ def entities_per_second(batches: int = 100) -> float:
         return batches * BATCH / (time.perf_counter() - began)
 
 
-def patches_per_second(entities: int, patches: int = 20_000) -> float:
-    """State, history and outbox of one attribute, a durable transaction each."""
+def patches_per_second(entities: int, together: int, patches: int = 20_000) -> float:
+    """State, history and outbox of one attribute a patch, `together` patches a durable transaction."""
     with _opened(entities) as connection:
         source = random.Random(4)
         began = time.perf_counter()
         for tick in range(patches):
             one, at, value = source.randrange(entities), START + tick * SECOND, round(source.random() * 40, 2)
-            connection.execute("BEGIN")
+            if tick % together == 0:
+                connection.execute("BEGIN")
             connection.execute(_PRESENT, (one, 0, 1, value, at, at, at))
             connection.execute(_PAST, (one, 0, 1, value, at, at))
             connection.execute(_TOLD, (one, at, 0, 0))
-            connection.execute("COMMIT")
+            if (tick + 1) % together == 0:
+                connection.execute("COMMIT")
         return patches / (time.perf_counter() - began)
 
 
