@@ -17,7 +17,7 @@ CONNECTIONS = 20
 STELLIO = 32
 LOWEST, HIGHEST = 50, 99.5
 """Thresholds of `temperature`, evenly spread: half of the entities match at one end, one in 200 at the other.
-First pages come from the entities created first, many of them from the cache of those read last; deeper pages do not."""
+First pages are of the entities created first, many of them from the cache of those read last; deeper ones are not."""
 
 
 def main() -> list[Figure]:
