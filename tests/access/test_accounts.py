@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 
 from parvis.access.access import COMMAND_LINE, Access
 from parvis.access.accounts import SignedIn
-from parvis.access.model import TooManyAttempts
+from parvis.access.model import NO_PASSWORD, TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, ParvisError, Unauthenticated
 from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, OPERATOR, Caller
 from tests.access.conftest import FakeClock
@@ -183,3 +183,59 @@ async def test_no_secret_is_kept(access: Access, store: object, tmp_path: object
     for secret in (PASSWORD, signed_in.token, key):
         assert secret.encode() not in database
     assert b"$argon2id$" in database
+
+
+async def test_an_invited_account_opens_to_its_own_link_only(access: Access) -> None:
+    token = access.accounts.invite(COMMAND_LINE, "erwan", "operator")
+    for guess in (NO_PASSWORD, "", "nobody's password"):
+        with pytest.raises(Unauthenticated):
+            await access.accounts.sign_in("erwan", guess, HOME)
+    with pytest.raises(BadRequestData, match="erwan"):
+        await access.accounts.redeem_link(token, "mallory", PASSWORD, HOME)
+
+    await access.accounts.redeem_link(token, "erwan", PASSWORD, HOME)
+
+    signed_in = await access.accounts.sign_in("erwan", PASSWORD, HOME)
+    assert subject_of(access, signed_in.token) == "user:erwan"
+    assert not access.accounts.is_link_open(token)
+    with pytest.raises(Unauthenticated):
+        await access.accounts.redeem_link(token, "erwan", "a password of mallory", HOME)
+
+
+async def test_a_new_password_ends_the_sessions_of_the_old_one(access: Access) -> None:
+    invitation = access.accounts.invite(COMMAND_LINE, "erwan", "reader")
+    old = await access.accounts.redeem_link(invitation, "erwan", PASSWORD, HOME)
+    token = access.accounts.offer_password(COMMAND_LINE, "erwan")
+    assert subject_of(access, old.token) == "user:erwan"
+
+    await access.accounts.redeem_link(token, "erwan", "another long sentence", HOME)
+
+    assert subject_of(access, old.token) != "user:erwan"
+    with pytest.raises(Unauthenticated):
+        await access.accounts.sign_in("erwan", PASSWORD, HOME)
+
+
+async def test_a_link_to_an_account_ends_with_time_with_another_or_with_the_account(
+    access: Access, clock: FakeClock
+) -> None:
+    first = access.accounts.invite(COMMAND_LINE, "erwan", "reader")
+    second = access.accounts.offer_password(COMMAND_LINE, "erwan")
+    assert (access.accounts.is_link_open(first), access.accounts.is_link_open(second)) == (False, True)
+    clock.pass_hours(24)
+    assert not access.accounts.is_link_open(second)
+    third = access.accounts.offer_password(COMMAND_LINE, "erwan")
+    access.accounts.disable_account(COMMAND_LINE, "erwan")
+    assert not access.accounts.is_link_open(third)
+    with pytest.raises(BadRequestData, match="disabled"):
+        access.accounts.offer_password(COMMAND_LINE, "erwan")
+
+
+def test_an_administrator_without_a_password_does_not_close_the_first_link(access: Access) -> None:
+    access.accounts.invite(COMMAND_LINE, "maelle", "administrator")
+    assert access.accounts.offer_first_link() is not None
+
+
+def test_only_an_administrator_invites(access: Access) -> None:
+    for caller in (Caller("default", "user:erwan", OPERATOR), Caller("other", "user:maelle", ADMINISTRATOR)):
+        with pytest.raises(Forbidden):
+            access.accounts.invite(caller, "friend", "reader")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from click.testing import CliRunner, Result
 
 from parvis import __version__
 from parvis.access.access import build_access
+from parvis.access.model import ROLES
 from parvis.bootstrap import holding
 from parvis.cli import commands
 from parvis.cli.series import SOMETHING_LEFT_OUT
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound
 from parvis.kernel.identity import OPERATOR
 from parvis.kernel.settings import AccessSettings, load_settings
 from parvis.stores.sqlite.access import SqliteAccessStore
@@ -55,6 +57,12 @@ def test_every_command_and_option_explains_itself() -> None:
 
 def test_the_version_is_told() -> None:
     assert call("version").stdout.strip() == f"parvis {__version__}"
+
+
+@pytest.fixture
+def territory(tmp_path: Path) -> Path:
+    call("init", *data(tmp_path), "--name", "Trevalan")
+    return tmp_path
 
 
 def test_init_writes_settings_that_change_nothing_but_the_name(tmp_path: Path) -> None:
@@ -99,27 +107,48 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
         assert words in result.stdout
 
 
-def test_check_finds_a_forged_audit_trail(tmp_path: Path) -> None:
-    call("api-key", "create", *data(tmp_path), "--label", "one")
-    call("api-key", "create", *data(tmp_path), "--label", "two")
-    forger = sqlite3.connect(tmp_path / "access.db", isolation_level=None)
+def test_check_finds_a_forged_audit_trail(territory: Path) -> None:
+    call("api-key", "create", *data(territory), "--label", "one")
+    call("api-key", "create", *data(territory), "--label", "two")
+    forger = sqlite3.connect(territory / "access.db", isolation_level=None)
     forger.execute("DROP TRIGGER audit_is_never_changed")
     forger.execute("UPDATE audit SET record = CAST(replace(record, 'one', 'eno') AS BLOB) WHERE number = 1")
     forger.close()
 
-    result = call("check", *data(tmp_path))
+    result = call("check", *data(territory))
 
     assert result.exit_code == 1
     assert "audit trail: entry 1 does not follow" in result.stdout
 
 
-def test_doctor_examines_the_machine(tmp_path: Path) -> None:
-    call("api-key", "create", *data(tmp_path), "--label", "one")
-    result = call("doctor", *data(tmp_path))
+def test_check_tells_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    result = call("check", *data(tmp_path / "nowhere"))
+    assert result.exit_code == 1
+    assert "nowhere is not there" in result.stderr
+    assert "sound" not in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("api-key", "create", "--label", "x"), ("api-key", "list"), ("admin-link",), ("account", "list")]
+)
+@pytest.mark.parametrize("folder", ["empty", "nowhere"])
+def test_nobody_is_let_into_a_directory_without_a_territory(
+    tmp_path: Path, words: tuple[str, ...], folder: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    result = call(*words, *data(tmp_path / folder))
+    assert result.exit_code == 1
+    assert f"There is no territory in {tmp_path / folder}: use --data or run parvis init." in result.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
+def test_doctor_examines_the_machine(territory: Path) -> None:
+    call("api-key", "create", *data(territory), "--label", "one")
+    result = call("doctor", *data(territory))
     assert result.exit_code == 0, result.output
     subjects = [line.split()[1] for line in result.stdout.splitlines()]
     assert subjects == ["versions", "data", "disk", "durability", "http", "mqtt", "clock", "audit"]
-    assert list(tmp_path.glob(".parvis-doctor*")) == []
+    assert list(territory.glob(".parvis-doctor*")) == []
 
 
 def test_doctor_fails_where_nothing_can_work(tmp_path: Path) -> None:
@@ -138,32 +167,57 @@ def test_a_wrong_setting_stops_every_command(tmp_path: Path) -> None:
             commands.main([command, "--data", str(tmp_path)], standalone_mode=False)
 
 
-def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
-    made = call("api-key", "create", *data(tmp_path), "--label", "gateway", "--role", "operator", "--days", "2")
+def test_a_key_is_made_listed_and_revoked(territory: Path) -> None:
+    made = call("api-key", "create", *data(territory), "--label", "gateway", "--role", "operator", "--days", "2")
     token = made.stdout.strip()
-    store = SqliteAccessStore(tmp_path / "access.db")
+    store = SqliteAccessStore(territory / "access.db")
     gate = build_access(store, AccessSettings()).gate
     caller = gate.authenticate_device(token.encode())
     assert caller is not None
     assert caller.rights == OPERATOR
 
-    listed = call("api-key", "list", *data(tmp_path)).stdout
+    listed = call("api-key", "list", *data(territory)).stdout
     assert "gateway" in listed
     assert "until" in listed
     assert token not in listed
 
-    assert call("api-key", "revoke", *data(tmp_path), caller.subject.removeprefix("key:")).exit_code == 0
+    assert call("api-key", "revoke", *data(territory), caller.subject.removeprefix("key:")).exit_code == 0
     assert gate.authenticate_device(token.encode()) is None
-    assert "revoked" in call("api-key", "list", *data(tmp_path)).stdout
+    assert "revoked" in call("api-key", "list", *data(territory)).stdout
     store.close()
 
 
-def test_a_lost_administrator_comes_in_again_by_a_link(tmp_path: Path) -> None:
-    url = call("admin-link", *data(tmp_path)).stdout.strip()
-    store = SqliteAccessStore(tmp_path / "access.db")
+def test_a_lost_administrator_comes_in_again_by_a_link(territory: Path) -> None:
+    url = call("admin-link", *data(territory)).stdout.strip()
+    store = SqliteAccessStore(territory / "access.db")
     assert url.startswith("http://127.0.0.1:8080/welcome?token=")
     assert build_access(store, AccessSettings()).accounts.is_link_open(url.partition("token=")[2])
     store.close()
+
+
+async def test_a_colleague_chooses_the_password_behind_the_link(territory: Path) -> None:
+    made = call("account", "create", "erwan", *data(territory), "--role", "reader")
+    assert "no password yet" in call("account", "list", *data(territory)).stdout
+    store = SqliteAccessStore(territory / "access.db")
+    access = build_access(store, AccessSettings())
+
+    token = made.stdout.strip().partition("http://127.0.0.1:8080/welcome?token=")[2]
+    signed_in = await access.accounts.redeem_link(token, "erwan", "the tide comes in twice", "192.0.2.7")
+
+    caller = access.gate.authenticate(None, signed_in.token.encode())
+    assert (caller.subject, caller.rights) == ("user:erwan", ROLES["reader"])
+    assert re.search(r"^erwan +reader +default +in force", call("account", "list", *data(territory)).stdout)
+    newer = call("account", "link", "erwan", *data(territory)).stdout.strip().partition("token=")[2]
+    assert access.accounts.find_linked_account(newer) == "erwan"
+    store.close()
+
+
+def test_an_account_is_made_once_and_linked_only_if_it_is_there(territory: Path) -> None:
+    call("account", "create", "erwan", *data(territory), "--role", "reader")
+    again = call("account", "create", "erwan", *data(territory), "--role", "operator")
+    assert isinstance(again.exception, AlreadyExists)
+    assert isinstance(call("account", "link", "nolwenn", *data(territory)).exception, ResourceNotFound)
+    assert call("account", "create", "gateway", *data(territory), "--role", "device").exit_code == 2
 
 
 @pytest.fixture

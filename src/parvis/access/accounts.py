@@ -1,4 +1,4 @@
-"""People: accounts, signing in and out, and the link by which the first administrator comes in."""
+"""People: accounts, signing in and out, and the links by which somebody comes in for the first time."""
 
 import re
 from collections.abc import Callable
@@ -7,8 +7,10 @@ import msgspec
 
 from parvis.access.model import (
     EVERY_TENANT,
+    NO_PASSWORD,
     ROLES,
     Account,
+    AccountLink,
     AuditRecord,
     OneTimeLink,
     Session,
@@ -23,7 +25,7 @@ from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import DAY, HOUR, Clock, Instant, system_clock
 
 LINK_HOLDS = DAY
-_LINK_CLOSED = "This link opens no longer. Start Parvis again to print a new one."
+_LINK_CLOSED = "This link opens no longer. Ask an administrator for another; while there is none, start Parvis again."
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 
 
@@ -65,8 +67,7 @@ class Accounts:
         now = self._clock()
         self._count_attempt(name, address, now)
         account = self._store.find_account(name)
-        usable = account is not None and not account.disabled
-        known = account.password_hash if account is not None and usable else None
+        known = account.password_hash if account is not None and account.can_sign_in else None
         if not await self._passwords.matches(known, password) or account is None:
             self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=address)
             raise Unauthenticated("The name or the password is wrong.")
@@ -88,7 +89,7 @@ class Accounts:
 
     def offer_first_link(self) -> str | None:
         """The token of a fresh one-time link while nobody can administer; None once somebody can."""
-        if any(one.role == "administrator" and not one.disabled for one in self._store.list_accounts()):
+        if any(one.role == "administrator" and one.can_sign_in for one in self._store.list_accounts()):
             return None
         return self.offer_link("administrator")
 
@@ -101,12 +102,51 @@ class Accounts:
             self._audit("system:command-line", "one-time-link-offered", role)
         return token
 
+    def invite(self, caller: Caller, name: str, role: str, tenant: str = DEFAULT_TENANT) -> str:
+        """Make an account that has no password yet; the token of the link by which its holder chooses one.
+
+        Raises:
+            Forbidden, BadRequestData or AlreadyExists.
+        """
+        require_administrator(caller, tenant)
+        _check_name(name)
+        check_role(role)
+        with self._store.transaction():
+            self._store.add_account(Account(name, NO_PASSWORD, role, tenant, self._clock()))
+            self._audit(caller.subject, "account-created", name, tenant=tenant, role=role)
+            return self.offer_password(caller, name)
+
+    def offer_password(self, caller: Caller, name: str) -> str:
+        """The token of a one-time link to choose the account's password; one offered to it before opens no longer.
+
+        Raises:
+            Forbidden, ResourceNotFound, or BadRequestData for an account that is disabled.
+        """
+        account = self._get(name)
+        require_administrator(caller, account.tenant)
+        if account.disabled:
+            raise BadRequestData(f"The account {name} is disabled.")
+        token = new_token()
+        with self._store.transaction():
+            self._store.replace_account_link(AccountLink(digest_of(token), name, self._clock() + LINK_HOLDS))
+            self._audit(caller.subject, "password-link-offered", name, tenant=account.tenant)
+        return token
+
+    def find_linked_account(self, token: str) -> str | None:
+        """The account whose password the link lets choose."""
+        link = self._store.find_account_link(digest_of(token), self._clock())
+        if link is None or self._get(link.account).disabled:
+            return None
+        return link.account
+
     def is_link_open(self, token: str) -> bool:
+        if self.find_linked_account(token) is not None:
+            return True
         link = self._store.find_link(digest_of(token))
         return link is not None and link.used_at is None and self._clock() < link.expires_at
 
     async def redeem_link(self, token: str, name: str, password: str, address: str) -> SignedIn:
-        """Make the account the link allows, and sign it in.
+        """Make the account the link allows, or give it its password, and sign it in.
 
         Raises:
             Unauthenticated: the link was used, has expired or never was.
@@ -115,17 +155,37 @@ class Accounts:
         _check_name(name)
         if not self.is_link_open(token):
             raise Unauthenticated(_LINK_CLOSED)
+        linked = self.find_linked_account(token)
+        if linked is not None and name != linked:
+            raise BadRequestData(f"This link is for the account {linked}.")
         password_hash = await self._passwords.hash(password)
         with self._store.transaction():
-            link = self._store.use_link(digest_of(token), self._clock())
-            if link is None:
-                raise Unauthenticated(_LINK_CLOSED)
-            account = Account(name, password_hash, link.role, EVERY_TENANT, self._clock())
-            self._store.add_account(account)
-            self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")
-            signed_in = self._begin_session(account, address)
+            if linked is not None:
+                signed_in = self._give_password(token, password_hash, address)
+            else:
+                signed_in = self._make_account(token, name, password_hash, address)
         self._on_change()
         return signed_in
+
+    def _make_account(self, token: str, name: str, password_hash: str, address: str) -> SignedIn:
+        link = self._store.use_link(digest_of(token), self._clock())
+        if link is None:
+            raise Unauthenticated(_LINK_CLOSED)
+        account = Account(name, password_hash, link.role, EVERY_TENANT, self._clock())
+        self._store.add_account(account)
+        self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")
+        return self._begin_session(account, address)
+
+    def _give_password(self, token: str, password_hash: str, address: str) -> SignedIn:
+        name = self.find_linked_account(token)
+        if name is None:
+            raise Unauthenticated(_LINK_CLOSED)
+        changed = msgspec.structs.replace(self._get(name), password_hash=password_hash)
+        self._store.replace_account(changed)
+        self._store.end_account_links(name)
+        self._store.end_sessions_of(name)
+        self._audit(f"user:{name}", "password-changed", name, by="one-time link")
+        return self._begin_session(changed, address)
 
     async def add_account(
         self, caller: Caller, name: str, password: str, role: str, tenant: str = DEFAULT_TENANT

@@ -13,10 +13,13 @@ ROLES: Mapping[str, Right] = {
     "administrator": ADMINISTRATOR,
     "operator": OPERATOR,
     "reader": Right.READ | Right.READ_PUBLIC,
-    "device": Right.WRITE,
+    "device": Right.INGEST,
 }
 EVERY_TENANT = "*"
 """As the tenant of an account or a key: it may act in any."""
+
+NO_PASSWORD = "!"  # noqa: S105
+"""In place of a hash: fits no password. The account's holder has not opened the link yet."""
 
 Digest = bytes
 """SHA-256 of a random token: enough, since a token of 256 random bits cannot be guessed from it."""
@@ -41,6 +44,10 @@ class Account(msgspec.Struct, frozen=True):
     tenant: str
     created_at: Instant
     disabled: bool = False
+
+    @property
+    def can_sign_in(self) -> bool:
+        return not self.disabled and self.password_hash != NO_PASSWORD
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -75,6 +82,14 @@ class OneTimeLink(msgspec.Struct, frozen=True):
     role: str
     expires_at: Instant
     used_at: Instant | None = None
+
+
+class AccountLink(msgspec.Struct, frozen=True):
+    """Lets its holder choose the password of one account, once."""
+
+    digest: Digest
+    account: str
+    expires_at: Instant
 
 
 class AuditRecord(msgspec.Struct, frozen=True):

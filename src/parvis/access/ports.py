@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from parvis.access.model import Account, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
 from parvis.kernel.time import Instant
 
 
@@ -60,6 +60,16 @@ class AccessStore(Protocol):
     def use_link(self, digest: Digest, at: Instant) -> OneTimeLink | None:
         """Take the link, if it is open at `at`; it will not open again."""
         ...
+
+    def replace_account_link(self, link: AccountLink) -> None:
+        """At most one link is open for each account: an older one ends."""
+        ...
+
+    def find_account_link(self, digest: Digest, at: Instant) -> AccountLink | None:
+        """The link, if it is open at `at`."""
+        ...
+
+    def end_account_links(self, account: str) -> None: ...
 
     def append_audit(self, record: AuditRecord) -> AuditEntry: ...
 

@@ -16,6 +16,7 @@ _WHERE = {
     "import": "series:import_series",
     "replay": "series:replay",
     "doctor": "doctor:doctor",
+    "account": "accounts:account",
     "api-key": "keys:api_key",
     "admin-link": "keys:admin_link",
 }

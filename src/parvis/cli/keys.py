@@ -1,18 +1,14 @@
 """`parvis api-key` and `parvis admin-link`: who comes in, also beside a running platform."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from parvis.access.access import COMMAND_LINE, Access
+from parvis.access.access import COMMAND_LINE
 from parvis.access.model import EVERY_TENANT, ROLES, ApiKey
-from parvis.bootstrap import open_access
+from parvis.cli.opened import opened_access, welcome_link
 from parvis.cli.options import data_option
 from parvis.kernel.identity import DEFAULT_TENANT
-from parvis.kernel.settings import Settings, load_settings
 from parvis.kernel.time import DAY, Instant, format_instant, system_clock
 
 
@@ -31,7 +27,7 @@ def api_key() -> None:
 @click.option("--days", type=click.IntRange(1), help="How long it holds; for ever by default.")
 def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None) -> None:
     """Make a key. It is shown this once: only its hash is kept."""
-    with _access(data_dir) as (access, _):
+    with opened_access(data_dir) as (access, _):
         expires_at = None if days is None else system_clock() + days * DAY
         key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at)
     click.echo(f"Key {key.id} ({role}, tenant {tenant}). Keep it now, it is not shown again:", err=True)
@@ -42,7 +38,7 @@ def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None)
 @data_option()
 def list_keys(data_dir: Path) -> None:
     """List keys, newest last: id, role, tenant, state, last use, label."""
-    with _access(data_dir) as (access, _):
+    with opened_access(data_dir) as (access, _):
         keys = access.keys.list_keys(COMMAND_LINE)
     if not keys:
         click.echo("There are no keys. Make one with: parvis api-key create --label ...", err=True)
@@ -57,7 +53,7 @@ def list_keys(data_dir: Path) -> None:
 @click.argument("key_id")
 def revoke(data_dir: Path, key_id: str) -> None:
     """End a key; a running platform refuses it within seconds."""
-    with _access(data_dir) as (access, _):
+    with opened_access(data_dir) as (access, _):
         access.keys.revoke(COMMAND_LINE, key_id)
     click.echo(f"Key {key_id} is revoked.")
 
@@ -66,10 +62,9 @@ def revoke(data_dir: Path, key_id: str) -> None:
 @data_option()
 def admin_link(data_dir: Path) -> None:
     """Print a one-time link for a new administrator account, for instance when the only password is lost."""
-    with _access(data_dir) as (access, settings):
+    with opened_access(data_dir) as (access, settings):
         token = access.accounts.offer_link("administrator")
-    address = settings.server.public_url.rstrip("/") or f"http://{settings.server.host}:{settings.server.port}"
-    click.echo(f"{address}/welcome?token={token}")
+    click.echo(welcome_link(settings, token))
 
 
 def _state(key: ApiKey, now: Instant) -> str:
@@ -78,15 +73,3 @@ def _state(key: ApiKey, now: Instant) -> str:
     if key.expires_at is None:
         return "in force"
     return f"{'until' if key.opens_at(now) else 'expired'} {format_instant(key.expires_at)[:10]}"
-
-
-@contextmanager
-def _access(data_dir: Path) -> Iterator[tuple[Access, Settings]]:
-    settings = load_settings(data_dir.resolve(), os.environ)
-    if not settings.data_dir.is_dir():
-        raise click.ClickException(f"{data_dir} is not there: give the platform's data directory with --data.")
-    access = open_access(settings)
-    try:
-        yield access, settings
-    finally:
-        access.store.close()

@@ -35,6 +35,8 @@ def init(data_dir: Path, name: str | None, force: bool) -> None:
 def check(data_dir: Path) -> None:
     """Check settings, device profiles, store and audit trail; exit code 1 if anything is wrong."""
     settings = load_settings(data_dir.resolve(), os.environ)
+    if not settings.data_dir.is_dir():
+        raise click.ClickException(f"{data_dir} is not there: give the platform's data directory with --data.")
     faults = 0
     for name, find in (
         ("settings", _exposure),

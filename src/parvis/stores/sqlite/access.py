@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from parvis.access.audit import chained
-from parvis.access.model import Account, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 
@@ -134,6 +134,18 @@ class SqliteAccessStore:
             at,
         )
         return OneTimeLink(*row) if row else None
+
+    def replace_account_link(self, link: AccountLink) -> None:
+        with self.transaction():
+            self.end_account_links(link.account)
+            self._write("INSERT INTO account_link VALUES (?, ?, ?)", *msgspec.structs.astuple(link))
+
+    def find_account_link(self, digest: Digest, at: Instant) -> AccountLink | None:
+        row = self._row("SELECT * FROM account_link WHERE digest = ? AND expires_at > ?", digest, at)
+        return AccountLink(*row) if row else None
+
+    def end_account_links(self, account: str) -> None:
+        self._write("DELETE FROM account_link WHERE account = ?", account)
 
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():

@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS one_time_link (
     used_at    INTEGER
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS account_link (
+    digest     BLOB PRIMARY KEY,
+    account    TEXT NOT NULL UNIQUE REFERENCES account (name),
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS audit (
     number INTEGER PRIMARY KEY,
     record BLOB NOT NULL,

@@ -45,11 +45,14 @@ async def sign_out(request: Request) -> Response:
 
 
 async def welcome(request: Request) -> Response:
-    """Where the one-time link of the first start leads: choose a name and a password."""
+    """Where a one-time link leads: choose a password, and a name where the link is not for an account."""
     token = request.query_params.get("token", "")
-    if not site_of(request).platform.access.accounts.is_link_open(token):
+    accounts = site_of(request).platform.access.accounts
+    if not accounts.is_link_open(token):
         return _page(request, wanted=HOME, problem="link_closed", status=Forbidden.status)
-    return site_of(request).pages.render(request, "console/pages/welcome.html", token=token, name="", problem="")
+    linked = accounts.find_linked_account(token) or ""
+    data = {"token": token, "name": linked, "linked": linked, "problem": ""}
+    return site_of(request).pages.render(request, "console/pages/welcome.html", **data)
 
 
 async def make_first_account(request: Request) -> Response:
@@ -60,7 +63,8 @@ async def make_first_account(request: Request) -> Response:
     try:
         signed_in = await accounts.redeem_link(token, name, password, client_address(request))
     except (BadRequestData, AlreadyExists) as refusal:
-        data = {"token": token, "name": name, "problem": refusal.detail}
+        linked = accounts.find_linked_account(token) or ""
+        data = {"token": token, "name": linked or name, "linked": linked, "problem": refusal.detail}
         return site_of(request).pages.render(request, "console/pages/welcome.html", status=refusal.status, **data)
     response = RedirectResponse(HOME, SEE_OTHER)
     keep_session(request, response, signed_in)

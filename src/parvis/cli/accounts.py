@@ -1,0 +1,69 @@
+"""`parvis account`: people, also beside a running platform. A password is only ever typed into a page."""
+
+from pathlib import Path
+
+import click
+
+from parvis.access.access import COMMAND_LINE
+from parvis.access.accounts import LINK_HOLDS
+from parvis.access.model import EVERY_TENANT, NO_PASSWORD, Account
+from parvis.cli.opened import opened_access, welcome_link
+from parvis.cli.options import data_option
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import HOUR, format_instant
+
+_ROLES = ("administrator", "operator", "reader")
+
+
+@click.group()
+def account() -> None:
+    """Accounts, for people."""
+
+
+@account.command("create")
+@click.argument("name")
+@data_option()
+@click.option("--role", type=click.Choice(_ROLES), required=True, help="What its holder may do.")
+@click.option(
+    "--tenant", default=DEFAULT_TENANT, show_default=True, help=f"Where it holds; {EVERY_TENANT} is everywhere."
+)
+def create(name: str, data_dir: Path, role: str, tenant: str) -> None:
+    """Make an account, and print the one-time link by which its holder chooses the password."""
+    with opened_access(data_dir) as (access, settings):
+        token = access.accounts.invite(COMMAND_LINE, name, role, tenant)
+    click.echo(f"The account {name} is made ({role}, tenant {tenant}).", err=True)
+    _show(welcome_link(settings, token), name)
+
+
+@account.command("list")
+@data_option()
+def list_accounts(data_dir: Path) -> None:
+    """List accounts: name, role, tenant, state, day of making."""
+    with opened_access(data_dir) as (access, _):
+        accounts = access.accounts.list_accounts(COMMAND_LINE)
+    if not accounts:
+        click.echo("There are no accounts. Make one with: parvis account create NAME --role ...", err=True)
+    for one in accounts:
+        made = format_instant(one.created_at)[:10]
+        click.echo(f"{one.name:24}  {one.role:13}  {one.tenant:10}  {_state(one):15}  {made}")
+
+
+@account.command("link")
+@click.argument("name")
+@data_option()
+def link(name: str, data_dir: Path) -> None:
+    """Print a one-time link by which the account's holder chooses a new password; the old one holds until then."""
+    with opened_access(data_dir) as (access, settings):
+        token = access.accounts.offer_password(COMMAND_LINE, name)
+    _show(welcome_link(settings, token), name)
+
+
+def _show(address: str, name: str) -> None:
+    click.echo(f"Give this link to {name}. It opens once, within {LINK_HOLDS // HOUR} hours:", err=True)
+    click.echo(address)
+
+
+def _state(one: Account) -> str:
+    if one.disabled:
+        return "disabled"
+    return "no password yet" if one.password_hash == NO_PASSWORD else "in force"

@@ -1,0 +1,30 @@
+"""The access of a data directory, for commands that may run beside the platform."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from parvis.access.access import Access
+from parvis.bootstrap import open_access, store_path
+from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings
+
+
+@contextmanager
+def opened_access(data_dir: Path) -> Iterator[tuple[Access, Settings]]:
+    settings = load_settings(data_dir.resolve(), os.environ)
+    if not (settings.data_dir / TERRITORY_FILE).exists() and not store_path(settings).exists():
+        raise click.ClickException(f"There is no territory in {data_dir}: use --data or run parvis init.")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    access = open_access(settings)
+    try:
+        yield access, settings
+    finally:
+        access.store.close()
+
+
+def welcome_link(settings: Settings, token: str) -> str:
+    address = settings.server.public_url.rstrip("/") or f"http://{settings.server.host}:{settings.server.port}"
+    return f"{address}/welcome?token={token}"
