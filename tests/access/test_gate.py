@@ -14,7 +14,7 @@ def bearer(key: str) -> bytes:
 
 
 def test_a_key_gives_the_rights_of_its_role(access: Access) -> None:
-    for role, rights in (("operator", OPERATOR), ("device", Right.WRITE), ("administrator", ADMINISTRATOR)):
+    for role, rights in (("operator", OPERATOR), ("device", Right.INGEST), ("administrator", ADMINISTRATOR)):
         key, token = access.keys.create(COMMAND_LINE, "a label", role)
 
         assert access.gate.authenticate(bearer(token), None) == Caller("default", f"key:{key.id}", rights)
@@ -127,7 +127,7 @@ def test_a_key_is_found_without_the_store_for_a_while(access: Access, store: Sql
     access.gate.authenticate(bearer(token), None)
     store.close()
 
-    assert access.gate.authenticate(bearer(token), None).rights == Right.WRITE
+    assert access.gate.authenticate(bearer(token), None).rights == Right.INGEST
 
 
 def test_a_key_stays_in_force_until_it_is_revoked(access: Access) -> None:
@@ -142,4 +142,4 @@ def test_a_key_stays_in_force_until_it_is_revoked(access: Access) -> None:
 
 
 def test_who_showed_no_key_stays(access: Access) -> None:
-    assert access.gate.is_in_force(Caller("default", "system:mqtt-anonymous", Right.WRITE))
+    assert access.gate.is_in_force(Caller("default", "system:mqtt-anonymous", Right.INGEST))

@@ -162,6 +162,17 @@ async def test_a_reader_stores_nothing(village: Village) -> None:
         await village.fleet.take(Caller("default", "key:reader", Right.READ), [uplink(1, 40)])
 
 
+async def test_who_may_deliver_frames_stores_them_and_writes_nothing_else(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    gateway = Caller("default", "key:gateway", Right.INGEST)
+    assert await village.fleet.take(gateway, [uplink(1, 40)]) == [None]
+    assert await village.value(BIN, "fillingLevel") == 0.4
+    with pytest.raises(Forbidden):
+        await village.fleet.register(gateway, [RECORD])
+    with pytest.raises(Forbidden):
+        await village.broker.write(gateway, [Change(BIN, Mode.DELETE)])
+
+
 async def test_frames_of_a_device_nobody_knows_are_replayed_once_it_is_claimed(village: Village) -> None:
     results = await village.fleet.take(CALLER, [uplink(1, 40), uplink(2, 50)])
     assert reasons(results) == [RefusalReason.UNKNOWN_DEVICE] * 2

@@ -56,7 +56,7 @@ async def test_other_events_are_passed_over(operator: httpx.AsyncClient) -> None
     assert (await operator.get("/api/refusals")).json()["counts"] == {}
 
 
-async def test_nobody_delivers_frames_without_the_right_to_write(
+async def test_nobody_delivers_frames_without_the_right_to(
     platform: Platform, visitor: httpx.AsyncClient
 ) -> None:
     _, key = platform.access.keys.create(COMMAND_LINE, "screen", "reader")
@@ -81,3 +81,20 @@ async def test_an_overloaded_platform_asks_to_send_again(
     monkeypatch.setattr(Fleet, "take", take)
     answer = await operator.post(URL, params={"event": "up"}, json=UPLINK)
     assert answer.status_code == 503
+
+
+async def test_a_device_key_delivers_frames_and_does_nothing_else(
+    operator: httpx.AsyncClient, visitor: httpx.AsyncClient, device_key: dict[str, str]
+) -> None:
+    url = "/ngsi-ld/v1/entities/"
+    await operator.post("/api/devices", json=[RECORD])
+    entity = {"id": "urn:ngsi-ld:Building:mine", "type": "Building"}
+    deeds = [
+        visitor.delete(url + ROOM, headers=device_key),
+        visitor.post(url, json=entity, headers=device_key),
+        visitor.post("/ngsi-ld/v1/entityOperations/delete", json=[ROOM], headers=device_key),
+        visitor.post("/api/devices", json=[RECORD], headers=device_key),
+        visitor.get(url + ROOM, headers=device_key),
+    ]
+    assert [(await deed).status_code for deed in deeds] == [403] * len(deeds)
+    assert (await operator.get(url + ROOM)).status_code == 200

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
@@ -14,8 +16,8 @@ from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
 from parvis.fleet.registry import DeviceRecord, Registry
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import UplinkPipeline
-from parvis.kernel.errors import ParvisError
-from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.errors import Forbidden, ParvisError
+from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.time import Clock, system_clock
 
 REFUSALS_FILE = "refused-frames.jsonl"
@@ -37,9 +39,10 @@ class Fleet:
 
         Raises:
             Overloaded: nothing was stored.
-            Forbidden: the caller may not write.
+            Forbidden: the caller may not deliver frames.
         """
-        results = await self._pipeline.take(caller, uplinks)
+        writer = _as_writer(caller)
+        results = await self._pipeline.take(writer, uplinks)
         refusals = [
             self.refusals.make(caller.tenant, refused, uplink)
             for uplink, refused in zip(uplinks, results, strict=True)
@@ -47,11 +50,12 @@ class Fleet:
         ]
         if refusals:
             await self.refusals.keep(refusals)
-            await self._replay_registered_meanwhile(caller, refusals)
+            await self._replay_registered_meanwhile(writer, refusals)
         return results
 
     async def refuse_messages(self, caller: Caller, malformed: Sequence[tuple[Message, str]]) -> None:
-        """Keep messages that are no uplinks, each with why."""
+        """Keep messages that are no uplinks, each with why. Raises Forbidden as `take`."""
+        _check_delivers(caller)
         await self.refusals.keep(
             [
                 self.refusals.make(
@@ -125,6 +129,18 @@ class Fleet:
         ]
         if waiting:
             await self.retry(caller, waiting)
+
+
+def _check_delivers(caller: Caller) -> None:
+    if not caller.may_deliver:
+        raise Forbidden(f"{caller.subject} may not deliver frames in tenant {caller.tenant}.")
+
+
+def _as_writer(caller: Caller) -> Caller:
+    """The same subject with the right to write, granted here alone: whoever delivers a frame chooses its bytes, while
+    the registry says which entity they change and the profile which attributes. Raises Forbidden."""
+    _check_delivers(caller)
+    return caller if caller.may(Right.WRITE) else structs.replace(caller, rights=caller.rights | Right.WRITE)
 
 
 def _is_done(refused: Refused | None) -> bool:

@@ -10,14 +10,17 @@ ANONYMOUS = "anonymous"
 
 
 class Right(Flag):
+    """INGEST delivers the frames of registered devices, and nothing else."""
+
     READ_PUBLIC = auto()
     READ = auto()
+    INGEST = auto()
     WRITE = auto()
     ADMINISTER = auto()
 
 
 NOBODY = Right(0)
-OPERATOR = Right.READ_PUBLIC | Right.READ | Right.WRITE
+OPERATOR = Right.READ_PUBLIC | Right.READ | Right.INGEST | Right.WRITE
 ADMINISTRATOR = OPERATOR | Right.ADMINISTER
 
 
@@ -30,6 +33,11 @@ class Caller(msgspec.Struct, frozen=True):
 
     def may(self, right: Right) -> bool:
         return right in self.rights
+
+    @property
+    def may_deliver(self) -> bool:
+        """Whether it may hand in frames: who may write anything may write what a frame tells."""
+        return bool(self.rights & (Right.INGEST | Right.WRITE))
 
 
 def system_caller(part: str, tenant: str = DEFAULT_TENANT) -> Caller:

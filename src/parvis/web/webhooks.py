@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from parvis.fleet.delivery import Ack, Message
 from parvis.kernel.errors import Forbidden, Overloaded
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import Caller
 from parvis.kernel.time import system_clock
 from parvis.web.pages import caller_of
 from parvis.web.site import Site
@@ -20,9 +20,9 @@ async def receive_chirpstack(
     caller: Annotated[Caller, Depends(caller_of)],
     event: Annotated[str, Query(description="ChirpStack's name of the event; others than `up` are passed over")],
 ) -> Response:
-    """Needs the right to write. 204: stored, or passed over; 202: refused, and kept with the refused frames."""
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Delivering frames needs the right to write.")
+    """Needs the right to deliver frames. 204: stored, or passed over; 202: refused, and kept."""
+    if not caller.may_deliver:
+        raise Forbidden("Delivering frames needs the role device or operator.")
     if event != "up":
         return Response(status_code=_NO_CONTENT)
     site: Site = request.app.state.site

@@ -13,18 +13,20 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from prometheus_client import REGISTRY
 
 from parvis.connectors.mqtt import codec
-from parvis.connectors.mqtt.config import ListenerConfig
+from parvis.connectors.mqtt.config import ListenerConfig, listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.packets import Publish, Reason, Version
 from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import OPERATOR, Caller, Right
+from parvis.kernel.settings import MqttSettings
 from tests import system_tools
 from tests.fleet.conftest import eventually
 
 GATEWAY = Caller("default", "key:gateway", OPERATOR)
 READER = Caller("default", "key:reader", Right.READ)
-KEYS = {b"gateway-key": GATEWAY, b"reader-key": READER}
+SENSOR = Caller("default", "key:sensor", Right.INGEST)
+KEYS = {b"gateway-key": GATEWAY, b"reader-key": READER, b"sensor-key": SENSOR}
 each_version = pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
 UPLINKS = "application/+/device/+/event/up"
 TOPIC = "application/1/device/0101010101010101/event/up"
@@ -245,6 +247,22 @@ async def test_a_reader_may_not_publish(start: Start, platform: Platform) -> Non
         await eventually(lambda: reader.acknowledged != [])
     assert reader.acknowledged[0][1] == Reason.NOT_AUTHORIZED
     assert platform.messages == []
+
+
+async def test_who_may_only_deliver_frames_publishes(start: Start, platform: Platform) -> None:
+    listener = await start()
+    with device(listener, password="sensor-key") as sensor:
+        sensor.client.publish(TOPIC, b"frame", qos=1)
+        await eventually(lambda: sensor.acknowledged != [])
+    assert sensor.acknowledged[0][1] == Reason.SUCCESS
+    assert [message.caller for message in platform.messages] == [SENSOR]
+
+
+def test_anonymous_clients_may_deliver_frames_and_nothing_else() -> None:
+    anonymous = listener_config(MqttSettings(anonymous=True)).anonymous
+    assert anonymous is not None
+    assert anonymous.rights == Right.INGEST
+    assert listener_config(MqttSettings()).anonymous is None
 
 
 async def test_an_overloaded_platform_tells_a_5_0_client_so_and_counts_it(start: Start, platform: Platform) -> None:

@@ -36,5 +36,5 @@ class ListenerConfig:
 
 
 def listener_config(settings: MqttSettings) -> ListenerConfig:
-    anonymous = Caller(DEFAULT_TENANT, "system:mqtt-anonymous", Right.WRITE) if settings.anonymous else None
+    anonymous = Caller(DEFAULT_TENANT, "system:mqtt-anonymous", Right.INGEST) if settings.anonymous else None
     return ListenerConfig(host=settings.host, port=settings.port, anonymous=anonymous)

@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         self.client_id = ""
         self.version = Version.V311
         self.caller: Caller | None = None
-        self._may_write = False
+        self._may_deliver = False
         self.subscriptions: dict[str, Subscription] = {}
         self._decoder = codec.Decoder(hub.config.max_packet_bytes)
         self._will: Publish | None = None
@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
             self._refuse(admitted)
             return
         self.caller = admitted
-        self._may_write = admitted.may(Right.WRITE)
+        self._may_deliver = admitted.may_deliver
         self._will = connect.will
         self._bound_outgoing(connect.properties)
         self._write(codec.encode_connack(0, self.version, properties=self._offer(connect)))
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
             self._hand_on(publish)
 
     def _may_publish(self, publish: Publish) -> bool:
-        return publish.topic[0] != "$" and self._may_write
+        return publish.topic[0] != "$" and self._may_deliver
 
     def _hand_on(self, publish: Publish) -> None:
         self.in_flight += 1
