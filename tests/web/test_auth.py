@@ -110,6 +110,20 @@ async def test_the_first_link_makes_the_administrator(platform: Platform) -> Non
     assert again.status_code != 200
 
 
+async def test_an_invited_colleague_chooses_the_password_of_the_account_in_the_link(platform: Platform) -> None:
+    link = platform.access.accounts.invite(COMMAND_LINE, "erwan", "reader")
+    async with browser(platform) as http:
+        page = (await http.get(f"{WELCOME}?token={link}")).text
+        assert re.search(r'name="name" value="erwan"[^>]* readonly', page)
+        token = await form_token(http, f"{WELCOME}?token={link}")
+        fields = {"token": link, "name": "erwan", "password": PASSWORD, FORM_FIELD: token}
+        other = await http.post(WELCOME, data=fields | {"name": "mallory"})
+        taken = await http.post(WELCOME, data=fields)
+        session = http.cookies[SESSION_COOKIE]
+    assert (other.status_code, taken.status_code) == (400, 303)
+    assert platform.access.gate.authenticate(None, session.encode()).subject == "user:erwan"
+
+
 async def test_the_form_cookie_is_set_with_the_form_only(platform: Platform) -> None:
     async with browser(platform) as http:
         await http.get("/healthz")

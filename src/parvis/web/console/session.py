@@ -51,8 +51,7 @@ async def welcome(request: Request) -> Response:
     if not accounts.is_link_open(token):
         return _page(request, wanted=HOME, problem="link_closed", status=Forbidden.status)
     linked = accounts.find_linked_account(token) or ""
-    data = {"token": token, "name": linked, "linked": linked, "problem": ""}
-    return site_of(request).pages.render(request, "console/pages/welcome.html", **data)
+    return _welcome_page(request, token, name=linked, linked=linked)
 
 
 async def make_first_account(request: Request) -> Response:
@@ -64,11 +63,28 @@ async def make_first_account(request: Request) -> Response:
         signed_in = await accounts.redeem_link(token, name, password, client_address(request))
     except (BadRequestData, AlreadyExists) as refusal:
         linked = accounts.find_linked_account(token) or ""
-        data = {"token": token, "name": linked or name, "linked": linked, "problem": refusal.detail}
-        return site_of(request).pages.render(request, "console/pages/welcome.html", status=refusal.status, **data)
+        return _welcome_page(request, token, name=linked or name, linked=linked, refusal=refusal)
     response = RedirectResponse(HOME, SEE_OTHER)
     keep_session(request, response, signed_in)
     return response
+
+
+def problem_of(refusal: BadRequestData | AlreadyExists) -> str:
+    """The sentence for what was refused."""
+    if isinstance(refusal, AlreadyExists):
+        return "taken"
+    return {"account-name": "bad_name", "password-length": "bad_password"}.get(
+        refusal.extras.get("rule", ""), "refused"
+    )
+
+
+def _welcome_page(
+    request: Request, token: str, *, name: str, linked: str, refusal: BadRequestData | AlreadyExists | None = None
+) -> Response:
+    problem = "" if refusal is None else problem_of(refusal)
+    status = 200 if refusal is None else refusal.status
+    data = {"token": token, "name": name, "linked": linked, "problem": problem}
+    return site_of(request).pages.render(request, "console/pages/welcome.html", status=status, **data)
 
 
 def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:
