@@ -1,3 +1,5 @@
+import re
+
 import shapely
 
 from parvis.demo.devices import Device, Kind, generate_devices
@@ -46,6 +48,11 @@ def test_counters_are_beside_a_road_and_on_land(territory: Territory, devices: l
 def test_gauges_are_at_the_water(territory: Territory, devices: list[Device]) -> None:
     water = shapely.union_all([river.line for river in territory.terrain.rivers] + [territory.terrain.sea])
     assert all(spot.distance(water) < 60 for spot in points(devices, Kind.LEVEL))
+
+
+def test_names_count_as_the_french_do(devices: list[Device]) -> None:
+    assert "Limnimètre Le Stervenn 1,5 km" in [device.name for device in devices]
+    assert not [device.name for device in devices if re.search(r"\d\.\d", device.name)]
 
 
 def test_a_record_tells_the_platform_all_it_needs(devices: list[Device]) -> None:

@@ -13,8 +13,8 @@ from parvis.demo.mapstyle import map_style
 from parvis.demo.palette import Theme
 from parvis.demo.territory import DEFAULT_SEED, NAME
 
-EDITION = 2
-"""Raised when the same seed draws another map, so that kept tiles are not mixed with new ones."""
+EDITION = 3
+"""Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
 
 
 class TileStore:

@@ -238,9 +238,8 @@ def _gauges(territory: Territory) -> Iterator[_Draft]:
         at = river.line.interpolate(river.tidal_m + above_tide_m)
         commune = commune_at(territory, at.x, at.y)
         owner = nearest_commune(territory, at.x, at.y) if commune is None else commune
-        yield _Draft(
-            Kind.LEVEL, f"Limnimètre {name} {above_tide_m / 1000:.1f} km", Spot(at.x, at.y, name, owner), "river"
-        )
+        distance = f"{above_tide_m / 1000:.1f} km".replace(".", ",")
+        yield _Draft(Kind.LEVEL, f"Limnimètre {name} {distance}", Spot(at.x, at.y, name, owner), "river")
     for slug in ("port-trevalan", "penhervan"):
         index = territory.commune_index(slug)
         mole = next(road for road in territory.roads if road.kind is RoadClass.PIER and road.commune == index)
