@@ -7,6 +7,8 @@ import pytest
 import quickjs
 
 import parvis.demo
+from parvis.demo.devices import Kind
+from parvis.demo.payloads import AirReading, encode
 
 PROFILES = sorted((Path(parvis.demo.__file__).parent / "codecs").glob("*/profile.toml"))
 
@@ -27,6 +29,17 @@ def test_every_mapped_field_occurs_in_an_example(path: Path) -> None:
     seen = {field for example in document["example"] for field in example["data"]}
     assert {attribute["field"] for attribute in document["attribute"]} <= seen
     assert document["profile"]["id"] == path.parent.name
+
+
+def test_the_wind_comes_from_0_to_359_degrees() -> None:
+    (path,) = (path for path in PROFILES if path.parent.name == Kind.AIR)
+    attributes = {one["name"]: one for one in tomllib.loads(path.read_text())["attribute"]}
+    context = quickjs.Context()
+    context.eval((path.parent / "codec.js").read_text())
+    for degrees in (0, 180, 326, 359):
+        frame = encode(AirReading(wind_from_deg=degrees))
+        data = decode(context, {"bytes": frame.payload.hex(), "f_port": frame.f_port})["data"]
+        assert data[attributes["windDirection"]["field"]] == degrees
 
 
 def decode(context: quickjs.Context, example: dict[str, Any]) -> dict[str, Any]:

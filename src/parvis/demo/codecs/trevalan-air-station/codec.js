@@ -28,9 +28,6 @@ function decodeUplink(input) {
   if (at !== b.length || mask >> QUANTITIES.length) {
     return { data: {}, warnings: [], errors: ["frame length does not fit its mask"] };
   }
-  if (data.wind_from_deg !== undefined) {
-    data.wind_from_signed_deg = data.wind_from_deg > 180 ? data.wind_from_deg - 360 : data.wind_from_deg;
-  }
   return { data: data, warnings: [], errors: [] };
 }
 
