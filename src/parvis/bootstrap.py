@@ -22,6 +22,7 @@ from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.access import SqliteAccessStore
 from parvis.stores.sqlite.integrity import find_damage
@@ -106,7 +107,8 @@ def _gauges(store: SqliteStore) -> dict[str, Gauge]:
 
 
 async def _open_fleet(settings: Settings, broker: Broker, more: Sequence[Path], stack: AsyncExitStack) -> Fleet:
-    fleet = open_fleet(broker, settings.data_dir, more)
+    future_limit = round(settings.fleet.future_limit_h * HOUR)
+    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit)
     await fleet.registry.load(DEFAULT_TENANT)
     stack.push_async_callback(_cancel, asyncio.create_task(fleet.follow(), name="fleet follows the outbox"))
     return fleet

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.fleet.fleet import open_fleet
 from parvis.fleet.refusals import RefusalReason, Refused
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
@@ -171,6 +172,25 @@ async def test_who_may_deliver_frames_stores_them_and_writes_nothing_else(villag
         await village.fleet.register(gateway, [RECORD])
     with pytest.raises(Forbidden):
         await village.broker.write(gateway, [Change(BIN, Mode.DELETE)])
+
+
+async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Village) -> None:
+    now = [NOON]
+    fleet = open_fleet(village.broker, village.data_dir, clock=lambda: now[0], future_limit=HOUR)
+    await fleet.register(CALLER, [RECORD])
+    frames = [uplink(1, 10, NOON + HOUR), uplink(2, 20, NOON + HOUR + 1)]
+    assert reasons(await fleet.take(CALLER, frames)) == [None, RefusalReason.TIME_IN_THE_FUTURE]
+    assert await village.value(BIN, "fillingLevel") == 0.1
+    (refusal,) = fleet.list_refusals(CALLER)
+    now[0] += 1
+    assert await fleet.retry(CALLER, [refusal.id]) == {refusal.id: None}
+    assert await village.value(BIN, "fillingLevel") == 0.2
+
+
+async def test_without_a_limit_frames_of_any_time_are_taken(village: Village) -> None:
+    fleet = open_fleet(village.broker, village.data_dir, clock=lambda: NOON)
+    await fleet.register(CALLER, [RECORD])
+    assert await fleet.take(CALLER, [uplink(1, 10, NOON + 9000 * HOUR)]) == [None]
 
 
 async def test_frames_of_a_device_nobody_knows_are_replayed_once_it_is_claimed(village: Village) -> None:

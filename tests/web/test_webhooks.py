@@ -12,6 +12,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
+from parvis.kernel.time import HOUR, format_instant, system_clock
 
 EUI = "0254520112345699"
 ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:council"
@@ -56,9 +57,7 @@ async def test_other_events_are_passed_over(operator: httpx.AsyncClient) -> None
     assert (await operator.get("/api/refusals")).json()["counts"] == {}
 
 
-async def test_nobody_delivers_frames_without_the_right_to(
-    platform: Platform, visitor: httpx.AsyncClient
-) -> None:
+async def test_nobody_delivers_frames_without_the_right_to(platform: Platform, visitor: httpx.AsyncClient) -> None:
     _, key = platform.access.keys.create(COMMAND_LINE, "screen", "reader")
     for headers in ({}, {"authorization": f"Bearer {key}"}):
         answer = await visitor.post(URL, params={"event": "up"}, json=UPLINK, headers=headers)
@@ -98,3 +97,11 @@ async def test_a_device_key_delivers_frames_and_does_nothing_else(
     ]
     assert [(await deed).status_code for deed in deeds] == [403] * len(deeds)
     assert (await operator.get(url + ROOM)).status_code == 200
+
+
+async def test_a_frame_further_ahead_than_the_settings_allow_is_refused(operator: httpx.AsyncClient) -> None:
+    await operator.post("/api/devices", json=[RECORD])
+    for hours, status in ((23, 204), (25, 202)):
+        dated = UPLINK | {"fCnt": hours, "time": format_instant(system_clock() + hours * HOUR)}
+        assert (await operator.post(URL, params={"event": "up"}, json=dated)).status_code == status
+    assert (await operator.get("/api/refusals")).json()["counts"] == {"TIME_IN_THE_FUTURE": 1}

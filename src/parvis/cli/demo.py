@@ -60,7 +60,7 @@ _BRIDGE_STOP_S = 5.0
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak over MQTT like real ones."""
     _write_territory(data_dir)
-    settings = _with_free_mqtt_port(settings_of(data_dir, **options))
+    settings = _at_speed(speed, _with_free_mqtt_port(settings_of(data_dir, **options)))
     with closing(BaseMap(seed, data_dir / "base-map.mbtiles")) as base_map:
         play = _Play(seed, speed, past_hours, base_map)
         run(settings, play.until_told, Additions((PROFILES,), base_map))
@@ -92,6 +92,11 @@ def _with_free_mqtt_port(settings: Settings) -> Settings:
         except OSError:
             return replace(settings, mqtt=replace(settings.mqtt, port=0))
     return settings
+
+
+def _at_speed(speed: float, settings: Settings) -> Settings:
+    """Faster than real time, devices live ahead of the clock."""
+    return replace(settings, fleet=replace(settings.fleet, future_limit_h=0.0)) if speed > 1 else settings
 
 
 class _Play:

@@ -18,7 +18,7 @@ from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import UplinkPipeline
 from parvis.kernel.errors import Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right, system_caller
-from parvis.kernel.time import Clock, system_clock
+from parvis.kernel.time import Clock, Instant, system_clock
 
 REFUSALS_FILE = "refused-frames.jsonl"
 PROFILES_FOLDER = "profiles"
@@ -28,11 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 class Fleet:
-    def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile], refusals: Refusals) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        profiles: Mapping[str, DeviceProfile],
+        refusals: Refusals,
+        clock: Clock = system_clock,
+        future_limit: Instant = 0,
+    ) -> None:
         self.registry = Registry(broker, profiles)
         self.refusals = refusals
         self._outbox = broker.outbox
-        self._pipeline = UplinkPipeline(broker, self.registry)
+        self._pipeline = UplinkPipeline(broker, self.registry, clock, future_limit)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         """Store uplinks; None for each that is durable, else why it was refused, which is on disk as well.
@@ -148,13 +155,19 @@ def _is_done(refused: Refused | None) -> bool:
 
 
 def open_fleet(
-    broker: Broker, data_dir: Path, more_profiles: Iterable[Path] = (), clock: Clock = system_clock
+    broker: Broker,
+    data_dir: Path,
+    more_profiles: Iterable[Path] = (),
+    clock: Clock = system_clock,
+    future_limit: Instant = 0,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
+
+    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any.
 
     Raises:
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand)
-    return Fleet(broker, profiles, Refusals(data_dir / REFUSALS_FILE, clock))
+    return Fleet(broker, profiles, Refusals(data_dir / REFUSALS_FILE, clock), clock, future_limit)

@@ -26,6 +26,7 @@ class RefusalReason(Enum):
     UNKNOWN_DEVICE = "UNKNOWN_DEVICE"  # no device of this DevEUI is registered
     DUPLICATE = "DUPLICATE"  # stored already; counted, not kept
     NO_PAYLOAD = "NO_PAYLOAD"  # the frame is of the network's own business; counted, not kept
+    TIME_IN_THE_FUTURE = "TIME_IN_THE_FUTURE"  # the network server's clock is wrong, or the platform's
     CODEC_TIMED_OUT = "CODEC_TIMED_OUT"
     CODEC_OUT_OF_MEMORY = "CODEC_OUT_OF_MEMORY"
     CODEC_THREW = "CODEC_THREW"

@@ -22,7 +22,7 @@ from parvis.fleet.registry import Registry
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
-from parvis.kernel.time import format_instant
+from parvis.kernel.time import Clock, Instant, format_instant, system_clock
 
 _Frame = tuple[str, str, str, int]
 
@@ -39,9 +39,14 @@ class _Work(msgspec.Struct, gc=False):
 
 
 class UplinkPipeline:
-    def __init__(self, broker: Broker, registry: Registry) -> None:
+    def __init__(
+        self, broker: Broker, registry: Registry, clock: Clock = system_clock, future_limit: Instant = 0
+    ) -> None:
+        """Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any."""
         self._broker = broker
         self._registry = registry
+        self._clock = clock
+        self._future_limit = future_limit
         expand = broker.contexts.default.expand
         self._device_type = (expand("Device"),)
         self._rssi, self._snr = expand("rssi"), expand("snr")
@@ -59,6 +64,7 @@ class UplinkPipeline:
         works = [_Work(uplink) for uplink in uplinks]
         async with self._alone_with({_frame(caller.tenant, uplink) for uplink in uplinks}):
             self._find_devices(caller.tenant, works)
+            self._drop_future(works)
             self._drop_duplicates(works)
             self._decode(works)
             self._map(works)
@@ -89,6 +95,16 @@ class UplinkPipeline:
                 work.refused = Refused(RefusalReason.NO_PAYLOAD)
             elif work.device is None:
                 work.refused = Refused(RefusalReason.UNKNOWN_DEVICE, work.uplink.dev_eui)
+
+    def _drop_future(self, works: list[_Work]) -> None:
+        """State keeps what was observed last: until that time came, it would hide everything that is true."""
+        if not self._future_limit:
+            return
+        latest = self._clock() + self._future_limit
+        for work in _open(works):
+            if work.uplink.received_at > latest:
+                dated = format_instant(work.uplink.received_at)
+                work.refused = Refused(RefusalReason.TIME_IN_THE_FUTURE, f"dated {dated}")
 
     def _drop_duplicates(self, works: list[_Work]) -> None:
         """Remembered only after the write: a frame that comes again after a failed one is no duplicate."""

@@ -102,6 +102,15 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """What devices send."""
+
+    future_limit_h: float = _setting(
+        24.0, "A frame dated further ahead of the clock, in hours, is refused; 0 takes any.", minimum=0
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundSettings:
     """Requests of the platform to addresses that users gave."""
 
@@ -130,6 +139,7 @@ class Settings:
     store: StoreSettings = StoreSettings()
     access: AccessSettings = AccessSettings()
     mqtt: MqttSettings = MqttSettings()
+    fleet: FleetSettings = FleetSettings()
     outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()
 
