@@ -36,6 +36,13 @@ async def test_reading_goes_on_where_it_stopped(store: Store) -> None:
     assert await store.newest() == rest[-1].seq
 
 
+async def test_the_oldest_event_still_there_is_known(store: Store) -> None:
+    assert await store.oldest() == await store.newest() + 1
+    await store.write(TENANT, [bin_(1, level(1)), bin_(2, level(2))])
+
+    assert await store.oldest() == (await store.read(0))[0].seq < await store.newest()
+
+
 async def test_events_of_a_type_can_be_read_alone(store: Store) -> None:
     sensor = Change("urn:ngsi-ld:Device:1", Mode.CREATE, (note("new"),), ("urn:Device", "urn:Thing"))
     await store.write(TENANT, [bin_(1, level(1)), sensor, bin_(1, level(2))])

@@ -106,3 +106,41 @@ async def test_following_goes_on_after_a_fault(village: Village, monkeypatch: py
     await village.reopened().registry.register(CALLER, [RECORD])
     await eventually(lambda: village.fleet.registry.find("default", EUI) is not None)
     following.cancel()
+
+
+async def test_who_follows_reads_the_devices_anew_when_events_are_gone_unread(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doze, wait = asyncio.Event(), village.store.wait
+
+    async def wait_long(after: int) -> None:
+        await doze.wait()
+        await wait(after)
+
+    elsewhere, other_eui = village.reopened(), "70b3d5499e000002"
+    await elsewhere.register(CALLER, [RECORD])
+    await village.fleet.registry.load("default")
+    await village.fleet.take(CALLER, [uplink(1, 40, dev_eui=other_eui)])
+    monkeypatch.setattr(village.store, "wait", wait_long)
+    following = asyncio.create_task(village.fleet.follow())
+    await asyncio.sleep(0)
+    await elsewhere.registry.register(CALLER, [replace(RECORD, dev_eui=other_eui)])
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    for _ in range(2):
+        await village.broker.write(
+            CALLER, [Change("urn:ngsi-ld:Building:1", Mode.UPSERT_UPDATE, (), ("urn:Building",))]
+        )
+    await _prune(village)
+    doze.set()
+    await eventually(lambda: village.fleet.registry.find("default", EUI) is None)
+    assert village.fleet.registry.find("default", other_eui) is not None
+    await eventually(lambda: village.fleet.list_refusals(CALLER) == [])
+    assert await village.value(BIN, "fillingLevel") == 0.4
+    following.cancel()
+
+
+async def _prune(village: Village) -> None:
+    """As the store does with settled events that no consumer waits for; the newest stays."""
+    await village.store._writer.run(
+        lambda connection: connection.execute("DELETE FROM outbox WHERE seq < (SELECT max(seq) FROM outbox)")
+    )

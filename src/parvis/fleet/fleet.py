@@ -107,7 +107,8 @@ class Fleet:
         await self._outbox.wait(position)
         newest = await self._outbox.newest()
         events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
-        for device in await self.registry.follow(events):
+        has_missed = position + 1 < await self._outbox.oldest()
+        for device in await (self.registry.reload() if has_missed else self.registry.follow(events)):
             await self._replay_new(device)
         return events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
 

@@ -91,6 +91,20 @@ class Registry:
                 return
             offset += _PAGE
 
+    async def reload(self) -> list[Device]:
+        """Read all devices anew, for whoever has missed events; the devices that are new to the index."""
+        added = []
+        for tenant in list(self._loading):
+            await self.load(tenant)
+            before = {device.dev_eui: device for device in self.list_devices(tenant)}
+            await self._load(tenant)
+            now = {device.dev_eui: device for device in self.list_devices(tenant)}
+            added += [device for dev_eui, device in now.items() if dev_eui not in before]
+            for dev_eui, device in now.items():
+                if device is before.get(dev_eui):
+                    await self.refresh(tenant, device.entity_id)
+        return added
+
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Write each device and its asset; the outcomes of the devices, in order.
 

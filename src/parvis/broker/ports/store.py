@@ -95,6 +95,13 @@ class Outbox(Protocol):
         """The number of the newest committed event, 0 before the first."""
         ...
 
+    async def oldest(self) -> int:
+        """The number of the oldest event that can still be read, newest + 1 where there is none.
+
+        Whoever stands before `oldest - 1` has missed events.
+        """
+        ...
+
     async def wait(self, after: int) -> None:
         """Return once an event above `after` is committed."""
         ...

@@ -48,6 +48,12 @@ def read_events(
     return [_event(connection, names, row) for row in rows]
 
 
+def read_oldest(connection: Connection) -> int | None:
+    row = connection.execute("SELECT min(seq) FROM outbox").fetchone()
+    oldest: int | None = row[0]
+    return oldest
+
+
 def _event(connection: Connection, names: Names, row: tuple[Any, ...]) -> Event:
     seq, _entity, kind, at, first, last, tenant, urn, typeset = row
     put: list[Instance] = []

@@ -13,7 +13,7 @@ from parvis.stores.sqlite.apply import Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import Names
-from parvis.stores.sqlite.outbox import Bell, read_events
+from parvis.stores.sqlite.outbox import Bell, read_events, read_oldest
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.tail import Tail
 from parvis.stores.sqlite.temporal import read_aggregates, read_history
@@ -103,6 +103,10 @@ class SqliteStore:
 
     async def newest(self) -> int:
         return self._bell.newest
+
+    async def oldest(self) -> int:
+        newest = self._bell.newest
+        return await self._reader.read(read_oldest) or newest + 1
 
     async def wait(self, after: int) -> None:
         await self._bell.wait(after)
