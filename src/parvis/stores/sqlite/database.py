@@ -1,6 +1,7 @@
 """Connections: how every one of them is opened, and the schema's version."""
 
 import sqlite3
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
@@ -50,6 +51,13 @@ class Database:
             StoreNotUsable: the file was written by a newer Parvis, or is no database.
         """
         connection = self._connect()
+        with ExitStack() as unless_usable:
+            unless_usable.callback(connection.close)
+            self._prepare(connection)
+            unless_usable.pop_all()
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
         try:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -59,7 +67,6 @@ class Database:
             _bring_to_version(connection)
         except sqlite3.DatabaseError as fault:
             raise StoreNotUsable(f"{self.path} is no usable store: {fault}.") from fault
-        return connection
 
     def connect_reader(self) -> Connection:
         connection = self._connect()
