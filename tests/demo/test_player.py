@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
+import pytest
+
 from parvis.demo.chirpstack import NetworkServer, rfc3339
 from parvis.demo.clockwork import US_PER_S
 from parvis.demo.devices import Device
@@ -123,3 +125,10 @@ async def test_live_play_waits_until_an_uplink_is_due(simulation: Simulation, de
         played_s = clock() - NOW
     due = list(simulation.uplinks(NOW, NOW + 60 * played_s))
     assert 0.6 * len(due) < len(peer.events) <= len(due)
+
+
+async def test_what_it_tells_bears_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        async with bridge_to(Peer()) as bridge:
+            await asyncio.wait_for(bridge.publish("application/x", b"{}"), 5)
+    assert ("parvis.demo.player", "INFO") in {(one.name, one.levelname) for one in caplog.records}

@@ -24,9 +24,10 @@ from parvis.demo.clockwork import US_PER_S, Instant
 from parvis.demo.devices import Device, generate_devices
 from parvis.demo.simulator import Gateway, Simulation, Uplink, list_gateways
 from parvis.demo.territory import DEFAULT_SEED, generate_territory
+from parvis.kernel.logs import configure_logs
 
 US_PER_HOUR = 3600 * US_PER_S
-log = logging.getLogger(__name__)
+log = logging.getLogger("parvis.demo.player")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--backfill-hours", type=float, default=0.0)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", default="readable")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
+    configure_logs(options.log_level, options.log_format)
     listener = Listener(options.host, options.port, options.username, options.password)
     asyncio.run(run(listener, seed=options.seed, speed=options.speed, backfill_hours=options.backfill_hours))
 
