@@ -103,6 +103,7 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
     assert "devices are registered" in rest
     assert len(children) == 1
     assert "The devices have fallen silent" in rest
+    assert re.search(r"^\d\d:\d\d:\d\d info +parvis\.demo\.player the bridge is connected", rest, re.MULTILINE)
     assert "Traceback" not in rest
 
 

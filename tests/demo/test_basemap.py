@@ -1,6 +1,8 @@
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import mapbox_vector_tile  # type: ignore[import-untyped]
@@ -10,10 +12,12 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parvis.demo.atelier import Atelier
 from parvis.demo.basemap import BaseMap
 from parvis.demo.drawing import draw_tile
 from parvis.demo.maplayers import LAYER_NAMES, MapLayer, map_layers
 from parvis.demo.mapstyle import map_style
+from parvis.demo.opening import ZOOMS, opening_tiles
 from parvis.demo.territory import Territory
 from parvis.demo.vectortile import EXTENT, Layer, encode_tile, varint, varints
 
@@ -79,6 +83,34 @@ def test_a_tile_is_kept_with_the_facts_of_the_map(base_map: BaseMap, layers: lis
     assert west < -3.3 < east
     assert south < 47.7 < north
     assert len(base_map.device_records()) > 300
+
+
+def test_what_is_seen_first_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parvis.demo.opening.ZOOMS", (11,))
+    path = tmp_path / "base.mbtiles"
+    with closing(BaseMap(1, path)) as first:
+        drawn = first.warm_up(Event())
+    assert drawn >= 15
+    with closing(BaseMap(1, path)) as second:
+        monkeypatch.setattr(Atelier, "_call", None)
+        assert second.warm_up(Event()) == 0
+        assert second.tile(*at_point(-3.30, 47.70, 11))
+
+
+def test_drawing_ahead_ends_when_told(base_map: BaseMap) -> None:
+    stop = Event()
+    stop.set()
+    assert base_map.warm_up(stop) == 0
+
+
+def test_the_tiles_seen_first_surround_the_centre_and_the_towns() -> None:
+    tiles = list(opening_tiles((-3.30, 47.70), [(-3.28, 47.728)]))
+    assert len(tiles) == len(set(tiles))
+    assert [zoom for zoom, _, _ in tiles] == sorted((zoom for zoom, _, _ in tiles), key=ZOOMS.index)
+    for zoom in ZOOMS:
+        assert at_point(-3.30, 47.70, zoom) in tiles
+        _, column, row = at_point(-3.28, 47.728, zoom)
+        assert {(zoom, column + 1, row + 1), (zoom, column - 1, row - 1)} <= set(tiles)
 
 
 def test_communes_are_valid_geojson_polygons(base_map: BaseMap) -> None:

@@ -1,9 +1,13 @@
 """`parvis demo`: the demonstration territory, alive."""
 
 import asyncio
+import logging
 import os
 import socket
+import sqlite3
 import sys
+import threading
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +31,7 @@ from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings, rende
 from parvis.kernel.time import HOUR, system_clock
 from parvis.web.server import Running, run
 
+logger = logging.getLogger(__name__)
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
 KEY_LABEL = "demonstration: network server"
 _BRIDGE_STOP_S = 5.0
@@ -112,11 +117,15 @@ class _Play:
         await self._register(running)
         bridge = await self._start_bridge(running, key)
         silence = asyncio.create_task(_tell_when_silent(bridge))
+        stop_drawing = threading.Event()
+        drawing = asyncio.create_task(_draw_ahead(self._base_map, stop_drawing))
         try:
             await end.wait()
         finally:
             silence.cancel()
+            stop_drawing.set()
             await _stop(bridge)
+            await drawing
             _revoke_keys(running.platform.access)
 
     async def _register(self, running: Running) -> None:
@@ -139,6 +148,8 @@ class _Play:
             "--seed": self._seed,
             "--speed": self._speed,
             "--backfill-hours": self._missing_hours(running),
+            "--log-level": running.platform.settings.log.level,
+            "--log-format": running.platform.settings.log.format,
         }
         words = [str(word) for pair in arguments.items() for word in pair]
         return await asyncio.create_subprocess_exec(
@@ -155,6 +166,16 @@ class _Play:
         devices = running.platform.fleet.registry.list_devices(DEFAULT_TENANT)
         last_heard = max((device.health_at for device in devices), default=0)
         return min(self._past_hours, max(0.0, (system_clock() - last_heard) / HOUR))
+
+
+async def _draw_ahead(base_map: BaseMap, stop: threading.Event) -> None:
+    """Nobody waits for it; what it does not draw is drawn when it is asked for."""
+    try:
+        drawn = await asyncio.to_thread(base_map.warm_up, stop)
+    except (BrokenProcessPool, sqlite3.Error) as error:
+        logger.warning("the map is not drawn ahead", extra={"reason": str(error)})
+    else:
+        logger.info("the map is drawn ahead", extra={"tiles": drawn})
 
 
 async def _tell_when_silent(bridge: asyncio.subprocess.Process) -> None:

@@ -16,7 +16,7 @@ import shapely
 
 from parvis.demo.devices import generate_devices
 from parvis.demo.drawing import draw_tile
-from parvis.demo.geometry import geojson_geometry
+from parvis.demo.geometry import geojson_geometry, lon_lat
 from parvis.demo.maplayers import MapLayer, map_layers
 from parvis.demo.registry import device_records
 from parvis.demo.territory import Territory, generate_territory
@@ -40,7 +40,7 @@ class Atelier:
         return self._call(_tile, self._seed, z, x, y)
 
     def facts(self) -> dict[str, object]:
-        """`bounds`, `communes` (GeoJSON) and `device_records` of the territory."""
+        """`bounds`, `towns`, `communes` (GeoJSON) and `device_records` of the territory."""
         return self._call(_facts, self._seed)
 
     def close(self) -> None:
@@ -100,6 +100,7 @@ def _facts(seed: int) -> dict[str, object]:
     whole = shapely.union_all([commune.area for commune in territory.communes])
     return {
         "bounds": list(shapely.geometry.shape(geojson_geometry(whole)).bounds),
+        "towns": [lon_lat(town.x, town.y) for town in sorted(territory.communes, key=lambda one: -one.population)],
         "communes": communes_geojson(territory),
         "device_records": device_records(generate_devices(territory, seed)),
     }

@@ -1,4 +1,4 @@
-"""The generated base map as vector tiles: kept in a tile store, drawn when first asked for."""
+"""The generated base map as vector tiles: kept in a tile store, drawn when first asked for or ahead of it."""
 
 import sqlite3
 import threading
@@ -8,13 +8,19 @@ import msgspec
 
 from parvis.demo.atelier import Atelier
 from parvis.demo.drawing import MAX_ZOOM
+from parvis.demo.geometry import lon_lat
 from parvis.demo.maplayers import LAYER_NAMES
 from parvis.demo.mapstyle import map_style
+from parvis.demo.opening import opening_tiles
 from parvis.demo.palette import Theme
 from parvis.demo.territory import DEFAULT_SEED, NAME
 
 EDITION = 3
 """Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
+
+BUSIEST_TOWNS = 4
+BREATH_S = 0.02
+"""Between two tiles drawn ahead of being asked for, so that one that is asked for comes between."""
 
 
 class TileStore:
@@ -71,6 +77,7 @@ def _key(z: int, x: int, y: int) -> tuple[int, int, int]:
 
 class Facts(msgspec.Struct):
     bounds: tuple[float, float, float, float]
+    towns: list[tuple[float, float]]
     communes: dict[str, object]
     device_records: list[dict[str, object]]
 
@@ -93,6 +100,18 @@ class BaseMap:
             kept = self._atelier.tile(z, x, y)
             self._store.keep(z, x, y, kept)
         return kept
+
+    def warm_up(self, stop: threading.Event) -> int:
+        """Draw what a visitor sees first, as far as it is not kept, until `stop`; returns how many tiles were drawn."""
+        drawn = 0
+        for tile in opening_tiles(lon_lat(0, 0), self._facts().towns[:BUSIEST_TOWNS]):
+            if self._store.find(*tile) is not None:
+                continue
+            if stop.wait(BREATH_S):
+                break
+            self.tile(*tile)
+            drawn += 1
+        return drawn
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
