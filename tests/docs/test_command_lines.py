@@ -41,6 +41,15 @@ def test_its_command_lines_exist(page: Path) -> None:
     assert {line: what for line, what in wrong.items() if what} == {}
 
 
+GUIDES = [page for page in PAGES if page.parent.name in ("howto", "tutorial")]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_its_command_lines_work_without_activating_the_environment(page: Path) -> None:
+    bare = re.findall(r"^ {4}parvis .*$|`parvis [^`\n]*`", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert bare == []
+
+
 def test_a_line_that_does_not_exist_is_found() -> None:
     assert problem("levitate --high") == "no command levitate"
     assert problem("up --higher") == "no option --higher"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from parvis.access.access import COMMAND_LINE
-from parvis.bootstrap import Platform, open_platform
+from parvis.bootstrap import Platform, open_access, open_platform
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.demo.communes import SITES
+from parvis.demo.geometry import lon_lat
 from parvis.fleet.profiles import check_profile, load_profile
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import system_caller
@@ -36,6 +40,13 @@ WAIT_S = 20
 def blocks(page: str, language: str) -> list[str]:
     text = (HOWTO / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def typed(page: str, beginning: str) -> str:
+    """The one command line of the page that begins so."""
+    text = (HOWTO / page).read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^ {{4}}({re.escape(beginning)}.*)$", text, re.MULTILINE)
+    return str(line)
 
 
 async def no_network(url: str) -> bytes:
@@ -62,6 +73,35 @@ def devices_to_register() -> list[dict[str, Any]]:
 
 def test_the_devices_to_register_are_what_the_api_takes() -> None:
     assert [DeviceIn.model_validate(device).dev_eui for device in devices_to_register()] == ["70b3d5499e000001"]
+
+
+def test_the_council_room_is_in_trevalan() -> None:
+    (town,) = (site for site in SITES if site.name == "Trevalan")
+    (device,) = devices_to_register()
+    lon, lat = device["location"]["coordinates"]
+    assert (lon, lat) == pytest.approx(lon_lat(town.x, town.y), abs=0.005)
+
+
+def test_a_colleague_gets_a_link_that_opens(tmp_path: Path) -> None:
+    run_parvis(tmp_path, "init", "--data", "data")
+    for beginning in (".venv/bin/parvis account create", ".venv/bin/parvis account link"):
+        _, *words = shlex.split(typed("give-access.md", beginning))
+        token = run_parvis(tmp_path, *words).strip().partition("/welcome?token=")[2]
+        access = open_access(load_settings(tmp_path / "data"))
+        assert access.accounts.find_linked_account(token) == "erwan"
+        access.store.close()
+
+
+def test_a_key_for_chirpstack_is_made(tmp_path: Path) -> None:
+    run_parvis(tmp_path, "init", "--data", "data")
+    _, *words = shlex.split(typed("connect-chirpstack.md", ".venv/bin/parvis api-key"))
+    assert run_parvis(tmp_path, *words).startswith("parvis_")
+
+
+def test_the_opening_of_the_map_is_a_setting(tmp_path: Path) -> None:
+    (settings,) = blocks("base-map.md", "toml")
+    (tmp_path / "territory.toml").write_text(settings, encoding="utf-8")
+    assert load_settings(tmp_path).territory.centre == (-3.28, 47.728)
 
 
 def test_the_listener_settings_of_chirpstack_are_settings(tmp_path: Path) -> None:
@@ -121,7 +161,8 @@ async def entity_with(platform: Platform, entity_id: str, term: str) -> Entity:
 
 async def test_a_backup_taken_while_parvis_runs_holds_what_was_acknowledged(tmp_path: Path) -> None:
     (script,) = blocks("backup.md", "python")
-    (tmp_path / "backup").mkdir()
+    making = await asyncio.create_subprocess_exec(*shlex.split(typed("backup.md", "mkdir")), cwd=tmp_path)
+    assert await making.wait() == 0
     async with open_platform(load_settings(tmp_path / "data"), listen=False) as platform:
         await platform.broker.write(CALLER, [a_container()])
         run = await asyncio.to_thread(

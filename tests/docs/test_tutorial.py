@@ -2,20 +2,25 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.kernel.settings import load_settings
+from parvis.kernel.time import MINUTE, SECOND, format_instant, parse_instant, system_clock
 from parvis.web.server import serving
 
 TUTORIAL = Path(__file__).resolve().parent.parent.parent / "docs/tutorial/first-five-minutes.md"
 
 
 def requests() -> tuple[str, str]:
+    """With the times that `sed` writes there, a minute between them."""
     container, full = re.findall(r"^```json\n(.*?)^```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return container, full
+    now = system_clock() // SECOND * SECOND
+    return container.replace("NOW", format_instant(now - MINUTE)), full.replace("NOW", format_instant(now))
 
 
 async def test_what_it_writes_is_stored_and_seen(tmp_path: Path) -> None:
@@ -34,6 +39,9 @@ async def test_what_it_writes_is_stored_and_seen(tmp_path: Path) -> None:
             assert [(one["id"], one["fillingLevel"]) for one in seen] == [(entity_id, 0.97)]
             page = await client.get(f"/console/entities/{entity_id}", headers={"Accept-Language": "en"})
             assert "My first container" in page.text
+            assert "data-chart=" in page.text
+            series = (await client.get(f"/console/entities/{entity_id}/series.json?attr=fillingLevel")).json()
+            assert series["v"] == pytest.approx([35, 97])
 
 
 async def test_writing_without_an_identity_is_refused(tmp_path: Path) -> None:
@@ -43,3 +51,16 @@ async def test_writing_without_an_identity_is_refused(tmp_path: Path) -> None:
         headers = {"Content-Type": "application/json"}
         answer = await client.post("/ngsi-ld/v1/entities", content=container, headers=headers)
     assert answer.status_code in (401, 403)
+
+
+def test_the_file_is_sent_with_the_present_time(tmp_path: Path) -> None:
+    words = re.findall(r"^    (sed .*?) \|", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
+    for name, content in zip(("container.json", "full.json"), requests(), strict=True):
+        written = re.sub(r'"observedAt": "[^"]+"', '"observedAt": "NOW"', content)
+        (tmp_path / name).write_text(written, encoding="utf-8")
+    assert len(words) == 2
+    for line in words:
+        told = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        (observed_at,) = re.findall(r'"observedAt": "([^"]+)"', told)
+        assert abs(parse_instant(observed_at) - system_clock()) < MINUTE
+        json.loads(told)
