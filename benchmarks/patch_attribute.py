@@ -50,7 +50,7 @@ def main() -> list[Figure]:
 
 
 def patch(number: int, tick: int, source: random.Random) -> bytes:
-    observed = format_instant(1_796_000_000 * SECOND + tick * SECOND)
+    observed = format_instant(1_780_000_000 * SECOND + tick * SECOND)
     body = {"type": "Property", "value": round(source.random() * 40, 2), "unitCode": "CEL", "observedAt": observed}
     return request("PATCH", f"/ngsi-ld/v1/entities/{entity_id(number)}/attrs/temperature", msgspec.json.encode(body))
 

@@ -19,7 +19,7 @@ from parvis.kernel.time import SECOND, Instant, format_instant, parse_instant
 
 HTTP_WRITERS, MQTT_WRITERS = 6, 3
 MQTT_WINDOW = 40
-START = 1_796_000_000 * SECOND
+START = 1_780_000_000 * SECOND
 SHORTEST_S, LONGEST_S = 0.05, 1.2
 
 

@@ -11,7 +11,7 @@ from parvis.kernel.time import SECOND, format_instant
 
 ENTITIES = 200_000
 BATCH = 1_000
-START = 1_795_000_000 * SECOND
+START = 1_780_000_000 * SECOND
 ATTRIBUTES = (("temperature", "CEL"), ("relativeHumidity", "C62"), ("no2", "GQ"), ("batteryLevel", "C62"))
 
 

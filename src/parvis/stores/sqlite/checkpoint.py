@@ -11,8 +11,8 @@ import threading
 from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, Connection, Database
 
 CHECK_EVERY_S = 0.25
-COPY_AFTER_BYTES = 64 << 20
-RESTART_AT_BYTES = 160 << 20
+COPY_AFTER_BYTES = 128 << 20
+RESTART_AT_BYTES = 256 << 20
 
 
 class Checkpointer:
