@@ -1,6 +1,9 @@
+import re
+import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Town, Visit, container_id
@@ -19,8 +22,19 @@ def features(page: Page) -> list[str]:
 
 def test_map_and_list_show_the_same_set(visit: Callable[..., Visit]) -> None:
     page = visit().open_map()
-    expect(page.locator("[data-status]")).to_have_text("8 objects here, 2 need attention")
+    expect(page.locator("[data-status]")).to_have_text("8 objects, 2 need attention")
     assert sorted(rows(page)) == sorted(features(page)) == sorted(container_id(number) for number in range(8))
+
+
+@pytest.mark.parametrize("late", ["**/console/map.geojson*", "**/basemap/style/*"])
+def test_the_opening_view_holds_everything_whatever_comes_last(visit: Callable[..., Visit], late: str) -> None:
+    window = visit()
+    window.page.route(late, lambda route: (time.sleep(1), route.continue_()))
+    page = window.open_map()
+    expect(page).to_have_url(re.compile("at="))
+    zoom, lat, lng = (float(part) for part in parse_qs(urlsplit(page.url).query)["at"][0].split(","))
+    assert (round(lat, 2), round(lng, 2)) == (47.69, -3.25)
+    assert zoom > 11.1
 
 
 def test_the_filter_sentence_changes_both_and_the_address(visit: Callable[..., Visit]) -> None:
@@ -57,12 +71,12 @@ def test_a_change_is_seen_within_two_seconds_without_reload(visit: Callable[...,
     row = page.locator(f'li[data-id="{container_id(7)}"]')
     for level in (0.31, 0.62):
         town.fill(7, level)
-        expect(row.locator("[data-slot=value]")).to_have_text(f"{level * 100:.0f}\u00a0%", timeout=2_000)
+        expect(row.locator("[data-slot=value]")).to_have_text(f"{level * 100:.0f}%", timeout=2_000)
     town.fill(7, 0.99)
-    expect(page.locator("[data-status]")).to_have_text("8 objects here, 3 need attention", timeout=2_000)
+    expect(page.locator("[data-status]")).to_have_text("8 objects, 3 need attention", timeout=2_000)
     expect(row).to_have_class("bad")
     town.fill(7, 0.0)
-    expect(page.locator("[data-status]")).to_have_text("8 objects here, 2 need attention", timeout=2_000)
+    expect(page.locator("[data-status]")).to_have_text("8 objects, 2 need attention", timeout=2_000)
 
 
 def test_a_new_object_joins_map_and_list(visit: Callable[..., Visit], town: Town) -> None:

@@ -34,7 +34,7 @@ def test_a_reported_leak_is_bad_whatever_the_flow() -> None:
 
 
 def test_low_battery_is_bad() -> None:
-    assert [judge(DEVICE, level) for level in (0.5, 0.2, 0.1)] == [State.GOOD, State.WARN, State.BAD]
+    assert [judge(DEVICE, level) for level in (0.2, 0.19, 0.1, 0.09)] == [State.GOOD, State.WARN, State.WARN, State.BAD]
 
 
 def test_truth_values_and_words_have_no_threshold() -> None:

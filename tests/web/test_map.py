@@ -30,7 +30,7 @@ async def test_the_map_shows_everything_the_most_urgent_first(operator: httpx.As
     assert set(ids(collection)) == {FULL_BIN, HALF_BIN, SILENT_BIN, LEAKING_METER, STATION}
     states = [feature["properties"]["state"] for feature in collection["features"]]
     assert states == ["bad", "bad", "stale", "good", "good"]
-    assert collection["sentence"] == "5 objects here, 2 need attention"
+    assert collection["sentence"] == "5 objects, 2 need attention"
 
 
 async def test_a_feature_says_what_the_list_says(operator: httpx.AsyncClient) -> None:
@@ -38,7 +38,7 @@ async def test_a_feature_says_what_the_list_says(operator: httpx.AsyncClient) ->
     feature = collection["features"][0]
     assert feature["geometry"] == {"type": "Point", "coordinates": [-3.28, 47.72]}
     told = feature["properties"]
-    assert (told["name"], told["where"], told["value"]) == ("School", "Waste container · Trevalan", "50\u00a0%")
+    assert (told["name"], told["where"], told["value"]) == ("School", "Waste container · Trevalan", "50%")
     assert (told["domain"], told["state"], told["rank"]) == ("waste", "good", 0)
 
 
@@ -107,7 +107,7 @@ async def test_a_change_of_the_headline_is_told_from_itself(site: Site, caller: 
     told = await Telling(site, caller, detailed=False).tell(
         HALF_BIN, "WasteContainer", EventKind.UPDATED, fillingLevel=(0.86, now, "C62")
     )
-    assert (told["value"], told["state"], told["rank"]) == ("86\u00a0%", "warn", 2)
+    assert (told["value"], told["state"], told["rank"]) == ("86%", "warn", 2)
     assert "position" not in told
 
 
@@ -115,9 +115,9 @@ async def test_a_change_of_something_else_is_judged_by_the_stored_entity(site: S
     told = await Telling(site, caller, detailed=True).tell(
         FULL_BIN, "WasteContainer", EventKind.UPDATED, temperature=(12.5, now, "CEL")
     )
-    assert (told["value"], told["state"]) == ("97\u00a0%", "bad")
-    assert [(one["name"], one["text"]) for one in told["attributes"]] == [("temperature", "12.5\u00a0°C")]
-    assert told["sentence"].startswith("Fill level: 97\u00a0%, measured 1 min ago. Above the action line")
+    assert (told["value"], told["state"]) == ("97%", "bad")
+    assert [(one["name"], one["text"], one["unit"]) for one in told["attributes"]] == [("temperature", "12.5", "°C")]
+    assert told["sentence"].startswith("Fill level: 97%, measured 1 min ago. Action line")
 
 
 async def test_what_was_deleted_is_gone(site: Site, caller: Caller) -> None:

@@ -42,9 +42,9 @@ async def test_without_authentication_every_page_says_so(tmp_path_factory: pytes
 @pytest.mark.parametrize(
     ("entity_id", "sentence"),
     [
-        (FULL_BIN, "Fill level: 97 %, measured 1 min ago. Above the action line (95 %)."),
-        (HALF_BIN, "Fill level: 50 %, measured 1 min ago. In order."),
-        (SILENT_BIN, "Fill level: 85 %, measured 5 h ago. Silent: a value was expected every hour."),
+        (FULL_BIN, "Fill level: 97%, measured 1 min ago. Action line (95%) reached."),
+        (HALF_BIN, "Fill level: 50%, measured 1 min ago. In order."),
+        (SILENT_BIN, "Fill level: 85%, measured 5 h ago. Silent: a value was expected every hour."),
         (LEAKING_METER, "Flow: 120 L/h, measured 1 min ago. The meter reports a leak."),
     ],
 )
@@ -101,7 +101,21 @@ async def test_devices_are_listed_with_battery_and_age(operator: httpx.AsyncClie
 
 async def test_devices_are_downloaded_as_csv(operator: httpx.AsyncClient) -> None:
     rows = (await operator.get("/console/devices.csv")).text.splitlines()
-    assert rows[1].startswith(f"{DEVICE},Market sensor,generic-climate,{FULL_BIN},0.15,")
+    assert rows[1].startswith(f"{DEVICE},Market sensor,generic-climate,Market,{FULL_BIN},0.15,")
+    french = await operator.get("/console/devices.csv?lang=fr")
+    assert french.content.startswith(b"\xef\xbb\xbfIdentifiant;Capteur;")
+    assert f";{FULL_BIN};0,15;" in french.text
+    assert french.text.rstrip().endswith(";À surveiller")
+
+
+async def test_the_first_account_is_refused_in_the_pages_language(platform: Platform) -> None:
+    async with client_of(platform, **{"accept-language": "fr"}) as client:
+        token = platform.access.accounts.offer_first_link()
+        form = {"token": token, "form_token": form_token((await client.get(f"/welcome?token={token}")).text)}
+        short = await client.post("/welcome", data={**form, "name": "marie", "password": "court"})
+        assert (short.status_code, "de 12 à 1024 caractères" in short.text) == (400, True)
+        spaced = await client.post("/welcome", data={**form, "name": "Marie Legal", "password": "une longue phrase"})
+        assert (spaced.status_code, "ne peut contenir que des lettres" in spaced.text) == (400, True)
 
 
 async def test_what_is_not_there_has_its_page(operator: httpx.AsyncClient) -> None:
@@ -146,7 +160,7 @@ async def test_refused_frames_say_why_and_can_be_tried_again(
     page = await text_of(operator, "/console/refusals?reason=UNKNOWN_DEVICE")
     assert "Unknown device" in page
     assert "01 02 ff" in page
-    assert "Register the device with POST /api/devices" in page
+    assert "Have the device registered with this DevEUI" in page
     answer = await operator.post(
         "/console/refusals/retry", data={"form_token": form_token(page), "reason": "UNKNOWN_DEVICE"}
     )
@@ -168,7 +182,7 @@ async def test_signing_in_and_out(operator: httpx.AsyncClient, platform: Platfor
     form = {"form_token": form_token(page), "name": "ada", "next": "/console/devices"}
     wrong = await operator.post("/console/sign-in", data={**form, "password": "guess"})
     assert wrong.status_code == 401
-    assert "The name or the password is wrong." in wrong.text
+    assert "The user name or the password is wrong." in wrong.text
     right = await operator.post("/console/sign-in", data={**form, "password": "correct horse battery"})
     assert (right.status_code, right.headers["location"]) == (303, "/console/devices")
 

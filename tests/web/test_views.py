@@ -4,7 +4,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.headline import Domain, State
 from parvis.web.markers import ICONS, cluster, marker, strokes_of
-from parvis.web.views import EntityReader, natural, position_of, short_id
+from parvis.web.views import EntityReader, by_urgency, natural, position_of, short_id
 
 CONTEXT = Contexts().default
 READER = EntityReader(CONTEXT)
@@ -72,9 +72,20 @@ def test_names_are_in_the_order_people_count() -> None:
 
 def test_markers_say_the_state_by_shape_and_sign() -> None:
     icon = '<svg><path d="M0 0"/><script>alert(1)</script></svg>'
-    drawings = {state: marker(Domain.WASTE, state, icon) for state in State}
+    drawings = {state: marker("waste", Domain.WASTE, state, icon) for state in State}
     assert "<text" not in drawings[State.GOOD]
     assert [">?<" in drawings[State.STALE], ">!<" in drawings[State.WARN], ">×<" in drawings[State.BAD]] == [True] * 3
     assert "script" not in strokes_of(icon)
     assert 'id="cluster-bad"' in cluster(State.BAD)
     assert set(ICONS) == set(Domain)
+
+
+def test_the_fullest_comes_before_the_merely_full() -> None:
+    levels = (0.96, 1.0, 0.99, 0.5, 0.85)
+    views = [READER.view(entity("WasteContainer", prop("fillingLevel", level)), 1) for level in levels]
+    assert [view.value for view in by_urgency(views)] == [1.0, 0.99, 0.96, 0.85, 0.5]
+
+
+def test_a_car_park_has_its_letter() -> None:
+    assert READER.view(entity("ParkingSpot", prop("status", "free")), 1).glyph == "parking"
+    assert READER.view(entity("TrafficFlowObserved", prop("intensity", 7)), 1).glyph == "mobility"

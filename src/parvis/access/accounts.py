@@ -270,4 +270,4 @@ def check_role(role: str) -> None:
 
 def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) is None:
-        raise BadRequestData("A name has 1 to 100 letters, digits or . _ @ + - and no spaces.")
+        raise BadRequestData("A name has 1 to 100 letters, digits or . _ @ + - and no spaces.", rule="account-name")

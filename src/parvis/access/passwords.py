@@ -23,7 +23,9 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """Raises BadRequestData for a password that is too short or too long."""
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise BadRequestData(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+            raise BadRequestData(
+                f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.", rule="password-length"
+            )
         async with self._slots:
             return await asyncio.to_thread(self._hasher.hash, password)
 

@@ -62,11 +62,12 @@ class ChangeRenderer:
     def _attribute(self, instance: Instance) -> dict[str, Any]:
         name = self._site.reader.compact(instance.name)
         is_value = instance.kind is Kind.PROPERTY
-        text = self._words.quantity(instance.value, instance.unit_code, name) if is_value else ""
+        number, unit = self._words.split_quantity(instance.value, instance.unit_code, name) if is_value else ("", "")
         return {
             "name": name,
             "dataset": short_id(instance.dataset),
-            "text": text,
+            "text": number,
+            "unit": unit,
             "number": _drawn(instance.value, name),
             "at": seen_at(instance) // 1000,
         }

@@ -17,6 +17,7 @@ def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
     return {
         "id": view.id,
         "domain": view.domain.value,
+        "glyph": view.glyph,
         "name": view.name,
         "where": where,
         "value": view.value_text(t),

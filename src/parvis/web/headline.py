@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from parvis.kernel.time import HOUR, MINUTE, Instant
+from parvis.web.units import SHARES_OF_ONE
 
 STALE_AFTER_PERIODS = 3
 
@@ -38,7 +39,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """`warn` and `bad` are reached at or above their value, or at or below it where `low_is_bad`.
+    """`warn` and `bad` are reached at or above their value, or below it where `low_is_bad`.
 
     `alarm` names an attribute that makes the state BAD wherever it is true or 1. `period` is how often a value is
     expected; None: it may stay silent.
@@ -142,12 +143,26 @@ def judge(headline: Headline, value: Any) -> State:
         return State.WARN if value in headline.warn_words else State.GOOD
     if not isinstance(value, int | float):
         return State.GOOD
-    if _reached(headline, value, headline.bad):
+    shown = _as_shown(headline, value)
+    if _reached(headline, shown, headline.bad):
         return State.BAD
-    return State.WARN if _reached(headline, value, headline.warn) else State.GOOD
+    return State.WARN if _reached(headline, shown, headline.warn) else State.GOOD
+
+
+def excess_of(headline: Headline, value: Any) -> float:
+    """How far a value is past its warning threshold, as a share of it; below 0 before."""
+    if headline.warn is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    past = headline.warn - value if headline.low_is_bad else value - headline.warn
+    return past / headline.warn
+
+
+def _as_shown(headline: Headline, value: float) -> float:
+    """Shares of one are read as whole per cent: 79.6 % reads as 80 % and is judged as that."""
+    return round(value, 2) if headline.attribute in SHARES_OF_ONE else value
 
 
 def _reached(headline: Headline, value: float, threshold: float | None) -> bool:
     if threshold is None:
         return False
-    return value <= threshold if headline.low_is_bad else value >= threshold
+    return value < threshold if headline.low_is_bad else value >= threshold

@@ -11,6 +11,14 @@ from markupsafe import Markup
 from parvis.web.headline import Domain, State
 
 SIZE = 32
+_TRAFFIC = '<path d="M7.5 20V5m-4 4 4-4 4 4M16.5 4v15m-4-4 4 4 4-4"/>'
+_PARKING = '<path d="M8 21V3h5.5a5 5 0 0 1 0 10H8"/>'
+_OWN_GLYPHS: Mapping[str, tuple[Domain, str]] = {
+    Domain.MOBILITY.value: (Domain.MOBILITY, _TRAFFIC),
+    "parking": (Domain.MOBILITY, _PARKING),
+}
+"""Where a small disc has no room for the icon of the menus."""
+PARKING_TYPES = frozenset({"ParkingSpot", "OffStreetParking", "OnStreetParking"})
 ICONS: Mapping[Domain, str] = {
     Domain.WASTE: "trash-2",
     Domain.WATER: "droplets",
@@ -25,6 +33,11 @@ _BADGE_SHAPES: Mapping[State, Markup] = {
     State.WARN: Markup('<path class="badge warn" d="M25 0 32 13.5H18Z"/>'),
     State.BAD: Markup('<path class="badge bad" d="M22.2 1h5.6l4 4v5.6l-4 4h-5.6l-4-4V5z"/>'),
 }
+_DISC = Markup('<circle class="disc" cx="15" cy="17" r="12"/>')
+_GROUNDS: Mapping[State, Markup] = {
+    State.WARN: Markup('<path class="disc" d="M15 3 29 17 15 31 1 17z"/>'),
+    State.BAD: Markup('<path class="disc" d="M9.6 4h10.8L28 11.6v10.8L20.4 30H9.6L2 22.4V11.6z"/>'),
+}
 _SIGNS: Mapping[State, tuple[str, float]] = {State.STALE: ("?", 11), State.WARN: ("!", 12), State.BAD: ("×", 11.6)}
 
 
@@ -38,13 +51,17 @@ def badge(state: State) -> Markup:
     )
 
 
-def marker(domain: Domain, state: State, icon_svg: str) -> Markup:
-    """A <symbol> named marker-<domain>-<state>."""
+def marker(name: str, domain: Domain, state: State, icon_svg: str) -> Markup:
+    """A <symbol> named marker-<name>-<state>."""
     return Markup(
-        '<symbol id="marker-{0}-{1}" viewBox="0 0 32 32"><g class="marker {0} {1}">'
-        '<circle class="disc" cx="15" cy="17" r="12"/>'
-        '<g class="icon" transform="translate(7.8 9.8) scale(.6)">{2}</g>{3}</g></symbol>'
-    ).format(domain.value, state.word, strokes_of(icon_svg), badge(state))
+        '<symbol id="marker-{0}-{2}" viewBox="0 0 32 32"><g class="marker {1} {2}">'
+        '{3}<g class="icon" transform="translate(7.8 9.8) scale(.6)">{4}</g>{5}</g></symbol>'
+    ).format(name, domain.value, state.word, _GROUNDS.get(state, _DISC), strokes_of(icon_svg), badge(state))
+
+
+def glyph_of(type_name: str, domain: Domain) -> str:
+    """The name of the marker of a type's objects."""
+    return "parking" if type_name in PARKING_TYPES else domain.value
 
 
 def strokes_of(icon_svg: str) -> Markup:
@@ -62,6 +79,7 @@ def cluster(state: State) -> Markup:
 
 def sprite(icons: Mapping[Domain, str]) -> Markup:
     """All markers and clusters, to be put once into a page and drawn by <use>."""
-    symbols = [marker(domain, state, icons[domain]) for domain in Domain for state in State]
+    glyphs = {domain.value: (domain, icons[domain]) for domain in Domain} | dict(_OWN_GLYPHS)
+    symbols = [marker(name, domain, state, icon) for name, (domain, icon) in glyphs.items() for state in State]
     symbols += [cluster(state) for state in State]
     return Markup("").join(symbols)

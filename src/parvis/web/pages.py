@@ -83,6 +83,8 @@ class Pages:
             "auth_off": not self.settings.access.auth,
             "caller": caller,
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
+            "may_read": caller.may(Right.READ),
+            "user_name": caller.subject.partition(":")[2] or caller.subject,
             "may_write": caller.may(Right.WRITE),
             "script_words": words_for(catalogue(t.language), SCRIPT_WORDS),
         }

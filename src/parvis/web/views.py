@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Any, Protocol
 
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.kernel.time import Instant
-from parvis.web.headline import DEVICE, Domain, Headline, State, profile_of, state_of
+from parvis.web.headline import DEVICE, Domain, Headline, State, excess_of, profile_of, state_of
+from parvis.web.markers import glyph_of
 from parvis.web.wording import Wording
 
 DEVICE_TYPE = "Device"
@@ -40,6 +42,19 @@ class ObjectView:
     observed_at: Instant | None
     alarmed: bool
     state: State
+
+    @property
+    def glyph(self) -> str:
+        return glyph_of(self.type, self.domain)
+
+    @property
+    def excess(self) -> float:
+        """How far the value is past the threshold that asks for attention, as a share of it; an alarm is past all."""
+        if self.alarmed:
+            return inf
+        if self.headline is None or not self.state.needs_attention:
+            return 0.0
+        return excess_of(self.headline, self.value)
 
     def value_text(self, words: Wording) -> str:
         if self.headline is None:
@@ -177,7 +192,13 @@ def _points(coordinates: Iterable[Any]) -> Iterator[tuple[float, float]]:
 
 
 def by_urgency(views: Iterable[ObjectView]) -> list[ObjectView]:
-    return sorted(views, key=lambda view: (-view.state, view.type, natural(view.name)))
+    """By state; then, where something is wrong, what is furthest past its threshold and what has waited longest."""
+    return sorted(views, key=_urgency)
+
+
+def _urgency(view: ObjectView) -> tuple[object, ...]:
+    waiting = 0 if view.state is State.GOOD or view.observed_at is None else view.observed_at
+    return (-view.state, -view.excess, waiting, view.type, natural(view.name))
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, to_datetime
 from parvis.web.i18n import catalogue, plural_form
 from parvis.web.units import SHARES_OF_ONE, symbol_of
 
+MINUS = "\u2212"
 NARROW_SPACE = "\u202f"
 NO_BREAK_SPACE = "\u00a0"
 LARGEST_WITH_DECIMALS = 100
@@ -37,7 +38,7 @@ class Wording:
         """With the language's separators; without `decimals`, two significant ones below 100."""
         if decimals is None:
             decimals = _sensible_decimals(value)
-        text = f"{value:,.{decimals}f}"
+        text = f"{value:,.{decimals}f}".replace("-", MINUS)
         if self.language != "fr":
             return text
         return text.replace(",", NARROW_SPACE).replace(".", ",")
@@ -45,7 +46,11 @@ class Wording:
     def quantity(self, value: Any, unit_code: str = "", attribute: str = "") -> str:
         """What a reader says of a value: "62 %", "18.4 °C", "free"."""
         number, unit = self.split_quantity(value, unit_code, attribute)
-        return f"{number}{NO_BREAK_SPACE}{unit}" if unit else number
+        return f"{number}{self.gap(unit)}{unit}" if unit else number
+
+    def gap(self, unit: str) -> str:
+        """What stands between a number and its unit: English sets the per cent sign close."""
+        return "" if unit == "%" and self.language == "en" else NO_BREAK_SPACE
 
     def split_quantity(self, value: Any, unit_code: str = "", attribute: str = "") -> tuple[str, str]:
         """The value's text and its unit, which pages show apart."""

@@ -1,7 +1,7 @@
 """The devices that measure: when each was last heard, its battery, its profile."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -13,16 +13,17 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant, format_instant
-from parvis.web.console.spreadsheet import csv_text
+from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import DEVICE, State, judge
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.views import DEVICE_TYPE, natural, one_text, seen_at, short_id
+from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
 MOST_DEVICES = 20_000
-CSV_HEADER = ("id", "name", "profile", "controlledAsset", "batteryLevel", "lastSeen", "state")
+CSV_COLUMNS = ("id", "name", "profile", "feeds", "feeds_id", "battery", "last_seen", "state")
 SILENT_AFTER = 3 * HOUR
 LAST_SEEN = ("dateLastValueReported", "dateObserved")
 PROFILE = ("deviceProfile", "category")
@@ -39,6 +40,7 @@ class DeviceView:
     name: str
     profile: str
     asset: str
+    asset_name: str
     battery: float | None
     last_seen: Instant | None
     state: State
@@ -76,14 +78,17 @@ async def devices_page(request: Request) -> Response:
 async def devices_csv(request: Request) -> Response:
     search, state = _chosen(request)
     devices = await list_devices(site_of(request), caller_of(request))
-    text = csv_text([CSV_HEADER, *(_csv_row(device) for device in devices if _admits(device, search, state))])
+    t = site_of(request).pages.words(request)
+    rows = [_csv_row(device, t) for device in devices if _admits(device, search, state)]
+    text = localised_csv([[t(f"device_table.{name}") for name in CSV_COLUMNS], *rows], t.language)
     headers = {"content-disposition": 'attachment; filename="devices.csv"', "cache-control": "no-store"}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _csv_row(device: DeviceView) -> Sequence[object]:
+def _csv_row(device: DeviceView, t: Wording) -> Sequence[object]:
     seen = "" if device.last_seen is None else format_instant(device.last_seen)
-    return (device.id, device.name, device.profile, device.asset, device.battery, seen, device.state.word)
+    state = t(f"state.{device.state.word}")
+    return (device.id, device.name, device.profile, device.asset_name, device.asset, device.battery, seen, state)
 
 
 async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
@@ -98,17 +103,37 @@ async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
         devices += [device_view(site, entity) for entity in entities]
         if len(entities) < _PAGE:
             break
-    return sorted(devices, key=lambda device: (-device.state, natural(device.name)))
+    names = await _asset_names(site, caller, {device.asset for device in devices if device.asset})
+    named = (replace(device, asset_name=names.get(device.asset, device.asset_name)) for device in devices)
+    return sorted(named, key=_urgency)
+
+
+async def _asset_names(site: Site, caller: Caller, ids: Iterable[str]) -> dict[str, str]:
+    wanted, names = sorted(ids), dict[str, str]()
+    for start in range(0, len(wanted), _PAGE):
+        query = EntityQuery(ids=tuple(wanted[start : start + _PAGE]), limit=_PAGE)
+        page = await site.platform.broker.query(caller, query)
+        names |= {entity.id: site.reader.view(entity, site.now).name for entity in page.entities}
+    return names
+
+
+def _urgency(device: DeviceView) -> tuple[object, ...]:
+    """By state, then the emptiest battery, then the one not heard for longest."""
+    charge = device.battery if device.battery is not None and judge(DEVICE, device.battery) is not State.GOOD else 1.0
+    silence = 0 if device.state is State.GOOD else device.last_seen or 0
+    return (-device.state, charge, silence, natural(device.name))
 
 
 def device_view(site: Site, entity: Entity) -> DeviceView:
     last_seen = last_seen_of(site, entity)
     battery = _number(site, entity, BATTERY)
+    asset = _text(site, entity, (ASSET,))
     return DeviceView(
         id=entity.id,
         name=_text(site, entity, ("name",)) or short_id(entity.id),
         profile=_text(site, entity, PROFILE),
-        asset=_text(site, entity, (ASSET,)),
+        asset=asset,
+        asset_name=short_id(asset),
         battery=battery,
         last_seen=last_seen,
         state=device_state(battery, last_seen, site.now),
@@ -156,7 +181,9 @@ def _admits(device: DeviceView, search: str, state: str) -> bool:
     if state and device.state.word != state:
         return False
     wanted = search.casefold()
-    return any(wanted in text.casefold() for text in (device.id, device.name, device.profile, device.asset))
+    return any(
+        wanted in text.casefold() for text in (device.id, device.name, device.profile, device.asset, device.asset_name)
+    )
 
 
 def _integer(text: str) -> int:

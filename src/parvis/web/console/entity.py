@@ -1,6 +1,6 @@
 """Everything about one entity: its state in a sentence, the chart that matters, attributes, relations, place."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant, parse_instant
-from parvis.web.console.series import RANGES, Series, Span, csv_lines, read_series
+from parvis.web.console.series import DEFAULT_RANGE, RANGES, Series, Span, csv_lines, range_with_data, read_series
 from parvis.web.headline import Domain, Headline
 from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period, state_sentence
@@ -24,9 +24,9 @@ from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, one_text, seen_at, short_id
 from parvis.web.wording import Wording
 
-DEFAULT_RANGE = "24h"
 MOST_RELATED = 20
 RELATION_TO_ASSET = "controlledAsset"
+MEASURED = "controlledProperty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ async def entity_page(request: Request) -> Response:
     view = site.reader.view(entity, site.now)
     rows = list(attribute_rows(site, entity, view.headline, t))
     charted = chartable(site, entity, view)
+    attribute, shown_range = await chosen_chart(request, entity, charted)
     return site.pages.render(
         request,
         "console/pages/entity.html",
@@ -65,14 +66,26 @@ async def entity_page(request: Request) -> Response:
         seq=seq,
         sentence=state_sentence(view, t, site.now),
         charted=[(term, t.attribute_name(term)) for term in charted],
-        attribute=charted[0] if charted else "",
-        range=DEFAULT_RANGE,
+        attribute=attribute,
+        range=shown_range,
         ranges=list(RANGES),
         rows=[row for row in rows if not row.href],
         relations=[*(_as_related(row) for row in rows if row.href), *await list_referring(site, caller, entity.id, t)],
         href=f"/console/entities/{quote(entity.id, safe=':')}",
         raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
     )
+
+
+async def chosen_chart(request: Request, entity: Entity, charted: Sequence[str]) -> tuple[str, str]:
+    """Attribute and range of the address, else the headline over the range where its data are."""
+    if not charted:
+        return "", DEFAULT_RANGE
+    site, wanted = site_of(request), request.query_params
+    attribute = wanted["attr"] if wanted.get("attr") in charted else charted[0]
+    if wanted.get("range") in RANGES:
+        return attribute, wanted["range"]
+    expanded, caller = site.reader.expand(attribute), caller_of(request)
+    return attribute, await range_with_data(site.platform.broker, caller, entity.id, expanded, "", site.now)
 
 
 def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
@@ -114,8 +127,13 @@ def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:
     if isinstance(one.value, dict):
         return (", ".join(one_text(part) for part in one.value.values()), "")
     if isinstance(one.value, list):
-        return (", ".join(t.split_quantity(part)[0] for part in one.value), "")
+        return (", ".join(_listed(part, term, t) for part in one.value), "")
     return t.split_quantity(one.value, one.unit_code, term)
+
+
+def _listed(part: Any, term: str, t: Wording) -> str:
+    """A member of a list; what a device measures is named as those attributes are."""
+    return t.attribute_name(part) if term == MEASURED and isinstance(part, str) else t.split_quantity(part)[0]
 
 
 def instant_of(value: dict[str, Any]) -> Instant | None:

@@ -13,7 +13,9 @@ from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Duration, Instant, format_instant
 from parvis.web.console.spreadsheet import csv_text
 
-RANGES: dict[str, Instant] = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY}
+RANGES: dict[str, Instant] = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY}
+DEFAULT_RANGE = "24h"
+LONGEST_RANGE = "90d"
 RAW_UP_TO = 7 * DAY
 MOST_POINTS = 4_000
 BUCKETS: tuple[tuple[Instant, Instant], ...] = ((DAY, 5 * MINUTE), (7 * DAY, 15 * MINUTE), (30 * DAY, HOUR))
@@ -55,6 +57,29 @@ class Series:
     highs: list[float | None]
     bucket: Instant
     categories: list[str]
+
+
+async def range_with_data(
+    broker: Broker, caller: Caller, entity_id: str, attribute: str, dataset: str, now: Instant
+) -> str:
+    """A day where it holds more than an hour, else the shortest range that holds anything."""
+    oldest_query = Span(now - DAY, now).query(attribute, 1)
+    oldest = await _find_time(broker, caller, entity_id, dataset, oldest_query)
+    if oldest is not None and now - oldest >= HOUR:
+        return DEFAULT_RANGE
+    newest_query = TemporalQuery(attrs=(attribute,), last_n=1, limit=1)
+    newest = await _find_time(broker, caller, entity_id, dataset, newest_query)
+    if newest is None:
+        return DEFAULT_RANGE
+    return next((name for name, length in RANGES.items() if now - newest < length), LONGEST_RANGE)
+
+
+async def _find_time(
+    broker: Broker, caller: Caller, entity_id: str, dataset: str, query: TemporalQuery
+) -> Instant | None:
+    history = await broker.history(caller, entity_id, query)
+    instances = history.instances.get((query.attrs[0], dataset), ())
+    return next((one.observed_at for one in instances if one.observed_at is not None), None)
 
 
 async def read_series(

@@ -1,10 +1,11 @@
 // One question, one series: gaps as gaps, thresholds as lines, the same numbers as a table.
 
 import { colour } from "./map/ground.js";
-import { language, moment, number, say } from "./words.js";
+import { gap, language, MINUS, moment, number, say } from "./words.js";
 
 const HEIGHT = 256;
 const TABLE_ROWS = 500;
+const ADDED_TO = ["1h", "24h"];
 
 export class Chart {
   constructor(figure) {
@@ -15,6 +16,7 @@ export class Chart {
     this.drawing = null;
     figure.querySelector("[data-choose-attribute]")?.addEventListener("change", (event) => {
       this.attribute = event.target.value;
+      this.remember();
       this.load();
     });
     for (const button of figure.querySelectorAll("[data-choose-range]")) {
@@ -29,7 +31,15 @@ export class Chart {
     for (const one of this.figure.querySelectorAll("[data-choose-range]")) {
       one.setAttribute("aria-pressed", String(one === button));
     }
+    this.remember();
     this.load();
+  }
+
+  remember() {
+    const query = new URLSearchParams(location.search);
+    query.set("attr", this.attribute);
+    query.set("range", this.range);
+    history.replaceState(null, "", `?${query}`);
   }
 
   async load() {
@@ -63,7 +73,7 @@ export class Chart {
   }
 
   add(time, value) {
-    if (!this.series || this.range !== "24h" || this.series.low.length || this.series.t.at(-1) >= time) return;
+    if (!this.series || !ADDED_TO.includes(this.range) || this.series.low.length || this.series.t.at(-1) >= time) return;
     this.series.t.push(time);
     this.series.v.push(value);
     this.series.to = Math.max(this.series.to, time);
@@ -174,7 +184,7 @@ export class Chart {
 
   text(value) {
     const word = this.series.categories[value];
-    return word ?? `${number(value)}${this.series.unit ? `\u00a0${this.series.unit}` : ""}`;
+    return word ?? `${number(value)}${this.series.unit ? gap(this.series.unit) + this.series.unit : ""}`;
   }
 
   fillTable() {
@@ -223,14 +233,24 @@ function paragraph(text, name) {
 }
 
 function label(tick, index, ticks, unit) {
-  const text = number(tick);
-  return index === ticks.length - 1 && unit ? `${text} ${unit}` : text;
+  const decimals = decimalsOf(ticks);
+  const text = tick.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", MINUS);
+  return index === ticks.length - 1 && unit ? `${text}${gap(unit)}${unit}` : text;
+}
+
+// As many as tell two neighbouring ticks apart.
+function decimalsOf(ticks) {
+  const step = Math.min(...ticks.slice(1).map((tick, index) => tick - ticks[index]));
+  if (!Number.isFinite(step) || step <= 0) return 0;
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
+  return decimals;
 }
 
 function timeLabels(times) {
   const isDaily = times.length > 1 && times[1] - times[0] >= 86_400;
   const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const days = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+  const days = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "short" });
   return times.map((time) => {
     const at = new Date(time * 1000);
     return isDaily || (at.getHours() === 0 && at.getMinutes() === 0) ? days.format(at) : hours.format(at);

@@ -4,12 +4,13 @@ import { Chart } from "./chart.js";
 import { listen } from "./live.js";
 import { openMap } from "./map/ground.js";
 import { addMarkers } from "./map/markers.js";
-import { showAge } from "./words.js";
+import { gap, showAge } from "./words.js";
 
 const page = document.querySelector("[data-entity]");
 const figure = document.querySelector("[data-chart]");
 const place = document.querySelector("[data-mini-map]");
 const FRESH_MS = 1_200;
+let redraw = () => {};
 
 const chart = figure ? new Chart(figure) : null;
 chart?.load();
@@ -28,10 +29,9 @@ function hear(changes) {
 function showAttribute(attribute) {
   const row = document.querySelector(`tr[data-attribute="${CSS.escape(attribute.name)}"][data-dataset="${CSS.escape(attribute.dataset)}"]`);
   if (row && attribute.text) {
-    const [number, unit] = split(attribute.text);
-    row.querySelector("[data-value] .number").textContent = number;
+    row.querySelector("[data-value] .number").textContent = attribute.text;
     const place = row.querySelector("[data-value] .unit");
-    if (place) place.textContent = `\u00a0${unit}`;
+    if (place) place.textContent = gap(attribute.unit) + attribute.unit;
     showAge(row.querySelector("time"), attribute.at);
     row.classList.add("fresh");
     setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
@@ -41,28 +41,34 @@ function showAttribute(attribute) {
   }
 }
 
-function split(text) {
-  const at = text.lastIndexOf("\u00a0");
-  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
-}
-
 function showState(change) {
   const sentence = document.querySelector("[data-sentence]");
   if (change.sentence && sentence.textContent !== change.sentence) sentence.textContent = change.sentence;
   const badge = document.querySelector(`#states [data-state="${change.state}"]`);
   if (badge) document.querySelector("[data-live-state]").replaceChildren(badge.cloneNode(true));
+  if (place) {
+    place.dataset.state = change.state;
+    if (change.position) place.dataset.position = JSON.stringify(change.position);
+    redraw();
+  }
 }
 
 async function showPlace() {
-  const [lng, lat] = JSON.parse(place.dataset.position);
+  const here = () => ({ type: "Feature", geometry: { type: "Point", coordinates: JSON.parse(place.dataset.position) }, properties: {} });
+  const image = () => `marker-${place.dataset.glyph}-${place.dataset.state}`;
   const frame = place.querySelector("[data-map]");
   try {
-    const { map } = await openMap(frame, { center: [lng, lat], zoom: 14.5, interactive: false });
+    const { map } = await openMap(frame, { center: JSON.parse(place.dataset.position), zoom: 14.5, interactive: false });
     await addMarkers(map);
-    const geometry = { type: "Point", coordinates: [lng, lat] };
-    map.addSource("here", { type: "geojson", data: { type: "Feature", geometry, properties: {} } });
-    const image = `marker-${place.dataset.domain}-${place.dataset.state}`;
-    map.addLayer({ id: "here", type: "symbol", source: "here", layout: { "icon-image": image, "icon-size": 1.1 } });
+    map.addSource("here", { type: "geojson", data: here() });
+    map.addLayer({ id: "here", type: "symbol", source: "here", layout: { "icon-image": image(), "icon-size": 1.1 } });
+    redraw = () => {
+      map.setLayoutProperty("here", "icon-image", image());
+      map.getSource("here").setData(here());
+    };
+    redraw();
+    frame.dataset.ready = "true";
+    frame.shownMarker = () => map.getLayoutProperty("here", "icon-image");
     frame.querySelector(".map-waiting")?.remove();
   } catch (error) {
     place.hidden = true;

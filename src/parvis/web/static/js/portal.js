@@ -2,7 +2,7 @@
 
 import { boundsOf, openMap } from "./map/ground.js";
 import { addMarkers } from "./map/markers.js";
-import { addObjectLayers } from "./map/layers.js";
+import { addObjectLayers, apart } from "./map/layers.js";
 import { say } from "./words.js";
 
 document.documentElement.classList.add("scripted");
@@ -33,6 +33,7 @@ async function showMap() {
     map.addControl(new library.NavigationControl({ showCompass: false }), "bottom-right");
     await addMarkers(map);
     addObjectLayers(map);
+    apart(objects.features.filter((feature) => feature.geometry));
     map.getSource("objects").setData(objects);
     const bounds = boundsOf(library, objects.features);
     if (bounds) map.fitBounds(bounds, { padding: 48, maxZoom: 15, duration: 0 });

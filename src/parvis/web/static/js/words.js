@@ -17,7 +17,14 @@ export function say(key, values = {}) {
 }
 
 export function number(value) {
-  return typeof value === "number" ? numbers.format(value) : String(value);
+  return typeof value === "number" ? numbers.format(value).replace("-", MINUS) : String(value);
+}
+
+export const MINUS = "\u2212";
+
+// English sets the per cent sign close to its number.
+export function gap(unit) {
+  return unit === "%" && language === "en" ? "" : "\u00a0";
 }
 
 export function ageOf(at, now = Date.now()) {
@@ -30,7 +37,7 @@ export function ageOf(at, now = Date.now()) {
 }
 
 export function moment(at) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
+  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
 }
 
 export function showAge(element, at) {

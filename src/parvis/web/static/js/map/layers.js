@@ -7,6 +7,10 @@ const CLUSTER_UP_TO_ZOOM = 14;
 const CLUSTER_RADIUS_PX = 46;
 const FONT = ["system-ui"];
 const STATES = ["good", "stale", "warn", "bad"];
+const ATTENTION = 2;
+const PLACES_AROUND = [[0, 0], [20, 0], [-20, 0], [10, 18], [-10, -18], [10, -18], [-10, 18]];
+
+export const MARKER_LAYERS = ["calm-markers", "markers"];
 
 export const EMPTY = { type: "FeatureCollection", features: [] };
 
@@ -47,6 +51,7 @@ export function addObjectLayers(map) {
       "circle-stroke-width": 3,
     },
   });
+  addMarkerLayer(map, "calm-markers", ["<", ["get", "rank"], ATTENTION]);
   map.addLayer({
     id: "clusters",
     type: "symbol",
@@ -67,14 +72,25 @@ export function addObjectLayers(map) {
     },
     paint: { "text-color": ink, "text-halo-color": ink, "text-halo-width": 0.25 },
   });
-  map.addLayer({
-    id: "markers",
-    type: "symbol",
-    source: "objects",
-    filter: ["!", ["has", "point_count"]],
-    layout: markerLayout(),
-  });
+  addMarkerLayer(map, "markers", [">=", ["get", "rank"], ATTENTION]);
   map.addLayer({ id: "selected-marker", type: "symbol", source: "selected", layout: markerLayout() });
+}
+
+function addMarkerLayer(map, id, filter) {
+  const alone = ["all", ["!", ["has", "point_count"]], filter];
+  map.addLayer({ id, type: "symbol", source: "objects", filter: alone, layout: markerLayout() });
+}
+
+// Objects at the same spot stand around it, the most urgent in the middle.
+export function apart(features) {
+  const taken = new Map();
+  for (const feature of [...features].sort((one, other) => other.properties.rank - one.properties.rank)) {
+    const spot = feature.geometry.coordinates.map((degrees) => degrees.toFixed(5)).join();
+    const place = taken.get(spot) ?? 0;
+    taken.set(spot, place + 1);
+    feature.properties.place = place % PLACES_AROUND.length;
+  }
+  return features;
 }
 
 // Names of places stand beside the markers, not under them.
@@ -89,19 +105,28 @@ function moveNamesAside(map) {
 
 function markerLayout() {
   return {
-    "icon-image": ["concat", "marker-", ["get", "domain"], "-", ["get", "state"]],
+    "icon-image": ["concat", "marker-", ["get", "glyph"], "-", ["get", "state"]],
     "icon-size": ["interpolate", ["linear"], ["zoom"], 10, 0.8, 14, 1],
     "icon-allow-overlap": true,
     "icon-padding": 0,
-    "icon-offset": [1, -1],
+    "icon-offset": ["match", ["get", "place"], ...around(), ["literal", [1, -1]]],
     "symbol-sort-key": ["get", "rank"],
   };
+}
+
+export function showChosen(map, feature) {
+  map.setPaintProperty("halo", "circle-translate", PLACES_AROUND[feature.properties.place ?? 0]);
+  map.getSource("selected").setData(feature);
+}
+
+function around() {
+  return PLACES_AROUND.flatMap(([x, y], place) => [place, ["literal", [x + 1, y - 1]]]);
 }
 
 // Only what stands alone: inside a cluster nobody could tell which one changed.
 export function flash(map, changed) {
   if (!wantsMotion) return;
-  const alone = new Set(map.queryRenderedFeatures({ layers: ["markers"] }).map((feature) => feature.properties.id));
+  const alone = new Set(map.queryRenderedFeatures({ layers: MARKER_LAYERS }).map((feature) => feature.properties.id));
   const features = changed.filter((feature) => alone.has(feature.id));
   if (!features.length) return;
   map.getSource("fresh").setData({ type: "FeatureCollection", features });

@@ -40,7 +40,7 @@ export class ObjectList {
     row.className = properties.state;
     row.classList.toggle("selected", isSelected);
     row.querySelector("a").href = `/console/entities/${encodeURIComponent(properties.id)}`;
-    row.querySelector("use").setAttribute("href", `#marker-${properties.domain}-${properties.state}`);
+    row.querySelector("use").setAttribute("href", `#marker-${properties.glyph}-${properties.state}`);
     slot(row, "name", properties.name);
     slot(row, "where", properties.where);
     slot(row, "value", properties.value);

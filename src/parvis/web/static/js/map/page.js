@@ -4,7 +4,7 @@ import { listen } from "../live.js";
 import { say, wantsMotion } from "../words.js";
 import { Drawer } from "./drawer.js";
 import { boundsOf, openMap } from "./ground.js";
-import { addObjectLayers, EMPTY, flash } from "./layers.js";
+import { addObjectLayers, apart, EMPTY, flash, MARKER_LAYERS, showChosen } from "./layers.js";
 import { ObjectList } from "./list.js";
 import { addMarkers } from "./markers.js";
 
@@ -27,6 +27,8 @@ let opened = null;
 let hangUp = () => {};
 let loading = 0;
 let refreshing = null;
+let isLoaded = false;
+let wantsFit = !new URLSearchParams(location.search).has("at");
 
 function filterQuery() {
   const query = new URLSearchParams();
@@ -48,6 +50,7 @@ function rememberAddress() {
 }
 
 async function load({ fit = false } = {}) {
+  wantsFit ||= fit;
   const turn = ++loading;
   const query = filterQuery();
   const answer = await fetch(`/console/map.geojson?${query}`);
@@ -62,9 +65,10 @@ async function load({ fit = false } = {}) {
   status.textContent = collection.sentence;
   showUnit(collection.unit);
   markRail();
+  isLoaded = true;
   draw();
-  if (fit) fitAll();
   showSelected();
+  settle();
   query.set("after", collection.seq);
   hangUp();
   hangUp = listen(query, { changes: hear, reset: () => load() });
@@ -137,12 +141,12 @@ function sayTally() {
 
 function draw() {
   if (!opened) return;
-  const features = [...objects.values()].filter((feature) => feature.geometry);
+  const features = apart([...objects.values()].filter((feature) => feature.geometry));
   opened.map.getSource("objects").setData({ type: "FeatureCollection", features });
 }
 
 function fitAll() {
-  const bounds = opened && boundsOf(opened.library, objects.values());
+  const bounds = boundsOf(opened.library, objects.values());
   if (bounds) opened.map.fitBounds(bounds, { padding: PADDING_PX, maxZoom: CLOSE_ZOOM, duration: wantsMotion ? 400 : 0 });
 }
 
@@ -178,21 +182,27 @@ function showSelected() {
   const feature = selected && objects.get(selected);
   if (!feature) return;
   drawer.show(feature.properties);
-  opened?.map.getSource("selected").setData(feature.geometry ? feature : EMPTY);
+  if (opened && feature.geometry) showChosen(opened.map, feature);
+  else opened?.map.getSource("selected").setData(EMPTY);
 }
 
 function listenToMap({ map }) {
-  for (const layer of ["markers", "clusters", "selected-marker"]) {
+  for (const layer of [...MARKER_LAYERS, "clusters", "selected-marker"]) {
     map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
     map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
   }
-  map.on("click", "markers", (event) => select(event.features[0].properties.id, { move: false }));
-  map.on("click", "clusters", async (event) => {
-    const cluster = event.features[0];
-    const zoom = await map.getSource("objects").getClusterExpansionZoom(cluster.properties.cluster_id);
-    map.easeTo({ center: cluster.geometry.coordinates, zoom: zoom + 0.2, duration: wantsMotion ? 400 : 0 });
+  map.on("click", (event) => {
+    const [top] = map.queryRenderedFeatures(event.point, { layers: [...MARKER_LAYERS, "clusters"] });
+    if (!top) return;
+    if (top.properties.cluster) openCluster(map, top);
+    else select(top.properties.id, { move: false });
   });
   map.on("moveend", rememberAddress);
+}
+
+async function openCluster(map, cluster) {
+  const zoom = await map.getSource("objects").getClusterExpansionZoom(cluster.properties.cluster_id);
+  map.easeTo({ center: cluster.geometry.coordinates, zoom: zoom + 0.2, duration: wantsMotion ? 400 : 0 });
 }
 
 function startingView() {
@@ -202,7 +212,6 @@ function startingView() {
 }
 
 async function showMap() {
-  const isPlaced = new URLSearchParams(location.search).has("at");
   try {
     const ready = await openMap(frame, startingView());
     const { map, library } = ready;
@@ -220,8 +229,15 @@ async function showMap() {
   }
   draw();
   showSelected();
-  if (!isPlaced && !selected) fitAll();
-  if (!isPlaced && selected) select(selected);
+  settle();
+}
+
+// Whichever comes last, the ground or the objects, the view is chosen once both are there.
+function settle() {
+  if (!opened || !isLoaded) return;
+  if (wantsFit && selected && !frame.dataset.ready) select(selected);
+  else if (wantsFit) fitAll();
+  wantsFit = false;
   frame.objects = () => opened.map.getSource("objects").serialize().data.features.map((feature) => feature.id);
   frame.dataset.ready = "true";
 }
