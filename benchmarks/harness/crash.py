@@ -139,7 +139,7 @@ def _stored(served: Served, entity: str, since: Instant) -> set[Instant]:
             body = msgspec.json.decode(answer.read())
         instances = body.get("temperature", [])
         instances = instances if isinstance(instances, list) else [instances]
-        times = {parse_instant(one["observedAt"]) for one in instances}
+        times = {parse_instant(one["observedAt"]) for one in instances if "observedAt" in one}
         found |= times
         truncated = answer.status == 206 and times
         path = path.rsplit("=", 1)[0] + "=" + format_instant(max(times)) if truncated else ""
