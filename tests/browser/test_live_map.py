@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Town, Visit, container_id
 
@@ -26,10 +26,15 @@ def test_map_and_list_show_the_same_set(visit: Callable[..., Visit]) -> None:
     assert sorted(rows(page)) == sorted(features(page)) == sorted(container_id(number) for number in range(8))
 
 
+def let_through_late(route: Route) -> None:
+    time.sleep(1)
+    route.continue_()
+
+
 @pytest.mark.parametrize("late", ["**/console/map.geojson*", "**/basemap/style/*"])
 def test_the_opening_view_holds_everything_whatever_comes_last(visit: Callable[..., Visit], late: str) -> None:
     window = visit()
-    window.page.route(late, lambda route: (time.sleep(1), route.continue_()))
+    window.page.route(late, let_through_late)
     page = window.open_map()
     expect(page).to_have_url(re.compile("at="))
     zoom, lat, lng = (float(part) for part in parse_qs(urlsplit(page.url).query)["at"][0].split(","))
