@@ -59,7 +59,10 @@ NOTHING_MORE = Additions()
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Everything a way in or a page needs. `stopping` is set when open answers should come to an end."""
+    """Everything a way in or a page needs. `stopping` is set when open answers should come to an end.
+
+    `is_writing` turns False for good once the store can no longer write.
+    """
 
     settings: Settings
     broker: Broker
@@ -70,6 +73,7 @@ class Platform:
     mqtt: MqttListener | None
     base_map: BaseMap | None
     gauges: Mapping[str, Gauge]
+    is_writing: Callable[[], bool]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -96,7 +100,18 @@ async def open_platform(
         chirpstack = ChirpStack(fleet)
         mqtt = await _open_mqtt(settings, chirpstack, access, stack) if listen and settings.mqtt.enabled else None
         gauges = _gauges(store)
-        yield Platform(settings, broker, access, fleet, chirpstack, outbound, mqtt, additions.base_map, gauges)
+        yield Platform(
+            settings,
+            broker,
+            access,
+            fleet,
+            chirpstack,
+            outbound,
+            mqtt,
+            additions.base_map,
+            gauges,
+            is_writing=lambda: store.is_writing,
+        )
 
 
 def _gauges(store: SqliteStore) -> dict[str, Gauge]:

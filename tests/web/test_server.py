@@ -1,9 +1,13 @@
 """The whole process in the test's own: a real port, real HTTP, a real store."""
 
+import asyncio
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -13,6 +17,8 @@ from starlette.responses import PlainTextResponse
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import DataInUse, open_platform
 from parvis.kernel.settings import InvalidSettings, Settings, load_settings
+from parvis.stores.sqlite.store import SqliteStore
+from parvis.stores.sqlite.writer import StoreFailed
 from parvis.web.health import Doorstep
 from parvis.web.server import AddressTaken, Running, allow_many_connections, serving
 
@@ -68,6 +74,49 @@ async def test_the_doorstep_asks_for_patience_while_the_territory_is_loaded() ->
         doorstep.app = PlainTextResponse("the console")
         after = [(await http.get(path)).status_code for path in paths]
     assert (before, after) == ([200, 503, 503], [200, 200, 200])
+
+
+async def test_a_platform_whose_store_can_no_longer_write_is_not_ready(running: Running) -> None:
+    writer = cast(SqliteStore, running.platform.broker.outbox)._writer
+    async with httpx.AsyncClient(base_url=running.address) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        with pytest.raises(StoreFailed):
+            await writer.run(lambda connection: connection.close())  # as a lost disk would: not even a rollback works
+        await asyncio.to_thread(writer._thread.join)
+        answers = {path: await http.get(path) for path in ("/healthz", "/readyz")}
+    assert answers["/healthz"].status_code == 200
+    assert answers["/readyz"].status_code == 503
+    assert "can no longer write" in answers["/readyz"].text
+
+
+_ENDS_BY_ITSELF = """
+import asyncio, sys
+from pathlib import Path
+import uvicorn
+from parvis.kernel.settings import load_settings
+from parvis.web.server import ServerEnded, run
+
+async def tick(server, counter):
+    raise OSError("no more memory")
+
+async def main(running, end):
+    uvicorn.Server.on_tick = tick
+    await asyncio.wait_for(end.wait(), 10)
+
+try:
+    run(load_settings(Path(sys.argv[1]), {}, {"server.port": 0, "mqtt.port": 0}), main)
+except ServerEnded as ended:
+    print("ended:", ended.__cause__)
+"""
+
+
+def test_a_server_that_ends_by_itself_ends_the_process(tmp_path: Path) -> None:
+    """In a process of its own: the loop of `run` is not the one the tests run on."""
+    command = [sys.executable, "-c", _ENDS_BY_ITSELF, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+
+    assert "ended: no more memory" in done.stdout
+    assert "the server ended by itself" in done.stderr
 
 
 async def test_a_taken_port_is_said_with_what_to_do(tmp_path: Path) -> None:

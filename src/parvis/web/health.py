@@ -1,10 +1,13 @@
-"""Whether the process lives, whether the territory is loaded, and the counts; there before anything else is."""
+"""Whether the process lives, whether it can do its work, and the counts; there before anything else is."""
+
+from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _NO_STORE = {"cache-control": "no-store"}
+_CANNOT_WRITE = "The store can no longer write: the log says why. Start Parvis again once that is put right.\n"
 
 
 class Doorstep:
@@ -12,6 +15,7 @@ class Doorstep:
 
     def __init__(self, *registries: CollectorRegistry) -> None:
         self.app: ASGIApp | None = None
+        self.is_writing: Callable[[], bool] = lambda: True
         self._registries = registries
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,5 +36,7 @@ class Doorstep:
         if self.app is None:
             return PlainTextResponse("The territory is being loaded.\n", 503, headers=_NO_STORE | {"retry-after": "1"})
         if path == "/readyz":
+            if not self.is_writing():
+                return PlainTextResponse(_CANNOT_WRITE, 503, headers=_NO_STORE)
             return PlainTextResponse("ready\n", headers=_NO_STORE)
         return None

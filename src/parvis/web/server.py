@@ -42,12 +42,17 @@ class AddressTaken(ParvisError):
     title = "The address is taken"
 
 
+class ServerEnded(ParvisError):
+    title = "The server ended by itself"
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`address` is where the pages are."""
+    """`address` is where the pages are; `serve` ends before it is told to only by a fault."""
 
     platform: Platform
     address: str
+    serve: "asyncio.Task[None]"
 
 
 class _Server(uvicorn.Server):
@@ -63,7 +68,8 @@ async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> As
     """The platform, open and answering. The port answers /healthz while the territory is still being loaded.
 
     Raises:
-        AddressTaken, InvalidSettings, or what the store raises when its file cannot be used.
+        AddressTaken, InvalidSettings, or what the store raises when its file cannot be used; ServerEnded, at the
+        latest when leaving, where nothing answers any more.
     """
     check_exposure(settings)
     listener = bind(settings.server)
@@ -73,11 +79,13 @@ async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> As
     serve = asyncio.create_task(server.serve([listener]))
     try:
         async with open_platform(settings, additions) as platform:
-            doorstep.app = assemble(platform, registry)
+            doorstep.app, doorstep.is_writing = assemble(platform, registry), platform.is_writing
             gc.collect()
             gc.freeze()
             try:
-                yield Running(platform, address_of(settings.server, listener))
+                _check_serves(serve)
+                yield Running(platform, address_of(settings.server, listener), serve)
+                _check_serves(serve)
             finally:
                 platform.stopping.set()
                 await _stop(server, serve)
@@ -87,8 +95,16 @@ async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> As
 
 
 async def _stop(server: uvicorn.Server, serve: "asyncio.Task[None]") -> None:
-    server.should_exit = True
-    await serve
+    if not serve.done():
+        server.should_exit = True
+        await serve
+
+
+def _check_serves(serve: "asyncio.Task[None]") -> None:
+    if serve.done():
+        fault = None if serve.cancelled() else serve.exception()
+        logger.error("the server ended by itself", exc_info=fault)
+        raise ServerEnded("The server ended by itself: the log says why. Start Parvis again.") from fault
 
 
 def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
@@ -158,7 +174,11 @@ Main = Callable[[Running, asyncio.Event], Coroutine[None, None, None]]
 
 
 def run(settings: Settings, main: Main, additions: Additions = NOTHING_MORE) -> None:
-    """Serve, with `main` beside it, until SIGINT or SIGTERM sets the event that `main` gets, or `main` ends."""
+    """Serve, with `main` beside it, until SIGINT or SIGTERM sets the event that `main` gets, or `main` ends.
+
+    Raises:
+        As `serving`; the event is set, too, when the server ends by itself.
+    """
     configure_logs(settings.log.level, settings.log.format)
     allow_many_connections()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -180,6 +200,7 @@ async def _run(settings: Settings, main: Main, additions: Additions) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     async with serving(settings, additions) as running:
+        running.serve.add_done_callback(lambda _serve: end.set())
         logger.info("serving", extra={"address": running.address, "data": str(settings.data_dir)})
         await main(running, end)
         logger.info("stopping")
