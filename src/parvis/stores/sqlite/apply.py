@@ -99,7 +99,7 @@ class Applier:
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(tenant, change, header, now)  # type: ignore[arg-type]
         assert header is not None
-        if not change.keep_newest and header.id in batch.unwritten:
+        if not change.keep_newest and header.id in batch.unwritten_late:
             batch.flush(self._connection)
         batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
         batch.put_event(header.id, EventKind.CREATED if born else EventKind.UPDATED, now, first)
@@ -120,7 +120,7 @@ class Applier:
             header = self._write_header(tenant, entity.id, header, entity.types, entity.scopes, now)
         assert header is not None
         self._remove(header.id, resolution.removed, now)
-        if not change.keep_newest and header.id in batch.unwritten:
+        if not change.keep_newest and header.id in batch.unwritten_late:
             batch.flush(self._connection)
         batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
         batch.put_event(header.id, _event_kind(resolution.outcome.status), now, first)

@@ -50,6 +50,8 @@ class Batch:
         self._places: list[Place] = []
         self.unwritten: set[int] = set()
         """Entities with rows that are not flushed yet: flush before reading one."""
+        self.unwritten_late: set[int] = set()
+        """Those with rows that give way to newer ones, which are written last: flush before overwriting one."""
 
     def put_entity(
         self, number: int, tenant: int, urn: str, typeset: int, scopes: str | None, created: Instant,
@@ -81,6 +83,8 @@ class Batch:
         self.log_entities += [entity] * (seq - self.next_seq)
         self.next_seq = seq
         self.unwritten.add(entity)
+        if keep_newest:
+            self.unwritten_late.add(entity)
 
     def put_removals(self, entity: int, keys: list[tuple[int, int]], now: Instant) -> None:
         for name, dataset in keys:
@@ -104,6 +108,7 @@ class Batch:
         self._entities, self._attributes, self._late, self._log, self._outbox = [], [], [], [], []
         self._places = []
         self.unwritten.clear()
+        self.unwritten_late.clear()
 
 
 def _insert(connection: Connection, table: str, width: int, conflict: str, parameters: list[Any]) -> None:
