@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sqlite3
 import sys
@@ -184,8 +185,9 @@ async def _tell_when_silent(bridge: asyncio.subprocess.Process) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
+    """With the helpers it started: it leads a session of its own."""
     with suppress(ProcessLookupError):
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
     try:
         await asyncio.wait_for(process.wait(), _BRIDGE_STOP_S)
     except TimeoutError:

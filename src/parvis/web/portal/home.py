@@ -19,7 +19,14 @@ from parvis.web.site import MOST_OBJECTS, Site, site_of
 
 COMMUNE_COOKIE = "parvis_commune"
 HELD_FOR = 10 * SECOND
-OPEN_DATA = (("WasteContainer", "containers"), ("ParkingSpot", "parking"), ("AirQualityObserved", "air"))
+OPEN_DATA = (
+    ("WasteContainer", "containers"),
+    ("ParkingSpot", "parking"),
+    ("AirQualityObserved", "air"),
+    ("WaterObserved", "water"),
+)
+DATA_LIMIT = 1000
+"""The most that one answer of the API gives; its Link header leads on."""
 
 
 class Snapshot:
@@ -53,6 +60,7 @@ async def home(request: Request) -> Response:
     seen = await snapshot.read(site, caller)
     communes = sorted({one.view.commune for one in seen if one.view.commune})
     chosen = _chosen(request, communes)
+    shown = {one.view.type for one in seen}
     t = site.pages.words(request)
     response = site.pages.render(
         request,
@@ -62,7 +70,7 @@ async def home(request: Request) -> Response:
         today=Gatherer(site.reader).gather(seen, chosen),
         date=t.local(site.now).date(),
         is_empty=not seen,
-        open_data=[(_data_href(name), label) for name, label in OPEN_DATA],
+        open_data=[(_data_href(name), label) for name, label in OPEN_DATA if name in shown],
         centre=list(site.platform.settings.territory.centre),
         zoom=site.platform.settings.territory.zoom,
     )
@@ -72,7 +80,7 @@ async def home(request: Request) -> Response:
 
 
 def _data_href(name: str) -> str:
-    return "/ngsi-ld/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": 100})
+    return "/ngsi-ld/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": DATA_LIMIT})
 
 
 def _chosen(request: Request, communes: list[str]) -> str:
