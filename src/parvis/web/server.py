@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0002
 """The store's writer thread and the event loop hand over the interpreter often; with Python's default of 5 ms each
 waits long for the other (measured under contention: 62 us a row against 9)."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""A batch makes tens of thousands of objects that live until its commit: with Python's default of 700 each is looked at
+over and over (measured on the parsing of batches: 7.3 us an entity against 5.0)."""
 API_ROOT = "/ngsi-ld/v1"
 _BACKLOG = 2048
 _OPEN_FILES = 65_536
@@ -82,6 +85,7 @@ async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> As
             doorstep.app, doorstep.is_writing = assemble(platform, registry), platform.is_writing
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
             try:
                 _check_serves(serve)
                 yield Running(platform, address_of(settings.server, listener), serve)
