@@ -9,7 +9,7 @@ from parvis.web.live import Listener, Pending
 from parvis.web.sentences import state_sentence
 from parvis.web.site import Site
 from parvis.web.units import SHARES_OF_ONE
-from parvis.web.views import ObjectView, seen_at, short_id
+from parvis.web.views import ObjectView, short_id
 from parvis.web.wording import Wording
 
 
@@ -69,7 +69,7 @@ class ChangeRenderer:
             "text": number,
             "unit": unit,
             "number": _drawn(instance.value, name),
-            "at": seen_at(instance) // 1000,
+            "at": instance.seen_at // 1000,
         }
 
 

@@ -88,7 +88,7 @@ class EntityReader:
             headline=headline,
             value=None if shown is None else shown.value,
             unit_code="" if shown is None else shown.unit_code,
-            observed_at=None if shown is None else seen_at(shown),
+            observed_at=None if shown is None else shown.seen_at,
             alarmed=alarmed,
             state=_state(headline, shown, now, alarmed),
         )
@@ -144,11 +144,7 @@ def _state(headline: Headline | None, shown: Instance | None, now: Instant, alar
         return State.GOOD
     if shown is None:
         return State.BAD if alarmed else State.STALE
-    return state_of(headline, shown.value, seen_at(shown), now, alarmed)
-
-
-def seen_at(instance: Instance) -> Instant:
-    return instance.observed_at if instance.observed_at is not None else instance.modified_at
+    return state_of(headline, shown.value, shown.seen_at, now, alarmed)
 
 
 def locality(address: dict[str, Any]) -> str:

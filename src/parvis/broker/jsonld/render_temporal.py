@@ -138,7 +138,7 @@ def _values_by_kind(
 
 # What was not observed stands at the time it was recorded, as it does in the store's order of time.
 _TIMES: Mapping[TimeProperty, Callable[[Instance], Instant]] = {
-    TimeProperty.OBSERVED_AT: lambda one: one.modified_at if one.observed_at is None else one.observed_at,
+    TimeProperty.OBSERVED_AT: lambda one: one.seen_at,
     TimeProperty.CREATED_AT: lambda one: one.created_at,
     TimeProperty.MODIFIED_AT: lambda one: one.modified_at,
 }

@@ -74,6 +74,11 @@ class Instance(msgspec.Struct, frozen=True):
     def key(self) -> AttributeKey:
         return (self.name, self.dataset)
 
+    @property
+    def seen_at(self) -> Instant:
+        """When it was observed, else when it was recorded."""
+        return self.modified_at if self.observed_at is None else self.observed_at
+
 
 class Entity(msgspec.Struct):
     """An entity as it stands; `instances` ordered by name, then datasetId. Do not change one in place.

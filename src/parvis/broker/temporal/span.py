@@ -40,6 +40,6 @@ def _times(histories: Sequence[EntityHistory], time_property: TimeProperty) -> I
 
 
 def _time(instance: Instance, time_property: TimeProperty) -> Instant:
-    if time_property is TimeProperty.OBSERVED_AT and instance.observed_at is not None:
-        return instance.observed_at
+    if time_property is TimeProperty.OBSERVED_AT:
+        return instance.seen_at
     return instance.created_at if time_property is TimeProperty.CREATED_AT else instance.modified_at

@@ -304,4 +304,4 @@ def _time(row: tuple[Instant, Any]) -> Instant:
 
 def _reached(found: list[Instance], window: Window, *, last: bool) -> Instant:
     one = found[0] if last else found[-1]
-    return one.modified_at if window.column == "recorded" or one.observed_at is None else one.observed_at
+    return one.modified_at if window.column == "recorded" else one.seen_at

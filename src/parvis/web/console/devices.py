@@ -18,7 +18,7 @@ from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import DEVICE, State, judge
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
-from parvis.web.views import DEVICE_TYPE, natural, one_text, seen_at, short_id
+from parvis.web.views import DEVICE_TYPE, natural, one_text, short_id
 from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
@@ -153,7 +153,7 @@ def last_seen_of(site: Site, entity: Entity) -> Instant | None:
     for term in LAST_SEEN:
         one = entity.find(site.reader.expand(term))
         if one is not None:
-            observed.append(seen_at(one))
+            observed.append(one.seen_at)
     return max(observed, default=None)
 
 

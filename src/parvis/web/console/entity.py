@@ -21,7 +21,7 @@ from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period, state_sentence
 from parvis.web.site import Site, site_of
 from parvis.web.units import SHARES_OF_ONE
-from parvis.web.views import ObjectView, one_text, seen_at, short_id
+from parvis.web.views import ObjectView, one_text, short_id
 from parvis.web.wording import Wording
 
 MOST_RELATED = 20
@@ -109,14 +109,14 @@ def attribute_rows(site: Site, entity: Entity, headline: Headline | None, t: Wor
             yield from _relations(one, term, label)
         else:
             number, unit = _value(one, term, t)
-            yield AttributeRow(term, label, short_id(one.dataset), number, unit, seen_at(one))
+            yield AttributeRow(term, label, short_id(one.dataset), number, unit, one.seen_at)
 
 
 def _relations(one: Instance, term: str, label: str) -> Iterable[AttributeRow]:
     targets = one.value if isinstance(one.value, list) else [one.value]
     for target in targets:
         href = f"/console/entities/{quote(str(target), safe=':')}"
-        yield AttributeRow(term, label, one.dataset, short_id(str(target)), "", seen_at(one), href)
+        yield AttributeRow(term, label, one.dataset, short_id(str(target)), "", one.seen_at, href)
 
 
 def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:

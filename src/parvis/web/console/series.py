@@ -158,17 +158,13 @@ async def csv_lines(
         history = await broker.history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))
         instances = [one for series in history.instances.values() for one in series]
         reached = history.truncated_at
-        page = [one for one in instances if reached is None or _observed(one) <= reached]
+        page = [one for one in instances if reached is None or one.seen_at <= reached]
         if page:
-            yield csv_text(_row(entity_id, term, one) for one in sorted(page, key=_observed)).encode()
+            yield csv_text(_row(entity_id, term, one) for one in sorted(page, key=lambda one: one.seen_at)).encode()
         if reached is None:
             return
         start = reached + 1
 
 
-def _observed(instance: Instance) -> Instant:
-    return instance.observed_at if instance.observed_at is not None else instance.modified_at
-
-
 def _row(entity_id: str, term: str, one: Instance) -> tuple[Any, ...]:
-    return (entity_id, term, one.dataset, format_instant(_observed(one)), one.value, one.unit_code)
+    return (entity_id, term, one.dataset, format_instant(one.seen_at), one.value, one.unit_code)
