@@ -496,3 +496,16 @@ async def level_of(store: Store, number: int) -> object:
     found = entity.find(LEVEL)
     assert found is not None
     return found.value
+
+
+async def test_a_page_resumes_where_the_last_one_ended_whatever_was_written_since(store: Store) -> None:
+    await store.write(TENANT, [bin_(number, level(number)) for number in range(6)])
+    first = await store.query(TENANT, EntityQuery(limit=2, count=True))
+    await store.write(TENANT, [bin_(0, mode=Mode.DELETE), bin_(1, level(99)), bin_(7, level(7))])
+
+    second = await store.query(TENANT, EntityQuery(limit=2, after=first.resume, count=True))
+    rest = await store.query(TENANT, EntityQuery(limit=10, after=second.resume))
+
+    assert [one.id for one in second.entities] == [bin_id(2), bin_id(3)]
+    assert [one.id for one in rest.entities] == [bin_id(4), bin_id(5), bin_id(7)]
+    assert (first.total, second.total, rest.resume) == (6, 6, None)

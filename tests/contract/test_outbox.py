@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from parvis.broker.model.change import Change, EventKind, Mode
-from parvis.broker.ports.store import Store
+from parvis.broker.ports.store import Outrun, Progress, Store
 from tests.contract.territory import BIN, LEVEL, NOTE, TENANT, bin_, bin_id, level, note
 
 
@@ -65,9 +67,33 @@ async def test_who_waits_is_woken_by_a_commit(store: Store) -> None:
 async def test_a_consumer_finds_its_place_again(store: Store) -> None:
     assert await store.position("subscriptions") == 0
 
-    await store.advance("subscriptions", 7)
+    await store.advance({"subscriptions": 7, "rules": 3})
+    await store.retire("rules")
 
     assert await store.position("subscriptions") == 7
+    assert await store.position("rules") == 0
+
+
+async def test_what_a_reaction_writes_is_written_once(store: Store) -> None:
+    first = Progress("rules", before=0, after=4)
+    await store.write(TENANT, [bin_(1, level(1))], first)
+
+    with pytest.raises(Outrun):
+        await store.write(TENANT, [bin_(1, level(2))], first)
+
+    assert await store.position("rules") == 4
+    assert [one.instances[0].value for one in await store.read(0)] == [1]
+
+
+async def test_a_lease_is_held_by_one_until_it_runs_out(store: Store) -> None:
+    assert await store.take("notifier", "one", for_s=60)
+    assert not await store.take("notifier", "two", for_s=60)
+    assert await store.take("notifier", "one", for_s=0)
+    assert await store.take("notifier", "two", for_s=60)
+    await store.give_back("notifier", "one")
+    assert not await store.take("notifier", "one", for_s=60)
+    await store.give_back("notifier", "two")
+    assert await store.take("notifier", "one", for_s=60)
 
 
 async def test_a_refused_change_is_not_told(store: Store) -> None:

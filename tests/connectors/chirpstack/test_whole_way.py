@@ -15,6 +15,7 @@ import parvis.demo
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
+from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import TemporalQuery
 from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt import codec
@@ -42,10 +43,10 @@ class HeldStore(SqliteStore):
     let_through: asyncio.Event
     asked = 0
 
-    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
         self.asked += 1
         await self.let_through.wait()
-        return await super().write(tenant, changes)
+        return await super().write(tenant, changes, progress)
 
 
 def event(f_cnt: int, payload: bytes = FULL, dev_eui: str = EUI) -> bytes:

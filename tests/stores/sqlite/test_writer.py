@@ -12,7 +12,7 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
-from parvis.stores.sqlite.database import SCHEMA_VERSION, Database, StoreNotUsable
+from parvis.stores.sqlite.database import Database, StoreNotUsable
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail
@@ -146,7 +146,7 @@ async def test_after_closing_nothing_waits_for_ever(tmp_path: Path) -> None:
     await store.close()
 
     with pytest.raises(Overloaded):
-        await asyncio.wait_for(store.advance("rules", 1), 5)
+        await asyncio.wait_for(store.advance({"rules": 1}), 5)
 
 
 async def test_writing_goes_on_when_the_history_cannot_be_settled(
@@ -194,22 +194,6 @@ def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
 
     with pytest.raises(StoreNotUsable, match="999"):
         Database(tmp_path / "parvis.db").connect_writer()
-
-
-def test_a_store_of_schema_1_is_brought_to_the_schema_of_a_new_one(tmp_path: Path) -> None:
-    connection = Database(tmp_path / "parvis.db").connect_writer()
-    newest = connection.execute("PRAGMA table_info(settling)").fetchall()
-    connection.execute("ALTER TABLE settling DROP COLUMN low")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-
-    connection = Database(tmp_path / "parvis.db").connect_writer()
-    upgraded = connection.execute("PRAGMA table_info(settling)").fetchall()
-    version = connection.execute("PRAGMA user_version").fetchone()
-    connection.close()
-
-    assert upgraded == newest
-    assert version == (SCHEMA_VERSION,)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

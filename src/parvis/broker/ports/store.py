@@ -1,6 +1,6 @@
 """What the broker asks of a store. Every call is scoped by a tenant's name; nothing here knows HTTP or JSON-LD."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -8,14 +8,16 @@ import msgspec
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import Instant
 
 
 class EntityPage(msgspec.Struct, frozen=True):
-    """`total` is set when the query asked to count."""
+    """`total` is set when the query asked to count. `resume` is what a query continues `after`; None at the end."""
 
     entities: tuple[Entity, ...]
     total: int | None = None
+    resume: int | None = None
 
 
 class EntityHistory(msgspec.Struct, frozen=True):
@@ -48,15 +50,33 @@ class EntityAggregates(msgspec.Struct, frozen=True):
     buckets: dict[AttributeKey, list[Bucket]]
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """A durable consumer of the outbox has handled everything up to `after`, and had up to `before`."""
+
+    consumer: str
+    before: int
+    after: int
+
+
+class Outrun(ParvisError):
+    """Another process has handled these events: nothing was stored."""
+
+    type_uri = PARVIS_ERRORS + "outrun"
+    title = "The consumer has moved on"
+    status = 409
+
+
 class EntityStore(Protocol):
-    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
         """Apply all changes in order, in one durable transaction; an outcome each, in the same order.
 
-        A change that fails leaves the others standing. Returns only once everything is on disk.
+        A change that fails leaves the others standing. Returns only once everything is on disk. With `progress` the
+        consumer moves in the same transaction, so that what a reaction writes is written exactly once.
 
         Raises:
             Overloaded: the queue is full; nothing of it was stored.
             NonexistentTenant: no such tenant.
+            Outrun: the consumer of `progress` is not at `before`.
         """
         ...
 
@@ -110,8 +130,24 @@ class Outbox(Protocol):
         """How far a durable consumer has come."""
         ...
 
-    async def advance(self, consumer: str, seq: int) -> None:
-        """Remember that `consumer` has handled everything up to `seq`; events are kept until all have."""
+    async def advance(self, positions: Mapping[str, int]) -> None:
+        """Remember that each consumer has handled everything up to its number; events are kept until all have."""
+        ...
+
+    async def retire(self, consumer: str) -> None:
+        """No event is kept for this consumer any more."""
+        ...
+
+
+class Leases(Protocol):
+    """Who does what only one process may do. The store's clock counts, so that processes need not agree on theirs."""
+
+    async def take(self, name: str, holder: str, for_s: float) -> bool:
+        """Take the lease or hold it longer; False while another holder's runs."""
+        ...
+
+    async def give_back(self, name: str, holder: str) -> None:
+        """Let the next holder begin at once; nothing where `holder` does not hold it."""
         ...
 
 
@@ -121,5 +157,24 @@ class Tenants(Protocol):
     async def list_tenants(self) -> list[str]: ...
 
 
-class Store(EntityStore, TemporalStore, Outbox, Tenants, Protocol):
-    """One adapter behind all four ports, for they share a transaction."""
+class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
+    """One adapter behind these ports, for they share a transaction."""
+
+    @property
+    def is_writing(self) -> bool:
+        """False once nothing can be written until the platform is started anew."""
+        ...
+
+    @property
+    def pending_changes(self) -> int:
+        """Changes that wait for their commit."""
+        ...
+
+    @property
+    def newest_event(self) -> int:
+        """The newest event this process knows of."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued, then stop."""
+        ...

@@ -117,7 +117,11 @@ class ScopeQuery(msgspec.Struct, frozen=True):
 
 
 class EntityQuery(msgspec.Struct, frozen=True):
-    """Which entities (5.7.2), in the order of their first creation."""
+    """Which entities (5.7.2), in the order of their first creation.
+
+    `after` is the `resume` of the page before: whatever is written between two pages, no entity that stays is told
+    twice or left out.
+    """
 
     ids: tuple[str, ...] = ()
     id_pattern: str | None = None
@@ -128,6 +132,7 @@ class EntityQuery(msgspec.Struct, frozen=True):
     scope: ScopeQuery | None = None
     limit: int = 20
     offset: int = 0
+    after: int | None = None
     count: bool = False
 
 

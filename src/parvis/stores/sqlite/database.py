@@ -8,9 +8,14 @@ from typing import ClassVar
 
 from parvis.kernel.errors import ParvisError
 
-SCHEMA_VERSION = 2
-_UPGRADES = {1: "ALTER TABLE settling ADD COLUMN low INTEGER NOT NULL DEFAULT 0"}
-"""What leads from a schema to the next one."""
+_SCHEMA = files(__package__).joinpath("schema.sql")
+MIGRATIONS = tuple(
+    one.read_text("utf-8")
+    for one in sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda one: one.name)
+    if one.name.endswith(".sql")
+)
+"""Number n leads from schema n - 1 to schema n; the first makes an empty database schema 1."""
+SCHEMA_VERSION = len(MIGRATIONS)
 PAGE_BYTES = 1024
 """Small pages: an update of a few attributes writes whole pages to the WAL and again at the checkpoint. Measured with
 200 000 entities: 530 bytes an observation, against 790 with 2 048-byte pages; an aggregate takes a tenth longer."""
@@ -96,9 +101,6 @@ def _bring_to_version(connection: Connection) -> None:
         raise StoreNotUsable(
             f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
         )
-    if version == 0:
-        steps = files("parvis.stores.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
-    else:
-        steps = ";".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION))
     if version < SCHEMA_VERSION:
-        connection.executescript(f"BEGIN; {steps}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+        steps = _SCHEMA.read_text("utf-8") if version == 0 else "\n".join(MIGRATIONS[version:])
+        connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")

@@ -36,7 +36,10 @@ _INSTANCE = "a.name, a.dataset, a.shape, a.value, a.observed, a.extra, a.modifie
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A page's SQL and its count's. The page's last two parameters are limit and offset."""
+    """A page's SQL, which gives one row more where another page follows, and its count's.
+
+    The page's last three parameters are what it comes after, limit and offset.
+    """
 
     page: str
     count: str
@@ -83,10 +86,11 @@ class Translator:
         if narrowed_to is not None:
             where.append(f"e.id IN ({narrowed_to})")
         arms = self._arms(typesets, " AND ".join(where))
-        limit = f"LIMIT {self._bind(self._query.limit)} OFFSET {self._bind(self._query.offset)}"
-        page = f"{' UNION ALL '.join(f'SELECT {_COLUMNS} {arm}' for arm in arms)} ORDER BY 1 {limit}"
+        after = self._bind(self._query.after or 0)
+        limit = f"LIMIT {self._bind(self._query.limit + 1)} OFFSET {self._bind(self._query.offset)}"
+        page = " UNION ALL ".join(f"SELECT {_COLUMNS} {arm} AND e.id > {after}" for arm in arms)
         count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
-        return Statement(page, f"SELECT {count}", self._parameters)
+        return Statement(f"{page} ORDER BY 1 {limit}", f"SELECT {count}", self._parameters)
 
     def _indexable(self, term: Condition | None) -> int | None:
         if not isinstance(term, Compare) or term.path.subs or term.path.members:

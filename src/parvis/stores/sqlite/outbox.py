@@ -6,6 +6,7 @@ from typing import Any
 
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.broker.ports.store import Outrun, Progress
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
@@ -17,6 +18,7 @@ _EVENTS = (
 _OF_TYPES = " AND e.typeset IN (SELECT value FROM json_each(?))"
 _ALL_EVENTS = _EVENTS.format(filter="")
 _EVENTS_OF_TYPES = _EVENTS.format(filter=_OF_TYPES)
+ADVANCE = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
 _ROWS = "SELECT name, dataset, shape, value, ts, observed, extra, recorded, seq FROM log WHERE seq >= ? AND seq < ?"
 
 
@@ -52,6 +54,14 @@ def read_oldest(connection: Connection) -> int | None:
     row = connection.execute("SELECT min(seq) FROM outbox").fetchone()
     oldest: int | None = row[0]
     return oldest
+
+
+def move_consumer(connection: Connection, progress: Progress) -> None:
+    """A part of the writer's transaction. Raises Outrun."""
+    row = connection.execute("SELECT seq FROM consumer WHERE name = ?", (progress.consumer,)).fetchone()
+    if (row[0] if row else 0) != progress.before:
+        raise Outrun(f"{progress.consumer} is at {row[0] if row else 0}, not at {progress.before}.")
+    connection.execute(ADVANCE, (progress.consumer, progress.after))
 
 
 def _event(connection: Connection, names: Names, row: tuple[Any, ...]) -> Event:

@@ -123,9 +123,11 @@ class Reader:
             return EntityPage((), 0 if query.count else None)
         total = None
         if query.count:
-            (total,) = connection.execute(statement.count, statement.parameters[:-2]).fetchone()
+            (total,) = connection.execute(statement.count, statement.parameters[:-3]).fetchone()
         rows = connection.execute(statement.page, statement.parameters).fetchall() if query.limit else []
-        return EntityPage(tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in rows), total)
+        shown = rows[: query.limit]
+        entities = tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in shown)
+        return EntityPage(entities, total, shown[-1][0] if len(rows) > len(shown) else None)
 
     def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
         translator = Translator(self._names, tenant, query)

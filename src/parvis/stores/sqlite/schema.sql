@@ -1,4 +1,4 @@
--- Schema 2. Integer ids inside; names, datasetIds, kinds and type sets are interned.
+-- What the migrations of this folder lead to, in one go. Integer ids inside; names, datasetIds, kinds and type sets are interned.
 -- A value column holds a number or a text as itself, and any other JSON value as a blob of its UTF-8 bytes.
 -- Instants are microseconds since the Unix epoch.
 
@@ -97,6 +97,12 @@ CREATE TABLE outbox (
 CREATE TABLE consumer (
     name TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE lease (  -- what only one process may do, and who does it
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until REAL NOT NULL  -- seconds since the Unix epoch
 ) WITHOUT ROWID;
 
 CREATE TABLE geometry (  -- the ids of `place`

@@ -1,19 +1,20 @@
 """The embedded store: one SQLite file behind the broker's ports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.leases import end_lease, take_lease
 from parvis.stores.sqlite.names import Names
-from parvis.stores.sqlite.outbox import Bell, read_events, read_oldest
+from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.tail import Tail
 from parvis.stores.sqlite.temporal import read_aggregates, read_history
@@ -21,7 +22,7 @@ from parvis.stores.sqlite.writer import Writer
 
 
 class SqliteStore:
-    """EntityStore, TemporalStore, Outbox and Tenants. Opened on, and bound to, the running event loop."""
+    """EntityStore, TemporalStore, Outbox, Leases and Tenants. Opened on, and bound to, the running event loop."""
 
     def __init__(self, database: Database, connection: Connection, clock: Clock) -> None:
         self._names = Names(connection)
@@ -61,8 +62,8 @@ class SqliteStore:
     def newest_event(self) -> int:
         return self._bell.newest
 
-    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
-        return await self._writer.write(tenant, changes)
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+        return await self._writer.write(tenant, changes, progress)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
         return await self._reader.find(tenant, entity_id)
@@ -118,9 +119,18 @@ class SqliteStore:
 
         return await self._reader.read(ask)
 
-    async def advance(self, consumer: str, seq: int) -> None:
-        sql = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
-        await self._writer.run(lambda connection: connection.execute(sql, (consumer, seq)))
+    async def advance(self, positions: Mapping[str, int]) -> None:
+        await self._writer.run(lambda connection: connection.executemany(ADVANCE, positions.items()))
+
+    async def retire(self, consumer: str) -> None:
+        sql = "DELETE FROM consumer WHERE name = ?"
+        await self._writer.run(lambda connection: connection.execute(sql, (consumer,)))
+
+    async def take(self, name: str, holder: str, for_s: float) -> bool:
+        return bool(await self._writer.run(lambda connection: take_lease(connection, name, holder, for_s)))
+
+    async def give_back(self, name: str, holder: str) -> None:
+        await self._writer.run(lambda connection: end_lease(connection, name, holder))
 
     async def add_tenant(self, name: str) -> None:
         await self._writer.run(lambda _connection: self._names.tenants.id(name))

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from parvis.broker.model.change import Change, Outcome
+from parvis.broker.ports.store import Outrun, Progress
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ParvisError
 from parvis.kernel.time import Clock
 from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.outbox import move_consumer
 from parvis.stores.sqlite.settle import Settler
 from parvis.stores.sqlite.tail import Tail
 
@@ -41,6 +43,7 @@ class StoreFailed(ParvisError):
 class _Call(NamedTuple):
     tenant: str
     changes: Sequence[Change]
+    progress: Progress | None
     future: "asyncio.Future[list[Outcome]]"
 
 
@@ -94,14 +97,14 @@ class Writer:
         """Changes that wait for their commit."""
         return self._pending
 
-    async def write(self, tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
         if self._closed:
             raise Overloaded("The store is closing.", retry_after_s=5)
         if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
             raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
         self._pending += len(changes)
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._queue.put(_Call(tenant, changes, future))
+        self._queue.put(_Call(tenant, changes, progress, future))
         return await future
 
     async def run(self, task: Callable[[Connection], object]) -> object:
@@ -224,16 +227,23 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         answers: list[tuple[_Call, list[Outcome] | Exception]] = []
         for call in group:
-            tenant = self._names.tenants.ids.get(call.tenant)
-            if tenant is None:
-                answers.append((call, NonexistentTenant(f"There is no tenant {call.tenant!r}.")))
-            else:
-                answers.append((call, applier.apply(tenant, call.changes, self._clock())))
+            try:
+                answers.append((call, self._apply(call)))
+            except (NonexistentTenant, Outrun) as refusal:
+                answers.append((call, refusal))
         applier.batch.flush(connection)
         self._tail.append(first, applier.batch.log_entities)
         connection.execute("COMMIT")
         self._names.committed()
         return answers
+
+    def _apply(self, call: _Call) -> list[Outcome]:
+        tenant = self._names.tenants.ids.get(call.tenant)
+        if tenant is None:
+            raise NonexistentTenant(f"There is no tenant {call.tenant!r}.")
+        if call.progress is not None:
+            move_consumer(self._connection, call.progress)
+        return self._applier.apply(tenant, call.changes, self._clock())
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -1,0 +1,42 @@
+"""The schema: from scratch, and by every migration from the first one on."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from parvis.stores.sqlite.database import MIGRATIONS, SCHEMA_VERSION, Connection, Database, StoreNotUsable
+
+
+def tables(connection: Connection) -> dict[str, object]:
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    columns = {name: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for (name,) in names}
+    indexes = {name: sorted(connection.execute(f"PRAGMA index_list({name})").fetchall()) for (name,) in names}
+    rows = connection.execute("SELECT * FROM settling").fetchall()
+    return {"columns": columns, "indexes": indexes, "settling": rows}
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_a_migrated_store_equals_a_new_one(tmp_path: Path, version: int) -> None:
+    new = Database(tmp_path / "new.db").connect_writer()
+    old = sqlite3.connect(tmp_path / "old.db")
+    for step in MIGRATIONS[:version]:
+        old.executescript(step)
+    old.executescript(f"PRAGMA user_version = {version}")
+    old.close()
+
+    migrated = Database(tmp_path / "old.db").connect_writer()
+
+    assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    assert tables(migrated) == tables(new)
+    migrated.close()
+    new.close()
+
+
+def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
+    connection = Database(tmp_path / "parvis.db").connect_writer()
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+
+    with pytest.raises(StoreNotUsable, match="install a newer one"):
+        Database(tmp_path / "parvis.db").connect_writer()
