@@ -1,9 +1,11 @@
 """Fixtures every test may use."""
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests import system_tools
@@ -30,6 +32,18 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The connection string of an empty database."""
     with system_tools.running_postgresql(tmp_path_factory.mktemp("postgresql")) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def postgres_url(postgresql: str) -> Iterator[str]:
+    """An empty database of its own, of a role that is no superuser: row-level security binds it."""
+    name = f"town_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as cluster:
+        if cluster.execute("SELECT 1 FROM pg_roles WHERE rolname = 'territory'").fetchone() is None:
+            cluster.execute("CREATE ROLE territory LOGIN")
+        cluster.execute(f"CREATE DATABASE {name} OWNER territory")
+        yield postgresql.replace("parvis@", "territory@").removesuffix("postgres") + name
+        cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

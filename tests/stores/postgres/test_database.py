@@ -1,0 +1,51 @@
+"""The schema, its version, and who sees what of it."""
+
+import psycopg
+import pytest
+
+from parvis.stores.postgres.database import EVERY_TENANT, Database, StoreNotUsable, StoreUnreachable, scoped
+
+
+def test_a_new_database_is_prepared_once(postgres_url: str) -> None:
+    database = Database(postgres_url)
+
+    database.prepare()
+    database.prepare()
+
+    with database.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM numbers").fetchone() == (1,)
+
+
+def test_a_store_of_a_newer_parvis_is_left_alone(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    database.prepare()
+    with database.connect() as connection:
+        connection.execute("UPDATE schema_version SET version = version + 1")
+
+    with pytest.raises(StoreNotUsable, match="install a newer one"):
+        database.prepare()
+
+
+def test_a_database_that_is_not_there_is_told(free_port: int) -> None:
+    with pytest.raises(StoreUnreachable):
+        Database(f"postgresql://nobody@127.0.0.1:{free_port}/none").connect()
+
+
+def test_a_transaction_sees_the_rows_of_its_tenant_alone(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    database.prepare()
+    insert = "INSERT INTO entity VALUES (%s, %s, 'urn:x', 1, NULL, 0, 0, NULL)"
+    with database.connect() as connection:
+        for tenant in (1, 2):
+            with scoped(connection, tenant):
+                connection.execute(insert, (tenant, tenant))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), scoped(connection, 1):
+            connection.execute(insert, (2, 3))
+        seen = {}
+        for tenant in (1, 2, EVERY_TENANT):
+            with scoped(connection, tenant):
+                seen[tenant] = connection.execute("SELECT id FROM entity ORDER BY id").fetchall()
+        unscoped = connection.execute("SELECT id FROM entity").fetchall()
+
+    assert seen == {1: [(1,)], 2: [(2,)], EVERY_TENANT: [(1,), (2,)]}
+    assert unscoped == []
