@@ -1,6 +1,6 @@
 """The broker's own door: every reader and writer comes through here, and rights are checked here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import msgspec
 
@@ -55,6 +55,16 @@ class Broker:
         if self._public is None:
             return EntityPage((), 0 if query.count else None)
         return await self._store.query(caller.tenant, _narrowed(query, self._public))
+
+    async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
+        """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""
+        while True:
+            page = await self.query(caller, query)
+            for entity in page.entities:
+                yield entity
+            if page.resume is None:
+                return
+            query = msgspec.structs.replace(query, after=page.resume)
 
     async def history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory:
         """The temporal evolution of one entity (5.7.3). Raises ResourceNotFound."""

@@ -81,15 +81,9 @@ class Registry:
 
     async def _load(self, tenant: str) -> None:
         caller = system_caller("fleet", tenant)
-        offset = 0
-        while True:
-            query = EntityQuery(types=TypeIs(self._terms.device), limit=_PAGE, offset=offset)
-            page = await self._broker.query(caller, query)
-            for entity in page.entities:
-                self._index(tenant, entity)
-            if len(page.entities) < _PAGE:
-                return
-            offset += _PAGE
+        query = EntityQuery(types=TypeIs(self._terms.device), limit=_PAGE)
+        async for entity in self._broker.walk(caller, query):
+            self._index(tenant, entity)
 
     async def reload(self) -> list[Device]:
         """Read all devices anew, for whoever has missed events; the devices that are new to the index."""

@@ -1,5 +1,6 @@
 """What every page needs at hand."""
 
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -31,13 +32,12 @@ class Site:
         """Views of the caller's entities of these types, at most `most`."""
         now = self.clock()
         views: list[ObjectView] = []
-        while len(views) < most:
-            query = EntityQuery(types=types, limit=_PAGE, offset=len(views))
-            entities = (await self.platform.broker.query(caller, query)).entities
-            views += [self.reader.view(entity, now) for entity in entities]
-            if len(entities) < _PAGE:
-                break
-        return views[:most]
+        async with aclosing(self.platform.broker.walk(caller, EntityQuery(types=types, limit=_PAGE))) as entities:
+            async for entity in entities:
+                views.append(self.reader.view(entity, now))
+                if len(views) == most:
+                    break
+        return views
 
     @property
     def now(self) -> Instant:

@@ -1,6 +1,7 @@
 """The devices that measure: when each was last heard, its battery, its profile."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -97,12 +98,11 @@ async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
         raise Forbidden("Devices can be read by people who are signed in.")
     types = TypeIs(site.reader.expand(DEVICE_TYPE))
     devices: list[DeviceView] = []
-    while len(devices) < MOST_DEVICES:
-        query = EntityQuery(types=types, limit=_PAGE, offset=len(devices))
-        entities = (await site.platform.broker.query(caller, query)).entities
-        devices += [device_view(site, entity) for entity in entities]
-        if len(entities) < _PAGE:
-            break
+    async with aclosing(site.platform.broker.walk(caller, EntityQuery(types=types, limit=_PAGE))) as entities:
+        async for entity in entities:
+            devices.append(device_view(site, entity))
+            if len(devices) == MOST_DEVICES:
+                break
     names = await _asset_names(site, caller, {device.asset for device in devices if device.asset})
     named = (replace(device, asset_name=names.get(device.asset, device.asset_name)) for device in devices)
     return sorted(named, key=_urgency)
