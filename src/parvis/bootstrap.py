@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from parvis.access.access import Access, build_access
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
 from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt.config import listener_config
@@ -25,7 +26,7 @@ from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.access import SqliteAccessStore
-from parvis.stores.sqlite.integrity import find_damage
+from parvis.stores.sqlite.integrity import find_damage, find_faults, repair
 from parvis.stores.sqlite.store import SqliteStore
 
 STORE_FILE = "parvis.db"
@@ -211,3 +212,16 @@ def find_store_damage(settings: Settings) -> list[str]:
     """What is wrong with the files of the store and of access; nothing where they are sound or not there yet."""
     paths = [store_path(settings), settings.data_dir / ACCESS_FILE]
     return [f"{path.name}: {damage}" for path in paths if path.exists() for damage in find_damage(path)]
+
+
+def find_store_faults(settings: Settings) -> list[Fault]:
+    """Everything the store can know to be wrong of itself; reads all of it."""
+    path = store_path(settings)
+    return find_faults(path) if path.exists() else []
+
+
+def repair_store(settings: Settings) -> list[Fault]:
+    """Mend what follows from the rest; what was mended. Raises DataInUse while the platform runs."""
+    with holding(settings.data_dir):
+        path = store_path(settings)
+        return repair(path) if path.exists() else []

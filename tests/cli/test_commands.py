@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound
 from parvis.kernel.identity import OPERATOR
 from parvis.kernel.settings import AccessSettings, load_settings
 from parvis.stores.sqlite.access import SqliteAccessStore
+from parvis.stores.sqlite.database import Database
 
 MAPPING = """
 [time]
@@ -147,8 +149,22 @@ def test_doctor_examines_the_machine(territory: Path) -> None:
     result = call("doctor", *data(territory))
     assert result.exit_code == 0, result.output
     subjects = [line.split()[1] for line in result.stdout.splitlines()]
-    assert subjects == ["versions", "data", "disk", "durability", "http", "mqtt", "clock", "audit"]
+    assert subjects == ["versions", "data", "disk", "durability", "http", "mqtt", "clock", "audit", "store"]
     assert list(territory.glob(".parvis-doctor*")) == []
+
+
+def test_doctor_mends_what_can_be_mended(territory: Path) -> None:
+    with closing(Database(territory / "parvis.db").connect_writer()) as store:
+        store.execute("INSERT INTO attribute VALUES (7, 1, 0, 1, 5, NULL, NULL, 0, 0)")
+        store.execute("INSERT INTO word VALUES (1, 'urn:level')")
+        store.execute("INSERT INTO shape VALUES (1, 1, '')")
+
+    found = call("doctor", *data(territory))
+    mended = call("doctor", *data(territory), "--repair")
+
+    assert found.exit_code == 1
+    assert "1 attributes belong to no entity: with --repair" in found.output
+    assert (mended.exit_code, mended.output.count("mended:")) == (0, 1)
 
 
 def test_doctor_fails_where_nothing_can_work(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from time import perf_counter, time
 import click
 
 from parvis import __version__
-from parvis.bootstrap import ACCESS_FILE, open_access
+from parvis.bootstrap import ACCESS_FILE, find_store_faults, open_access, repair_store
 from parvis.cli.options import data_option
 from parvis.kernel.settings import Settings, load_settings
 from parvis.kernel.time import SECOND, format_instant, system_clock
@@ -46,9 +46,13 @@ class Finding:
 
 @click.command()
 @data_option()
-def doctor(data_dir: Path) -> None:
-    """Examine versions, data directory, disk, ports and clock; exit code 1 if something cannot work."""
+@click.option("--repair", is_flag=True, help="Mend what can be mended of the store; stop Parvis first.")
+def doctor(data_dir: Path, repair: bool) -> None:
+    """Examine versions, data directory, disk, ports, clock and store; exit code 1 if something cannot work."""
     settings = load_settings(data_dir.resolve(), os.environ)
+    if repair:
+        for fault in repair_store(settings):
+            click.echo(f"mended: {fault.words}: {fault.remedy}")
     findings = list(examine(settings))
     for finding in findings:
         click.echo(f"{finding.verdict.value:5} {finding.subject:12} {finding.words}")
@@ -64,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _port("mqtt port", settings.mqtt.host, settings.mqtt.port)
     yield _clock(settings.data_dir)
     yield from _audit(settings)
+    yield from _store(settings)
 
 
 def _versions() -> Finding:
@@ -132,6 +137,15 @@ def _clock(data_dir: Path) -> Finding:
     if now_s < _WRITTEN_IN or newest_s > now_s + 60:
         return Finding(Verdict.BAD, "clock", f"{words} is in the past: set the clock (NTP)")
     return Finding(Verdict.GOOD, "clock", words)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    faults = find_store_faults(settings)
+    for fault in faults:
+        remedy = f": with --repair, {fault.remedy}" if fault.remedy else ""
+        yield Finding(Verdict.BAD, "store", fault.words + remedy)
+    if not faults:
+        yield Finding(Verdict.GOOD, "store", "sound")
 
 
 def _audit(settings: Settings) -> Iterator[Finding]:

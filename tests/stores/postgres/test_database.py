@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from parvis.stores.postgres.database import EVERY_TENANT, Database, StoreNotUsable, StoreUnreachable, scoped
+from parvis.broker.ports.store import StoreNotUsable
+from parvis.stores.postgres.database import EVERY_TENANT, Database, StoreUnreachable, scoped
 
 
 def test_a_new_database_is_prepared_once(postgres_url: str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from parvis.stores.sqlite.database import MIGRATIONS, SCHEMA_VERSION, Connection, Database, StoreNotUsable
+from parvis.broker.ports.store import StoreNotUsable
+from parvis.stores.sqlite.database import MIGRATIONS, SCHEMA_VERSION, Connection, Database
 
 
 def tables(connection: Connection) -> dict[str, object]:

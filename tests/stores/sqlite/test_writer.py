@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from parvis.broker.model.change import Status
+from parvis.broker.ports.store import StoreNotUsable
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
-from parvis.stores.sqlite.database import Database, StoreNotUsable
+from parvis.stores.sqlite.database import Database
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail

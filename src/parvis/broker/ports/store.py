@@ -58,6 +58,12 @@ class Progress(msgspec.Struct, frozen=True):
     after: int
 
 
+class StoreNotUsable(ParvisError):
+    """It was written by a newer Parvis, is damaged, is none, or may not be written."""
+
+    title = "The store cannot be used"
+
+
 class Outrun(ParvisError):
     """Another process has handled these events: nothing was stored."""
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, TypeVar
 import psycopg
 from psycopg.rows import TupleRow
 
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.broker.ports.store import StoreNotUsable
+from parvis.kernel.errors import Overloaded
 
 CONNECT_TIMEOUT_S = 3
 EVERY_TENANT = 0
@@ -28,10 +29,6 @@ _MIGRATION_LOCK = 0x70617276
 
 Connection = psycopg.Connection[TupleRow]
 Answer = TypeVar("Answer")
-
-
-class StoreNotUsable(ParvisError):
-    title: ClassVar[str] = "The store cannot be used"
 
 
 class StoreUnreachable(Overloaded):

@@ -132,15 +132,19 @@ def _place(connection: Connection, places: list[Place]) -> None:
     for entity, name, dataset, given in places:
         key = (entity, name, dataset)
         box = given or _stored_bounds(connection, key)
-        if box is None:
-            continue
-        west, south, east, north = box
-        connection.execute("INSERT INTO geometry (entity, name, dataset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
-        connection.execute(
-            "INSERT OR REPLACE INTO place SELECT id, ?, ?, ?, ? FROM geometry"
-            " WHERE entity = ? AND name = ? AND dataset = ?",
-            (west, east, south, north, *key),
-        )
+        if box is not None:
+            write_place(connection, key, box)
+
+
+def write_place(connection: Connection, key: tuple[int, int, int], box: Bounds) -> None:
+    """Where the geometry of (entity, name, dataset) is found."""
+    west, south, east, north = box
+    connection.execute("INSERT INTO geometry (entity, name, dataset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", key)
+    connection.execute(
+        "INSERT OR REPLACE INTO place SELECT id, ?, ?, ?, ? FROM geometry"
+        " WHERE entity = ? AND name = ? AND dataset = ?",
+        (west, east, south, north, *key),
+    )
 
 
 def _stored_bounds(connection: Connection, key: tuple[int, int, int]) -> Bounds | None:

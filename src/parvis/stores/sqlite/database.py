@@ -4,9 +4,8 @@ import sqlite3
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar
 
-from parvis.kernel.errors import ParvisError
+from parvis.broker.ports.store import StoreNotUsable
 
 _SCHEMA = files(__package__).joinpath("schema.sql")
 MIGRATIONS = tuple(
@@ -23,10 +22,6 @@ PAGE_BYTES = 1024
 BUSY_TIMEOUT_MS = 10_000
 
 Connection = sqlite3.Connection
-
-
-class StoreNotUsable(ParvisError):
-    title: ClassVar[str] = "The store cannot be used"
 
 
 class Database:
