@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
+from parvis.broker.temporal.reading import Head, read_aggregates, read_history
 from parvis.kernel.time import MINUTE, Duration
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import Names
@@ -14,7 +14,7 @@ from parvis.stores.sqlite.outbox import read_events
 from parvis.stores.sqlite.settle import Settler
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail
-from parvis.stores.sqlite.temporal import read_aggregates, read_history
+from parvis.stores.sqlite.temporal import HotHistory, find_head
 from tests.contract.territory import LEVEL, NOON, TENANT, Ticking, bin_, bin_id, level
 
 BINS = range(6)
@@ -45,19 +45,24 @@ class Opened:
         [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
         unsettled = self.tail.find(entity) if found_early is None else found_early
         reader.execute("BEGIN")
-        told = read_history(reader, Names(reader), TENANT, bin_id(number), TemporalQuery(), unsettled)
+        head, hot = self.snapshot(number, reader, unsettled)
+        told = read_history(head, [hot], TemporalQuery())
         reader.execute("ROLLBACK")
-        assert isinstance(told, EntityHistory)
         return [one.value for one in told.instances[(LEVEL, "")]]
 
     def aggregates(self, number: int, reader: Connection) -> dict[Method, float | int | None]:
         [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
         whole = Aggregation(tuple(Method), Duration((0, 0)))
         unsettled = self.tail.find(entity)
-        told = read_aggregates(reader, Names(reader), TENANT, bin_id(number), TemporalQuery(), whole, unsettled)
-        assert told is not None
-        [bucket] = told.buckets[(LEVEL, "")]
+        head, hot = self.snapshot(number, reader, unsettled)
+        [bucket] = read_aggregates(head, [hot], TemporalQuery(), whole).buckets[(LEVEL, "")]
         return bucket.values
+
+    def snapshot(self, number: int, reader: Connection, unsettled: list[int]) -> tuple[Head, HotHistory]:
+        names = Names(reader)
+        found = find_head(reader, names, TENANT, bin_id(number))
+        assert found is not None
+        return found[1], HotHistory(reader, names, found[0], unsettled)
 
     def rows(self, table: str) -> int:
         [(count,)] = self.connection.execute(f"SELECT count(*) FROM {table}")

@@ -7,6 +7,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.reading import read_aggregates, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
@@ -17,7 +18,7 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.tail import Tail
-from parvis.stores.sqlite.temporal import read_aggregates, read_history
+from parvis.stores.sqlite.temporal import HotHistory, find_head
 from parvis.stores.sqlite.writer import Writer
 
 
@@ -82,9 +83,12 @@ class SqliteStore:
         if number is None:
             return None
         unsettled = self._tail.find(number)
-        return await self._reader.read(
-            lambda connection: read_history(connection, self._names, tenant, entity_id, query, unsettled)
-        )
+
+        def ask(connection: Connection) -> EntityHistory | None:
+            found = find_head(connection, self._names, tenant, entity_id)
+            return found and read_history(found[1], [HotHistory(connection, self._names, number, unsettled)], query)
+
+        return await self._reader.read(ask)
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
@@ -93,11 +97,13 @@ class SqliteStore:
         if number is None:
             return None
         unsettled = self._tail.find(number)
-        return await self._reader.read_aside(
-            lambda connection: read_aggregates(
-                connection, self._names, tenant, entity_id, query, aggregation, unsettled
-            )
-        )
+
+        def ask(connection: Connection) -> EntityAggregates | None:
+            found = find_head(connection, self._names, tenant, entity_id)
+            hot = HotHistory(connection, self._names, number, unsettled)
+            return found and read_aggregates(found[1], [hot], query, aggregation)
+
+        return await self._reader.read_aside(ask)
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))
