@@ -22,8 +22,8 @@ class Form(IntEnum):
 
     FLOAT = 1  # in `number`
     INTEGER = 2  # in `number`, exactly
-    TEXT = 3  # in `text`
-    JSON = 4  # its JSON in `text`; so stands a text with U+0000, which PostgreSQL has not, be it in a jsonb either
+    TEXT = 3  # in `text`, where `storable` says how
+    JSON = 4  # its JSON in `text`
     BIG_INTEGER = 5  # its digits in `text`, the nearest double in `number`
 
 
@@ -39,8 +39,8 @@ def to_columns(value: Json) -> Columns:
         return Form.FLOAT, value, None
     if kind is int:
         return _integer_columns(value)
-    if kind is str and "\0" not in value:
-        return Form.TEXT, None, value
+    if kind is str:
+        return Form.TEXT, None, storable(value)
     return Form.JSON, None, _encode(value).decode()
 
 
@@ -51,13 +51,22 @@ def from_columns(form: Form, number: float | None, text: str | None) -> Json:
         case Form.INTEGER:
             return int(number)  # type: ignore[arg-type]
         case Form.TEXT:
-            return text
+            return _restored(text)  # type: ignore[arg-type]
         case Form.JSON:
             return _decode(text)  # type: ignore[arg-type]
         case Form.BIG_INTEGER:
             return int(text)  # type: ignore[arg-type]
         case _:
             assert_never(form)
+
+
+def storable(text: str) -> str:
+    """PostgreSQL has no U+0000: U+0001 leads a pair for it and for itself, so that equality and order stay the same."""
+    return text.replace("\1", "\1\2").replace("\0", "\1\1") if "\0" in text or "\1" in text else text
+
+
+def _restored(text: str) -> str:
+    return text.replace("\1\1", "\0").replace("\1\2", "\1") if "\1" in text else text
 
 
 def extra_to_column(extra: dict[str, Json] | None) -> str | None:
