@@ -48,6 +48,35 @@ CREATE TABLE entity (
 ) WITH (fillfactor = 90);
 CREATE INDEX entity_by_type ON entity (tenant, typeset, id) WHERE deleted IS NULL;
 
+-- Where a box stands, as a number that a B-tree finds: the smallest cell of a quadtree over all longitudes and latitudes
+-- that holds it. What lies in a cell has numbers around the cell's own (`cells.py` says which). An index on boxes will
+-- not do: row-level security lets only leakproof operators search an index, and those of boxes are not.
+CREATE FUNCTION parvis_spread(index bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    index := (index | (index << 16)) & x'0000FFFF0000FFFF'::bigint;
+    index := (index | (index << 8)) & x'00FF00FF00FF00FF'::bigint;
+    index := (index | (index << 4)) & x'0F0F0F0F0F0F0F0F'::bigint;
+    index := (index | (index << 2)) & x'3333333333333333'::bigint;
+    RETURN (index | (index << 1)) & x'5555555555555555'::bigint;
+END $$;
+CREATE FUNCTION parvis_leaf(at point) RETURNS bigint LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN parvis_spread(least(greatest(floor((at[0] + 180) / 360 * 16777216), 0), 16777215)::bigint)
+        | (parvis_spread(least(greatest(floor((at[1] + 90) / 180 * 16777216), 0), 16777215)::bigint) << 1);
+END $$;
+CREATE FUNCTION parvis_cell(bounds box) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    leaf bigint := parvis_leaf(bounds[1]);
+    differing bigint := leaf # parvis_leaf(bounds[0]);
+    bits integer := 0;
+BEGIN
+    WHILE differing > 0 LOOP
+        differing := differing >> 2;
+        bits := bits + 2;
+    END LOOP;
+    RETURN ((leaf >> bits) << 1 | 1) << bits;
+END $$;
+
 CREATE TABLE attribute (  -- the present
     tenant integer NOT NULL,
     entity bigint NOT NULL,
@@ -61,9 +90,10 @@ CREATE TABLE attribute (  -- the present
     modified bigint NOT NULL,
     created bigint NOT NULL,
     bounds box,  -- of a geometry: longitude, latitude
+    cell bigint GENERATED ALWAYS AS (parvis_cell(bounds)) STORED,
     PRIMARY KEY (tenant, entity, name, dataset)
 ) WITH (fillfactor = 80);
-CREATE INDEX attribute_place ON attribute USING gist (bounds) WHERE bounds IS NOT NULL;
+CREATE INDEX attribute_place ON attribute (tenant, name, cell) WHERE cell IS NOT NULL;
 
 CREATE TABLE history (
     tenant integer NOT NULL,
@@ -122,3 +152,60 @@ CREATE POLICY tenant ON history USING ((SELECT parvis_tenant()) IN (tenant, 0));
 ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON outbox USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+-- Access: who may come in. Asked before the tenant is known, so no row of it is hidden by tenant; only hashes are kept.
+CREATE TABLE account (
+    name text COLLATE "C" PRIMARY KEY,
+    password_hash text NOT NULL,
+    role text NOT NULL,
+    tenant text NOT NULL,
+    created_at bigint NOT NULL,
+    disabled boolean NOT NULL
+);
+
+CREATE TABLE session (
+    digest bytea PRIMARY KEY,
+    account text COLLATE "C" NOT NULL REFERENCES account (name),
+    created_at bigint NOT NULL,
+    last_seen_at bigint NOT NULL,
+    expires_at bigint NOT NULL
+) WITH (fillfactor = 80);
+CREATE INDEX session_of_account ON session (account);
+CREATE INDEX session_by_end ON session (expires_at);
+
+CREATE TABLE api_key (
+    id text COLLATE "C" PRIMARY KEY,
+    digest bytea NOT NULL UNIQUE,
+    label text NOT NULL,
+    role text NOT NULL,
+    tenant text NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint,
+    last_used_at bigint,
+    revoked_at bigint
+) WITH (fillfactor = 80);
+
+CREATE TABLE one_time_link (
+    digest bytea PRIMARY KEY,
+    role text NOT NULL,
+    expires_at bigint NOT NULL,
+    used_at bigint
+);
+
+CREATE TABLE account_link (
+    digest bytea PRIMARY KEY,
+    account text COLLATE "C" NOT NULL UNIQUE REFERENCES account (name),
+    expires_at bigint NOT NULL
+);
+
+CREATE TABLE audit (
+    number bigint PRIMARY KEY,
+    record bytea NOT NULL,
+    digest bytea NOT NULL
+);
+CREATE FUNCTION parvis_audit_stays() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$;
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE OR DELETE ON audit
+    FOR EACH ROW EXECUTE FUNCTION parvis_audit_stays();
+CREATE TRIGGER audit_is_never_emptied BEFORE TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION parvis_audit_stays();
