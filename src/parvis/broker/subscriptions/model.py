@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -63,8 +64,23 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     receiver_info: tuple[tuple[str, str], ...] = ()
     notifier_info: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def shown_uri(self) -> str:
+        """As it may be shown and logged: an MQTT address can hold a password."""
+        return without_password(self.uri)
+
     def __repr__(self) -> str:
-        return f"Endpoint({self.uri!r}, {self.accept})"
+        return f"Endpoint({self.shown_uri!r}, {self.accept})"
+
+
+def without_password(uri: str) -> str:
+    try:
+        parts = urlsplit(uri)
+        if parts.password is None:
+            return uri
+    except ValueError:
+        return ""
+    return parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 class NotificationParams(msgspec.Struct, frozen=True, omit_defaults=True):
