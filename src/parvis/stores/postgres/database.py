@@ -16,6 +16,13 @@ from parvis.kernel.errors import Overloaded
 
 CONNECT_TIMEOUT_S = 3
 EVERY_TENANT = 0
+_LIVELY: dict[str, Any] = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
+"""A server whose machine is gone says nothing: without these a question would wait for minutes."""
 _SCHEMA = files(__package__).joinpath("schema.sql")
 MIGRATIONS = tuple(
     one.read_text("utf-8")
@@ -43,11 +50,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def connect(self) -> Connection:
-        """Raises StoreUnreachable."""
+    def connect(self, name: str = "parvis") -> Connection:
+        """A connection that ends where the server no longer answers. Raises StoreUnreachable."""
         try:
             return psycopg.connect(
-                self._url, connect_timeout=CONNECT_TIMEOUT_S, application_name="parvis", autocommit=True
+                self._url, connect_timeout=CONNECT_TIMEOUT_S, application_name=name, autocommit=True, **_LIVELY
             )
         except psycopg.OperationalError as fault:
             raise StoreUnreachable(f"PostgreSQL does not answer: {fault}", retry_after_s=5) from fault

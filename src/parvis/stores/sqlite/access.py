@@ -157,6 +157,10 @@ class SqliteAccessStore:
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
         return map(_entry, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
 
+    def newest_audit(self) -> int:
+        row = self._row("SELECT max(number) FROM audit")
+        return row[0] or 0 if row else 0
+
     def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = next(iter(self._connection.execute(sql, values).fetchall()), None)
         return row

@@ -1,0 +1,200 @@
+"""Access behaves alike on both stores, and with several processes on one of them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from parvis.access.audit import find_break
+from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, OneTimeLink, Session
+from parvis.access.ports import AccessStore
+from parvis.kernel.errors import AlreadyExists, Overloaded
+from parvis.stores.postgres.access import PostgresAccessStore
+from parvis.stores.postgres.database import Database
+from parvis.stores.sqlite.access import SqliteAccessStore
+
+ODILE = Account("odile", "hash", "operator", "default", 10)
+KEY = ApiKey("k1", b"key digest", "gate 4", "device", "default", 10, expires_at=90)
+Opener = Callable[[], AccessStore]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Each call is another process's way to the same accounts."""
+    if request.param == "postgres":
+        database = Database(request.getfixturevalue("postgres_url"))
+        database.prepare()
+    opened: list[AccessStore] = []
+
+    def open_one() -> AccessStore:
+        one: AccessStore = (
+            PostgresAccessStore(database) if request.param == "postgres" else SqliteAccessStore(tmp_path / "access.db")
+        )
+        opened.append(one)
+        return one
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def store(opener: Opener) -> AccessStore:
+    return opener()
+
+
+def record(number: int) -> AuditRecord:
+    return AuditRecord(number, "default", "system:test", "done", str(number), {"é": "ü"})
+
+
+def test_an_account_is_kept_and_its_name_taken(store: AccessStore) -> None:
+    store.add_account(ODILE)
+    with pytest.raises(AlreadyExists), store.transaction():  # noqa: PT012
+        store.append_audit(record(1))
+        store.add_account(ODILE)
+    changed = Account("odile", "other", "reader", "port", 10, disabled=True)
+    store.replace_account(changed)
+
+    assert store.find_account("odile") == changed
+    assert store.find_account("perig") is None
+    assert store.list_accounts() == [changed]
+    assert list(store.read_audit()) == [], "what was in the transaction went with it"
+
+
+def test_sessions_are_known_to_all_processes_until_they_end(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.add_account(ODILE)
+    one, two, old = (Session(name, "odile", 10, 10, ends) for name, ends in ((b"1", 90), (b"2", 90), (b"old", 20)))
+    for session in (one, two, old):
+        here.add_session(session)
+
+    assert there.find_session(b"1") == one
+    there.touch_session(b"1", 30)
+    there.forget_sessions(50)
+    assert here.find_session(b"1") == Session(b"1", "odile", 10, 30, 90)
+    assert here.find_session(b"old") is None
+    here.end_session(b"1")
+    assert there.find_session(b"1") is None
+    here.end_sessions_of("odile")
+    assert there.find_session(b"2") is None
+
+
+def test_a_key_opens_everywhere_until_it_is_revoked_anywhere(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.add_key(KEY)
+    assert there.find_key(b"key digest") == there.find_key_by_id("k1") == KEY
+    there.touch_key(b"key digest", 20)
+
+    assert here.revoke_key("k1", 30)
+    assert not there.revoke_key("k1", 40)
+    (found,) = there.list_keys()
+    assert (found.last_used_at, found.revoked_at) == (20, 30)
+
+
+def test_a_link_opens_once_and_the_next_one_closes_it(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.replace_link(OneTimeLink(b"first", "administrator", 90))
+    here.replace_link(OneTimeLink(b"second", "administrator", 90))
+
+    assert there.find_link(b"first") is None
+    assert there.use_link(b"second", 95) is None
+    assert there.use_link(b"second", 50) == OneTimeLink(b"second", "administrator", 90, used_at=50)
+    assert here.use_link(b"second", 60) is None
+
+
+def test_an_account_has_one_link(store: AccessStore) -> None:
+    store.add_account(ODILE)
+    store.replace_account_link(AccountLink(b"first", "odile", 90))
+    store.replace_account_link(AccountLink(b"second", "odile", 90))
+
+    assert store.find_account_link(b"first", 50) is None
+    assert store.find_account_link(b"second", 90) is None
+    assert store.find_account_link(b"second", 50) == AccountLink(b"second", "odile", 90)
+    store.end_account_links("odile")
+    assert store.find_account_link(b"second", 50) is None
+
+
+def test_several_processes_write_one_unbroken_trail(opener: Opener) -> None:
+    """Each with a connection of its own, all at once."""
+    faults: list[Exception] = []
+
+    def write(first: int) -> None:
+        store = opener()
+        try:
+            for number in range(first, first + 25):
+                with store.transaction():
+                    store.append_audit(record(number))
+                    store.append_audit(record(-number))
+        except Exception as fault:
+            faults.append(fault)
+
+    opener_is_threaded = isinstance(opener(), PostgresAccessStore)
+    if opener_is_threaded:
+        threads = [threading.Thread(target=write, args=(first,)) for first in (100, 200, 300)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    else:
+        for first in (100, 200, 300):
+            write(first)
+
+    store = opener()
+    entries = list(store.read_audit())
+    assert not faults
+    assert [entry.number for entry in entries] == list(range(1, 151))
+    assert find_break(entries) is None
+    assert {entry.record.object for entry in entries[::2]} == {str(n + i) for n in (100, 200, 300) for i in range(25)}
+    assert store.newest_audit() == 150
+    assert [entry.number for entry in store.read_audit(148)] == [149, 150]
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str) -> Iterator[PostgresAccessStore]:
+    database = Database(postgres_url)
+    database.prepare()
+    store = PostgresAccessStore(database)
+    yield store
+    store.close()
+
+
+def test_postgresql_refuses_every_forgery_of_the_trail(on_postgres: PostgresAccessStore, postgres_url: str) -> None:
+    on_postgres.append_audit(record(1))
+    for forgery in ("UPDATE audit SET number = 2", "DELETE FROM audit", "TRUNCATE audit"):
+        with psycopg.connect(postgres_url) as connection, pytest.raises(psycopg.Error, match="append-only"):
+            connection.execute(forgery.encode())
+    assert on_postgres.newest_audit() == 1
+
+
+def test_a_lost_connection_is_refused_at_once_and_comes_back(
+    on_postgres: PostgresAccessStore, postgresql: str, postgres_url: str
+) -> None:
+    on_postgres.add_key(KEY)
+    name = postgres_url.rpartition("/")[2]
+    with psycopg.connect(postgresql, autocommit=True) as cluster:
+        cluster.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    with pytest.raises(Overloaded):
+        on_postgres.find_key(b"key digest")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            assert on_postgres.find_key(b"key digest") == KEY
+            return
+        except Overloaded:
+            time.sleep(0.05)
+    pytest.fail("the connection did not come back")
+
+
+def test_a_call_waits_no_longer_than_its_bound_for_another_process(opener: Opener) -> None:
+    here, there = opener(), opener()
+    if not isinstance(here, PostgresAccessStore):
+        pytest.skip("SQLite has its own bound (busy timeout)")
+    began_s = time.monotonic()
+    with here.transaction(), pytest.raises(Overloaded):
+        there.append_audit(record(1))
+    assert time.monotonic() - began_s < 4
+    there.append_audit(record(1))
