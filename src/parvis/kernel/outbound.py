@@ -43,6 +43,21 @@ class OutboundHttp(Protocol):
         """
         ...
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Whatever is answered; redirects are not followed. Raises AddressRefused or CallFailed."""
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Whatever is answered; redirects are not followed. Connections are kept for further calls.
+
+        Raises:
+            AddressRefused, CallFailed
+        """
+        ...
+
+    async def check(self, url: str) -> None:
+        """Raises AddressRefused or CallFailed where `url` could not be called just now."""
         ...

@@ -1,87 +1,55 @@
-"""The guarded HTTP client: names are resolved once, every address is checked, and the checked one is connected to."""
+"""The guarded HTTP client: checked addresses, limits of time and size, connections kept for those called again."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from types import TracebackType
-from typing import Self
-from urllib.parse import urljoin, urlsplit
-
-import httpcore
-import httpx
+from typing import NamedTuple, Self
+from urllib.parse import quote, urljoin, urlsplit
 
 from parvis import __version__
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.guard import AddressGuard
+from parvis.outbound.network import GuardedNetwork, Resolver, resolve
+from parvis.outbound.wire import BrokenOff, HttpConnection, Unanswered
 
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SCHEMES = frozenset({"http", "https"})
+_PORTS = {"http": 80, "https": 443}
+_KEPT_FOR_S = 20.0
+_KEPT_PER_ORIGIN = 32
+_MOST_KEPT = 512
+_OLDEST_S = 300.0
+"""A kept connection is given up at this age, so that a name that moves is followed."""
+_SAFE_IN_PATHS = "/%:@!$&'()*+,;=~-._"
+_SAFE_IN_QUERIES = _SAFE_IN_PATHS + "?"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "expect"}
+)
+"""What says where a request ends and for whom it is: ours alone."""
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+class Origin(NamedTuple):
+    host: str
+    port: int
+    tls: bool
 
 
-class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to the very address it checked, so that a name cannot mean another one a moment later.
+class Target(NamedTuple):
+    """`head` is the request's head from the path on, without the headers of a call."""
 
-    Certificates are still checked against the name: TLS starts above this.
-    """
-
-    def __init__(self, guard: AddressGuard, resolver: Resolver) -> None:
-        self._guard = guard
-        self._resolver = resolver
-        self._plain = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own signature
-        local_address: str | None = None,
-        socket_options: "Iterable[httpcore.SOCKET_OPTION] | None" = None,
-    ) -> httpcore.AsyncNetworkStream:
-        address = await self._checked_address(host, port)
-        return await self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own signature
-        socket_options: "Iterable[httpcore.SOCKET_OPTION] | None" = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise AddressRefused("Unix sockets are not called.")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._plain.sleep(seconds)
-
-    async def _checked_address(self, host: str, port: int) -> str:
-        try:
-            addresses = await self._resolver(host, port)
-        except (OSError, UnicodeError) as error:
-            raise CallFailed(f"The name {host} cannot be resolved.") from error
-        if not addresses:
-            raise CallFailed(f"The name {host} cannot be resolved.")
-        for address in addresses:
-            if not self._guard.permits(address):
-                raise AddressRefused(f"{host} leads into a private network: list it in outbound.allow to permit it.")
-        return addresses[0]
+    origin: Origin
+    head: bytes
 
 
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, network: GuardedNetwork) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=20,
-            max_keepalive_connections=0,
-            network_backend=network,
-        )
+class _Kept(NamedTuple):
+    connection: HttpConnection
+    opened_at_s: float
+    idle_since_s: float
 
 
 class GuardedClient:
@@ -89,13 +57,10 @@ class GuardedClient:
 
     def __init__(self, settings: OutboundSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            transport=GuardedTransport(GuardedNetwork(AddressGuard(settings.allow), resolver)),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=settings.timeout_s,
-            headers={"user-agent": f"Parvis/{__version__}", "accept-encoding": "identity"},
-        )
+        self.network = GuardedNetwork(AddressGuard(settings.allow), resolver)
+        self._kept: dict[Origin, list[_Kept]] = {}
+        self._count_kept = 0
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,63 +68,169 @@ class GuardedClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for kept in self._kept.values():
+            for one in kept:
+                one.connection.close()
+        self._kept.clear()
 
     async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
-        async with self._within_limits(url):
+        async with self._within_limits(url, self._settings.timeout_s):
             for _ in range(_MOST_REDIRECTS + 1):
-                answer = await self._call("GET", url, {"accept": ", ".join(accept) or "*/*"})
+                answer = await self._get_once(url, ", ".join(accept) or "*/*")
                 if answer.status not in _REDIRECTS or "location" not in answer.headers:
                     return _usable(answer, accept)
                 url = urljoin(url, answer.headers["location"])
         raise CallFailed(f"More than {_MOST_REDIRECTS} redirects, the last one to {url}.")
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        async with self._within_limits(url):
-            return await self._call("POST", url, headers, body)
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        limit_s = min(timeout_s or self._settings.timeout_s, self._settings.timeout_s)
+        async with self._within_limits(url, limit_s):
+            target = target_of(url)
+            request = b"POST %b%bcontent-length: %d\r\n\r\n%b" % (target.head, _header_lines(headers), len(body), body)
+            return _answer(url, await self._over_kept(target.origin, request))
+
+    async def check(self, url: str) -> None:
+        """Raises AddressRefused or CallFailed where `url` could not be called just now."""
+        async with self._within_limits(url, self._settings.timeout_s):
+            origin = target_of(url).origin
+            await self.network.checked_addresses(origin.host, origin.port)
+
+    async def _get_once(self, url: str, accept: str) -> Answer:
+        target = target_of(url)
+        connection = await self._connect(target.origin)
+        head = _header_lines({"accept": accept})
+        try:
+            await connection.send(b"GET %b%bconnection: close\r\n\r\n" % (target.head, head))
+        finally:
+            connection.close()
+        return _answer(url, connection)
+
+    async def _over_kept(self, origin: Origin, request: bytes) -> HttpConnection:
+        """Over a kept connection; over a fresh one where there is none, or where the other side had closed it."""
+        if (kept := self._take_kept(origin)) is not None:
+            try:
+                return await self._send(origin, kept.connection, kept.opened_at_s, request)
+            except Unanswered:
+                pass
+        connection = await self._connect(origin)
+        return await self._send(origin, connection, asyncio.get_running_loop().time(), request)
+
+    async def _send(
+        self, origin: Origin, connection: HttpConnection, opened_at_s: float, request: bytes
+    ) -> HttpConnection:
+        try:
+            await connection.send(request)
+        finally:
+            if connection.is_idle:
+                self._keep(origin, connection, opened_at_s)
+            else:
+                connection.close()
+        return connection
+
+    async def _connect(self, origin: Origin) -> HttpConnection:
+        limit = self._settings.limit_bytes
+        return await self.network.connect(lambda: HttpConnection(limit), origin.host, origin.port, tls=origin.tls)
+
+    def _take_kept(self, origin: Origin) -> _Kept | None:
+        kept = self._kept.get(origin)
+        while kept:
+            one = kept.pop()
+            self._count_kept -= 1
+            if one.connection.is_idle:
+                return one
+        return None
+
+    def _keep(self, origin: Origin, connection: HttpConnection, opened_at_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        kept, now_s = self._kept.setdefault(origin, []), loop.time()
+        is_full = len(kept) >= _KEPT_PER_ORIGIN or self._count_kept >= _MOST_KEPT
+        if is_full or now_s - opened_at_s > _OLDEST_S:
+            connection.close()
+            return
+        kept.append(_Kept(connection, opened_at_s, now_s))
+        self._count_kept += 1
+        if self._sweep is None:
+            self._sweep = loop.call_later(_KEPT_FOR_S, self._close_idle)
+
+    def _close_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        for origin, kept in list(self._kept.items()):
+            fresh = [one for one in kept if one.connection.is_idle and now_s - one.idle_since_s < _KEPT_FOR_S]
+            for one in set(kept).difference(fresh):
+                one.connection.close()
+            self._count_kept -= len(kept) - len(fresh)
+            self._kept[origin] = fresh
+            if not fresh:
+                del self._kept[origin]
+        self._sweep = loop.call_later(_KEPT_FOR_S, self._close_idle) if self._kept else None
 
     @asynccontextmanager
-    async def _within_limits(self, url: str) -> AsyncIterator[None]:
+    async def _within_limits(self, url: str, limit_s: float) -> AsyncIterator[None]:
         """One time limit over everything: one a step would let a slow server hold on for ever."""
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(limit_s):
                 yield
-        except (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException) as error:
-            raise CallFailed(f"{url} took longer than {self._settings.timeout_s:g} s.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, httpcore.NetworkError, OSError) as error:
-            raise CallFailed(f"{url} could not be called: {str(error) or type(error).__name__}.") from error
-
-    async def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        _check_url(url)
-        async with self._client.stream(method, url, headers=headers, content=body or None) as response:
-            self._client.cookies.clear()
-            return Answer(
-                response.status_code,
-                response.headers.get("content-type", "").partition(";")[0].strip().lower(),
-                await self._bounded_body(response),
-                url,
-                dict(response.headers),
-            )
-
-    async def _bounded_body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > self._settings.limit_bytes:
-                raise CallFailed(f"{response.url} answered more than {self._settings.limit_bytes} bytes.")
-        return bytes(body)
+        except TimeoutError as error:
+            raise CallFailed(f"{url} took longer than {limit_s:g} s.") from error
+        except BrokenOff as error:
+            raise CallFailed(f"{url} could not be called: {error.detail}") from error
 
 
-def _check_url(url: str) -> None:
+@lru_cache(maxsize=1024)
+def target_of(url: str) -> Target:
+    """Raises AddressRefused for what is no plain http or https address."""
     try:
         parts = urlsplit(url)
-        port_given = parts.port
+        port = parts.port
     except ValueError as error:
         raise AddressRefused(f"{url[:200]!r} is no address.") from error
-    if parts.scheme not in _SCHEMES or not parts.hostname or port_given == 0:
+    if parts.scheme not in _PORTS or not parts.hostname or port == 0:
         raise AddressRefused(f"{url[:200]!r} is no http or https address.")
     if parts.username is not None or parts.password is not None:
         raise AddressRefused("An address with a password in it is not called.")
+    host = parts.hostname
+    shown = f"[{host}]" if ":" in host else host
+    path = quote(parts.path or "/", safe=_SAFE_IN_PATHS)
+    query = f"?{quote(parts.query, safe=_SAFE_IN_QUERIES)}" if parts.query else ""
+    place = shown if port is None else f"{shown}:{port}"
+    try:
+        named = place.encode("ascii") if place.isascii() else place.encode("idna")
+    except UnicodeError as error:
+        raise AddressRefused(f"{host[:200]!r} can be no name of a host.") from error
+    head = b"%b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Parvis/%b\r\naccept-encoding: identity\r\n"
+    return Target(
+        Origin(host, port or _PORTS[parts.scheme], parts.scheme == "https"),
+        head % (f"{path}{query}".encode(), named, __version__.encode()),
+    )
+
+
+def _header_lines(headers: Mapping[str, str]) -> bytes:
+    for name in headers:
+        if _NAME.fullmatch(name) is None or name.lower() in _FRAMING:
+            raise CallFailed(f"{name[:100]!r} can be no header of a call.")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
+        raise CallFailed("A header holds a line break.")
+    try:
+        return lines.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise CallFailed("A header holds a character that HTTP has no room for.") from error
+
+
+def _answer(url: str, connection: HttpConnection) -> Answer:
+    headers = connection.headers
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Answer(connection.status, media_type, bytes(connection.body), url, headers)
 
 
 def _usable(answer: Answer, accept: tuple[str, ...]) -> Answer:

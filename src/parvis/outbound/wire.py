@@ -1,0 +1,128 @@
+"""One HTTP/1.1 connection that is kept alive: a request out, its answer in, one after the other."""
+
+import asyncio
+from typing import cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from parvis.kernel.outbound import CallFailed
+
+LONGEST_HEAD_BYTES = 64 << 10
+_FIRST_FINAL_STATUS = 200
+
+
+class BrokenOff(CallFailed):
+    """The exchange came to no answer; the detail does not name the address."""
+
+
+class Unanswered(BrokenOff):
+    """The connection ended before a byte of the answer came: a kept one may have been closed by the other side."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """`is_idle` says whether another request may be sent; at most `limit_bytes` of a body are read."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._parser = HttpResponseParser(self)
+        self._transport: asyncio.Transport
+        self._answer: asyncio.Future[None] | None = None
+        self._head_bytes = 0
+        self._ends_with_connection = True
+        self._keeps_alive = False
+        self._is_heard = False
+        self._is_lost = False
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._answer is None and not self._is_lost and not self._transport.is_closing()
+
+    def send(self, request: bytes) -> "asyncio.Future[None]":
+        """Done when status, headers and body are there. Fails with BrokenOff."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._is_heard = False
+        self._begin()
+        if self._is_lost:
+            self._fail(Unanswered("The connection was closed."))
+            return self._answer
+        self._transport.write(request)
+        return self._answer
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self._transport.abort()
+            return
+        self._is_heard = True
+        self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._fail(BrokenOff(f"The answer is no HTTP: {error}."))
+        if self._head_bytes > LONGEST_HEAD_BYTES:
+            self._fail(BrokenOff(f"The answer's head is longer than {LONGEST_HEAD_BYTES} bytes."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
+        if self._answer is None or self._answer.done():
+            return
+        if self.status and self._ends_with_connection and exc is None:
+            self._finish()
+        else:
+            kind = BrokenOff if self._is_heard else Unanswered
+            self._fail(kind("The connection ended before the answer did."))
+
+    def on_message_begin(self) -> None:
+        if self._answer is None:
+            raise BrokenOff("An answer that nobody asked for.")
+        self._begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        word = name.decode("latin-1").lower()
+        self.headers[word] = value.decode("latin-1")
+        if word in ("content-length", "transfer-encoding"):
+            self._ends_with_connection = False
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        self.status = self._parser.get_status_code()
+        self._keeps_alive = self._parser.should_keep_alive()
+
+    def on_body(self, chunk: bytes) -> None:
+        self._head_bytes = 0
+        self.body += chunk
+        if len(self.body) > self._limit_bytes:
+            self._fail(BrokenOff(f"The answer has more than {self._limit_bytes} bytes."))
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        if self.status >= _FIRST_FINAL_STATUS:
+            self._finish()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self.status, self.headers, self.body = 0, {}, bytearray()
+        self._ends_with_connection = True
+
+    def _finish(self) -> None:
+        answer, self._answer = self._answer, None
+        if not self._keeps_alive:
+            self._transport.close()
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
+    def _fail(self, error: BrokenOff) -> None:
+        if not self._is_lost:
+            self._transport.abort()
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
