@@ -9,6 +9,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.jobs import JobQueue
 from parvis.kernel.time import Instant
 
 
@@ -165,6 +166,9 @@ class Tenants(Protocol):
 
 class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
     """One adapter behind these ports, for they share a transaction."""
+
+    @property
+    def jobs(self) -> JobQueue: ...
 
     @property
     def is_writing(self) -> bool:

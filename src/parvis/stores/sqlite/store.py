@@ -13,6 +13,7 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import end_lease, take_lease
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
@@ -32,6 +33,7 @@ class SqliteStore:
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
         self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
+        self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
 
     @classmethod
     async def open(cls, path: str | Path, clock: Clock = system_clock) -> "SqliteStore":
