@@ -22,9 +22,9 @@ _GEOMETRIES = (
 
 
 class _Check(NamedTuple):
-    """`count` finds what is wrong; `mend` puts it right, or is None where nothing can."""
+    """`counted` finds how much is wrong; `mend` puts it right, or is None where nothing can."""
 
-    count: str
+    counted: str
     words: str
     remedy: str
     mend: Callable[[Connection], object] | None
@@ -89,7 +89,7 @@ def _faults(connection: Connection) -> Iterator[tuple[Fault, Callable[[Connectio
     if len(told) > len(indexes):
         return
     for check in _CHECKS:
-        (wrong,) = connection.execute(check.count).fetchone()
+        (wrong,) = connection.execute(check.counted).fetchone()
         if wrong:
             yield Fault(check.words.format(wrong), check.remedy), check.mend
 
