@@ -50,3 +50,52 @@ CREATE TABLE job_schedule (
     name TEXT PRIMARY KEY,
     due INTEGER NOT NULL  -- up to then its jobs have been added
 ) WITHOUT ROWID;
+
+CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here
+    tenant INTEGER NOT NULL,
+    typeset INTEGER NOT NULL,
+    day INTEGER NOT NULL,  -- days since the Unix epoch
+    path TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    first_recorded INTEGER NOT NULL,
+    last_recorded INTEGER NOT NULL,
+    erased INTEGER NOT NULL,  -- erasures up to this one are worked in
+    expired TEXT NOT NULL,  -- JSON array of the attributes that retention has taken out
+    PRIMARY KEY (tenant, typeset, day)
+) WITHOUT ROWID;
+
+CREATE TABLE archived (  -- days of which a series has rows in files; a day too many does no harm
+    entity INTEGER NOT NULL,
+    name INTEGER NOT NULL,
+    dataset INTEGER NOT NULL,
+    typeset INTEGER NOT NULL,
+    block INTEGER NOT NULL,  -- 60 days each
+    days INTEGER NOT NULL,  -- bit n: day 60 * block + n
+    PRIMARY KEY (entity, name, dataset, typeset, block)
+) WITHOUT ROWID;
+
+CREATE TABLE purging (  -- rows of `history` of this day up to `upto` are in files: nobody reads them here, and they go
+    tenant INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    PRIMARY KEY (tenant, day)
+) WITHOUT ROWID;
+
+CREATE TABLE erasure (  -- instances up to `upto` that files may still hold and nobody reads
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entity INTEGER NOT NULL,
+    name INTEGER,  -- NULL here and below: whatever it is
+    dataset INTEGER,
+    seq INTEGER,
+    before INTEGER,
+    upto INTEGER NOT NULL
+);
+CREATE INDEX erasure_by_entity ON erasure (entity);
+
+CREATE TABLE forgotten (  -- entities whose whole past was erased: they are told of again once there is something to tell
+    entity INTEGER PRIMARY KEY
+);

@@ -1,0 +1,240 @@
+"""Where hot stores and the archive of closed days meet.
+
+A hot store keeps the archive's catalogue beside its rows, so that one transaction says in which of the two each
+instance is. The archive keeps files that never change and knows no hot store.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar, NamedTuple, Protocol
+
+import msgspec
+
+from parvis.broker.model.entity import AttributeKey, Iri
+from parvis.broker.temporal.reading import Source, Window
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.time import DAY, Instant
+
+Day = int
+"""Whole days since the Unix epoch, UTC."""
+EVERY_DATASET = None
+
+
+def day_of(instant: Instant) -> Day:
+    return instant // DAY
+
+
+class ArchiveDamaged(ParvisError):
+    """A file of the archive is not what was written, so a part of the history cannot be told."""
+
+    type_uri = PARVIS_ERRORS + "archive-damaged"
+    title: ClassVar[str] = "A part of the history cannot be read"
+    status = 503
+
+
+class ArchiveFileGone(ParvisError):
+    """A file that the catalogue named is not there: it was replaced, or it is lost."""
+
+    type_uri = PARVIS_ERRORS + "archive-file-gone"
+    title: ClassVar[str] = "A part of the history cannot be read"
+    status = 503
+
+
+class MoveOutdated(ParvisError):
+    """The catalogue has changed since the files of a move were written: nothing was recorded."""
+
+    title: ClassVar[str] = "The archive has changed meanwhile"
+
+
+class Partition(NamedTuple):
+    """What one file holds: the instances of a closed day, of entities that had these types when they were moved."""
+
+    tenant: str
+    types: tuple[Iri, ...]
+    day: Day
+
+
+class ArchiveRow(NamedTuple):
+    """`kind` 0: the instance was removed. `value` as stores keep it: number, text, or the bytes of other JSON."""
+
+    entity: str
+    attribute: Iri
+    dataset: str
+    time: Instant
+    seq: int
+    observed: bool
+    kind: int
+    unit: str
+    value: int | float | str | bytes | None
+    extra: str | None
+    recorded: Instant
+
+
+class WrittenFile(msgspec.Struct, frozen=True):
+    """A file as it was written. `path` is relative to the archive; times are those of the first and last rows."""
+
+    path: str
+    rows: int
+    bytes: int
+    checksum: str
+    first: Instant
+    last: Instant
+    first_recorded: Instant
+    last_recorded: Instant
+
+
+class ArchiveFile(msgspec.Struct, frozen=True):
+    """A file of the catalogue. Erasures up to number `erased` are worked into it; of `expired` attributes nothing is left."""
+
+    partition: Partition
+    file: WrittenFile
+    erased: int
+    expired: tuple[Iri, ...] = ()
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """What is to be forgotten of one entity: everything, or what matches every member given.
+
+    `dataset` is "" for the default instance, None for all; `seq` numbers one instance; `before` is a time as in
+    Window.
+    """
+
+    entity_id: str
+    attribute: Iri | None = None
+    dataset: str | None = EVERY_DATASET
+    seq: int | None = None
+    before: Instant | None = None
+
+    def covers(self, attribute: Iri, dataset: str, seq: int, time: Instant) -> bool:
+        return (
+            (self.attribute is None or attribute == self.attribute)
+            and (self.dataset is None or dataset == self.dataset)
+            and (self.seq is None or seq == self.seq)
+            and (self.before is None or time < self.before)
+        )
+
+
+class PendingErasure(msgspec.Struct, frozen=True):
+    """An erasure that some file may not show yet. It is of instances up to `upto`, not of later ones."""
+
+    number: int
+    erasure: Erasure
+    upto: int
+
+    def covers(self, attribute: Iri, dataset: str, seq: int, time: Instant) -> bool:
+        return seq <= self.upto and self.erasure.covers(attribute, dataset, seq, time)
+
+
+class ArchivedEntity(Protocol):
+    """What the catalogue says of one entity, in the snapshot of a read."""
+
+    @property
+    def entity_id(self) -> str: ...
+
+    @property
+    def erasures(self) -> Sequence[PendingErasure]: ...
+
+    def list_series(self) -> set[AttributeKey]: ...
+
+    def list_files(self, key: AttributeKey, window: Window) -> Sequence[ArchiveFile]:
+        """Those that may hold instances of the series in the window, by day."""
+        ...
+
+
+ReadArchived = Callable[[ArchivedEntity], Source]
+"""What reads the archive's side of an entity: called in a thread, within the snapshot."""
+
+
+class ClosedRows(Protocol):
+    """Hot rows in one snapshot of a process or thread of its own."""
+
+    @property
+    def upto(self) -> int:
+        """Rows up to this number are settled: nothing is added to them any more."""
+        ...
+
+    @property
+    def newest_erasure(self) -> int: ...
+
+    def list_tenants(self) -> list[str]: ...
+
+    def list_days(self, tenant: str, before: Day) -> list[Day]:
+        """Days before `before` that have rows to move."""
+        ...
+
+    def list_files(self, tenant: str, day: Day | None = None) -> list[ArchiveFile]: ...
+
+    def list_erasures(self, file: ArchiveFile) -> list[PendingErasure]:
+        """Those that the file is to show and does not yet."""
+        ...
+
+    def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[Iri, ...], Iterator[ArchiveRow]]]:
+        """The rows of a day by types; each part in the order of the first five members, read before the next."""
+        ...
+
+
+class OpenClosedRows(Protocol):
+    """Opens a snapshot; it can be sent to another process where `in_process` is False."""
+
+    @property
+    def in_process(self) -> bool: ...
+
+    def __call__(self) -> AbstractContextManager[ClosedRows]: ...
+
+
+class SeriesOfFile(NamedTuple):
+    entity_id: str
+    attribute: Iri
+    dataset: str
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """The new file of a partition (None: nothing is left of it) in place of the old one (None: there was none)."""
+
+    partition: Partition
+    old_path: str | None
+    new: WrittenFile | None
+    expired: tuple[Iri, ...] = ()
+
+
+class Move(msgspec.Struct, frozen=True):
+    """What one transaction records: from now on rows of the day up to `upto` are read in files only.
+
+    `erased` is the newest erasure that the new files show.
+    """
+
+    tenant: str
+    day: Day
+    upto: int
+    erased: int
+    replacements: tuple[Replacement, ...]
+
+
+class HotArchive(Protocol):
+    """The hot side of the archive: the catalogue, and rows that leave."""
+
+    def closed_rows(self) -> OpenClosedRows: ...
+
+    async def settle(self) -> None:
+        """Bring what was written until now into the form that can be moved."""
+        ...
+
+    async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
+        """Readers look for these series in the partition's file; called before the move is recorded."""
+        ...
+
+    async def record(self, move: Move) -> None:
+        """In one transaction. Raises MoveOutdated."""
+        ...
+
+    async def purge(self) -> int:
+        """Delete some rows that recorded moves have taken; how many. 0: nothing is left of any move."""
+        ...
+
+    async def close_erasures(self) -> int:
+        """Forget erasures that every file shows; how many."""
+        ...
+
+    async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]: ...
+
+    async def list_erasures(self) -> list[PendingErasure]: ...
