@@ -110,7 +110,7 @@ CREATE TABLE history (
     recorded bigint NOT NULL,
     PRIMARY KEY (tenant, entity, name, dataset, ts, seq)
 ) PARTITION BY RANGE (ts);
-CREATE INDEX history_seq ON history USING brin (seq) WITH (pages_per_range = 16, autosummarize = on);
+CREATE INDEX history_seq ON history (seq);
 CREATE TABLE history_other PARTITION OF history DEFAULT;
 
 CREATE TABLE outbox (
@@ -120,7 +120,7 @@ CREATE TABLE outbox (
     typeset integer NOT NULL,
     kind smallint NOT NULL,
     at bigint NOT NULL,
-    first bigint NOT NULL,  -- its rows in history: first <= seq < last, from <= ts <= upto
+    first bigint NOT NULL,  -- its rows in history: first <= seq < last, earliest <= ts <= latest
     last bigint NOT NULL,
     earliest bigint NOT NULL,
     latest bigint NOT NULL
@@ -149,6 +149,9 @@ CREATE POLICY tenant ON attribute USING ((SELECT parvis_tenant()) IN (tenant, 0)
 ALTER TABLE history ENABLE ROW LEVEL SECURITY;
 ALTER TABLE history FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON history USING ((SELECT parvis_tenant()) IN (tenant, 0));
+ALTER TABLE history_other ENABLE ROW LEVEL SECURITY;
+ALTER TABLE history_other FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON history_other USING ((SELECT parvis_tenant()) IN (tenant, 0));
 ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON outbox USING ((SELECT parvis_tenant()) IN (tenant, 0));
@@ -209,3 +212,56 @@ CREATE TRIGGER audit_is_never_changed BEFORE UPDATE OR DELETE ON audit
     FOR EACH ROW EXECUTE FUNCTION parvis_audit_stays();
 CREATE TRIGGER audit_is_never_emptied BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION parvis_audit_stays();
+
+CREATE TABLE job (  -- what runs later, and what ran
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant integer NOT NULL,
+    kind text NOT NULL,
+    key text,  -- of one tenant, kind and key there is one job
+    arguments text NOT NULL,  -- JSON
+    state smallint NOT NULL,  -- 0 waiting, 1 running, 2 done, 3 failed, 4 cancelled
+    due bigint NOT NULL,
+    attempt integer NOT NULL,
+    allowed integer NOT NULL,  -- the last attempt that may be made
+    progress double precision NOT NULL,
+    message text NOT NULL,
+    result text,  -- JSON
+    error text NOT NULL,
+    creator text NOT NULL,
+    created bigint NOT NULL,
+    started bigint,
+    ended bigint,
+    holder text NOT NULL,
+    until bigint,  -- whoever runs it must say before that it still does
+    cancelling boolean NOT NULL
+);
+CREATE UNIQUE INDEX job_key ON job (tenant, kind, key) WHERE key IS NOT NULL;
+CREATE INDEX job_waiting ON job (tenant, kind, due) WHERE state = 0;
+CREATE INDEX job_running ON job (until) WHERE state = 1;
+CREATE INDEX job_started ON job (tenant, started);
+CREATE INDEX job_kind_started ON job (tenant, kind, started);
+CREATE INDEX job_ended ON job (ended) WHERE ended IS NOT NULL;
+CREATE INDEX job_failed ON job (id) WHERE state = 3;
+ALTER TABLE job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE job_attempt (
+    tenant integer NOT NULL,
+    job bigint NOT NULL,
+    number integer NOT NULL,
+    holder text NOT NULL,
+    started bigint NOT NULL,
+    ended bigint,
+    outcome smallint NOT NULL,  -- 0 running, 1 done, 2 failed, 3 cancelled, 4 given back, 5 lost
+    error text NOT NULL,
+    PRIMARY KEY (job, number)
+);
+ALTER TABLE job_attempt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job_attempt FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job_attempt USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE job_schedule (
+    name text PRIMARY KEY,
+    due bigint NOT NULL  -- up to then its jobs have been added
+);
