@@ -83,10 +83,15 @@ def scoped(connection: Connection, tenant: int) -> Iterator[Connection]:
 
 
 class Pool:
-    """Threads, each with a connection of its own that is opened anew when it was lost."""
+    """Threads, each with a connection of its own that is opened anew when it was lost.
 
-    def __init__(self, database: Database, threads: int, name: str) -> None:
+    With `snapshots` every transaction only reads, all of it from one state of the database, and is tried once more
+    where the connection turns out to be lost.
+    """
+
+    def __init__(self, database: Database, threads: int, name: str, *, snapshots: bool = False) -> None:
         self._database = database
+        self._snapshots = snapshots
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._local = threading.local()
         self._opened: list[Connection] = []
@@ -102,15 +107,29 @@ class Pool:
 
     def _ask(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
         try:
-            with scoped(self._connection(), tenant) as connection:
-                return ask(connection)
+            try:
+                return self._ask_once(tenant, ask)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                if not self._snapshots or not self._connection_is_lost():
+                    raise
+            return self._ask_once(tenant, ask)
         except (psycopg.OperationalError, psycopg.InterfaceError) as fault:
             raise StoreUnreachable(f"PostgreSQL does not answer: {fault}", retry_after_s=5) from fault
+
+    def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+        with scoped(self._connection(), tenant) as connection:
+            return ask(connection)
+
+    def _connection_is_lost(self) -> bool:
+        known: Connection | None = getattr(self._local, "connection", None)
+        return known is not None and known.closed
 
     def _connection(self) -> Connection:
         known: Connection | None = getattr(self._local, "connection", None)
         if known is None or known.closed:
             known = self._local.connection = self._database.connect()
+            if self._snapshots:
+                known.isolation_level, known.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
             self._opened = [one for one in self._opened if not one.closed] + [known]
         return known
 

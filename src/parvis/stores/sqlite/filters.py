@@ -1,13 +1,12 @@
 """The query tree as SQL: numbered parameters only, and held equal to `broker.query.evaluate` by property tests."""
 
-import math
 from collections.abc import Collection
 from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
 from parvis.broker.model.entity import Kind
-from parvis.broker.model.geometry import bounds
+from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
     And,
@@ -16,7 +15,6 @@ from parvis.broker.query.tree import (
     EntityQuery,
     Exists,
     GeoQuery,
-    GeoRelation,
     Missing,
     OneOf,
     Operator,
@@ -27,7 +25,6 @@ from parvis.kernel.time import parse_instant
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 
-METRES_PER_DEGREE = 6_371_008.8 * math.pi / 180
 MAX_ARMS = 24
 _COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.urn"
 _NEVER = "0"
@@ -250,7 +247,7 @@ class Translator:
             return _NEVER
         is_place = f"a.shape IN (SELECT id FROM shape WHERE kind = {self._bind(Kind.GEO_PROPERTY.value)})"
         exact = self._any_instance(geo.geoproperty, f"{is_place} AND geo_holds({self._bind(_json(geo))}, a.value)")
-        box = _search_box(geo)
+        box = search_box(geo)
         if box is None:
             return exact
         west, south, east, north = (self._bind(edge) for edge in box)
@@ -279,21 +276,6 @@ def _number(operand: float) -> float:
 
 def _with(compare: Compare, operand: Any) -> Compare:
     return Compare(compare.path, compare.operator, operand)
-
-
-def _search_box(geo: GeoQuery) -> tuple[float, float, float, float] | None:
-    """What a match must touch, or None where everything may match."""
-    if geo.relation is GeoRelation.DISJOINT or (geo.relation is GeoRelation.NEAR and geo.max_distance_m is None):
-        return None
-    west, south, east, north = bounds(geo.geometry)
-    if geo.max_distance_m is None:
-        return (west, south, east, north)
-    up = geo.max_distance_m / METRES_PER_DEGREE * 1.01
-    steepest = min(89.9, max(abs(south), abs(north)) + up)
-    aside = up / math.cos(math.radians(steepest))
-    if west - aside < -180 or east + aside > 180:
-        west, east, aside = -180.0, 180.0, 0.0
-    return (west - aside, south - up, east + aside, north + up)
 
 
 def _json(value: Any) -> str:
