@@ -1,10 +1,11 @@
 """Time inside Parvis: whole microseconds since the Unix epoch, UTC."""
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from time import time_ns
+from time import monotonic, time_ns
 
 Instant = int
 Clock = Callable[[], Instant]
@@ -14,6 +15,9 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+MOST_BEHIND: Instant = HOUR
+_SAY_EVERY_S = 60.0
+_log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 FIRST_INSTANT: Instant = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -27,6 +31,35 @@ _DURATION = re.compile(
 
 def system_clock() -> Instant:
     return time_ns() // 1000
+
+
+class SteadyClock:
+    """A clock that does not go back: while the machine's is behind, it stands still, and says so once a minute.
+
+    A clock that is behind by more than MOST_BEHIND was wrong before: its present is followed, with a warning.
+    """
+
+    def __init__(self, clock: Clock, newest: Instant = 0) -> None:
+        """`newest` was told before, by a process that has ended."""
+        self._clock = clock
+        self._newest = newest
+        self._said_at_s = float("-inf")
+
+    def __call__(self) -> Instant:
+        now = self._clock()
+        behind = self._newest - now
+        if behind > SECOND:
+            self._say(behind)
+        if behind <= 0 or behind > MOST_BEHIND:
+            self._newest = now
+        return self._newest
+
+    def _say(self, behind: Instant) -> None:
+        if behind > MOST_BEHIND:
+            _log.warning("the clock was wrong: stamps go back with it", extra={"behind_s": behind // SECOND})
+        elif monotonic() - self._said_at_s >= _SAY_EVERY_S:
+            self._said_at_s = monotonic()
+            _log.warning("the clock went back: stamps wait for it", extra={"behind_s": behind // SECOND})
 
 
 @lru_cache(maxsize=8192)

@@ -172,7 +172,16 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def is_writing(self) -> bool:
-        """False once nothing can be written until the platform is started anew."""
+        """False while nothing can be written: the disk is full, the database is away.
+
+        What is written meanwhile is refused (Overloaded) and the store tries again by itself. It turns True without a
+        hand once writing works, also where nobody writes.
+        """
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be written, for people; empty while `is_writing`."""
         ...
 
     @property

@@ -50,7 +50,11 @@ class SqliteStore:
 
     @property
     def is_writing(self) -> bool:
-        return self._writer.is_alive
+        return not self._writer.fault
+
+    @property
+    def fault(self) -> str:
+        return self._writer.fault
 
     async def close(self) -> None:
         await self._writer.close()

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Outrun, Progress
-from parvis.kernel.errors import NonexistentTenant, Overloaded, ParvisError
-from parvis.kernel.time import Clock
+from parvis.kernel.errors import NonexistentTenant, Overloaded
+from parvis.kernel.time import Clock, Instant, SteadyClock
 from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection
@@ -32,11 +32,29 @@ IDLE_S = 1.0
 LULL_S = 0.005
 REST_S = 10.0
 """How long housework that failed (a full disk) is left alone."""
+PROBE_EVERY_S = 1.0
+RETRY_AFTER_S = 5
+_OF_THE_DISK = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+"""Primary result codes that say nothing about the request: the next one would fare no better."""
 
 _log = logging.getLogger(__name__)
 
 
-class StoreFailed(ParvisError):
+class StoreFailed(Overloaded):
+    """The disk is full, read-only or broken: nothing was stored. It is tried again every second."""
+
     title = "The store could not write"
 
 
@@ -75,7 +93,7 @@ class Writer:
         self._names = names
         self._tail = tail
         self._checkpointer = checkpointer
-        self._clock = clock
+        self._clock = SteadyClock(clock, _newest_stamp(connection))
         self._on_commit = on_commit
         self._applier = Applier(connection, names)
         self._settler = Settler(connection, tail)
@@ -84,6 +102,8 @@ class Writer:
         self._in_hand: list[_Item] = []
         self._pending = 0
         self._rest_until = 0.0
+        self._probe_at_s = 0.0
+        self._fault = ""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
         self._thread.start()
@@ -121,14 +141,15 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     @property
-    def is_alive(self) -> bool:
-        """False once the thread has given up: nothing can be written until the platform is started anew."""
-        return self._thread.is_alive()
+    def fault(self) -> str:
+        """Why nothing can be written; empty while all is well."""
+        return self._fault
 
     def _run(self) -> None:
         try:
             self._serve()
         except Exception:
+            self._fault = "The store can no longer write: the log says why. Start Parvis anew once that is put right."
             _log.critical("the store can no longer write: start the platform anew", exc_info=True)
         finally:
             self._closed = True
@@ -154,7 +175,7 @@ class Writer:
         waiting = self._in_hand + self._left_over
         while not self._queue.empty():
             waiting.append(self._queue.get())
-        failure = StoreFailed("Nothing of the request was stored: the store has stopped writing.")
+        failure = StoreFailed("Nothing of the request was stored: the store has stopped writing.", RETRY_AFTER_S)
         for item in waiting:
             if item is not None:
                 self._loop.call_soon_threadsafe(_settle_future, item.future, failure)
@@ -173,6 +194,7 @@ class Writer:
                 if settling or self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
                     self._attempt(self._settler.step)
                 self._attempt(self._prune)
+                self._probe()
 
     def _attempt(self, housework: Callable[[], None]) -> None:
         """Where housework fails, writes go on, and it rests for a while."""
@@ -185,6 +207,36 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             self._rest_until = time.monotonic() + REST_S
             _log.warning("the history could not be put in order", extra={"reason": str(fault)})
+
+    def _probe(self) -> None:
+        """Whether the disk takes something again: the header's page, as it is."""
+        if not self._fault or time.monotonic() < self._probe_at_s:
+            return
+        self._probe_at_s = time.monotonic() + PROBE_EVERY_S
+        try:
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(f"PRAGMA user_version = {version}")
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as fault:
+            self._roll_back()
+            self._note_fault(fault)
+        else:
+            self._note_success()
+
+    def _note_fault(self, fault: Exception) -> bool:
+        """Whether it is the disk's, and not the request's."""
+        if not isinstance(fault, sqlite3.Error) or getattr(fault, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_DISK:
+            return False
+        if not self._fault:
+            _log.error("nothing can be written just now", extra={"reason": str(fault)})
+        self._fault = f"Nothing can be written: {fault}. Parvis tries again by itself; make room on the disk."
+        return True
+
+    def _note_success(self) -> None:
+        if self._fault:
+            self._fault = ""
+            _log.info("the store writes again")
 
     def _prune(self) -> None:
         if not self._settler.busy:
@@ -212,13 +264,15 @@ class Writer:
             answers = self._transaction(group)
         except Exception as fault:
             self._roll_back()
-            if len(group) == 1:
-                self._answer([(group[0], _as_failure(fault))])
+            if self._note_fault(fault) or len(group) == 1:
+                failure = _as_failure(fault)
+                self._answer([(call, failure) for call in group])
             else:
                 half = len(group) // 2
                 self._commit(group[:half])
                 self._commit(group[half:])
         else:
+            self._note_success()
             self._answer(answers)
 
     def _transaction(self, group: list[_Call]) -> list[tuple[_Call, list[Outcome] | Exception]]:
@@ -261,8 +315,10 @@ class Writer:
             self._names.committed()
         except Exception as fault:
             self._roll_back()
+            self._note_fault(fault)
             self._loop.call_soon_threadsafe(_settle_future, task.future, _as_failure(fault))
         else:
+            self._note_success()
             self._loop.call_soon_threadsafe(_settle_future, task.future, result)
 
     def _answer(self, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
@@ -288,5 +344,12 @@ def _settle_future(future: "asyncio.Future[Any]", answer: object) -> None:
 
 def _as_failure(fault: Exception) -> Exception:
     if isinstance(fault, sqlite3.Error):
-        return StoreFailed(f"Nothing of the request was stored: {fault}. Look at the disk's space and health.")
+        words = f"Nothing of the request was stored: {fault}. Look at the disk's space and health."
+        return StoreFailed(words, RETRY_AFTER_S)
     return fault
+
+
+def _newest_stamp(connection: Connection) -> Instant:
+    """So that a process that starts after the clock went back goes on where the last one was."""
+    row = connection.execute("SELECT at FROM outbox ORDER BY seq DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
