@@ -13,10 +13,11 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response
 from parvis.broker.api.selection import read_selection
-from parvis.broker.api.views import languages, list_response, object_response
+from parvis.broker.api.views import list_response, object_response
 from parvis.broker.api.writing import apply, check_types, entity_created
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, Reading
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.languages import languages
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import parse_entity
 from parvis.broker.jsonld.render_temporal import (

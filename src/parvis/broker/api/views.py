@@ -10,6 +10,7 @@ from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers, Response, bytes_response, context_headers
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.languages import languages
 from parvis.broker.jsonld.render import (
     CORE_MEMBERS,
     GEOMETRY_PROPERTY,
@@ -56,14 +57,6 @@ def read_view(parameters: Parameters, context: Context) -> View:
 
 def expanded(names: Sequence[str], context: Context) -> frozenset[Iri]:
     return frozenset(name if name in CORE_MEMBERS else context.expand(name) for name in names)
-
-
-def languages(text: str | None) -> tuple[str, ...]:
-    """Language tags, the best first (RFC 9110, 12.5.4)."""
-    if not text:
-        return ()
-    weighted = [_weighted(part) for part in text.split(",")]
-    return tuple(tag for tag, weight in sorted(weighted, key=lambda pair: -pair[1]) if weight > 0)
 
 
 def check_geometry_property(request: Request, media: Media) -> None:
@@ -114,11 +107,3 @@ def _form(options: frozenset[str]) -> Form:
     if len(asked) > 1:
         raise BadRequestData("Ask for one form only: normalized, concise or simplified (keyValues).")
     return asked.pop() if asked else Form.NORMALIZED
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    tag, _, quality = part.strip().partition(";")
-    try:
-        return tag.strip(), float(quality.strip().removeprefix("q=") or 1)
-    except ValueError:
-        raise BadRequestData(f"lang is a list of language tags such as fr,en;q=0.5, not {part!r}.") from None

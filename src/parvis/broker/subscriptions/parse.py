@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.languages import languages
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.render import CORE_MEMBERS, Form
 from parvis.broker.jsonld.values import read_instant
@@ -292,6 +293,12 @@ def _datasets(value: Any, where: str) -> tuple[str, ...]:
     return tuple(one if one == "@none" else check_uri(one, where) for one in _list(given, where))
 
 
+def _lang(value: Any, where: str) -> str:
+    text = _text(value, where)
+    languages(text)
+    return text
+
+
 def _context_url(value: Any, where: str, _: Context) -> Fields:
     url = check_uri(value, where)
     return {"jsonld_context": url, "context": url}
@@ -360,7 +367,7 @@ _OWN: Mapping[str, _Member] = {
     "geoQ": _Member(_geo, {"geo": None}),
     "scopeQ": _Member(_scope, {"scope": None, "scope_text": None}),
     "datasetId": _plain("datasets", (), _datasets),
-    "lang": _plain("lang", None, _text),
+    "lang": _plain("lang", None, _lang),
     "isActive": _plain("is_active", True, _flag),
     "expiresAt": _plain("expires_at", None, read_instant),
     "throttling": _plain("throttling_s", None, lambda value, where: _number(value, where, 0)),

@@ -116,7 +116,7 @@ def _notification(params: NotificationParams, deliveries: Deliveries, context: C
         if names
     }
     document |= {"format": _form_name(params.form), "endpoint": _endpoint(params.endpoint, secrets=secrets)}
-    document |= {name: True for name in _flags(params)}
+    document |= dict.fromkeys(_flags(params), True)
     return document | dict(_counts(deliveries))
 
 

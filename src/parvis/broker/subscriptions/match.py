@@ -1,0 +1,213 @@
+"""From a change to the subscriptions that it concerns (NGSI-LD 1.9.1, 5.8.6).
+
+An index leads from an event to the few subscriptions that may match, before anything is read of the entity; the exact
+test then looks at the occurrence: at triggers, watched attributes and selectors first, at the queries last.
+
+What the standard leaves open. Attributes that come with a new entity are created, so the triggers for attributes fire;
+those that go with a deleted one are told by entityDeleted alone. Watched attributes narrow the triggers for entities
+too: of them one must be in the entity. A deleted entity is held against the queries as it last was.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, assert_never
+
+from parvis.broker.model.change import Event
+from parvis.broker.model.entity import AttributeKey, Entity, Iri
+from parvis.broker.query.evaluate import geo_holds, holds
+from parvis.broker.query.pattern import pattern_finder
+from parvis.broker.query.selection import scopes_hold, types_hold
+from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, TypeIs, TypeSelection
+from parvis.broker.subscriptions.model import (
+    DEFAULT_TRIGGERS,
+    Occurrence,
+    Selector,
+    Status,
+    Subscribed,
+    Subscription,
+    Trigger,
+)
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import Instant
+
+MayRead = Callable[[Caller, Iterable[Iri]], bool]
+"""Whether a caller may read an entity of these types: `Broker.may_read`."""
+
+_ANY: Final = ""
+_Key = tuple[str, str, str]
+"""Tenant; a type, the id of an entity or _ANY; an attribute or _ANY."""
+
+
+class Matcher:
+    """The subscriptions that wait for changes, ready to be found. Built anew when one of them changes."""
+
+    def __init__(self, subscriptions: Iterable[Subscription], may_read: MayRead) -> None:
+        self._may_read = may_read
+        self._index: dict[_Key, list[Compiled]] = {}
+        for number, one in enumerate(one for one in subscriptions if not one.is_periodic):
+            compiled = Compiled(number, one)
+            for key in compiled.keys():  # noqa: SIM118 - not a dict
+                self._index.setdefault(key, []).append(compiled)
+
+    @classmethod
+    def of(cls, subscribed: Iterable[Subscribed], may_read: MayRead) -> "Matcher":
+        return cls((one.subscription for one in subscribed), may_read)
+
+    def candidates(self, event: Event) -> "list[Compiled]":
+        """Those that the event may concern, each once, in the order given; usually none, for next to nothing."""
+        index, tenant = self._index, event.tenant
+        if not index:
+            return []
+        names = {_ANY, *[one.name for one in event.instances], *[name for name, _ in event.removed]}
+        found: dict[int, Compiled] = {}
+        for subject in (event.entity_id, _ANY, *event.types):
+            for name in names:
+                for compiled in index.get((tenant, subject, name), ()):
+                    found[compiled.number] = compiled
+        return [found[number] for number in sorted(found)] if found else []
+
+    def match(self, compiled: "Compiled", occurrence: Occurrence, now: Instant) -> bool:
+        one = compiled.subscription
+        return (
+            one.status(now) is Status.ACTIVE
+            and compiled.is_triggered(occurrence)
+            and compiled.selects(occurrence.entity)
+            and self._may_read(compiled.reader, occurrence.entity.types)
+        )
+
+
+class Compiled:
+    """A subscription with all that can be worked out once."""
+
+    __slots__ = (
+        "_datasets",
+        "_on_attribute_created",
+        "_on_attribute_deleted",
+        "_on_attribute_updated",
+        "_on_entity_created",
+        "_on_entity_deleted",
+        "_on_entity_updated",
+        "_selectors",
+        "_watched",
+        "number",
+        "reader",
+        "subscription",
+    )
+
+    def __init__(self, number: int, subscription: Subscription) -> None:
+        triggers = frozenset(subscription.triggers or DEFAULT_TRIGGERS)
+        self.number = number
+        self.subscription = subscription
+        self.reader = subscription.reader
+        self._watched = frozenset(subscription.watched)
+        self._datasets = frozenset("" if one == "@none" else one for one in subscription.datasets)
+        self._selectors = [_selector_test(one) for one in subscription.selectors]
+        self._on_entity_created = Trigger.ENTITY_CREATED in triggers
+        self._on_entity_updated = Trigger.ENTITY_UPDATED in triggers
+        self._on_entity_deleted = Trigger.ENTITY_DELETED in triggers
+        self._on_attribute_created = Trigger.ATTRIBUTE_CREATED in triggers
+        self._on_attribute_updated = Trigger.ATTRIBUTE_UPDATED in triggers
+        self._on_attribute_deleted = Trigger.ATTRIBUTE_DELETED in triggers
+
+    def keys(self) -> Iterator[_Key]:
+        tenant = self.subscription.tenant
+        names = self._watched or (_ANY,)
+        for subject in dict.fromkeys(_subjects(self.subscription.selectors)):
+            for name in names:
+                yield tenant, subject, name
+
+    def is_triggered(self, occurrence: Occurrence) -> bool:
+        if occurrence.is_deletion:
+            return self._on_entity_deleted and self._concerns(occurrence.removed)
+        written = [one.key for one in occurrence.written]
+        if occurrence.is_creation:
+            is_wanted = self._on_entity_created or (self._on_attribute_created and bool(written))
+            return is_wanted and self._concerns(written)
+        if self._on_entity_updated:
+            return self._concerns([*written, *occurrence.removed])
+        if self._is_written(written, occurrence.created):
+            return True
+        return self._on_attribute_deleted and self._any_watched(occurrence.removed)
+
+    def selects(self, entity: Entity) -> bool:
+        one = self.subscription
+        return (
+            (not self._selectors or any(fits(entity) for fits in self._selectors))
+            and (one.scope is None or scopes_hold(one.scope, entity.scopes))
+            and (one.q is None or holds(one.q, entity))
+            and (one.geo is None or geo_holds(one.geo, entity))
+        )
+
+    def _is_written(self, written: list[AttributeKey], created: frozenset[AttributeKey]) -> bool:
+        if self._on_attribute_created and self._on_attribute_updated:
+            return self._any_watched(written)
+        if self._on_attribute_created:
+            return self._any_watched(key for key in written if key in created)
+        return self._on_attribute_updated and self._any_watched(key for key in written if key not in created)
+
+    def _concerns(self, keys: Iterable[AttributeKey]) -> bool:
+        """What happens to an entity concerns who watches no attribute in particular, whatever is in it."""
+        return not (self._watched or self._datasets) or self._any_watched(keys)
+
+    def _any_watched(self, keys: Iterable[AttributeKey]) -> bool:
+        watched, datasets = self._watched, self._datasets
+        return any((not watched or name in watched) and (not datasets or dataset in datasets) for name, dataset in keys)
+
+
+def queries_of(subscription: Subscription, limit: int) -> list[EntityQuery]:
+    """What to ask for the entities of a subscription that notifies by the clock; an entity may be in several answers.
+
+    Put together at the rights of `subscription.reader`, these are what `Compiled.selects` holds for.
+    """
+    return [
+        EntityQuery(
+            ids=() if selector.id is None else (selector.id,),
+            id_pattern=selector.id_pattern,
+            types=selector.types,
+            q=subscription.q,
+            geo=subscription.geo,
+            scope=subscription.scope,
+            limit=limit,
+        )
+        for selector in subscription.selectors
+    ]
+
+
+def _subjects(selectors: Iterable[Selector]) -> Iterator[str]:
+    is_any = True
+    for selector in selectors:
+        is_any = False
+        if selector.id is not None:
+            yield selector.id
+        else:
+            yield from _types(selector.types)
+    if is_any:
+        yield _ANY
+
+
+def _types(selection: TypeSelection | None) -> Iterable[str]:
+    """Types of which an entity must have one."""
+    match selection:
+        case None:
+            return (_ANY,)
+        case TypeIs(iri):
+            return (iri,)
+        case AllTypes(terms):
+            return _types(terms[0])
+        case AnyType(terms):
+            return [iri for term in terms for iri in _types(term)]
+        case _:
+            assert_never(selection)
+
+
+def _selector_test(selector: Selector) -> Callable[[Entity], bool]:
+    types = selector.types
+
+    def has_type(entity: Entity) -> bool:
+        return types is None or types_hold(types, entity.types)
+
+    if selector.id is not None:
+        return lambda entity: entity.id == selector.id and has_type(entity)
+    if selector.id_pattern is not None:
+        finds = pattern_finder(selector.id_pattern)
+        return lambda entity: has_type(entity) and finds(entity.id)
+    return has_type

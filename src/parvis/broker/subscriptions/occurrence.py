@@ -1,0 +1,132 @@
+"""From an event of the outbox to what happened, with the entity as it was just then.
+
+The outbox tells what was written, not what stood beside it or before it: that is read of the store, which may have
+moved on. What the event itself wrote is always told as the event has it: a receiver sees every value, in its order.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from parvis.broker.model.change import Event, EventKind
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
+from parvis.broker.model.merge import is_older
+from parvis.broker.ports.store import EntityStore, TemporalStore
+from parvis.broker.query.tree import TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.subscriptions.model import Occurrence
+from parvis.kernel.time import Instant
+
+
+class Occurrences:
+    def __init__(self, entities: EntityStore, history: TemporalStore) -> None:
+        self._entities = entities
+        self._history = history
+
+    async def find(self, event: Event, *, with_previous: bool = False) -> Occurrence | None:
+        """None where the event changed nothing of the present: all it brought was older than what was known.
+
+        `with_previous` asks for what was overwritten or removed, which costs a look into the history.
+        """
+        if event.kind is EventKind.DELETED:
+            return await self._deletion(event)
+        current = await self._entities.find(event.tenant, event.entity_id)
+        if current is None:
+            current = Entity(event.entity_id, event.types, (), (), event.at, event.at)
+        held = {one.key: one for one in current.instances}
+        written = tuple(one for one in _newest(event.instances) if not _came_late(one, held.get(one.key), event.at))
+        if event.instances and not written and not event.removed:
+            return None
+        is_creation = event.kind is EventKind.CREATED
+        created = {one.key for one in written if is_creation or await self._is_new(event, one, held.get(one.key))}
+        gone = [key for key in [*event.removed, *[one.key for one in written]] if key not in created]
+        return Occurrence(
+            event.seq,
+            event.tenant,
+            event.at,
+            await self._as_it_was(event, current, written),
+            is_creation=is_creation,
+            written=written,
+            removed=event.removed,
+            created=frozenset(created),
+            previous=await self._before(event, gone, event.at) if with_previous and gone else (),
+        )
+
+    async def _deletion(self, event: Event) -> Occurrence:
+        """The entity as it was: of what the deletion took away, the last that is known."""
+        last = await self._before(event, event.removed, event.at)
+        history = await self._history.history(event.tenant, event.entity_id, _LIFETIME)
+        scopes = history.scopes if history is not None else ()
+        created_at = history.created_at if history is not None else event.at
+        entity = Entity(event.entity_id, event.types, in_order(last), scopes, created_at, event.at)
+        return Occurrence(
+            event.seq, event.tenant, event.at, entity, is_deletion=True, removed=event.removed, previous=last
+        )
+
+    async def _as_it_was(self, event: Event, current: Entity, written: tuple[Instance, ...]) -> Entity:
+        """`current` taken back to the time of the event; itself where nothing has happened since."""
+        later = [one.key for one in current.instances if one.modified_at > event.at]
+        if not later and all(_is_told(one, current.find(*one.key)) for one in written):
+            return current
+        instances = {one.key: one for one in current.instances if one.modified_at <= event.at}
+        told = {one.key: one for one in written}
+        elsewhere = [key for key in later if key not in told and key not in event.removed]
+        if elsewhere:
+            instances |= {one.key: one for one in await self._before(event, elsewhere, event.at + 1)}
+        instances |= {key: _born(one, current.find(*key)) for key, one in told.items()}
+        return Entity(
+            current.id,
+            current.types,
+            in_order(instances.values()),
+            current.scopes,
+            current.created_at,
+            event.at,
+        )
+
+    async def _is_new(self, event: Event, instance: Instance, held: Instance | None) -> bool:
+        if held is not None:
+            return held.created_at == event.at
+        return not await self._before(event, [instance.key], event.at)
+
+    async def _before(self, event: Event, keys: Iterable[AttributeKey], end: Instant) -> tuple[Instance, ...]:
+        """The last instances recorded before `end`."""
+        wanted = frozenset(keys)
+        if not wanted:
+            return ()
+        query = TemporalQuery(
+            TimeRelation.BEFORE,
+            end,
+            time_property=TimeProperty.MODIFIED_AT,
+            last_n=1,
+            attrs=tuple(sorted({name for name, _ in wanted})),
+        )
+        history = await self._history.history(event.tenant, event.entity_id, query)
+        found = history.instances if history is not None else {}
+        return tuple(instances[-1] for key, instances in found.items() if key in wanted and instances)
+
+
+_LIFETIME = TemporalQuery(TimeRelation.BEFORE, 0, last_n=1)
+
+
+def _newest(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
+    """Of a back-fill, which brings several instances of an attribute, the newest of each."""
+    found: dict[AttributeKey, Instance] = {}
+    for one in instances:
+        before = found.get(one.key)
+        if before is None or not is_older(one, before):
+            found[one.key] = one
+    return tuple(found.values())
+
+
+def _came_late(instance: Instance, held: Instance | None, at: Instant) -> bool:
+    """Whether a newer observation stood there already: then it became history only."""
+    return held is not None and held.modified_at < at and is_older(instance, held)
+
+
+def _is_told(instance: Instance, held: Instance | None) -> bool:
+    return held is not None and held.value == instance.value and held.observed_at == instance.observed_at
+
+
+def _born(instance: Instance, held: Instance | None) -> Instance:
+    if held is None or held.created_at > instance.modified_at:
+        return instance
+    return replace(instance, created_at=held.created_at)
