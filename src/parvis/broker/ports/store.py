@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
+from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
@@ -166,6 +167,9 @@ class Tenants(Protocol):
 
 class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
     """One adapter behind these ports, for they share a transaction."""
+
+    @property
+    def subscriptions(self) -> SubscriptionStore: ...
 
     @property
     def jobs(self) -> JobQueue: ...

@@ -208,3 +208,38 @@ CREATE TABLE job_schedule (
     name TEXT PRIMARY KEY,
     due INTEGER NOT NULL  -- up to then its jobs have been added
 ) WITHOUT ROWID;
+
+CREATE TABLE subscription (
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    urn TEXT NOT NULL,
+    consumer TEXT NOT NULL,  -- its name in `consumer`
+    document BLOB NOT NULL,  -- JSON, names expanded
+    sent INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    last_notification INTEGER,
+    last_success INTEGER,
+    last_failure INTEGER,
+    last_reason TEXT,
+    UNIQUE (tenant, urn)
+);
+
+CREATE TABLE subscription_version (  -- goes up with every change of a subscription
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO subscription_version VALUES (1, 1);
+
+CREATE TABLE dead_letter (  -- notifications that were given up
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscription INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    entity TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    uri TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    headers TEXT NOT NULL
+);
+CREATE INDEX dead_letter_by_subscription ON dead_letter (subscription, number);

@@ -18,6 +18,7 @@ from parvis.stores.sqlite.leases import end_lease, take_lease
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
 from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
 from parvis.stores.sqlite.temporal import HotHistory, find_head
 from parvis.stores.sqlite.writer import Writer
@@ -33,6 +34,7 @@ class SqliteStore:
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
         self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
+        self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
 
     @classmethod
