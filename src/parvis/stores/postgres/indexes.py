@@ -1,0 +1,104 @@
+"""Indexes on numbers, made only for attributes that slow queries have asked about by order.
+
+An index makes every write of its attribute dearer, so there are few, and none is made in advance.
+"""
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+
+MAX_INDEXES = 8
+FEW_ROWS = 2_000
+"""An index leads a query when it gives fewer rows than this; else walking the entities in order finds a page sooner."""
+SLOW_S = 0.05
+REFRESH_S = 30
+"""How long an index that another process made may be overlooked."""
+
+_PREFIX = "attribute_number_"
+_MAKING_LOCK = 0x696E6478
+_LIST = (
+    "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE i.indrelid = 'attribute'::regclass AND starts_with(c.relname, %s)"
+)
+_logger = logging.getLogger(__name__)
+
+
+class ValueIndexes:
+    """Which attributes (by number) have one. Used by several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="parvis-indexes")
+        self._lock = threading.Lock()
+        self._making: Connection | None = None
+        self._wanted: set[int] = set()
+        self._seen_at = float("-inf")
+        self.ready: frozenset[int] = frozenset()
+
+    def refresh(self, connection: Connection) -> None:
+        """Look from time to time which ones there are."""
+        if time.monotonic() - self._seen_at > REFRESH_S:
+            self._seen_at = time.monotonic()
+            self.ready = frozenset(number for number, is_valid in _list(connection).items() if is_valid)
+
+    def want(self, attribute: int) -> None:
+        """Have an index made for `attribute`, in the background, unless there are as many as there may be."""
+        with self._lock:
+            if attribute in self.ready or attribute in self._wanted:
+                return
+            self._wanted.add(attribute)
+        self._threads.submit(self._make, int(attribute))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._making is not None:
+                self._making.cancel_safe(timeout=2)
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, attribute: int) -> None:
+        try:
+            with self._database.connect() as connection:
+                self._tell_making(connection)
+                if not _may_make(connection):
+                    return
+                _build(connection, attribute)
+                self._seen_at = float("-inf")
+        except (psycopg.Error, StoreUnreachable) as fault:
+            _logger.warning("The index on the attribute %d is not made: %s", attribute, fault)
+        finally:
+            self._tell_making(None)
+            with self._lock:
+                self._wanted.discard(attribute)
+
+    def _tell_making(self, connection: Connection | None) -> None:
+        with self._lock:
+            self._making = connection
+
+
+def _list(connection: Connection) -> dict[int, bool]:
+    """Attributes by number, and whether their index is whole."""
+    rows = connection.execute(_LIST, (_PREFIX,))
+    return {int(name.removeprefix(_PREFIX)): is_valid for name, is_valid in rows}
+
+
+def _may_make(connection: Connection) -> bool:
+    """One process makes one index at a time; the lock ends with the connection."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_MAKING_LOCK,)).fetchone()
+    return row is not None and row[0]
+
+
+def _build(connection: Connection, attribute: int) -> None:
+    """Without holding up writers. What an interrupted attempt has left is taken away first."""
+    name = f"{_PREFIX}{int(attribute)}"
+    there = _list(connection)
+    for other, is_valid in there.items():
+        if not is_valid:
+            connection.execute(f"DROP INDEX CONCURRENTLY {_PREFIX}{int(other)}".encode())
+    if (attribute not in there and len(there) < MAX_INDEXES) or there.get(attribute) is False:
+        columns = f"attribute (tenant, number, entity) WHERE name = {int(attribute)} AND number IS NOT NULL"
+        connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {columns}".encode())

@@ -1,0 +1,232 @@
+"""Reads: each in one snapshot, in a thread of its own. Nothing is kept: other processes write as well."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from parvis.broker.model.entity import Entity, Iri, in_order
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
+from parvis.broker.query.evaluate import matches
+from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.reading import Head, Source, read_aggregates, read_history
+from parvis.kernel.time import Instant
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.filters import HEADER, INSTANCE, Statement, Translator, numbers_text, ordered_terms
+from parvis.stores.postgres.indexes import FEW_ROWS, SLOW_S, ValueIndexes
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.rows import present_instance
+from parvis.stores.postgres.temporal import HotHistory, find_head
+
+THREADS = 4
+CHUNK = 500
+"""Candidates held at once while the evaluator decides on them."""
+
+_FIND = (
+    f"SELECT {HEADER}, {INSTANCE} FROM entity e LEFT JOIN attribute a ON a.tenant = e.tenant AND a.entity = e.id"
+    " WHERE e.tenant = %s AND e.urn = %s AND e.deleted IS NULL"
+)
+_LIST = (
+    f"SELECT {HEADER}, {INSTANCE} FROM entity e LEFT JOIN attribute a ON a.tenant = e.tenant AND a.entity = e.id"
+    " WHERE e.tenant = %s AND e.id = ANY (%s::bigint[]) ORDER BY e.id"
+)
+_NAMED = (
+    f"SELECT a.entity, {INSTANCE} FROM attribute a"
+    " WHERE a.tenant = %s AND a.entity = ANY (%s::bigint[]) AND a.name = ANY (%s::int[])"
+)
+_COUNT_TYPES = "SELECT typeset, count(*) FROM entity WHERE tenant = %s AND deleted IS NULL GROUP BY typeset"
+_ATTRIBUTES = (
+    "SELECT DISTINCT e.typeset, a.name FROM entity e JOIN attribute a ON a.tenant = e.tenant AND a.entity = e.id"
+    " WHERE e.tenant = %s AND e.deleted IS NULL"
+)
+Answer = TypeVar("Answer")
+
+
+class Header(NamedTuple):
+    """What is read of an entity besides its attributes."""
+
+    id: int
+    urn: str
+    typeset: int
+    scopes: str | None
+    created: Instant
+    modified: Instant
+
+
+_WIDTH = len(Header._fields)
+
+
+class Reader:
+    def __init__(self, database: Database, names: Names) -> None:
+        self._names = names
+        self._pool = Pool(database, THREADS, "parvis-reader", snapshots=True)
+        self._indexes = ValueIndexes(database)
+
+    async def find(self, tenant: str, entity_id: str) -> Entity | None:
+        return await self._ask(tenant, lambda connection, number: self._find(connection, number, entity_id), None)
+
+    async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
+        nothing = EntityPage((), 0 if query.count else None)
+        return await self._ask(tenant, lambda connection, number: self._query(connection, number, query), nothing)
+
+    async def count_types(self, tenant: str) -> dict[Iri, int]:
+        return await self._ask(tenant, self._count_types, {})
+
+    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
+        return await self._ask(tenant, self._list_attributes, {})
+
+    async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
+        return await self._of_past(tenant, entity_id, lambda head, sources: read_history(head, sources, query))
+
+    async def aggregate(
+        self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
+    ) -> EntityAggregates | None:
+        return await self._of_past(
+            tenant, entity_id, lambda head, sources: read_aggregates(head, sources, query, aggregation)
+        )
+
+    async def run(self, tenant: str, ask: Callable[[Connection, int], Answer]) -> Answer | None:
+        """`ask`, told the tenant's number, in one snapshot; None where there is no such tenant."""
+        return await self._ask(tenant, ask, None)
+
+    def close(self) -> None:
+        self._indexes.close()
+        self._pool.close()
+
+    async def _ask(self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer) -> Answer:
+        number = self._names.tenants.ids.get(tenant)
+        if number is None:
+            await self._pool.run(EVERY_TENANT, self._names.tenants.load)
+            number = self._names.tenants.ids.get(tenant)
+        if number is None:
+            return nothing
+        return await self._pool.run(number, lambda connection: ask(connection, number))
+
+    async def _of_past(
+        self, tenant: str, entity_id: str, tell: Callable[[Head, Sequence[Source]], Answer]
+    ) -> Answer | None:
+        def ask(connection: Connection, number: int) -> Answer | None:
+            found = find_head(connection, self._names, number, entity_id)
+            return None if found is None else tell(found[1], [HotHistory(connection, self._names, number, found[0])])
+
+        return await self._ask(tenant, ask, None)
+
+    def _find(self, connection: Connection, tenant: int, entity_id: str) -> Entity | None:
+        if "\0" in entity_id:
+            return None
+        rows = connection.execute(_FIND, (tenant, entity_id)).fetchall()
+        return next(self._assembled(rows), None)
+
+    def _query(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
+        started = time.perf_counter()
+        self._names.load(connection)
+        page = self._answer(connection, tenant, query)
+        if time.perf_counter() - started > SLOW_S:
+            for attribute, _ in ordered_terms(self._names, query):
+                self._indexes.want(attribute)
+        return page
+
+    def _answer(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
+        statement = self._translate(connection, tenant, query)
+        if statement is None:
+            return EntityPage((), 0 if query.count else None)
+        if statement.refined is not None:
+            return self._refine(connection, tenant, query, statement, statement.refined)
+        total = None
+        if query.count:
+            (total,) = _execute(connection, statement.count, statement.parameters)[0]
+        rows = _execute(connection, statement.page, statement.parameters) if query.limit else []
+        return self._page(rows, query.limit, total)
+
+    def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
+        """An index leads where it gives few entities; else walking them in order finds a page sooner."""
+        self._indexes.refresh(connection)
+        for narrowing in Translator(self._names, tenant, query).narrowings(self._indexes.ready):
+            rows = _execute(connection, f"{narrowing.sql} LIMIT {FEW_ROWS}", narrowing.parameters)
+            if len(rows) < FEW_ROWS:
+                return Translator(self._names, tenant, query).translate(sorted({row[0] for row in rows}))
+        return Translator(self._names, tenant, query).translate()
+
+    def _refine(
+        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery
+    ) -> EntityPage:
+        """Go through the candidates in order, until the page is full or, to count them, to the end."""
+        wanted: list[int] = []
+        total = passed = 0
+        for header in self._matching(connection, tenant, query, statement, refined):
+            total += 1
+            if header.id <= (query.after or 0):
+                continue
+            passed += 1
+            if query.offset < passed <= query.offset + query.limit + 1 and query.limit:
+                wanted.append(header.id)
+            if not query.count and len(wanted) > query.limit:
+                break
+        rows = connection.execute(_LIST, (tenant, numbers_text(wanted))).fetchall() if wanted else []
+        return self._page(rows, query.limit, total if query.count else None)
+
+    def _matching(
+        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery
+    ) -> Iterator[Header]:
+        share = "1.0" if query.count else "0.01"
+        connection.execute("SELECT set_config('cursor_tuple_fraction', %s, true)", (share,))
+        with connection.cursor(name="candidates") as cursor:
+            cursor.execute(statement.candidates, statement.parameters)
+            while chunk := [Header(*row) for row in cursor.fetchmany(CHUNK)]:
+                present = self._named(connection, tenant, chunk, statement.named)
+                for header in chunk:
+                    known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])
+                    if matches(Entity(header.urn, (), known), refined):
+                        yield header
+
+    def _named(
+        self, connection: Connection, tenant: int, chunk: list[Header], named: tuple[int, ...]
+    ) -> dict[int, list[tuple[Any, ...]]]:
+        """Rows of the attributes `named`, by entity."""
+        found: dict[int, list[tuple[Any, ...]]] = {}
+        if named:
+            ids = numbers_text([header.id for header in chunk])
+            for entity, *row in connection.execute(_NAMED, (tenant, ids, numbers_text(named))):
+                found.setdefault(entity, []).append(tuple(row))
+        return found
+
+    def _page(self, rows: list[tuple[Any, ...]], limit: int, total: int | None) -> EntityPage:
+        """Of one entity more than `limit` where another page follows."""
+        last = rows[-1][0] if rows else 0
+        ids = list(dict.fromkeys(row[0] for row in rows))
+        more = len(ids) > limit
+        entities = tuple(self._assembled([row for row in rows if row[0] != last] if more else rows))
+        return EntityPage(entities, total, ids[limit - 1] if more and limit else None)
+
+    def _assembled(self, rows: list[tuple[Any, ...]]) -> Iterator[Entity]:
+        """Entities of rows `HEADER, INSTANCE`, those of one entity together; without a name it has no attributes."""
+        names = self._names
+        for _, group in groupby(rows, key=lambda row: row[0]):
+            of_one = list(group)
+            header = Header(*of_one[0][:_WIDTH])
+            present = [present_instance(names, row[_WIDTH:]) for row in of_one if row[_WIDTH] is not None]
+            modified = max([header.modified, *(one.modified_at for one in present)])
+            scopes = tuple(msgspec.json.decode(header.scopes)) if header.scopes else ()
+            types = names.typesets.key(header.typeset)
+            yield Entity(header.urn, types, in_order(present), scopes, header.created, modified)
+
+    def _count_types(self, connection: Connection, tenant: int) -> dict[Iri, int]:
+        counts: dict[Iri, int] = {}
+        for typeset, count in connection.execute(_COUNT_TYPES, (tenant,)):
+            for iri in self._names.typesets.key(typeset):
+                counts[iri] = counts.get(iri, 0) + count
+        return counts
+
+    def _list_attributes(self, connection: Connection, tenant: int) -> dict[Iri, set[Iri]]:
+        found: dict[Iri, set[Iri]] = {}
+        for typeset, name in connection.execute(_ATTRIBUTES, (tenant,)):
+            for iri in self._names.typesets.key(typeset):
+                found.setdefault(iri, set()).add(self._names.words.key(name))
+        return found
+
+
+def _execute(connection: Connection, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Planned anew each time, for the values of this query: a plan for any values walks whole tables."""
+    return connection.execute(sql.encode(), parameters, prepare=False).fetchall()
