@@ -1,0 +1,188 @@
+"""Where the files lie: a folder, or a bucket of S3-compatible storage. A file appears whole or not at all."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from parvis.broker.ports.archive import ArchiveFileGone
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.time import SECOND, Instant
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+CHUNK_BYTES = 1 << 20
+SCRATCH = ".scratch"
+
+
+class ArchiveUnreachable(ParvisError):
+    """The storage of the archive cannot be read or written just now."""
+
+    type_uri = PARVIS_ERRORS + "archive-unreachable"
+    title = "The archive cannot be reached"
+    status = 503
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    path: str
+    bytes: int
+    modified: Instant
+
+
+class Storage(Protocol):
+    """Paths are relative, with "/" between folders. Every call but `locate` may raise ArchiveUnreachable."""
+
+    @property
+    def file_system(self) -> "AbstractFileSystem | None":
+        """What DuckDB reads through; None where it opens the files itself."""
+        ...
+
+    def locate(self, path: str) -> str:
+        """The name under which DuckDB opens a file."""
+        ...
+
+    def scratch(self) -> contextlib.AbstractContextManager[Path]:
+        """A local folder for what is being made; it goes with the block."""
+        ...
+
+    def publish(self, made: Path, path: str) -> None:
+        """From now on the file is at `path`, durably."""
+        ...
+
+    def find_size(self, path: str) -> int | None:
+        """In bytes; None where there is no such file."""
+        ...
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """In pieces. Raises ArchiveFileGone."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Nothing where there is no such file."""
+        ...
+
+    def list(self, folder: str = "") -> Iterator[StoredFile]:
+        """The files at any depth of a folder, in no order."""
+        ...
+
+
+def checksum(pieces: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def read_file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
+class FolderStorage:
+    """A folder of the local file system."""
+
+    file_system = None
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def locate(self, path: str) -> str:
+        return str(self.root / path)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """On the same file system, so that publishing is a rename."""
+        with _unreachable():
+            parent = self.root / SCRATCH
+            parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(dir=parent))
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def publish(self, made: Path, path: str) -> None:
+        target = self.root / path
+        with _unreachable():
+            sync(made)
+            for folder in _make_folders(target.parent):
+                sync(folder)
+            made.rename(target)
+            sync(target.parent)
+
+    def find_size(self, path: str) -> int | None:
+        try:
+            with _unreachable():
+                return (self.root / path).stat().st_size
+        except ArchiveFileGone:
+            return None
+
+    def read(self, path: str) -> Iterator[bytes]:
+        with _unreachable():
+            yield from read_file(self.root / path)
+
+    def delete(self, path: str) -> None:
+        """The folders that it leaves empty go too."""
+        target = self.root / path
+        with _unreachable():
+            target.unlink(missing_ok=True)
+        for folder in target.relative_to(self.root).parents:
+            with contextlib.suppress(OSError):
+                if folder != Path():
+                    (self.root / folder).rmdir()
+
+    def list(self, folder: str = "") -> Iterator[StoredFile]:
+        start = self.root / folder
+        for parent, folders, names in os.walk(start, onerror=_unless_gone):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(parent, name)
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    told = path.relative_to(self.root).as_posix()
+                    yield StoredFile(told, status.st_size, int(status.st_mtime * SECOND))
+
+    def sweep_scratch(self, before: Instant) -> None:
+        """Delete what was left there, by a crash, before that instant."""
+        for left in (self.root / SCRATCH).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if left.stat().st_mtime * SECOND < before:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make it; the folders whose list of names has changed."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [one.parent for one in missing]
+
+
+def sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise ArchiveUnreachable(f"The archive's folder cannot be listed: {error.strerror}.")
+
+
+@contextlib.contextmanager
+def _unreachable() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArchiveFileGone(f"The archive's file {error.filename} is not there.") from error
+    except OSError as error:
+        raise ArchiveUnreachable(f"The archive's folder cannot be used: {error.strerror}.") from error

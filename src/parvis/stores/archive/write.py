@@ -1,0 +1,140 @@
+"""The file of a closed day: made anew of the file before, without what was erased, and of the rows that came since."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, PendingErasure, SeriesOfFile, WrittenFile
+from parvis.stores.archive.engine import Condition, Connection, Limits, connect, not_erased, text_literal
+from parvis.stores.archive.faults import telling_faults
+from parvis.stores.archive.layout import file_path, partition_name
+from parvis.stores.archive.rows import COLUMNS, ORDER, Columns, columns_of
+from parvis.stores.archive.storage import Storage, checksum, read_file
+
+ROWS_AT_ONCE = 20_480
+ROWS_OF_A_GROUP = 30_720
+"""A read of one series unpacks one or two groups a day; smaller ones make the footers long."""
+FORMAT = f"FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROWS_OF_A_GROUP}"
+PARTITION_KEY = "parvis_partition"
+_NAMES = ", ".join(column.name for column in COLUMNS)
+_TAKEN = _NAMES.replace("time,", "make_timestamptz(time) AS time,")
+_FRESH = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
+_EXTENT = (
+    "SELECT count(*), epoch_us(min(time)), epoch_us(max(time)), min(epoch_us(time) + delay_us),"
+    " max(epoch_us(time) + delay_us) FROM read_parquet(?, hive_partitioning = false)"
+)
+_SERIES = (
+    "SELECT DISTINCT entity, attribute, dataset FROM read_parquet(?, hive_partitioning = false)"
+    " ORDER BY entity, attribute, dataset"
+)
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A file and the series it holds, in order. `upto` is the greatest number of its instances."""
+
+    file: WrittenFile
+    series: tuple[SeriesOfFile, ...]
+
+
+def write_day(
+    storage: Storage,
+    limits: Limits,
+    partition: Partition,
+    generation: str,
+    rows: Iterable[ArchiveRow],
+    old: WrittenFile | None = None,
+    erasures: Sequence[PendingErasure] = (),
+) -> Made | None:
+    """The file at `file_path(partition, generation)`; None where no row is left. `rows` may come in any order.
+
+    Memory stays within `limits`, whatever the number of rows. The file appears whole, on disk, or not at all.
+
+    Raises:
+        ArchiveDamaged: the old file cannot be read.
+        ArchiveFileGone: the old file is not there.
+        ArchiveUnreachable: the storage cannot be written or read.
+    """
+    return write_columns(storage, limits, partition, generation, map(columns_of, _pieces(rows)), old, erasures)
+
+
+def write_columns(
+    storage: Storage,
+    limits: Limits,
+    partition: Partition,
+    generation: str,
+    pieces: Iterable[Columns],
+    old: WrittenFile | None = None,
+    erasures: Sequence[PendingErasure] = (),
+) -> Made | None:
+    """As write_day, of rows that are columns already."""
+    path = file_path(partition, generation)
+    olds = [old] if old is not None else []
+    with storage.scratch() as folder, telling_faults(storage, olds):
+        connection = connect(limits, folder / "spill", storage.file_system)
+        try:
+            connection.execute(f"CREATE TABLE fresh ({_FRESH})")
+            for piece in pieces:
+                _take(connection, piece)
+            made = folder / "made.parquet"
+            copied = _copy(connection, made, partition, [storage.locate(one.path) for one in olds], erasures)
+            told = _describe(connection, made, path) if copied else None
+        finally:
+            connection.close()
+        if told is not None:
+            if told.file.rows != copied:
+                raise ArchiveDamaged(f"{path}: {copied} rows were written, {told.file.rows} are read.")
+            storage.publish(made, path)
+        return told
+
+
+def _pieces(rows: Iterable[ArchiveRow]) -> Iterator[list[ArchiveRow]]:
+    rows = iter(rows)
+    while piece := list(islice(rows, ROWS_AT_ONCE)):
+        yield piece
+
+
+def _take(connection: Connection, piece: Columns) -> None:
+    connection.register("piece", piece)
+    connection.execute(f"INSERT INTO fresh SELECT {_TAKEN} FROM piece")
+    connection.unregister("piece")
+
+
+def _copy(
+    connection: Connection, made: Path, partition: Partition, olds: list[str], erasures: Sequence[PendingErasure]
+) -> int:
+    """How many rows were written."""
+    kept, sources = not_erased(erasures), f"SELECT {_NAMES} FROM fresh"
+    if olds:
+        sources += f" UNION ALL SELECT {_NAMES} FROM read_parquet(?, hive_partitioning = false)"
+    chosen = Condition(
+        f"SELECT {_NAMES} FROM ({sources}) AS rows WHERE {kept.sql} ORDER BY {', '.join(ORDER)}",
+        (*([olds] if olds else []), *kept.parameters),
+    )
+    about = f"KV_METADATA {{{PARTITION_KEY}: {text_literal(partition_name(partition))}}}"
+    copied = connection.execute(
+        f"COPY ({chosen.sql}) TO {text_literal(str(made))} ({FORMAT}, {about})", chosen.parameters
+    ).fetchone()
+    return int(copied[0]) if copied else 0
+
+
+def _describe(connection: Connection, made: Path, path: str) -> Made:
+    """As it is read back."""
+    found = connection.execute(_EXTENT, [[str(made)]]).fetchone()
+    assert found is not None
+    rows, *extent = found
+    series = tuple(SeriesOfFile(*key) for key in connection.execute(_SERIES, [[str(made)]]).fetchall())
+    return Made(WrittenFile(path, rows, made.stat().st_size, checksum(read_file(made)), *extent), series)
+
+
+def list_series(storage: Storage, limits: Limits, file: WrittenFile) -> Iterator[SeriesOfFile]:
+    """Of a file that was written before, in order."""
+    with storage.scratch() as folder, telling_faults(storage, [file]):
+        connection = connect(limits, folder, storage.file_system)
+        try:
+            found = connection.execute(_SERIES, [[storage.locate(file.path)]])
+            while keys := found.fetchmany(ROWS_AT_ONCE):
+                yield from (SeriesOfFile(*key) for key in keys)
+        finally:
+            connection.close()
