@@ -134,7 +134,7 @@ class Translator:
             ]
         union = " UNION ALL ".join(f"({arm})" for arm in arms)
         return (
-            f"WITH e AS MATERIALIZED ({union} ORDER BY 1 LIMIT {self._bind(query.limit + 1)}"
+            f"WITH e AS MATERIALIZED (SELECT * FROM ({union}) arms ORDER BY id LIMIT {self._bind(query.limit + 1)}"
             f" OFFSET {self._bind(query.offset)})"
             f" SELECT {HEADER}, {INSTANCE} FROM e"
             f" LEFT JOIN attribute a ON a.tenant = {self._tenant} AND a.entity = e.id ORDER BY e.id"
