@@ -1,17 +1,15 @@
 """Subscriptions, what became of their notifications, and dead letters: small tables beside the territory's data."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
+from parvis.broker.subscriptions.bell import ChangeBell
 from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
-
-LOOK_EVERY_S: Final = 1.0
 
 _encode = msgspec.json.encode
 _SUBSCRIPTION = msgspec.json.Decoder(Subscription)
@@ -54,7 +52,7 @@ class SqliteSubscriptions:
     def __init__(self, write: Write, read: Read) -> None:
         self._write = write
         self._read = read
-        self._changed = asyncio.Event()
+        self._bell = ChangeBell(self.version)
 
     async def add(self, subscription: Subscription) -> None:
         await self._change(lambda connection: _add(connection, subscription))
@@ -92,16 +90,7 @@ class SqliteSubscriptions:
         return int(version)
 
     async def wait(self, version: int) -> int:
-        while True:
-            changed = self._changed
-            found = await self.version()
-            if found != version:
-                return found
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await changed.wait()
-            except TimeoutError:
-                continue
+        return await self._bell.wait(version)
 
     async def note(self, notes: Sequence[Note]) -> None:
         await self._write(lambda connection: _note(connection, notes))
@@ -152,8 +141,7 @@ class SqliteSubscriptions:
         answer = await self._write(task)
         if isinstance(answer, ParvisError):
             raise answer
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._bell.ring()
         return _checked(answer, bool)
 
 

@@ -265,3 +265,46 @@ CREATE TABLE job_schedule (
     name text PRIMARY KEY,
     due bigint NOT NULL  -- up to then its jobs have been added
 );
+
+CREATE TABLE subscription (
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    urn text COLLATE "C" NOT NULL,
+    consumer text NOT NULL,  -- its name in `consumer`
+    document text NOT NULL,  -- JSON, names expanded
+    sent bigint NOT NULL DEFAULT 0,
+    failed bigint NOT NULL DEFAULT 0,
+    last_notification bigint,
+    last_success bigint,
+    last_failure bigint,
+    last_reason text,
+    PRIMARY KEY (tenant, id),
+    UNIQUE (tenant, urn)
+) WITH (fillfactor = 70);
+ALTER TABLE subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE subscription FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON subscription USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE subscription_version (  -- goes up with every change of a subscription
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    version bigint NOT NULL
+);
+INSERT INTO subscription_version VALUES (true, 1);
+
+CREATE TABLE dead_letter (  -- notifications that were given up
+    tenant integer NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subscription bigint NOT NULL,
+    at bigint NOT NULL,
+    entity text NOT NULL,
+    event bigint NOT NULL,
+    uri text NOT NULL,
+    reason text NOT NULL,
+    attempts integer NOT NULL,
+    body bytea NOT NULL,
+    headers text NOT NULL
+);
+CREATE INDEX dead_letter_by_subscription ON dead_letter (tenant, subscription, number);
+ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dead_letter FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON dead_letter USING ((SELECT parvis_tenant()) IN (tenant, 0));

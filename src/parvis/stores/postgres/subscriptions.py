@@ -1,0 +1,264 @@
+"""Subscriptions, what became of their notifications, and dead letters, seen by all processes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
+from parvis.broker.subscriptions.bell import ChangeBell
+from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+
+_encode = msgspec.json.encode
+_SUBSCRIPTION = msgspec.json.Decoder(Subscription)
+_HEADERS = msgspec.json.Decoder(dict[str, str])
+_BUMP = "UPDATE subscription_version SET version = version + 1"
+_SUBSCRIBED = (
+    "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
+    " FROM subscription s LEFT JOIN consumer c ON c.name = s.consumer"
+)
+_LETTER = (
+    "SELECT d.number, t.name, s.urn, d.at, d.entity, d.event, d.uri, d.reason, d.attempts, d.body, d.headers"
+    " FROM dead_letter d JOIN subscription s ON s.tenant = d.tenant AND s.id = d.subscription"
+    " JOIN tenant t ON t.id = d.tenant"
+)
+_ADD = (
+    "INSERT INTO subscription (tenant, urn, consumer, document) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (tenant, urn) DO NOTHING"
+)
+_ADD_CONSUMER = (
+    "INSERT INTO consumer VALUES (%s, (SELECT event FROM numbers)) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
+)
+_KEY = "tenant = (SELECT id FROM tenant WHERE name = %s) AND urn = %s"
+_NOTE = (
+    "UPDATE subscription SET sent = sent + %s, failed = failed + %s,"
+    " last_notification = coalesce(%s, last_notification), last_success = coalesce(%s, last_success),"
+    " last_failure = coalesce(%s, last_failure), last_reason = coalesce(%s, last_reason)"
+    f" WHERE {_KEY}"
+)
+_BURY = (
+    "INSERT INTO dead_letter (tenant, subscription, at, entity, event, uri, reason, attempts, body, headers)"
+    f" SELECT tenant, id, %s, %s, %s, %s, %s, %s, %s, %s FROM subscription WHERE {_KEY}"
+)
+_DROP_OLDEST = (
+    "DELETE FROM dead_letter d USING subscription s WHERE"
+    f" s.{_KEY} AND d.tenant = s.tenant AND d.subscription = s.id AND d.number <="
+    " (SELECT number FROM dead_letter o WHERE o.tenant = s.tenant AND o.subscription = s.id"
+    " ORDER BY number DESC LIMIT 1 OFFSET %s)"
+)
+
+
+class PostgresSubscriptions:
+    """SubscriptionStore."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._bell = ChangeBell(self.version)
+
+    async def add(self, subscription: Subscription) -> None:
+        await self._pool.run(EVERY_TENANT, lambda connection: _add(connection, subscription))
+        self._bell.ring()
+
+    async def change(self, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]) -> None:
+        await self._pool.run(EVERY_TENANT, lambda connection: _alter(connection, tenant, subscription_id, alter))
+        self._bell.ring()
+
+    async def remove(self, tenant: str, subscription_id: str) -> bool:
+        removed = await self._pool.run(EVERY_TENANT, lambda connection: _remove(connection, tenant, subscription_id))
+        self._bell.ring()
+        return removed
+
+    async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
+        def ask(connection: Connection) -> Subscribed | None:
+            if _enter(connection, tenant) is None:
+                return None
+            row = connection.execute(f"{_SUBSCRIBED} WHERE s.urn = %s", (subscription_id,)).fetchone()
+            return None if row is None else _subscribed(row)
+
+        return await self._pool.run(EVERY_TENANT, ask)
+
+    async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
+        def ask(connection: Connection) -> SubscriptionPage:
+            if _enter(connection, tenant) is None:
+                return SubscriptionPage((), 0)
+            sql = f"{_SUBSCRIBED} ORDER BY s.id LIMIT %s OFFSET %s"
+            rows = connection.execute(sql, (limit, offset)).fetchall()
+            return SubscriptionPage(
+                tuple(map(_subscribed, rows)), _count(connection, "SELECT count(*) FROM subscription")
+            )
+
+        return await self._pool.run(EVERY_TENANT, ask)
+
+    async def list_all(self) -> list[Subscribed]:
+        sql = f"{_SUBSCRIBED} ORDER BY s.id"
+        rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchall())
+        return [_subscribed(row) for row in rows]
+
+    async def version(self) -> int:
+        sql = "SELECT version FROM subscription_version"
+        return await self._pool.run(EVERY_TENANT, lambda connection: _count(connection, sql))
+
+    async def wait(self, version: int) -> int:
+        return await self._bell.wait(version)
+
+    async def note(self, notes: Sequence[Note]) -> None:
+        await self._pool.run(EVERY_TENANT, lambda connection: _note(connection, notes))
+
+    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
+        return await self._pool.run(EVERY_TENANT, lambda connection: _bury(connection, letters, keep))
+
+    async def list_letters(
+        self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
+    ) -> DeadLetterPage:
+        def ask(connection: Connection) -> DeadLetterPage:
+            if _enter(connection, tenant) is None:
+                return DeadLetterPage((), 0)
+            where = "WHERE (%s::text IS NULL OR s.urn = %s)"
+            key = (subscription_id, subscription_id)
+            sql = f"{_LETTER} {where} AND d.number < %s ORDER BY d.number DESC LIMIT %s"
+            rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
+            total = _count(connection, f"SELECT count(*) FROM ({_LETTER} {where}) AS letter", key)
+            return DeadLetterPage(tuple(map(_letter, rows)), total)
+
+        return await self._pool.run(EVERY_TENANT, ask)
+
+    async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
+        def ask(connection: Connection) -> DeadLetter | None:
+            if _enter(connection, tenant) is None:
+                return None
+            row = connection.execute(f"{_LETTER} WHERE d.number = %s", (number,)).fetchone()
+            return None if row is None else _letter(row)
+
+        return await self._pool.run(EVERY_TENANT, ask)
+
+    async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
+        def delete(connection: Connection) -> int:
+            if _enter(connection, tenant) is None:
+                return 0
+            return connection.execute("DELETE FROM dead_letter WHERE number = ANY(%s)", (list(numbers),)).rowcount
+
+        return await self._pool.run(EVERY_TENANT, delete)
+
+    async def count_letters(self) -> dict[tuple[str, str], int]:
+        sql = (
+            "SELECT t.name, s.urn, count(*) FROM dead_letter d"
+            " JOIN subscription s ON s.tenant = d.tenant AND s.id = d.subscription"
+            " JOIN tenant t ON t.id = s.tenant GROUP BY t.name, s.urn"
+        )
+        rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchall())
+        return {(tenant, urn): number for tenant, urn, number in rows}
+
+
+def _enter(connection: Connection, tenant: str) -> int | None:
+    """See the rows of this tenant only, from here on; None where there is no such tenant."""
+    row = connection.execute("SELECT id FROM tenant WHERE name = %s", (tenant,)).fetchone()
+    if row is None:
+        return None
+    connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(row[0]),))
+    number: int = row[0]
+    return number
+
+
+def _count(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> int:
+    row = connection.execute(sql.encode(), parameters).fetchone()
+    assert row is not None, "counts always answer"
+    return int(row[0])
+
+
+def _add(connection: Connection, subscription: Subscription) -> None:
+    number = _enter(connection, subscription.tenant)
+    if number is None:
+        raise NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
+    document = _encode(subscription).decode()
+    row = (number, subscription.id, subscription.consumer, document)
+    if not connection.execute(_ADD, row).rowcount:
+        raise AlreadyExists(f"The subscription {subscription.id} exists already: update it, or choose another id.")
+    connection.execute(_ADD_CONSUMER, (subscription.consumer,))
+    connection.execute(_BUMP)
+
+
+def _alter(
+    connection: Connection, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]
+) -> None:
+    key = (tenant, subscription_id)
+    row = connection.execute(f"SELECT document FROM subscription WHERE {_KEY} FOR UPDATE", key).fetchone()
+    if row is None:
+        raise ResourceNotFound(f"There is no subscription {subscription_id}.")
+    altered = _encode(alter(_SUBSCRIPTION.decode(row[0]))).decode()
+    connection.execute(f"UPDATE subscription SET document = %s WHERE {_KEY}", (altered, *key))
+    connection.execute(_BUMP)
+
+
+def _remove(connection: Connection, tenant: str, subscription_id: str) -> bool:
+    key = (tenant, subscription_id)
+    connection.execute(
+        "DELETE FROM dead_letter d USING subscription s"
+        f" WHERE s.{_KEY} AND d.tenant = s.tenant AND d.subscription = s.id",
+        key,
+    )
+    if not connection.execute(f"DELETE FROM subscription WHERE {_KEY}", key).rowcount:
+        return False
+    connection.execute("DELETE FROM consumer WHERE name = %s", (consumer_of(tenant, subscription_id),))
+    connection.execute(_BUMP)
+    return True
+
+
+def _note(connection: Connection, notes: Sequence[Note]) -> None:
+    """A consumer is only moved here, never made: that of a subscription which is gone stays gone."""
+    cursor = connection.cursor()
+    cursor.executemany(
+        "UPDATE consumer SET seq = %s WHERE name = %s",
+        [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
+    )
+    cursor.executemany(
+        _NOTE,
+        [
+            (
+                one.sent,
+                one.failed,
+                one.last_notification,
+                one.last_success,
+                one.last_failure,
+                one.last_reason,
+                one.tenant,
+                one.subscription_id,
+            )
+            for one in notes
+            if one.sent or one.failed or one.last_failure is not None
+        ],
+    )
+
+
+def _bury(connection: Connection, letters: Sequence[DeadLetter], keep: int) -> int:
+    connection.cursor().executemany(_BURY, [_letter_row(one) for one in letters])
+    dropped = 0
+    for key in dict.fromkeys((one.tenant, one.subscription_id) for one in letters):
+        dropped += connection.execute(_DROP_OLDEST, (*key, keep)).rowcount
+    return dropped
+
+
+def _letter_row(letter: DeadLetter) -> tuple[object, ...]:
+    return (
+        letter.at,
+        letter.entity_id,
+        letter.event,
+        letter.uri,
+        letter.reason,
+        letter.attempts,
+        letter.body,
+        _encode(dict(letter.headers)).decode(),
+        letter.tenant,
+        letter.subscription_id,
+    )
+
+
+def _letter(row: tuple[Any, ...]) -> DeadLetter:
+    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
+    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
+
+
+def _subscribed(row: tuple[Any, ...]) -> Subscribed:
+    document, *deliveries, position = row
+    return Subscribed(_SUBSCRIPTION.decode(document), Deliveries(*deliveries), position or 0)
