@@ -4,7 +4,7 @@ Its id is made of the subscription and the event: a notification sent twice, aft
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -98,6 +98,14 @@ def write_periodic(
     """The notification of a subscription that notifies by the clock; its number is the time."""
     data = render_data([_render(one, shape, context) for one in entities], shape)
     return compose(subscription, context, data, now, now)
+
+
+def write_merged(
+    subscription: Subscription, shape: Shape, context: Context, occurrences: Sequence[Occurrence], now: Instant
+) -> Message:
+    """One notification for what was held back, the newest event's number its own."""
+    data = render_data([_told(one, shape, context) for one in occurrences], shape)
+    return compose(subscription, context, data, max(one.seq for one in occurrences), now)
 
 
 def render_data(bodies: Iterable[bytes], shape: Shape) -> bytes:

@@ -1,0 +1,442 @@
+"""Notifications from the outbox: each event is read once for all subscriptions that keep up.
+
+A subscription that does not keep up, for its endpoint is slow or away, is left to a reader of its own, which follows
+from where it stands until it has caught up: nobody waits for it, and nothing of it is held in memory meanwhile. What is
+settled is saved now and then, so that after a crash the last moment is sent again, and nothing is left out.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import assert_never
+from urllib.parse import urlsplit
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.jsonld.context import Context
+from parvis.broker.model.change import Event
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
+from parvis.broker.ports.store import Outbox
+from parvis.broker.ports.subscriptions import SubscriptionStore
+from parvis.broker.query.tree import AllTypes, AnyType, TypeIs, TypeSelection
+from parvis.broker.subscriptions import metrics
+from parvis.broker.subscriptions.breaker import Breaker, BreakerState
+from parvis.broker.subscriptions.lane import Lane, Load
+from parvis.broker.subscriptions.match import Compiled, Matcher, queries_of
+from parvis.broker.subscriptions.model import DeadLetter, Endpoint, Note, Occurrence, Status, Subscribed, Subscription
+from parvis.broker.subscriptions.notification import Notices
+from parvis.broker.subscriptions.occurrence import Occurrences
+from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.time import SECOND, Clock, Instant
+
+AT_ONCE = 64
+"""Events read at a time: the event loop is given back after them."""
+NEAR = 20_000
+"""Events: who is not further behind after a start is read for together."""
+SAVE_EVERY_S = 0.5
+ROOM_AT_LEAST_EVERY_S = 2.0
+CONTEXT_AGAIN_AFTER_S = 15.0
+MOST_LETTERS_UNSAVED = 200
+MOST_ENTITIES_BY_THE_CLOCK = 10_000
+_PAGE = 500
+_SAVE_AT_THE_END_WITHIN_S = 3.0
+_log = logging.getLogger(__name__)
+
+SubscriptionKey = tuple[str, str]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How the endpoint of a subscription does just now, as the process that notifies sees it."""
+
+    breaker: BreakerState
+    waiting: int
+    behind_events: int
+    lag: Instant
+
+
+class Delivery:
+    """One turn at notifying: from `run` until it is cancelled. Who runs it holds the lease."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        occurrences: Occurrences,
+        subscriptions: SubscriptionStore,
+        senders: Mapping[str, NotificationSender],
+        limits: Limits,
+        letters_kept: int,
+        clock: Clock,
+    ) -> None:
+        self._broker = broker
+        self._outbox: Outbox = broker.outbox
+        self._occurrences = occurrences
+        self._subscriptions = subscriptions
+        self._senders = senders
+        self._letters_kept = letters_kept
+        self._clock = clock
+        self._newest = 0
+        self._around = Surroundings(clock, limits, self._bury, lambda: self._newest)
+        self._load = Load()
+        self._lanes: dict[str, Lane] = {}
+        self._known: dict[SubscriptionKey, Subscription] = {}
+        self._recipients: dict[SubscriptionKey, Recipient] = {}
+        self._tasks: dict[SubscriptionKey, asyncio.Task[None]] = {}
+        self._matcher = Matcher((), broker.may_read)
+        self._types: frozenset[Iri] = frozenset()
+        self._resting: set[SubscriptionKey] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._letters: list[DeadLetter] = []
+        self._burying = asyncio.Lock()
+        self._last_notes: list[Note] = []
+        self._cursor = 0
+        self._someone_is_live = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. A fault of the store ends it; it is begun again then, from what was saved."""
+        version = await self._subscriptions.version()
+        subscribed = await self._subscriptions.list_all()
+        self._newest = await self._outbox.newest()
+        positions = [one.position for one in subscribed if self._newest - one.position <= NEAR]
+        self._cursor = min(positions, default=self._newest)
+        try:
+            async with self._saving(), asyncio.TaskGroup() as group:
+                self._group = group
+                self._apply(subscribed, group)
+                group.create_task(self._follow())
+                group.create_task(self._follow_changes(version, group))
+                group.create_task(self._save_now_and_then())
+        except* ParvisError as faults:
+            raise faults.exceptions[0] from None
+
+    def standings(self) -> dict[SubscriptionKey, Standing]:
+        now = self._clock()
+        return {
+            key: Standing(
+                one.lane.state,
+                len(one.pending),
+                max(0, self._newest - self._position(one)),
+                one.lag(now),
+            )
+            for key, one in self._recipients.items()
+        }
+
+    @property
+    def open_breakers(self) -> int:
+        return sum(lane.breaker.is_away for lane in self._lanes.values())
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._lanes.values()))
+
+    @property
+    def lag_s(self) -> float:
+        """Of the notification that waits for longest."""
+        now = self._clock()
+        return max((one.lag(now) for one in self._recipients.values()), default=0) / SECOND
+
+    async def _follow(self) -> None:
+        while True:
+            await self._outbox.wait(self._cursor)
+            self._newest = await self._outbox.newest()
+            if not self._is_anyone_live():
+                self._cursor = self._newest
+                await self._wait_for_someone()
+                continue
+            events = await self._outbox.read(self._cursor, AT_ONCE, self._types)
+            for event in events:
+                if candidates := self._matcher.candidates(event):
+                    await self._tell(event, candidates)
+                self._cursor = event.seq
+            if len(events) < AT_ONCE:
+                self._cursor = max(self._cursor, self._newest)
+            await asyncio.sleep(0)
+
+    def _is_anyone_live(self) -> bool:
+        return any(one.is_live for one in self._recipients.values())
+
+    async def _wait_for_someone(self) -> None:
+        self._someone_is_live.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SAVE_EVERY_S):
+                await self._someone_is_live.wait()
+
+    async def _tell(self, event: Event, candidates: Sequence[Compiled]) -> None:
+        live = [
+            (compiled, one)
+            for compiled in candidates
+            if (one := self._recipients.get((compiled.subscription.tenant, compiled.subscription.id))) is not None
+            and one.is_live
+            and one.cursor < event.seq
+        ]
+        if not live:
+            return
+        occurrence = await self._occurrences.find(event, with_previous=any(one.with_previous for _, one in live))
+        if occurrence is None:
+            return
+        notices, now = Notices(occurrence), self._clock()
+        for compiled, one in live:
+            if not one.is_live or not _matches(self._matcher, compiled, occurrence, now):
+                continue
+            if one.can_take:
+                one.take(occurrence, notices)
+            else:
+                self._fall_behind(one, event.seq - 1)
+
+    def _fall_behind(self, one: Recipient, cursor: int) -> None:
+        one.is_live = False
+        one.cursor = cursor
+        assert self._group is not None
+        self._start(one.key, self._catch_up(one), self._group)
+
+    async def _catch_up(self, one: Recipient) -> None:
+        matcher = Matcher((one.subscription,), self._broker.may_read)
+        while True:
+            await self._wait_for_room(one)
+            if one.cursor >= self._cursor:
+                self._join(one)
+                return
+            newest = await self._outbox.newest()
+            events = await self._outbox.read(one.cursor, AT_ONCE)
+            if not events:
+                one.cursor = max(one.cursor, newest)
+            for event in events:
+                if not await self._tell_alone(one, matcher, event):
+                    break
+                one.cursor = event.seq
+            await asyncio.sleep(0)
+
+    async def _tell_alone(self, one: Recipient, matcher: Matcher, event: Event) -> bool:
+        """False where there is no room for it yet."""
+        for compiled in matcher.candidates(event):
+            occurrence = await self._occurrences.find(event, with_previous=one.with_previous)
+            if occurrence is None or not _matches(matcher, compiled, occurrence, self._clock()):
+                continue
+            if not one.can_take:
+                return False
+            one.take(occurrence, Notices(occurrence))
+        return True
+
+    async def _wait_for_room(self, one: Recipient) -> None:
+        while not one.can_take:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROOM_AT_LEAST_EVERY_S):
+                    await one.lane.has_room.wait()
+            if not one.can_take:
+                await asyncio.sleep(ROOM_AT_LEAST_EVERY_S / 10)
+        while len(self._letters) >= MOST_LETTERS_UNSAVED:
+            await self._save_letters()
+
+    def _join(self, one: Recipient) -> None:
+        one.is_live = True
+        self._someone_is_live.set()
+
+    async def _follow_changes(self, version: int, group: asyncio.TaskGroup) -> None:
+        while True:
+            version = await self._subscriptions.wait(version)
+            self._apply(await self._subscriptions.list_all(), group)
+
+    def _apply(self, subscribed: Sequence[Subscribed], group: asyncio.TaskGroup) -> None:
+        """Begin what is new, end what is gone; what was changed ends, and begins where it stood."""
+        listed = {_key(one.subscription): one for one in subscribed}
+        stood: dict[SubscriptionKey, int] = {}
+        for key, known in list(self._known.items()):
+            if key not in listed or listed[key].subscription != known:
+                stood[key] = self._end(key)
+        self._matcher = Matcher((one.subscription for one in listed.values()), self._broker.may_read)
+        self._types = _types_of_all(one.subscription for one in listed.values())
+        for key, one in listed.items():
+            if key not in self._known:
+                self._known[key] = one.subscription
+                self._start(key, self._begin(one, stood.get(key, one.position)), group)
+        used = {id(one.lane) for one in self._recipients.values()}
+        self._lanes = {url: lane for url, lane in self._lanes.items() if id(lane) in used or not lane.is_idle}
+
+    def _start(self, key: SubscriptionKey, work: Coroutine[None, None, None], group: asyncio.TaskGroup) -> None:
+        self._tasks[key] = group.create_task(work, name=f"notifies {key[1]}")
+
+    def _end(self, key: SubscriptionKey) -> int:
+        """Where it stood."""
+        del self._known[key]
+        self._resting.discard(key)
+        if (task := self._tasks.pop(key, None)) is not None:
+            task.cancel()
+        one = self._recipients.pop(key, None)
+        if one is None:
+            return self._cursor
+        stood = self._position(one)
+        if (note := one.take_note(final=True)) is not None:
+            self._last_notes.append(note)
+        one.close()
+        return stood
+
+    async def _begin(self, subscribed: Subscribed, cursor: int) -> None:
+        subscription = subscribed.subscription
+        key, is_active = _key(subscription), subscription.status(self._clock()) is Status.ACTIVE
+        context = await self._context(subscription) if is_active else self._broker.contexts.core
+        lane = self._lane(subscription.notification.endpoint.uri)
+        one = Recipient(subscription, context, lane, self._around, cursor)
+        self._recipients[key] = one
+        if not is_active:
+            self._resting.add(key)
+        elif subscription.interval_s is not None:
+            await self._tell_by_the_clock(one, subscription.interval_s, subscribed.deliveries.last_notification)
+        else:
+            await self._catch_up(one)
+
+    async def _context(self, subscription: Subscription) -> Context:
+        """Its notifications wait until their @context can be had."""
+        while True:
+            try:
+                return await self._broker.contexts.resolve(subscription.jsonld_context or subscription.context)
+            except ParvisError as error:
+                _log.warning(
+                    "a subscription waits for its @context",
+                    extra={"subscription": subscription.id, "reason": error.detail},
+                )
+                await asyncio.sleep(CONTEXT_AGAIN_AFTER_S)
+
+    async def _tell_by_the_clock(self, one: Recipient, interval_s: float, last: Instant | None) -> None:
+        due = (last or self._clock()) + round(interval_s * SECOND)
+        while True:
+            await asyncio.sleep(max(0.0, (due - self._clock()) / SECOND))
+            if one.subscription.status(self._clock()) is not Status.ACTIVE:
+                return
+            if one.is_settled:
+                for entities in await self._entities_of(one.subscription):
+                    one.tell_all(entities)
+            due = max(due + round(interval_s * SECOND), self._clock())
+
+    async def _entities_of(self, subscription: Subscription) -> list[tuple[Entity, ...]]:
+        """Those it selects, each once, a notification's worth together."""
+        found: dict[str, Entity] = {}
+        for query in queries_of(subscription, _PAGE):
+            after: int | None = None
+            while len(found) < MOST_ENTITIES_BY_THE_CLOCK:
+                page = await self._broker.query(subscription.reader, msgspec.structs.replace(query, after=after))
+                found |= {entity.id: entity for entity in page.entities}
+                after = page.resume
+                if after is None:
+                    break
+        entities = tuple(found.values())
+        return [entities[start : start + _PAGE] for start in range(0, len(entities), _PAGE)]
+
+    def _lane(self, uri: str) -> Lane:
+        address, scheme = _address_of(uri)
+        lane = self._lanes.get(address)
+        if lane is None:
+            sender = self._senders.get(scheme, NO_WAY)
+            lane = self._lanes[address] = Lane(sender, Breaker(random.random), self._load)
+        return lane
+
+    def _position(self, one: Recipient) -> int:
+        """What is live, rests or goes by the clock has looked at whatever was read for all."""
+        if one.is_live or one.subscription.is_periodic or one.key in self._resting:
+            one.cursor = max(one.cursor, self._cursor)
+        return one.position()
+
+    def _bury(self, letter: DeadLetter) -> None:
+        self._letters.append(letter)
+
+    @contextlib.asynccontextmanager
+    async def _saving(self) -> AsyncIterator[None]:
+        """Whatever ends it, what is settled is saved if the store can."""
+        try:
+            yield
+        finally:
+            for lane in self._lanes.values():
+                await lane.close()
+            with contextlib.suppress(ParvisError, OSError, TimeoutError):
+                async with asyncio.timeout(_SAVE_AT_THE_END_WITHIN_S):
+                    await self._save(final=True)
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            for lane in self._lanes.values():
+                if lane.breaker.is_away:
+                    lane.give_up_overdue("Its receiver was away for too long.")
+            await self._save()
+
+    async def _save(self, *, final: bool = False) -> None:
+        """Dead letters first: a position that passes them says that they are kept."""
+        await self._save_letters()
+        notes, self._last_notes = self._last_notes, []
+        for one in self._recipients.values():
+            one.let_go_of_old_holds()
+            self._position(one)
+            if (note := one.take_note(final=final)) is not None:
+                notes.append(note)
+        if notes:
+            await self._subscriptions.note(notes)
+
+    async def _save_letters(self) -> None:
+        async with self._burying:
+            letters = self._letters[:]
+            if not letters:
+                return
+            forgotten = await self._subscriptions.bury(letters, self._letters_kept)
+            del self._letters[: len(letters)]
+        if forgotten:
+            metrics.FORGOTTEN.inc(forgotten)
+            _log.warning("dead letters went for newer ones", extra={"count": forgotten})
+
+
+class _NoWay:
+    async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
+        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.uri}.")
+
+
+NO_WAY = _NoWay()
+
+
+def _matches(matcher: Matcher, compiled: Compiled, occurrence: Occurrence, now: Instant) -> bool:
+    try:
+        return matcher.match(compiled, occurrence, now)
+    except (ParvisError, ValueError, TypeError, LookupError):
+        _log.exception("a change could not be held against a subscription", extra={"id": compiled.subscription.id})
+        return False
+
+
+def _key(subscription: Subscription) -> SubscriptionKey:
+    return subscription.tenant, subscription.id
+
+
+def _address_of(uri: str) -> tuple[str, str]:
+    """What fails together: a path of a web server, or an MQTT broker whatever the topic."""
+    parts = urlsplit(uri)
+    path = "" if parts.scheme.startswith("mqtt") else parts.path
+    return f"{parts.scheme}://{parts.netloc}{path}", parts.scheme
+
+
+def _types_of_all(subscriptions: Iterable[Subscription]) -> frozenset[Iri]:
+    """The types of all that is watched; empty where something of any type is."""
+    types: set[Iri] = set()
+    for one in subscriptions:
+        if one.is_periodic:
+            continue
+        own = [_types_of(selector.types) for selector in one.selectors]
+        if not own or not all(own):
+            return frozenset()
+        types.update(*own)
+    return frozenset(types)
+
+
+def _types_of(selection: TypeSelection | None) -> frozenset[Iri]:
+    """Of which an entity must have one; empty: it may be of any."""
+    match selection:
+        case None:
+            return frozenset()
+        case TypeIs(iri):
+            return frozenset((iri,))
+        case AllTypes(terms):
+            return _types_of(terms[0])
+        case AnyType(terms):
+            each = [_types_of(term) for term in terms]
+            return frozenset().union(*each) if all(each) else frozenset()
+        case _:
+            assert_never(selection)

@@ -1,0 +1,244 @@
+"""One subscription at work: what is under way for it, how far it is settled, and what is to be remembered of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from parvis.broker.jsonld.context import Context
+from parvis.broker.model.entity import Entity
+from parvis.broker.subscriptions import metrics
+from parvis.broker.subscriptions.lane import Lane, Parcel
+from parvis.broker.subscriptions.model import DeadLetter, Note, Occurrence, Subscription
+from parvis.broker.subscriptions.notification import (
+    Message,
+    Notices,
+    shape_of,
+    wants_previous,
+    write_merged,
+    write_periodic,
+)
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.time import SECOND, Clock, Instant
+
+MOST_HELD = 500
+"""Entities that a throttled subscription holds back; more, and it reads them again later."""
+HELD_POSITION_FOR: Instant = 300 * SECOND
+"""A throttled subscription keeps events in the outbox for so long at most: what is held back longer, a crash loses."""
+_LONGEST_REASON = 500
+_SAVE_IDLE_EVERY: Instant = 10 * SECOND
+_log = logging.getLogger(__name__)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """When a notification is given up that its endpoint does not take."""
+
+    give_up_after: Instant
+    backlog_events: int
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What every recipient needs of the delivery around it."""
+
+    clock: Clock
+    limits: Limits
+    bury: Callable[[DeadLetter], None]
+    newest: Callable[[], int]
+
+
+class Recipient:
+    """`cursor` is the last event looked at for it; those of `pending` are under way."""
+
+    def __init__(
+        self, subscription: Subscription, context: Context, lane: Lane, around: Surroundings, cursor: int
+    ) -> None:
+        self.subscription = subscription
+        self.context = context
+        self.with_previous = wants_previous(subscription)
+        self.lane = lane
+        self.cursor = cursor
+        self.is_live = False
+        self.pending: dict[int, Instant] = {}
+        self._shape = shape_of(subscription)
+        self._around = around
+        self._loop = asyncio.get_running_loop()
+        self._held: dict[str, Occurrence] = {}
+        self._held_seqs: dict[int, Instant] = {}
+        self._release_at_s = 0.0
+        self._release: asyncio.TimerHandle | None = None
+        self._under_way = 0
+        self._saved_position = cursor
+        self._saved_at = around.clock()
+        self._note = self._blank()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.subscription.tenant, self.subscription.id
+
+    @property
+    def can_take(self) -> bool:
+        return not self.lane.is_full and len(self._held) < MOST_HELD
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing of it is under way; what goes by the clock has no events that would say so."""
+        return self._under_way == 0
+
+    def position(self) -> int:
+        """Everything up to here is settled."""
+        return min(self.pending) - 1 if self.pending else self.cursor
+
+    def lag(self, now: Instant) -> Instant:
+        """Since when its oldest notification under way waits."""
+        return max(0, now - min(self.pending.values())) if self.pending else 0
+
+    def take(self, occurrence: Occurrence, notices: Notices) -> None:
+        """The caller has seen that it can."""
+        is_over = self._is_over(occurrence.at, occurrence.seq)
+        if self.subscription.throttling and not is_over:
+            if self._release is not None or self._loop.time() < self._release_at_s:
+                self._hold(occurrence)
+                return
+            self._throttle()
+        message = self._write(lambda now: notices.write(self.subscription, self._shape, self.context, now))
+        if message is not None:
+            entity_id = "" if self.subscription.throttling else occurrence.entity.id
+            self._send(self._parcel(entity_id, (occurrence.seq,), occurrence.at, message), is_over=is_over)
+
+    def tell_all(self, entities: Sequence[Entity]) -> None:
+        """What they are, by the clock."""
+        message = self._write(lambda now: write_periodic(self.subscription, self._shape, self.context, entities, now))
+        if message is not None:
+            self._send(self._parcel("", (), self._around.clock(), message))
+
+    def close(self) -> None:
+        if self._release is not None:
+            self._release.cancel()
+        self.lane.drop(self)
+
+    def taken(self, parcel: Parcel) -> None:
+        self._under_way -= 1
+        self._settle(parcel)
+        now, note = self._around.clock(), self._note
+        self._note = msgspec.structs.replace(note, sent=note.sent + 1, last_notification=now, last_success=now)
+        metrics.SENT.inc()
+
+    def postponed(self, parcel: Parcel, reason: str) -> None:
+        self._failed(reason)
+        metrics.RETRIED.inc()
+
+    def given_up(self, parcel: Parcel, reason: str) -> None:
+        self._under_way -= 1
+        self._bury(parcel, reason)
+
+    def _bury(self, parcel: Parcel, reason: str) -> None:
+        self._settle(parcel)
+        self._failed(reason)
+        metrics.DEAD.inc()
+        entity_id, event = parcel.key[2], parcel.seqs[-1] if parcel.seqs else 0
+        self._around.bury(
+            DeadLetter(
+                *self.key,
+                self._around.clock(),
+                entity_id,
+                event,
+                parcel.endpoint.uri,
+                reason[:_LONGEST_REASON],
+                parcel.attempts,
+                parcel.body,
+                parcel.headers,
+            )
+        )
+
+    def is_overdue(self, parcel: Parcel) -> bool:
+        return self._is_over(parcel.at, parcel.seqs[0] if parcel.seqs else self._around.newest())
+
+    def take_note(self, *, final: bool = False) -> Note | None:
+        """What is to be saved now; an idle one's position alone is worth a write now and then only."""
+        now, position = self._around.clock(), self.position()
+        is_busy = self._note.sent or self._note.failed
+        has_moved = position != self._saved_position
+        if not (is_busy or (has_moved and (final or now - self._saved_at >= _SAVE_IDLE_EVERY))):
+            return None
+        note = msgspec.structs.replace(self._note, position=position if has_moved else None)
+        self._note, self._saved_position, self._saved_at = self._blank(), position, now
+        return note
+
+    def let_go_of_old_holds(self) -> None:
+        oldest = self._around.clock() - HELD_POSITION_FOR
+        for seq in [seq for seq, at in self._held_seqs.items() if at < oldest]:
+            del self._held_seqs[seq]
+            self.pending.pop(seq, None)
+
+    def _is_over(self, at: Instant, seq: int) -> bool:
+        limits = self._around.limits
+        return self._around.clock() - at > limits.give_up_after or self._around.newest() - seq > limits.backlog_events
+
+    def _throttle(self) -> None:
+        self._release_at_s = self._loop.time() + self.subscription.throttling / SECOND
+
+    def _hold(self, occurrence: Occurrence) -> None:
+        """The latest state of an entity wins."""
+        self._held[occurrence.entity.id] = occurrence
+        self._held_seqs[occurrence.seq] = self._around.clock()
+        self.pending[occurrence.seq] = occurrence.at
+        if self._release is None:
+            self._release = self._loop.call_at(self._release_at_s, self._let_out)
+
+    def _let_out(self) -> None:
+        self._release = None
+        if not self._held:
+            return
+        if self.lane.is_full:
+            self._release = self._loop.call_later(1.0, self._let_out)
+            return
+        self._throttle()
+        held, seqs = tuple(self._held.values()), tuple(self._held_seqs)
+        self._held, self._held_seqs = {}, {}
+        message = self._write(lambda now: write_merged(self.subscription, self._shape, self.context, held, now))
+        if message is None:
+            for seq in seqs:
+                self.pending.pop(seq, None)
+            return
+        self._send(self._parcel("", seqs, min(one.at for one in held), message))
+
+    def _write(self, write: Callable[[Instant], Message]) -> Message | None:
+        """None where no notification can be made of it; that is told."""
+        try:
+            return write(self._around.clock())
+        except (ParvisError, ValueError, TypeError, LookupError) as error:
+            _log.error("no notification could be made", extra={"subscription": self.subscription.id}, exc_info=error)
+            self._failed(f"No notification could be made: {error}")
+            return None
+
+    def _parcel(self, entity_id: str, seqs: tuple[int, ...], at: Instant, message: Message) -> Parcel:
+        endpoint = self.subscription.notification.endpoint
+        return Parcel(self, (*self.key, entity_id), seqs, at, endpoint, message.headers, message.body)
+
+    def _send(self, parcel: Parcel, *, is_over: bool = False) -> None:
+        for seq in parcel.seqs:
+            self.pending[seq] = parcel.at
+        if is_over:
+            self._bury(parcel, "It was too late to send it.")
+        else:
+            self._under_way += 1
+            self.lane.put(parcel)
+
+    def _settle(self, parcel: Parcel) -> None:
+        for seq in parcel.seqs:
+            self.pending.pop(seq, None)
+
+    def _failed(self, reason: str) -> None:
+        note = self._note
+        self._note = msgspec.structs.replace(
+            note,
+            failed=note.failed + 1,
+            last_notification=self._around.clock(),
+            last_failure=self._around.clock(),
+            last_reason=reason[:_LONGEST_REASON],
+        )
+        metrics.FAILED.inc()
+
+    def _blank(self) -> Note:
+        return Note(*self.key)
