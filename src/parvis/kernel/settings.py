@@ -76,6 +76,18 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """The files that history of closed days is moved to, and the engine that reads them."""
+
+    url: str = _setting(
+        "", "Empty: the folder archive in the data directory. Another folder, or s3://BUCKET/PREFIX (parvis[s3])."
+    )
+    threads: int = _setting(2, "Threads of one read.", minimum=1)
+    memory_mib: int = _setting(256, "What reads may hold in memory, together; the rest goes to disk.", minimum=64)
+    spill_mib: int = _setting(4096, "What reads, or a file being made, may put on the disk beside it.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
 class AccessSettings:
     """Who may do what."""
 
@@ -137,6 +149,7 @@ class Settings:
     territory: TerritorySettings = TerritorySettings()
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     access: AccessSettings = AccessSettings()
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ import msgspec
 
 from parvis.broker.ports.archive import ArchiveFileGone
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.settings import InvalidSettings
 from parvis.kernel.time import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -71,6 +73,25 @@ class Storage(Protocol):
     def list(self, folder: str = "") -> Iterator[StoredFile]:
         """The files at any depth of a folder, in no order."""
         ...
+
+
+def open_storage(url: str, data_dir: Path) -> Storage:
+    """Empty: the folder `archive` of the data directory. `s3://BUCKET/PREFIX`, or the path of another folder.
+
+    Raises:
+        InvalidSettings: the address cannot be used, or the extra `s3` is not installed.
+    """
+    if not url.startswith("s3://"):
+        return FolderStorage(data_dir / url if url else data_dir / "archive")
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise InvalidSettings("archive.url: s3:// is to be followed by the name of a bucket")
+    try:
+        s3 = import_module("parvis.stores.archive.s3")
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(f"archive.url: {error.name} is missing; install parvis[s3]") from error
+    storage: Storage = s3.BucketStorage(bucket, prefix.strip("/"), data_dir / "archive" / SCRATCH)
+    return storage
 
 
 def checksum(pieces: Iterator[bytes]) -> str:
