@@ -84,7 +84,7 @@ class WrittenFile(msgspec.Struct, frozen=True):
 
 
 class ArchiveFile(msgspec.Struct, frozen=True):
-    """A file of the catalogue. Erasures up to number `erased` are worked into it; of `expired` attributes nothing is left."""
+    """A file of the catalogue. Erasures up to number `erased` are worked in; `expired` attributes are taken out."""
 
     partition: Partition
     file: WrittenFile
@@ -227,8 +227,8 @@ class HotArchive(Protocol):
         """In one transaction. Raises MoveOutdated."""
         ...
 
-    async def purge(self) -> int:
-        """Delete some rows that recorded moves have taken; how many. 0: nothing is left of any move."""
+    async def purge(self) -> bool:
+        """Delete some rows that recorded moves have taken; False once nothing is left of any move."""
         ...
 
     async def close_erasures(self) -> int:

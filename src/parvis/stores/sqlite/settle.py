@@ -38,6 +38,16 @@ class Settler:
         self._low, self._high, self._cursor = connection.execute("SELECT low, high, entity FROM settling").fetchone()
         self._rows: tuple[Entities, Entities] | None = None
         self._place = 0
+        self._asked = 0
+
+    def ask(self) -> None:
+        """Have everything settled that is in the log now. May be called from another thread."""
+        self._asked = max(self._asked, self._tail.newest)
+
+    @property
+    def is_asked(self) -> bool:
+        """What was asked for is not settled yet."""
+        return self._asked > (self._low if self.busy else self._high)
 
     @property
     def unsettled(self) -> int:

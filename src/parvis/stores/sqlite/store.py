@@ -1,51 +1,60 @@
 """The embedded store: one SQLite file behind the broker's ports."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.archive import ArchiveFileGone, Erasure, ReadArchived
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.reading import read_aggregates, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
+from parvis.stores.sqlite.archive import SqliteArchive
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import end_lease, take_lease
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
+from parvis.stores.sqlite.past import SNAPSHOTS, NotHot, Past, Tell, Told, no_archive
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
-from parvis.stores.sqlite.temporal import HotHistory, find_head
 from parvis.stores.sqlite.writer import Writer
 
 
 class SqliteStore:
     """EntityStore, TemporalStore, Outbox, Leases and Tenants. Opened on, and bound to, the running event loop."""
 
-    def __init__(self, database: Database, connection: Connection, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, connection: Connection, clock: Clock, read_archived: ReadArchived = no_archive
+    ) -> None:
         self._names = Names(connection)
         self._tail = Tail(connection)
         self._checkpointer = Checkpointer(database)
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
         self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
+        self._read_archived = read_archived
+        self.archive = SqliteArchive(database, self._names, self._tail, self._writer, self._reader)
         self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
 
     @classmethod
-    async def open(cls, path: str | Path, clock: Clock = system_clock) -> "SqliteStore":
+    async def open(
+        cls, path: str | Path, clock: Clock = system_clock, read_archived: ReadArchived = no_archive
+    ) -> "SqliteStore":
         """Open or create the store at `path` (":memory:": one that goes with this object).
 
         Raises:
             StoreNotUsable: no usable database, or one of a newer Parvis.
         """
         database = Database(path)
-        store = cls(database, database.connect_writer(), clock)
+        store = cls(database, database.connect_writer(), clock, read_archived)
         if DEFAULT_TENANT not in await store.list_tenants():
             await store.add_tenant(DEFAULT_TENANT)
         return store
@@ -87,31 +96,35 @@ class SqliteStore:
         return await self._reader.list_attributes(tenant)
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
-        number = await self._reader.find_number(tenant, entity_id)
-        if number is None:
-            return None
-        unsettled = self._tail.find(number)
-
-        def ask(connection: Connection) -> EntityHistory | None:
-            found = find_head(connection, self._names, tenant, entity_id)
-            return found and read_history(found[1], [HotHistory(connection, self._names, number, unsettled)], query)
-
-        return await self._reader.read(ask)
+        return await self._past(
+            tenant, entity_id, lambda head, sources: read_history(head, sources, query), is_quick=True
+        )
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None:
+        return await self._past(
+            tenant, entity_id, lambda head, sources: read_aggregates(head, sources, query, aggregation), is_quick=False
+        )
+
+    async def erase(self, tenant: str, erasure: Erasure) -> None:
+        await self.archive.erase(tenant, erasure)
+
+    async def _past(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
+        for _ in range(SNAPSHOTS - 1):
+            with suppress(ArchiveFileGone):
+                return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
+        return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
+
+    async def _tell(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
         number = await self._reader.find_number(tenant, entity_id)
         if number is None:
             return None
-        unsettled = self._tail.find(number)
-
-        def ask(connection: Connection) -> EntityAggregates | None:
-            found = find_head(connection, self._names, tenant, entity_id)
-            hot = HotHistory(connection, self._names, number, unsettled)
-            return found and read_aggregates(found[1], [hot], query, aggregation)
-
-        return await self._reader.read_aside(ask)
+        past = Past(self._names, tenant, number, entity_id, self._tail.find(number), self._read_archived)
+        if is_quick:
+            with suppress(NotHot):
+                return await self._reader.read(lambda connection: past.tell_hot(connection, tell))
+        return await self._reader.read_aside(lambda connection: past.tell(connection, tell))
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))

@@ -10,7 +10,7 @@ from parvis.broker.model.entity import AttributeKey, Instance
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.reading import Head, Period, Window
-from parvis.kernel.time import Instant
+from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
@@ -18,8 +18,16 @@ from parvis.stores.sqlite.rows import past_instance
 WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
-_WHERE = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
+_IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
+_NEXT_DATASET = (
+    "SELECT name, dataset FROM history WHERE entity = ? AND name = ? AND dataset > ? ORDER BY name, dataset LIMIT 1"
+)
+_NEXT_NAME = "SELECT name, dataset FROM history WHERE entity = ? AND name > ? ORDER BY name, dataset LIMIT 1"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
+
+
+Mark = tuple[Instant, Instant, int]
+"""From, until and up to which number rows have left for the archive."""
 
 
 class Series(NamedTuple):
@@ -47,29 +55,31 @@ class HotHistory:
         (low, high, cursor) = connection.execute("SELECT low, high, entity FROM settling").fetchone()
         settled = high if entity <= cursor else low
         self._in_log, self._log_rows = _selection([seq for seq in unsettled if seq > settled])
+        (tenant,) = connection.execute("SELECT tenant FROM entity WHERE id = ?", (entity,)).fetchone()
+        self._marks = list_marks(connection, tenant)
         self._fresh: tuple[AttributeKey, Window, list[tuple[Instant, Any]]] | None = None
 
     def list_series(self) -> set[AttributeKey]:
         in_log = f"SELECT DISTINCT name, dataset FROM log WHERE entity = ? AND {self._in_log}"
         rows = self._connection.execute(in_log, (self._entity, *self._log_rows)).fetchall() if self._log_rows else []
+        settled = list_settled_series(self._connection, self._entity)
         words = self._names.words
-        return {(words.key(name), self._names.dataset_text(dataset)) for name, dataset in (*rows, *self._settled())}
+        return {(words.key(name), self._names.dataset_text(dataset)) for name, dataset in (*rows, *settled)}
 
     def read(self, key: AttributeKey, window: Window, limit: int, *, last: bool) -> list[Instance]:
         series = self._series(key)
         if series is None:
             return []
         column, direction = _column(window), "DESC" if last else "ASC"
-        where = _WHERE.format(column=column)
+        where, bounds = self._where(series, column, window.start, window.end)
         order = f"ORDER BY {column} {direction}, seq {direction} LIMIT ?"
-        bounds = (*series, window.start, window.end, REMOVED)
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM history WHERE {where} {order}", (*bounds, limit)
+            f"SELECT {_COLUMNS} FROM history WHERE {where} AND shape <> ? {order}", (*bounds, REMOVED, limit)
         ).fetchall()
         if self._log_rows:
             rows += self._connection.execute(
-                f"SELECT {_COLUMNS} FROM log WHERE {where} AND {self._in_log} {order}",
-                (*bounds, *self._log_rows, limit),
+                f"SELECT {_COLUMNS} FROM log WHERE {_IN_LOG.format(column=column)} AND {self._in_log} {order}",
+                (*series, window.start, window.end, REMOVED, *self._log_rows, limit),
             ).fetchall()
         time_of = 7 if window.by_recorded else 4
         rows.sort(key=lambda row: (row[time_of], row[8]), reverse=last)
@@ -82,11 +92,12 @@ class HotHistory:
         series = self._series(key)
         if series is None:
             return None
-        column, where = _column(window), _WHERE.format(column=_column(window))
+        column = _column(window)
+        where, bounds = self._where(series, column, window.start, window.end)
         times = [time for time, _ in self._unsettled(key, series, window)]
         for direction in ("ASC", "DESC"):
-            sql = f"SELECT {column} FROM history WHERE {where} ORDER BY {column} {direction} LIMIT 1"
-            times += [row[0] for row in self._connection.execute(sql, (*series, window.start, window.end, REMOVED))]
+            sql = f"SELECT {column} FROM history WHERE {where} AND shape <> ? ORDER BY {column} {direction} LIMIT 1"
+            times += [row[0] for row in self._connection.execute(sql, (*bounds, REMOVED))]
         return (min(times), max(times)) if times else None
 
     def partials(
@@ -105,8 +116,7 @@ class HotHistory:
 
     def _sums(self, series: Series, column: str, start: Instant, end: Instant, methods: frozenset[Method]) -> Partials:
         """Of the settled instances."""
-        key = (*series, start, end)
-        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ?"
+        where, key = self._where(series, column, start, end)
         wanted = ", ".join(sql if method in methods else "NULL" for sql, method in _COSTLY)
         numbers, *totals = self._connection.execute(
             f"SELECT count(value), total(value), {wanted} FROM history WHERE {where} AND value < ''", key
@@ -132,7 +142,7 @@ class HotHistory:
             return []
         if self._fresh is None or self._fresh[:2] != (key, window):
             column = _column(window)
-            sql = f"SELECT {column}, value FROM log WHERE {_WHERE.format(column=column)} AND {self._in_log}"
+            sql = f"SELECT {column}, value FROM log WHERE {_IN_LOG.format(column=column)} AND {self._in_log}"
             rows = self._connection.execute(
                 f"{sql} ORDER BY {column}", (*series, window.start, window.end, REMOVED, *self._log_rows)
             )
@@ -147,19 +157,29 @@ class HotHistory:
             return None
         return Series(self._entity, words[name], words[dataset] if dataset else 0)
 
-    def _settled(self) -> Iterator[tuple[int, int]]:
-        """A seek or two a series: the rows between are not read (a row-value comparison would read them)."""
-        name, dataset = -1, -1
-        while (
-            row := self._seek("name = ? AND dataset > ?", name, dataset) or self._seek("name > ?", name)
-        ) is not None:
-            name, dataset = row
+    def _where(self, series: Series, column: str, start: Instant, end: Instant) -> tuple[str, tuple[Any, ...]]:
+        """Of the settled rows that are read here: those that have left for the archive are read there."""
+        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ?"
+        marks = self._marks
+        if column == "ts":
+            marks = [mark for mark in marks if mark[0] < end and mark[1] > start]
+        gone = " AND NOT (ts >= ? AND ts < ? AND seq <= ?)" * len(marks)
+        return where + gone, (*series, start, end, *(bound for mark in marks for bound in mark))
+
+
+def list_settled_series(connection: Connection, entity: int) -> Iterator[tuple[int, int]]:
+    """A seek or two a series: the rows between are not read (a row-value comparison would read them)."""
+    row: tuple[int, int] | None = (-1, -1)
+    while row is not None:
+        found = connection.execute(_NEXT_DATASET, (entity, *row)).fetchone()
+        row = found or connection.execute(_NEXT_NAME, (entity, row[0])).fetchone()
+        if row is not None:
             yield row
 
-    def _seek(self, beyond: str, *key: int) -> tuple[int, int] | None:
-        sql = f"SELECT name, dataset FROM history WHERE entity = ? AND {beyond} ORDER BY name, dataset LIMIT 1"
-        found: tuple[int, int] | None = self._connection.execute(sql, (self._entity, *key)).fetchone()
-        return found
+
+def list_marks(connection: Connection, tenant: int) -> list[Mark]:
+    rows = connection.execute("SELECT day, upto FROM purging WHERE tenant = ?", (tenant,))
+    return [(day * DAY, (day + 1) * DAY, upto) for day, upto in rows]
 
 
 def _selection(rows: list[int]) -> tuple[str, tuple[int | str, ...]]:

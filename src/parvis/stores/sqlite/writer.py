@@ -134,6 +134,13 @@ class Writer:
         self._queue.put(_Task(task, future))
         return await future
 
+    async def settle(self) -> None:
+        """Return once everything written until now has moved from the log into the history."""
+        self._settler.ask()
+        await self.run(lambda _connection: None)
+        while self._settler.is_asked and not self._closed and not self._fault:  # noqa: ASYNC110
+            await asyncio.sleep(LULL_S)
+
     async def close(self) -> None:
         """Write what is queued, then stop."""
         self._closed = True
@@ -184,10 +191,10 @@ class Writer:
         """The next item; whenever none has come for a while, settle a slice of the log."""
         if self._left_over:
             return self._left_over.pop()
-        if self._settler.unsettled > SETTLE_ANYHOW_ROWS:
+        if self._settler.unsettled > SETTLE_ANYHOW_ROWS or self._settler.is_asked:
             self._attempt(self._settler.step)
         while True:
-            settling = self._settler.busy or self._settler.unsettled > SETTLE_AT_ROWS
+            settling = self._settler.busy or self._settler.is_asked or self._settler.unsettled > SETTLE_AT_ROWS
             try:
                 return self._queue.get(timeout=LULL_S if settling else IDLE_S)
             except queue.Empty:

@@ -1,0 +1,444 @@
+"""The hot side of the archive: its catalogue, what a read needs of it, and the rows that leave for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parvis.broker.model.entity import AttributeKey
+from parvis.broker.ports.archive import (
+    ArchivedEntity,
+    ArchiveFile,
+    ArchiveRow,
+    Day,
+    Erasure,
+    Move,
+    MoveOutdated,
+    OpenClosedRows,
+    Partition,
+    PendingErasure,
+    Replacement,
+    SeriesOfFile,
+    WrittenFile,
+    day_of,
+)
+from parvis.broker.temporal.reading import Window
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.time import DAY, Instant
+from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.names import REMOVED, Names
+from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.tail import ALL_DONE, Tail
+from parvis.stores.sqlite.temporal import list_marks, list_settled_series
+from parvis.stores.sqlite.writer import Writer
+
+BLOCK_DAYS = 60
+PURGE_ENTITIES = 500
+PURGE_ROWS = 4_000
+NOTE_SERIES = 1_000
+
+_FILE = (
+    "f.tenant, f.typeset, f.day, f.path, f.rows, f.bytes, f.checksum, f.first, f.last, f.first_recorded,"
+    " f.last_recorded, f.erased, f.expired"
+)
+_FILES_OF_SERIES = f"""
+SELECT {_FILE} FROM archived a JOIN archive_file f
+ON f.tenant = (SELECT tenant FROM entity WHERE id = a.entity) AND f.typeset = a.typeset
+AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
+WHERE a.entity = ? AND a.name = ? AND a.dataset = ? AND a.block BETWEEN ? AND ? AND f.day BETWEEN ? AND ?
+AND f.last_recorded >= ? AND f.first_recorded < ?
+ORDER BY f.day, f.typeset
+"""
+_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.upto"
+_TOUCHES = f"""
+EXISTS (
+    SELECT 1 FROM archived a WHERE a.entity = x.entity AND a.typeset = f.typeset
+    AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+    AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
+    AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
+)"""
+_ERASURES_OF_FILE = f"""
+SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.id > f.erased JOIN entity e ON e.id = x.entity
+WHERE f.tenant = ? AND f.typeset = ? AND f.day = ? AND e.tenant = f.tenant AND {_TOUCHES} ORDER BY x.id
+"""
+_CLOSED = f"""
+DELETE FROM erasure WHERE NOT EXISTS (
+    SELECT 1 FROM erasure x JOIN entity e ON e.id = x.entity JOIN archive_file f ON f.tenant = e.tenant
+    WHERE x.id = erasure.id AND f.erased < x.id AND {_TOUCHES}
+)
+"""
+_EMPTY_BLOCKS = f"""
+DELETE FROM archived WHERE (typeset, block) IN (
+    SELECT a.typeset, a.block FROM (SELECT DISTINCT typeset, block FROM archived) a WHERE NOT EXISTS (
+        SELECT 1 FROM archive_file f WHERE f.typeset = a.typeset
+        AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+    )
+)
+"""
+_NOTE = (
+    "INSERT INTO archived SELECT id, ?, ?, ?, ?, ? FROM entity WHERE tenant = ? AND urn = ?"
+    " ON CONFLICT DO UPDATE SET days = days | excluded.days"
+)
+_DAY_ROWS = (
+    "SELECT ts, seq, shape, value, observed, extra, recorded FROM history"
+    " WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? ORDER BY ts, seq"
+)
+_HAS_ROWS = (
+    "SELECT 1 FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? LIMIT 1"
+)
+_PURGE = "DELETE FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_NEXT_TIME = "SELECT ts FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? ORDER BY ts LIMIT 1"
+_SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
+
+
+class _Archived:
+    """What the catalogue says of one entity, in one snapshot."""
+
+    def __init__(self, connection: Connection, names: Names, number: int, urn: str) -> None:
+        self._connection = connection
+        self._names = names
+        self._number = number
+        self.entity_id = urn
+
+    @property
+    def erasures(self) -> list[PendingErasure]:
+        sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity WHERE x.entity = ?"
+        return [_erasure(self._names, row) for row in self._connection.execute(sql, (self._number,))]
+
+    def list_series(self) -> set[AttributeKey]:
+        sql = "SELECT DISTINCT name, dataset FROM archived WHERE entity = ?"
+        rows = self._connection.execute(sql, (self._number,))
+        return {(self._names.words.key(name), self._names.dataset_text(dataset)) for name, dataset in rows}
+
+    def list_files(self, key: AttributeKey, window: Window) -> list[ArchiveFile]:
+        words = self._names.words.ids
+        name, dataset = words.get(key[0]), words.get(key[1]) if key[1] else 0
+        if name is None or dataset is None:
+            return []
+        first, last = _FIRST_DAY, _LAST_DAY
+        recorded = (window.start, window.end)
+        if not window.by_recorded:
+            first, last = max(first, day_of(window.start)), min(last, day_of(window.end - 1))
+            recorded = (-(2**62), 2**62)
+        blocks = (first // BLOCK_DAYS, last // BLOCK_DAYS)
+        rows = self._connection.execute(
+            _FILES_OF_SERIES, (self._number, name, dataset, *blocks, first, last, *recorded)
+        )
+        return [_file(self._names, row) for row in rows]
+
+
+_FIRST_DAY, _LAST_DAY = -(10**7), 10**7
+
+
+def find_archived(connection: Connection, names: Names, number: int, urn: str) -> ArchivedEntity | None:
+    """None where no file holds anything of the entity, which is found out at the price of a seek."""
+    found = connection.execute("SELECT 1 FROM archived WHERE entity = ? LIMIT 1", (number,)).fetchone()
+    return _Archived(connection, names, number, urn) if found else None
+
+
+def is_forgotten(connection: Connection, number: int) -> bool:
+    return connection.execute("SELECT 1 FROM forgotten WHERE entity = ?", (number,)).fetchone() is not None
+
+
+class _ClosedRows:
+    """Hot rows in the snapshot that `connection` has begun."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        (self.upto,) = connection.execute(_SETTLED).fetchone()
+        (self.newest_erasure,) = connection.execute("SELECT ifnull(max(id), 0) FROM erasure").fetchone()
+        self._names = Names(connection)
+
+    def list_tenants(self) -> list[str]:
+        return [name for name, _ in self._names.tenants.items()]
+
+    def list_days(self, tenant: str, before: Day) -> list[Day]:
+        found: set[Day] = set()
+        number = self._names.tenants.ids[tenant]
+        entities = self._connection.execute("SELECT id FROM entity WHERE tenant = ?", (number,)).fetchall()
+        for (entity,) in entities:
+            for series in list_settled_series(self._connection, entity):
+                found.update(self._days((entity, *series), before))
+        being_purged = {day_of(start) for start, _, _ in list_marks(self._connection, number)}
+        return sorted(found - being_purged)
+
+    def list_files(self, tenant: str, day: Day | None = None) -> list[ArchiveFile]:
+        return list_files(self._connection, self._names, tenant, day)
+
+    def list_erasures(self, file: ArchiveFile) -> list[PendingErasure]:
+        rows = self._connection.execute(_ERASURES_OF_FILE, _key(self._names, file.partition))
+        return [_erasure(self._names, row) for row in rows]
+
+    def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[str, ...], Iterator[ArchiveRow]]]:
+        entities = self._connection.execute(
+            "SELECT typeset, id, urn FROM entity WHERE tenant = ? ORDER BY typeset, urn",
+            (self._names.tenants.ids[tenant],),
+        )
+        for typeset, part in groupby(entities, key=lambda row: row[0]):
+            yield self._names.typesets.key(typeset), self._rows(part, day)
+
+    def _days(self, series: tuple[int, int, int], before: Day) -> Iterator[Day]:
+        since = -(2**62)
+        while (row := self._connection.execute(_NEXT_TIME, (*series, since)).fetchone()) is not None:
+            day = day_of(row[0])
+            if day >= before:
+                return
+            yield day
+            since = (day + 1) * DAY
+
+    def _rows(self, entities: Iterator[tuple[int, int, str]], day: Day) -> Iterator[ArchiveRow]:
+        names = self._names
+        for _, entity, urn in entities:
+            keys = list_settled_series(self._connection, entity)
+            series = sorted((names.words.key(name), names.dataset_text(ds), name, ds) for name, ds in keys)
+            for attribute, dataset, *numbers in series:
+                bounds = (entity, *numbers, day * DAY, (day + 1) * DAY, self.upto)
+                for ts, seq, shape, value, observed, extra, recorded in self._connection.execute(_DAY_ROWS, bounds):
+                    kind, unit = names.shapes.key(shape) if shape != REMOVED else (REMOVED, "")
+                    yield ArchiveRow(
+                        urn, attribute, dataset, ts, seq, bool(observed), int(kind), unit, value, extra, recorded
+                    )
+
+
+class _OpenClosedRows:
+    """Of a file: sent to a worker process as its path. Of a database in memory: used in this process."""
+
+    def __init__(self, database: Database) -> None:
+        self._path = database.path
+        self._database = database if database.path is None else None
+
+    @property
+    def in_process(self) -> bool:
+        return self._path is None
+
+    @contextmanager
+    def __call__(self) -> Iterator[_ClosedRows]:
+        database = self._database or Database(self._path or Path())
+        connection = database.connect_reader()
+        try:
+            connection.execute("BEGIN")
+            yield _ClosedRows(connection)
+        finally:
+            connection.close()
+
+
+class SqliteArchive:
+    """The hot side of the archive in this store."""
+
+    def __init__(self, database: Database, names: Names, tail: Tail, writer: Writer, reader: Reader) -> None:
+        self._database = database
+        self._names = names
+        self._tail = tail
+        self._writer = writer
+        self._reader = reader
+        self._purged: tuple[int, Day, int] = (0, 0, 0)
+
+    def closed_rows(self) -> OpenClosedRows:
+        return _OpenClosedRows(self._database)
+
+    async def settle(self) -> None:
+        await self._writer.settle()
+
+    async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
+        for start in range(0, len(series), NOTE_SERIES):
+            await self._run(self._noting(partition, series[start : start + NOTE_SERIES]))
+
+    async def record(self, move: Move) -> None:
+        tenant = self._names.tenants.ids[move.tenant]
+
+        def swap(connection: Connection) -> None:
+            for one in move.replacements:
+                _swap(connection, self._names, one, move.erased)
+            connection.execute(
+                "INSERT INTO purging VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto",
+                (tenant, move.day, move.upto),
+            )
+
+        await self._run(swap)
+
+    async def purge(self) -> bool:
+        mark = await self._reader.read(
+            lambda connection: connection.execute(
+                "SELECT tenant, day, upto FROM purging ORDER BY tenant, day LIMIT 1"
+            ).fetchone()
+        )
+        if mark is None:
+            return False
+        tenant, day, upto = mark
+        bounds = (day * DAY, (day + 1) * DAY, upto)
+        after = self._purged[2] if self._purged[:2] == (tenant, day) else 0
+        seen, found = await self._reader.read_aside(
+            lambda connection: _find_purgeable(connection, tenant, after, bounds)
+        )
+        if seen is None:
+            await self._run(
+                lambda connection: connection.execute(
+                    "DELETE FROM purging WHERE tenant = ? AND day = ? AND upto = ?", mark
+                )
+            )
+            self._purged = (0, 0, 0)
+            return True
+        done = int(await self._run(lambda connection: _purge(connection, found, bounds)) or 0)
+        self._purged = (tenant, day, seen if done == len(found) else found[done][0] - 1)
+        return True
+
+    async def close_erasures(self) -> int:
+        def close(connection: Connection) -> int:
+            closed = connection.execute(_CLOSED).rowcount
+            connection.execute(_EMPTY_BLOCKS)
+            return closed
+
+        return int(await self._run(close) or 0)
+
+    async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
+        return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
+
+    async def list_erasures(self) -> list[PendingErasure]:
+        sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity ORDER BY x.id"
+        return await self._reader.read(
+            lambda connection: [_erasure(self._names, row) for row in connection.execute(sql)]
+        )
+
+    async def erase(self, tenant: str, erasure: Erasure) -> None:
+        """Raises ResourceNotFound where there is nothing of it."""
+        await self._run(
+            lambda connection: erase(connection, self._names, self._tail, self._names.tenants.ids[tenant], erasure)
+        )
+
+    async def _run(self, task: Callable[[Connection], object]) -> Any:
+        return await self._writer.run(task)
+
+    def _noting(self, partition: Partition, series: Sequence[SeriesOfFile]) -> Callable[[Connection], object]:
+        rows = [self._note(partition, one) for one in series]
+        return lambda connection: connection.executemany(_NOTE, rows)
+
+    def _note(self, partition: Partition, one: SeriesOfFile) -> tuple[Any, ...]:
+        words = self._names.words.ids
+        block, bit = divmod(partition.day, BLOCK_DAYS)
+        return (
+            words[one.attribute], words[one.dataset] if one.dataset else 0,
+            self._names.typesets.ids[partition.types], block, 1 << bit,
+            self._names.tenants.ids[partition.tenant], one.entity_id,
+        )  # fmt: skip
+
+
+def list_files(
+    connection: Connection, names: Names, tenant: str | None = None, day: Day | None = None
+) -> list[ArchiveFile]:
+    sql = f"SELECT {_FILE} FROM archive_file f WHERE (? OR f.tenant = ?) AND (? OR f.day = ?) ORDER BY 1, 3, 2"
+    number = names.tenants.ids.get(tenant or "")
+    rows = connection.execute(sql, (tenant is None, number, day is None, day))
+    return [_file(names, row) for row in rows]
+
+
+def erase(connection: Connection, names: Names, tail: Tail, tenant: int, erasure: Erasure) -> None:
+    """A part of the writer's transaction. Raises ResourceNotFound."""
+    row = connection.execute(
+        "SELECT id FROM entity WHERE tenant = ? AND urn = ?", (tenant, erasure.entity_id)
+    ).fetchone()
+    scope = _scope(names, erasure)
+    if row is None or scope is None:
+        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
+    number, conditions, values = row[0], "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
+    unsettled = str(tail.find(number))
+    gone = connection.execute(f"DELETE FROM history WHERE entity = ?{conditions}", (number, *values)).rowcount
+    gone += connection.execute(
+        f"DELETE FROM log WHERE seq IN (SELECT value FROM json_each(?)) AND entity = ?{conditions}",
+        (unsettled, number, *values),
+    ).rowcount
+    in_files = _keep_erasure(connection, names, number, erasure)
+    if not gone and not in_files:
+        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
+    if erasure == Erasure(erasure.entity_id):
+        connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (number,))
+
+
+def _scope(names: Names, erasure: Erasure) -> list[tuple[str, int]] | None:
+    """Conditions on rows; None where no row can be meant."""
+    words = names.words.ids
+    wanted = {
+        "name = ?": None if erasure.attribute is None else words.get(erasure.attribute, -1),
+        "dataset = ?": None if erasure.dataset is None else words.get(erasure.dataset, -1) if erasure.dataset else 0,
+        "seq = ?": erasure.seq,
+        "ts < ?": erasure.before,
+    }
+    scope = [(condition, value) for condition, value in wanted.items() if value is not None]
+    return None if -1 in [value for condition, value in scope if condition != "ts < ?"] else scope
+
+
+def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Erasure) -> bool:
+    """For files that there are and for those that are just being written; whether there are any."""
+    name = names.words.ids[erasure.attribute] if erasure.attribute is not None else None
+    dataset = None if erasure.dataset is None else names.words.ids[erasure.dataset] if erasure.dataset else 0
+    found = connection.execute(
+        "SELECT 1 FROM archived WHERE entity = ? AND (? IS NULL OR name = ?) AND (? IS NULL OR dataset = ?) LIMIT 1",
+        (number, name, name, dataset, dataset),
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO erasure (entity, name, dataset, seq, before, upto)"
+        " SELECT ?, ?, ?, ?, ?, max((SELECT ifnull(max(seq), 0) FROM log), high, ifnull("
+        "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0)) FROM settling",
+        (number, name, dataset, erasure.seq, erasure.before),
+    )
+    return found is not None
+
+
+def _swap(connection: Connection, names: Names, one: Replacement, erased: int) -> None:
+    key = _key(names, one.partition)
+    row = connection.execute(
+        "SELECT path FROM archive_file WHERE tenant = ? AND typeset = ? AND day = ?", key
+    ).fetchone()
+    if (row[0] if row else None) != one.old_path:
+        raise MoveOutdated(f"The archive of {one.partition} has changed meanwhile.")
+    connection.execute("DELETE FROM archive_file WHERE tenant = ? AND typeset = ? AND day = ?", key)
+    if one.new is not None:
+        file = msgspec.structs.astuple(one.new)
+        expired = msgspec.json.encode(one.expired).decode()
+        connection.execute(f"INSERT INTO archive_file VALUES ({'?, ' * 12}?)", (*key, *file, erased, expired))
+
+
+def _find_purgeable(
+    connection: Connection, tenant: int, after: int, bounds: tuple[Instant, Instant, int]
+) -> tuple[int | None, list[tuple[int, int, int]]]:
+    """The last entity looked at (None: there are no more), and the series with rows that are to go."""
+    entities = connection.execute(
+        "SELECT id FROM entity WHERE id > ? AND tenant = ? ORDER BY id LIMIT ?", (after, tenant, PURGE_ENTITIES)
+    ).fetchall()
+    found = [
+        (entity, *series)
+        for (entity,) in entities
+        for series in list_settled_series(connection, entity)
+        if connection.execute(_HAS_ROWS, (entity, *series, *bounds)).fetchone()
+    ]
+    return (entities[-1][0] if entities else None), found
+
+
+def _purge(connection: Connection, series: Sequence[tuple[int, int, int]], bounds: tuple[Instant, Instant, int]) -> int:
+    """How many of the series were dealt with before enough rows were deleted for one transaction."""
+    gone = 0
+    for place, one in enumerate(series):
+        if gone >= PURGE_ROWS:
+            return place
+        gone += connection.execute(_PURGE, (*one, *bounds)).rowcount
+    return len(series)
+
+
+def _key(names: Names, partition: Partition) -> tuple[int, int, Day]:
+    return names.tenants.ids[partition.tenant], names.typesets.ids[partition.types], partition.day
+
+
+def _file(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
+    tenant, typeset, day, *columns, erased, expired = row
+    partition = Partition(names.tenants.key(tenant), names.typesets.key(typeset), day)
+    return ArchiveFile(partition, WrittenFile(*columns), erased, tuple(msgspec.json.decode(expired)))
+
+
+def _erasure(names: Names, row: tuple[Any, ...]) -> PendingErasure:
+    number, urn, name, dataset, seq, before, upto = row
+    attribute = None if name is None else names.words.key(name)
+    of_dataset = None if dataset is None else names.dataset_text(dataset)
+    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before), upto)
