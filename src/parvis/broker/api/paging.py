@@ -1,38 +1,92 @@
-"""What tells a reader of the other pages (NGSI-LD 1.9.1, 6.3.10 and 6.3.13)."""
+"""From page to page (NGSI-LD 1.9.1, 6.3.10 and 6.3.13).
 
+Where another page follows, its link names the last entity told and not how many were told: whatever is written while a
+client follows the links, it meets every entity that stays, once.
+"""
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import blake2s
 from urllib.parse import quote
 
+import msgspec
+
 from parvis.broker.api.media import Media
+from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers
 from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.tree import EntityQuery
+from parvis.kernel.errors import BadRequestData
 
 COUNT_HEADER = b"ngsild-results-count"
-_OWN = (b"limit=", b"offset=")
+_OWN = (b"limit=", b"offset=", b"after=")
+_TOKEN = struct.Struct(">qq6s")
+_FIRST = EntityQuery()
 
 
-def page_headers(request: Request, page: EntityPage, offset: int, limit: int, media: Media) -> Headers:
-    """Links to the pages before and after, where there are any, and the count where it was asked for.
+class AskedPage(msgspec.Struct, frozen=True):
+    """`told` is how many entities the pages before it have held."""
 
-    `page` holds one entity more than `limit` where another page follows.
-    """
-    return tuple(_headers(request, page, offset, limit, media))
+    query: EntityQuery
+    told: int
 
 
-def _headers(
-    request: Request, page: EntityPage, offset: int, limit: int, media: Media
-) -> Iterator[tuple[bytes, bytes]]:
+def read_page(selection: EntityQuery, parameters: Parameters) -> AskedPage:
+    """Raises BadRequestData, TooManyResults."""
+    count = parameters.flag("count")
+    query = msgspec.structs.replace(selection, limit=parameters.limit(count), count=count)
+    token = parameters.text("after")
+    if token is None:
+        offset = parameters.integer("offset", 0, 0)
+        return AskedPage(msgspec.structs.replace(query, offset=offset), offset)
+    if "offset" in parameters:
+        raise BadRequestData("A page begins after the one before, or at an offset: give after or offset.")
+    after, told = _read_token(token, query)
+    return AskedPage(msgspec.structs.replace(query, after=after), told)
+
+
+def page_headers(request: Request, page: EntityPage, asked: AskedPage, media: Media) -> Headers:
+    """Links to the pages before and after, where there are any, and the count where it was asked for."""
+    return tuple(_headers(request, page, asked, media))
+
+
+def _headers(request: Request, page: EntityPage, asked: AskedPage, media: Media) -> Iterator[tuple[bytes, bytes]]:
+    limit = asked.query.limit
     if page.total is not None:
         yield COUNT_HEADER, b"%d" % page.total
-    if offset and limit:
-        yield _link(request, max(0, offset - limit), limit, "prev", media)
-    if limit and len(page.entities) > limit:
-        yield _link(request, offset + limit, limit, "next", media)
+    if asked.told and limit:
+        yield _link(request, b"limit=%d&offset=%d" % (limit, max(0, asked.told - limit)), "prev", media)
+    if page.resume is not None:
+        token = _token(asked.query, page.resume, asked.told + len(page.entities))
+        yield _link(request, b"limit=%d&after=%s" % (limit, token.encode()), "next", media)
 
 
-def _link(request: Request, offset: int, limit: int, relation: str, media: Media) -> tuple[bytes, bytes]:
+def _link(request: Request, place: bytes, relation: str, media: Media) -> tuple[bytes, bytes]:
     kept = [pair for pair in request.query_string.split(b"&") if pair and not pair.startswith(_OWN)]
-    query = b"&".join([*kept, b"limit=%d" % limit, b"offset=%d" % offset])
-    target = quote(request.scope["path"]).encode() + b"?" + query
+    target = quote(request.scope["path"]).encode() + b"?" + b"&".join([*kept, place])
     return b"link", b"<" + target + f'>; rel="{relation}"; type="{media.value}"'.encode()
+
+
+def _token(query: EntityQuery, after: int, told: int) -> str:
+    packed = _TOKEN.pack(after, told, _digest(query, after, told))
+    return urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _read_token(token: str, query: EntityQuery) -> tuple[int, int]:
+    try:
+        after, told, digest = _TOKEN.unpack(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, struct.error):
+        raise BadRequestData("after is taken from the link to the next page, as it stands there.") from None
+    if digest != _digest(query, after, told):
+        raise BadRequestData("after belongs to another query: follow the links of this one from its first page.")
+    return after, told
+
+
+def _digest(query: EntityQuery, after: int, told: int) -> bytes:
+    """Of the place and of what selects entities, so that a token is not taken into another query by mistake."""
+    selection = msgspec.structs.replace(
+        query, limit=_FIRST.limit, offset=_FIRST.offset, after=_FIRST.after, count=_FIRST.count
+    )
+    return blake2s(b"%d %d %s" % (after, told, msgspec.json.encode(selection)), digest_size=6).digest()

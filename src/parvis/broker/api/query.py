@@ -26,6 +26,6 @@ async def query_by_body(request: Request) -> Response:
 
 async def _answer(request: Request, prepared: Prepared, context: Context, media: Media) -> Response:
     check_geometry_property(request, media)
-    page = await request.broker.query(request.caller, prepared.query)
-    headers = page_headers(request, page, prepared.query.offset, prepared.limit, media)
-    return page_response(request, page.entities[: prepared.limit], prepared.view, context, media, headers)
+    page = await request.broker.query(request.caller, prepared.page.query)
+    headers = page_headers(request, page, prepared.page, media)
+    return page_response(request, page.entities, prepared.view, context, media, headers)

@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import msgspec
-from msgspec.structs import replace
 
+from parvis.broker.api.paging import AskedPage, read_page
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.views import View, read_view
 from parvis.broker.jsonld.context import Context
@@ -21,23 +21,15 @@ _GEO_TRIPLE = ("georel", "geometry", "coordinates")
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A query with its view. `query` asks for one entity more than `limit`: that one tells whether a page follows."""
+    """A page of a query with its view."""
 
-    query: EntityQuery
+    page: AskedPage
     view: View
-    limit: int
 
 
 def prepare(parameters: Parameters, context: Context) -> Prepared:
-    count = parameters.flag("count")
-    limit = parameters.limit(count)
-    query = replace(
-        read_selection(parameters, context),
-        limit=limit + 1 if limit else 0,
-        offset=parameters.integer("offset", 0, 0),
-        count=count,
-    )
-    return Prepared(query, read_view(parameters, context), limit)
+    page = read_page(read_selection(parameters, context), parameters)
+    return Prepared(page, read_view(parameters, context))
 
 
 prepare_remembered = lru_cache(maxsize=512)(prepare)

@@ -7,7 +7,7 @@ FORM = frozenset({"options", "format", "lang"})
 PROJECTION = frozenset({"attrs", "pick", "omit", "datasetId", "geometryProperty"})
 GEO = frozenset({"georel", "geometry", "coordinates", "geoproperty"})
 SELECTION = frozenset({"id", "idPattern", "type", "attrs", "q", "expandValues", "scopeQ"}) | GEO
-PAGE = frozenset({"limit", "offset", "count"})
+PAGE = frozenset({"limit", "offset", "after", "count"})
 TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN", "attrs", "datasetId"}) | {
     "aggrMethods",
     "aggrPeriodDuration",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.api.media import Media
-from parvis.broker.api.paging import page_headers
+from parvis.broker.api.paging import page_headers, read_page
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
@@ -29,7 +29,7 @@ from parvis.broker.jsonld.render_temporal import (
 from parvis.broker.model.change import Change, Mode, Status
 from parvis.broker.model.entity import Instance, Iri
 from parvis.broker.ports.store import EntityHistory
-from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.query.tree import Aggregation, TemporalQuery
 from parvis.broker.temporal.parse import parse_aggregation, parse_temporal_query, slices
 from parvis.broker.temporal.span import content_range
 from parvis.kernel.errors import BadRequestData
@@ -153,19 +153,13 @@ async def _page(request: Request, parameters: Parameters, context: Context, medi
     reading = _reading(parameters, context)
     if reading.query.relation is None:
         raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
-    count = parameters.flag("count")
-    limit, offset = parameters.limit(count), parameters.integer("offset", 0, 0)
-    selection = read_selection(parameters, context)
-    page = await request.broker.query(request.caller, _paged(selection, limit, offset, count))
-    evolutions = [await _evolution(request, one.id, reading, context) for one in page.entities[:limit]]
+    asked = read_page(read_selection(parameters, context), parameters)
+    page = await request.broker.query(request.caller, asked.query)
+    evolutions = [await _evolution(request, one.id, reading, context) for one in page.entities]
     present = [one for one in evolutions if not one.is_empty]
     status, headers = _extent(present, reading)
-    headers += page_headers(request, page, offset, limit, media)
+    headers += page_headers(request, page, asked, media)
     return list_response([one.body for one in present], context, media, headers, status)
-
-
-def _paged(selection: EntityQuery, limit: int, offset: int, count: bool) -> EntityQuery:
-    return msgspec.structs.replace(selection, limit=limit + 1 if limit else 0, offset=offset, count=count)
 
 
 async def _evolution(request: Request, entity_id: str, reading: _Reading, context: Context) -> _Evolution:
