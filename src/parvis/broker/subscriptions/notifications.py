@@ -1,0 +1,136 @@
+"""Notifications as the rest of the platform sees them: one process delivers, every process can look and replay."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.leading import Leader
+from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
+from parvis.broker.ports.store import Store
+from parvis.broker.subscriptions import metrics
+from parvis.broker.subscriptions.delivery import NO_WAY, Delivery, Standing, SubscriptionKey
+from parvis.broker.subscriptions.model import DeadLetter, Note
+from parvis.broker.subscriptions.occurrence import Occurrences
+from parvis.broker.subscriptions.recipient import Limits
+from parvis.kernel.time import Clock, system_clock
+
+LEASE = "notifications"
+MOST_AT_ONCE = 200
+"""Dead letters replayed by one call."""
+_REPLAY_WITHIN_S = 20.0
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """`sent` were taken and are gone; `left` stay. `reason` is why the first that stays was not taken."""
+
+    sent: int
+    left: int
+    reason: str = ""
+
+
+class Notifications:
+    """`limits` and `letters_kept` are the installation's settings."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        senders: Mapping[str, NotificationSender],
+        limits: Limits,
+        letters_kept: int,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.subscriptions = store.subscriptions
+        self._broker = broker
+        self._store = store
+        self._senders = senders
+        self._limits = limits
+        self._letters_kept = letters_kept
+        self._clock = clock
+        self._delivery: Delivery | None = None
+
+    async def run(self, holder: str) -> None:
+        """Until cancelled: notifies while this process holds the lease."""
+        await Leader(self._store, LEASE, holder).run(self._deliver)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process is the one that notifies just now."""
+        return self._delivery is not None
+
+    def standings(self) -> Mapping[SubscriptionKey, Standing]:
+        """Empty in a process that does not notify."""
+        return {} if self._delivery is None else self._delivery.standings()
+
+    @property
+    def open_breakers(self) -> int:
+        return 0 if self._delivery is None else self._delivery.open_breakers
+
+    @property
+    def waiting(self) -> int:
+        return 0 if self._delivery is None else self._delivery.waiting
+
+    @property
+    def lag_s(self) -> float:
+        return 0.0 if self._delivery is None else self._delivery.lag_s
+
+    async def replay(self, tenant: str, numbers: Sequence[int]) -> Replayed:
+        """Send dead letters once more, the oldest first, to where their subscriptions point now.
+
+        What is taken is forgotten. A receiver that is away ends it for its subscription: the rest stays.
+        """
+        sent: list[int] = []
+        reasons: dict[str, str] = {}
+        wanted = sorted(numbers)[:MOST_AT_ONCE]
+        try:
+            async with asyncio.timeout(_REPLAY_WITHIN_S):
+                for number in wanted:
+                    letter = await self._store.subscriptions.find_letter(tenant, number)
+                    if letter is None or letter.subscription_id in reasons:
+                        continue
+                    receipt = await self._send_again(letter)
+                    if receipt.verdict is Verdict.TAKEN:
+                        sent.append(number)
+                    else:
+                        reasons[letter.subscription_id] = receipt.reason
+        except TimeoutError:
+            reasons.setdefault("", f"It took longer than {_REPLAY_WITHIN_S:g} s.")
+        if sent:
+            await self._store.subscriptions.remove_letters(tenant, sent)
+        return Replayed(len(sent), len(numbers) - len(sent), next(iter(reasons.values()), ""))
+
+    async def _send_again(self, letter: DeadLetter) -> Receipt:
+        found = await self._store.subscriptions.find(letter.tenant, letter.subscription_id)
+        if found is None:
+            return Receipt(Verdict.REFUSED, "Its subscription is gone.")
+        endpoint = found.subscription.notification.endpoint
+        receipt = await self._senders.get(urlsplit(endpoint.uri).scheme, NO_WAY).send(
+            endpoint, letter.headers, letter.body
+        )
+        now = self._clock()
+        if receipt.verdict is Verdict.TAKEN:
+            metrics.SENT.inc()
+            note = Note(letter.tenant, letter.subscription_id, sent=1, last_notification=now, last_success=now)
+        else:
+            metrics.FAILED.inc()
+            note = Note(letter.tenant, letter.subscription_id, failed=1, last_failure=now, last_reason=receipt.reason)
+        await self._store.subscriptions.note([note])
+        return receipt
+
+    async def _deliver(self) -> None:
+        self._delivery = Delivery(
+            self._broker,
+            Occurrences(self._store, self._store),
+            self._store.subscriptions,
+            self._senders,
+            self._limits,
+            self._letters_kept,
+            self._clock,
+        )
+        try:
+            await self._delivery.run()
+        finally:
+            self._delivery = None

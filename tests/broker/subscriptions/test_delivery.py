@@ -1,0 +1,379 @@
+"""Notifications from a real store to real receivers, and what becomes of them when a receiver is not well."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from parvis.broker.broker import Broker
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.subscriptions import SubscriptionStore
+from parvis.broker.query.tree import TypeIs
+from parvis.broker.subscriptions import breaker, lane
+from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscribed, Subscription, Trigger
+from parvis.broker.subscriptions.notifications import Notifications
+from parvis.broker.subscriptions.recipient import Limits
+from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
+from parvis.kernel.settings import OutboundSettings
+from parvis.kernel.time import HOUR, SECOND, system_clock
+from parvis.outbound.client import GuardedClient
+from parvis.outbound.notifications import HttpNotifications
+from parvis.stores.sqlite.store import SqliteStore
+from tests.fakes.receiver import Receiver
+
+CALLER = Caller(DEFAULT_TENANT, "operator", OPERATOR)
+CONTEXTS = Contexts()
+BIN = CONTEXTS.default.expand("WasteContainer")
+LEVEL = CONTEXTS.default.expand("fillingLevel")
+LIMITS = Limits(give_up_after=HOUR, backlog_events=100_000)
+
+
+def bin_id(number: int) -> str:
+    return f"urn:ngsi-ld:WasteContainer:{number}"
+
+
+class Town:
+    """A store with bins, and a platform that notifies; `start` and `stop` as often as a test likes."""
+
+    def __init__(self, store: SqliteStore, http: GuardedClient, limits: Limits) -> None:
+        self.store = store
+        self.broker = Broker(store, CONTEXTS)
+        self.notifications = Notifications(self.broker, store, {"http": HttpNotifications(http)}, limits, 50)
+        self._run: asyncio.Task[None] | None = None
+
+    @property
+    def subscriptions(self) -> SubscriptionStore:
+        return self.store.subscriptions
+
+    def start(self) -> None:
+        self._run = asyncio.create_task(self.notifications.run("here"))
+
+    async def stop(self) -> None:
+        assert self._run is not None
+        self._run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._run
+
+    async def subscribe(self, name: str, uri: str, **more: Any) -> None:
+        params = NotificationParams(Endpoint(uri, **more.pop("endpoint", {})))
+        await self.subscriptions.add(
+            Subscription(
+                DEFAULT_TENANT,
+                name,
+                params,
+                more.pop("selectors", (Selector(TypeIs(BIN)),)),
+                context=CONTEXTS.default.source,
+                creator="operator",
+                rights=OPERATOR.value,
+                created_at=system_clock(),
+                modified_at=system_clock(),
+                **more,
+            )
+        )
+
+    async def fill(self, number: int, level: float) -> None:
+        instance = Instance(LEVEL, Kind.PROPERTY, level)
+        await self.broker.write(
+            CALLER, [Change(bin_id(number), Mode.UPSERT_UPDATE, instances=(instance,), types=(BIN,))]
+        )
+
+    async def get(self, name: str) -> Subscribed:
+        found = await self.subscriptions.find(DEFAULT_TENANT, name)
+        assert found is not None
+        return found
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same pauses, ten times as short."""
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return LIMITS
+
+
+@pytest.fixture
+async def town(limits: Limits) -> AsyncIterator[Town]:
+    store = await SqliteStore.open(":memory:")
+    async with GuardedClient(OutboundSettings(allow=("127.0.0.0/8",), timeout_s=2.0)) as http:
+        town = Town(store, http, limits)
+        town.start()
+        yield town
+        await town.stop()
+    await store.close()
+
+
+async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def busy_until(count: int) -> Callable[[Any], tuple[int, str]]:
+    """Answers 503 so many times, then 204."""
+    left = [count]
+
+    def answer(document: Any) -> tuple[int, str]:
+        left[0] -= 1
+        return (204, "") if left[0] < 0 else (503, "")
+
+    return answer
+
+
+async def test_each_change_is_told_once_with_the_entity_as_it_is_then(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(5):
+            await town.fill(1, level)
+        await until(lambda: len(receiver.heard) == 5)
+    assert receiver.values(bin_id(1), "fillingLevel") == [0, 1, 2, 3, 4]
+    assert {one.document["subscriptionId"] for one in receiver.heard} == {"urn:s:1"}
+    assert "content-type: application/json" in receiver.heard[0].head.lower()
+
+
+async def test_what_the_subscriber_gave_for_the_receiver_goes_along(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, endpoint={"receiver_info": (("Authorization", "Bearer x"),)})
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1)
+    assert "Authorization: Bearer x" in receiver.heard[0].head
+
+
+async def test_different_entities_are_told_at_the_same_time_and_the_same_one_in_order(town: Town) -> None:
+    async with Receiver(delay_s=0.05).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(4):
+            for number in range(6):
+                await town.fill(number, level)
+        await until(lambda: len(receiver.heard) == 24)
+    assert 1 < receiver.most_under_way <= lane.AT_ONCE
+    for number in range(6):
+        assert receiver.values(bin_id(number), "fillingLevel") == [0, 1, 2, 3]
+
+
+async def test_a_receiver_that_is_busy_gets_everything_in_order_once_it_is_not(town: Town) -> None:
+    async with Receiver(busy_until(6)).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(5):
+            await town.fill(level % 2, level)
+        await until(lambda: len(receiver.taken) == 5)
+    assert receiver.values(bin_id(0), "fillingLevel") == [0, 2, 4]
+    assert receiver.values(bin_id(1), "fillingLevel") == [1, 3]
+
+
+async def test_one_notification_that_fails_holds_up_its_entity_alone(town: Town) -> None:
+    def answer(document: Any) -> tuple[int, str]:
+        return (500, "") if document["data"][0]["id"] == bin_id(0) else (204, "")
+
+    async with Receiver(answer).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(3):
+            for number in range(3):
+                await town.fill(number, level)
+        await until(lambda: len(receiver.taken) == 6)
+    assert receiver.values(bin_id(1), "fillingLevel") == [0, 1, 2]
+    assert receiver.values(bin_id(2), "fillingLevel") == [0, 1, 2]
+
+
+async def test_a_dead_endpoint_delays_nobody_else_and_its_events_are_kept(town: Town, free_port: int) -> None:
+    dead = f"http://127.0.0.1:{free_port}/notify"
+    count = lane.MOST_WAITING + 100
+    async with Receiver().listening() as quick:
+        await town.subscribe("urn:s:dead", dead)
+        await town.subscribe("urn:s:quick", quick.url)
+        for number in range(count):
+            await town.fill(number, number)
+        await until(lambda: len(quick.taken) == count)
+        await until(lambda: town.notifications.open_breakers == 1)
+        assert town.notifications.waiting <= lane.MOST_WAITING
+        async with Receiver().listening(free_port) as back:
+            await until(lambda: len({one.data[0]["id"] for one in back.taken}) == count, 15)
+    assert len(back.taken) == count
+
+
+async def test_a_slow_endpoint_delays_nobody_else(town: Town) -> None:
+    async with Receiver(delay_s=0.5).listening() as slow, Receiver().listening() as quick:
+        await town.subscribe("urn:s:slow", slow.url)
+        await town.subscribe("urn:s:quick", quick.url)
+        for number in range(20):
+            await town.fill(number, number)
+        await until(lambda: len(quick.taken) == 20, 1.5)
+        assert len(slow.taken) < 20
+
+
+async def test_a_receiver_is_left_alone_for_as_long_as_it_says(town: Town) -> None:
+    first = [True]
+
+    def answer(document: Any) -> tuple[int, str]:
+        if first:
+            first.clear()
+            return 429, "Retry-After: 1\r\n"
+        return 204, ""
+
+    async with Receiver(answer).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        began = asyncio.get_running_loop().time()
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.taken) == 1)
+        assert asyncio.get_running_loop().time() - began >= 1.0
+
+
+async def test_a_subscription_may_ask_for_a_pause_after_a_failure(town: Town) -> None:
+    async with Receiver(busy_until(1)).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, endpoint={"cooldown_ms": 600})
+        began = asyncio.get_running_loop().time()
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.taken) == 1)
+        assert asyncio.get_running_loop().time() - began >= 0.6
+
+
+async def test_a_refusal_becomes_a_dead_letter_that_can_be_sent_again(town: Town) -> None:
+    status = [400]
+    async with Receiver(lambda document: (status[0], "")).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await town.fill(1, 2)
+        letters = await _letters(town, 2)
+        assert "400" in letters[0].reason
+        assert (await town.get("urn:s:1")).deliveries.times_failed == 2
+
+        again = await town.notifications.replay(DEFAULT_TENANT, [one.number for one in letters])
+        assert (again.sent, again.left) == (0, 2)
+        assert "400" in again.reason
+        status[0] = 204
+        again = await town.notifications.replay(DEFAULT_TENANT, [one.number for one in letters])
+        assert (again.sent, again.left) == (2, 0)
+        assert receiver.values(bin_id(1), "fillingLevel") == [1, 2]
+        assert (await town.subscriptions.list_letters(DEFAULT_TENANT)).total == 0
+
+
+@pytest.mark.parametrize("limits", [Limits(give_up_after=SECOND, backlog_events=100_000)])
+async def test_what_a_dead_endpoint_did_not_take_in_time_becomes_a_dead_letter_and_holds_up_nothing(
+    town: Town, free_port: int
+) -> None:
+    await town.subscribe("urn:s:1", f"http://127.0.0.1:{free_port}/notify")
+    for number in range(5):
+        await town.fill(number, number)
+    await _letters(town, 5, 8)
+    newest = await town.store.newest()
+    async with asyncio.timeout(5):
+        while await town.store.position((await town.get("urn:s:1")).subscription.consumer) < newest:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_throttled_subscription_tells_the_latest_state_after_its_interval(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, throttling_s=0.5)
+        for level in range(10):
+            await town.fill(1, level)
+            await town.fill(2, level)
+        await until(lambda: len(receiver.heard) == 2)
+        await asyncio.sleep(0.7)
+    assert len(receiver.heard) == 2
+    assert {one["id"]: one["fillingLevel"]["value"] for one in receiver.heard[1].data} == {bin_id(1): 9, bin_id(2): 9}
+
+
+async def test_an_expired_or_paused_subscription_is_silent_and_does_not_catch_up_when_it_goes_on(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:over", receiver.url, expires_at=system_clock() + SECOND // 5)
+        await town.subscribe("urn:s:paused", receiver.url, is_active=False)
+        await asyncio.sleep(0.3)
+        await town.fill(1, 1)
+        await asyncio.sleep(0.3)
+        assert receiver.heard == []
+        await town.subscriptions.change(DEFAULT_TENANT, "urn:s:paused", _active)
+        await asyncio.sleep(0.2)
+        await town.fill(1, 2)
+        await until(lambda: len(receiver.heard) == 1)
+    assert receiver.values(bin_id(1), "fillingLevel") == [2]
+
+
+async def test_a_deleted_subscription_is_heard_no_more(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1)
+        await town.subscriptions.remove(DEFAULT_TENANT, "urn:s:1")
+        await asyncio.sleep(0.2)
+        await town.fill(1, 2)
+        await asyncio.sleep(0.3)
+    assert len(receiver.heard) == 1
+
+
+async def test_a_changed_endpoint_gets_what_the_old_one_did_not_take(town: Town, free_port: int) -> None:
+    await town.subscribe("urn:s:1", f"http://127.0.0.1:{free_port}/notify")
+    for number in range(3):
+        await town.fill(number, number)
+    await until(lambda: town.notifications.open_breakers == 1)
+    async with Receiver().listening() as receiver:
+        await town.subscriptions.change(DEFAULT_TENANT, "urn:s:1", lambda one: _pointing_to(one, receiver.url))
+        await until(lambda: len(receiver.taken) == 3)
+
+
+async def test_a_subscription_by_the_clock_tells_what_is_there(town: Town) -> None:
+    await town.fill(1, 1)
+    await town.fill(2, 2)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, interval_s=0.3)
+        await until(lambda: len(receiver.heard) == 3)
+        await town.subscriptions.remove(DEFAULT_TENANT, "urn:s:1")
+    assert {one["id"] for one in receiver.heard[0].data} == {bin_id(1), bin_id(2)}
+
+
+async def test_who_takes_over_sends_what_was_not_settled_and_nothing_twice_that_was_saved(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1)
+        await town.stop()
+        for level in range(2, 30):
+            await town.fill(1, level)
+        town.start()
+        await until(lambda: len(receiver.heard) == 29)
+        await asyncio.sleep(0.2)
+    assert receiver.values(bin_id(1), "fillingLevel") == list(range(1, 30))
+
+
+async def test_counts_and_instants_are_remembered(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(3):
+            await town.fill(1, level)
+        await until(lambda: len(receiver.heard) == 3)
+        await town.stop()
+        deliveries = (await town.get("urn:s:1")).deliveries
+        town.start()
+    assert (deliveries.times_sent, deliveries.times_failed) == (3, 0)
+    assert deliveries.last_success is not None
+
+
+async def test_a_deletion_is_told_to_who_asked_for_it(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, triggers=(Trigger.ENTITY_DELETED,))
+        await town.fill(1, 1)
+        await town.broker.write(CALLER, [Change(bin_id(1), Mode.DELETE)])
+        await until(lambda: len(receiver.heard) == 1)
+    assert receiver.heard[0].data[0]["id"] == bin_id(1)
+    assert "deletedAt" in receiver.heard[0].data[0]
+
+
+def _active(subscription: Subscription) -> Subscription:
+    return replace(subscription, is_active=True)
+
+
+def _pointing_to(subscription: Subscription, uri: str) -> Subscription:
+    return replace(subscription, notification=replace(subscription.notification, endpoint=Endpoint(uri)))
+
+
+async def _letters(town: Town, count: int, within_s: float = 5.0) -> Any:
+    async with asyncio.timeout(within_s):
+        while (page := await town.subscriptions.list_letters(DEFAULT_TENANT)).total < count:
+            await asyncio.sleep(0.05)
+    return page.letters
