@@ -6,7 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, PendingErasure, SeriesOfFile, WrittenFile
+from parvis.broker.temporal.retention import ALL_OTHERS, NO_EXPIRY, Expiry
 from parvis.stores.archive.engine import Condition, Connection, Limits, connect, not_erased, text_literal
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.layout import file_path, partition_name
@@ -25,6 +27,7 @@ _EXTENT = (
     "SELECT count(*), epoch_us(min(time)), epoch_us(max(time)), min(epoch_us(time) + delay_us),"
     " max(epoch_us(time) + delay_us) FROM read_parquet(?, hive_partitioning = false)"
 )
+ALL = Condition("true")
 _SERIES = (
     "SELECT DISTINCT entity, attribute, dataset FROM read_parquet(?, hive_partitioning = false)"
     " ORDER BY entity, attribute, dataset"
@@ -46,8 +49,11 @@ def write_day(
     rows: Iterable[ArchiveRow],
     old: WrittenFile | None = None,
     erasures: Sequence[PendingErasure] = (),
+    expired: Sequence[Iri] = (),
 ) -> Made | None:
     """The file at `file_path(partition, generation)`; None where no row is left. `rows` may come in any order.
+
+    What `erasures` cover is left out, and everything of the `expired` attributes.
 
     Memory stays within `limits`, whatever the number of rows. The file appears whole, on disk, or not at all.
 
@@ -56,7 +62,8 @@ def write_day(
         ArchiveFileGone: the old file is not there.
         ArchiveUnreachable: the storage cannot be written or read.
     """
-    return write_columns(storage, limits, partition, generation, map(columns_of, _pieces(rows)), old, erasures)
+    pieces = map(columns_of, _pieces(rows))
+    return write_columns(storage, limits, partition, generation, pieces, old, erasures, expired)
 
 
 def write_columns(
@@ -67,6 +74,7 @@ def write_columns(
     pieces: Iterable[Columns],
     old: WrittenFile | None = None,
     erasures: Sequence[PendingErasure] = (),
+    expired: Sequence[Iri] = (),
 ) -> Made | None:
     """As write_day, of rows that are columns already."""
     path = file_path(partition, generation)
@@ -78,7 +86,8 @@ def write_columns(
             for piece in pieces:
                 _take(connection, piece)
             made = folder / "made.parquet"
-            copied = _copy(connection, made, partition, [storage.locate(one.path) for one in olds], erasures)
+            chosen = _choose([storage.locate(one.path) for one in olds], erasures, expired)
+            copied = _copy(connection, chosen, made, partition)
             told = _describe(connection, made, path) if copied else None
         finally:
             connection.close()
@@ -101,22 +110,31 @@ def _take(connection: Connection, piece: Columns) -> None:
     connection.unregister("piece")
 
 
-def _copy(
-    connection: Connection, made: Path, partition: Partition, olds: list[str], erasures: Sequence[PendingErasure]
-) -> int:
-    """How many rows were written."""
-    kept, sources = not_erased(erasures), f"SELECT {_NAMES} FROM fresh"
+def _choose(olds: list[str], erasures: Sequence[PendingErasure], expired: Sequence[Iri]) -> Condition:
+    sources = f"SELECT {_NAMES} FROM fresh"
     if olds:
         sources += f" UNION ALL SELECT {_NAMES} FROM read_parquet(?, hive_partitioning = false)"
-    chosen = Condition(
-        f"SELECT {_NAMES} FROM ({sources}) AS rows WHERE {kept.sql} ORDER BY {', '.join(ORDER)}",
-        (*([olds] if olds else []), *kept.parameters),
+    return Condition(
+        f"SELECT {_NAMES} FROM ({sources}) AS rows WHERE {kept.sql} AND NOT list_contains(?, attribute)"
+        f" ORDER BY {', '.join(ORDER)}",
+        (*([olds] if olds else []), *kept.parameters, list(expired)),
     )
+
+
+def _copy(connection: Connection, chosen: Condition, made: Path, partition: Partition) -> int:
+    """How many rows were written."""
     about = f"KV_METADATA {{{PARTITION_KEY}: {text_literal(partition_name(partition))}}}"
     copied = connection.execute(
         f"COPY ({chosen.sql}) TO {text_literal(str(made))} ({FORMAT}, {about})", chosen.parameters
     ).fetchone()
     return int(copied[0]) if copied else 0
+
+
+def _unexpired(expiry: Expiry) -> Condition:
+    """Holds for rows of attributes whose time is not over."""
+    if ALL_OTHERS in expiry.attributes:
+        return Condition("list_contains(?, attribute)", (list(expiry.kept),))
+    return Condition("NOT list_contains(?, attribute)", (list(expiry.attributes),)) if expiry.attributes else ALL
 
 
 def _describe(connection: Connection, made: Path, path: str) -> Made:
