@@ -9,8 +9,10 @@ from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
-from parvis.kernel.errors import Forbidden, ResourceNotFound, Unauthenticated
-from parvis.kernel.identity import ANONYMOUS, Caller, Right
+from parvis.broker.rights import refusal
+from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.identity import Caller, Right
 
 _READERS = Right.READ | Right.READ_PUBLIC
 
@@ -18,12 +20,19 @@ _READERS = Right.READ | Right.READ_PUBLIC
 class Broker:
     """Callers with READ_PUBLIC alone see entities of `public_types` and learn of no other."""
 
-    def __init__(self, store: Store, contexts: Contexts, public_types: frozenset[Iri] = frozenset()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        contexts: Contexts,
+        public_types: frozenset[Iri] = frozenset(),
+        check_address: AddressCheck | None = None,
+    ) -> None:
         self._store = store
         self._public_types = public_types
         self._public: TypeSelection | None = _any_type(public_types)
         self.contexts = contexts
         self.outbox: Outbox = store
+        self.subscriptions = Subscriptions(store.subscriptions, check_address)
 
     async def write(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
         """An outcome for each change, in order, once all of them are durable."""
@@ -33,7 +42,7 @@ class Broker:
     def check_writer(self, caller: Caller) -> None:
         """Raises Forbidden. `write` asks it too: ask before where reading the request is work."""
         if Right.WRITE not in caller.rights:
-            raise _refusal(caller, "write")
+            raise refusal(caller, "write")
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         everything = _sees_everything(caller)
@@ -111,7 +120,7 @@ def _sees_everything(caller: Caller) -> bool:
     if Right.READ in caller.rights:
         return True
     if not caller.rights & _READERS:
-        raise _refusal(caller, "read")
+        raise refusal(caller, "read")
     return False
 
 
@@ -122,13 +131,6 @@ def _any_type(types: frozenset[Iri]) -> TypeSelection | None:
 def _narrowed(query: EntityQuery, public: TypeSelection) -> EntityQuery:
     types = public if query.types is None else AllTypes((query.types, public))
     return msgspec.structs.replace(query, types=types)
-
-
-def _refusal(caller: Caller, deed: str) -> Forbidden | Unauthenticated:
-    """Who has shown no proof may have one: 401 says so, 403 that it would not help."""
-    if caller.subject == ANONYMOUS:
-        return Unauthenticated(f"Send an API key, or sign in, to {deed} in tenant {caller.tenant}.")
-    return Forbidden(f"{caller.subject} may not {deed} in tenant {caller.tenant}.")
 
 
 def _not_found(entity_id: str) -> ResourceNotFound:

@@ -1,6 +1,6 @@
 """Every route of the NGSI-LD API with the parameters it knows (NGSI-LD 1.9.1, 6.2)."""
 
-from parvis.broker.api import attributes, batch, entities, identity, query, temporal, types
+from parvis.broker.api import attributes, batch, entities, identity, query, subscriptions, temporal, types
 from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
@@ -53,5 +53,10 @@ ROUTES = (
     writing("POST", "/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),
+    writing("POST", "/subscriptions", subscriptions.create_subscription),
+    reading("GET", "/subscriptions", subscriptions.query_subscriptions, PAGE | {"options"}),
+    reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),
+    writing("PATCH", "/subscriptions/{}", subscriptions.update_subscription),
+    writing("DELETE", "/subscriptions/{}", subscriptions.delete_subscription),
     reading("GET", "/info/sourceIdentity", identity.retrieve_identity),
 )

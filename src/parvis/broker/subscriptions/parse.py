@@ -4,12 +4,10 @@ A new subscription is a patch of a blank one: both ways in read each member alik
 """
 
 import math
-import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
-from typing import Any, Final, NoReturn, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -32,15 +30,20 @@ from parvis.broker.subscriptions.model import (
     Trigger,
     without_password,
 )
+from parvis.broker.subscriptions.values import (
+    read_choice,
+    read_endpoint_uri,
+    read_flag,
+    read_list,
+    read_number,
+    read_pairs,
+    read_text,
+    refuse,
+)
 from parvis.kernel.errors import BadRequestData, OperationNotSupported
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import LAST_INSTANT, Instant
 
-MAX_MEMBERS: Final = 1000
-MAX_PAIRS: Final = 64
-MAX_TEXT: Final = 4096
-MAX_SECONDS: Final = 1_000_000_000
-SCHEMES: Final = ("http", "https", "mqtt", "mqtts")
 ANY_TYPE: Final = "*"
 
 _FORMS: Mapping[str, Form] = {
@@ -49,15 +52,8 @@ _FORMS: Mapping[str, Form] = {
     "keyValues": Form.SIMPLIFIED,
     "simplified": Form.SIMPLIFIED,
 }
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
-_FIELD_TEXT = re.compile(r"[\x20-\x7e\x80-\uffff\t]{0,4096}")
-_OF_THE_CONNECTION = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-
 Fields = dict[str, Any]
 Reader = Callable[[Any, str, Context], Fields]
-Choice = TypeVar("Choice", bound=Enum)
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -144,7 +140,7 @@ def _condition(document: Mapping[str, Any], context: Context) -> Fields:
     q = document["q"]
     if q is None or q == NULL:
         return {"q": None, "q_text": None, "expand_values": ()}
-    text = _text(q, "q")
+    text = read_text(q, "q")
     expand_values = _names(document["expandValues"], "expandValues", context) if "expandValues" in document else ()
     return {"q": parse_q(text, context, expand_values), "q_text": text, "expand_values": expand_values}
 
@@ -195,49 +191,14 @@ _RULES: Sequence[tuple[Callable[[Subscription], bool], str]] = (
 )
 
 
-def _refuse(where: str, wanted: str, value: Any) -> NoReturn:
-    raise BadRequestData(f"{where} must be {wanted}, not {value!r:.80}.")
-
-
-def _text(value: Any, where: str) -> str:
-    if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
-        _refuse(where, f"a text of 1 to {MAX_TEXT} characters", value)
-    return value
-
-
-def _flag(value: Any, where: str) -> bool:
-    if type(value) is not bool:
-        _refuse(where, "true or false", value)
-    return value
-
-
-def _number(value: Any, where: str, least: float) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= MAX_SECONDS:
-        _refuse(where, f"a number from {least:g} on", value)
-    return float(value)
-
-
-def _list(value: Any, where: str, most: int = MAX_MEMBERS) -> list[Any]:
-    if type(value) is not list or not 0 < len(value) <= most:
-        _refuse(where, f"an array of 1 to {most} members", value)
-    return value
-
-
 def _names(value: Any, where: str, context: Context) -> tuple[Iri, ...]:
-    return tuple(dict.fromkeys(context.expand(_text(one, where)) for one in _list(value, where)))
+    return tuple(dict.fromkeys(context.expand(read_text(one, where)) for one in read_list(value, where)))
 
 
 def _members(value: Any, where: str, context: Context) -> tuple[Iri, ...]:
     """Names of attributes, or id, type and scope."""
-    found = (_text(one, where) for one in _list(value, where))
+    found = (read_text(one, where) for one in read_list(value, where))
     return tuple(dict.fromkeys(one if one in CORE_MEMBERS else context.expand(one) for one in found))
-
-
-def _choice(value: Any, where: str, choices: Mapping[str, Choice]) -> Choice:
-    found = choices.get(value) if type(value) is str else None
-    if found is None:
-        _refuse(where, f"one of {', '.join(choices)}", value)
-    return found
 
 
 _TRIGGERS = {trigger.value: trigger for trigger in Trigger}
@@ -245,13 +206,13 @@ _ACCEPTED = {accept.value: accept for accept in Accept}
 
 
 def _triggers(value: Any, where: str) -> tuple[Trigger, ...]:
-    return tuple(dict.fromkeys(_choice(one, where, _TRIGGERS) for one in _list(value, where)))
+    return tuple(dict.fromkeys(read_choice(one, where, _TRIGGERS) for one in read_list(value, where)))
 
 
 def _selectors(value: Any, where: str, context: Context) -> tuple[Selector, ...]:
     selectors = [
         selector
-        for number, one in enumerate(_list(value, where))
+        for number, one in enumerate(read_list(value, where))
         for selector in _alternatives(one, f"{where}[{number}]", context)
     ]
     return tuple(dict.fromkeys(selectors))
@@ -259,12 +220,12 @@ def _selectors(value: Any, where: str, context: Context) -> tuple[Selector, ...]
 
 def _alternatives(value: Any, where: str, context: Context) -> list[Selector]:
     if type(value) is not dict or "type" not in value or not value.keys() <= {"type", "id", "idPattern"}:
-        _refuse(where, "an object with type, and possibly id or idPattern", value)
-    named = _text(value["type"], f"{where}.type")
+        refuse(where, "an object with type, and possibly id or idPattern", value)
+    named = read_text(value["type"], f"{where}.type")
     types = None if named == ANY_TYPE else parse_types(named, context)
     pattern = value.get("idPattern")
     if pattern is not None:
-        pattern_finder(_text(pattern, f"{where}.idPattern"))
+        pattern_finder(read_text(pattern, f"{where}.idPattern"))
     given = value.get("id")
     if given is None:
         return [Selector(types, None, pattern)]
@@ -274,27 +235,27 @@ def _alternatives(value: Any, where: str, context: Context) -> list[Selector]:
 
 def _geo(value: Any, where: str, context: Context) -> Fields:
     if type(value) is not dict or not value.keys() <= {"georel", "geometry", "coordinates", "geoproperty"}:
-        _refuse(where, "an object with georel, geometry, coordinates and possibly geoproperty", value)
-    georel = _text(value.get("georel"), f"{where}.georel")
-    geometry = _text(value.get("geometry"), f"{where}.geometry")
+        refuse(where, "an object with georel, geometry, coordinates and possibly geoproperty", value)
+    georel = read_text(value.get("georel"), f"{where}.georel")
+    geometry = read_text(value.get("geometry"), f"{where}.geometry")
     geoproperty = value.get("geoproperty")
     if geoproperty is not None:
-        _text(geoproperty, f"{where}.geoproperty")
+        read_text(geoproperty, f"{where}.geoproperty")
     return {"geo": parse_geo(georel, geometry, value.get("coordinates"), geoproperty, context)}
 
 
 def _scope(value: Any, where: str, _: Context) -> Fields:
-    text = _text(value, where)
+    text = read_text(value, where)
     return {"scope": parse_scope_q(text), "scope_text": text}
 
 
 def _datasets(value: Any, where: str) -> tuple[str, ...]:
     given = value if type(value) is list else [value]
-    return tuple(one if one == "@none" else check_uri(one, where) for one in _list(given, where))
+    return tuple(one if one == "@none" else check_uri(one, where) for one in read_list(given, where))
 
 
 def _lang(value: Any, where: str) -> str:
-    text = _text(value, where)
+    text = read_text(value, where)
     languages(text)
     return text
 
@@ -302,44 +263,6 @@ def _lang(value: Any, where: str) -> str:
 def _context_url(value: Any, where: str, _: Context) -> Fields:
     url = check_uri(value, where)
     return {"jsonld_context": url, "context": url}
-
-
-def _endpoint_uri(value: Any, where: str) -> str:
-    uri = check_uri(value, where)
-    parts = _split(uri, where)
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        _refuse(where, f"an address that begins with {', '.join(SCHEMES)}", without_password(uri))
-    is_topic = parts.scheme.startswith("mqtt")
-    if is_topic and (not parts.path.strip("/") or "+" in parts.path or "#" in uri):
-        _refuse(where, "mqtt://host/topic, the topic without wildcards", without_password(uri))
-    if not is_topic and (parts.username is not None or parts.password is not None):
-        raise BadRequestData(f"{where} must hold no password: send it as a header, in receiverInfo.")
-    return uri
-
-
-def _split(uri: str, where: str) -> SplitResult:
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError:
-        raise BadRequestData(f"{where} is no address.") from None
-    return parts
-
-
-def _pairs(value: Any, where: str) -> tuple[tuple[str, str], ...]:
-    return tuple(_pair(one, where) for one in _list(value, where, MAX_PAIRS))
-
-
-def _pair(value: Any, where: str) -> tuple[str, str]:
-    """Refusals show the key only: the value may be a secret."""
-    if type(value) is not dict or value.keys() != {"key", "value"} or type(value["key"]) is not str:
-        raise BadRequestData(f"{where} must be an array of objects with key and value.")
-    key, text = value["key"], value["value"]
-    if not _TOKEN.fullmatch(key) or key.lower() in _OF_THE_CONNECTION:
-        _refuse(f"{where}.key", "the name of a header that is not the connection's own", key)
-    if type(text) is not str or not _FIELD_TEXT.fullmatch(text):
-        raise BadRequestData(f"{where}: the value of {key} must be a text on one line.")
-    return key, text
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -358,36 +281,36 @@ def _named(name: str, read: Callable[[Any, str, Context], Any]) -> _Member:
 
 
 _OWN: Mapping[str, _Member] = {
-    "subscriptionName": _plain("name", None, _text),
-    "description": _plain("description", None, _text),
+    "subscriptionName": _plain("name", None, read_text),
+    "description": _plain("description", None, read_text),
     "entities": _named("selectors", _selectors),
     "watchedAttributes": _named("watched", _names),
     "notificationTrigger": _plain("triggers", (), _triggers),
-    "timeInterval": _plain("interval_s", None, lambda value, where: _number(value, where, 1)),
+    "timeInterval": _plain("interval_s", None, lambda value, where: read_number(value, where, 1)),
     "geoQ": _Member(_geo, {"geo": None}),
     "scopeQ": _Member(_scope, {"scope": None, "scope_text": None}),
     "datasetId": _plain("datasets", (), _datasets),
     "lang": _plain("lang", None, _lang),
-    "isActive": _plain("is_active", True, _flag),
+    "isActive": _plain("is_active", True, read_flag),
     "expiresAt": _plain("expires_at", None, read_instant),
-    "throttling": _plain("throttling_s", None, lambda value, where: _number(value, where, 0)),
+    "throttling": _plain("throttling_s", None, lambda value, where: read_number(value, where, 0)),
     "jsonldContext": _Member(_context_url, {"jsonld_context": None}),
 }
 _NOTIFICATION: Mapping[str, _Member] = {
     "attributes": _named("attributes", _names),
     "pick": _named("pick", _members),
     "omit": _named("omit", _members),
-    "format": _plain("form", Form.NORMALIZED, lambda value, where: _choice(value, where, _FORMS)),
-    "showChanges": _plain("show_changes", False, _flag),
-    "sysAttrs": _plain("sys_attrs", False, _flag),
+    "format": _plain("form", Form.NORMALIZED, lambda value, where: read_choice(value, where, _FORMS)),
+    "showChanges": _plain("show_changes", False, read_flag),
+    "sysAttrs": _plain("sys_attrs", False, read_flag),
 }
 _ENDPOINT: Mapping[str, _Member] = {
-    "uri": _plain("uri", "", _endpoint_uri),
-    "accept": _plain("accept", Accept.JSON, lambda value, where: _choice(value, where, _ACCEPTED)),
-    "timeout": _plain("timeout_ms", None, lambda value, where: math.ceil(_number(value, where, 1))),
-    "cooldown": _plain("cooldown_ms", None, lambda value, where: math.ceil(_number(value, where, 0))),
-    "receiverInfo": _plain("receiver_info", (), _pairs),
-    "notifierInfo": _plain("notifier_info", (), _pairs),
+    "uri": _plain("uri", "", read_endpoint_uri),
+    "accept": _plain("accept", Accept.JSON, lambda value, where: read_choice(value, where, _ACCEPTED)),
+    "timeout": _plain("timeout_ms", None, lambda value, where: math.ceil(read_number(value, where, 1))),
+    "cooldown": _plain("cooldown_ms", None, lambda value, where: math.ceil(read_number(value, where, 0))),
+    "receiverInfo": _plain("receiver_info", (), read_pairs),
+    "notifierInfo": _plain("notifier_info", (), read_pairs),
 }
 _READ_ELSEWHERE = frozenset({"type", "@context", "notification", "endpoint", "q", "expandValues"})
 _OUTPUT_ONLY = frozenset(
