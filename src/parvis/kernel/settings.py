@@ -63,6 +63,9 @@ class ServerSettings:
         (), "Addresses of reverse proxies whose X-Forwarded-* headers are believed."
     )
     body_limit_bytes: int = _setting(16_777_216, "The largest request body taken.", minimum=1024)
+    workers: int = _setting(
+        1, "Processes that serve; more than one needs a store on PostgreSQL.", minimum=1, maximum=64
+    )
     stop_timeout_s: float = _setting(5.0, "How long open requests may take to end when stopping.", minimum=0)
 
 
@@ -71,7 +74,10 @@ class StoreSettings:
     """Where state and history are kept."""
 
     url: str = _setting(
-        "", "Empty: the file parvis.db in the data directory. sqlite:///PATH names another.", secret=True
+        "",
+        "Empty: the file parvis.db in the data directory. sqlite:///PATH names another;"
+        " postgresql://USER@HOST/DATABASE keeps everything on PostgreSQL, for several processes.",
+        secret=True,
     )
 
 
@@ -134,6 +140,22 @@ class OutboundSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationSettings:
+    """Notifications of subscriptions."""
+
+    enabled: bool = _setting(True, "Whether this process may notify; off: another one does, or events wait.")
+    give_up_after_h: float = _setting(
+        24.0, "A notification that its receiver did not take for so long, in hours, becomes a dead letter.", minimum=0
+    )
+    backlog_events: int = _setting(
+        1_000_000, "So does one that this many events have followed: no receiver keeps more of them.", minimum=1000
+    )
+    dead_letters: int = _setting(
+        1000, "Dead letters kept for each subscription; the oldest go for newer ones.", minimum=1, maximum=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What is told while running."""
 
@@ -154,6 +176,7 @@ class Settings:
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()
     outbound: OutboundSettings = OutboundSettings()
+    notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
 
     @property

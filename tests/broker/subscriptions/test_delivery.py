@@ -112,7 +112,7 @@ async def town(limits: Limits) -> AsyncIterator[Town]:
 
 async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - a test looks from outside
             await asyncio.sleep(0.01)
 
 
@@ -264,7 +264,7 @@ async def test_what_a_dead_endpoint_did_not_take_in_time_becomes_a_dead_letter_a
     await _letters(town, 5, 8)
     newest = await town.store.newest()
     async with asyncio.timeout(5):
-        while await town.store.position((await town.get("urn:s:1")).subscription.consumer) < newest:
+        while await town.store.position((await town.get("urn:s:1")).subscription.consumer) < newest:  # noqa: ASYNC110 - a test looks from outside
             await asyncio.sleep(0.05)
 
 
@@ -374,6 +374,6 @@ def _pointing_to(subscription: Subscription, uri: str) -> Subscription:
 
 async def _letters(town: Town, count: int, within_s: float = 5.0) -> Any:
     async with asyncio.timeout(within_s):
-        while (page := await town.subscriptions.list_letters(DEFAULT_TENANT)).total < count:
+        while (page := await town.subscriptions.list_letters(DEFAULT_TENANT)).total < count:  # noqa: ASYNC110 - a test looks from outside
             await asyncio.sleep(0.05)
     return page.letters
