@@ -198,7 +198,7 @@ class Replacement(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What one transaction records: from now on rows of the day up to `upto` are read in files only.
+    """What one transaction records: from now on rows of the day up to `upto` are read in files only; 0: no row left.
 
     `erased` is the newest erasure that the new files show.
     """

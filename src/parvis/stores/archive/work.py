@@ -1,4 +1,4 @@
-"""The heavy half of a move, in a process of its own: hot rows become files. What it made is told, never recorded here."""
+"""The heavy half of a move, in a process of its own: hot rows become files. What it made is told, not recorded."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from parvis.broker.ports.archive import (
 from parvis.broker.temporal.retention import Expiry, Retention
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.storage import Storage, open_storage
-from parvis.stores.archive.write import write_day
+from parvis.stores.archive.write import list_series, write_day
 
 SERIES_AT_ONCE = 2_000
 
@@ -118,8 +118,7 @@ class _Mover:
         if day < self._task.before:
             for types, fresh in self._rows.read_day(tenant, day):
                 replacements.append(self._replace(Partition(tenant, types, day), fresh, files.pop(types, None)))
-        for file in files.values():
-            replacements.append(self._replace(file.partition, iter(()), file))
+        replacements.extend(self._replace(file.partition, iter(()), file) for file in files.values())
         made = tuple(one for one in replacements if one is not None)
         if not made and not self._met_rows:
             return None
@@ -144,7 +143,7 @@ class _Mover:
                 fresh if first is None else chain((first,), fresh),
                 old.file if old is not None else None,
                 self._rows.list_erasures(old) if old is not None else (),
-                expiry,
+                self._expired(old, expiry),
             )
         for start in range(0, len(made.series) if made else 0, SERIES_AT_ONCE):
             assert made is not None
@@ -153,6 +152,13 @@ class _Mover:
             return None
         old_path = old.file.path if old is not None else None
         return Replacement(partition, old_path, made.file if made else None, expiry.attributes)
+
+    def _expired(self, old: ArchiveFile | None, expiry: Expiry) -> list[Iri]:
+        """Attributes that the old file may hold and the new one does not."""
+        if old is None or not expiry.attributes:
+            return []
+        held = {one.attribute for one in list_series(self._storage, self._task.limits, old.file)}
+        return sorted(attribute for attribute in held if expiry.covers(attribute))
 
     def _kept(self, fresh: Iterator[ArchiveRow], expiry: Expiry) -> Iterator[ArchiveRow]:
         for row in fresh:

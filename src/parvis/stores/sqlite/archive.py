@@ -174,6 +174,9 @@ class _ClosedRows:
         return [_erasure(self._names, row) for row in rows]
 
     def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[str, ...], Iterator[ArchiveRow]]]:
+        marks = list_marks(self._connection, self._names.tenants.ids[tenant])
+        if day * DAY in [start for start, _, _ in marks]:
+            return
         entities = self._connection.execute(
             "SELECT typeset, id, urn FROM entity WHERE tenant = ? ORDER BY typeset, urn",
             (self._names.tenants.ids[tenant],),
@@ -253,10 +256,11 @@ class SqliteArchive:
         def swap(connection: Connection) -> None:
             for one in move.replacements:
                 _swap(connection, self._names, one, move.erased)
-            connection.execute(
-                "INSERT INTO purging VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto",
-                (tenant, move.day, move.upto),
-            )
+            if move.upto:
+                connection.execute(
+                    "INSERT INTO purging VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto",
+                    (tenant, move.day, move.upto),
+                )
 
         await self._run(swap)
 

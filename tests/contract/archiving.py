@@ -1,0 +1,62 @@
+"""Stores that are opened with an archive beside them."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from parvis.broker.ports.archive import HotArchive, ReadArchived
+from parvis.broker.ports.store import Store
+from parvis.broker.temporal.retention import Retention
+from parvis.kernel.time import DAY, Clock
+from parvis.stores.archive.engine import Limits
+from parvis.stores.archive.move import Archiver, Plan, Step, Summary
+from parvis.stores.archive.read import ArchiveReader
+from parvis.stores.archive.storage import open_storage
+from parvis.stores.sqlite.store import SqliteStore
+from tests.contract.territory import NOON
+
+AFTER_DAYS = 7
+SMALL = Limits(threads=1, memory_mib=128, spill_mib=256, readers=2)
+TODAY = NOON // DAY
+
+
+class Archived:
+    """A store, the folder of its archive, and a calendar that stands at NOON unless it is moved."""
+
+    def __init__(self, store: SqliteStore, reader: ArchiveReader, folder: Path) -> None:
+        self.store = store
+        self.archive: HotArchive = store.archive
+        self.folder = folder
+        self._reader = reader
+        self.now = NOON
+
+    async def run(self, *, until: int | None = None, retention: Retention = Retention(), step: Step | None = None) -> Summary:
+        plan = Plan("", self.folder, AFTER_DAYS, retention, SMALL, until, lambda: self.now)
+        archiver = Archiver(self.archive, plan) if step is None else Archiver(self.archive, plan, step=step)
+        return await archiver.run()
+
+    def files(self) -> list[Path]:
+        return sorted((self.folder / "archive").rglob("*.parquet"))
+
+    async def close(self) -> None:
+        await self.store.close()
+        self._reader.close()
+
+
+async def _open(path: str | Path, folder: Path, clock: Clock) -> Archived:
+    reader = ArchiveReader(open_storage("", folder), SMALL)
+    return Archived(await SqliteStore.open(path, clock, reader.of_entity), reader, folder)
+
+
+async def open_file(folder: Path, clock: Clock) -> Archived:
+    return await _open(folder / "parvis.db", folder, clock)
+
+
+async def open_memory(folder: Path, clock: Clock) -> Archived:
+    return await _open(":memory:", folder, clock)
+
+
+ARCHIVED_STORES: dict[str, Callable[[Path, Clock], Awaitable[Archived]]] = {
+    "sqlite": open_file,
+    "sqlite-memory": open_memory,
+}
