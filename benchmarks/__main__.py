@@ -7,6 +7,7 @@ from benchmarks.harness.report import HEADER, machine
 FIGURES = (
     "batch_upsert",
     "patch_attribute",
+    "notifications",
     "lorawan_uplinks",
     "query_entities",
     "temporal_aggregate",
