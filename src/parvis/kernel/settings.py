@@ -129,6 +129,16 @@ class FleetSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsSettings:
+    """Work that runs later."""
+
+    worker_processes: int = _setting(
+        1, "Heavy jobs at once, each in a process of its own; 0 leaves them to other platforms on the store.", minimum=0
+    )
+    keep_days: float = _setting(30.0, "How long jobs that have ended can be looked at.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundSettings:
     """Requests of the platform to addresses that users gave."""
 
@@ -175,6 +185,7 @@ class Settings:
     access: AccessSettings = AccessSettings()
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()
+    jobs: JobsSettings = JobsSettings()
     outbound: OutboundSettings = OutboundSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
