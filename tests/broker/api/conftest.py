@@ -11,11 +11,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from parvis.broker.api import NgsiLdApi
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.kernel.identity import DEFAULT_TENANT, NOBODY, OPERATOR, Caller, Right
+from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, NOBODY, OPERATOR, Caller, Right
 from parvis.stores.sqlite.store import SqliteStore
 from tests.broker.api.territory import NOON
 
 SUBJECTS = {
+    "administrator": Caller(DEFAULT_TENANT, "administrator", ADMINISTRATOR),
     "operator": Caller(DEFAULT_TENANT, "operator", OPERATOR),
     "reader": Caller(DEFAULT_TENANT, "reader", Right.READ_PUBLIC | Right.READ),
     "resident": Caller(DEFAULT_TENANT, "resident", Right.READ_PUBLIC),
