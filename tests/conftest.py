@@ -1,6 +1,8 @@
 """Fixtures every test may use."""
 
+import contextlib
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from parvis.stores.postgres.database import Database
 from tests import system_tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,22 +31,58 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of an empty database."""
-    with system_tools.running_postgresql(tmp_path_factory.mktemp("postgresql")) as dsn:
+def postgresql() -> Iterator[str]:
+    """The connection string of an empty database.
+
+    Its folder is not pytest's: every session that starts closes that one to the user who runs PostgreSQL.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="parvis-postgresql-") as folder,
+        system_tools.running_postgresql(Path(folder)) as dsn,
+    ):
         yield dsn
 
 
 @pytest.fixture
 def postgres_url(postgresql: str) -> Iterator[str]:
     """An empty database of its own, of a role that is no superuser: row-level security binds it."""
+    url = _make_database(postgresql)
+    yield url
+    _drop_database(postgresql, url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgresql: str) -> str:
+    """The name of a database with the newest schema and nothing in it: copied quicker than it is made."""
+    url = _make_database(postgresql)
+    Database(url).prepare()
+    return url.rsplit("/", 1)[1]
+
+
+@pytest.fixture
+def prepared_postgres_url(postgresql: str, postgres_template: str) -> Iterator[str]:
+    """As `postgres_url`, with the newest schema."""
+    url = _make_database(postgresql, f"TEMPLATE {postgres_template}")
+    yield url
+    _drop_database(postgresql, url)
+
+
+def _make_database(postgresql: str, more: str = "") -> str:
     name = f"town_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as cluster:
         if cluster.execute("SELECT 1 FROM pg_roles WHERE rolname = 'territory'").fetchone() is None:
             cluster.execute("CREATE ROLE territory LOGIN")
-        cluster.execute(f"CREATE DATABASE {name} OWNER territory")
-        yield postgresql.replace("parvis@", "territory@").removesuffix("postgres") + name
-        cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        cluster.execute(f"CREATE DATABASE {name} OWNER territory {more}".encode())
+    return postgresql.replace("parvis@", "territory@").removesuffix("postgres") + name
+
+
+def _drop_database(postgresql: str, url: str) -> None:
+    """Not by force: a test that left a connection leaves the database to the end of the cluster."""
+    with (
+        psycopg.connect(postgresql, autocommit=True) as cluster,
+        contextlib.suppress(psycopg.errors.ObjectInUse),
+    ):
+        cluster.execute(f"DROP DATABASE {url.rsplit('/', 1)[1]}".encode())
 
 
 @pytest.fixture

@@ -1,0 +1,250 @@
+"""Changes to rows, inside a transaction that holds the entities it changes."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status
+from parvis.broker.model.entity import AttributeKey, Entity, in_order
+from parvis.broker.model.merge import Resolution, joined, resolve
+from parvis.kernel.time import Instant
+from parvis.stores.postgres.batch import Batch, bigints
+from parvis.stores.postgres.database import Connection
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.rows import present_instance
+
+_BLIND = frozenset({Mode.UPSERT_UPDATE, Mode.APPEND})
+"""Modes that overwrite what is given whatever is stored: no need to read it first."""
+_CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
+
+PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
+HEADER_COLUMNS = "urn, id, typeset, scopes, created, modified, deleted"
+_LOCK = f"""
+SELECT {HEADER_COLUMNS} FROM entity
+WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
+ORDER BY id FOR NO KEY UPDATE
+"""
+_NEXT_IDS = "SELECT nextval('entity_id') FROM generate_series(1, %s)"
+_INSERT = """
+INSERT INTO entity (tenant, id, urn, typeset, scopes, created, modified)
+SELECT %s, id, urn, typeset, scopes, at, at
+FROM json_to_recordset(%s::json) AS one (id bigint, urn text, typeset integer, scopes text, at bigint)
+ORDER BY urn COLLATE "C"
+ON CONFLICT (tenant, urn) DO NOTHING RETURNING id
+"""
+_UPDATE = """
+UPDATE entity e SET typeset = one.typeset, scopes = one.scopes, created = one.created, modified = one.modified,
+    deleted = one.deleted
+FROM json_to_recordset(%s::json)
+    AS one (id bigint, typeset integer, scopes text, created bigint, modified bigint, deleted bigint)
+WHERE e.tenant = %s AND e.id = one.id
+"""
+_FORGET = "DELETE FROM entity WHERE tenant = %s AND id = ANY (%s::bigint[])"
+_READ = f"SELECT entity, {PRESENT_COLUMNS} FROM attribute WHERE tenant = %s AND entity = ANY (%s::bigint[])"
+
+
+class Header(NamedTuple):
+    """An entity without its attributes."""
+
+    id: int
+    typeset: int
+    scopes: str | None
+    created: Instant
+    modified: Instant
+    deleted: Instant | None
+
+
+class Dated(NamedTuple):
+    """The changes of one call, and when it is carried out."""
+
+    changes: Sequence[Change]
+    at: Instant
+
+
+class Applier:
+    """Turns the changes of one transaction and one tenant into rows: lock, prepare, apply, flush."""
+
+    def __init__(self, connection: Connection, names: Names, tenant: int) -> None:
+        self._connection = connection
+        self._names = names
+        self._tenant = tenant
+        self._batch = Batch(names)
+        self._stored: dict[str, Header] = {}
+        """As they stand in the database, locked."""
+        self._unborn: dict[str, Header] = {}
+        """Of those, what this transaction has put there to be created."""
+        self._headers: dict[str, Header] = {}
+        """As they are to stand; what is not here is not there."""
+        self._current: dict[str, Entity] = {}
+        self._whole: set[str] = set()
+        """Entities that are read, for some change depends on what is stored."""
+
+    def lock(self, calls: Sequence[Sequence[Change]]) -> None:
+        """Every entity that is going to be changed; what happens to it now happens after what others did."""
+        urns = {change.entity_id for changes in calls for change in changes}
+        if urns:
+            self._lock(urns)
+
+    def prepare(self, calls: Sequence[Dated]) -> None:
+        """Reserve the entities that may be created, and read what has to be known of the others."""
+        while missing := self._missing(calls):
+            self._reserve(missing)
+        self._headers = {urn: header for urn, header in self._stored.items() if urn not in self._unborn}
+        self._read(calls)
+
+    def apply(self, call: Dated) -> list[Outcome]:
+        return [self._apply_one(change, call.at) for change in call.changes]
+
+    def flush(self) -> int | None:
+        """The number of the newest event, None where nothing was changed."""
+        never_born = [header.id for urn, header in self._unborn.items() if urn not in self._headers]
+        if never_born:
+            self._connection.execute(_FORGET, (self._tenant, bigints(never_born)))
+        changed = [header for urn, header in self._headers.items() if header != self._stored[urn]]
+        if changed:
+            rows = msgspec.json.encode([header._asdict() for header in changed]).decode()
+            self._connection.execute(_UPDATE, (rows, self._tenant))
+        return self._batch.flush(self._connection, self._tenant)
+
+    def _lock(self, urns: Iterable[str]) -> None:
+        rows = self._connection.execute(_LOCK, (self._tenant, msgspec.json.encode(list(urns)).decode()))
+        self._stored.update({urn: Header(*columns) for urn, *columns in rows})
+
+    def _missing(self, calls: Sequence[Dated]) -> dict[str, tuple[Change, Instant]]:
+        """The first change that may create each of the entities that are not there."""
+        found: dict[str, tuple[Change, Instant]] = {}
+        for call in calls:
+            for change in call.changes:
+                if change.entity_id not in self._stored and change.types and change.mode in _CREATING:
+                    found.setdefault(change.entity_id, (change, call.at))
+        return found
+
+    def _reserve(self, missing: dict[str, tuple[Change, Instant]]) -> None:
+        """Put entities there that are likely to be created; who else creates one at the same time waits, or is waited
+        for."""
+        ids = [row[0] for row in self._connection.execute(_NEXT_IDS, (len(missing),))]
+        new = {
+            urn: Header(number, self._typeset(change.types or ()), _scopes_column(change.scopes or ()), at, at, None)
+            for number, (urn, (change, at)) in zip(ids, missing.items(), strict=True)
+        }
+        rows = [
+            {"id": header.id, "urn": urn, "typeset": header.typeset, "scopes": header.scopes, "at": header.created}
+            for urn, header in new.items()
+        ]
+        inserted = {row[0] for row in self._connection.execute(_INSERT, (self._tenant, _json(rows)))}
+        self._unborn |= {urn: header for urn, header in new.items() if header.id in inserted}
+        self._stored |= self._unborn
+        late = [urn for urn in new if urn not in self._unborn]
+        if late:
+            self._lock(late)
+
+    def _read(self, calls: Sequence[Dated]) -> None:
+        self._whole = {change.entity_id for call in calls for change in call.changes if not _is_blind(change)}
+        alive = {
+            header.id: urn
+            for urn in self._whole
+            if (header := self._headers.get(urn)) is not None and header.deleted is None
+        }
+        if not alive:
+            return
+        found: dict[int, list[tuple[object, ...]]] = {number: [] for number in alive}
+        for number, *row in self._connection.execute(_READ, (self._tenant, bigints(alive))):
+            found[number].append(tuple(row))
+        for number, urn in alive.items():
+            self._current[urn] = entity_of(self._names, urn, self._headers[urn], found[number])
+
+    def _apply_one(self, change: Change, now: Instant) -> Outcome:
+        header = self._headers.get(change.entity_id)
+        alive = header is not None and header.deleted is None
+        writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)
+        if writable and change.entity_id not in self._whole:
+            return self._overwrite(change, header, now)
+        current = self._current.get(change.entity_id) if alive else None
+        resolution = resolve(current, change, now)
+        if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
+            self._store(change, header, current, resolution, now)
+        return resolution.outcome
+
+    def _overwrite(self, change: Change, header: Header | None, now: Instant) -> Outcome:
+        born = header is None or header.deleted is not None
+        if header is None or born:
+            header = self._write_header(change.entity_id, header, change.types or (), change.scopes or (), now)
+        elif change.types is not None or change.scopes is not None:
+            header = self._widen_header(change, header, now)
+        self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
+        self._batch.put_event(header.id, header.typeset, EventKind.CREATED if born else EventKind.UPDATED, now)
+        return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
+
+    def _store(
+        self, change: Change, header: Header | None, current: Entity | None, resolution: Resolution, now: Instant
+    ) -> None:
+        entity = resolution.entity
+        if entity is None:
+            assert header is not None
+            header = self._headers[change.entity_id] = header._replace(modified=now, deleted=now)
+            del self._current[change.entity_id]
+        else:
+            if (
+                current is None
+                or resolution.removed
+                or (entity.types, entity.scopes) != (current.types, current.scopes)
+            ):
+                header = self._write_header(entity.id, header, entity.types, entity.scopes, now)
+            self._current[change.entity_id] = entity
+        assert header is not None
+        self._batch.put_removals(header.id, self._numbers(resolution.removed), now)
+        self._batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
+        self._batch.put_event(header.id, header.typeset, _event_kind(resolution.outcome.status), now)
+
+    def _numbers(self, keys: tuple[AttributeKey, ...]) -> list[tuple[int, int]]:
+        return [(self._names.words.id(name), self._names.dataset(dataset)) for name, dataset in keys]
+
+    def _widen_header(self, change: Change, header: Header, now: Instant) -> Header:
+        typesets = self._names.typesets
+        same_types = change.types is None or typesets.ids.get(change.types) == header.typeset
+        old_types = typesets.key(header.typeset)
+        types = old_types if same_types else joined(old_types, change.types or ())
+        scopes = _scopes(header.scopes) if change.scopes is None else change.scopes
+        if types == old_types and _scopes_column(scopes) == header.scopes:
+            return header
+        return self._write_header(change.entity_id, header, types, scopes, now)
+
+    def _write_header(
+        self, urn: str, old: Header | None, types: tuple[str, ...], scopes: tuple[str, ...], now: Instant
+    ) -> Header:
+        number = self._unborn[urn].id if old is None else old.id
+        created = now if old is None or old.deleted is not None else old.created
+        header = Header(number, self._typeset(types), _scopes_column(scopes), created, now, None)
+        self._headers[urn] = header
+        return header
+
+    def _typeset(self, types: tuple[str, ...]) -> int:
+        return self._names.typesets.id(tuple(sorted(set(types))))
+
+
+def entity_of(names: Names, urn: str, header: Header, rows: list[tuple[object, ...]]) -> Entity:
+    """Assemble an entity of its header and its rows of `attribute`."""
+    instances = in_order([present_instance(names, row) for row in rows])
+    modified = max([header.modified, *(one.modified_at for one in instances)])
+    return Entity(urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified)
+
+
+def _is_blind(change: Change) -> bool:
+    return bool(change.instances) and change.mode in _BLIND
+
+
+def _event_kind(status: Status) -> EventKind:
+    return {Status.CREATED: EventKind.CREATED, Status.DELETED: EventKind.DELETED}.get(status, EventKind.UPDATED)
+
+
+def _scopes(column: str | None) -> tuple[str, ...]:
+    return tuple(msgspec.json.decode(column)) if column else ()
+
+
+def _scopes_column(scopes: tuple[str, ...]) -> str | None:
+    return _json(scopes) if scopes else None
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,239 @@
+"""One transaction's rows: packed as they come, staged once by COPY, then put where they belong by a few statements.
+
+A row of `staged` is a row of history; its `present` says what it means for the attribute of today. Of several rows of
+one attribute at most one puts it, so that no statement meets a row twice.
+"""
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Any
+
+from parvis.broker.model.change import EventKind
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.geometry import bounds
+from parvis.kernel.time import Instant
+from parvis.stores.postgres.database import Connection
+from parvis.stores.postgres.names import REMOVED, Names
+from parvis.stores.postgres.rows import EXACT_MAX, Form, extra_to_column, to_columns
+
+CHANNEL = "parvis_event"
+"""NOTIFY's, with the number of the newest event."""
+STAGING = """
+CREATE TEMPORARY TABLE staged (
+    present smallint, place integer, entity bigint, name integer, dataset integer, shape integer, ts bigint,
+    observed boolean, recorded bigint, number double precision, text text COLLATE "C", extra text, bounds box
+) ON COMMIT DELETE ROWS
+"""
+NOTHING, OVERWRITE, KEEP_NEWEST, REMOVE = range(4)
+"""What a staged row does to the present; KEEP_NEWEST gives way to what was observed later."""
+
+_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_PRESENT_AT = 7
+"""The byte of a packed row that says what it does to the present."""
+_FIXED = Struct("!hihiiiqiiiiiiiqi?iq")
+_NUMBER = Struct("!hihiiiqiiiiiiiqi?iqid12s")
+_NO_MORE = _NULL * 3
+_LENGTH = Struct("!i")
+_DOUBLE = Struct("!id")
+_BOX = Struct("!idddd")
+_COLUMNS = 13
+
+_COPY = "COPY staged FROM STDIN (FORMAT binary)"
+_REMOVE = f"""
+DELETE FROM attribute a USING staged s WHERE s.present = {REMOVE}
+    AND a.tenant = %s AND a.entity = s.entity AND a.name = s.name AND a.dataset = s.dataset
+"""
+_PUT = """
+INSERT INTO attribute AS held
+    (tenant, entity, name, dataset, shape, number, text, observed, extra, modified, created, bounds)
+SELECT %s, entity, name, dataset, shape, number, text, CASE WHEN observed THEN ts END, extra, recorded, recorded, bounds
+FROM staged WHERE present = {present}
+ON CONFLICT (tenant, entity, name, dataset) DO UPDATE SET shape = excluded.shape, number = excluded.number,
+    text = excluded.text, observed = excluded.observed, extra = excluded.extra, modified = excluded.modified,
+    bounds = excluded.bounds
+"""
+_OVERWRITE = _PUT.format(present=OVERWRITE)
+_KEEP_NEWEST = f"{_PUT.format(present=KEEP_NEWEST)} WHERE held.observed IS NULL OR excluded.observed >= held.observed"
+_NUMBERED = """
+WITH given AS (
+    UPDATE numbers SET log = log + %(rows)s, event = event + %(events)s
+    RETURNING log - %(rows)s AS log, event - %(events)s AS event
+), past AS (
+    INSERT INTO history
+        (tenant, entity, name, dataset, ts, seq, shape, observed, number, text, extra, recorded)
+    SELECT %(tenant)s, entity, name, dataset, ts, given.log + place, shape, observed, number, text, extra, recorded
+    FROM given, staged
+), told AS (
+    INSERT INTO outbox (seq, tenant, entity, typeset, kind, at, first, last, earliest, latest)
+    SELECT given.event + place, %(tenant)s, entity, typeset, kind, at, given.log + first, given.log + last,
+        earliest, latest
+    FROM given, unnest(
+        %(entity)s::bigint[], %(typeset)s::integer[], %(kind)s::smallint[], %(at)s::bigint[], %(first)s::bigint[],
+        %(last)s::bigint[], %(earliest)s::bigint[], %(latest)s::bigint[]
+    ) WITH ORDINALITY AS one (entity, typeset, kind, at, first, last, earliest, latest, place)
+)
+SELECT event + %(events)s, pg_notify(%(channel)s, (event + %(events)s)::text) FROM given
+"""
+
+
+class Batch:
+    """What one transaction is going to write for one tenant. Places count from one; the numbers come last."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._rows: list[bytes] = []
+        self._putting: dict[tuple[int, int, int], int] = {}
+        """The row that puts an attribute, by entity, name and dataset."""
+        self._events: tuple[list[int], ...] = ([], [], [], [], [], [], [], [])
+        self._has_removals = False
+        self._has_late = False
+        self._first = 1
+        self._earliest: Instant | None = None
+        self._latest: Instant = 0
+
+    def put_instances(self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool) -> None:
+        words, shapes, rows = self._names.words.ids, self._names.shapes.ids, self._rows
+        for one in instances:
+            value = one.value
+            known = type(value)
+            number: float | None
+            text: str | None = None
+            if known is float:
+                form, number = Form.FLOAT, value
+            elif known is int and -EXACT_MAX <= value <= EXACT_MAX:
+                form, number = Form.INTEGER, value
+            else:
+                form, number, text = to_columns(value)
+            name = words.get(one.name) or self._names.words.id(one.name)
+            dataset = self._names.words.id(one.dataset) if one.dataset else 0
+            shape_key = (one.kind, one.unit_code, form)
+            shape = shapes.get(shape_key) or self._names.shapes.id(shape_key)
+            at = one.observed_at
+            ts = now if at is None else at
+            present = self._present(entity, name, dataset, at, keep_newest)
+            place = len(rows) + 1
+            row: tuple[Any, ...] = (
+                _COLUMNS, 2, present, 4, place, 8, entity, 4, name, 4, dataset, 4, shape, 8, ts, 1, at is not None,
+                8, now,
+            )  # fmt: skip
+            if text is None and number is not None and one.extra is None:
+                rows.append(_NUMBER.pack(*row, 8, number, _NO_MORE))
+            else:
+                rows.append(_FIXED.pack(*row) + _rest(one, number, text))
+            self._span(ts)
+
+    def put_removals(self, entity: int, keys: Iterable[tuple[int, int]], now: Instant) -> None:
+        for name, dataset in keys:
+            self._supersede(self._putting.pop((entity, name, dataset), None))
+            self._rows.append(
+                _FIXED.pack(
+                    _COLUMNS, 2, REMOVE, 4, len(self._rows) + 1, 8, entity, 4, name, 4, dataset, 4, REMOVED,
+                    8, now, 1, False, 8, now,
+                ) + _NULL * 4
+            )  # fmt: skip
+            self._has_removals = True
+            self._span(now)
+
+    def put_event(self, entity: int, typeset: int, kind: EventKind, now: Instant) -> None:
+        """The rows since the last event are its own."""
+        last = len(self._rows) + 1
+        earliest, latest = (now, now) if self._earliest is None else (self._earliest, self._latest)
+        row = (entity, typeset, kind.value, now, self._first, last, earliest, latest)
+        for column, value in zip(self._events, row, strict=True):
+            column.append(value)
+        self._first, self._earliest = last, None
+
+    def flush(self, connection: Connection, tenant: int) -> int | None:
+        """Write everything; the number of the newest event, None where there is none.
+
+        From the lock on `numbers` to the commit no other process commits: this is the last thing in a transaction.
+        """
+        events = len(self._events[0])
+        if not events:
+            return None
+        if self._rows:
+            self._stage(connection, tenant)
+        names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
+        columns = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
+        numbered = {"tenant": tenant, "rows": len(self._rows), "events": events, "channel": CHANNEL}
+        row = connection.execute(_NUMBERED, {**numbered, **columns}).fetchone()
+        assert row is not None, "the row of `numbers` is made with the schema"
+        newest: int = row[0]
+        return newest
+
+    def _stage(self, connection: Connection, tenant: int) -> None:
+        with connection.cursor().copy(_COPY) as copy:
+            copy.write(b"".join((_HEAD, *self._rows, _END)))
+        if self._has_removals:
+            connection.execute(_REMOVE, (tenant,))
+        connection.execute(_OVERWRITE, (tenant,))
+        if self._has_late:
+            connection.execute(_KEEP_NEWEST, (tenant,))
+
+    def _present(self, entity: int, name: int, dataset: int, observed: Instant | None, keep_newest: bool) -> int:
+        """What the row that comes next does, given what this transaction has put already."""
+        key = (entity, name, dataset)
+        held = self._putting.get(key)
+        if held is None:
+            present = KEEP_NEWEST if keep_newest and observed is not None else OVERWRITE
+        else:
+            row = self._rows[held]
+            if keep_newest and observed is not None and _observed(row) > observed:
+                return NOTHING
+            late = keep_newest and observed is not None and row[_PRESENT_AT] == KEEP_NEWEST
+            present = KEEP_NEWEST if late else OVERWRITE
+            self._supersede(held)
+        self._putting[key] = len(self._rows)
+        self._has_late = self._has_late or present == KEEP_NEWEST
+        return present
+
+    def _supersede(self, place: int | None) -> None:
+        if place is not None:
+            row = self._rows[place]
+            self._rows[place] = row[:_PRESENT_AT] + bytes((NOTHING,)) + row[_PRESENT_AT + 1 :]
+
+    def _span(self, ts: Instant) -> None:
+        if self._earliest is None:
+            self._earliest = self._latest = ts
+        elif ts < self._earliest:
+            self._earliest = ts
+        elif ts > self._latest:
+            self._latest = ts
+
+
+def bigints(values: Iterable[int]) -> str:
+    """The text of an array of integers: psycopg takes many times as long to write a list."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _observed(row: bytes) -> float:
+    """When a packed row was observed; before everything where it was not."""
+    fields = _FIXED.unpack_from(row)
+    return fields[14] if fields[16] else float("-inf")
+
+
+def _rest(one: Instance, number: float | None, text: str | None) -> bytes:
+    """The columns that may be NULL."""
+    extra = extra_to_column(one.extra)
+    return b"".join(
+        (
+            _NULL if number is None else _DOUBLE.pack(8, number),
+            _packed_text(text),
+            _packed_text(extra),
+            _packed_box(one) if one.kind is Kind.GEO_PROPERTY else _NULL,
+        )
+    )
+
+
+def _packed_text(text: str | None) -> bytes:
+    if text is None:
+        return _NULL
+    data = text.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+def _packed_box(one: Instance) -> bytes:
+    west, south, east, north = bounds(one.value)
+    return _BOX.pack(32, east, north, west, south)

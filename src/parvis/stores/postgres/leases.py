@@ -1,0 +1,17 @@
+"""Leases: rows that run out."""
+
+from parvis.stores.postgres.database import Connection
+
+_TAKE = """
+INSERT INTO lease AS held (name, holder, until) VALUES (%s, %s, clock_timestamp() + %s * interval '1 second')
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE held.holder = excluded.holder OR held.until <= clock_timestamp()
+"""
+
+
+def take_lease(connection: Connection, name: str, holder: str, for_s: float) -> bool:
+    return connection.execute(_TAKE, (name, holder, for_s)).rowcount == 1
+
+
+def end_lease(connection: Connection, name: str, holder: str) -> None:
+    connection.execute("DELETE FROM lease WHERE name = %s AND holder = %s", (name, holder))

@@ -1,0 +1,223 @@
+"""The outbox: what was committed, told in order to everyone who reacts, in whichever process."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import selectors
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from parvis.broker.model.change import Event, EventKind
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.broker.ports.store import Outrun, Progress
+from parvis.kernel.time import Instant
+from parvis.stores.postgres.batch import CHANNEL, bigints
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.names import REMOVED, Names
+from parvis.stores.postgres.rows import past_instance
+
+POLL_S = 1.0
+"""A net below the notifications: what was committed is known after that time at the latest."""
+PRUNE_EVERY_S = 30.0
+PRUNE_ROWS = 20_000
+NEAR_ROWS = 5_000
+"""Rows of others between those of two events, up to which both are read in one go."""
+
+_EVENTS = (
+    "SELECT o.seq, o.kind, o.at, o.first, o.last, o.earliest, o.latest, o.tenant, e.urn, o.typeset"
+    " FROM outbox o JOIN entity e ON e.tenant = o.tenant AND e.id = o.entity"
+    " WHERE o.seq > %(after)s{filter} ORDER BY o.seq LIMIT %(limit)s"
+)
+_ALL_EVENTS = _EVENTS.format(filter="")
+_EVENTS_OF_TYPES = _EVENTS.format(filter=" AND o.typeset = ANY (%(typesets)s::integer[])")
+_ROWS = (
+    "SELECT seq, name, dataset, shape, number, text, ts, observed, extra, recorded, seq FROM history"
+    " WHERE seq >= %s AND seq < %s AND ts >= %s AND ts <= %s"
+)
+_NEWEST = "SELECT event FROM numbers"
+_OLDEST = "SELECT coalesce((SELECT min(seq) FROM outbox), (SELECT event + 1 FROM numbers))"
+_ADVANCE = "INSERT INTO consumer VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
+_BEGIN = (
+    "INSERT INTO consumer AS held VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq"
+    " WHERE held.seq = 0"
+)
+_MOVE = "UPDATE consumer SET seq = %s WHERE name = %s AND seq = %s"
+_PRUNE = """
+DELETE FROM outbox
+WHERE seq <= least(%s, (SELECT coalesce(min(seq), %s) FROM consumer), (SELECT event - 1 FROM numbers))
+    AND seq < (SELECT min(seq) + %s FROM outbox)
+"""
+_log = logging.getLogger(__name__)
+
+
+class _Row(NamedTuple):
+    seq: int
+    kind: int
+    at: Instant
+    first: int
+    last: int
+    earliest: Instant
+    latest: Instant
+    tenant: int
+    urn: str
+    typeset: int
+
+
+class Bell:
+    """Wakes those who wait for an event beyond the one they know; a thread of its own listens to the database.
+
+    `on_trouble` is called in that thread when the database is lost.
+    """
+
+    def __init__(self, database: Database, newest: int, on_trouble: Callable[[], None]) -> None:
+        self.newest = newest
+        self._database = database
+        self._on_trouble = on_trouble
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._stop, self._stopping = os.pipe()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="parvis-bell", daemon=True)
+        self._thread.start()
+
+    def ring(self, newest: int) -> None:
+        """On the event loop."""
+        if newest > self.newest:
+            self.newest = newest
+            self._event.set()
+            self._event = asyncio.Event()
+
+    async def wait(self, after: int) -> None:
+        while self.newest <= after:
+            await self._event.wait()
+
+    async def close(self) -> None:
+        self._stopped = True
+        os.write(self._stopping, b".")
+        await asyncio.to_thread(self._thread.join)
+        os.close(self._stop)
+        os.close(self._stopping)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            try:
+                with self._database.connect("parvis bell") as connection:
+                    self._listen(connection)
+            except (psycopg.Error, StoreUnreachable) as fault:
+                if not self._stopped:
+                    _log.warning("the database is not heard", extra={"reason": str(fault)})
+                    self._on_trouble()
+                    self._pause()
+
+    def _listen(self, connection: Connection) -> None:
+        connection.execute(f"LISTEN {CHANNEL}")
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.fileno(), selectors.EVENT_READ)
+            selector.register(self._stop, selectors.EVENT_READ)
+            while not self._stopped:
+                self._tell(read_newest(connection))
+                selector.select(POLL_S)
+                if not self._stopped:
+                    for heard in connection.notifies(timeout=0):
+                        self._tell(int(heard.payload))
+
+    def _tell(self, newest: int) -> None:
+        if newest > self.newest:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self.ring, newest)
+
+    def _pause(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stop, selectors.EVENT_READ)
+            selector.select(POLL_S)
+
+
+def read_events(
+    connection: Connection, names: Names, after: int, limit: int, types: frozenset[Iri] = frozenset()
+) -> list[Event]:
+    wanted: dict[str, object] = {"after": after, "limit": limit}
+    if types:
+        names.typesets.load(connection)
+        numbers = [number for typeset, number in names.typesets.items() if not types.isdisjoint(typeset)]
+        wanted["typesets"] = bigints(numbers)
+    found = connection.execute(_EVENTS_OF_TYPES if types else _ALL_EVENTS, wanted)
+    rows = [_Row(*row) for row in found]
+    return [event for near in _neighbours(rows) for event in _events(connection, names, near)]
+
+
+def read_newest(connection: Connection) -> int:
+    row = connection.execute(_NEWEST).fetchone()
+    assert row is not None, "the row of `numbers` is made with the schema"
+    newest: int = row[0]
+    return newest
+
+
+def read_oldest(connection: Connection) -> int:
+    row = connection.execute(_OLDEST).fetchone()
+    assert row is not None
+    oldest: int = row[0]
+    return oldest
+
+
+def read_position(connection: Connection, consumer: str) -> int:
+    row = connection.execute("SELECT seq FROM consumer WHERE name = %s", (consumer,)).fetchone()
+    return row[0] if row else 0
+
+
+def advance(connection: Connection, positions: Mapping[str, int]) -> None:
+    connection.cursor().executemany(_ADVANCE, sorted(positions.items()))
+
+
+def retire(connection: Connection, consumer: str) -> None:
+    connection.execute("DELETE FROM consumer WHERE name = %s", (consumer,))
+
+
+def move_consumer(connection: Connection, progress: Progress) -> None:
+    """A part of the writer's transaction. Raises Outrun."""
+    if progress.before == 0:
+        moved = connection.execute(_BEGIN, (progress.consumer, progress.after))
+    else:
+        moved = connection.execute(_MOVE, (progress.after, progress.consumer, progress.before))
+    if moved.rowcount == 0:
+        raise Outrun(f"{progress.consumer} is not at {progress.before}.")
+
+
+def prune(connection: Connection, upto: int) -> bool:
+    """Delete events up to `upto` that every consumer has been told of; True while there may be more.
+
+    The newest event stays, so that `oldest` says something to those who read without being a consumer.
+    """
+    return connection.execute(_PRUNE, (upto, upto, PRUNE_ROWS)).rowcount > 0
+
+
+def _neighbours(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """Events whose rows lie so near to each other that they are read in one go."""
+    near: list[_Row] = []
+    for row in rows:
+        if near and row.first - near[-1].last > NEAR_ROWS:
+            yield near
+            near = []
+        near.append(row)
+    if near:
+        yield near
+
+
+def _events(connection: Connection, names: Names, near: Sequence[_Row]) -> Iterator[Event]:
+    first, last = near[0].first, near[-1].last
+    earliest, latest = min(row.earliest for row in near), max(row.latest for row in near)
+    found = connection.execute(_ROWS, (first, last, earliest, latest)) if last > first else ()
+    columns = {seq: rest for seq, *rest in found}
+    for row in near:
+        put: list[Instance] = []
+        removed: list[AttributeKey] = []
+        for one in (columns[seq] for seq in range(row.first, row.last) if seq in columns):
+            if one[2] == REMOVED:
+                removed.append((names.words.key(one[0]), names.dataset_text(one[1])))
+            else:
+                put.append(past_instance(names, tuple(one)))
+        tenant, types = names.tenants.key(row.tenant), names.typesets.key(row.typeset)
+        yield Event(row.seq, tenant, row.at, row.urn, types, EventKind(row.kind), tuple(put), tuple(removed))

@@ -1,0 +1,192 @@
+"""The store for several processes: a PostgreSQL database behind the broker's ports."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from parvis.broker.leading import Leader, new_holder
+from parvis.broker.model.change import Change, Event, Outcome
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
+from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.kernel.errors import Overloaded
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.jobs import PostgresJobQueue
+from parvis.stores.postgres.leases import end_lease, take_lease
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.outbox import (
+    PRUNE_EVERY_S,
+    Bell,
+    advance,
+    prune,
+    read_events,
+    read_newest,
+    read_oldest,
+    read_position,
+    retire,
+)
+from parvis.stores.postgres.reader import Reader
+from parvis.stores.postgres.subscriptions import PostgresSubscriptions
+from parvis.stores.postgres.writer import Writer
+
+DESK_THREADS = 2
+OUTBOX_THREADS = 2
+
+
+class Start(NamedTuple):
+    """What is known of a database that is opened."""
+
+    newest_event: int
+    newest_stamp: Instant
+
+
+class PostgresStore:
+    """EntityStore, TemporalStore, Outbox, Leases and Tenants. Opened on, and bound to, the running event loop.
+
+    `desk` is where the small tables are read and written: its questions do not wait behind queries.
+    """
+
+    def __init__(self, database: Database, names: Names, clock: Clock, start: Start) -> None:
+        self._names = names
+        self._writer = Writer(database, names, SteadyClock(clock, start.newest_stamp), self._committed)
+        self._reader = Reader(database, names)
+        self._bell = Bell(database, start.newest_event, self._writer.look)
+        self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
+        self.desk = Pool(database, DESK_THREADS, "parvis-desk")
+        self.jobs = PostgresJobQueue(self.desk)
+        self.subscriptions = PostgresSubscriptions(self.desk)
+        housekeeper = Leader(self, "store housekeeping", new_holder())
+        self._housekeeping = asyncio.create_task(housekeeper.run(self._keep_house), name="store housekeeping")
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock = system_clock) -> "PostgresStore":
+        """Open the database of a libpq connection string or URI; make its tables where it is empty.
+
+        Raises:
+            StoreUnreachable: the database does not answer.
+            StoreNotUsable: it may not be written, or a newer Parvis wrote it.
+        """
+        database = Database(url)
+        names = Names(database)
+        start = await asyncio.to_thread(_start, database, names)
+        return cls(database, names, clock, start)
+
+    @property
+    def is_writing(self) -> bool:
+        return not self._writer.fault
+
+    @property
+    def fault(self) -> str:
+        return self._writer.fault
+
+    async def close(self) -> None:
+        self._housekeeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._housekeeping
+        await self._writer.close()
+        await self._bell.close()
+        await asyncio.to_thread(self._close_pools)
+
+    @property
+    def pending_changes(self) -> int:
+        return self._writer.pending_changes
+
+    @property
+    def newest_event(self) -> int:
+        return self._bell.newest
+
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+        return await self._writer.write(tenant, changes, progress)
+
+    async def find(self, tenant: str, entity_id: str) -> Entity | None:
+        return await self._reader.find(tenant, entity_id)
+
+    async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
+        return await self._reader.query(tenant, query)
+
+    async def count_types(self, tenant: str) -> dict[Iri, int]:
+        return await self._reader.count_types(tenant)
+
+    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
+        return await self._reader.list_attributes(tenant)
+
+    async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
+        return await self._reader.history(tenant, entity_id, query)
+
+    async def aggregate(
+        self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
+    ) -> EntityAggregates | None:
+        return await self._reader.aggregate(tenant, entity_id, query, aggregation)
+
+    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+        def ask(connection: Connection) -> list[Event]:
+            return read_events(connection, self._names, after, limit, types)
+
+        return await self._outbox.run(EVERY_TENANT, ask)
+
+    async def newest(self) -> int:
+        return await self._outbox.run(EVERY_TENANT, read_newest)
+
+    async def oldest(self) -> int:
+        return await self._outbox.run(EVERY_TENANT, read_oldest)
+
+    async def wait(self, after: int) -> None:
+        await self._bell.wait(after)
+
+    async def position(self, consumer: str) -> int:
+        return await self.desk.run(EVERY_TENANT, lambda connection: read_position(connection, consumer))
+
+    async def advance(self, positions: Mapping[str, int]) -> None:
+        await self.desk.run(EVERY_TENANT, lambda connection: advance(connection, positions))
+
+    async def retire(self, consumer: str) -> None:
+        await self.desk.run(EVERY_TENANT, lambda connection: retire(connection, consumer))
+
+    async def take(self, name: str, holder: str, for_s: float) -> bool:
+        return await self.desk.run(EVERY_TENANT, lambda connection: take_lease(connection, name, holder, for_s))
+
+    async def give_back(self, name: str, holder: str) -> None:
+        await self.desk.run(EVERY_TENANT, lambda connection: end_lease(connection, name, holder))
+
+    async def add_tenant(self, name: str) -> None:
+        await asyncio.to_thread(self._names.tenants.id, name)
+
+    async def list_tenants(self) -> list[str]:
+        await self.desk.run(EVERY_TENANT, self._names.tenants.load)
+        return [name for name, _ in self._names.tenants.items()]
+
+    def _committed(self, newest: int) -> None:
+        self._bell.ring(newest)
+
+    async def _keep_house(self) -> None:
+        """Delete events that everyone has been told of, and that are older than a round."""
+        told = 0
+        while True:
+            with contextlib.suppress(Overloaded):
+                await self._prune(told)
+                told = await self.newest()
+            await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _prune(self, upto: int) -> None:
+        while await self._outbox.run(EVERY_TENANT, lambda connection: prune(connection, upto)):
+            pass
+
+    def _close_pools(self) -> None:
+        self._reader.close()
+        self._outbox.close()
+        self.desk.close()
+
+
+def _start(database: Database, names: Names) -> Start:
+    database.prepare()
+    with database.connect() as connection:
+        names.load(connection)
+        if DEFAULT_TENANT not in names.tenants.ids:
+            names.tenants.add((DEFAULT_TENANT,))
+        with connection.transaction():
+            connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(EVERY_TENANT),))
+            stamp = connection.execute("SELECT at FROM outbox ORDER BY seq DESC LIMIT 1").fetchone()
+        return Start(read_newest(connection), stamp[0] if stamp else 0)

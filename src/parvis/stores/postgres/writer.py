@@ -1,0 +1,379 @@
+"""The one thread of a process that writes: what has come in since its last commit shares the next one (group commit).
+
+Several processes write at once. Each holds the entities that it changes, in the order of their numbers, until it has
+committed; so what one has read is still so when it writes.
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+
+from parvis.broker.model.change import Change, Outcome
+from parvis.broker.ports.store import Outrun, Progress
+from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
+from parvis.kernel.time import Clock, Instant
+from parvis.stores.postgres.apply import Applier, Dated
+from parvis.stores.postgres.batch import STAGING
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.outbox import move_consumer
+from parvis.stores.postgres.partitions import Partitions
+
+MAX_PENDING_CHANGES = 50_000
+MAX_GROUP_CHANGES = 4_000
+ATTEMPTS = 6
+"""How often a group is tried that others were in the way of."""
+PROBE_EVERY_S = 1.0
+RETRY_AFTER_S = 5
+_SETUP = """
+SET idle_in_transaction_session_timeout = '15s';
+SET lock_timeout = '30s';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+"""A process that stands still in a transaction loses its locks; what is acknowledged is on disk."""
+_BEGIN = "BEGIN; SET LOCAL parvis.tenant = '{tenant:d}'"
+_PROBE = "UPDATE numbers SET log = log"
+_IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+_OF_THE_SERVER = frozenset({"08", "25", "28", "53", "57", "58", "F0", "XX"})
+"""Classes of SQLSTATE that say nothing about the request: the next one would fare no better."""
+
+_log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+class _Call(NamedTuple):
+    tenant: str
+    changes: Sequence[Change]
+    progress: Progress | None
+    future: "asyncio.Future[list[Outcome]]"
+
+
+class _Stop:
+    pass
+
+
+class _Look:
+    """Find out whether the database still takes something."""
+
+
+_Item = _Call | _Stop | _Look
+_Answers = list[tuple[_Call, list[Outcome] | Exception]]
+
+
+class _Lost(Exception):
+    """The connection broke before the commit was asked for: nothing was stored."""
+
+
+class Writer:
+    """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do."""
+
+    def __init__(self, database: Database, names: Names, clock: Clock, on_commit: Callable[[int], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._database = database
+        self._names = names
+        self._partitions = Partitions(database)
+        self._clock = clock
+        self._on_commit = on_commit
+        self._connection: Connection | None = None
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._left_over: list[_Item] = []
+        self._in_hand: list[_Call] = []
+        self._pending = 0
+        self._fault = ""
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def pending_changes(self) -> int:
+        """Changes that wait for their commit."""
+        return self._pending
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be written; empty while all is well."""
+        return self._fault
+
+    def look(self) -> None:
+        """Find out whether the database is still there. From any thread."""
+        self._queue.put(_Look())
+
+    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+        if self._closed:
+            raise Overloaded("The store is closing.", retry_after_s=RETRY_AFTER_S)
+        if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
+            raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
+        self._pending += len(changes)
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        self._queue.put(_Call(tenant, changes, progress, future))
+        return await future
+
+    async def close(self) -> None:
+        """Write what is queued, then stop."""
+        self._closed = True
+        self._queue.put(_Stop())
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:
+            self._fault = "The store can no longer write: the log says why. Start Parvis anew once that is put right."
+            _log.critical("the store can no longer write: start the platform anew", exc_info=True)
+        finally:
+            self._closed = True
+            self._refuse_the_rest()
+            self._disconnect()
+
+    def _serve(self) -> None:
+        while not isinstance(item := self._next(), _Stop):
+            if isinstance(item, _Look):
+                self._probe()
+                continue
+            self._in_hand = self._group(item)
+            for calls in _by_tenant(self._in_hand):
+                self._commit(calls)
+            self._in_hand = []
+
+    def _refuse_the_rest(self) -> None:
+        waiting: list[_Item] = [*self._in_hand, *self._left_over]
+        while not self._queue.empty():
+            waiting.append(self._queue.get())
+        failure = StoreUnreachable("Nothing of the request was stored: the store has stopped writing.", RETRY_AFTER_S)
+        self._answer(None, [(item, failure) for item in waiting if isinstance(item, _Call)])
+
+    def _next(self) -> _Item:
+        if self._left_over:
+            return self._left_over.pop()
+        try:
+            return self._queue.get(timeout=PROBE_EVERY_S if self._fault else None)
+        except queue.Empty:
+            return _Look()
+
+    def _group(self, first: _Call) -> list[_Call]:
+        group, size = [first], len(first.changes)
+        while size < MAX_GROUP_CHANGES:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if isinstance(item, _Call):
+                group.append(item)
+                size += len(item.changes)
+            else:
+                self._left_over.append(item)
+                break
+        return group
+
+    def _commit(self, calls: list[_Call]) -> None:
+        """Where a group cannot be stored, its halves are tried, so that one such call costs few commits."""
+        try:
+            newest, answers = self._persist(calls)
+        except StoreUnreachable as fault:
+            self._note_fault(fault)
+            self._answer(None, [(call, fault) for call in calls])
+        except Exception as fault:
+            if len(calls) == 1:
+                self._answer(None, [(calls[0], _as_failure(fault))])
+            else:
+                half = len(calls) // 2
+                self._commit(calls[:half])
+                self._commit(calls[half:])
+        else:
+            self._note_success()
+            self._answer(newest, answers)
+
+    def _persist(self, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+        """Try again where others were in the way, or the connection had been lost since the last time."""
+        lost: _Lost | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._transaction(calls)
+            except _IN_THE_WAY:
+                continue
+            except _Lost as fault:
+                if lost is not None:
+                    break
+                lost = fault
+        if lost is not None:
+            raise StoreUnreachable(
+                f"Nothing of the request was stored: {lost}. Parvis tries again by itself.", RETRY_AFTER_S
+            ) from lost
+        raise Overloaded("Other processes write the same entities all the time; nothing of this request was stored.")
+
+    def _transaction(self, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+        tenant = self._find_tenant(calls[0].tenant)
+        if tenant is None:
+            refusal = NonexistentTenant(f"There is no tenant {calls[0].tenant!r}.")
+            return None, [(call, refusal) for call in calls]
+        with self._watched():
+            connection = self._connected()
+            self._prepare(calls)
+            try:
+                connection.execute(_BEGIN.format(tenant=tenant))
+                newest, answers = self._apply(connection, tenant, calls)
+            except BaseException:
+                self._roll_back()
+                raise
+        self._finish(connection)
+        return newest, answers
+
+    def _apply(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+        answers: dict[int, list[Outcome] | Exception] = {}
+        for place in sorted(range(len(calls)), key=lambda place: _consumer(calls[place])):
+            progress = calls[place].progress
+            if progress is not None:
+                try:
+                    move_consumer(connection, progress)
+                except Outrun as refusal:
+                    answers[place] = refusal
+        applier = Applier(connection, self._names, tenant)
+        applier.lock([call.changes for place, call in enumerate(calls) if place not in answers])
+        dated = {place: Dated(call.changes, self._clock()) for place, call in enumerate(calls) if place not in answers}
+        applier.prepare(list(dated.values()))
+        for place, one in dated.items():
+            answers[place] = applier.apply(one)
+        newest = applier.flush()
+        return newest, [(call, answers[place]) for place, call in enumerate(calls)]
+
+    def _finish(self, connection: Connection) -> None:
+        """Commit. What becomes of it is not known where the connection breaks before the answer."""
+        try:
+            done = connection.execute("COMMIT")
+        except psycopg.Error as fault:
+            if not connection.closed:
+                raise
+            self._disconnect()
+            raise StoreUnreachable(
+                "The database went away while it stored the request: it may have been stored, or not. Send it again.",
+                RETRY_AFTER_S,
+            ) from fault
+        if done.statusmessage != "COMMIT":
+            raise StoreUnreachable(f"Nothing of the request was stored: {done.statusmessage}.", RETRY_AFTER_S)
+
+    def _prepare(self, calls: Sequence[_Call]) -> None:
+        """What has to be there before the transaction: months of history, and names in one go."""
+        words = self._names.words.ids
+        unknown: dict[str, None] = {}
+        instants: set[Instant] = set()
+        for call in calls:
+            for change in call.changes:
+                for one in change.instances:
+                    if one.observed_at is not None:
+                        instants.add(one.observed_at)
+                    if one.name not in words:
+                        unknown[one.name] = None
+                    if one.dataset and one.dataset not in words:
+                        unknown[one.dataset] = None
+        if unknown:
+            self._names.words.add(unknown)
+        self._partitions.prepare(instants, self._clock())
+
+    def _find_tenant(self, name: str) -> int | None:
+        number = self._names.tenants.ids.get(name)
+        if number is None:
+            with self._watched():
+                self._names.tenants.load(self._connected())
+            number = self._names.tenants.ids.get(name)
+        return number
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tells faults of the server from those of the request. Raises _Lost."""
+        try:
+            yield
+        except _IN_THE_WAY:
+            raise
+        except psycopg.Error as fault:
+            if self._is_lost(fault):
+                self._disconnect()
+                raise _Lost(str(fault).strip()) from fault
+            raise
+
+    def _is_lost(self, fault: psycopg.Error) -> bool:
+        if self._connection is None or self._connection.closed:
+            return True
+        if fault.sqlstate is None:
+            return isinstance(fault, psycopg.OperationalError)
+        return fault.sqlstate[:2] in _OF_THE_SERVER
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = self._database.connect("parvis writer")
+            connection.execute(_SETUP)
+            connection.execute(STAGING)
+            self._connection = connection
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _roll_back(self) -> None:
+        if self._connection is not None and not self._connection.closed:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.execute("ROLLBACK")
+
+    def _probe(self) -> None:
+        """Whether something can be written, durably."""
+        try:
+            with self._watched():
+                self._connected().execute(_PROBE)
+        except (_Lost, StoreUnreachable, psycopg.Error) as fault:
+            self._note_fault(fault)
+        else:
+            self._note_success()
+
+    def _note_fault(self, fault: Exception) -> None:
+        if not self._fault:
+            _log.error("nothing can be written just now", extra={"reason": str(fault)})
+        self._fault = f"Nothing can be written: {fault}. Parvis tries again by itself."
+
+    def _note_success(self) -> None:
+        if self._fault:
+            self._fault = ""
+            _log.info("the store writes again")
+
+    def _answer(self, newest: int | None, answers: _Answers) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._deliver, newest, answers)
+
+    def _deliver(self, newest: int | None, answers: _Answers) -> None:
+        if newest is not None:
+            self._on_commit(newest)
+        for call, answer in answers:
+            self._pending -= len(call.changes)
+            _settle_future(call.future, answer)
+
+
+def _by_tenant(group: Sequence[_Call]) -> list[list[_Call]]:
+    parts: dict[str, list[_Call]] = {}
+    for call in group:
+        parts.setdefault(call.tenant, []).append(call)
+    return list(parts.values())
+
+
+def _consumer(call: _Call) -> str:
+    return call.progress.consumer if call.progress is not None else ""
+
+
+def _settle_future(future: "asyncio.Future[Any]", answer: object) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _as_failure(fault: Exception) -> Exception:
+    if isinstance(fault, psycopg.DataError | psycopg.errors.ProgramLimitExceeded):
+        return BadRequestData(f"PostgreSQL cannot store the request: {fault}")
+    return fault
