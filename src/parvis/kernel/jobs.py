@@ -11,6 +11,8 @@ from parvis.kernel.time import Instant
 
 LONGEST_MESSAGE = 200
 LONGEST_ERROR = 4_000
+FAULTS_FOUND = "faults-found"
+"""The error of a check that has found something; lines that say what follow it."""
 MOST_WAITING = 10_000
 """Jobs of one tenant that may wait; the next one is refused with Overloaded."""
 

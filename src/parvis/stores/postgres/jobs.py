@@ -1,6 +1,7 @@
 """The job queue in PostgreSQL: several processes claim side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 
 _FAR_S = 3600
 """A lease that runs longer than any is given was taken before the clock went back: it counts as run out."""
@@ -188,6 +189,16 @@ class PostgresJobQueue:
 
     async def prune(self, before: Instant, limit: int) -> int:
         return await self._pool.run(EVERY_TENANT, lambda connection: _prune(connection, before, limit))
+
+
+@asynccontextmanager
+async def opened_queue(url: str) -> AsyncIterator[PostgresJobQueue]:
+    """Beside the platform, for a command."""
+    pool = Pool(Database(url), 1, "parvis-jobs")
+    try:
+        yield PostgresJobQueue(pool)
+    finally:
+        pool.close()
 
 
 def _enter(connection: Connection, tenant: str) -> int | None:

@@ -1,10 +1,14 @@
 """The job queue in SQLite: every change is a transaction of the store's one writer."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from parvis.broker.ports.store import StoreNotUsable
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
 from parvis.kernel.jobs import (
     MOST_WAITING,
@@ -23,7 +27,7 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA_VERSION, Connection
 
 _FAR_S = 3600
 """A lease that runs longer than any is given was taken before the clock went back: it counts as run out."""
@@ -173,6 +177,42 @@ class SqliteJobQueue:
 
     async def prune(self, before: Instant, limit: int) -> int:
         return int(await self._write(lambda connection: _prune(connection, before, limit)))
+
+
+@contextmanager
+def opened_queue(path: Path) -> Iterator[SqliteJobQueue]:
+    """Beside the platform, for a command: SQLite lets the two write by turns. Raises StoreNotUsable."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+    try:
+        _check_version(connection, path)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+        async def write(change: Callable[[Connection], Any]) -> Any:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = change(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return result
+
+        async def read(ask: Callable[[Connection], Any]) -> Any:
+            return ask(connection)
+
+        yield SqliteJobQueue(write, read)
+    finally:
+        connection.close()
+
+
+def _check_version(connection: Connection, path: Path) -> None:
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as fault:
+        raise StoreNotUsable(f"{path} is no usable store: {fault}.") from fault
+    if version != SCHEMA_VERSION:
+        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA_VERSION}: start the platform first.")
 
 
 def _add(connection: Connection, job: NewJob) -> Job:
