@@ -14,7 +14,7 @@ from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.guard import AddressGuard
 from parvis.outbound.network import GuardedNetwork, Resolver, resolve
-from parvis.outbound.wire import BrokenOff, HttpConnection, Unanswered
+from parvis.outbound.wire import BrokenOff, HttpConnection, TookTooLong, Unanswered
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -93,10 +93,22 @@ class GuardedClient:
         timeout_s: float | None = None,
     ) -> Answer:
         limit_s = min(timeout_s or self._settings.timeout_s, self._settings.timeout_s)
+        target = target_of(url)
+        lines = _header_lines(tuple(headers.items()))
+        request = b"POST %b%bcontent-length: %d\r\n\r\n%b" % (target.head, lines, len(body), body)
+        if (kept := self._take_kept(target.origin)) is not None:
+            try:
+                return _answer(
+                    url, await self._send(target.origin, kept.connection, kept.opened_at_s, request, limit_s)
+                )
+            except Unanswered:
+                pass
+            except BrokenOff as error:
+                raise _told(url, error, limit_s) from error
         async with self._within_limits(url, limit_s):
-            target = target_of(url)
-            request = b"POST %b%bcontent-length: %d\r\n\r\n%b" % (target.head, _header_lines(headers), len(body), body)
-            return _answer(url, await self._over_kept(target.origin, request))
+            connection = await self._connect(target.origin)
+            opened_at_s = asyncio.get_running_loop().time()
+            return _answer(url, await self._send(target.origin, connection, opened_at_s, request, limit_s))
 
     async def check(self, url: str) -> None:
         """Raises AddressRefused or CallFailed where `url` could not be called just now."""
@@ -107,28 +119,18 @@ class GuardedClient:
     async def _get_once(self, url: str, accept: str) -> Answer:
         target = target_of(url)
         connection = await self._connect(target.origin)
-        head = _header_lines({"accept": accept})
+        head = _header_lines((("accept", accept),))
         try:
             await connection.send(b"GET %b%bconnection: close\r\n\r\n" % (target.head, head))
         finally:
             connection.close()
         return _answer(url, connection)
 
-    async def _over_kept(self, origin: Origin, request: bytes) -> HttpConnection:
-        """Over a kept connection; over a fresh one where there is none, or where the other side had closed it."""
-        if (kept := self._take_kept(origin)) is not None:
-            try:
-                return await self._send(origin, kept.connection, kept.opened_at_s, request)
-            except Unanswered:
-                pass
-        connection = await self._connect(origin)
-        return await self._send(origin, connection, asyncio.get_running_loop().time(), request)
-
     async def _send(
-        self, origin: Origin, connection: HttpConnection, opened_at_s: float, request: bytes
+        self, origin: Origin, connection: HttpConnection, opened_at_s: float, request: bytes, limit_s: float
     ) -> HttpConnection:
         try:
-            await connection.send(request)
+            await connection.send(request, limit_s)
         finally:
             if connection.is_idle:
                 self._keep(origin, connection, opened_at_s)
@@ -183,7 +185,13 @@ class GuardedClient:
         except TimeoutError as error:
             raise CallFailed(f"{url} took longer than {limit_s:g} s.") from error
         except BrokenOff as error:
-            raise CallFailed(f"{url} could not be called: {error.detail}") from error
+            raise _told(url, error, limit_s) from error
+
+
+def _told(url: str, error: BrokenOff, limit_s: float) -> CallFailed:
+    if isinstance(error, TookTooLong):
+        return CallFailed(f"{url} took longer than {limit_s:g} s.")
+    return CallFailed(f"{url} could not be called: {error.detail}")
 
 
 @lru_cache(maxsize=1024)
@@ -214,11 +222,12 @@ def target_of(url: str) -> Target:
     )
 
 
-def _header_lines(headers: Mapping[str, str]) -> bytes:
-    for name in headers:
+@lru_cache(maxsize=1024)
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
+    for name, _ in headers:
         if _NAME.fullmatch(name) is None or name.lower() in _FRAMING:
             raise CallFailed(f"{name[:100]!r} can be no header of a call.")
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
         raise CallFailed("A header holds a line break.")
     try:

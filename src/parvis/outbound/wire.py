@@ -19,6 +19,10 @@ class Unanswered(BrokenOff):
     """The connection ended before a byte of the answer came: a kept one may have been closed by the other side."""
 
 
+class TookTooLong(BrokenOff):
+    pass
+
+
 class HttpConnection(asyncio.Protocol):
     """`is_idle` says whether another request may be sent; at most `limit_bytes` of a body are read."""
 
@@ -27,6 +31,7 @@ class HttpConnection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._transport: asyncio.Transport
         self._answer: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._ends_with_connection = True
         self._keeps_alive = False
@@ -40,9 +45,12 @@ class HttpConnection(asyncio.Protocol):
     def is_idle(self) -> bool:
         return self._answer is None and not self._is_lost and not self._transport.is_closing()
 
-    def send(self, request: bytes) -> "asyncio.Future[None]":
-        """Done when status, headers and body are there. Fails with BrokenOff."""
-        self._answer = asyncio.get_running_loop().create_future()
+    def send(self, request: bytes, limit_s: float | None = None) -> "asyncio.Future[None]":
+        """Done when status, headers and body are there. Fails with BrokenOff, TookTooLong after `limit_s`."""
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        if limit_s is not None:
+            self._timer = loop.call_later(limit_s, self._fail, TookTooLong("It took too long."))
         self._is_heard = False
         self._begin()
         if self._is_lost:
@@ -114,7 +122,7 @@ class HttpConnection(asyncio.Protocol):
         self._ends_with_connection = True
 
     def _finish(self) -> None:
-        answer, self._answer = self._answer, None
+        answer = self._take_answer()
         if not self._keeps_alive:
             self._transport.close()
         if answer is not None and not answer.done():
@@ -123,6 +131,13 @@ class HttpConnection(asyncio.Protocol):
     def _fail(self, error: BrokenOff) -> None:
         if not self._is_lost:
             self._transport.abort()
-        answer, self._answer = self._answer, None
+        answer = self._take_answer()
         if answer is not None and not answer.done():
             answer.set_exception(error)
+
+    def _take_answer(self) -> "asyncio.Future[None] | None":
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        answer, self._answer = self._answer, None
+        return answer

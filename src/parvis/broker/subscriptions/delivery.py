@@ -80,6 +80,7 @@ class Delivery:
         self._letters_kept = letters_kept
         self._clock = clock
         self._newest = 0
+        self._now = clock()
         self._around = Surroundings(clock, limits, self._bury, lambda: self._newest)
         self._load = Load()
         self._lanes: dict[str, Lane] = {}
@@ -148,6 +149,7 @@ class Delivery:
                 await self._wait_for_someone()
                 continue
             events = await self._outbox.read(self._cursor, AT_ONCE, self._types)
+            self._now = self._clock()
             for event in events:
                 if candidates := self._matcher.candidates(event):
                     await self._tell(event, candidates)
@@ -178,12 +180,12 @@ class Delivery:
         occurrence = await self._occurrences.find(event, with_previous=any(one.with_previous for _, one in live))
         if occurrence is None:
             return
-        notices, now = Notices(occurrence), self._clock()
+        notices, now = Notices(occurrence), self._now
         for compiled, one in live:
             if not one.is_live or not _matches(self._matcher, compiled, occurrence, now):
                 continue
             if one.can_take:
-                one.take(occurrence, notices)
+                one.take(occurrence, notices, now)
             else:
                 self._fall_behind(one, event.seq - 1)
 
@@ -204,9 +206,10 @@ class Delivery:
             events = await self._outbox.read(one.cursor, AT_ONCE)
             if not events:
                 one.cursor = max(one.cursor, newest)
+            self._now = self._clock()
             for event in events:
-                if not await self._tell_alone(one, matcher, event):
-                    break
+                while not await self._tell_alone(one, matcher, event):
+                    await self._wait_for_room(one)
                 one.cursor = event.seq
             await asyncio.sleep(0)
 
@@ -214,11 +217,11 @@ class Delivery:
         """False where there is no room for it yet."""
         for compiled in matcher.candidates(event):
             occurrence = await self._occurrences.find(event, with_previous=one.with_previous)
-            if occurrence is None or not _matches(matcher, compiled, occurrence, self._clock()):
+            if occurrence is None or not _matches(matcher, compiled, occurrence, self._now):
                 continue
             if not one.can_take:
                 return False
-            one.take(occurrence, Notices(occurrence))
+            one.take(occurrence, Notices(occurrence), self._now)
         return True
 
     async def _wait_for_room(self, one: Recipient) -> None:

@@ -12,8 +12,8 @@ from parvis.broker.subscriptions.breaker import Breaker, BreakerState, pause_s
 from parvis.broker.subscriptions.model import Endpoint
 from parvis.kernel.time import Instant
 
-AT_ONCE = 8
-MOST_WAITING = 256
+AT_ONCE = 16
+MOST_WAITING = 1000
 MOST_BYTES = 4 << 20
 MOST_BYTES_OF_ALL = 64 << 20
 FEW_WAITING = 4

@@ -93,24 +93,25 @@ class Recipient:
         """Since when its oldest notification under way waits."""
         return max(0, now - min(self.pending.values())) if self.pending else 0
 
-    def take(self, occurrence: Occurrence, notices: Notices) -> None:
-        """The caller has seen that it can."""
+    def take(self, occurrence: Occurrence, notices: Notices, now: Instant) -> None:
+        """The caller has seen that it can. `now` may be that of a few events together."""
         is_over = self._is_over(occurrence.at, occurrence.seq)
         if self.subscription.throttling and not is_over:
             if self._release is not None or self._loop.time() < self._release_at_s:
                 self._hold(occurrence)
                 return
             self._throttle()
-        message = self._write(lambda now: notices.write(self.subscription, self._shape, self.context, now))
+        message = self._write(lambda: notices.write(self.subscription, self._shape, self.context, now))
         if message is not None:
             entity_id = "" if self.subscription.throttling else occurrence.entity.id
             self._send(self._parcel(entity_id, (occurrence.seq,), occurrence.at, message), is_over=is_over)
 
     def tell_all(self, entities: Sequence[Entity]) -> None:
         """What they are, by the clock."""
-        message = self._write(lambda now: write_periodic(self.subscription, self._shape, self.context, entities, now))
+        now = self._around.clock()
+        message = self._write(lambda: write_periodic(self.subscription, self._shape, self.context, entities, now))
         if message is not None:
-            self._send(self._parcel("", (), self._around.clock(), message))
+            self._send(self._parcel("", (), now, message))
 
     def close(self) -> None:
         if self._release is not None:
@@ -196,17 +197,18 @@ class Recipient:
         self._throttle()
         held, seqs = tuple(self._held.values()), tuple(self._held_seqs)
         self._held, self._held_seqs = {}, {}
-        message = self._write(lambda now: write_merged(self.subscription, self._shape, self.context, held, now))
+        now = self._around.clock()
+        message = self._write(lambda: write_merged(self.subscription, self._shape, self.context, held, now))
         if message is None:
             for seq in seqs:
                 self.pending.pop(seq, None)
             return
         self._send(self._parcel("", seqs, min(one.at for one in held), message))
 
-    def _write(self, write: Callable[[Instant], Message]) -> Message | None:
+    def _write(self, write: Callable[[], Message]) -> Message | None:
         """None where no notification can be made of it; that is told."""
         try:
-            return write(self._around.clock())
+            return write()
         except (ParvisError, ValueError, TypeError, LookupError) as error:
             _log.error("no notification could be made", extra={"subscription": self.subscription.id}, exc_info=error)
             self._failed(f"No notification could be made: {error}")
