@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from parvis.broker.model.entity import Iri
-from parvis.broker.ports.archive import Erasure, PendingErasure, SeriesOfFile, WrittenFile
+from parvis.broker.ports.archive import PendingErasure, SeriesOfFile, WrittenFile
+from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import HOUR, SECOND
 from parvis.stores.archive.rows import COLUMNS, ORDER
 from parvis.stores.archive.storage import FolderStorage, checksum
