@@ -83,7 +83,7 @@ class Occurrences:
         )
 
     async def _is_new(self, event: Event, instance: Instance, held: Instance | None) -> bool:
-        if held is not None:
+        if held is not None and held.created_at <= event.at:
             return held.created_at == event.at
         return not await self._before(event, [instance.key], event.at)
 
@@ -118,7 +118,10 @@ def _newest(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
 
 
 def _came_late(instance: Instance, held: Instance | None, at: Instant) -> bool:
-    """Whether a newer observation stood there already: then it became history only."""
+    """Whether a newer observation stood there already: then it became history only.
+
+    Where the attribute was written again since, nobody knows any more, and it is told: a receiver sees its observedAt.
+    """
     return held is not None and held.modified_at < at and is_older(instance, held)
 
 

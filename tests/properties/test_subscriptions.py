@@ -1,0 +1,170 @@
+"""The matcher finds what a plain reading of the standard finds, among many subscriptions."""
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.model.change import Event, EventKind
+from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.query.evaluate import matches
+from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, ScopeQuery, TypeIs, TypeSelection
+from parvis.broker.subscriptions.match import Matcher
+from parvis.broker.subscriptions.model import (
+    Endpoint,
+    NotificationParams,
+    Occurrence,
+    Selector,
+    Subscription,
+    Trigger,
+)
+from parvis.broker.subscriptions.parse import read_patch
+from parvis.broker.subscriptions.render import render_types
+from parvis.kernel.identity import OPERATOR
+from tests.strategies import NAMES, PLACE, TYPES, conditions, entities, geo_queries
+
+IDS = ("urn:ngsi-ld:Bin:1", "urn:ngsi-ld:Bin:2")
+TENANTS = ("default", "port")
+NOW = 1_800_000_000_000_000
+CONTEXT = Contexts().core
+
+simple_types = st.sampled_from(TYPES).map(TypeIs)
+type_selections: st.SearchStrategy[TypeSelection] = st.one_of(
+    simple_types,
+    st.lists(simple_types, min_size=2, max_size=2).map(lambda terms: AnyType(tuple(terms))),
+    st.lists(simple_types, min_size=2, max_size=2).map(lambda terms: AllTypes(tuple(terms))),
+    st.builds(
+        lambda either, also: AllTypes((AnyType(tuple(either)), also)), st.lists(simple_types, min_size=2), simple_types
+    ),
+)
+selectors = st.builds(
+    Selector,
+    st.one_of(st.none(), type_selections),
+    st.one_of(st.none(), st.sampled_from(IDS)),
+    st.one_of(st.none(), st.sampled_from([":1$", "^urn", "Lamp"])),
+)
+names = st.lists(st.sampled_from([*NAMES, PLACE]), max_size=2, unique=True).map(tuple)
+
+
+@st.composite
+def subscriptions(draw: st.DrawFn) -> Subscription:
+    watched = draw(names)
+    return Subscription(
+        draw(st.sampled_from(TENANTS)),
+        "urn:ngsi-ld:Subscription:1",
+        NotificationParams(Endpoint("http://receiver.example/")),
+        tuple(draw(st.lists(selectors, min_size=0 if watched else 1, max_size=2))),
+        watched,
+        tuple(draw(st.lists(st.sampled_from(list(Trigger)), max_size=3, unique=True))),
+        q=draw(st.one_of(st.none(), st.none(), conditions)),
+        geo=draw(st.one_of(st.none(), st.none(), geo_queries)),
+        scope=draw(st.sampled_from([None, None, ScopeQuery((("/a/#",), ("/c",)))])),
+        datasets=draw(st.sampled_from([(), (), ("@none",), ("urn:ngsi-ld:Dataset:a",)])),
+        is_active=draw(st.integers(0, 9)) > 0,
+        expires_at=draw(st.sampled_from([None, None, NOW, NOW + 1])),
+        rights=OPERATOR.value,
+    )
+
+
+@st.composite
+def occurrences(draw: st.DrawFn) -> tuple[Event, Occurrence]:
+    entity = draw(entities(draw(st.sampled_from(IDS))))
+    kind = draw(st.sampled_from(list(EventKind)))
+    written = tuple(one for one in entity.instances if kind is not EventKind.DELETED and draw(st.booleans()))
+    keys = {one.key for one in entity.instances}
+    gone: list[AttributeKey] = sorted(keys) if kind is EventKind.DELETED else []
+    if kind is EventKind.UPDATED:
+        gone = [(name, "") for name in draw(names) if (name, "") not in keys]
+    created = frozenset(one.key for one in written if kind is EventKind.CREATED or draw(st.booleans()))
+    tenant = draw(st.sampled_from(TENANTS))
+    event = Event(1, tenant, NOW, entity.id, entity.types, kind, written, tuple(gone))
+    occurrence = Occurrence(
+        1,
+        tenant,
+        NOW,
+        entity,
+        kind is EventKind.DELETED,
+        kind is EventKind.CREATED,
+        written,
+        tuple(gone),
+        created,
+    )
+    return event, occurrence
+
+
+def happened(event: Event, occurrence: Occurrence, one: Subscription) -> set[Trigger]:
+    """Every trigger of the standard that this occurrence sets off, for the attributes that the subscription watches."""
+
+    def of_interest(keys: Iterable[AttributeKey]) -> set[AttributeKey]:
+        datasets = {"" if dataset == "@none" else dataset for dataset in one.datasets}
+        return {
+            (name, dataset)
+            for name, dataset in keys
+            if (not one.watched or name in one.watched) and (not datasets or dataset in datasets)
+        }
+
+    written = of_interest(instance.key for instance in occurrence.written)
+    removed = of_interest(occurrence.removed)
+    narrows = bool(one.watched or one.datasets)
+    found: set[Trigger] = set()
+    if event.kind is EventKind.DELETED:
+        return {Trigger.ENTITY_DELETED} if removed or not narrows else set()
+    if event.kind is EventKind.CREATED and (written or not narrows):
+        found.add(Trigger.ENTITY_CREATED)
+    if event.kind is EventKind.UPDATED and (written or removed or not narrows):
+        found.add(Trigger.ENTITY_UPDATED)
+    if written & occurrence.created:
+        found.add(Trigger.ATTRIBUTE_CREATED)
+    if written - occurrence.created:
+        found.add(Trigger.ATTRIBUTE_UPDATED)
+    if removed:
+        found.add(Trigger.ATTRIBUTE_DELETED)
+    return found
+
+
+def selected(one: Subscription, entity: Entity) -> bool:
+    return any(
+        matches(
+            entity,
+            EntityQuery(
+                () if selector.id is None else (selector.id,),
+                None if selector.id is not None else selector.id_pattern,
+                selector.types,
+                q=one.q,
+                geo=one.geo,
+                scope=one.scope,
+            ),
+        )
+        for selector in one.selectors or (Selector(),)
+    )
+
+
+def naive(event: Event, occurrence: Occurrence, one: Subscription) -> bool:
+    wanted = set(one.triggers) or {Trigger.ATTRIBUTE_CREATED, Trigger.ATTRIBUTE_UPDATED}
+    is_live = one.is_active and (one.expires_at is None or one.expires_at > NOW)
+    return (
+        is_live
+        and one.tenant == event.tenant
+        and bool(wanted & happened(event, occurrence, one))
+        and selected(one, occurrence.entity)
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(occurrences(), st.lists(subscriptions(), max_size=8))
+def test_the_index_and_the_test_together_find_what_a_plain_reading_finds(
+    happening: tuple[Event, Occurrence], many: Sequence[Subscription]
+) -> None:
+    event, occurrence = happening
+    matcher = Matcher(many, lambda _caller, _types: True)
+
+    found = [one for one in matcher.candidates(event) if matcher.match(one, occurrence, NOW)]
+
+    assert [one.number for one in found] == [number for number, one in enumerate(many) if naive(event, occurrence, one)]
+
+
+@given(type_selections)
+def test_a_type_selection_is_read_as_it_is_shown(selection: TypeSelection) -> None:
+    [read] = read_patch({"entities": [{"type": render_types(selection, CONTEXT)}]}, CONTEXT).own["selectors"]
+    assert read.types == selection
