@@ -14,6 +14,17 @@ from parvis.stores.postgres.database import Database
 from tests import system_tools
 
 ROOT = Path(__file__).resolve().parent.parent
+_EMPTY = """
+SET session_replication_role = replica;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$ DECLARE one text; BEGIN
+    FOR one IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+        AND NOT relispartition AND relname NOT IN ('schema_version', 'numbers', 'subscription_version')
+    LOOP EXECUTE format('DELETE FROM %I', one); END LOOP;
+    UPDATE numbers SET log = 0, event = 0;
+END $$
+"""
+"""Of a database that a test has filled; connections that it left open end."""
 SHARED_DATA = Path(os.environ.get("PARVIS_SHARED_DATA", ROOT.parent / "shared/data"))
 
 
@@ -52,27 +63,29 @@ def postgres_url(postgresql: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgresql: str) -> str:
-    """The name of a database with the newest schema and nothing in it: copied quicker than it is made."""
+def shared_postgres_url(postgresql: str) -> str:
     url = _make_database(postgresql)
     Database(url).prepare()
-    return url.rsplit("/", 1)[1]
+    return url
 
 
 @pytest.fixture
-def prepared_postgres_url(postgresql: str, postgres_template: str) -> Iterator[str]:
-    """As `postgres_url`, with the newest schema."""
-    url = _make_database(postgresql, f"TEMPLATE {postgres_template}")
-    yield url
-    _drop_database(postgresql, url)
+def prepared_postgres_url(postgresql: str, shared_postgres_url: str) -> Iterator[str]:
+    """As `postgres_url`, with the newest schema and nothing in it; the tests of a session have it in turn, for to make
+    one takes half a second. Who changes the schema takes `postgres_url`."""
+    yield shared_postgres_url
+    with psycopg.connect(
+        postgresql.removesuffix("postgres") + _name(shared_postgres_url), autocommit=True
+    ) as superuser:
+        superuser.execute(_EMPTY)
 
 
-def _make_database(postgresql: str, more: str = "") -> str:
+def _make_database(postgresql: str) -> str:
     name = f"town_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as cluster:
         if cluster.execute("SELECT 1 FROM pg_roles WHERE rolname = 'territory'").fetchone() is None:
             cluster.execute("CREATE ROLE territory LOGIN")
-        cluster.execute(f"CREATE DATABASE {name} OWNER territory {more}".encode())
+        cluster.execute(f"CREATE DATABASE {name} OWNER territory")
     return postgresql.replace("parvis@", "territory@").removesuffix("postgres") + name
 
 
@@ -82,7 +95,11 @@ def _drop_database(postgresql: str, url: str) -> None:
         psycopg.connect(postgresql, autocommit=True) as cluster,
         contextlib.suppress(psycopg.errors.ObjectInUse),
     ):
-        cluster.execute(f"DROP DATABASE {url.rsplit('/', 1)[1]}".encode())
+        cluster.execute(f"DROP DATABASE {_name(url)}".encode())
+
+
+def _name(url: str) -> str:
+    return url.rsplit("/", 1)[1]
 
 
 @pytest.fixture
