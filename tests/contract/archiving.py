@@ -1,13 +1,11 @@
 """Stores that are opened with an archive beside them."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from parvis.broker.ports.archive import HotArchive, ReadArchived
-from parvis.broker.ports.store import Store
+from parvis.broker.ports.archive import HotArchive
 from parvis.broker.temporal.retention import Retention
-from parvis.kernel.time import DAY, Clock
+from parvis.kernel.time import Clock
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.move import Archiver, Plan, Step, Summary
 from parvis.stores.archive.read import ArchiveReader
@@ -17,7 +15,7 @@ from tests.contract.territory import NOON
 
 AFTER_DAYS = 7
 SMALL = Limits(threads=1, memory_mib=128, spill_mib=256, readers=2)
-TODAY = NOON // DAY
+FOR_EVER = Retention()
 
 
 class Archived:
@@ -30,8 +28,15 @@ class Archived:
         self._reader = reader
         self.now = NOON
 
-    async def run(self, *, until: int | None = None, retention: Retention = Retention(), step: Step | None = None) -> Summary:
-        plan = Plan("", self.folder, AFTER_DAYS, retention, SMALL, until, lambda: self.now)
+    async def run(
+        self,
+        *,
+        until: int | None = None,
+        retention: Retention = FOR_EVER,
+        step: Step | None = None,
+        apart: bool = False,
+    ) -> Summary:
+        plan = Plan("", self.folder, AFTER_DAYS, retention, SMALL, until, lambda: self.now, apart)
         archiver = Archiver(self.archive, plan) if step is None else Archiver(self.archive, plan, step=step)
         return await archiver.run()
 

@@ -11,13 +11,13 @@ from typing import ClassVar, NamedTuple, Protocol
 import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Iri
+from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import Source, Window
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import DAY, Instant
 
 Day = int
 """Whole days since the Unix epoch, UTC."""
-EVERY_DATASET = None
 
 
 def day_of(instant: Instant) -> Day:
@@ -90,28 +90,6 @@ class ArchiveFile(msgspec.Struct, frozen=True):
     file: WrittenFile
     erased: int
     expired: tuple[Iri, ...] = ()
-
-
-class Erasure(msgspec.Struct, frozen=True):
-    """What is to be forgotten of one entity: everything, or what matches every member given.
-
-    `dataset` is "" for the default instance, None for all; `seq` numbers one instance; `before` is a time as in
-    Window.
-    """
-
-    entity_id: str
-    attribute: Iri | None = None
-    dataset: str | None = EVERY_DATASET
-    seq: int | None = None
-    before: Instant | None = None
-
-    def covers(self, attribute: Iri, dataset: str, seq: int, time: Instant) -> bool:
-        return (
-            (self.attribute is None or attribute == self.attribute)
-            and (self.dataset is None or dataset == self.dataset)
-            and (self.seq is None or seq == self.seq)
-            and (self.before is None or time < self.before)
-        )
 
 
 class PendingErasure(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
+from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
 from parvis.kernel.time import Instant
@@ -109,6 +110,14 @@ class TemporalStore(Protocol):
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None: ...
+
+    async def erase(self, tenant: str, erasure: Erasure) -> None:
+        """From now on nobody reads what it covers of the instances written until now. The present stays.
+
+        Raises:
+            ResourceNotFound: no such entity, or nothing of it to forget.
+        """
+        ...
 
 
 class Outbox(Protocol):

@@ -37,7 +37,10 @@ End = Callable[[Connection], Awaitable[None]]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Days that ended `after_days` ago are moved, or those before `until` where it is given."""
+    """Days that ended `after_days` ago are moved, or those before `until` where it is given.
+
+    Files are written in a process of their own, unless `apart` is False.
+    """
 
     url: str
     data_dir: Path
@@ -46,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     until: Day | None = None
     clock: Clock = system_clock
+    apart: bool = True
 
     @property
     def today(self) -> Day:
@@ -167,7 +171,8 @@ class Archiver:
         plan, open_rows = self._plan, self._hot.closed_rows()
         task = Task(open_rows, plan.url, plan.data_dir, plan.limits, plan.retention, plan.before, plan.today)
         receiving, sending = multiprocessing.get_context("spawn").Pipe(duplex=False)
-        end = _in_thread(task, sending) if open_rows.in_process else _in_process(task, sending)
+        apart = plan.apart and not open_rows.in_process
+        end = _in_process(task, sending) if apart else _in_thread(task, sending)
         try:
             yield _received(receiving)
         finally:

@@ -14,7 +14,6 @@ from parvis.broker.ports.archive import (
     ArchiveFile,
     ArchiveRow,
     Day,
-    Erasure,
     Move,
     MoveOutdated,
     OpenClosedRows,
@@ -25,6 +24,7 @@ from parvis.broker.ports.archive import (
     WrittenFile,
     day_of,
 )
+from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import Window
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant

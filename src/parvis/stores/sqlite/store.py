@@ -6,9 +6,10 @@ from pathlib import Path
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
-from parvis.broker.ports.archive import ArchiveFileGone, Erasure, ReadArchived
+from parvis.broker.ports.archive import ArchiveFileGone, ReadArchived
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import read_aggregates, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
