@@ -21,13 +21,12 @@ from parvis.broker.subscriptions.model import (
     DEFAULT_TRIGGERS,
     Occurrence,
     Selector,
-    Status,
     Subscribed,
     Subscription,
     Trigger,
 )
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import Instant
+from parvis.kernel.time import LAST_INSTANT, Instant
 
 MayRead = Callable[[Caller, Iterable[Iri]], bool]
 """Whether a caller may read an entity of these types: `Broker.may_read`."""
@@ -43,7 +42,9 @@ class Matcher:
     def __init__(self, subscriptions: Iterable[Subscription], may_read: MayRead) -> None:
         self._may_read = may_read
         self._index: dict[_Key, list[Compiled]] = {}
-        for number, one in enumerate(one for one in subscriptions if not one.is_periodic):
+        for number, one in enumerate(subscriptions):
+            if one.is_periodic or not one.is_active:
+                continue
             compiled = Compiled(number, one)
             for key in compiled.keys():  # noqa: SIM118 - not a dict
                 self._index.setdefault(key, []).append(compiled)
@@ -66,9 +67,8 @@ class Matcher:
         return [found[number] for number in sorted(found)] if found else []
 
     def match(self, compiled: "Compiled", occurrence: Occurrence, now: Instant) -> bool:
-        one = compiled.subscription
         return (
-            one.status(now) is Status.ACTIVE
+            now < compiled.ends_at
             and compiled.is_triggered(occurrence)
             and compiled.selects(occurrence.entity)
             and self._may_read(compiled.reader, occurrence.entity.types)
@@ -80,6 +80,7 @@ class Compiled:
 
     __slots__ = (
         "_datasets",
+        "_is_plain",
         "_on_attribute_created",
         "_on_attribute_deleted",
         "_on_attribute_updated",
@@ -88,6 +89,7 @@ class Compiled:
         "_on_entity_updated",
         "_selectors",
         "_watched",
+        "ends_at",
         "number",
         "reader",
         "subscription",
@@ -98,6 +100,7 @@ class Compiled:
         self.number = number
         self.subscription = subscription
         self.reader = subscription.reader
+        self.ends_at: Instant = LAST_INSTANT if subscription.expires_at is None else subscription.expires_at
         self._watched = frozenset(subscription.watched)
         self._datasets = frozenset("" if one == "@none" else one for one in subscription.datasets)
         self._selectors = [_selector_test(one) for one in subscription.selectors]
@@ -107,6 +110,8 @@ class Compiled:
         self._on_attribute_created = Trigger.ATTRIBUTE_CREATED in triggers
         self._on_attribute_updated = Trigger.ATTRIBUTE_UPDATED in triggers
         self._on_attribute_deleted = Trigger.ATTRIBUTE_DELETED in triggers
+        both = self._on_attribute_created and self._on_attribute_updated
+        self._is_plain = both and not (self._watched or self._datasets)
 
     def keys(self) -> Iterator[_Key]:
         tenant = self.subscription.tenant
@@ -116,6 +121,8 @@ class Compiled:
                 yield tenant, subject, name
 
     def is_triggered(self, occurrence: Occurrence) -> bool:
+        if self._is_plain and occurrence.written:
+            return True
         if occurrence.is_deletion:
             return self._on_entity_deleted and self._concerns(occurrence.removed)
         written = [one.key for one in occurrence.written]

@@ -221,7 +221,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     """A committed change with what a reaction needs to know beside it.
 
     `entity` is the entity as it is after the change (deleted: as it was before). `created` are the keys that were not
-    there before; `previous` the instances that the change overwrote or removed.
+    there before; `previous` the instances that the change removed and, where they were asked for, overwrote.
     """
 
     seq: int

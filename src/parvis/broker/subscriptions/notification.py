@@ -73,8 +73,8 @@ def shape_of(subscription: Subscription) -> Shape:
 
 
 def wants_previous(subscription: Subscription) -> bool:
-    """Whether its notifications need to know what stood there before the change."""
-    return subscription.notification.show_changes or not _TELL_DELETIONS.isdisjoint(subscription.triggers)
+    """Whether its notifications tell what was overwritten."""
+    return subscription.notification.show_changes
 
 
 class Notices:

@@ -25,7 +25,7 @@ class Occurrences:
     async def find(self, event: Event, *, with_previous: bool = False) -> Occurrence | None:
         """None where the event changed nothing of the present: all it brought was older than what was known.
 
-        `with_previous` asks for what was overwritten or removed, which costs a look into the history.
+        `with_previous` asks for what was overwritten, too, which costs a look into the history.
         """
         if event.kind is EventKind.DELETED:
             return await self._deletion(event)
@@ -38,7 +38,7 @@ class Occurrences:
             return None
         is_creation = event.kind is EventKind.CREATED
         created = {one.key for one in written if is_creation or await self._is_new(event, one, held.get(one.key))}
-        gone = [key for key in [*event.removed, *[one.key for one in written]] if key not in created]
+        overwritten = [one.key for one in written if one.key not in created] if with_previous else []
         return Occurrence(
             event.seq,
             event.tenant,
@@ -48,7 +48,7 @@ class Occurrences:
             written=written,
             removed=event.removed,
             created=frozenset(created),
-            previous=await self._before(event, gone, event.at) if with_previous and gone else (),
+            previous=await self._before(event, [*event.removed, *overwritten], event.at),
         )
 
     async def _deletion(self, event: Event) -> Occurrence:

@@ -1,0 +1,280 @@
+"""What a receiver gets (NGSI-LD 1.9.1, 5.3.1, 5.8.6 and 7.2)."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from parvis.broker.jsonld.contexts import CORE_URL, PARVIS_URL, Contexts
+from parvis.broker.jsonld.render import Form
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.subscriptions.model import (
+    Accept,
+    Endpoint,
+    NotificationParams,
+    Occurrence,
+    Selector,
+    Subscription,
+    Trigger,
+)
+from parvis.broker.subscriptions.notification import (
+    Message,
+    Notices,
+    context_url,
+    mqtt_payload,
+    shape_of,
+    write_periodic,
+)
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import MINUTE, parse_instant
+
+NOON = parse_instant("2026-05-01T12:00:00Z")
+CONTEXT = Contexts().default
+BIN, LEVEL, STATE = (CONTEXT.expand(name) for name in ("WasteContainer", "fillingLevel", "status"))
+NAME = CONTEXT.expand("name")
+PLACE = CONTEXT.expand("location")
+BIN_ID = "urn:ngsi-ld:WasteContainer:1"
+NULL = "urn:ngsi-ld:null"
+
+
+def instance(name: str, value: Any, kind: Kind = Kind.PROPERTY, **more: Any) -> Instance:
+    return Instance(name, kind, value, created_at=NOON - MINUTE, modified_at=NOON, **more)
+
+
+A_BIN = Entity(
+    BIN_ID,
+    (BIN,),
+    (
+        instance(LEVEL, 0.9, observed_at=NOON, unit_code="C62"),
+        instance(NAME, {"fr": "Le quai", "en": "The quay"}, Kind.LANGUAGE_PROPERTY),
+        instance(PLACE, {"type": "Point", "coordinates": [-3.1, 48.2]}, Kind.GEO_PROPERTY),
+    ),
+    ("/port",),
+    NOON - MINUTE,
+    NOON,
+)
+UPDATED = Occurrence(7, DEFAULT_TENANT, NOON, A_BIN, written=(A_BIN.instances[0],))
+
+
+def wish(accept: Accept = Accept.JSON, **params: Any) -> Subscription:
+    own = {name: params.pop(name) for name in ("triggers", "lang", "datasets", "tenant") if name in params}
+    endpoint = Endpoint("http://receiver.example/", accept)
+    plain = Subscription(DEFAULT_TENANT, "urn:ngsi-ld:Subscription:1", NotificationParams(endpoint, **params))
+    return replace(plain, selectors=(Selector(),), **own)
+
+
+def written(subscription: Subscription, occurrence: Occurrence = UPDATED) -> Message:
+    return Notices(occurrence).write(subscription, shape_of(subscription), CONTEXT, NOON + MINUTE)
+
+
+def told(subscription: Subscription, occurrence: Occurrence = UPDATED) -> dict[str, Any]:
+    [entity] = json.loads(written(subscription, occurrence).body)["data"]
+    return dict(entity)
+
+
+def test_the_envelope() -> None:
+    message = written(wish(pick=("id", LEVEL)))
+    body = json.loads(message.body)
+
+    assert body.pop("id").startswith("urn:ngsi-ld:Notification:")
+    assert body == {
+        "type": "Notification",
+        "subscriptionId": "urn:ngsi-ld:Subscription:1",
+        "notifiedAt": "2026-05-01T12:01:00Z",
+        "data": [
+            {
+                "id": BIN_ID,
+                "fillingLevel": {
+                    "type": "Property",
+                    "value": 0.9,
+                    "observedAt": "2026-05-01T12:00:00Z",
+                    "unitCode": "C62",
+                },
+            }
+        ],
+    }
+    assert message.headers == {
+        "Content-Type": "application/json",
+        "Link": f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
+    }
+
+
+def test_the_same_change_told_twice_has_the_same_id_twice() -> None:
+    first, again = json.loads(written(wish()).body)["id"], json.loads(written(wish()).body)["id"]
+    later = json.loads(written(wish(), replace(UPDATED, seq=8)).body)["id"]
+    elsewhere = json.loads(written(wish(tenant="port")).body)["id"]
+
+    assert first == again
+    assert len({first, later, elsewhere}) == 3
+
+
+@pytest.mark.parametrize(
+    ("params", "members"),
+    [
+        ({"form": Form.SIMPLIFIED, "attributes": (LEVEL,)}, {"fillingLevel": 0.9, "scope": "/port"}),
+        ({"form": Form.SIMPLIFIED, "omit": (NAME, PLACE, "scope")}, {"fillingLevel": 0.9}),
+        (
+            {"form": Form.CONCISE, "pick": ("id", "type", NAME), "lang": "fr"},
+            {"name": {"value": "Le quai", "lang": "fr"}},
+        ),
+    ],
+)
+def test_forms_and_projections(params: dict[str, Any], members: dict[str, Any]) -> None:
+    assert told(wish(**params)) == {"id": BIN_ID, "type": "WasteContainer", **members}
+
+
+def test_times_of_the_system() -> None:
+    shown = told(wish(sys_attrs=True))
+    assert (shown["createdAt"], shown["modifiedAt"]) == ("2026-05-01T11:59:00Z", "2026-05-01T12:00:00Z")
+    assert shown["fillingLevel"]["createdAt"] == "2026-05-01T11:59:00Z"
+
+
+def test_json_ld_has_its_context_inside() -> None:
+    message = written(wish(Accept.JSON_LD))
+    assert json.loads(message.body)["@context"] == PARVIS_URL
+    assert message.headers == {"Content-Type": "application/ld+json"}
+
+
+def test_geojson_is_a_collection_of_features() -> None:
+    message = written(wish(Accept.GEO_JSON, form=Form.SIMPLIFIED, attributes=(LEVEL,)))
+    data = json.loads(message.body)["data"]
+
+    assert message.headers["Content-Type"] == "application/geo+json"
+    assert data == {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "id": BIN_ID,
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [-3.1, 48.2]},
+                "properties": {"type": "WasteContainer", "scope": "/port", "fillingLevel": 0.9},
+            }
+        ],
+    }
+
+
+def test_another_tenant_than_the_default_is_named() -> None:
+    assert written(wish(tenant="port")).headers["NGSILD-Tenant"] == "port"
+    assert "NGSILD-Tenant" not in written(wish()).headers
+
+
+def test_changes_are_shown_with_what_was_before() -> None:
+    previous = (
+        instance(LEVEL, 0.4),
+        instance(NAME, {"fr": "Quai"}, Kind.LANGUAGE_PROPERTY),
+        instance(PLACE, {"type": "Point", "coordinates": [0, 0]}, Kind.GEO_PROPERTY),
+    )
+    shown = told(wish(show_changes=True), replace(UPDATED, written=A_BIN.instances, previous=previous))
+
+    assert shown["fillingLevel"]["previousValue"] == 0.4
+    assert shown["name"]["previousLanguageMap"] == {"fr": "Quai"}
+    assert shown["location"]["previousValue"] == {"type": "Point", "coordinates": [0, 0]}
+    assert "previousValue" not in json.dumps(told(wish(), replace(UPDATED, previous=previous)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "member", "null"),
+    [
+        (Kind.PROPERTY, "ok", "Value", {"type": "Property", "value": NULL}),
+        (Kind.RELATIONSHIP, "urn:x:1", "Object", {"type": "Relationship", "object": NULL}),
+        (Kind.VOCAB_PROPERTY, STATE, "Vocab", {"type": "VocabProperty", "vocab": NULL}),
+        (Kind.LIST_PROPERTY, [1, 2], "ValueList", {"type": "ListProperty", "valueList": [NULL]}),
+        (
+            Kind.LIST_RELATIONSHIP,
+            ["urn:x:1"],
+            "ObjectList",
+            {"type": "ListRelationship", "objectList": [{"object": NULL}]},
+        ),
+        (
+            Kind.LANGUAGE_PROPERTY,
+            {"fr": "x"},
+            "LanguageMap",
+            {"type": "LanguageProperty", "languageMap": {"@none": NULL}},
+        ),
+    ],
+)
+def test_a_removed_attribute_is_null(kind: Kind, before: Any, member: str, null: dict[str, Any]) -> None:
+    removal = replace(UPDATED, written=(), removed=((STATE, ""),), previous=(instance(STATE, before, kind),))
+    triggers = (Trigger.ATTRIBUTE_DELETED,)
+
+    assert told(wish(triggers=triggers), removal)["status"] == null
+    shown = told(wish(triggers=triggers, show_changes=True, sys_attrs=True), removal)["status"]
+    assert shown["deletedAt"] == "2026-05-01T12:00:00Z"
+    assert f"previous{member}" in shown
+    assert "status" not in told(wish(), removal)
+
+
+def test_a_removed_attribute_in_simplified_form() -> None:
+    removal = replace(UPDATED, written=(), removed=((STATE, ""),))
+    assert told(wish(triggers=(Trigger.ENTITY_UPDATED,), form=Form.SIMPLIFIED), removal)["status"] == NULL
+
+
+def test_a_deleted_entity_is_its_id_type_and_time() -> None:
+    deletion = Occurrence(
+        9,
+        DEFAULT_TENANT,
+        NOON,
+        A_BIN,
+        is_deletion=True,
+        removed=tuple(one.key for one in A_BIN.instances),
+        previous=A_BIN.instances,
+    )
+    about = {"id": BIN_ID, "type": "WasteContainer", "deletedAt": "2026-05-01T12:00:00Z"}
+
+    assert told(wish(triggers=(Trigger.ENTITY_DELETED,)), deletion) == about
+    shown = told(wish(show_changes=True, pick=("id", LEVEL)), deletion)
+    assert shown == {
+        "id": BIN_ID,
+        "fillingLevel": {"type": "Property", "value": NULL, "previousValue": 0.9},
+        "deletedAt": "2026-05-01T12:00:00Z",
+    }
+    [feature] = json.loads(written(wish(Accept.GEO_JSON), deletion).body)["data"]["features"]
+    assert feature["properties"] == {"type": "WasteContainer", "deletedAt": "2026-05-01T12:00:00Z"}
+    assert feature["geometry"] is None
+
+
+def test_the_entity_itself_stays_as_it_is() -> None:
+    told(wish(show_changes=True), replace(UPDATED, previous=(instance(LEVEL, 0.4),)))
+    assert A_BIN.instances[0].extra is None
+    assert "previousValue" not in json.dumps(told(wish()))
+
+
+def test_data_wanted_alike_are_rendered_once() -> None:
+    notices = Notices(UPDATED)
+    one, other = wish(), replace(wish(), id="urn:ngsi-ld:Subscription:2")
+    bodies = [notices.write(each, shape_of(each), CONTEXT, NOON).body for each in (one, other, wish(sys_attrs=True))]
+
+    assert len(notices._data) == 2
+    assert [json.loads(body)["subscriptionId"][-1] for body in bodies] == ["1", "2", "1"]
+
+
+def test_by_the_clock_several_entities_come_together() -> None:
+    subscription = wish(form=Form.SIMPLIFIED, attributes=(LEVEL,))
+    other = replace(A_BIN, id=BIN_ID[:-1] + "2", rendered={})
+    message = write_periodic(subscription, shape_of(subscription), CONTEXT, [A_BIN, other], NOON)
+
+    assert [one["id"][-1] for one in json.loads(message.body)["data"]] == ["1", "2"]
+
+
+def test_over_mqtt_headers_stand_in_the_message() -> None:
+    message = written(wish(Accept.JSON_LD))
+    payload = json.loads(mqtt_payload(message, (("X-Key", "é"),)))
+
+    assert payload["metadata"] == {"Content-Type": "application/ld+json", "X-Key": "é"}
+    assert payload["body"] == json.loads(message.body)
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("https://example.org/c", "https://example.org/c"),
+        (["https://example.org/c", CORE_URL], "https://example.org/c"),
+        ([CORE_URL], CORE_URL),
+        (["https://example.org/c", "https://example.org/d"], None),
+        ([{"a": "urn:x:a"}, CORE_URL], None),
+        ({"a": "urn:x:a"}, None),
+    ],
+)
+def test_the_link_to_a_context(source: Any, url: str | None) -> None:
+    assert context_url(source) == url
