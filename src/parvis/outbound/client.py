@@ -74,6 +74,7 @@ class GuardedClient:
             for one in kept:
                 one.connection.close()
         self._kept.clear()
+        await asyncio.sleep(0)
 
     async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
         async with self._within_limits(url, self._settings.timeout_s):

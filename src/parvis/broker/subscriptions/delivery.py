@@ -391,7 +391,7 @@ class Delivery:
 
 class _NoWay:
     async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
-        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.uri}.")
+        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.shown_uri}.")
 
 
 NO_WAY = _NoWay()

@@ -144,7 +144,7 @@ class Recipient:
                 self._around.clock(),
                 entity_id,
                 event,
-                parcel.endpoint.uri,
+                parcel.endpoint.shown_uri,
                 reason[:_LONGEST_REASON],
                 parcel.attempts,
                 parcel.body,
