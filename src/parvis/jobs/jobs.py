@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import tzinfo
 from typing import Any
 
 import msgspec
 
+from parvis.access.model import AuditRecord
 from parvis.broker.leading import new_holder
 from parvis.jobs.kinds import NOTHING, Kind, Kinds, Work
 from parvis.jobs.runner import Runner
@@ -35,6 +36,13 @@ class DueAgain(msgspec.Struct, frozen=True):
     next_at: Instant
 
 
+Audit = Callable[[AuditRecord], object]
+
+
+def _keep_no_trail(record: AuditRecord) -> None:
+    """Where nobody asks who did what."""
+
+
 class Jobs:
     def __init__(
         self,
@@ -44,8 +52,10 @@ class Jobs:
         worker_processes: int = 1,
         keep_days: float = 30.0,
         clock: Clock = system_clock,
+        audit: Audit = _keep_no_trail,
     ) -> None:
         self.queue = queue
+        self._audit = audit
         self.tally = Tally()
         self.kinds = Kinds()
         self._zone = zone
@@ -103,7 +113,15 @@ class Jobs:
         self._check(caller, self.kinds.get(kind).right)
         if len(msgspec.json.encode(dict(arguments))) > LONGEST_ARGUMENTS_BYTES:
             raise BadRequestData(f"A job's arguments may have at most {LONGEST_ARGUMENTS_BYTES} bytes.")
-        return await self.add(kind, arguments, tenant=caller.tenant, created_by=caller.subject, key=key, due_at=due_at)
+        job = await self.add(kind, arguments, tenant=caller.tenant, created_by=caller.subject, key=key, due_at=due_at)
+        self._note(caller, "job-submitted", job)
+        return job
+
+    async def start_on_request(self, caller: Caller, kind: str) -> Job:
+        """One of the kinds that the console offers. Raises ResourceNotFound or Forbidden."""
+        if not self.kinds.get(kind).on_request:
+            raise ResourceNotFound(f"Jobs of kind {kind} are not started on request.")
+        return await self.submit(caller, kind)
 
     async def get(self, caller: Caller, job_id: int) -> Job:
         self._check(caller, Right.READ)
@@ -127,6 +145,7 @@ class Jobs:
         """Raises ResourceNotFound, WrongState or Forbidden."""
         self._check(caller, self.right_for(await self.get(caller, job_id)))
         job = await self.queue.cancel(caller.tenant, job_id)
+        self._note(caller, "job-cancelled", job)
         if self._runner is not None:
             self._runner.notice()
         return job
@@ -137,6 +156,7 @@ class Jobs:
         self._check(caller, self.right_for(before))
         kind = self.kinds.find(before.kind)
         job = await self.queue.retry(caller.tenant, job_id, kind.attempts if kind is not None else 1)
+        self._note(caller, "job-retried", job)
         self._look()
         return job
 
@@ -231,6 +251,10 @@ class Jobs:
     def _check(self, caller: Caller, right: Right) -> None:
         if not caller.may(right):
             raise Forbidden("Your account may not do this with jobs: ask an administrator.")
+
+    def _note(self, caller: Caller, action: str, job: Job) -> None:
+        facts = {"kind": job.kind}
+        self._audit(AuditRecord(self._clock(), caller.tenant, caller.subject, action, str(job.id), facts))
 
     async def _prune(self, context: JobContext) -> dict[str, int]:
         forgotten = 0

@@ -1,0 +1,57 @@
+"""The jobs of an installation: which kinds there are, and when they are due."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import time_ns
+from zoneinfo import ZoneInfo
+
+from parvis.access.ports import AccessStore
+from parvis.bootstrap.stores import is_on_postgres, open_access, open_job_queue, store_path
+from parvis.jobs.jobs import Jobs
+from parvis.jobs.kinds import Worker
+from parvis.kernel.jobs import JobQueue
+from parvis.kernel.settings import Settings
+from parvis.kernel.time import SECOND
+
+CHECK = "store.check"
+_CHECK_MEMORY_MB = 512
+_CHECK_S = 6 * 3600
+
+
+def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore) -> Jobs:
+    own = settings.jobs
+    jobs = Jobs(
+        queue,
+        ZoneInfo(settings.territory.time_zone),
+        worker_processes=own.worker_processes,
+        keep_days=own.keep_days,
+        audit=access.append_audit,
+    )
+    jobs.kind(CHECK, _check(settings), attempts=1, timeout_s=_CHECK_S, at_most=1, on_request=True)
+    jobs.every(CHECK, "40 4 * * 0", CHECK)
+    return jobs
+
+
+def _check(settings: Settings) -> Worker:
+    if is_on_postgres(settings):
+        given = {"url": settings.store.url}
+        return Worker("parvis.stores.postgres.check:check", _CHECK_MEMORY_MB, _CHECK_S, given)
+    given = {"path": str(store_path(settings))}
+    return Worker("parvis.stores.sqlite.check:check", _CHECK_MEMORY_MB, _CHECK_S, given)
+
+
+@asynccontextmanager
+async def opened_jobs(settings: Settings) -> AsyncIterator[Jobs]:
+    """The jobs of an installation beside its running platform, which does them."""
+    async with open_job_queue(settings) as queue:
+        access = open_access(settings)
+        try:
+            yield build_jobs(settings, queue, access.store)
+        finally:
+            access.store.close()
+
+
+def oldest_due_s(jobs: Jobs) -> float:
+    """How long the job that is due longest has waited."""
+    oldest = jobs.tally.oldest_due_at
+    return 0.0 if oldest is None else max(0.0, (time_ns() // 1000 - oldest) / SECOND)
