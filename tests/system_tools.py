@@ -7,6 +7,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -113,26 +114,59 @@ def unprivileged_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
+class Cluster:
+    """A PostgreSQL cluster in `folder`, on a port that stays the same over restarts."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self._programs = require_postgresql()
+        self._user = unprivileged_user()
+        self._data = folder / "cluster"
+        self._settings = [word for setting in settings for word in ("-c", setting)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.dsn = f"postgresql://parvis@127.0.0.1:{self.port}/postgres"
+        self._make(folder)
+
+    def start(self) -> None:
+        options = ["-h", "127.0.0.1", "-k", "", "-p", str(self.port), *self._settings]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self._data, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+        )
+        wait_for_port(self.port, self._process)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT ends every connection; SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(START_TIMEOUT_S)
+            self._process = None
+
+    def _make(self, folder: Path) -> None:
+        self._data.mkdir(mode=0o700)
+        if self._user is not None:
+            for parent in (folder, *folder.parents[:2]):
+                parent.chmod(parent.stat().st_mode | 0o011)
+            shutil.chown(self._data, self._user)
+        subprocess.run(
+            [self._programs / "initdb", "-D", self._data, "-U", "parvis", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            user=self._user,
+            cwd="/",
+            check=True,
+        )
+
+
 @contextlib.contextmanager
 def running_postgresql(folder: Path) -> Iterator[str]:
     """A cluster of its own on a free port; yields the connection string of an empty database."""
-    programs = require_postgresql()
-    user = unprivileged_user()
-    data = folder / "cluster"
-    data.mkdir(mode=0o700)
-    if user is not None:
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(parent.stat().st_mode | 0o011)
-        shutil.chown(data, user)
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "parvis", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        user=user,
-        cwd="/",
-        check=True,
-    )
-    port = free_port()
-    options = ["-h", "127.0.0.1", "-k", "", "-p", str(port), "-c", "fsync=off"]
-    with running([programs / "postgres", "-D", data, *options], port, user):
-        yield f"postgresql://parvis@127.0.0.1:{port}/postgres"
+    cluster = Cluster(folder, "fsync=off")
+    cluster.start()
+    try:
+        yield cluster.dsn
+    finally:
+        cluster.stop()

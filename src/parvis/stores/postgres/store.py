@@ -166,11 +166,12 @@ class PostgresStore:
         told = 0
         while True:
             with contextlib.suppress(Overloaded):
-                await self._prune(told)
+                await self.prune(told)
                 told = await self.newest()
             await asyncio.sleep(PRUNE_EVERY_S)
 
-    async def _prune(self, upto: int) -> None:
+    async def prune(self, upto: int) -> None:
+        """Delete events up to `upto` that every consumer has been told of."""
         while await self._outbox.run(EVERY_TENANT, lambda connection: prune(connection, upto)):
             pass
 
