@@ -1,6 +1,7 @@
 """The thread that writes: groups, bounds, failures."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from parvis.broker.model.change import Status
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.broker.query.tree import EntityQuery, TypeIs
+from parvis.broker.query.tree import EntityQuery, TemporalQuery, TypeIs
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
@@ -17,7 +18,7 @@ from parvis.stores.sqlite.database import Database
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.tail import Tail
-from tests.contract.territory import BIN, TENANT, Ticking, bin_, bin_id, level, note
+from tests.contract.territory import BIN, LEVEL, TENANT, Ticking, bin_, bin_id, level, note
 
 UNSTORABLE = "\ud800"
 
@@ -202,3 +203,27 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StoreNotUsable, match="not a database"):
         Database(tmp_path / "parvis.db").connect_writer()
+
+
+async def test_history_keeps_up_however_long_the_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SETTLE_ANYHOW_ROWS", 2_000)
+    monkeypatch.setattr(writer, "SLICE_ROWS", 50)
+    store = await SqliteStore.open(tmp_path / "parvis.db", Ticking())
+    store._writer._settler._slice_rows = 50
+    put_off: list[int] = []
+    calls = iter(range(400))
+
+    async def work() -> None:
+        for tick in calls:
+            await store.write(TENANT, [bin_(number, level(tick)) for number in range(100)])
+            put_off.append(len(store._tail))
+
+    await asyncio.gather(*(work() for _ in range(8)))
+
+    assert max(put_off) < 8_000
+    with sqlite3.connect(tmp_path / "parvis.db") as reader:
+        (rows,) = reader.execute("SELECT count(*) FROM log").fetchone()
+    reader.close()
+    assert rows < 20_000
+    assert len((await store.history(TENANT, bin_id(7), TemporalQuery())).instances[(LEVEL, "")]) == 400  # type: ignore[union-attr]
+    await store.close()

@@ -72,7 +72,7 @@ class Settler:
         The newest event stays with its rows, so that numbers never start again and no event is told without them.
         """
         (first,) = self._connection.execute(_FIRST_KEPT, (keep_from_event, 2**62)).fetchone()
-        upto = min(self._high if not self.busy else 0, first - 1)
+        upto = min(self._low if self.busy else self._high, first - 1)
         (oldest,) = self._connection.execute("SELECT min(seq) FROM log").fetchone()
         if oldest is None or oldest > upto:
             return False

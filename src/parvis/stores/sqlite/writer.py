@@ -19,7 +19,7 @@ from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import move_consumer
-from parvis.stores.sqlite.settle import Settler
+from parvis.stores.sqlite.settle import SLICE_ROWS, Settler
 from parvis.stores.sqlite.tail import Tail
 
 MAX_PENDING_CHANGES = 50_000
@@ -100,6 +100,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._left_over: list[_Item] = []
         self._in_hand: list[_Item] = []
+        self._kept_up_to = tail.newest
         self._pending = 0
         self._rest_until = 0.0
         self._probe_at_s = 0.0
@@ -191,8 +192,7 @@ class Writer:
         """The next item; whenever none has come for a while, settle a slice of the log."""
         if self._left_over:
             return self._left_over.pop()
-        if self._settler.unsettled > SETTLE_ANYHOW_ROWS or self._settler.is_asked:
-            self._attempt(self._settler.step)
+        self._keep_up()
         while True:
             settling = self._settler.busy or self._settler.is_asked or self._settler.unsettled > SETTLE_AT_ROWS
             try:
@@ -202,6 +202,17 @@ class Writer:
                     self._attempt(self._settler.step)
                 self._attempt(self._prune)
                 self._probe()
+
+    def _keep_up(self) -> None:
+        """With work waiting: where too much is put off, settle twice what came since the last time, so that the rows
+        that are put off, and the memory and disk they take, become fewer however long the work goes on."""
+        came, self._kept_up_to = self._tail.newest - self._kept_up_to, self._tail.newest
+        if len(self._tail) > SETTLE_ANYHOW_ROWS:
+            for _ in range(-(-2 * came // SLICE_ROWS)):
+                self._attempt(self._settler.step)
+            self._attempt(self._prune)
+        elif self._settler.is_asked:
+            self._attempt(self._settler.step)
 
     def _attempt(self, housework: Callable[[], None]) -> None:
         """Where housework fails, writes go on, and it rests for a while."""
@@ -246,10 +257,9 @@ class Writer:
             _log.info("the store writes again")
 
     def _prune(self) -> None:
-        if not self._settler.busy:
-            (kept,) = self._connection.execute("SELECT ifnull(min(seq) + 1, ?) FROM consumer", (2**62,)).fetchone()
-            while self._settler.prune(kept) and self._queue.empty():
-                pass
+        (kept,) = self._connection.execute("SELECT ifnull(min(seq) + 1, ?) FROM consumer", (2**62,)).fetchone()
+        while self._settler.prune(kept) and self._queue.empty():
+            pass
 
     def _group(self, first: _Call) -> list[_Call]:
         group, size = [first], len(first.changes)
