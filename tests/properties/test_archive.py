@@ -1,0 +1,165 @@
+"""Whatever is written, moved, stopped and erased in whatever order: history is what a list of instances says."""
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
+from parvis.broker.temporal.erasure import Erasure
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.time import DAY, HOUR, Instant, parse_duration
+from tests.contract.archiving import Archived, open_file
+from tests.contract.territory import LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level, note
+
+START = NOON - 12 * DAY
+BINS = (1, 2)
+NAMES = (LEVEL, NOTE)
+
+
+class Write(NamedTuple):
+    """Late or not; `hours` after START."""
+
+    number: int
+    name: str
+    hours: list[int]
+
+
+class Remove(NamedTuple):
+    number: int
+    name: str
+
+
+class Move(NamedTuple):
+    """Stopped at that step; 0: it comes to its end."""
+
+    stopped_at: int
+
+
+class Erase(NamedTuple):
+    number: int
+    name: str | None
+    before_hour: int | None
+
+
+class Open(NamedTuple):
+    """The process ended, and another begins."""
+
+
+Deed = Write | Remove | Move | Erase | Open
+DEEDS: st.SearchStrategy[Deed] = st.one_of(
+    st.builds(
+        Write, st.sampled_from(BINS), st.sampled_from(NAMES), st.lists(st.integers(0, 200), min_size=1, max_size=4)
+    ),
+    st.builds(Remove, st.sampled_from(BINS), st.sampled_from(NAMES)),
+    st.builds(Move, st.one_of(st.just(0), st.integers(1, 12))),
+    st.builds(Erase, st.sampled_from(BINS), st.sampled_from([None, *NAMES]), st.one_of(st.none(), st.integers(0, 200))),
+    st.builds(Open),
+)
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt:
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def __call__(self, _name: str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Stop
+
+
+class Model:
+    """(name, time, value) of each bin, in the order of writing."""
+
+    def __init__(self) -> None:
+        self.past: dict[int, list[tuple[str, Instant, int]]] = {number: [] for number in BINS}
+        self.next_value = 0
+
+    def write(self, deed: Write) -> Change:
+        make = level if deed.name == LEVEL else note
+        instances = []
+        for hour in deed.hours:
+            self.next_value += 1
+            time = START + hour * HOUR
+            self.past[deed.number].append((deed.name, time, self.next_value))
+            instances.append(make(self.next_value, observed_at=time))
+        return bin_(deed.number, *instances, keep_newest=True)
+
+    def erase(self, deed: Erase) -> Erasure:
+        before = None if deed.before_hour is None else START + deed.before_hour * HOUR
+        self.past[deed.number] = [
+            one
+            for one in self.past[deed.number]
+            if (deed.name is not None and one[0] != deed.name) or (before is not None and one[1] >= before)
+        ]
+        return Erasure(bin_id(deed.number), deed.name, before=before)
+
+    def values(self, number: int, name: str, start: Instant = -(2**62), end: Instant = 2**62) -> list[int]:
+        found = [(time, value) for of, time, value in self.past[number] if of == name and start <= time < end]
+        return [value for _, value in sorted(found)]
+
+
+async def do(archived: Archived, model: Model, deed: Deed) -> Archived:
+    match deed:
+        case Write():
+            await archived.store.write(TENANT, [model.write(deed)])
+        case Remove(number, name):
+            await archived.store.write(TENANT, [Change(bin_id(number), Mode.DELETE_ATTRIBUTE, removals=((name, ""),))])
+        case Move(stopped_at):
+            with contextlib.suppress(Stop):
+                await archived.run(step=StopAt(stopped_at))
+        case Erase():
+            with contextlib.suppress(ResourceNotFound):
+                await archived.store.erase(TENANT, model.erase(deed))
+        case Open():
+            await archived.close()
+            return await open_file(archived.folder, Ticking())
+    return archived
+
+
+async def check(archived: Archived, model: Model) -> None:
+    middle, end = START + 3 * DAY + 5 * HOUR, START + 6 * DAY
+    for number in BINS:
+        between = TemporalQuery(TimeRelation.BETWEEN, middle, end)
+        for query, bounds in ((TemporalQuery(), ()), (between, (middle, end))):
+            told = await archived.store.history(TENANT, bin_id(number), query)
+            for name in NAMES:
+                found = told.instances.get((name, ""), []) if told else []
+                assert [one.value for one in found] == model.values(number, name, *bounds)
+                assert len({one.seq for one in found}) == len(found)
+        await check_sums(archived, model, number)
+
+
+async def check_sums(archived: Archived, model: Model, number: int) -> None:
+    daily = Aggregation((Method.TOTAL_COUNT, Method.SUM), parse_duration("P1D"))
+    told = await archived.store.aggregate(TENANT, bin_id(number), TemporalQuery(TimeRelation.AFTER, START - 1), daily)
+    for name in NAMES:
+        for bucket in told.buckets.get((name, ""), []) if told else []:
+            values = model.values(number, name, bucket.start, bucket.end)
+            assert bucket.values == {Method.TOTAL_COUNT: len(values), Method.SUM: sum(values)}
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(DEEDS, min_size=3, max_size=12))
+async def test_history_is_what_a_list_of_instances_says(deeds: Sequence[Deed]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        archived, model = await open_file(Path(folder), Ticking()), Model()
+        try:
+            for deed in deeds:
+                archived = await do(archived, model, deed)
+            await check(archived, model)
+            await archived.run()
+            await check(archived, model)
+        finally:
+            await archived.close()
