@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from parvis import __version__
 from parvis.access.access import build_access
 from parvis.access.model import ROLES
-from parvis.bootstrap import holding
+from parvis.bootstrap.stores import holding
 from parvis.cli import commands
 from parvis.cli.series import SOMETHING_LEFT_OUT
 from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound
 from parvis.kernel.identity import OPERATOR
-from parvis.kernel.settings import AccessSettings, load_settings
+from parvis.kernel.settings import AccessSettings, Settings, load_settings
 from parvis.stores.sqlite.access import SqliteAccessStore
 from parvis.stores.sqlite.database import Database
 
@@ -265,7 +265,7 @@ def test_import_reports_dry_then_writes_then_writes_nothing_twice(series: tuple[
 
 def test_import_keeps_off_a_directory_where_the_platform_runs(series: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with holding(tmp_path / "data"):
+    with holding(Settings(tmp_path / "data")):
         result = call("import", *series, *data(tmp_path / "data"))
     assert isinstance(result.exception, ParvisError)
     assert "Another Parvis is running" in result.exception.detail

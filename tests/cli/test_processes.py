@@ -17,8 +17,8 @@ ADDRESS = re.compile(r"Parvis is at (http://\S+)")
 
 
 @contextmanager
-def parvis(*words: object) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The process and the lines it has printed up to its address."""
+def parvis(*words: object, until: str = "") -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The process and the lines it has printed up to its address, or to a line with `until`."""
     command = [sys.executable, "-m", "parvis", *map(str, words)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PARVIS_")}
     environment["PYTHONUNBUFFERED"] = "1"
@@ -34,7 +34,7 @@ def parvis(*words: object) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line)
-                if ADDRESS.search(line):
+                if (until in line) if until else ADDRESS.search(line):
                     break
             yield process, lines
         finally:
@@ -77,10 +77,22 @@ def test_up_without_authentication_says_so_and_is_refused_beyond_this_machine(tm
     assert "Traceback" not in "".join(lines)
 
 
-def test_up_on_postgresql_names_the_issue_that_brings_it(tmp_path: Path) -> None:
-    with parvis("up", "--data", tmp_path, "--store", "postgresql://host/db", "--port", 0) as (process, lines):
+def test_several_workers_on_sqlite_are_refused_with_the_reason(tmp_path: Path) -> None:
+    with parvis("up", "--data", tmp_path, "--workers", 2, "--port", 0) as (process, lines):
         assert process.wait(10) == 1
-    assert "no PostgreSQL store yet" in "".join(lines)
+    assert "has one writer" in "".join(lines)
+    assert "Traceback" not in "".join(lines)
+
+
+def test_up_waits_for_its_database_until_it_is_told_to_stop(tmp_path: Path, free_port: int) -> None:
+    store = f"postgresql://nobody@127.0.0.1:{free_port}/none"
+    with parvis("up", "--data", tmp_path, "--store", store, "--port", 0, until="waiting for") as (process, lines):
+        process.terminate()
+        rest = rest_of(process)
+        assert process.wait(10) == 1
+    assert "waiting for the database" in "".join(lines)
+    assert "Stopped before the store could be opened" in rest
+    assert "Traceback" not in rest
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from parvis.access.access import COMMAND_LINE
-from parvis.bootstrap import Platform, open_access, open_platform
+from parvis.bootstrap import Platform, open_platform
+from parvis.bootstrap.stores import open_access
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind

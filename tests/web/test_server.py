@@ -15,12 +15,15 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse
 
 from parvis.access.access import COMMAND_LINE
-from parvis.bootstrap import DataInUse, open_platform
+from parvis.bootstrap import open_platform
+from parvis.bootstrap.stores import DataInUse, NotOpened, Opening
 from parvis.kernel.settings import InvalidSettings, Settings, load_settings
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.writer import StoreFailed
 from parvis.web.health import Doorstep
-from parvis.web.server import AddressTaken, Running, allow_many_connections, serving
+from parvis.web.server import Running, allow_many_connections, serving
+from parvis.web.siblings import Exposition, Siblings
+from parvis.web.sockets import AddressTaken, bind
 
 BUILDING = {"id": "urn:ngsi-ld:Building:hall", "type": "Building", "name": {"type": "Property", "value": "Hall"}}
 
@@ -67,7 +70,7 @@ async def test_what_was_acknowledged_is_there_after_the_next_start(tmp_path: Pat
 
 
 async def test_the_doorstep_asks_for_patience_while_the_territory_is_loaded() -> None:
-    doorstep = Doorstep(CollectorRegistry())
+    doorstep = Doorstep(Exposition((CollectorRegistry(),)))
     paths = ("/healthz", "/readyz", "/console")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(doorstep), base_url="http://parvis.test") as http:
         before = [(await http.get(path)).status_code for path in paths]
@@ -86,7 +89,7 @@ async def test_a_platform_whose_store_can_no_longer_write_is_not_ready(running: 
         answers = {path: await http.get(path) for path in ("/healthz", "/readyz")}
     assert answers["/healthz"].status_code == 200
     assert answers["/readyz"].status_code == 503
-    assert "can no longer write" in answers["/readyz"].text
+    assert "store: The store can no longer write" in answers["/readyz"].text
 
 
 _ENDS_BY_ITSELF = """
@@ -159,7 +162,24 @@ async def test_without_authentication_nothing_listens_beyond_this_machine(
             pass
 
 
-async def test_the_store_of_the_next_issue_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="no PostgreSQL store yet"):
-        async with open_platform(settings(tmp_path, store__url="postgresql://host/db"), listen=False):
-            pass
+async def test_a_start_before_the_database_answers_waits_and_says_why(tmp_path: Path, free_port: int) -> None:
+    absent = settings(tmp_path, store__url=f"postgresql://nobody:secret@127.0.0.1:{free_port}/none", server__port=0)
+    siblings, opening = Siblings(http=bind(absent.server)), Opening()
+    assert siblings.http is not None
+    address = f"http://127.0.0.1:{siblings.http.getsockname()[1]}"
+    async with httpx.AsyncClient(base_url=address) as http:
+        start = asyncio.create_task(_serve_once(absent, opening, siblings))
+        while not opening.reason:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        healthy, ready = await http.get("/healthz"), await http.get("/readyz")
+        opening.given_up.set()
+        with pytest.raises(NotOpened):
+            await start
+    assert (healthy.status_code, ready.status_code) == (200, 503)
+    assert "PostgreSQL does not answer" in ready.text
+    assert "secret" not in ready.text
+
+
+async def _serve_once(settings: Settings, opening: Opening, siblings: Siblings) -> None:
+    async with serving(settings, opening=opening, siblings=siblings):
+        raise AssertionError("there is no database")

@@ -1,5 +1,8 @@
 """The four parts of access, wired to one store."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from parvis.access.accounts import Accounts
@@ -9,10 +12,13 @@ from parvis.access.keys import Keys
 from parvis.access.model import EVERY_TENANT
 from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import AccessSettings
 from parvis.kernel.time import HOUR, MINUTE, Clock, system_clock
 
+FOLLOW_EVERY_S = 1.0
+"""So long at most what another process has revoked still opens here."""
 COMMAND_LINE = Caller(EVERY_TENANT, "system:command-line", ADMINISTRATOR)
 """Whoever may run commands on the data directory may administer it."""
 
@@ -23,6 +29,21 @@ class Access:
     gate: Gate
     accounts: Accounts
     keys: Keys
+
+    async def follow(self, on_change: Callable[[], None]) -> None:
+        """Forget what was answered whenever another process has changed something, until cancelled.
+
+        Whatever changes rights is in the audit trail: its newest number tells of all of it.
+        """
+        known = -1
+        while True:
+            with suppress(ParvisError):
+                newest = self.store.newest_audit()
+                if newest != known:
+                    known = newest
+                    self.gate.forget()
+                    on_change()
+            await asyncio.sleep(FOLLOW_EVERY_S)
 
     def find_audit_break(self) -> int | None:
         return find_break(self.store.read_audit())

@@ -13,7 +13,7 @@ from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, DEFAULT_TENANT, NOB
 from parvis.kernel.time import MINUTE, Clock, Instant, system_clock
 
 ANSWER_HOLDS_S = 5.0
-"""So long a key or session may still open after another process has revoked it."""
+"""So long an answer is good by itself. What another process revokes is forgotten sooner (`Access.follow`)."""
 _MOST_ANSWERS = 20_000
 _NOTE_USE_EVERY = MINUTE
 _BEARER = b"Bearer "

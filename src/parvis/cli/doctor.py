@@ -18,8 +18,9 @@ from time import perf_counter, time
 import click
 
 from parvis import __version__
-from parvis.bootstrap import ACCESS_FILE, find_store_faults, open_access, repair_store
+from parvis.bootstrap.stores import ACCESS_FILE, find_store_faults, has_access, open_access, repair_store
 from parvis.cli.options import data_option
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Settings, load_settings
 from parvis.kernel.time import SECOND, format_instant, system_clock
 
@@ -150,9 +151,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 def _audit(settings: Settings) -> Iterator[Finding]:
     """The newest digest, noted elsewhere, proves later that the trail's end was not cut off."""
-    if not (settings.data_dir / ACCESS_FILE).exists():
+    if not has_access(settings):
         return
-    access = open_access(settings)
+    try:
+        access = open_access(settings)
+    except ParvisError as error:
+        yield Finding(Verdict.BAD, "audit trail", error.detail)
+        return
     try:
         newest = next(iter(deque(access.store.read_audit(), maxlen=1)), None)
         broken = access.find_audit_break()

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from parvis.access.access import Access
-from parvis.bootstrap import open_access, store_path
+from parvis.bootstrap.stores import has_store, open_access
 from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings
 
 
 @contextmanager
 def opened_access(data_dir: Path) -> Iterator[tuple[Access, Settings]]:
     settings = load_settings(data_dir.resolve(), os.environ)
-    if not (settings.data_dir / TERRITORY_FILE).exists() and not store_path(settings).exists():
+    if not (settings.data_dir / TERRITORY_FILE).exists() and not has_store(settings):
         raise click.ClickException(f"There is no territory in {data_dir}: use --data or run parvis init.")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     access = open_access(settings)

@@ -59,6 +59,7 @@ def settings_of(
     mqtt_port: int | None = None,
     store: str | None = None,
     auth: str | None = None,
+    workers: int | None = None,
     log_level: str | None = None,
     log_format: str | None = None,
 ) -> Settings:
@@ -69,6 +70,7 @@ def settings_of(
         "mqtt.host": mqtt_host,
         "mqtt.port": mqtt_port,
         "store.url": store,
+        "server.workers": workers,
         "access.auth": None if auth is None else auth == "on",
         "log.level": log_level,
         "log.format": log_format,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from parvis.bootstrap import ACCESS_FILE, check_exposure, find_store_damage, open_access
+from parvis.bootstrap import check_exposure
+from parvis.bootstrap.stores import find_store_damage, has_access, open_access
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option
 from parvis.fleet.fleet import PROFILES_FOLDER
@@ -70,9 +71,13 @@ def _profile_faults(settings: Settings) -> Iterator[str]:
 
 
 def _audit_faults(settings: Settings) -> Iterator[str]:
-    if not (settings.data_dir / ACCESS_FILE).exists():
+    if not has_access(settings):
         return
-    access = open_access(settings)
+    try:
+        access = open_access(settings)
+    except ParvisError as error:
+        yield error.detail
+        return
     try:
         if (number := access.find_audit_break()) is not None:
             yield f"entry {number} does not follow from the one before it"

@@ -161,14 +161,17 @@ def open_fleet(
     more_profiles: Iterable[Path] = (),
     clock: Clock = system_clock,
     future_limit: Instant = 0,
+    place: int = 1,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
-    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any.
+    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. Each of several processes on the
+    directory keeps the frames that it refused in a file of its own, by its `place`.
 
     Raises:
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand)
-    return Fleet(broker, profiles, Refusals(data_dir / REFUSALS_FILE, clock), clock, future_limit)
+    kept = data_dir / (REFUSALS_FILE if place == 1 else f"refused-frames-{place}.jsonl")
+    return Fleet(broker, profiles, Refusals(kept, clock), clock, future_limit)

@@ -17,10 +17,15 @@ _SECRET_VALUES = re.compile(r"parvis_[A-Za-z0-9_-]{16,}|(?<=://)[^/@\s]+(?=@)|(?
 _HIDDEN = "***"
 
 
-def configure_logs(level: str, style: str, stream: IO[str] | None = None) -> None:
-    """Send everything from `level` on to `stream` (the error output): style "json" or "readable"."""
+def configure_logs(level: str, style: str, stream: IO[str] | None = None, worker: int = 0) -> None:
+    """Send everything from `level` on to `stream` (the error output): style "json" or "readable".
+
+    Every line of one of several processes tells its number, `worker`.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else ReadableFormatter())
+    if worker:
+        handler.addFilter(_Of(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -45,6 +50,16 @@ def _clean(value: Any) -> Any:
 
 def without_secrets(text: str) -> str:
     return _SECRET_VALUES.sub(_HIDDEN, text)
+
+
+class _Of(logging.Filter):
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._worker
+        return True
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,5 +1,6 @@
 """What every request passes first: its id, its caller, the body's bound, security headers, counts, failures."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from itertools import count
@@ -44,17 +45,27 @@ _PAGE_HEADERS: RawHeaders = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(self)"),
 )
+_CLOSE = (b"connection", b"close")
 _HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Front:
     """Pure ASGI: the API's hot routes pay a few microseconds here."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, metrics: RequestMetrics, body_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        gate: Gate,
+        metrics: RequestMetrics,
+        body_limit_bytes: int,
+        stopping: asyncio.Event | None = None,
+    ) -> None:
+        """Once `stopping` is set every answer asks the client to connect anew."""
         self._app = app
         self._gate = gate
         self._metrics = metrics
         self._body_limit_bytes = body_limit_bytes
+        self._stopping = stopping or asyncio.Event()
         self._id_prefix = token_hex(4)
         self._numbers = count(1)
 
@@ -79,6 +90,8 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *extra]
+                if self._stopping.is_set():
+                    message["headers"].append(_CLOSE)
             elif not message.get("more_body", False):
                 is_complete = True
             await send(message)

@@ -2,41 +2,50 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from parvis.kernel.logs import without_secrets
+from parvis.web.siblings import Exposition
+
 _NO_STORE = {"cache-control": "no-store"}
-_CANNOT_WRITE = "The store can no longer write: the log says why. Start Parvis again once that is put right.\n"
+_LOADING = "The territory is being loaded."
 
 
 class Doorstep:
     """Answers /healthz, /readyz and /metrics; hands the rest to `app` once it is there, asks for patience before."""
 
-    def __init__(self, *registries: CollectorRegistry) -> None:
+    def __init__(self, exposition: Exposition, opening: Callable[[], str] = lambda: "") -> None:
+        """`opening` says what the platform waits for while it is not there."""
         self.app: ASGIApp | None = None
-        self.is_writing: Callable[[], bool] = lambda: True
-        self._registries = registries
+        self.fault: Callable[[], str] = lambda: ""
+        self._opening = opening
+        self._exposition = exposition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        own = self._own_answer(scope["path"]) if scope["type"] == "http" else None
+        own = await self._own_answer(scope["path"]) if scope["type"] == "http" else None
         if own is not None:
             await own(scope, receive, send)
         elif self.app is not None:
             await self.app(scope, receive, send)
 
-    def _own_answer(self, path: str) -> Response | None:
+    async def _own_answer(self, path: str) -> Response | None:
         if path == "/healthz":
             return PlainTextResponse("alive\n", headers=_NO_STORE)
         if path == "/metrics":
             return Response(
-                b"".join(map(generate_latest, self._registries)),
+                await self._exposition.text(),
                 headers=_NO_STORE | {"content-type": CONTENT_TYPE_LATEST},
             )
         if self.app is None:
-            return PlainTextResponse("The territory is being loaded.\n", 503, headers=_NO_STORE | {"retry-after": "1"})
+            return _not_ready(f"{_LOADING} {self._opening()}".rstrip())
         if path == "/readyz":
-            if not self.is_writing():
-                return PlainTextResponse(_CANNOT_WRITE, 503, headers=_NO_STORE)
+            if fault := self.fault():
+                return _not_ready(f"store: {fault}")
             return PlainTextResponse("ready\n", headers=_NO_STORE)
         return None
+
+
+def _not_ready(words: str) -> Response:
+    return PlainTextResponse(without_secrets(words) + "\n", 503, headers=_NO_STORE | {"retry-after": "1"})

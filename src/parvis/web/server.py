@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 import uvicorn
 import uvloop
@@ -18,6 +19,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parvis.bootstrap import NOTHING_MORE, Additions, Platform, check_exposure, open_platform
+from parvis.bootstrap.stores import Opening
 from parvis.broker.api.app import NgsiLdApi
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
@@ -27,6 +29,8 @@ from parvis.web.front import Front
 from parvis.web.health import Doorstep
 from parvis.web.http import BoundedHttp
 from parvis.web.metrics import PlatformGauges, RequestMetrics
+from parvis.web.siblings import ALONE, Exposition, Siblings
+from parvis.web.sockets import bind
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +41,8 @@ GC_THRESHOLDS = (100_000, 20, 50)
 """A batch makes tens of thousands of objects that live until its commit: with Python's default of 700 each is looked at
 over and over (measured: batch upserts are a fifth faster so)."""
 API_ROOT = "/ngsi-ld/v1"
-_BACKLOG = 2048
 _OPEN_FILES = 65_536
-
-
-class AddressTaken(ParvisError):
-    title = "The address is taken"
+_DRAIN_STEP_S = 0.05
 
 
 class ServerEnded(ParvisError):
@@ -51,11 +51,15 @@ class ServerEnded(ParvisError):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`address` is where the pages are; `serve` ends before it is told to only by a fault."""
+    """`address` is where the pages are; `serve` ends before it is told to only by a fault.
+
+    Of several workers `is_first` is one that was there before the others.
+    """
 
     platform: Platform
     address: str
     serve: "asyncio.Task[None]"
+    is_first: bool = True
 
 
 class _Server(uvicorn.Server):
@@ -67,41 +71,75 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: Settings, additions: Additions = NOTHING_MORE) -> AsyncIterator[Running]:
-    """The platform, open and answering. The port answers /healthz while the territory is still being loaded.
+async def serving(
+    settings: Settings,
+    additions: Additions = NOTHING_MORE,
+    opening: Opening | None = None,
+    siblings: Siblings = ALONE,
+) -> AsyncIterator[Running]:
+    """The platform, open and answering. The port answers /healthz while the territory is still being loaded, or stays
+    with the siblings until then.
 
     Raises:
-        AddressTaken, InvalidSettings, or what the store raises when its file cannot be used; ServerEnded, at the
-        latest when leaving, where nothing answers any more.
+        AddressTaken, InvalidSettings, NotOpened, or what the store raises when its file cannot be used; ServerEnded, at
+        the latest when leaving, where nothing answers any more.
     """
     check_exposure(settings)
-    listener = bind(settings.server)
+    opening = opening or Opening()
+    listener = siblings.http or bind(settings.server)
     registry = CollectorRegistry()
-    doorstep = Doorstep(registry, REGISTRY)
-    server = _Server(_uvicorn_config(settings.server, doorstep))
-    serve = asyncio.create_task(server.serve([listener]))
+    exposition = Exposition((registry, REGISTRY), siblings.folder, siblings.worker)
+    doorstep = Doorstep(exposition, lambda: opening.reason)
+    answering = Answering(_uvicorn_config(settings.server, doorstep), listener)
+    if siblings.answers_while_opening:
+        answering.start()
     try:
-        async with open_platform(settings, additions) as platform:
-            doorstep.app, doorstep.is_writing = assemble(platform, registry), platform.is_writing
+        async with (
+            exposition.shared(),
+            open_platform(settings, additions, opening=opening, mqtt_socket=siblings.mqtt) as platform,
+        ):
+            doorstep.app, doorstep.fault = assemble(platform, registry), platform.fault
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            serve = answering.start()
             try:
                 _check_serves(serve)
-                yield Running(platform, address_of(settings.server, listener), serve)
+                yield Running(platform, address_of(settings.server, listener), serve, siblings.answers_while_opening)
                 _check_serves(serve)
             finally:
                 platform.stopping.set()
-                await _stop(server, serve)
+                await answering.stop(drain_s=siblings.drain_s)
     finally:
-        await _stop(server, serve)
+        await answering.stop()
         listener.close()
 
 
-async def _stop(server: uvicorn.Server, serve: "asyncio.Task[None]") -> None:
-    if not serve.done():
-        server.should_exit = True
-        await serve
+class Answering:
+    """The server on a listener: started at most once, stopped as often as one likes."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        self._server = _Server(config)
+        self._listener = listener
+        self._serve: asyncio.Task[None] | None = None
+
+    def start(self) -> "asyncio.Task[None]":
+        if self._serve is None:
+            self._serve = asyncio.create_task(self._server.serve([self._listener]))
+        return self._serve
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """With `drain_s` clients that keep their connections get so long to hear "Connection: close" in an answer:
+        their next request goes to a sibling."""
+        if self._serve is None or self._serve.done():
+            return
+        for one in getattr(self._server, "servers", []):
+            one.close()
+        ends_at = monotonic() + drain_s
+        while self._server.server_state.connections and monotonic() < ends_at:  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_STEP_S)
+        self._server.should_exit = True
+        await self._serve
 
 
 def _check_serves(serve: "asyncio.Task[None]") -> None:
@@ -118,7 +156,7 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
     app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
-    return Front(app, platform.access.gate, metrics, limit)
+    return Front(app, platform.access.gate, metrics, limit, platform.stopping)
 
 
 class Crossroads:
@@ -134,22 +172,6 @@ class Crossroads:
             await self._api(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
-
-
-def bind(settings: ServerSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise AddressTaken(
-            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}): choose another with --port."
-        ) from error
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 def address_of(settings: ServerSettings, listener: socket.socket) -> str:
@@ -177,16 +199,16 @@ def _uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
 Main = Callable[[Running, asyncio.Event], Coroutine[None, None, None]]
 
 
-def run(settings: Settings, main: Main, additions: Additions = NOTHING_MORE) -> None:
+def run(settings: Settings, main: Main, additions: Additions = NOTHING_MORE, siblings: Siblings = ALONE) -> None:
     """Serve, with `main` beside it, until SIGINT or SIGTERM sets the event that `main` gets, or `main` ends.
 
     Raises:
         As `serving`; the event is set, too, when the server ends by itself.
     """
-    configure_logs(settings.log.level, settings.log.format)
+    configure_logs(settings.log.level, settings.log.format, worker=siblings.worker)
     allow_many_connections()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    uvloop.run(_run(settings, main, additions))
+    uvloop.run(_run(settings, main, additions, siblings))
 
 
 def allow_many_connections() -> None:
@@ -198,13 +220,20 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _run(settings: Settings, main: Main, additions: Additions) -> None:
-    end = asyncio.Event()
+async def _run(settings: Settings, main: Main, additions: Additions, siblings: Siblings) -> None:
+    end, opening = asyncio.Event(), Opening()
+
+    def stop() -> None:
+        opening.given_up.set()
+        end.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end.set)
-    async with serving(settings, additions) as running:
+        loop.add_signal_handler(number, stop)
+    siblings.watch_parent(loop, stop)
+    async with serving(settings, additions, opening, siblings) as running:
         running.serve.add_done_callback(lambda _serve: end.set())
         logger.info("serving", extra={"address": running.address, "data": str(settings.data_dir)})
+        siblings.say_ready()
         await main(running, end)
         logger.info("stopping")

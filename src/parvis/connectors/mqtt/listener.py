@@ -1,7 +1,9 @@
 """The MQTT server in the process: PUBACK goes out only after the platform has the message on disk."""
 
 import asyncio
+import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -22,6 +24,7 @@ from parvis.kernel.time import Clock, system_clock
 _log = logging.getLogger(__name__)
 _TOPICS_REMEMBERED = 65_536
 _CALLERS_A_TURN = 100
+_BACKLOG = 1024
 
 Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
 """(client identifier, user name, password) to the caller they open, or None."""
@@ -69,6 +72,7 @@ class MqttListener:
         self._is_stopping = False
         self._server: asyncio.Server | None = None
         self._rechecking: asyncio.Task[None] | None = None
+        self._recheck_now = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -78,11 +82,20 @@ class MqttListener:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None, bound: socket.socket | None = None) -> None:
+        """Listen as configured, or on a socket that is bound already."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self), self.config.host, self.config.port, ssl=tls, reuse_address=True, backlog=1024
-        )
+        if bound is not None:
+            self._server = await loop.create_server(lambda: Connection(self), sock=bound, ssl=tls, backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(
+                lambda: Connection(self),
+                self.config.host,
+                self.config.port,
+                ssl=tls,
+                reuse_address=True,
+                backlog=_BACKLOG,
+            )
         self._rechecking = loop.create_task(self._recheck_callers())
 
     async def stop(self) -> None:
@@ -140,11 +153,19 @@ class MqttListener:
             return self.config.anonymous
         return caller
 
+    def recheck(self) -> None:
+        """Look at once whether those who are connected still may be: rights have changed."""
+        self._recheck_now.set()
+
     async def _recheck_callers(self) -> None:
         while True:
-            await asyncio.sleep(self.config.recheck_every_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._recheck_now.wait(), self.config.recheck_every_s)
+            self._recheck_now.clear()
             try:
                 await self._close_revoked()
+            except Overloaded as fault:
+                _log.warning("the keys of connected clients cannot be checked", extra={"reason": fault.detail})
             except Exception:
                 _log.exception("the keys of connected clients could not be checked")
 

@@ -1,0 +1,234 @@
+"""The composition root: from settings to a running platform. The only package that imports stores."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parvis.access.access import Access
+from parvis.bootstrap.jobs import build_jobs, oldest_due_s
+from parvis.bootstrap.notifications import build_notifications
+from parvis.bootstrap.stores import Opening, holding, in_time, open_access, open_store
+from parvis.broker.broker import Broker
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.leading import new_holder
+from parvis.broker.ports.store import Store
+from parvis.broker.subscriptions.notifications import Notifications
+from parvis.connectors.chirpstack.plugin import ChirpStack
+from parvis.connectors.mqtt.config import listener_config
+from parvis.connectors.mqtt.listener import MqttListener
+from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.jobs.jobs import Jobs
+from parvis.kernel.base_map import BaseMap
+from parvis.kernel.hosts import is_loopback
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.time import HOUR
+from parvis.outbound.client import GuardedClient
+
+_CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number worth watching, read when asked for."""
+
+    description: str
+    read: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What a demonstration brings along: folders of device profiles, and a ground for the map."""
+
+    profiles: tuple[Path, ...] = ()
+    base_map: BaseMap | None = None
+
+
+NOTHING_MORE = Additions()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything a way in or a page needs. `stopping` is set when open answers should come to an end.
+
+    `fault` says why nothing can be written just now, and is empty while all is well.
+    """
+
+    settings: Settings
+    broker: Broker
+    access: Access
+    notifications: Notifications
+    jobs: Jobs
+    fleet: Fleet
+    chirpstack: ChirpStack
+    outbound: OutboundHttp
+    mqtt: MqttListener | None
+    base_map: BaseMap | None
+    gauges: Mapping[str, Gauge]
+    fault: Callable[[], str]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: Settings,
+    additions: Additions = NOTHING_MORE,
+    *,
+    listen: bool = True,
+    opening: Opening | None = None,
+    mqtt_socket: socket.socket | None = None,
+) -> AsyncIterator[Platform]:
+    """The platform at work on its data directory; with `listen` devices may connect, on `mqtt_socket` if given.
+
+    Raises:
+        InvalidSettings, DataInUse, InvalidProfile, NotOpened, or what the store raises when it cannot be used.
+    """
+    check_exposure(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        place = stack.enter_context(holding(settings))
+        outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
+        store, access = await _open_stores(settings, opening or Opening(), stack)
+        broker = build_broker(settings, store, outbound)
+        fleet = await _open_fleet(settings, broker, additions.profiles, place, stack)
+        chirpstack = ChirpStack(fleet)
+        mqtt = None
+        if listen and settings.mqtt.enabled:
+            mqtt = await _open_mqtt(settings, chirpstack, access, mqtt_socket, stack)
+        _keep_running(stack, access.follow(mqtt.recheck if mqtt else _nothing), "access follows other processes")
+        notifications = build_notifications(settings, broker, store, outbound, stack)
+        if listen and settings.notifications.enabled:
+            _keep_running(stack, notifications.run(new_holder()), "notifies")
+        jobs = build_jobs(settings, store.jobs, access.store)
+        if listen:
+            await stack.enter_async_context(jobs.running())
+        gauges = _gauges(store) | _notification_gauges(notifications) | _job_gauges(jobs)
+        yield Platform(
+            settings,
+            broker,
+            access,
+            notifications,
+            jobs,
+            fleet,
+            chirpstack,
+            outbound,
+            mqtt,
+            additions.base_map,
+            gauges,
+            fault=lambda: store.fault,
+        )
+
+
+async def _open_stores(settings: Settings, opening: Opening, stack: AsyncExitStack) -> tuple[Store, Access]:
+    async def access_now() -> Access:
+        return open_access(settings)
+
+    store = await in_time(opening, lambda: open_store(settings))
+    stack.push_async_callback(store.close)
+    access = await in_time(opening, access_now)
+    stack.callback(access.store.close)
+    return store, access
+
+
+def _gauges(store: Store) -> dict[str, Gauge]:
+    return {
+        "parvis_store_pending_changes": Gauge("Changes that wait for their commit.", lambda: store.pending_changes),
+        "parvis_store_writing": Gauge("1 while the store can write, else 0.", lambda: float(store.is_writing)),
+        "parvis_outbox_newest_event": Gauge("Number of the newest committed event.", lambda: store.newest_event),
+    }
+
+
+def _notification_gauges(notifications: Notifications) -> dict[str, Gauge]:
+    return {
+        "parvis_notifications_waiting": Gauge(
+            "Notifications handed to their endpoints' queues.", lambda: notifications.waiting
+        ),
+        "parvis_notifications_lag_seconds": Gauge(
+            "Age of the change that the oldest waiting notification tells.", lambda: notifications.lag_s
+        ),
+        "parvis_notifications_open_breakers": Gauge(
+            "Endpoints that take nothing just now.", lambda: notifications.open_breakers
+        ),
+    }
+
+
+def _job_gauges(jobs: Jobs) -> dict[str, Gauge]:
+    return {
+        "parvis_jobs_waiting": Gauge("Jobs that wait, due or not.", lambda: jobs.tally.waiting),
+        "parvis_jobs_running": Gauge("Jobs that run, in all processes.", lambda: jobs.tally.running),
+        "parvis_jobs_failed": Gauge("Jobs that have failed and are still kept.", lambda: jobs.tally.failed),
+        "parvis_jobs_oldest_due_seconds": Gauge(
+            "How long the job that is due longest has waited.", lambda: oldest_due_s(jobs)
+        ),
+    }
+
+
+async def _open_fleet(
+    settings: Settings, broker: Broker, more: Sequence[Path], place: int, stack: AsyncExitStack
+) -> Fleet:
+    future_limit = round(settings.fleet.future_limit_h * HOUR)
+    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place)
+    await fleet.registry.load(DEFAULT_TENANT)
+    _keep_running(stack, fleet.follow(), "fleet follows the outbox")
+    return fleet
+
+
+async def _open_mqtt(
+    settings: Settings, chirpstack: ChirpStack, access: Access, bound: socket.socket | None, stack: AsyncExitStack
+) -> MqttListener:
+    def authenticate(client_id: str, username: str | None, password: bytes | None) -> Caller | None:
+        return access.gate.authenticate_device(password or b"")
+
+    listener = MqttListener(listener_config(settings.mqtt), chirpstack.routes(), authenticate, access.gate.is_in_force)
+    try:
+        await listener.start(bound=bound)
+    except OSError as error:
+        raise InvalidSettings(
+            f"Cannot listen on {settings.mqtt.host} port {settings.mqtt.port} for MQTT ({error.strerror}):"
+            " choose another with --mqtt-port."
+        ) from error
+    stack.push_async_callback(listener.stop)
+    return listener
+
+
+def _keep_running(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    """Until the platform closes."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+
+
+def _nothing() -> None:
+    pass
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def build_broker(settings: Settings, store: Store, outbound: OutboundHttp) -> Broker:
+    async def fetch_context(url: str) -> bytes:
+        return (await outbound.get(url, accept=_CONTEXT_TYPES)).body
+
+    contexts = Contexts(fetch_context)
+    public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
+    return Broker(store, contexts, public_types, outbound.check)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Without authentication nothing listens beyond this machine."""
+    exposed = [
+        host
+        for host, listens in ((settings.server.host, True), (settings.mqtt.host, settings.mqtt.enabled))
+        if listens and not is_loopback(host)
+    ]
+    if not settings.access.auth and exposed:
+        raise InvalidSettings(
+            f"--auth off lets everyone do everything, so it is refused on {', '.join(exposed)}:"
+            " bind to 127.0.0.1, or leave authentication on."
+        )
