@@ -25,11 +25,11 @@ WAIT_S = 30.0
 EVERYTHING = Window(by_recorded=False, start=EARLIEST, end=LATEST)
 
 _PARTS: tuple[tuple[str, frozenset[Method]], ...] = (
-    ("fsum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
-    ("fsum(number * number)", frozenset({Method.SUMSQ})),
+    ("sum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
+    ("sum(number * number)", frozenset({Method.SUMSQ})),
     ("min(number)", frozenset({Method.MIN})),
     ("max(number)", frozenset({Method.MAX})),
-    ("var_pop(number) * count(number)", frozenset({Method.STDDEV})),
+    ("if(var_pop(number) < 0, 0, var_pop(number)) * count(number)", frozenset({Method.STDDEV})),
 )
 _OVERALL = {
     Method.TOTAL_COUNT: "count(*)",
