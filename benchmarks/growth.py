@@ -55,17 +55,21 @@ class Traffic:
 
 
 def main(most: int = OBSERVATIONS[-1], picture: Path | None = None) -> list[Figure]:
-    by_entities = [cost for size in ENTITIES for cost in [_with_entities(size)]]
-    by_observations = list(_with_observations([size for size in OBSERVATIONS if size <= most]))
-    for title, costs in (("entities", by_entities), ("observations", by_observations)):
-        for cost in costs:
-            print(f"{cost.size:>13,} {title}: {cost.cpu_us:6.1f} us and {cost.bytes_written:6.0f} bytes an observation")
+    by_entities = [_told(_with_entities(size), "entities") for size in ENTITIES]
+    sizes = [size for size in OBSERVATIONS if size <= most]
+    by_observations = [_told(cost, "observations") for cost in _with_observations(sizes)]
     if picture is not None:
         picture.write_text(draw(by_entities, by_observations), encoding="utf-8")
     return [
         *_figures(f"{ENTITIES[-1]:,} entities against {ENTITIES[0]:,}", by_entities),
         *_figures(f"{by_observations[-1].size:,} observations against {OBSERVATIONS[0]:,}", by_observations),
     ]
+
+
+def _told(cost: Cost, title: str) -> Cost:
+    told = f"{cost.cpu_us:6.1f} us and {cost.bytes_written:6.0f} bytes an observation"
+    print(f"{cost.size:>13,} {title}: {told}", flush=True)
+    return cost
 
 
 def _figures(what: str, costs: list[Cost]) -> Iterator[Figure]:
