@@ -8,7 +8,6 @@ import msgspec
 
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, PendingErasure, SeriesOfFile, WrittenFile
-from parvis.broker.temporal.retention import ALL_OTHERS, NO_EXPIRY, Expiry
 from parvis.stores.archive.engine import Condition, Connection, Limits, connect, not_erased, text_literal
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.layout import file_path, partition_name
@@ -27,7 +26,6 @@ _EXTENT = (
     "SELECT count(*), epoch_us(min(time)), epoch_us(max(time)), min(epoch_us(time) + delay_us),"
     " max(epoch_us(time) + delay_us) FROM read_parquet(?, hive_partitioning = false)"
 )
-ALL = Condition("true")
 _SERIES = (
     "SELECT DISTINCT entity, attribute, dataset FROM read_parquet(?, hive_partitioning = false)"
     " ORDER BY entity, attribute, dataset"
@@ -111,7 +109,7 @@ def _take(connection: Connection, piece: Columns) -> None:
 
 
 def _choose(olds: list[str], erasures: Sequence[PendingErasure], expired: Sequence[Iri]) -> Condition:
-    sources = f"SELECT {_NAMES} FROM fresh"
+    kept, sources = not_erased(erasures), f"SELECT {_NAMES} FROM fresh"
     if olds:
         sources += f" UNION ALL SELECT {_NAMES} FROM read_parquet(?, hive_partitioning = false)"
     return Condition(
@@ -128,13 +126,6 @@ def _copy(connection: Connection, chosen: Condition, made: Path, partition: Part
         f"COPY ({chosen.sql}) TO {text_literal(str(made))} ({FORMAT}, {about})", chosen.parameters
     ).fetchone()
     return int(copied[0]) if copied else 0
-
-
-def _unexpired(expiry: Expiry) -> Condition:
-    """Holds for rows of attributes whose time is not over."""
-    if ALL_OTHERS in expiry.attributes:
-        return Condition("list_contains(?, attribute)", (list(expiry.kept),))
-    return Condition("NOT list_contains(?, attribute)", (list(expiry.attributes),)) if expiry.attributes else ALL
 
 
 def _describe(connection: Connection, made: Path, path: str) -> Made:
