@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
 import pytest
 
 START_TIMEOUT_S = 20
@@ -136,7 +137,7 @@ class Cluster:
             stderr=subprocess.DEVNULL,
             user=self._user,
         )
-        wait_for_port(self.port, self._process)
+        self._wait()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends every connection; SIGQUIT is a crash."""
@@ -144,6 +145,15 @@ class Cluster:
             self._process.send_signal(how)
             self._process.wait(START_TIMEOUT_S)
             self._process = None
+
+    def _wait(self) -> None:
+        """Until it takes questions: after a crash it reads its log first."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.dsn, connect_timeout=2):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"PostgreSQL does not answer on port {self.port}")
 
     def _make(self, folder: Path) -> None:
         self._data.mkdir(mode=0o700)

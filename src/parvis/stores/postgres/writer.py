@@ -31,12 +31,14 @@ ATTEMPTS = 6
 """How often a group is tried that others were in the way of."""
 PROBE_EVERY_S = 1.0
 RETRY_AFTER_S = 5
+STANDS_STILL_FOR = "15s"
+"""A process that does so in the middle of a transaction loses its locks, and what it had not committed."""
 _SETUP = """
-SET idle_in_transaction_session_timeout = '15s';
+SET idle_in_transaction_session_timeout = '{stands_still_for}';
 SET lock_timeout = '30s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
-"""A process that stands still in a transaction loses its locks; what is acknowledged is on disk."""
+"""Whatever the server's default: what is acknowledged is on disk."""
 _BEGIN = "BEGIN; SET LOCAL parvis.tenant = '{tenant:d}'"
 _PROBE = "UPDATE numbers SET log = log"
 _IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
@@ -306,7 +308,7 @@ class Writer:
     def _connected(self) -> Connection:
         if self._connection is None:
             connection = self._database.connect("parvis writer")
-            connection.execute(_SETUP)
+            connection.execute(_SETUP.format(stands_still_for=STANDS_STILL_FOR))
             connection.execute(STAGING)
             self._connection = connection
         return self._connection
