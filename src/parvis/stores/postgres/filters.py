@@ -44,6 +44,8 @@ def _with_form(form: Form) -> str:
     return f"a.shape = ANY (ARRAY(SELECT id FROM shape WHERE form = {form.value}))"
 
 
+_LOOK_UP = " OFFSET 0"
+"""Keeps PostgreSQL from joining all attributes there are: a page looks its entities up, and ends where it is full."""
 _IS_TEXT = _with_form(Form.TEXT)
 _IS_JSON = _with_form(Form.JSON)
 
@@ -62,7 +64,8 @@ class Statement(msgspec.Struct, frozen=True):
     """`page` gives the entities with their attributes, and one entity more where another page follows.
 
     Where `refined` is set SQL alone says too much: `candidates` are the headers, in order, of which those count that
-    meet `refined`; it asks about the attributes `named` only.
+    meet `refined`; it asks about the attributes `named` only. They are all there are where all are to be counted, else
+    those after the page before.
     """
 
     page: str
@@ -100,11 +103,12 @@ class Translator:
             conditions.append(f"e.id = ANY ({self._bind(numbers_text(narrowed_to))}::bigint[])")
         where = " AND ".join(conditions)
         any_type = "" if typesets is None else f" AND e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])"
-        headers = f"SELECT {HEADER} FROM entity e WHERE {where}{any_type}"
+        to_all = f"FROM entity e WHERE {where}{any_type}".replace(_LOOK_UP, "")
+        onwards = f"FROM entity e WHERE {where}{any_type} AND e.id > {self._bind(self._query.after or 0)}"
         return Statement(
             self._page(where, typesets, any_type),
-            f"SELECT count(*) FROM entity e WHERE {where}{any_type}",
-            f"{headers} ORDER BY e.id",
+            f"SELECT count(*) {to_all}",
+            f"SELECT {HEADER} {to_all if self._query.count else onwards} ORDER BY e.id",
             self._parameters,
             refined,
             tuple(self._word(name) for name in sorted(_names_in(refined))),
@@ -202,7 +206,8 @@ class Translator:
         return Clause(self._any_row(f"a.name = {int(number)} AND {holds.sql}"), holds.is_exact)
 
     def _any_row(self, holds: str) -> str:
-        return f"EXISTS (SELECT FROM attribute a WHERE a.tenant = {self._tenant} AND a.entity = e.id AND {holds})"
+        of = f"a.tenant = {self._tenant} AND a.entity = e.id"
+        return f"EXISTS (SELECT FROM attribute a WHERE {of} AND {holds}{_LOOK_UP})"
 
     def _is_there(self, path: Path) -> Clause:
         """Whether the path leads to any value of a row."""

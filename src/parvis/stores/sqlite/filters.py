@@ -1,6 +1,6 @@
 """The query tree as SQL: numbered parameters only, and held equal to `broker.query.evaluate` by property tests."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, assert_never
 
 import msgspec
@@ -79,13 +79,15 @@ class Translator:
         typesets = self._typesets()
         if typesets is not None and not typesets:
             return None
-        where = [f"e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
+        is_led = narrowed_to is not None or self._is_on_the_map()
+        free = "+" if is_led else ""  # of indexes: what is narrowed to a list, or to a place, is looked up by that
+        where = [f"{free}e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
         if narrowed_to is not None:
             where.append(f"e.id IN ({narrowed_to})")
-        arms = self._arms(typesets, " AND ".join(where))
+        arms = self._arms(typesets, " AND ".join(where), in_one=is_led)
         after = self._bind(self._query.after or 0)
         limit = f"LIMIT {self._bind(self._query.limit + 1)} OFFSET {self._bind(self._query.offset)}"
-        page = " UNION ALL ".join(f"SELECT {_COLUMNS} {arm} AND e.id > {after}" for arm in arms)
+        page = " UNION ALL ".join(f"SELECT {_COLUMNS} {arm} AND {free}e.id > {after}" for arm in arms)
         count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
         return Statement(f"{page} ORDER BY 1 {limit}", f"SELECT {count}", self._parameters)
 
@@ -107,13 +109,16 @@ class Translator:
             return None
         return [number for types, number in self._names.typesets.items() if types_hold(selection, types)]
 
-    def _arms(self, typesets: list[int] | None, where: str) -> list[str]:
+    def _is_on_the_map(self) -> bool:
+        return self._query.geo is not None and search_box(self._query.geo) is not None
+
+    def _arms(self, typesets: list[int] | None, where: str, *, in_one: bool) -> list[str]:
         """An arm a type set: each is in the order of ids already, so that SQLite merges them without a sort."""
         source = f"FROM entity e WHERE {where}"
         if typesets is None:
             return [source]
-        if len(typesets) > MAX_ARMS:
-            return [f"{source} AND e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))"]
+        if in_one or len(typesets) > MAX_ARMS:
+            return [f"{source} AND +e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))"]
         return [f"{source} AND e.typeset = {self._bind(one)}" for one in typesets]
 
     def _conditions(self) -> list[str]:
@@ -192,7 +197,7 @@ class Translator:
     def _equals(self, operand: Any) -> str:
         match operand:
             case Range(low, high):
-                return f"({self._ordered(Operator.GREATER_EQUAL, low)} AND {self._ordered(Operator.LESS_EQUAL, high)})"
+                return self._between(low, high)
             case OneOf(values):
                 return f"({' OR '.join(self._equals(one) for one in values)})"
             case bool():
@@ -209,13 +214,25 @@ class Translator:
             f" AND EXISTS (SELECT 1 FROM json_each(CAST(a.value AS TEXT)) j WHERE {element})))"
         )
 
+    def _between(self, low: Any, high: Any) -> str:
+        if isinstance(low, bool) or isinstance(high, bool) or isinstance(low, str) is not isinstance(high, str):
+            return _NEVER
+        return f"(a.value >= {self._operand(low)} AND a.value <= {self._operand(high)})"
+
     def _ordered(self, operator: Operator, operand: Any) -> str:
-        """Numbers sort before texts, texts before blobs: each class is bounded by where the next begins."""
+        """Numbers sort before texts, texts before blobs: each class is bounded by where the next begins.
+
+        Of two bounds on one side SQLite takes one to its index, and not always the nearer: there is one.
+        """
         if isinstance(operand, bool):
             return _NEVER
-        bound = "a.value < ''" if isinstance(operand, int | float) else "a.value >= '' AND a.value < x''"
-        literal = self._bind(operand if isinstance(operand, str) else _number(operand))
-        return f"(a.value {operator.value} {literal} AND {bound})"
+        compared = f"a.value {operator.value} {self._operand(operand)}"
+        if operator in (Operator.LESS, Operator.LESS_EQUAL):
+            return f"(a.value >= '' AND {compared})" if isinstance(operand, str) else compared
+        return f"({compared} AND a.value < {_NEXT[type(operand)]})"
+
+    def _operand(self, operand: float | str) -> str:
+        return self._bind(operand if isinstance(operand, str) else _number(operand))
 
     def _instant_holds(self, column: str, compare: Compare) -> str:
         match compare.operand:
@@ -266,6 +283,8 @@ class Translator:
 
 
 _IN_ORDER = (Operator.GREATER, Operator.GREATER_EQUAL, Operator.LESS, Operator.LESS_EQUAL)
+_NEXT: Mapping[type, str] = {int: "''", float: "''", str: "x''"}
+"""Where the next class begins."""
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
 
 
