@@ -78,13 +78,16 @@ def parse_instant(text: str) -> Instant:
     return instant
 
 
-@lru_cache(maxsize=8192)
 def format_instant(instant: Instant) -> str:
     """ISO 8601 in UTC, with as many decimals of the second as it takes."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()[:19]
-    fraction = instant % SECOND
+    seconds, fraction = divmod(instant, SECOND)
+    text = _format_seconds(seconds)
     return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else text + "Z"
+
+
+@lru_cache(maxsize=8192)
+def _format_seconds(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 def to_datetime(instant: Instant) -> datetime:

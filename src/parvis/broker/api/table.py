@@ -8,6 +8,7 @@ PROJECTION = frozenset({"attrs", "pick", "omit", "datasetId", "geometryProperty"
 GEO = frozenset({"georel", "geometry", "coordinates", "geoproperty"})
 SELECTION = frozenset({"id", "idPattern", "type", "attrs", "q", "expandValues", "scopeQ"}) | GEO
 PAGE = frozenset({"limit", "offset", "after", "count"})
+COUNTED_PAGE = frozenset({"limit", "offset", "count"})
 TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN", "attrs", "datasetId"}) | {
     "aggrMethods",
     "aggrPeriodDuration",
@@ -54,9 +55,9 @@ ROUTES = (
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),
     writing("POST", "/subscriptions", subscriptions.create_subscription),
-    reading("GET", "/subscriptions", subscriptions.query_subscriptions, PAGE | {"options"}),
+    reading("GET", "/subscriptions", subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
     reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),
-    writing("PATCH", "/subscriptions/{}", subscriptions.update_subscription),
-    writing("DELETE", "/subscriptions/{}", subscriptions.delete_subscription),
+    Route("PATCH", "/subscriptions/{}", subscriptions.update_subscription, LOCAL, writes=True),
+    Route("DELETE", "/subscriptions/{}", subscriptions.delete_subscription, LOCAL, writes=True),
     reading("GET", "/info/sourceIdentity", identity.retrieve_identity),
 )
