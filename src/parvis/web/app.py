@@ -19,7 +19,7 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
-from parvis.web.console import devices, entity, jobs, overview, refusals, session
+from parvis.web.console import devices, entity, jobs, overview, refusals, session, subscriptions
 from parvis.web.console import map as map_pages
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
@@ -43,6 +43,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *entity.ROUTES,
             *devices.ROUTES,
             *refusals.ROUTES,
+            *subscriptions.ROUTES,
             *jobs.ROUTES,
             *session.ROUTES,
             *basemap.ROUTES,

@@ -244,11 +244,11 @@ async def test_a_refusal_becomes_a_dead_letter_that_can_be_sent_again(town: Town
         assert "400" in letters[0].reason
         assert (await town.get("urn:s:1")).deliveries.times_failed == 2
 
-        again = await town.notifications.replay(DEFAULT_TENANT, [one.number for one in letters])
+        again = await town.notifications.replay(CALLER, [one.number for one in letters])
         assert (again.sent, again.left) == (0, 2)
         assert "400" in again.reason
         status[0] = 204
-        again = await town.notifications.replay(DEFAULT_TENANT, [one.number for one in letters])
+        again = await town.notifications.replay(CALLER, [one.number for one in letters])
         assert (again.sent, again.left) == (2, 0)
         assert receiver.values(bin_id(1), "fillingLevel") == [1, 2]
         assert (await town.subscriptions.list_letters(DEFAULT_TENANT)).total == 0

@@ -422,14 +422,14 @@ def _types_of_all(subscriptions: Iterable[Subscription]) -> frozenset[Iri]:
     for one in subscriptions:
         if one.is_periodic:
             continue
-        own = [_types_of(selector.types) for selector in one.selectors]
+        own = [types_of(selector.types) for selector in one.selectors]
         if not own or not all(own):
             return frozenset()
         types.update(*own)
     return frozenset(types)
 
 
-def _types_of(selection: TypeSelection | None) -> frozenset[Iri]:
+def types_of(selection: TypeSelection | None) -> frozenset[Iri]:
     """Of which an entity must have one; empty: it may be of any."""
     match selection:
         case None:
@@ -437,9 +437,9 @@ def _types_of(selection: TypeSelection | None) -> frozenset[Iri]:
         case TypeIs(iri):
             return frozenset((iri,))
         case AllTypes(terms):
-            return _types_of(terms[0])
+            return types_of(terms[0])
         case AnyType(terms):
-            each = [_types_of(term) for term in terms]
+            each = [types_of(term) for term in terms]
             return frozenset().union(*each) if all(each) else frozenset()
         case _:
             assert_never(selection)

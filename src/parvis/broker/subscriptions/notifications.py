@@ -10,11 +10,13 @@ from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.ports.store import Store
+from parvis.broker.rights import refusal
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.delivery import NO_WAY, Delivery, Standing, SubscriptionKey
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock
 
 LEASE = "notifications"
@@ -77,11 +79,17 @@ class Notifications:
     def lag_s(self) -> float:
         return 0.0 if self._delivery is None else self._delivery.lag_s
 
-    async def replay(self, tenant: str, numbers: Sequence[int]) -> Replayed:
+    async def replay(self, caller: Caller, numbers: Sequence[int]) -> Replayed:
         """Send dead letters once more, the oldest first, to where their subscriptions point now.
 
         What is taken is forgotten. A receiver that is away ends it for its subscription: the rest stays.
+
+        Raises:
+            Forbidden: the caller may not write.
         """
+        if not caller.may(Right.WRITE):
+            raise refusal(caller, "send notifications again")
+        tenant = caller.tenant
         sent: list[int] = []
         reasons: dict[str, str] = {}
         wanted = sorted(numbers)[:MOST_AT_ONCE]
