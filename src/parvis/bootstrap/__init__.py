@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parvis.access.access import Access
+from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import Opening, holding, in_time, open_access, open_store
@@ -104,7 +105,7 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
             _keep_running(stack, notifications.run(new_holder()), "notifies")
-        jobs = build_jobs(settings, store.jobs, access.store)
+        jobs = build_jobs(settings, store.jobs, access.store, store.archive)
         if listen:
             await stack.enter_async_context(jobs.running())
         gauges = _gauges(store) | _notification_gauges(notifications) | _job_gauges(jobs)
@@ -128,7 +129,9 @@ async def _open_stores(settings: Settings, opening: Opening, stack: AsyncExitSta
     async def access_now() -> Access:
         return open_access(settings)
 
-    store = await in_time(opening, lambda: open_store(settings))
+    archive = ArchiveAtHand(settings)
+    stack.callback(archive.close)
+    store = await in_time(opening, lambda: open_store(settings, archive.read))
     stack.push_async_callback(store.close)
     access = await in_time(opening, access_now)
     stack.callback(access.store.close)

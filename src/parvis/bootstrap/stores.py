@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from parvis.access.access import Access, build_access
 from parvis.access.ports import AccessStore
+from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
 from parvis.kernel.errors import Overloaded, ParvisError
@@ -55,13 +56,13 @@ def store_path(settings: Settings) -> Path:
     return settings.data_dir / STORE_FILE
 
 
-async def open_store(settings: Settings) -> Store:
+async def open_store(settings: Settings, read_archived: ReadArchived) -> Store:
     """Raises StoreNotUsable, or on PostgreSQL Overloaded while it does not answer."""
     if is_on_postgres(settings):
         from parvis.stores.postgres.store import PostgresStore
 
         return await PostgresStore.open(settings.store.url)
-    return await SqliteStore.open(store_path(settings))
+    return await SqliteStore.open(store_path(settings), read_archived=read_archived)
 
 
 @asynccontextmanager

@@ -82,6 +82,20 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """How long the past stays at hand, and how long it is kept."""
+
+    archive_after_days: int = _setting(
+        31, "Days that ended so long ago move into the archive, by night; 0: none does, and nothing expires.", minimum=0
+    )
+    keep: tuple[str, ...] = _setting(
+        (),
+        'How many days the past of a type, or of one of its attributes, is kept: "WasteContainer 730",'
+        ' "WasteContainer batteryLevel 90". What no line names is kept for ever.',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """The files that history of closed days is moved to, and the engine that reads them."""
 
@@ -181,6 +195,7 @@ class Settings:
     territory: TerritorySettings = TerritorySettings()
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    history: HistorySettings = HistorySettings()
     archive: ArchiveSettings = ArchiveSettings()
     access: AccessSettings = AccessSettings()
     mqtt: MqttSettings = MqttSettings()

@@ -1,7 +1,7 @@
 """What the broker asks of a store. Every call is scoped by a tenant's name; nothing here knows HTTP or JSON-LD."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -13,6 +13,9 @@ from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
 from parvis.kernel.time import Instant
+
+if TYPE_CHECKING:
+    from parvis.broker.ports.archive import HotArchive
 
 
 class EntityPage(msgspec.Struct, frozen=True):
@@ -182,6 +185,11 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def jobs(self) -> JobQueue: ...
+
+    @property
+    def archive(self) -> "HotArchive | None":
+        """None where this store keeps all of its history itself."""
+        ...
 
     @property
     def is_writing(self) -> bool:

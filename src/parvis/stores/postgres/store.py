@@ -8,11 +8,14 @@ from typing import NamedTuple
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.archive import HotArchive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
-from parvis.kernel.errors import Overloaded
+from parvis.broker.temporal.erasure import Erasure
+from parvis.kernel.errors import NonexistentTenant, Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
+from parvis.stores.postgres.archive import erase
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
@@ -57,6 +60,7 @@ class PostgresStore:
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
         self.jobs = PostgresJobQueue(self.desk)
+        self.archive: HotArchive | None = None
         self.subscriptions = PostgresSubscriptions(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())
         self._housekeeping = asyncio.create_task(housekeeper.run(self._keep_house), name="store housekeeping")
@@ -120,6 +124,13 @@ class PostgresStore:
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None:
         return await self._reader.aggregate(tenant, entity_id, query, aggregation)
+
+    async def erase(self, tenant: str, erasure: Erasure) -> None:
+        await self.list_tenants()
+        number = self._names.tenants.ids.get(tenant)
+        if number is None:
+            raise NonexistentTenant(f"There is no tenant {tenant!r}.")
+        await self.desk.run(number, lambda connection: erase(connection, self._names, number, erasure))
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         def ask(connection: Connection) -> list[Event]:

@@ -229,6 +229,10 @@ class _OpenClosedRows:
             connection.close()
 
 
+def open_closed_rows(path: Path) -> OpenClosedRows:
+    return _OpenClosedRows(Database(path))
+
+
 class SqliteArchive:
     """The hot side of the archive in this store."""
 

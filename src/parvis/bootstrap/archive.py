@@ -1,0 +1,144 @@
+"""The archive of closed days: what reads it and what moves days into it. Its engine is imported when it is used."""
+
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from parvis.bootstrap.stores import is_on_postgres, store_path
+from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.ports.archive import ArchivedEntity, Day, HotArchive, OpenClosedRows
+from parvis.broker.temporal.reading import Source
+from parvis.broker.temporal.retention import KeepRule, Retention
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.jobs import JobContext, LoopWork
+from parvis.kernel.settings import InvalidSettings, Settings
+
+if TYPE_CHECKING:
+    from parvis.stores.archive.engine import Limits
+    from parvis.stores.archive.move import Plan, Summary
+    from parvis.stores.archive.read import ArchiveReader
+
+_UNIX_EPOCH = date(1970, 1, 1)
+
+
+class NoArchive(ParvisError):
+    title = "There is no archive"
+
+
+class ArchiveAtHand:
+    """What a hot store reads archived history through. Threads may share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reader: ArchiveReader | None = None
+        self._opening = threading.Lock()
+
+    def read(self, entity: ArchivedEntity) -> Source:
+        return self._open().of_entity(entity)
+
+    def close(self) -> None:
+        with self._opening:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    def _open(self) -> "ArchiveReader":
+        with self._opening:
+            if self._reader is None:
+                from parvis.stores.archive.read import ArchiveReader
+                from parvis.stores.archive.storage import open_storage
+
+                storage = open_storage(self._settings.archive.url, self._settings.data_dir)
+                self._reader = ArchiveReader(storage, _limits(self._settings))
+            return self._reader
+
+
+def archive_plan(settings: Settings, until: Day | None = None) -> "Plan":
+    """Raises InvalidSettings, NoArchive."""
+    from parvis.stores.archive.move import Plan
+
+    history = settings.history
+    if not history.archive_after_days and until is None:
+        raise NoArchive("Nothing is archived: history.archive_after_days is 0.")
+    return Plan(
+        settings.archive.url,
+        settings.data_dir,
+        history.archive_after_days,
+        retention(settings),
+        _limits(settings),
+        until,
+    )
+
+
+async def run_archive(
+    settings: Settings, hot: HotArchive, report: Callable[[float, str], None], until: Day | None = None
+) -> "Summary":
+    """Move closed days now. Raises what Archiver.run and archive_plan raise."""
+    from parvis.stores.archive.move import Archiver
+
+    return await Archiver(hot, archive_plan(settings, until), report).run()
+
+
+def archive_work(settings: Settings, hot: HotArchive) -> LoopWork:
+    """As a job."""
+
+    async def work(context: JobContext) -> Any:
+        summary = await run_archive(settings, hot, context.report)
+        return {
+            "days": summary.days,
+            "files": summary.files,
+            "rows": summary.rows,
+            "erasures": summary.erasures,
+            "problems": list(summary.problems),
+        }
+
+    return work
+
+
+def closed_rows(settings: Settings) -> OpenClosedRows:
+    """For those who only look, beside a running platform. Raises NoArchive."""
+    if is_on_postgres(settings):
+        raise NoArchive("There is no archive on PostgreSQL yet.")
+    if not store_path(settings).exists():
+        raise NoArchive(f"There is no store in {settings.data_dir} yet.")
+    from parvis.stores.sqlite.archive import open_closed_rows
+
+    return open_closed_rows(store_path(settings))
+
+
+def retention(settings: Settings) -> Retention:
+    """Raises InvalidSettings."""
+    expand = Contexts(_fetch_nothing).default.expand
+    return Retention(tuple(_rule(text, expand) for text in settings.history.keep))
+
+
+def day_number(text: str) -> Day:
+    """Raises ValueError where the text is no YYYY-MM-DD."""
+    return (date.fromisoformat(text) - _UNIX_EPOCH).days
+
+
+def day_text(day: Day) -> str:
+    return (_UNIX_EPOCH + timedelta(days=day)).isoformat()
+
+
+def _rule(text: str, expand: Callable[[str], str]) -> KeepRule:
+    words = text.split()
+    if not 2 <= len(words) <= 3 or not words[-1].isdigit() or not int(words[-1]):
+        raise InvalidSettings(
+            f"history.keep: {text!r} is to be a type, an attribute or none, and a number of days,"
+            ' such as "WasteContainer batteryLevel 90".'
+        )
+    type_, *attribute, days = words
+    return KeepRule(expand(type_), expand(attribute[0]) if attribute else None, int(days))
+
+
+def _limits(settings: Settings) -> "Limits":
+    from parvis.stores.archive.engine import Limits
+
+    own = settings.archive
+    return Limits(threads=own.threads, memory_mib=own.memory_mib, spill_mib=own.spill_mib)
+
+
+async def _fetch_nothing(url: str) -> bytes:
+    raise InvalidSettings(f"history.keep: names are looked up in the core context, not in {url}.")
