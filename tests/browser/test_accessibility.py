@@ -11,6 +11,7 @@ PAGES = {
     "entity": f"/console/entities/{container_id(2)}",
     "devices": "/console/devices",
     "refusals": "/console/refusals",
+    "jobs": "/console/jobs",
     "sign-in": "/console/sign-in",
     "not found": "/nowhere",
 }

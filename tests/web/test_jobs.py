@@ -1,6 +1,8 @@
 """Jobs as people see and steer them."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -150,6 +152,15 @@ async def test_a_forged_form_changes_nothing(platform: Platform, operator: httpx
         answer = await operator.post(f"/console/jobs/{path}", data={"form_token": "forged", "kind": "count"})
         assert answer.status_code == 403
     assert (await platform.jobs.queue.find(DEFAULT_TENANT, job.id)) == job
+
+
+async def test_any_form_of_a_page_works_for_a_browser_that_is_new_here(tmp_path: Path) -> None:
+    async with open_platform(settings(tmp_path, auth=False), listen=False) as platform, client_of(platform) as client:
+        page = await page_of(client)
+        tokens = set(re.findall('name="form_token" value="([^"]+)"', page))
+        assert len(tokens) == 1
+        answer = await client.post("/console/jobs/start", data={"form_token": tokens.pop(), "schedule": "jobs.prune"})
+        assert answer.status_code == 303
 
 
 async def test_strangers_see_nothing_and_readers_change_nothing(

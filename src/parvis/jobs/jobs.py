@@ -65,8 +65,8 @@ class Jobs:
         self._told: dict[str, Instant] = {}
         self._worker_processes = worker_processes
         self._runner: Runner | None = None
-        self.kind(PRUNE, self._prune, at_most=1, on_request=True)
-        self.every("jobs.prune", "17 3 * * *", PRUNE)
+        self.kind(PRUNE, self._prune, at_most=1)
+        self.every(PRUNE, "17 3 * * *", PRUNE)
 
     def kind(self, name: str, work: Work, **options: Any) -> None:
         """Options as of `Kind`."""

@@ -95,11 +95,14 @@ class FormToken:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._token = ""
         self._fresh: str | None = None
 
     def __str__(self) -> str:
-        token, self._fresh = token_for_form(self._request)
-        return token
+        """The same for all forms of a page."""
+        if not self._token:
+            self._token, self._fresh = token_for_form(self._request)
+        return self._token
 
     def remember(self, response: Response) -> None:
         if self._fresh is not None:
