@@ -8,27 +8,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from parvis.access.access import Access
+from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
-from parvis.bootstrap.stores import Opening, holding, in_time, open_access, open_store
+from parvis.bootstrap.stores import Opening, holding, in_time, open_access, open_bus, open_store
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
+from parvis.broker.temporal.erasure import Erasure
 from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
+from parvis.kernel.bus import Bus
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
-from parvis.kernel.time import HOUR
+from parvis.kernel.time import HOUR, system_clock
 from parvis.outbound.client import GuardedClient
 
 _CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
@@ -95,12 +100,13 @@ async def open_platform(
         place = stack.enter_context(holding(settings))
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
         store, access = await _open_stores(settings, opening or Opening(), stack)
-        broker = build_broker(settings, store, outbound)
+        broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, place, stack)
         chirpstack = ChirpStack(fleet)
         mqtt = None
         if listen and settings.mqtt.enabled:
-            mqtt = await _open_mqtt(settings, chirpstack, access, mqtt_socket, stack)
+            bus = await open_bus(settings, stack)
+            mqtt = await _open_mqtt(settings, chirpstack, access, bus, mqtt_socket, stack)
         _keep_running(stack, access.follow(mqtt.recheck if mqtt else _nothing), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
@@ -182,12 +188,20 @@ async def _open_fleet(
 
 
 async def _open_mqtt(
-    settings: Settings, chirpstack: ChirpStack, access: Access, bound: socket.socket | None, stack: AsyncExitStack
+    settings: Settings,
+    chirpstack: ChirpStack,
+    access: Access,
+    bus: Bus | None,
+    bound: socket.socket | None,
+    stack: AsyncExitStack,
 ) -> MqttListener:
     def authenticate(client_id: str, username: str | None, password: bytes | None) -> Caller | None:
         return access.gate.authenticate_device(password or b"")
 
-    listener = MqttListener(listener_config(settings.mqtt), chirpstack.routes(), authenticate, access.gate.is_in_force)
+    gate = access.gate
+    listener = MqttListener(
+        listener_config(settings.mqtt), chirpstack.routes(), authenticate, gate.is_in_force, bus=bus
+    )
     try:
         await listener.start(bound=bound)
     except OSError as error:
@@ -214,13 +228,21 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await task
 
 
-def build_broker(settings: Settings, store: Store, outbound: OutboundHttp) -> Broker:
+def build_broker(
+    settings: Settings, store: Store, outbound: OutboundHttp, audit: Callable[[AuditRecord], object]
+) -> Broker:
+    def erased(caller: Caller, erasure: Erasure) -> None:
+        facts = {name: value for name, value in msgspec.structs.asdict(erasure).items() if value is not None}
+        what = str(facts.pop("entity_id"))
+        told = {name: str(value) for name, value in facts.items()}
+        audit(AuditRecord(system_clock(), caller.tenant, caller.subject, "history-erased", what, told))
+
     async def fetch_context(url: str) -> bytes:
         return (await outbound.get(url, accept=_CONTEXT_TYPES)).body
 
     contexts = Contexts(fetch_context)
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    return Broker(store, contexts, public_types, outbound.check)
+    return Broker(store, contexts, public_types, outbound.check, erased)
 
 
 def check_exposure(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The broker's own door: every reader and writer comes through here, and rights are checked here."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPag
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
+from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 
@@ -26,10 +27,12 @@ class Broker:
         contexts: Contexts,
         public_types: frozenset[Iri] = frozenset(),
         check_address: AddressCheck | None = None,
+        on_erasure: Callable[[Caller, Erasure], None] = lambda _caller, _erasure: None,
     ) -> None:
         self._store = store
         self._public_types = public_types
         self._public: TypeSelection | None = _any_type(public_types)
+        self._on_erasure = on_erasure
         self.contexts = contexts
         self.outbox: Outbox = store
         self.subscriptions = Subscriptions(store.subscriptions, check_address)
@@ -38,6 +41,12 @@ class Broker:
         """An outcome for each change, in order, once all of them are durable."""
         self.check_writer(caller)
         return await self._store.write(caller.tenant, changes) if changes else []
+
+    async def erase(self, caller: Caller, erasure: Erasure) -> None:
+        """Forget a part of an entity's past (5.6.13, 5.6.15, 5.6.16). Raises Forbidden, ResourceNotFound."""
+        self.check_writer(caller)
+        await self._store.erase(caller.tenant, erasure)
+        self._on_erasure(caller, erasure)
 
     def check_writer(self, caller: Caller) -> None:
         """Raises Forbidden. `write` asks it too: ask before where reading the request is work."""

@@ -153,3 +153,40 @@ async def test_an_answer_cut_short_says_how_far_it_reaches(api: httpx.AsyncClien
 async def test_what_was_written_as_the_present_is_history_too(api: httpx.AsyncClient) -> None:
     await api.patch(f"/entities/{METER}/attrs/flow", json={"value": 30.0, "observedAt": at(10)})
     assert (await values(api))[-2:] == [17.0, 30.0]
+
+
+async def test_one_instance_is_taken_back_and_the_present_stays(api: httpx.AsyncClient) -> None:
+    third = (await read(api))["flow"][2]
+
+    gone = await api.delete(f"/temporal/entities/{METER}/attrs/flow/{third['instanceId']}")
+
+    assert gone.status_code == 204
+    assert third["value"] not in await values(api)
+    assert await present(api) == flow(7)
+
+
+async def test_an_attribute_is_taken_back_by_dataset_or_whole(api: httpx.AsyncClient) -> None:
+    dataset = "urn:ngsi-ld:Dataset:second"
+    await api.post(f"/temporal/entities/{METER}/attrs", json={"flow": [{**flow(0), "datasetId": dataset}]})
+
+    assert (await api.delete(f"/temporal/entities/{METER}/attrs/flow")).status_code == 204
+    assert [one["datasetId"] for one in (await read(api))["flow"]] == [dataset]
+    assert (await api.delete(f"/temporal/entities/{METER}/attrs/flow?deleteAll=true")).status_code == 204
+    assert "flow" not in await read(api)
+    both = await api.delete(f"/temporal/entities/{METER}/attrs/flow?deleteAll=true&datasetId={dataset}")
+    assert (both.status_code, (await api.delete(f"/temporal/entities/{METER}/attrs/flow")).status_code) == (400, 404)
+
+
+async def test_an_evolution_is_taken_back_whole(api: httpx.AsyncClient) -> None:
+    assert (await api.delete(f"/temporal/entities/{METER}")).status_code == 204
+
+    assert (await api.get(f"/temporal/entities/{METER}")).status_code == 404
+    assert (await api.delete(f"/temporal/entities/{METER}")).status_code == 404
+    assert await present(api) == flow(7)
+
+
+async def test_an_instance_of_others_is_not_known(api: httpx.AsyncClient) -> None:
+    of_others = await api.delete(f"/temporal/entities/{METER}/attrs/flow/urn:ngsi-ld:Other:1")
+    no_name = await api.delete(f"/temporal/entities/{METER}/attrs/flow/17")
+
+    assert (of_others.status_code, no_name.status_code) == (404, 400)

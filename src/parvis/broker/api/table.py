@@ -1,6 +1,6 @@
 """Every route of the NGSI-LD API with the parameters it knows (NGSI-LD 1.9.1, 6.2)."""
 
-from parvis.broker.api import attributes, batch, entities, identity, query, subscriptions, temporal, types
+from parvis.broker.api import attributes, batch, entities, forgetting, identity, query, subscriptions, temporal, types
 from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
@@ -53,6 +53,9 @@ ROUTES = (
     reading("GET", "/temporal/entities/{}", temporal.retrieve_entity, FORM | TEMPORAL | TARGET),
     writing("POST", "/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
+    writing("DELETE", "/temporal/entities/{}", forgetting.delete_entity),
+    writing("DELETE", "/temporal/entities/{}/attrs/{}", forgetting.delete_attribute, "datasetId", "deleteAll"),
+    writing("DELETE", "/temporal/entities/{}/attrs/{}/{}", forgetting.delete_instance),
     reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),
     writing("POST", "/subscriptions", subscriptions.create_subscription),
     reading("GET", "/subscriptions", subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
