@@ -1,13 +1,16 @@
 """The matcher finds what a plain reading of the standard finds, among many subscriptions."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.model.merge import json_merge
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, ScopeQuery, TypeIs, TypeSelection
 from parvis.broker.subscriptions.match import Matcher
@@ -16,12 +19,13 @@ from parvis.broker.subscriptions.model import (
     NotificationParams,
     Occurrence,
     Selector,
+    Subscribed,
     Subscription,
     Trigger,
 )
-from parvis.broker.subscriptions.parse import read_patch
-from parvis.broker.subscriptions.render import render_types
-from parvis.kernel.identity import OPERATOR
+from parvis.broker.subscriptions.parse import new_subscription, read_patch
+from parvis.broker.subscriptions.render import render_subscription, render_types
+from parvis.kernel.identity import OPERATOR, Caller
 from tests.strategies import NAMES, PLACE, TYPES, conditions, entities, geo_queries
 
 IDS = ("urn:ngsi-ld:Bin:1", "urn:ngsi-ld:Bin:2")
@@ -151,7 +155,7 @@ def naive(event: Event, occurrence: Occurrence, one: Subscription) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(occurrences(), st.lists(subscriptions(), max_size=8))
 def test_the_index_and_the_test_together_find_what_a_plain_reading_finds(
     happening: tuple[Event, Occurrence], many: Sequence[Subscription]
@@ -168,3 +172,94 @@ def test_the_index_and_the_test_together_find_what_a_plain_reading_finds(
 def test_a_type_selection_is_read_as_it_is_shown(selection: TypeSelection) -> None:
     [read] = read_patch({"entities": [{"type": render_types(selection, CONTEXT)}]}, CONTEXT).own["selectors"]
     assert read.types == selection
+
+
+WRITER = Caller("default", "odile", OPERATOR)
+_names = st.lists(st.sampled_from(["level", "state", "https://example.org/owner"]), min_size=1, max_size=2, unique=True)
+_members = {
+    "subscriptionName": st.sampled_from(["bins", "lamps"]),
+    "description": st.text(min_size=1, max_size=5),
+    "entities": st.sampled_from(
+        [[{"type": "Bin"}], [{"type": "Bin,Lamp", "idPattern": "^urn"}, {"type": "*", "id": "urn:x:1"}]]
+    ),
+    "watchedAttributes": _names,
+    "notificationTrigger": st.lists(st.sampled_from([one.value for one in Trigger]), min_size=1, unique=True),
+    "q": st.sampled_from(["level>1", 'state=="a","b";!level']),
+    "geoQ": st.just({"georel": "within", "geometry": "Point", "coordinates": [0, 0], "geoproperty": "location"}),
+    "scopeQ": st.sampled_from(["/a/#", "/a/+;/c"]),
+    "datasetId": st.just(["@none", "urn:ngsi-ld:Dataset:a"]),
+    "lang": st.just("fr,en;q=0.5"),
+    "isActive": st.booleans(),
+    "expiresAt": st.just("2999-01-01T00:00:00Z"),
+    "throttling": st.sampled_from([1, 2.5]),
+    "jsonldContext": st.just("https://example.org/context.jsonld"),
+}
+_told = {
+    "attributes": _names,
+    "pick": _names,
+    "omit": _names,
+    "format": st.sampled_from(["normalized", "concise"]),
+    "sysAttrs": st.booleans(),
+    "showChanges": st.booleans(),
+}
+_whereto = {
+    "uri": st.sampled_from(["https://receiver.example/a", "https://receiver.example/b"]),
+    "accept": st.sampled_from(["application/json", "application/ld+json"]),
+    "timeout": st.sampled_from([100, 2000]),
+    "cooldown": st.sampled_from([0, 2000]),
+    "receiverInfo": st.just([{"key": "A", "value": "1"}]),
+    "notifierInfo": st.just([{"key": "MQTT-QoS", "value": "1"}]),
+}
+
+
+@st.composite
+def fragments(draw: st.DrawFn, *, with_nulls: bool = False) -> dict[str, Any]:
+    def some(members: dict[str, st.SearchStrategy[Any]], kept: Sequence[str]) -> dict[str, Any]:
+        null = st.one_of(st.none(), st.just("urn:ngsi-ld:null"))
+        chosen = draw(st.lists(st.sampled_from(list(members)), unique=True, max_size=5))
+        return {
+            name: draw(null) if with_nulls and name not in kept and draw(st.booleans()) else draw(members[name])
+            for name in chosen
+        }
+
+    document = some(_members, kept=("entities",))
+    notification = some(_told, kept=())
+    if endpoint := some(_whereto, kept=("uri",)):
+        notification["endpoint"] = endpoint
+    if notification:
+        document["notification"] = notification
+    return document
+
+
+def whole(fragment: dict[str, Any]) -> dict[str, Any]:
+    least = {
+        "id": "urn:ngsi-ld:Subscription:1",
+        "type": "Subscription",
+        "entities": [{"type": "Bin"}],
+        "notification": {"endpoint": {"uri": "https://receiver.example/a"}},
+    }
+    return dict(json_merge(least, fragment))
+
+
+def made(document: dict[str, Any]) -> Subscription:
+    return new_subscription(document, CONTEXT, WRITER, NOW)
+
+
+@given(fragments(), fragments(with_nulls=True))
+def test_a_patch_makes_what_the_merged_document_would_have_made(
+    first: dict[str, Any], fragment: dict[str, Any]
+) -> None:
+    """RFC 7396, but for the @context, which stays that of jsonldContext once there was one."""
+    before = whole(first)
+    patched = read_patch(fragment, CONTEXT).apply(made(before), WRITER, NOW)
+    anew = made(dict(json_merge(before, fragment)))
+
+    assert replace(patched, context=None) == replace(anew, context=None)
+
+
+@given(fragments())
+def test_a_subscription_is_read_as_it_is_shown(fragment: dict[str, Any]) -> None:
+    subscription = made(whole(fragment))
+    shown = render_subscription(Subscribed(subscription), CONTEXT, NOW, secrets=True)
+
+    assert made(shown) == subscription

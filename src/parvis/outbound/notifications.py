@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
 from parvis.broker.subscriptions.model import Endpoint
+from parvis.broker.subscriptions.notification import addressed
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed, OutboundHttp
 
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -20,7 +21,7 @@ class HttpNotifications:
 
     async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
         if endpoint.receiver_info:
-            headers = {**headers, **dict(endpoint.receiver_info)}
+            headers = addressed(headers, endpoint.receiver_info)
         limit_s = None if endpoint.timeout_ms is None else endpoint.timeout_ms / 1000
         try:
             answer = await self._http.post(endpoint.uri, body, headers, timeout_s=limit_s)

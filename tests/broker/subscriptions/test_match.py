@@ -293,3 +293,26 @@ async def test_paused_and_expired_subscriptions_are_not_told(quay: Quay) -> None
 async def test_by_the_clock_is_not_by_change(quay: Quay) -> None:
     await quay.do(Mode.CREATE, level(0.5))
     assert await quay.told(wish(interval_s=60)) == []
+
+
+def others(number: int) -> list[Subscription]:
+    """None of them is meant: other bins, types, attributes and tenants, the clock, at rest."""
+    kinds = (
+        {"selectors": (Selector(parse_types("WasteContainer", CONTEXT), "urn:x:{}"),)},
+        {"selectors": (Selector(parse_types("Streetlight", CONTEXT)),)},
+        {"watched": (STATE,)},
+        {"interval_s": 60.0},
+        {"is_active": False},
+        {"tenant": "elsewhere"},
+    )
+    return [wish(**kinds[one % len(kinds)]) for one in range(number)]
+
+
+async def test_who_is_not_meant_is_not_even_looked_at(quay: Quay) -> None:
+    await quay.do(Mode.CREATE, level(0.5))
+    [event] = await quay.store.read(0)
+    meant = wish(watched=(LEVEL,))
+
+    matcher = Matcher([*others(500), meant, *others(500)], lambda _caller, _types: True)
+
+    assert [one.subscription for one in matcher.candidates(event)] == [meant]

@@ -21,6 +21,7 @@ from parvis.broker.subscriptions.model import (
 from parvis.broker.subscriptions.notification import (
     Message,
     Notices,
+    addressed,
     context_url,
     mqtt_payload,
     shape_of,
@@ -263,6 +264,16 @@ def test_over_mqtt_headers_stand_in_the_message() -> None:
 
     assert payload["metadata"] == {"Content-Type": "application/ld+json", "X-Key": "é"}
     assert payload["body"] == json.loads(message.body)
+
+
+def test_a_header_that_the_receiver_asks_for_is_sent_once() -> None:
+    """A broker behind it may have another tenant."""
+    ours = {"Content-Type": "application/json", "NGSILD-Tenant": "port"}
+    assert addressed(ours, (("ngsild-tenant", "theirs"), ("X-Key", "1"))) == {
+        "Content-Type": "application/json",
+        "ngsild-tenant": "theirs",
+        "X-Key": "1",
+    }
 
 
 @pytest.mark.parametrize(

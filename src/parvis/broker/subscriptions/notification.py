@@ -139,9 +139,15 @@ def context_url(source: Any) -> str | None:
     return source if isinstance(source, str) else None
 
 
+def addressed(headers: Mapping[str, str], receiver_info: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """With what the receiver asked for, which goes before ours of the same name, however it is spelled."""
+    joined = {name.lower(): (name, value) for name, value in [*headers.items(), *receiver_info]}
+    return dict(joined.values())
+
+
 def mqtt_payload(message: Message, receiver_info: Iterable[tuple[str, str]]) -> bytes:
     """Over MQTT what would be headers goes into the message (7.2)."""
-    metadata = encode({**message.headers, **dict(receiver_info)})
+    metadata = encode(addressed(message.headers, receiver_info))
     return b'{"metadata":%b,"body":%b}' % (metadata, message.body)
 
 
