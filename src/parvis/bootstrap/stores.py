@@ -5,7 +5,7 @@ import asyncio
 import fcntl
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
+from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.jobs import JobQueue
 from parvis.kernel.settings import InvalidSettings, Settings
@@ -124,6 +125,18 @@ def _open_access_store(settings: Settings) -> AccessStore:
         database.prepare()
         return PostgresAccessStore(database)
     return SqliteAccessStore(settings.data_dir / ACCESS_FILE)
+
+
+async def open_bus(settings: Settings, stack: AsyncExitStack) -> Bus | None:
+    """None where there is but one process."""
+    if not is_on_postgres(settings):
+        return None
+    from parvis.stores.postgres.bus import PostgresBus
+    from parvis.stores.postgres.database import Database
+
+    bus = PostgresBus(Database(settings.store.url))
+    stack.push_async_callback(bus.close)
+    return bus
 
 
 def has_store(settings: Settings) -> bool:

@@ -26,7 +26,7 @@ from parvis.connectors.mqtt.packets import (
     Unsubscribe,
     Version,
 )
-from parvis.connectors.mqtt.topics import is_filter, matches
+from parvis.connectors.mqtt.topics import is_filter, matches, split_shared
 from parvis.kernel.identity import Caller, Right
 
 _KEEPALIVE_GRACE = 1.5
@@ -54,6 +54,8 @@ class Hub(Protocol):
     def publish(self, connection: "Connection", publish: Publish) -> None: ...
 
     def subscribe(self, connection: "Connection", subscription: Subscription, is_new: bool) -> None: ...
+
+    def unsubscribe(self, connection: "Connection", topic_filter: str) -> None: ...
 
     def leave(self, connection: "Connection") -> None: ...
 
@@ -154,19 +156,21 @@ class Connection(asyncio.Protocol):
             retain = publish.retain and any(one.retain_as_published for one in wanted)
             self.send(Publish(publish.topic, publish.payload, qos, retain, properties=publish.properties))
 
-    def send(self, publish: Publish) -> None:
+    def send(self, publish: Publish) -> bool:
+        """Whether it is on its way or waits for it."""
         if self._transport is None or self._closing:
-            return
+            return False
         if self._transport.get_write_buffer_size() > self.hub.config.outgoing_bytes:
             metrics.DROPPED.inc()
-            return
+            return False
         try:
             now = self._outgoing.offer(publish)
         except OverflowError:
             metrics.DROPPED.inc()
-            return
+            return False
         if now is not None:
             self._write_publish(now)
+        return True
 
     def close(self, reason: Reason = Reason.SUCCESS) -> None:
         """End the connection; at 5.0 the client hears why (3.14)."""
@@ -253,14 +257,14 @@ class Connection(asyncio.Protocol):
         self._their_max_packet_bytes = cast(int, theirs.get(Property.MAXIMUM_PACKET_SIZE, 1 << 28))
 
     def _offer(self, connect: Connect) -> Properties:
-        """What the server can do (5.0, 3.2.2.3): no sessions kept, QoS 0 and 1, plain subscriptions."""
+        """What the server can do (5.0, 3.2.2.3): no sessions kept, QoS 0 and 1, subscriptions plain and shared."""
         offered: Properties = {
             Property.SESSION_EXPIRY_INTERVAL: 0,
             Property.RECEIVE_MAXIMUM: self.hub.config.receive_maximum,
             Property.MAXIMUM_QOS: 1,
             Property.MAXIMUM_PACKET_SIZE: self.hub.config.max_packet_bytes,
             Property.SUBSCRIPTION_IDENTIFIER_AVAILABLE: 0,
-            Property.SHARED_SUBSCRIPTION_AVAILABLE: 0,
+            Property.SHARED_SUBSCRIPTION_AVAILABLE: 1,
         }
         if not connect.client_id:
             offered[Property.ASSIGNED_CLIENT_IDENTIFIER] = self.client_id
@@ -308,6 +312,9 @@ class Connection(asyncio.Protocol):
         if Property.SUBSCRIPTION_IDENTIFIER in subscribe.properties:
             self._protocol_error(Reason.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED)
             return
+        if any(one.no_local and one.topic_filter.startswith("$share/") for one in subscribe.subscriptions):
+            self._protocol_error(Reason.PROTOCOL_ERROR)  # 5.0, 3.8.3.1
+            return
         reasons = [self._judge_subscription(one) for one in subscribe.subscriptions]
         codes = reasons if self.version is Version.V5 else [min(reason, 0x80) for reason in reasons]
         self._write(codec.encode_suback(subscribe.packet_id, codes, self.version))
@@ -318,10 +325,8 @@ class Connection(asyncio.Protocol):
                 self.hub.subscribe(self, subscription, is_new)
 
     def _judge_subscription(self, subscription: Subscription) -> int:
-        if not is_filter(subscription.topic_filter):
+        if not _is_subscribable(subscription.topic_filter):
             return Reason.TOPIC_FILTER_INVALID
-        if subscription.topic_filter.startswith("$share/"):
-            return Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
         if self.caller is None or not self.caller.may(Right.READ):
             return Reason.NOT_AUTHORIZED
         if len(self.subscriptions) >= self.hub.config.max_subscriptions:
@@ -333,6 +338,8 @@ class Connection(asyncio.Protocol):
             Reason.SUCCESS if self.subscriptions.pop(one, None) else Reason.NO_SUBSCRIPTION_EXISTED
             for one in unsubscribe.topic_filters
         ]
+        for one in unsubscribe.topic_filters:
+            self.hub.unsubscribe(self, one)
         self._write(codec.encode_unsuback(unsubscribe.packet_id, reasons, self.version))
 
     def _on_pingreq(self, _pingreq: PingReq) -> None:
@@ -359,6 +366,13 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
+
+
+def _is_subscribable(topic_filter: str) -> bool:
+    try:
+        return split_shared(topic_filter) is not None or is_filter(topic_filter)
+    except ValueError:
+        return False
 
 
 _ANSWERS: dict[type, Callable[[Connection, Any], None]] = {

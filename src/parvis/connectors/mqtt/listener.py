@@ -5,18 +5,22 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import assert_never
+from secrets import token_hex
 
 import msgspec
 
-from parvis.connectors.mqtt import codec, metrics
+from parvis.connectors.mqtt import metrics
+from parvis.connectors.mqtt.acks import acknowledge
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
+from parvis.connectors.mqtt.groups import Group, Groups, groups_for
 from parvis.connectors.mqtt.packets import Connect, Publish, Reason, Subscription, Version
-from parvis.connectors.mqtt.topics import matches
+from parvis.connectors.mqtt.relay import Client, Relay
+from parvis.connectors.mqtt.topics import matches, split_shared
 from parvis.fleet.delivery import Ack, Handler, Message, Route
+from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, system_clock
@@ -50,8 +54,12 @@ class MqttListener:
         authenticate: Authenticate,
         is_in_force: Callable[[Caller], bool] = lambda _caller: True,
         clock: Clock = system_clock,
+        bus: Bus | None = None,
     ) -> None:
-        """`is_in_force` is asked again and again: a connection ends when the proof it came in with does."""
+        """`is_in_force` is asked again and again: a connection ends when the proof it came in with does.
+
+        Listeners on one `bus` are as one to their clients.
+        """
         self.config = config
         self._routes = tuple(routes)
         self._authenticate = authenticate
@@ -61,6 +69,10 @@ class MqttListener:
         self._connections: set[Connection] = set()
         self._clients: dict[tuple[str, str], Connection] = {}
         self._subscribers: set[Connection] = set()
+        self._groups = Groups()
+        self._relay = None if bus is None else Relay(bus, self)
+        self._changed = _nothing if self._relay is None else self._relay.changed
+        self._relaying: asyncio.Task[None] | None = None
         self._retained: dict[tuple[str, str], Publish] = {}
         self._arrivals: list[_Arrival] = []
         self._in_flight = 0
@@ -68,7 +80,6 @@ class MqttListener:
         self._batches: set[asyncio.Task[None]] = set()
         self._newest_batch: asyncio.Task[None] | None = None
         self._start_scheduled = False
-        self._numbered_clients = 0
         self._is_stopping = False
         self._server: asyncio.Server | None = None
         self._rechecking: asyncio.Task[None] | None = None
@@ -85,24 +96,21 @@ class MqttListener:
     async def start(self, tls: ssl.SSLContext | None = None, bound: socket.socket | None = None) -> None:
         """Listen as configured, or on a socket that is bound already."""
         loop = asyncio.get_running_loop()
-        if bound is not None:
-            self._server = await loop.create_server(lambda: Connection(self), sock=bound, ssl=tls, backlog=_BACKLOG)
-        else:
-            self._server = await loop.create_server(
-                lambda: Connection(self),
-                self.config.host,
-                self.config.port,
-                ssl=tls,
-                reuse_address=True,
-                backlog=_BACKLOG,
-            )
+        place = {"host": self.config.host, "port": self.config.port, "reuse_address": True}
+        self._server = await loop.create_server(
+            lambda: Connection(self), **({"sock": bound} if bound else place), ssl=tls, backlog=_BACKLOG
+        )
         self._rechecking = loop.create_task(self._recheck_callers())
+        if self._relay is not None:
+            self._relaying = loop.create_task(self._relay.run())
 
     async def stop(self) -> None:
         """Take no more, finish what is in flight, say goodbye."""
         self._is_stopping = True
         if self._rechecking is not None:
             self._rechecking.cancel()
+        if self._relaying is not None:
+            self._relaying.cancel()
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -128,19 +136,23 @@ class MqttListener:
         return True
 
     def admit(self, connection: Connection, connect: Connect) -> Caller | Reason:
-        caller = self._identify(connection, connect)
+        try:
+            caller = self._identify(connection, connect)
+        except Overloaded:
+            return Reason.SERVER_UNAVAILABLE
         if caller is None:
             return Reason.BAD_USER_NAME_OR_PASSWORD if connect.password is not None else Reason.NOT_AUTHORIZED
         if not connect.client_id:
             if connect.version is Version.V311 and not connect.clean_start:
                 return Reason.CLIENT_IDENTIFIER_NOT_VALID
-            self._numbered_clients += 1
-            connection.client_id = f"parvis-{self._numbered_clients}"
+            connection.client_id = f"parvis-{token_hex(8)}"
         earlier = self._clients.get((caller.tenant, connection.client_id))
         if earlier is not None:
             earlier.close(Reason.SESSION_TAKEN_OVER)
         self._clients[caller.tenant, connection.client_id] = connection
         metrics.CLIENTS.set(len(self._clients))
+        if self._relay is not None:
+            self._relay.claim((caller.tenant, connection.client_id))
         return caller
 
     def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
@@ -188,17 +200,32 @@ class MqttListener:
             key = (connection.caller.tenant, connection.client_id)
             if self._clients.get(key) is connection:
                 del self._clients[key]
+                if self._relay is not None:
+                    self._relay.release(key)
+        if connection.subscriptions:
+            self._groups.leave_all(connection)
+            self._changed()
         metrics.CLIENTS.set(len(self._clients))
 
     def subscribe(self, connection: Connection, subscription: Subscription, is_new: bool) -> None:
         """Send what is retained under the filter, unless the subscription asks otherwise (5.0, 3.8.3.1)."""
         assert connection.caller is not None
+        self._changed()
+        if (group := _group(connection, subscription.topic_filter)) is not None:
+            self._groups.join(group, connection, subscription.qos)
+            return
         self._subscribers.add(connection)
         if subscription.retain_handling == 2 or (subscription.retain_handling == 1 and not is_new):
             return
         for (tenant, topic), publish in self._retained.items():
             if tenant == connection.caller.tenant and matches(subscription.topic_filter, topic):
                 connection.send(msgspec.structs.replace(publish, qos=min(publish.qos, subscription.qos), packet_id=0))
+
+    def unsubscribe(self, connection: Connection, topic_filter: str) -> None:
+        self._changed()
+        with contextlib.suppress(ValueError):
+            if (group := _group(connection, topic_filter)) is not None:
+                self._groups.leave(group, connection)
 
     def publish(self, connection: Connection, publish: Publish) -> None:
         assert connection.caller is not None
@@ -283,11 +310,11 @@ class MqttListener:
         answers: dict[Connection, list[tuple[Publish, Ack]]] = {}
         for arrival, ack in zip(batch, acks, strict=True):
             answers.setdefault(arrival.connection, []).append((arrival.publish, ack))
-            if ack is Ack.STORED and (self._subscribers or arrival.publish.retain):
+            if ack is Ack.STORED and (arrival.publish.retain or self._subscribers or self._groups or self._relay):
                 self._fan_out(arrival)
         self._in_flight -= len(batch)
         for connection, finished in answers.items():
-            _acknowledge(connection, finished)
+            acknowledge(connection, finished)
         self._count_losses(acks)
         self._wake_paused()
 
@@ -306,11 +333,48 @@ class MqttListener:
 
     def _fan_out(self, arrival: _Arrival) -> None:
         publish, tenant = arrival.publish, arrival.message.caller.tenant
+        wanted = groups_for(iter(self._groups), tenant, publish.topic) if self._groups else set()
+        served = self._deliver(tenant, publish, wanted, arrival.connection)
+        if self._relay is not None:
+            self._relay.publish(tenant, publish, served)
+
+    def _deliver(
+        self, tenant: str, publish: Publish, groups: Iterable[Group], origin: Connection | None = None
+    ) -> set[Group]:
+        """The groups of which a member here has taken it."""
         if publish.retain:
             self._retain(tenant, publish)
         for connection in self._subscribers:
             if connection.caller is not None and connection.caller.tenant == tenant:
-                connection.deliver(publish, arrival.connection)
+                connection.deliver(publish, origin)
+        return {group for group in groups if self._groups.deliver(group, publish)}
+
+    def hear(self, tenant: str, publish: Publish, groups: Iterable[Group]) -> None:
+        """From a listener in another process."""
+        self._deliver(tenant, publish, groups)
+
+    def keep(self, tenant: str, publish: Publish) -> None:
+        """A message retained elsewhere, unless there is a newer one."""
+        if (tenant, publish.topic) not in self._retained:
+            self._retain(tenant, publish)
+
+    def take_over(self, client: Client) -> None:
+        """The client is connected elsewhere now."""
+        if (earlier := self._clients.get(client)) is not None:
+            earlier.close(Reason.SESSION_TAKEN_OVER)
+
+    def list_interest(self) -> tuple[set[tuple[str, str]], list[Group]]:
+        filters = {
+            (connection.caller.tenant, one)
+            for connection in self._subscribers
+            if connection.caller is not None
+            for one in connection.subscriptions
+            if not one.startswith("$share/")
+        }
+        return filters, list(self._groups)
+
+    def list_retained(self) -> Iterator[tuple[str, Publish]]:
+        return ((tenant, publish) for (tenant, _), publish in self._retained.items())
 
     def _retain(self, tenant: str, publish: Publish) -> None:
         """An empty payload takes the retained message away (3.3.1.3). Beyond the bound nothing more is kept."""
@@ -321,31 +385,12 @@ class MqttListener:
             self._retained[key] = publish
 
 
-def _acknowledge(connection: Connection, finished: list[tuple[Publish, Ack]]) -> None:
-    encoded = bytearray()
-    unacknowledged = 0
-    must_resend = False
-    for publish, ack in finished:
-        if publish.packet_id == 0:
-            continue
-        unacknowledged += 1
-        reason = _reason(ack)
-        if reason < Reason.UNSPECIFIED_ERROR or connection.version is Version.V5:
-            encoded += codec.encode_puback(publish.packet_id, reason, connection.version)
-        else:
-            must_resend = True
-    connection.finish(len(finished), unacknowledged, bytes(encoded))
-    if must_resend:
-        connection.close()  # a 3.1.1 client sends again only after it has connected again (4.4)
+def _group(connection: Connection, topic_filter: str) -> Group | None:
+    shared = split_shared(topic_filter)
+    if shared is None or connection.caller is None:
+        return None
+    return Group(connection.caller.tenant, *shared)
 
 
-def _reason(ack: Ack) -> Reason:
-    match ack:
-        case Ack.STORED | Ack.REFUSED:
-            return Reason.SUCCESS
-        case Ack.OVERLOADED:
-            return Reason.QUOTA_EXCEEDED
-        case Ack.FAILED:
-            return Reason.UNSPECIFIED_ERROR
-        case _:
-            assert_never(ack)
+def _nothing() -> None:
+    pass

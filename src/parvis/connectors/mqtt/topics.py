@@ -9,6 +9,19 @@ def is_filter(text: str) -> bool:
     )
 
 
+def split_shared(topic_filter: str) -> tuple[str, str] | None:
+    """Group and filter of `$share/group/filter` (5.0, 4.8.2); None for a filter that is not shared.
+
+    Raises ValueError where it begins like one and is none.
+    """
+    if not topic_filter.startswith("$share/"):
+        return None
+    group, _, inner = topic_filter[len("$share/") :].partition("/")
+    if not group or set(group) & {"+", "#"} or not is_filter(inner):
+        raise ValueError(topic_filter)
+    return group, inner
+
+
 def matches(topic_filter: str, topic: str) -> bool:
     """A leading wildcard does not reach the server's own topics ($...), 4.7.2."""
     if topic[0] == "$" and topic_filter[0] in "+#":

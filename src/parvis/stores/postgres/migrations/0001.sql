@@ -308,3 +308,9 @@ CREATE INDEX dead_letter_by_subscription ON dead_letter (tenant, subscription, n
 ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dead_letter FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dead_letter USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE bus_letter (  -- news between processes too large for a notification; kept for a minute
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    body bytea NOT NULL
+);
