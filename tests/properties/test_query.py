@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity
-from parvis.broker.query.evaluate import distance_m, geo_holds, holds, matches
+from parvis.broker.query.evaluate import distance_m, geo_holds, holds, matches, prepared
 from parvis.broker.query.parse import CORE_SUBS, parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.tree import (
     And,
@@ -146,3 +146,9 @@ def test_distance_is_the_same_both_ways_and_none_to_itself(one: dict[str, Any], 
     here, there = tuple(one["coordinates"]), tuple(other["coordinates"])
     assert distance_m(here, there) == distance_m(there, here)
     assert distance_m(here, here) == 0
+
+
+@settings(max_examples=300)
+@given(conditions, entities())
+def test_a_prepared_condition_says_what_the_plain_reading_says(condition: Condition, entity: Entity) -> None:
+    assert prepared(condition)(entity) is holds(condition, entity)

@@ -98,6 +98,27 @@ def holds(condition: Condition, entity: Entity) -> bool:
             assert_never(condition)
 
 
+def prepared(condition: Condition) -> Callable[[Entity], bool]:
+    """What `holds` says of this condition, for one that is asked of many entities: two to five times as fast."""
+    match condition:
+        case And(terms):
+            every = [prepared(term) for term in terms]
+            return lambda entity: all(holds_for(entity) for holds_for in every)
+        case Or(terms):
+            some = [prepared(term) for term in terms]
+            return lambda entity: any(holds_for(entity) for holds_for in some)
+        case Exists() | Missing():
+            return lambda entity: holds(condition, entity)
+        case Compare(path, operator, operand):
+            opposite = _OPPOSITES.get(operator)
+            if opposite is None:
+                return _prepared_comparison(path, operator, operand)
+            is_opposite = _prepared_comparison(path, opposite, operand)
+            return lambda entity: _is_there(path, entity) and not is_opposite(entity)
+        case _:
+            assert_never(condition)
+
+
 def geo_holds(geo: GeoQuery, entity: Entity) -> bool:
     return any(
         geometry_holds(geo, one.value)
@@ -137,6 +158,42 @@ def distance_m(here: Sequence[float], there: Sequence[float]) -> float:
     across = math.sin((latitude_2 - latitude_1) / 2) ** 2
     along = math.cos(latitude_1) * math.cos(latitude_2) * math.sin((longitude_2 - longitude_1) / 2) ** 2
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(across + along)))
+
+
+def _prepared_comparison(path: Path, operator: Operator, operand: Any) -> Callable[[Entity], bool]:
+    if path.subs or path.members:
+        return lambda entity: _any_compares(path, operator, operand, entity)
+    name, compares = path.name, _prepared_test(operator, operand)
+
+    def any_compares(entity: Entity) -> bool:
+        for one in entity.instances:  # noqa: SIM110 - twice as fast as any()
+            if one.name == name and compares(one.value):
+                return True
+        return False
+
+    return any_compares
+
+
+def _prepared_test(operator: Operator, operand: Any) -> Callable[[Any], bool]:
+    """For the values of instances themselves, which are never instants."""
+    if isinstance(operand, OneOf | Range):
+        return lambda value: _compares(value, operator, operand)
+    if operator is Operator.MATCH:
+        finds = pattern_finder(operand) if isinstance(operand, str) else None
+        return lambda value: finds is not None and type(value) is str and finds(value)
+    kind = _class_of(operand)
+    if operator is Operator.EQUAL:
+
+        def is_equal(value: Any) -> bool:
+            if type(value) is list:
+                return any(_is_equal(one, operand) for one in value)
+            return _class_of(value) is kind and bool(value == operand)
+
+        return is_equal
+    if kind is not float and kind is not str:
+        return lambda _: False
+    in_order = _ORDER[operator]
+    return lambda value: _class_of(value) is kind and in_order(value, operand)
 
 
 def _is_near(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:

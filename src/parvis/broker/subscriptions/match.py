@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from parvis.broker.model.change import Event
 from parvis.broker.model.entity import AttributeKey, Entity, Iri
-from parvis.broker.query.evaluate import geo_holds, holds
+from parvis.broker.query.evaluate import geo_holds, prepared
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
 from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, TypeIs, TypeSelection
@@ -28,6 +28,7 @@ from parvis.broker.subscriptions.model import (
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import LAST_INSTANT, Instant
 
+Check = Callable[[Entity], bool]
 MayRead = Callable[[Caller, Iterable[Iri]], bool]
 """Whether a caller may read an entity of these types: `Broker.may_read`."""
 
@@ -79,6 +80,7 @@ class Compiled:
     """A subscription with all that can be worked out once."""
 
     __slots__ = (
+        "_checks",
         "_datasets",
         "_is_plain",
         "_on_attribute_created",
@@ -87,7 +89,6 @@ class Compiled:
         "_on_entity_created",
         "_on_entity_deleted",
         "_on_entity_updated",
-        "_selectors",
         "_watched",
         "ends_at",
         "number",
@@ -103,7 +104,7 @@ class Compiled:
         self.ends_at: Instant = LAST_INSTANT if subscription.expires_at is None else subscription.expires_at
         self._watched = frozenset(subscription.watched)
         self._datasets = frozenset("" if one == "@none" else one for one in subscription.datasets)
-        self._selectors = [_selector_test(one) for one in subscription.selectors]
+        self._checks = list(_checks(subscription))
         self._on_entity_created = Trigger.ENTITY_CREATED in triggers
         self._on_entity_updated = Trigger.ENTITY_UPDATED in triggers
         self._on_entity_deleted = Trigger.ENTITY_DELETED in triggers
@@ -136,13 +137,10 @@ class Compiled:
         return self._on_attribute_deleted and self._any_watched(occurrence.removed)
 
     def selects(self, entity: Entity) -> bool:
-        one = self.subscription
-        return (
-            (not self._selectors or any(fits(entity) for fits in self._selectors))
-            and (one.scope is None or scopes_hold(one.scope, entity.scopes))
-            and (one.q is None or holds(one.q, entity))
-            and (one.geo is None or geo_holds(one.geo, entity))
-        )
+        for check in self._checks:  # noqa: SIM110 - twice as fast as all()
+            if not check(entity):
+                return False
+        return True
 
     def _is_written(self, written: list[AttributeKey], created: frozenset[AttributeKey]) -> bool:
         if self._on_attribute_created and self._on_attribute_updated:
@@ -206,15 +204,37 @@ def _types(selection: TypeSelection | None) -> Iterable[str]:
             assert_never(selection)
 
 
-def _selector_test(selector: Selector) -> Callable[[Entity], bool]:
-    types = selector.types
+def _checks(subscription: Subscription) -> Iterator[Check]:
+    """All of which an entity must pass, the cheapest first."""
+    scope, geo = subscription.scope, subscription.geo
+    fitting = [_fits(one) for one in subscription.selectors]
+    if len(fitting) == 1:
+        yield fitting[0]
+    elif fitting:
+        yield lambda entity: any(fits(entity) for fits in fitting)
+    if scope is not None:
+        yield lambda entity: scopes_hold(scope, entity.scopes)
+    if subscription.q is not None:
+        yield prepared(subscription.q)
+    if geo is not None:
+        yield lambda entity: geo_holds(geo, entity)
 
-    def has_type(entity: Entity) -> bool:
-        return types is None or types_hold(types, entity.types)
 
+def _fits(selector: Selector) -> Check:
+    has_type = _has_type(selector.types)
     if selector.id is not None:
         return lambda entity: entity.id == selector.id and has_type(entity)
     if selector.id_pattern is not None:
         finds = pattern_finder(selector.id_pattern)
         return lambda entity: has_type(entity) and finds(entity.id)
     return has_type
+
+
+def _has_type(types: TypeSelection | None) -> Check:
+    match types:
+        case None:
+            return lambda _: True
+        case TypeIs(iri):
+            return lambda entity: iri in entity.types
+        case _:
+            return lambda entity: types_hold(types, entity.types)
