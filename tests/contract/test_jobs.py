@@ -1,13 +1,11 @@
 """What every store's queue of jobs promises to those who add, run and look at them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from parvis.broker.ports.store import Store
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
 from parvis.kernel.jobs import (
     AttemptOutcome,
@@ -27,9 +25,6 @@ from parvis.kernel.jobs import (
     WrongState,
 )
 from parvis.kernel.time import HOUR, SECOND, system_clock
-from parvis.stores.postgres.database import Database, Pool
-from parvis.stores.postgres.jobs import PostgresJobQueue
-from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import TENANT
 
 ANY = {"count": 0, "sort": 0}
@@ -40,34 +35,10 @@ CLOCK_TICK_S = 0.002
 """SQLite tells the time in milliseconds."""
 
 
-@asynccontextmanager
-async def sqlite_queue(path: str | Path) -> AsyncIterator[JobQueue]:
-    store = await SqliteStore.open(path)
+@pytest.fixture
+async def queue(store: Store) -> JobQueue:
     await store.add_tenant(OTHER)
-    yield store.jobs
-    await store.close()
-
-
-@asynccontextmanager
-async def postgres_queue(url: str) -> AsyncIterator[JobQueue]:
-    database = Database(url)
-    database.prepare()
-    with database.connect() as connection:
-        for name in (TENANT, OTHER):
-            connection.execute("INSERT INTO tenant (name) VALUES (%s)", (name,))
-    pool = Pool(database, 2, "jobs")
-    yield PostgresJobQueue(pool)
-    pool.close()
-
-
-@pytest.fixture(params=["sqlite", "sqlite-memory", "postgres"])
-async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JobQueue]:
-    if request.param == "postgres":
-        opened = postgres_queue(request.getfixturevalue("postgres_url"))
-    else:
-        opened = sqlite_queue(":memory:" if request.param == "sqlite-memory" else tmp_path / "parvis.db")
-    async with opened as queue:
-        yield queue
+    return store.jobs
 
 
 def new(tenant: str = TENANT, kind: str = "count", **more: Any) -> NewJob:
