@@ -18,6 +18,7 @@ from parvis.broker.subscriptions import breaker, lane
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscribed, Subscription, Trigger
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.subscriptions.recipient import Limits
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import HOUR, SECOND, system_clock
@@ -44,6 +45,7 @@ class Town:
         self.store = store
         self.broker = Broker(store, CONTEXTS)
         self.notifications = Notifications(self.broker, store, {"http": HttpNotifications(http)}, limits, 50)
+        self.notifications_beside = Notifications(self.broker, store, {"http": HttpNotifications(http)}, limits, 50)
         self._run: asyncio.Task[None] | None = None
 
     @property
@@ -339,6 +341,51 @@ async def test_who_takes_over_sends_what_was_not_settled_and_nothing_twice_that_
         await until(lambda: len(receiver.heard) == 29)
         await asyncio.sleep(0.2)
     assert receiver.values(bin_id(1), "fillingLevel") == list(range(1, 30))
+
+
+async def test_of_two_processes_one_notifies_and_the_other_takes_over(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        other = asyncio.create_task(town.notifications_beside.run("there"))
+        for level in range(10):
+            await town.fill(1, level)
+        await until(lambda: len(receiver.heard) == 10)
+        assert (town.notifications.is_here, town.notifications_beside.is_here) == (True, False)
+        await town.stop()
+        for level in range(10, 20):
+            await town.fill(1, level)
+        await until(lambda: len(receiver.heard) == 20)
+        assert (town.notifications.is_here, town.notifications_beside.is_here) == (False, True)
+        other.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await other
+        town.start()
+    assert receiver.values(bin_id(1), "fillingLevel") == list(range(20))
+
+
+async def test_a_store_that_cannot_save_for_a_while_makes_nothing_be_sent_twice(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = town.subscriptions.note
+
+    async def full(notes: Any) -> None:
+        raise Overloaded("The disk is full.")
+
+    monkeypatch.setattr(town.subscriptions, "note", full)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for level in range(10):
+            await town.fill(1, level)
+        await asyncio.sleep(1.3)
+        assert len(receiver.heard) == 10
+        monkeypatch.setattr(town.subscriptions, "note", note)
+        async with asyncio.timeout(5):
+            while (await town.get("urn:s:1")).deliveries.times_sent < 10:  # noqa: ASYNC110 - saved by another task
+                await asyncio.sleep(0.05)
+        await town.stop()
+        town.start()
+        await asyncio.sleep(0.3)
+    assert len(receiver.heard) == 10
 
 
 async def test_counts_and_instants_are_remembered(town: Town) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -94,6 +94,8 @@ class Delivery:
         self._letters: list[DeadLetter] = []
         self._burying = asyncio.Lock()
         self._last_notes: list[Note] = []
+        self._unsaved_notes: list[Note] = []
+        self._is_unsaved = False
         self._cursor = 0
         self._someone_is_live = asyncio.Event()
 
@@ -156,6 +158,7 @@ class Delivery:
                 self._cursor = event.seq
             if len(events) < AT_ONCE:
                 self._cursor = max(self._cursor, self._newest)
+            await self._wait_for_room_for_letters()
             await asyncio.sleep(0)
 
     def _is_anyone_live(self) -> bool:
@@ -177,7 +180,7 @@ class Delivery:
         ]
         if not live:
             return
-        occurrence = await self._occurrences.find(event, with_previous=any(one.with_previous for _, one in live))
+        occurrence = await self._occurrence(event, any(one.with_previous for _, one in live))
         if occurrence is None:
             return
         notices, now = Notices(occurrence), self._now
@@ -188,6 +191,14 @@ class Delivery:
                 one.take(occurrence, notices, now)
             else:
                 self._fall_behind(one, event.seq - 1)
+
+    async def _occurrence(self, event: Event, with_previous: bool) -> Occurrence | None:
+        """None, too, where an event cannot be understood: it must not stand in the way of those after it."""
+        try:
+            return await self._occurrences.find(event, with_previous=with_previous)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            _log.exception("an event cannot be told", extra={"event": event.seq, "entity": event.entity_id})
+            return None
 
     def _fall_behind(self, one: Recipient, cursor: int) -> None:
         one.is_live = False
@@ -216,7 +227,7 @@ class Delivery:
     async def _tell_alone(self, one: Recipient, matcher: Matcher, event: Event) -> bool:
         """False where there is no room for it yet."""
         for compiled in matcher.candidates(event):
-            occurrence = await self._occurrences.find(event, with_previous=one.with_previous)
+            occurrence = await self._occurrence(event, one.with_previous)
             if occurrence is None or not _matches(matcher, compiled, occurrence, self._now):
                 continue
             if not one.can_take:
@@ -231,8 +242,7 @@ class Delivery:
                     await one.lane.has_room.wait()
             if not one.can_take:
                 await asyncio.sleep(ROOM_AT_LEAST_EVERY_S / 10)
-        while len(self._letters) >= MOST_LETTERS_UNSAVED:
-            await self._save_letters()
+        await self._wait_for_room_for_letters()
 
     def _join(self, one: Recipient) -> None:
         one.is_live = True
@@ -363,19 +373,40 @@ class Delivery:
             for lane in self._lanes.values():
                 if lane.breaker.is_away:
                     lane.give_up_overdue("Its receiver was away for too long.")
+            await self._save_if_possible()
+
+    async def _save_if_possible(self) -> None:
+        """A store that cannot write just now is asked again: beginning anew would send everything unsaved again."""
+        try:
             await self._save()
+        except (ParvisError, OSError) as fault:
+            if not self._is_unsaved:
+                _log.warning("what was sent cannot be saved just now", extra={"reason": str(fault)})
+            self._is_unsaved = True
+        else:
+            self._is_unsaved = False
 
     async def _save(self, *, final: bool = False) -> None:
         """Dead letters first: a position that passes them says that they are kept."""
         await self._save_letters()
-        notes, self._last_notes = self._last_notes, []
+        if not self._unsaved_notes:
+            self._unsaved_notes, self._last_notes = [*self._last_notes, *self._take_notes(final=final)], []
+        if self._unsaved_notes:
+            await self._subscriptions.note(self._unsaved_notes)
+            self._unsaved_notes = []
+
+    def _take_notes(self, *, final: bool) -> Iterator[Note]:
         for one in self._recipients.values():
             one.let_go_of_old_holds()
             self._position(one)
             if (note := one.take_note(final=final)) is not None:
-                notes.append(note)
-        if notes:
-            await self._subscriptions.note(notes)
+                yield note
+
+    async def _wait_for_room_for_letters(self) -> None:
+        while len(self._letters) >= MOST_LETTERS_UNSAVED:
+            await self._save_if_possible()
+            if self._letters:
+                await asyncio.sleep(SAVE_EVERY_S)
 
     async def _save_letters(self) -> None:
         async with self._burying:

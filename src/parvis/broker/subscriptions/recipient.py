@@ -10,7 +10,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.model.entity import Entity
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.lane import Lane, Parcel
-from parvis.broker.subscriptions.model import DeadLetter, Note, Occurrence, Subscription
+from parvis.broker.subscriptions.model import DeadLetter, Note, Occurrence, Status, Subscription
 from parvis.broker.subscriptions.notification import (
     Message,
     Notices,
@@ -120,7 +120,7 @@ class Recipient:
 
     def taken(self, parcel: Parcel) -> None:
         self._under_way -= 1
-        self._settle(parcel)
+        self._settle_all(parcel.seqs)
         now, note = self._around.clock(), self._note
         self._note = msgspec.structs.replace(note, sent=note.sent + 1, last_notification=now, last_success=now)
         metrics.SENT.inc()
@@ -134,7 +134,7 @@ class Recipient:
         self._bury(parcel, reason)
 
     def _bury(self, parcel: Parcel, reason: str) -> None:
-        self._settle(parcel)
+        self._settle_all(parcel.seqs)
         self._failed(reason)
         metrics.DEAD.inc()
         entity_id, event = parcel.key[2], parcel.seqs[-1] if parcel.seqs else 0
@@ -197,11 +197,13 @@ class Recipient:
         self._throttle()
         held, seqs = tuple(self._held.values()), tuple(self._held_seqs)
         self._held, self._held_seqs = {}, {}
+        if self.subscription.status(self._around.clock()) is not Status.ACTIVE:
+            self._settle_all(seqs)
+            return
         now = self._around.clock()
         message = self._write(lambda: write_merged(self.subscription, self._shape, self.context, held, now))
         if message is None:
-            for seq in seqs:
-                self.pending.pop(seq, None)
+            self._settle_all(seqs)
             return
         self._send(self._parcel("", seqs, min(one.at for one in held), message))
 
@@ -227,8 +229,8 @@ class Recipient:
             self._under_way += 1
             self.lane.put(parcel)
 
-    def _settle(self, parcel: Parcel) -> None:
-        for seq in parcel.seqs:
+    def _settle_all(self, seqs: Sequence[int]) -> None:
+        for seq in seqs:
             self.pending.pop(seq, None)
 
     def _failed(self, reason: str) -> None:
