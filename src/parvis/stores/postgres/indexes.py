@@ -18,6 +18,7 @@ FEW_ROWS = 2_000
 SLOW_S = 0.05
 REFRESH_S = 30
 """How long an index that another process made may be overlooked."""
+CANCEL_EVERY_S = 0.1
 
 _PREFIX = "attribute_number_"
 _MAKING_LOCK = 0x696E6478
@@ -36,6 +37,9 @@ class ValueIndexes:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="parvis-indexes")
         self._lock = threading.Lock()
         self._making: Connection | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closed = False
         self._wanted: set[int] = set()
         self._seen_at = float("-inf")
         self.ready: frozenset[int] = frozenset()
@@ -54,19 +58,27 @@ class ValueIndexes:
             self._wanted.add(attribute)
         self._threads.submit(self._make, int(attribute))
 
+    def finish(self) -> None:
+        """Make what is wanted, then stop."""
+        self._threads.shutdown(wait=True)
+
     def close(self) -> None:
-        with self._lock:
-            if self._making is not None:
-                self._making.cancel_safe(timeout=2)
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Stop at once; what is half made is taken away by whoever makes the next one."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        while not self._idle.wait(CANCEL_EVERY_S):
+            with self._lock:
+                if self._making is not None:
+                    self._making.cancel_safe(timeout=2)
 
     def _make(self, attribute: int) -> None:
+        self._idle.clear()
         try:
             with self._database.connect() as connection:
                 self._tell_making(connection)
-                if not _may_make(connection):
-                    return
-                _build(connection, attribute)
+                if not self._closed and _may_make(connection):
+                    _build(connection, attribute)
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (_MAKING_LOCK,))
                 self._seen_at = float("-inf")
         except (psycopg.Error, StoreUnreachable) as fault:
             _logger.warning("The index on the attribute %d is not made: %s", attribute, fault)
@@ -74,6 +86,7 @@ class ValueIndexes:
             self._tell_making(None)
             with self._lock:
                 self._wanted.discard(attribute)
+            self._idle.set()
 
     def _tell_making(self, connection: Connection | None) -> None:
         with self._lock:
@@ -87,7 +100,7 @@ def _list(connection: Connection) -> dict[int, bool]:
 
 
 def _may_make(connection: Connection) -> bool:
-    """One process makes one index at a time; the lock ends with the connection."""
+    """One process makes one index at a time; who waited for it with a snapshot would be waited for."""
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_MAKING_LOCK,)).fetchone()
     return row is not None and row[0]
 
