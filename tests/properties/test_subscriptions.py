@@ -1,10 +1,12 @@
 """The matcher finds what a plain reading of the standard finds, among many subscriptions."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from parvis.broker.jsonld.contexts import Contexts
@@ -25,6 +27,7 @@ from parvis.broker.subscriptions.model import (
 )
 from parvis.broker.subscriptions.parse import new_subscription, read_patch
 from parvis.broker.subscriptions.render import render_subscription, render_types
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import OPERATOR, Caller
 from tests.strategies import NAMES, PLACE, TYPES, conditions, entities, geo_queries
 
@@ -263,3 +266,39 @@ def test_a_subscription_is_read_as_it_is_shown(fragment: dict[str, Any]) -> None
     shown = render_subscription(Subscribed(subscription), CONTEXT, NOW, secrets=True)
 
     assert made(shown) == subscription
+
+
+_anything: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=4),
+        st.sampled_from(["urn:x:1", "http://a", "mqtt://a/b", "http://[", "A", "near;maxDistance==1", "Point"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["type", "id", "idPattern", "georel", "key", "value", "x"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def strange_documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A subscription in which any member may be anything."""
+    document = whole(draw(fragments()))
+    part = draw(st.sampled_from([document, document["notification"], document["notification"]["endpoint"]]))
+    names = [*_members, *_told, *_whereto, "id", "timeInterval", "notification", "endpoint", "expandValues", "x"]
+    part[draw(st.sampled_from(names))] = draw(_anything)
+    return document
+
+
+@settings(max_examples=300)
+@given(strange_documents())
+def test_whatever_is_sent_is_understood_or_refused(document: dict[str, Any]) -> None:
+    with suppress(ParvisError):
+        subscription = made(document)
+        render_subscription(Subscribed(subscription), CONTEXT, NOW, sys_attrs=True)
+        assert decode(encode(subscription), type=Subscription) == subscription
