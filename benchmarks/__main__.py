@@ -15,6 +15,7 @@ FIGURES = (
     "start_up",
     "first_page",
     "kill_nine",
+    "archive",
 )
 
 

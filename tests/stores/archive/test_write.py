@@ -153,13 +153,13 @@ def test_nothing_is_left_in_scratch(folder: FolderStorage) -> None:
 
 
 def test_a_file_has_groups_of_rows_that_a_short_read_can_pass_over(folder: FolderStorage) -> None:
-    made = write(folder, list(every_minute(entities=60, minutes=60 * 12)))
+    made = write(folder, list(every_minute(entities=60, minutes=60 * 20)))
     with duckdb.connect() as connection:
         groups = connection.execute(
             "SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata(?) ORDER BY 1",
             [str(folder.root / made.file.path)],
         ).fetchall()
-    assert groups == [(0, ROWS_OF_A_GROUP), (1, 60 * 60 * 12 - ROWS_OF_A_GROUP)]
+    assert groups == [(0, ROWS_OF_A_GROUP), (1, 60 * 60 * 20 - ROWS_OF_A_GROUP)]
 
 
 BOUNDED = """

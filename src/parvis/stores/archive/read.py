@@ -20,7 +20,8 @@ from parvis.stores.archive.rows import INSTANCE_COLUMNS, instance_of, stored_val
 from parvis.stores.archive.storage import Storage
 
 FIRST_FILES = 4
-"""So many files are opened at first where the answer may be short; then four times as many."""
+ROWS_OF_A_DAY = 288
+"""A guess, one every five minutes: so many files are opened at first that a limit asks for; then four times as many."""
 WAIT_S = 30.0
 EVERYTHING = Window(by_recorded=False, start=EARLIEST, end=LATEST)
 
@@ -159,13 +160,12 @@ class EntityFiles:
         """INSTANCE_COLUMNS of the first or last rows, in order; files that cannot add to them stay closed."""
         waiting = sorted(self._entity.list_files(key, window), key=lambda one: _reach(one, window, last=last))
         found: list[tuple[Any, ...]] = []
-        count = FIRST_FILES
+        count = max(FIRST_FILES, limit // ROWS_OF_A_DAY + 1)
         while waiting:
             opened, waiting = waiting[:count], waiting[count:]
             count *= 4
-            found += self._ordered(opened, key, window, limit, last=last)
-            found.sort(key=lambda row: _place(row, window), reverse=last)
-            del found[limit:]
+            more = self._ordered(opened, key, window, limit, last=last)
+            found = _joined(found, more, window, last=last)[:limit]
             if len(found) == limit and waiting and _is_beyond(waiting[0], found[-1], window, last=last):
                 break
         if last:
@@ -255,6 +255,14 @@ def _reach(file: ArchiveFile, window: Window, *, last: bool) -> Instant:
 
 def _place(row: tuple[Any, ...], window: Window) -> tuple[Instant, int]:
     return (row[0] + row[-1] if window.by_recorded else row[0], row[1])
+
+
+def _joined(
+    found: list[tuple[Any, ...]], more: list[tuple[Any, ...]], window: Window, *, last: bool
+) -> list[tuple[Any, ...]]:
+    if not found or not more:
+        return found or more
+    return sorted(found + more, key=lambda row: _place(row, window), reverse=last)
 
 
 def _is_beyond(file: ArchiveFile, row: tuple[Any, ...], window: Window, *, last: bool) -> bool:

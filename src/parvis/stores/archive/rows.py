@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from parvis.broker.model.entity import AttributeKey, Instance, Kind
+from parvis.broker.model.entity import AttributeKey, Instance, Json, Kind
 from parvis.broker.ports.archive import ArchiveRow
 from parvis.kernel.time import Instant
 
@@ -115,12 +115,16 @@ INSTANCE_COLUMNS = "epoch_us(time), seq, observed, kind, unit, number, whole, te
 def instance_of(key: AttributeKey, columns: tuple[Any, ...]) -> Instance:
     """Of INSTANCE_COLUMNS of a row that is no removal."""
     time, seq, observed, kind, unit, number, whole, text, json, extra, delay_us = columns
-    value = stored_value(number, whole, text, json)
+    value: Json = number
+    if whole or number is None:
+        value = stored_value(number, whole, text, json)
+        if isinstance(value, bytes):
+            value = msgspec.json.decode(value)
     recorded: Instant = time + delay_us
     return Instance(
         key[0],
         _KINDS[kind],
-        msgspec.json.decode(value) if isinstance(value, bytes) else value,
+        value,
         key[1],
         time if observed else None,
         unit,

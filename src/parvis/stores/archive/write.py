@@ -15,8 +15,8 @@ from parvis.stores.archive.rows import COLUMNS, ORDER, Columns, columns_of
 from parvis.stores.archive.storage import Storage, checksum, read_file
 
 ROWS_AT_ONCE = 20_480
-ROWS_OF_A_GROUP = 30_720
-"""A read of one series unpacks one or two groups a day; smaller ones make the footers long."""
+ROWS_OF_A_GROUP = 61_440
+"""A read of one series unpacks one or two groups a day; smaller ones make the footers long (decision 15)."""
 FORMAT = f"FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROWS_OF_A_GROUP}"
 PARTITION_KEY = "parvis_partition"
 _NAMES = ", ".join(column.name for column in COLUMNS)

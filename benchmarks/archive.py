@@ -1,0 +1,258 @@
+"""The archive of closed days: bytes of a row, hourly means over everything, one series for a month.
+
+5 787 series, one observation every five minutes, 30 days: 50 million rows, written as the nightly move writes them.
+Published beside it: DuckDB on the same files, asked in SQL by hand, in the same run.
+
+The values are levels of one decimal that follow the day with noise. In the regular month every instance is observed on
+the full five minutes and recorded 50 ms later, in the same order every time. In the jittered one each device has its
+own second, drifts by one, and is recorded up to a second later in an order of chance: nothing of that can be packed
+away.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from benchmarks.harness.report import Figure, tell
+from parvis.broker.model.entity import AttributeKey
+from parvis.broker.ports.archive import ArchiveFile, Partition, PendingErasure
+from parvis.broker.query.tree import Method
+from parvis.broker.temporal.reading import Window
+from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND
+from parvis.stores.archive.engine import Limits
+from parvis.stores.archive.read import EVERYTHING, ArchiveReader
+from parvis.stores.archive.rows import Columns
+from parvis.stores.archive.storage import FolderStorage
+from parvis.stores.archive.write import write_columns
+
+SERIES = 5_787
+A_DAY = 288
+DAYS = 30
+FIRST_DAY = 20_600
+TYPE = "https://uri.etsi.org/ngsi-ld/default-context/WasteContainer"
+LEVEL = "https://uri.etsi.org/ngsi-ld/default-context/fillingLevel"
+PIECE_SERIES = 400
+LIMITS = Limits(threads=2, memory_mib=2048)
+WARM_UP = 5
+READS = 100
+ROUNDS = 3
+
+BY_HAND = """
+    SELECT entity, time_bucket(INTERVAL 1 HOUR, time) AS start, avg(number) AS mean
+    FROM read_parquet(?) WHERE attribute = ? AND kind <> 0 GROUP BY ALL
+"""
+SERIES_BY_HAND = """
+    SELECT epoch_us(time), number FROM read_parquet(?)
+    WHERE entity = ? AND attribute = ? AND dataset = '' ORDER BY time
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    jitter: bool
+
+
+REGULAR, JITTERED = Case("regular", jitter=False), Case("jittered", jitter=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OneEntity:
+    """What the catalogue says of it: it is in every file."""
+
+    entity_id: str
+    files: Sequence[ArchiveFile]
+    erasures: tuple[PendingErasure, ...] = ()
+
+    def list_series(self) -> set[AttributeKey]:
+        return {(LEVEL, "")}
+
+    def list_files(self, key: AttributeKey, window: Window) -> Sequence[ArchiveFile]:
+        return self.files
+
+
+def main(rows: int = SERIES * A_DAY * DAYS, folder: Path | None = None) -> list[Figure]:
+    series = max(1, rows // (A_DAY * DAYS))
+    with TemporaryDirectory(prefix="parvis-bench-", dir=folder) as parent:
+        regular = write_month(FolderStorage(Path(parent, "regular")), REGULAR, series, days=1)
+        storage = FolderStorage(Path(parent, "jittered"))
+        files = write_month(storage, JITTERED, series, DAYS)
+        reader = ArchiveReader(storage, LIMITS)
+        ours, bare = hourly_means(reader, storage, files)
+        one, one_bare = months_of_one_series(reader, storage, files, series)
+        means = hourly_means_of_one_series(reader, files, series)
+        reader.close()
+    by_hand = "DuckDB on the same files"
+    return [
+        Figure("bytes per archived row, regular month", bytes_a_row(regular), "B", 7, smaller_is_better=True),
+        Figure("bytes per archived row, jittered month", bytes_a_row(files), "B", 7, smaller_is_better=True),
+        Figure(
+            f"hourly means of {sum(one.file.rows for one in files):,} archived rows", ours, "s", 1.3 * bare,
+            bare, by_hand, smaller_is_better=True,
+        ),
+        Figure(
+            "one archived series for a month, 8 640 instances, warm, p50", percentile_ms(one, 0.5), "ms", 40,
+            percentile_ms(one_bare, 0.5), f"{by_hand}, two columns", smaller_is_better=True,
+        ),
+        Figure(
+            "one archived series for a month, 8 640 instances, warm, p95", percentile_ms(one, 0.95), "ms", None,
+            percentile_ms(one_bare, 0.95), f"{by_hand}, two columns", smaller_is_better=True,
+        ),
+        Figure(
+            "its 720 hourly means, warm, p50", percentile_ms(means, 0.5), "ms", 40, smaller_is_better=True,
+        ),
+    ]  # fmt: skip
+
+
+def write_month(storage: FolderStorage, case: Case, series: int, days: int) -> list[ArchiveFile]:
+    files, chance = [], np.random.default_rng(1)
+    phase = chance.integers(0, 300, series) * SECOND if case.jitter else np.zeros(series, np.int64)
+    began = time.perf_counter()
+    for day in range(FIRST_DAY, FIRST_DAY + days):
+        partition = Partition("default", (TYPE,), day)
+        made = write_columns(storage, LIMITS, partition, "1", a_day(case, day, phase, chance))
+        assert made is not None
+        files.append(ArchiveFile(partition, made.file, 0))
+    rows = sum(one.file.rows for one in files)
+    print(f"{case.name}: {rows:,} rows in {time.perf_counter() - began:.0f} s", flush=True)
+    return files
+
+
+def a_day(case: Case, day: int, phase: np.ndarray[Any, Any], chance: np.random.Generator) -> Iterator[Columns]:
+    """In pieces of some series each."""
+    series = len(phase)
+    step = np.tile(np.arange(A_DAY), series)
+    moment = day * DAY + step * 5 * MINUTE + np.repeat(phase, A_DAY)
+    delay = np.full(len(step), 50_000)
+    number = np.repeat(np.arange(series), A_DAY)
+    order = step * series + number
+    if case.jitter:
+        moment += chance.integers(-1, 2, len(step)) * SECOND
+        delay = chance.integers(20_000, SECOND, len(step))
+        order = np.argsort(np.argsort(moment + delay, kind="stable"), kind="stable")
+    value = np.round(50 + 25 * np.sin(2 * np.pi * step / A_DAY) + chance.normal(0, 2, len(step)), 1)
+    for start in range(0, series, PIECE_SERIES):
+        of = slice(start * A_DAY, min(start + PIECE_SERIES, series) * A_DAY)
+        yield columns(number[of], moment[of], order[of] + day * len(step), value[of], delay[of])
+
+
+def columns(
+    number: np.ndarray[Any, Any], moment: np.ndarray[Any, Any], order: np.ndarray[Any, Any],
+    value: np.ndarray[Any, Any], delay: np.ndarray[Any, Any],
+) -> Columns:  # fmt: skip
+    count = len(number)
+    names = {one: entity(one) for one in np.unique(number).tolist()}
+    return {
+        "entity": np.array([names[one] for one in number.tolist()], dtype=object),
+        "attribute": constant(LEVEL, count),
+        "dataset": constant("", count),
+        "time": moment,
+        "seq": order,
+        "observed": np.ones(count, np.bool_),
+        "kind": np.ones(count, np.int8),
+        "unit": constant("P1", count),
+        "number": value,
+        "whole": np.zeros(count, np.bool_),
+        "text": constant(None, count),
+        "json": constant(None, count),
+        "extra": constant(None, count),
+        "delay_us": delay,
+    }
+
+
+def constant(value: str | None, count: int) -> np.ndarray[Any, Any]:
+    return np.full(count, value, dtype=object)
+
+
+def entity(number: int) -> str:
+    return f"urn:ngsi-ld:WasteContainer:trevalan-{number:05d}"
+
+
+def bytes_a_row(files: Sequence[ArchiveFile]) -> float:
+    return sum(one.file.bytes for one in files) / sum(one.file.rows for one in files)
+
+
+def hourly_means(reader: ArchiveReader, storage: FolderStorage, files: Sequence[ArchiveFile]) -> tuple[float, float]:
+    """Seconds, ours and by hand, the better of some rounds in turn; both hand over columns of numpy."""
+    located = [storage.locate(one.file.path) for one in files]
+    with bare_engine() as engine:
+        pairs = []
+        for _ in range(ROUNDS):
+            mine, ours = timed(lambda: reader.aggregate_type(files, LEVEL, HOUR, [Method.AVG]))
+            theirs, bare = timed(lambda: engine.execute(BY_HAND, [located, LEVEL]).fetchnumpy())
+            pairs.append((ours, bare))
+            check_means(mine["avg"], theirs["mean"])
+    return min(ours for ours, _ in pairs), min(bare for _, bare in pairs)
+
+
+def check_means(ours: np.ndarray[Any, Any], bare: np.ndarray[Any, Any]) -> None:
+    if len(ours) != len(bare) or not np.allclose(np.sort(ours), np.sort(bare)):
+        raise RuntimeError("the hourly means are not those of DuckDB")
+
+
+def months_of_one_series(
+    reader: ArchiveReader, storage: FolderStorage, files: Sequence[ArchiveFile], series: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of each read, ours to instances and by hand to two columns; another series each time."""
+    located = [storage.locate(one.file.path) for one in files]
+
+    def ours(name: str) -> int:
+        return len(reader.of_entity(OneEntity(name, files)).read((LEVEL, ""), EVERYTHING, 100_000, last=False))
+
+    with bare_engine() as engine:
+
+        def by_hand(name: str) -> int:
+            return len(engine.execute(SERIES_BY_HAND, [located, name, LEVEL]).fetchall())
+
+        return each_series(ours, series, len(files)), each_series(by_hand, series, len(files))
+
+
+def hourly_means_of_one_series(reader: ArchiveReader, files: Sequence[ArchiveFile], series: int) -> list[float]:
+    start = FIRST_DAY * DAY
+    periods = [(start + hour * HOUR, start + (hour + 1) * HOUR) for hour in range(-1, 24 * len(files) + 1)]
+
+    def means(name: str) -> int:
+        source = reader.of_entity(OneEntity(name, files))
+        return sum(one.instances for one in source.partials((LEVEL, ""), EVERYTHING, periods, frozenset({Method.AVG})))
+
+    return each_series(means, series, len(files))
+
+
+def each_series(read: Callable[[str], int], series: int, days: int) -> list[float]:
+    took = []
+    for number in range(WARM_UP + READS):
+        count, seconds = timed(lambda number=number: read(entity(number * 37 % series)))  # type: ignore[misc]
+        if count != A_DAY * days:
+            raise RuntimeError(f"{count} instances were read")
+        took.append(seconds)
+    return took[WARM_UP:]
+
+
+def bare_engine() -> duckdb.DuckDBPyConnection:
+    engine = duckdb.connect(config={"threads": LIMITS.threads, "autoinstall_known_extensions": False})
+    engine.execute("SET parquet_metadata_cache = true")
+    return engine
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    return call(), time.perf_counter() - began
+
+
+def percentile_ms(seconds: list[float], part: float) -> float:
+    return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * part))] * 1000
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=SERIES * A_DAY * DAYS)
+    parser.add_argument("--folder", type=Path, help="where the files are made; 400 MB for 50 million rows")
+    given = parser.parse_args()
+    tell(*main(given.rows, given.folder))
