@@ -80,6 +80,21 @@ async def test_a_frame_sent_again_over_a_restart_counts_once(village: Village) -
     assert reasons(await village.reopened().take(CALLER, [uplink(1, 40)])) == [RefusalReason.DUPLICATE]
 
 
+async def test_a_frame_sent_again_to_another_process_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    other = open_fleet(village.broker, village.data_dir, is_shared=True)
+    await other.registry.load(CALLER.tenant)
+    following = asyncio.create_task(other.follow())
+    await asyncio.sleep(0)
+    await village.fleet.take(CALLER, [uplink(1, 40), uplink(2, 41, at=NOON + SECOND)])
+    device = other.registry.find("default", EUI)
+    assert device is not None
+    await eventually(lambda: device.seen.stored_until > NOON)
+    again = [uplink(1, 40), uplink(2, 41, at=NOON + SECOND), uplink(3, 42, at=NOON + 2 * SECOND)]
+    assert reasons(await other.take(CALLER, again)) == [RefusalReason.DUPLICATE, RefusalReason.DUPLICATE, None]
+    following.cancel()
+
+
 async def test_all_frames_sent_again_over_a_restart_count_once_and_late_ones_are_stored(village: Village) -> None:
     await village.fleet.register(CALLER, [RECORD])
     frames = [uplink(n, n, at=NOON + n * SECOND) for n in range(1, 100, 2)]
@@ -103,7 +118,7 @@ async def test_a_frame_whose_first_sending_failed_is_stored_by_its_second(
     await village.fleet.register(CALLER, [RECORD])
     healthy, faults = village.store.write, iter([Overloaded("the queue is full")])
 
-    async def write(tenant: str, changes: Sequence[Change]) -> list[Outcome]:
+    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
         await asyncio.sleep(0)
         for fault in faults:
             raise fault

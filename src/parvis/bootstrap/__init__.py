@@ -15,7 +15,7 @@ from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
-from parvis.bootstrap.stores import Opening, holding, in_time, open_access, open_bus, open_store
+from parvis.bootstrap.stores import Opening, holding, in_time, is_on_postgres, open_access, open_bus, open_store
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import new_holder
@@ -181,7 +181,8 @@ async def _open_fleet(
     settings: Settings, broker: Broker, more: Sequence[Path], place: int, stack: AsyncExitStack
 ) -> Fleet:
     future_limit = round(settings.fleet.future_limit_h * HOUR)
-    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place)
+    shared = is_on_postgres(settings)
+    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place, is_shared=shared)
     await fleet.registry.load(DEFAULT_TENANT)
     _keep_running(stack, fleet.follow(), "fleet follows the outbox")
     return fleet

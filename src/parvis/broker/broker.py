@@ -7,7 +7,7 @@ import msgspec
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Store
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
@@ -37,10 +37,13 @@ class Broker:
         self.outbox: Outbox = store
         self.subscriptions = Subscriptions(store.subscriptions, check_address)
 
-    async def write(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
-        """An outcome for each change, in order, once all of them are durable."""
+    async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+        """An outcome for each change, in order, once all of them are durable.
+
+        A reaction that gives its `progress` has its effects once, whichever process has them. Raises Outrun.
+        """
         self.check_writer(caller)
-        return await self._store.write(caller.tenant, changes) if changes else []
+        return await self._store.write(caller.tenant, changes, progress) if changes or progress else []
 
     async def erase(self, caller: Caller, erasure: Erasure) -> None:
         """Forget a part of an entity's past (5.6.13, 5.6.15, 5.6.16). Raises Forbidden, ResourceNotFound."""

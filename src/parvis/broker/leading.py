@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any, assert_never
 
 from parvis.broker.ports.store import Leases, Outrun
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError
 
 LEASE_S = 5.0
 TRY_EVERY_S = 1.0
@@ -158,9 +158,11 @@ class Leader:
         fault = task.exception()
         if fault is None:
             return True
-        self._has_failed = True
         if isinstance(fault, Outrun):
             _log.info("another process was faster", extra={"lease": self.name})
+        elif isinstance(fault, Overloaded):
+            _log.warning("the work begins again", extra={"lease": self.name, "reason": fault.detail})
         else:
+            self._has_failed = True
             _log.error("the work failed and begins again", extra={"lease": self.name}, exc_info=fault)
         return False

@@ -16,7 +16,7 @@ from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
 from parvis.fleet.registry import DeviceRecord, Registry
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import UplinkPipeline
-from parvis.kernel.errors import Forbidden, ParvisError
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.time import Clock, Instant, system_clock
 
@@ -35,8 +35,11 @@ class Fleet:
         refusals: Refusals,
         clock: Clock = system_clock,
         future_limit: Instant = 0,
+        *,
+        is_shared: bool = False,
     ) -> None:
-        self.registry = Registry(broker, profiles)
+        """`is_shared`: other processes store frames of the same devices."""
+        self.registry = Registry(broker, profiles, is_shared=is_shared)
         self.refusals = refusals
         self._outbox = broker.outbox
         self._pipeline = UplinkPipeline(broker, self.registry, clock, future_limit)
@@ -99,6 +102,9 @@ class Fleet:
         while True:
             try:
                 position = await self._follow_from(position)
+            except Overloaded as fault:
+                _log.warning("the devices that others write cannot be followed", extra={"reason": fault.detail})
+                await asyncio.sleep(_FOLLOW_AGAIN_AFTER_S)
             except Exception:
                 _log.exception("the devices that others write could not be followed")
                 await asyncio.sleep(_FOLLOW_AGAIN_AFTER_S)
@@ -162,6 +168,8 @@ def open_fleet(
     clock: Clock = system_clock,
     future_limit: Instant = 0,
     place: int = 1,
+    *,
+    is_shared: bool = False,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
@@ -174,4 +182,4 @@ def open_fleet(
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand)
     kept = data_dir / (REFUSALS_FILE if place == 1 else f"refused-frames-{place}.jsonl")
-    return Fleet(broker, profiles, Refusals(kept, clock), clock, future_limit)
+    return Fleet(broker, profiles, Refusals(kept, clock), clock, future_limit, is_shared=is_shared)

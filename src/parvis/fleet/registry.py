@@ -40,8 +40,10 @@ class DeviceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Registry:
-    def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile]) -> None:
+    def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile], *, is_shared: bool = False) -> None:
+        """`is_shared`: other processes store frames of the same devices."""
         self.profiles = profiles
+        self._is_shared = is_shared
         self._broker = broker
         self._context = broker.contexts.default
         self._terms = _DeviceTerms(self._context.expand)
@@ -133,6 +135,8 @@ class Registry:
         for event in events:
             if self._terms.device not in event.types or event.tenant not in self._loading:
                 continue
+            if self._is_shared:
+                self._note_reported(event)
             if event.kind is not EventKind.DELETED and not self._concerns_registration(event):
                 continue
             known = self._of_entity(event.tenant, event.entity_id)
@@ -142,6 +146,19 @@ class Registry:
             if device is not None and known is None:
                 added.append(device)
         return added
+
+    def _note_reported(self, event: Event) -> None:
+        """Another process has stored frames of the device: those up to a minute on may be stored, and history knows.
+
+        A device's health tells: whoever stores its frames writes it every HEALTH_EVERY.
+        """
+        device = self._of_entity(event.tenant, event.entity_id)
+        if device is None:
+            return
+        for one in event.instances:
+            if one.name == self._terms.last_reported and one.observed_at not in (None, device.health_at):
+                assert one.observed_at is not None
+                device.seen.stored_until = max(device.seen.stored_until, one.observed_at + HEALTH_EVERY)
 
     def _concerns_registration(self, event: Event) -> bool:
         names = {one.name for one in event.instances} | {name for name, _ in event.removed}

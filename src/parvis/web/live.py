@@ -200,6 +200,9 @@ class Live:
         while True:
             try:
                 await self._read_once()
+            except Overloaded as fault:
+                _log.warning("the outbox cannot be read for the live pages", extra={"reason": fault.detail})
+                await asyncio.sleep(_RETRY_AFTER_S)
             except Exception:
                 _log.exception("the outbox could not be read for the live pages")
                 await asyncio.sleep(_RETRY_AFTER_S)
