@@ -189,6 +189,18 @@ async def test_every_value_is_told_in_its_order_however_late(quay: Quay) -> None
     ]
 
 
+async def test_however_far_behind_it_is_known_what_was_before(quay: Quay) -> None:
+    for number in range(200):
+        await quay.do(Mode.UPSERT_UPDATE, level(number, NOON + number), state(f"at {number}"))
+
+    told = await quay.told(wish(watched=(LEVEL,)))
+
+    for number, occurrence in enumerate(told):
+        assert {one.value for one in occurrence.entity.instances} == {number, f"at {number}"}
+        before = {number - 1, f"at {number - 1}"} if number else set()
+        assert {one.value for one in occurrence.previous} == before
+
+
 async def test_a_batch_that_writes_an_entity_twice_tells_both_values(quay: Quay) -> None:
     changes = [Change(BIN_ID, Mode.UPSERT_UPDATE, (level(value),), (BIN,)) for value in (0.1, 0.2)]
     await quay.store.write(DEFAULT_TENANT, changes)

@@ -12,7 +12,7 @@ from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
 from parvis.broker.model.merge import is_older
 from parvis.broker.ports.store import EntityStore, TemporalStore
-from parvis.broker.query.tree import TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.broker.subscriptions.model import Occurrence
 from parvis.kernel.time import Instant
 
@@ -88,23 +88,33 @@ class Occurrences:
         return not await self._before(event, [instance.key], event.at)
 
     async def _before(self, event: Event, keys: Iterable[AttributeKey], end: Instant) -> tuple[Instance, ...]:
-        """The last instances recorded before `end`."""
-        wanted = frozenset(keys)
-        if not wanted:
-            return ()
-        query = TemporalQuery(
-            TimeRelation.BEFORE,
-            end,
-            time_property=TimeProperty.MODIFIED_AT,
-            last_n=1,
-            attrs=tuple(sorted({name for name, _ in wanted})),
-        )
-        history = await self._history.history(event.tenant, event.entity_id, query)
-        found = history.instances if history is not None else {}
-        return tuple(instances[-1] for key, instances in found.items() if key in wanted and instances)
+        """The last instances recorded before `end`, sought among the newest first: a long history is not read through.
+
+        Of what came in the order of its times, as nearly everything does, that is exact.
+        """
+        wanted, found = set(keys), []
+        for reach in _REACHES:
+            if not wanted:
+                break
+            query = TemporalQuery(last_n=reach, limit=reach, attrs=tuple(sorted({name for name, _ in wanted})))
+            history = await self._history.history(event.tenant, event.entity_id, query)
+            instances = history.instances if history is not None else {}
+            for key in sorted(wanted):
+                held = instances.get(key, [])
+                before = [one for one in held if one.modified_at < end]
+                found += sorted(before, key=_seq)[-1:]
+                if before or len(held) < reach:
+                    wanted.discard(key)
+        return tuple(found)
 
 
+_REACHES = (8, 128, 2048, 32_768)
+"""Instances of an attribute that have come since: whoever is further behind does without what was before."""
 _LIFETIME = TemporalQuery(TimeRelation.BEFORE, 0, last_n=1)
+
+
+def _seq(instance: Instance) -> int:
+    return instance.seq
 
 
 def _newest(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
