@@ -1,18 +1,22 @@
-"""Leases: rows that run out."""
+"""Leases in memory: one process holds the data directory, and an idle platform writes nothing."""
 
-from parvis.stores.sqlite.database import Connection
-
-_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
-_TAKE = f"""
-INSERT INTO lease VALUES (?1, ?2, {_NOW} + ?3)
-ON CONFLICT DO UPDATE SET holder = excluded.holder, until = excluded.until
-WHERE holder = excluded.holder OR until <= {_NOW}
-"""
+import time
+from collections.abc import Callable
 
 
-def take_lease(connection: Connection, name: str, holder: str, for_s: float) -> bool:
-    return connection.execute(_TAKE, (name, holder, for_s)).rowcount == 1
+class Leases:
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._held: dict[str, tuple[str, float]] = {}
 
+    def take(self, name: str, holder: str, for_s: float) -> bool:
+        now_s = self._clock_s()
+        known, until_s = self._held.get(name, (holder, now_s))
+        if known != holder and now_s < until_s:
+            return False
+        self._held[name] = (holder, now_s + for_s)
+        return True
 
-def end_lease(connection: Connection, name: str, holder: str) -> None:
-    connection.execute("DELETE FROM lease WHERE name = ? AND holder = ?", (name, holder))
+    def give_back(self, name: str, holder: str) -> None:
+        if self._held.get(name, ("", 0.0))[0] == holder:
+            del self._held[name]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
-from parvis.broker.ports.archive import ArchiveFileGone, ReadArchived
+from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
@@ -18,10 +18,10 @@ from parvis.stores.sqlite.archive import SqliteArchive
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.jobs import SqliteJobQueue
-from parvis.stores.sqlite.leases import end_lease, take_lease
+from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
-from parvis.stores.sqlite.past import SNAPSHOTS, NotHot, Past, Tell, Told, no_archive
+from parvis.stores.sqlite.past import NotHot, Past, Tell, Told
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
@@ -36,6 +36,7 @@ class SqliteStore:
     ) -> None:
         self._names = Names(connection)
         self._tail = Tail(connection)
+        self._leases = Leases()
         self._checkpointer = Checkpointer(database)
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
         self._reader = Reader(database, self._names, self._writer.run)
@@ -155,10 +156,10 @@ class SqliteStore:
         await self._writer.run(lambda connection: connection.execute(sql, (consumer,)))
 
     async def take(self, name: str, holder: str, for_s: float) -> bool:
-        return bool(await self._writer.run(lambda connection: take_lease(connection, name, holder, for_s)))
+        return self._leases.take(name, holder, for_s)
 
     async def give_back(self, name: str, holder: str) -> None:
-        await self._writer.run(lambda connection: end_lease(connection, name, holder))
+        self._leases.give_back(name, holder)
 
     async def add_tenant(self, name: str) -> None:
         await self._writer.run(lambda _connection: self._names.tenants.id(name))

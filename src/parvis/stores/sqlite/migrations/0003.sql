@@ -1,10 +1,4 @@
--- Reactions that survive: who holds them.
-CREATE TABLE lease (  -- what only one process may do, and who does it
-    name TEXT PRIMARY KEY,
-    holder TEXT NOT NULL,
-    until REAL NOT NULL  -- seconds since the Unix epoch
-) WITHOUT ROWID;
-
+-- Reactions that survive: jobs and subscriptions; and the catalogue of the archive.
 CREATE TABLE job (  -- what runs later, and what ran
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL REFERENCES tenant (id),
@@ -28,10 +22,11 @@ CREATE TABLE job (  -- what runs later, and what ran
     cancelling INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX job_key ON job (tenant, kind, key) WHERE key IS NOT NULL;
+CREATE INDEX job_of_tenant ON job (tenant, id);
 CREATE INDEX job_waiting ON job (tenant, kind, due) WHERE state = 0;
-CREATE INDEX job_running ON job (until) WHERE state = 1;
+CREATE INDEX job_running ON job (tenant, kind, until) WHERE state = 1;
 CREATE INDEX job_started ON job (tenant, started);
-CREATE INDEX job_kind_started ON job (tenant, kind, started);
+CREATE INDEX job_kind_started ON job (tenant, kind, started, state);
 CREATE INDEX job_ended ON job (ended) WHERE ended IS NOT NULL;
 CREATE INDEX job_failed ON job (id) WHERE state = 3;
 
