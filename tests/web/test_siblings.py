@@ -1,0 +1,113 @@
+"""Two processes on one PostgreSQL, as their visitors meet them. Here both run in one event loop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import Platform, open_platform
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.fleet.registry import DeviceRecord
+from parvis.kernel.identity import system_caller
+from parvis.kernel.settings import AccessSettings, MqttSettings, Settings, StoreSettings
+from parvis.web.live import Listener, Live
+from parvis.web.siblings import Exposition
+from tests.web.conftest import client_of, form_token
+from tests.web.test_live import Page, ids_and_values
+
+REVOKED_WITHIN_S = 2.0
+ENTITIES = "/ngsi-ld/v1/entities"
+
+
+@pytest.fixture
+async def platforms(tmp_path: Path, postgres_url: str) -> AsyncIterator[list[Platform]]:
+    settings = Settings(
+        tmp_path,
+        store=StoreSettings(postgres_url),
+        access=AccessSettings(auth=True),
+        mqtt=MqttSettings(enabled=False),
+    )
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(open_platform(settings)) for _ in range(2)]
+
+
+async def test_who_signs_in_at_one_is_known_at_the_other_until_signing_out(platforms: list[Platform]) -> None:
+    async with client_of(platforms[0]) as here, client_of(platforms[1]) as there:
+        token = platforms[0].access.accounts.offer_first_link()
+        page = await there.get("/welcome", params={"token": token})
+        form = {"token": token, "name": "ada", "password": "correct horse battery", "form_token": form_token(page.text)}
+        assert (await there.post("/welcome", data=form)).status_code == 303
+        here.cookies.update(there.cookies)
+        console = await here.get("/console")
+        assert console.status_code == 200
+        await here.post("/console/sign-out", data={"form_token": form_token(console.text)})
+        await _until_status(there, "/console", 303)
+
+
+async def test_a_key_revoked_at_one_opens_nothing_at_the_other_within_two_seconds(platforms: list[Platform]) -> None:
+    key, token = platforms[0].access.keys.create(COMMAND_LINE, "gate 4", "operator")
+    async with client_of(platforms[1], authorization=f"Bearer {token}") as there:
+        assert (await there.get(f"{ENTITIES}?type=Bin")).status_code == 200
+        platforms[0].access.keys.revoke(COMMAND_LINE, key.id)
+        began_s = time.monotonic()
+        await _until_status(there, f"{ENTITIES}?type=Bin", 401)
+        assert time.monotonic() - began_s < REVOKED_WITHIN_S
+
+
+async def _until_status(client: httpx.AsyncClient, path: str, status: int) -> None:
+    async with asyncio.timeout(5):
+        while (await client.get(path)).status_code != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_a_page_open_at_one_hears_at_once_what_is_written_at_the_other(platforms: list[Platform]) -> None:
+    here, there = platforms
+    caller, expand = system_caller("test"), here.broker.contexts.default.expand
+    listener = Listener(caller, frozenset({expand("Bin")}))
+    live = Live(there.broker, there.stopping)
+    page = Page(live.stream(listener, ids_and_values, None))
+    assert (await page.next())[0] == "hello"
+    level = Instance(expand("level"), Kind.PROPERTY, 7)
+    began_s = time.monotonic()
+    await here.broker.write(caller, [Change("urn:ngsi-ld:Bin:1", Mode.CREATE, (level,), (expand("Bin"),))])
+    event, _, news = await page.next()
+    assert (event, news) == ("changes", [["urn:ngsi-ld:Bin:1", ["7"]]])
+    assert time.monotonic() - began_s < 0.7
+    await page.leave()
+
+
+async def test_a_device_registered_at_one_is_known_at_the_other(platforms: list[Platform]) -> None:
+    here, there = platforms
+    profile = next(iter(here.fleet.registry.profiles))
+    record = DeviceRecord("0101010101010101", profile, "urn:ngsi-ld:Bin:1")
+    await here.fleet.register(system_caller("test"), [record])
+    async with asyncio.timeout(2):
+        while there.fleet.registry.find("default", record.dev_eui) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_each_process_has_a_file_of_its_own_for_refused_frames(platforms: list[Platform]) -> None:
+    paths = [platform.fleet.refusals._path for platform in platforms]
+    assert len(set(paths)) == 2
+
+
+async def test_counts_of_all_workers_are_told_by_each(tmp_path: Path) -> None:
+    registries = [CollectorRegistry(), CollectorRegistry()]
+    workers = [Exposition((registry,), tmp_path, number) for number, registry in enumerate(registries, 1)]
+    for number, registry in enumerate(registries, 1):
+        Counter("parvis_tests", "Tests.", ["kind"], registry=registry).labels("a").inc(number)
+    async with workers[0].shared():
+        async with workers[1].shared():
+            both = (await workers[0].text()).decode()
+        alone = (await workers[0].text()).decode()
+    assert both.count("# TYPE parvis_tests_total counter") == 1
+    assert 'parvis_tests_total{kind="a",worker="1"} 1.0' in both
+    assert 'parvis_tests_total{kind="a",worker="2"} 2.0' in both
+    assert 'worker="2"' not in alone
