@@ -12,6 +12,8 @@ from parvis.jobs.jobs import Jobs
 from parvis.jobs.kinds import Worker
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.jobs import JobContext, JobState, NewJob
+from parvis.stores.sqlite import jobs as jobs_sql
+from parvis.stores.sqlite.database import Database
 from parvis.stores.sqlite.jobs import opened_queue
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import bin_id, level
@@ -85,3 +87,39 @@ def checking(store: SqliteStore, path: Path) -> Jobs:
     jobs = Jobs(store.jobs, ZoneInfo("UTC"))
     jobs.kind(CHECK, Worker("parvis.stores.sqlite.check:check", given={"path": str(path)}), attempts=1)
     return jobs
+
+
+_PLENTY = """
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+INSERT INTO job (tenant, kind, arguments, state, due, attempt, allowed, progress, message, error, creator, created,
+    started, ended, holder, cancelling)
+SELECT 1, 'k' || (i % 3), '{}', CASE WHEN i % 5 THEN 2 ELSE 0 END, i, 1, 1, 0, '', '', 'x', i, i, i, '', 0 FROM n
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (jobs_sql._CHOOSE, ('{"k1": 0}',)),
+        (jobs_sql._NEXT_DUE, ('["k1"]',)),
+        (jobs_sql._START, (1, "k1", "h", 3)),
+        (jobs_sql._LOST, ()),
+        (jobs_sql._TAKE_BACK, ()),
+        (jobs_sql._LIST, ("default", "[]", "", 2**62, 50)),
+        (jobs_sql._TALLY, ()),
+    ],
+    ids=["choose", "next due", "start", "lost", "take back", "list", "tally"],
+)
+@pytest.mark.parametrize("with_statistics", [False, True])
+def test_no_hot_statement_reads_all_jobs(statement: str, values: tuple[object, ...], with_statistics: bool) -> None:
+    connection = Database(":memory:").connect_writer()
+    connection.execute("INSERT INTO tenant (name) VALUES ('default')")
+    connection.execute(_PLENTY)
+    if with_statistics:
+        connection.execute("ANALYZE")
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    connection.close()
+    small = ("job_running", "job_waiting", "job_failed")
+    assert [step for step in steps if step.startswith("SCAN job ") and not step.endswith(small)] == []
+    assert [step for step in steps if step in ("SCAN job", "SCAN job_attempt")] == []
+    assert not (statement is jobs_sql._LIST and any("B-TREE" in step for step in steps)), steps

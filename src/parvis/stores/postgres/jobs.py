@@ -60,10 +60,12 @@ open AS (
     WHERE most = 0 OR most > (SELECT coalesce(sum(number), 0) FROM busy WHERE busy.kind = wanted.kind)
 ),
 head AS (
-    SELECT tenant, kind, min(due) AS due FROM job
-    WHERE state = 0 AND due <= {_NOW} AND kind IN (SELECT kind FROM open) GROUP BY tenant, kind
+    SELECT tenant.id AS tenant, open.kind, (
+        SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = open.kind
+    ) AS due
+    FROM tenant CROSS JOIN open
 )
-SELECT tenant, kind FROM head ORDER BY
+SELECT tenant, kind FROM head WHERE due <= {_NOW} ORDER BY
     (SELECT coalesce(sum(number), 0) FROM busy WHERE busy.tenant = head.tenant),
     (SELECT coalesce(max(started), 0) FROM job WHERE job.tenant = head.tenant),
     (SELECT coalesce(sum(number), 0) FROM busy WHERE busy.tenant = head.tenant AND busy.kind = head.kind),
@@ -108,7 +110,8 @@ ORDER BY job.id DESC LIMIT %(limit)s
 """
 _NEXT_DUE = f"""
 SELECT min(at) - {_NOW} FROM (
-    SELECT min(due) AS at FROM job WHERE state = 0 AND kind = ANY(%s)
+    SELECT (SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = wanted.kind) AS at
+    FROM tenant CROSS JOIN unnest(%s::text[]) AS wanted (kind)
     UNION ALL SELECT min(until) FROM job WHERE state = 1) AS due
 """
 _TALLY = f"""

@@ -236,10 +236,11 @@ CREATE TABLE job (  -- what runs later, and what ran
     cancelling boolean NOT NULL
 );
 CREATE UNIQUE INDEX job_key ON job (tenant, kind, key) WHERE key IS NOT NULL;
+CREATE INDEX job_of_tenant ON job (tenant, id);
 CREATE INDEX job_waiting ON job (tenant, kind, due) WHERE state = 0;
-CREATE INDEX job_running ON job (until) WHERE state = 1;
+CREATE INDEX job_running ON job (tenant, kind, until) WHERE state = 1;
 CREATE INDEX job_started ON job (tenant, started);
-CREATE INDEX job_kind_started ON job (tenant, kind, started);
+CREATE INDEX job_kind_started ON job (tenant, kind, started, state);
 CREATE INDEX job_ended ON job (ended) WHERE ended IS NOT NULL;
 CREATE INDEX job_failed ON job (id) WHERE state = 3;
 ALTER TABLE job ENABLE ROW LEVEL SECURITY;
@@ -314,3 +315,71 @@ CREATE TABLE bus_letter (  -- news between processes too large for a notificatio
     at timestamptz NOT NULL DEFAULT now(),
     body bytea NOT NULL
 );
+
+CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here
+    tenant integer NOT NULL,
+    typeset integer NOT NULL,
+    day integer NOT NULL,  -- days since the Unix epoch
+    path text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    checksum text NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    first_recorded bigint NOT NULL,
+    last_recorded bigint NOT NULL,
+    erased bigint NOT NULL,  -- erasures up to this one are worked in
+    expired text NOT NULL,  -- JSON array of the attributes that retention has taken out
+    PRIMARY KEY (tenant, typeset, day)
+);
+
+CREATE TABLE archived (  -- days of which a series has rows in files; a day too many does no harm
+    tenant integer NOT NULL,
+    entity bigint NOT NULL,
+    name integer NOT NULL,
+    dataset integer NOT NULL,
+    typeset integer NOT NULL,
+    block integer NOT NULL,  -- 60 days each
+    days bigint NOT NULL,  -- bit n: day 60 * block + n
+    PRIMARY KEY (tenant, entity, name, dataset, typeset, block)
+);
+
+CREATE TABLE purging (  -- rows of `history` of this day up to `upto` are in files: nobody reads them here, and they go
+    tenant integer NOT NULL,
+    day integer NOT NULL,
+    upto bigint NOT NULL,
+    PRIMARY KEY (tenant, day)
+);
+
+CREATE TABLE erasure (  -- instances up to `upto` that files may still hold and nobody reads
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    entity bigint NOT NULL,
+    name integer,  -- NULL here and below: whatever it is
+    dataset integer,
+    seq bigint,
+    before bigint,
+    upto bigint NOT NULL,
+    PRIMARY KEY (tenant, entity, id)
+);
+
+CREATE TABLE forgotten (  -- entities whose whole past was erased: they are told of again once there is something to tell
+    tenant integer NOT NULL,
+    entity bigint NOT NULL,
+    PRIMARY KEY (tenant, entity)
+);
+ALTER TABLE archive_file ENABLE ROW LEVEL SECURITY;
+ALTER TABLE archive_file FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON archive_file USING ((SELECT parvis_tenant()) IN (tenant, 0));
+ALTER TABLE archived ENABLE ROW LEVEL SECURITY;
+ALTER TABLE archived FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON archived USING ((SELECT parvis_tenant()) IN (tenant, 0));
+ALTER TABLE purging ENABLE ROW LEVEL SECURITY;
+ALTER TABLE purging FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON purging USING ((SELECT parvis_tenant()) IN (tenant, 0));
+ALTER TABLE erasure ENABLE ROW LEVEL SECURITY;
+ALTER TABLE erasure FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON erasure USING ((SELECT parvis_tenant()) IN (tenant, 0));
+ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY;
+ALTER TABLE forgotten FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON forgotten USING ((SELECT parvis_tenant()) IN (tenant, 0));

@@ -52,16 +52,20 @@ WHERE {_RUN_OUT}
 """
 _CHOOSE = f"""
 WITH wanted AS (SELECT key AS kind, value AS most FROM json_each(?)),
-busy AS MATERIALIZED (SELECT tenant, kind, count(*) AS number FROM job WHERE state = 1 GROUP BY tenant, kind),
+busy AS MATERIALIZED (
+    SELECT tenant, kind, count(*) AS number FROM job INDEXED BY job_running WHERE state = 1 GROUP BY tenant, kind
+),
 open AS (
     SELECT kind FROM wanted
     WHERE most = 0 OR most > (SELECT ifnull(sum(number), 0) FROM busy WHERE busy.kind = wanted.kind)
 ),
 head AS (
-    SELECT tenant, kind, min(due) AS due FROM job
-    WHERE state = 0 AND due <= {_NOW} AND kind IN (SELECT kind FROM open) GROUP BY tenant, kind
+    SELECT tenant.id AS tenant, open.kind, (
+        SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = open.kind
+    ) AS due
+    FROM tenant CROSS JOIN open
 )
-SELECT tenant, kind FROM head ORDER BY
+SELECT tenant, kind FROM head WHERE due <= {_NOW} ORDER BY
     (SELECT ifnull(sum(number), 0) FROM busy WHERE busy.tenant = head.tenant),
     (SELECT ifnull(max(started), 0) FROM job WHERE job.tenant = head.tenant),
     (SELECT ifnull(sum(number), 0) FROM busy WHERE busy.tenant = head.tenant AND busy.kind = head.kind),
@@ -91,14 +95,27 @@ UPDATE job SET state = ?3, due = {_NOW} + ?4, allowed = allowed + ?5, result = ?
     until = NULL, cancelling = 0
 WHERE id = ?1 AND attempt = ?2 AND state = 1
 """
+_COUNT_WAITING = """
+SELECT count(*) FROM job INDEXED BY job_waiting WHERE state = 0 AND tenant = (SELECT id FROM tenant WHERE name = ?)
+"""
+_LIST = f"""
+{_SELECT}
+WHERE job.tenant = (SELECT id FROM tenant WHERE name = ?1) AND job.id < ?4
+    AND (?2 = '[]' OR job.state IN (SELECT value FROM json_each(?2))) AND (?3 = '' OR job.kind = ?3)
+ORDER BY job.id DESC LIMIT ?5
+"""
 _NEXT_DUE = f"""
 SELECT min(at) - {_NOW} FROM (
-    SELECT min(due) AS at FROM job WHERE state = 0 AND kind IN (SELECT value FROM json_each(?))
-    UNION ALL SELECT min(until) FROM job WHERE state = 1)
+    SELECT (SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = wanted.value) AS at
+    FROM tenant CROSS JOIN json_each(?) AS wanted
+    UNION ALL SELECT min(until) FROM job INDEXED BY job_running WHERE state = 1)
 """
+"""The partial indexes are named: for a handful of rows the planner would read a whole one."""
 _TALLY = f"""
-SELECT (SELECT count(*) FROM job WHERE state = 0), (SELECT count(*) FROM job WHERE state = 1),
-    (SELECT count(*) FROM job WHERE state = 3), (SELECT min(due) FROM job WHERE state = 0 AND due <= {_NOW})
+SELECT (SELECT count(*) FROM job INDEXED BY job_waiting WHERE state = 0),
+    (SELECT count(*) FROM job INDEXED BY job_running WHERE state = 1),
+    (SELECT count(*) FROM job INDEXED BY job_failed WHERE state = 3),
+    (SELECT min(due) FROM job INDEXED BY job_waiting WHERE state = 0 AND due <= {_NOW})
 """
 
 
@@ -222,9 +239,7 @@ def _add(connection: Connection, job: NewJob) -> Job:
         ).fetchone()
         if row is not None:
             return _job(row)
-    (waiting,) = connection.execute(
-        "SELECT count(*) FROM job WHERE state = 0 AND tenant = (SELECT id FROM tenant WHERE name = ?)", (job.tenant,)
-    ).fetchone()
+    (waiting,) = connection.execute(_COUNT_WAITING, (job.tenant,)).fetchone()
     if waiting >= MOST_WAITING:
         raise Overloaded(f"{waiting} jobs wait already: try again when some have run.", retry_after_s=60)
     arguments = msgspec.json.encode(job.arguments).decode()
@@ -315,12 +330,8 @@ def _find(connection: Connection, tenant: str, job_id: int) -> Job | None:
 
 def _list(connection: Connection, tenant: str, which: JobFilter) -> list[Job]:
     states = msgspec.json.encode(sorted(state.value for state in which.states)).decode()
-    rows = connection.execute(
-        f"{_SELECT} WHERE tenant.name = ?1 AND (?2 = '[]' OR job.state IN (SELECT value FROM json_each(?2)))"
-        " AND (?3 = '' OR job.kind = ?3) AND job.id < ?4 ORDER BY job.id DESC LIMIT ?5",
-        (tenant, states, which.kind, 2**62 if which.before is None else which.before, which.limit),
-    )
-    return [_job(row) for row in rows]
+    before = 2**62 if which.before is None else which.before
+    return [_job(row) for row in connection.execute(_LIST, (tenant, states, which.kind, before, which.limit))]
 
 
 def _attempts(connection: Connection, tenant: str, job_id: int) -> list[Attempt]:
