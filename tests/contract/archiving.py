@@ -3,13 +3,17 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from parvis.broker.ports.archive import HotArchive
+from parvis.broker.ports.store import Store
 from parvis.broker.temporal.retention import Retention
 from parvis.kernel.time import Clock
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.move import Archiver, Plan, Step, Summary
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.storage import open_storage
+from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import NOON
 
@@ -21,7 +25,7 @@ FOR_EVER = Retention()
 class Archived:
     """A store, the folder of its archive, and a calendar that stands at NOON unless it is moved."""
 
-    def __init__(self, store: SqliteStore, reader: ArchiveReader, folder: Path) -> None:
+    def __init__(self, store: Store, reader: ArchiveReader, folder: Path) -> None:
         self.store = store
         self.archive: HotArchive = store.archive
         self.folder = folder
@@ -37,6 +41,8 @@ class Archived:
         apart: bool = False,
     ) -> Summary:
         plan = Plan("", self.folder, AFTER_DAYS, retention, SMALL, until, lambda: self.now, apart)
+        if isinstance(self.store, PostgresStore):
+            await self.store.prune(await self.store.newest())
         archiver = Archiver(self.archive, plan) if step is None else Archiver(self.archive, plan, step=step)
         return await archiver.run()
 
@@ -48,20 +54,29 @@ class Archived:
         self._reader.close()
 
 
-async def _open(path: str | Path, folder: Path, clock: Clock) -> Archived:
+async def open_file(folder: Path, clock: Clock) -> Archived:
+    return await _open_sqlite(folder / "parvis.db", folder, clock)
+
+
+async def open_memory(folder: Path, clock: Clock) -> Archived:
+    return await _open_sqlite(":memory:", folder, clock)
+
+
+async def open_postgres(url: str, folder: Path, clock: Clock) -> Archived:
+    reader = ArchiveReader(open_storage("", folder), SMALL)
+    return Archived(await PostgresStore.open(url, clock, reader.of_entity), reader, folder)
+
+
+async def _open_sqlite(path: str | Path, folder: Path, clock: Clock) -> Archived:
     reader = ArchiveReader(open_storage("", folder), SMALL)
     return Archived(await SqliteStore.open(path, clock, reader.of_entity), reader, folder)
 
 
-async def open_file(folder: Path, clock: Clock) -> Archived:
-    return await _open(folder / "parvis.db", folder, clock)
-
-
-async def open_memory(folder: Path, clock: Clock) -> Archived:
-    return await _open(":memory:", folder, clock)
-
-
-ARCHIVED_STORES: dict[str, Callable[[Path, Clock], Awaitable[Archived]]] = {
-    "sqlite": open_file,
-    "sqlite-memory": open_memory,
+Opener = Callable[[pytest.FixtureRequest, Path, Clock], Awaitable[Archived]]
+ARCHIVED_STORES: dict[str, Opener] = {
+    "sqlite": lambda _request, folder, clock: open_file(folder, clock),
+    "sqlite-memory": lambda _request, folder, clock: open_memory(folder, clock),
+    "postgres": lambda request, folder, clock: open_postgres(
+        request.getfixturevalue("prepared_postgres_url"), folder, clock
+    ),
 }

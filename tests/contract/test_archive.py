@@ -14,7 +14,7 @@ from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, parse_duration
-from tests.contract.archiving import ARCHIVED_STORES, Archived
+from tests.contract.archiving import ARCHIVED_STORES, Archived, open_file, open_memory
 from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level, note
 
 FIRST = NOON - 40 * DAY
@@ -25,7 +25,7 @@ METHODS = tuple(Method)
 
 @pytest.fixture(params=list(ARCHIVED_STORES))
 async def archived(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Archived]:
-    opened = await ARCHIVED_STORES[request.param](tmp_path, Ticking())
+    opened = await ARCHIVED_STORES[request.param](request, tmp_path, Ticking())
     yield opened
     await opened.close()
 
@@ -96,7 +96,7 @@ async def test_windows_limits_and_the_last_n_are_joined_with_what_is_hot(moved: 
 
 
 async def test_aggregates_add_up_over_both(archived: Archived) -> None:
-    all_hot = await ARCHIVED_STORES["sqlite-memory"](archived.folder / "hot", Ticking())
+    all_hot = await open_memory(archived.folder / "hot", Ticking())
     for one in (archived, all_hot):
         await one.store.write(TENANT, [bin_(1, *levels(*HOURS), keep_newest=True)])
     await archived.run()
@@ -259,12 +259,12 @@ async def test_what_never_was_cannot_be_erased(moved: Archived) -> None:
 
 
 async def test_numbers_do_not_start_again_where_the_newest_instance_was_erased(tmp_path: Path) -> None:
-    first = await ARCHIVED_STORES["sqlite"](tmp_path, Ticking())
+    first = await open_file(tmp_path, Ticking())
     await first.store.write(TENANT, [bin_(1, level(1, FIRST))])
     await first.store.erase(TENANT, Erasure(bin_id(1)))
     await first.close()
 
-    second = await ARCHIVED_STORES["sqlite"](tmp_path, Ticking())
+    second = await open_file(tmp_path, Ticking())
     await second.store.write(TENANT, [bin_(1, level(2, FIRST), keep_newest=True)])
 
     assert await values(second) == [2]

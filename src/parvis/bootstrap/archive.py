@@ -99,7 +99,9 @@ def archive_work(settings: Settings, hot: HotArchive) -> LoopWork:
 def closed_rows(settings: Settings) -> OpenClosedRows:
     """For those who only look, beside a running platform. Raises NoArchive."""
     if is_on_postgres(settings):
-        raise NoArchive("There is no archive on PostgreSQL yet.")
+        from parvis.stores.postgres import archive as postgres
+
+        return postgres.open_closed_rows(settings.store.url)
     if not store_path(settings).exists():
         raise NoArchive(f"There is no store in {settings.data_dir} yet.")
     from parvis.stores.sqlite.archive import open_closed_rows

@@ -35,7 +35,7 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, hot: Ho
     )
     jobs.kind(CHECK, _check(settings), attempts=1, timeout_s=_CHECK_S, at_most=1, on_request=True)
     jobs.every(CHECK, "40 4 * * 0", CHECK)
-    if settings.history.archive_after_days and not is_on_postgres(settings):
+    if settings.history.archive_after_days:
         work = archive_work(settings, hot) if hot is not None else _elsewhere
         jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, at_most=1, on_request=True)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)

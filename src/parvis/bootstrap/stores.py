@@ -62,7 +62,7 @@ async def open_store(settings: Settings, read_archived: ReadArchived) -> Store:
     if is_on_postgres(settings):
         from parvis.stores.postgres.store import PostgresStore
 
-        return await PostgresStore.open(settings.store.url)
+        return await PostgresStore.open(settings.store.url, read_archived=read_archived)
     return await SqliteStore.open(store_path(settings), read_archived=read_archived)
 
 

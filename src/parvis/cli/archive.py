@@ -11,7 +11,6 @@ import click
 
 from parvis.bootstrap.archive import (
     ArchiveAtHand,
-    NoArchive,
     archive_plan,
     closed_rows,
     day_number,
@@ -93,8 +92,6 @@ def _moved(settings: Settings, until: Day | None) -> "Summary":
 async def _run(settings: Settings, at_hand: ArchiveAtHand, until: Day | None) -> "Summary":
     store = await open_store(settings, at_hand.read)
     try:
-        if store.archive is None:
-            raise NoArchive("This store keeps all of its history itself.")
         return await run_archive(settings, store.archive, _tell, until)
     finally:
         await store.close()

@@ -16,6 +16,8 @@ from parvis.broker.temporal.reading import Source, Window
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import DAY, Instant
 
+SNAPSHOTS = 4
+"""How often a read is tried: a file that was replaced under it is one that a newer snapshot does not name."""
 Day = int
 """Whole days since the Unix epoch, UTC."""
 
@@ -121,6 +123,10 @@ class ArchivedEntity(Protocol):
 
 ReadArchived = Callable[[ArchivedEntity], Source]
 """What reads the archive's side of an entity: called in a thread, within the snapshot."""
+
+
+def no_archive(_entity: ArchivedEntity) -> Source:
+    raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 
 class ClosedRows(Protocol):

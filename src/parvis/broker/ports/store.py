@@ -187,9 +187,7 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
     def jobs(self) -> JobQueue: ...
 
     @property
-    def archive(self) -> "HotArchive | None":
-        """None where this store keeps all of its history itself."""
-        ...
+    def archive(self) -> "HotArchive": ...
 
     @property
     def is_writing(self) -> bool:

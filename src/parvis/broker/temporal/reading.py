@@ -51,6 +51,9 @@ class Window(NamedTuple):
         return [(max(start, self.start), min(end, self.end)) for start, end in periods]
 
 
+EVER = Window(by_recorded=False, start=EARLIEST, end=LATEST)
+
+
 class Source(Protocol):
     """One entity's instances in one form. Removed instances are in none of the answers."""
 
@@ -120,6 +123,12 @@ def read_aggregates(
             extent = min(first for first, _ in extents), max(last for _, last in extents)
             buckets[key] = list(_buckets(sources, key, window, extent, aggregation))
     return EntityAggregates(head.id, head.types, buckets)
+
+
+def has_any(sources: Sequence[Source]) -> bool:
+    """Whether there is an instance of anything at any time."""
+    keys = list_series(sources, TemporalQuery())
+    return any(source.extent(key, EVER) is not None for source in sources for key in keys)
 
 
 def list_series(sources: Sequence[Source], query: TemporalQuery) -> list[AttributeKey]:

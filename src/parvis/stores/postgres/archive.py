@@ -1,30 +1,279 @@
-"""What leaves the history: instances that were erased."""
+"""The hot side of the archive: the rows that leave for it, and those that are erased."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import psycopg
+
+from parvis.broker.ports.archive import (
+    ArchiveFile,
+    ArchiveRow,
+    Day,
+    Move,
+    MoveOutdated,
+    OpenClosedRows,
+    Partition,
+    PendingErasure,
+    Replacement,
+    SeriesOfFile,
+)
 from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.errors import ResourceNotFound
-from parvis.stores.postgres.database import Connection
-from parvis.stores.postgres.names import Names
+from parvis.kernel.time import DAY
+from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, key_of, list_erasures, list_files
+from parvis.stores.postgres.database import EVERY_TENANT, Answer, Connection, Database, Pool, scoped
+from parvis.stores.postgres.filters import numbers_text
+from parvis.stores.postgres.names import REMOVED, Names
+from parvis.stores.postgres.rows import Form, from_columns
+
+PURGE_ENTITIES = 200
+ROWS_AT_ONCE = 20_000
 
 _ERASE = """
-DELETE FROM history WHERE tenant = %(tenant)s
-AND entity = (SELECT id FROM entity WHERE tenant = %(tenant)s AND urn = %(urn)s)
+DELETE FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s
 AND (%(name)s::integer IS NULL OR name = %(name)s) AND (%(dataset)s::integer IS NULL OR dataset = %(dataset)s)
 AND (%(seq)s::bigint IS NULL OR seq = %(seq)s) AND (%(before)s::bigint IS NULL OR ts < %(before)s)
 """
+_IN_FILES = """
+SELECT 1 FROM archived WHERE tenant = %(tenant)s AND entity = %(entity)s
+AND (%(name)s::integer IS NULL OR name = %(name)s) AND (%(dataset)s::integer IS NULL OR dataset = %(dataset)s) LIMIT 1
+"""
+_KEEP_ERASURE = """
+INSERT INTO erasure (tenant, entity, name, dataset, seq, before, upto)
+VALUES (%(tenant)s, %(entity)s, %(name)s, %(dataset)s, %(seq)s, %(before)s, %(upto)s)
+"""
+_CLOSED = f"""
+DELETE FROM erasure WHERE NOT EXISTS (
+    SELECT 1 FROM erasure x JOIN archive_file f ON f.tenant = x.tenant AND f.erased < x.id
+    WHERE x.id = erasure.id AND {TOUCHES}
+)
+"""
+_UPTO = """
+SELECT least(log, (
+        SELECT min(first) - 1 FROM outbox WHERE seq < event OR seq > (SELECT min(seq) FROM consumer)
+    )), (SELECT coalesce(max(id), 0) FROM erasure)
+FROM numbers
+"""
+"""The newest event stays in the outbox when everyone was told of it: its rows are not needed any more."""
+_DAY = f"((ts - ((ts %% {DAY}) + {DAY}) %% {DAY}) / {DAY})"
+_DAYS = (
+    f"SELECT DISTINCT {_DAY} FROM history WHERE tenant = %s AND ts < %s AND seq <= %s"
+    f" AND {_DAY} NOT IN (SELECT day FROM purging WHERE purging.tenant = history.tenant)"
+)
+_DAY_ROWS = (
+    "SELECT e.typeset, e.urn, h.name, h.dataset, h.ts, h.seq, h.observed, h.shape, h.number, h.text, h.extra,"
+    " h.recorded FROM history h JOIN entity e ON e.tenant = h.tenant AND e.id = h.entity"
+    " WHERE h.tenant = %(tenant)s AND h.ts >= %(start)s AND h.ts < %(end)s AND h.seq <= %(upto)s"
+    " AND NOT EXISTS (SELECT 1 FROM purging WHERE tenant = %(tenant)s AND day = %(day)s) ORDER BY e.typeset"
+)
+_NOTE = (
+    "INSERT INTO archived SELECT tenant, id, %s, %s, %s, %s, %s FROM entity WHERE tenant = %s AND urn = %s"
+    " ON CONFLICT (tenant, entity, name, dataset, typeset, block) DO UPDATE SET days = archived.days | excluded.days"
+)
+_MARK = "INSERT INTO purging VALUES (%s, %s, %s) ON CONFLICT (tenant, day) DO UPDATE SET upto = excluded.upto"
+_PURGE = "DELETE FROM history WHERE tenant = %s AND entity = ANY (%s::bigint[]) AND ts >= %s AND ts < %s AND seq <= %s"
+_FILE = "tenant = %s AND typeset = %s AND day = %s"
 _UNKNOWN = -1
 
 
-def erase(connection: Connection, names: Names, tenant: int, erasure: Erasure) -> None:
-    """Raises ResourceNotFound."""
-    names.words.load(connection)
+class _ClosedRows:
+    """Hot rows in the snapshot that `connection` has begun, where every consumer was told of them."""
+
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection = connection
+        self._names = names
+        names.load(connection)
+        self.upto: int
+        self.newest_erasure: int
+        self.upto, self.newest_erasure = connection.execute(_UPTO).fetchone() or (0, 0)
+
+    def list_tenants(self) -> list[str]:
+        return [name for name, _ in self._names.tenants.items()]
+
+    def list_days(self, tenant: str, before: Day) -> list[Day]:
+        bounds = (self._names.tenants.ids[tenant], before * DAY, self.upto)
+        return sorted(int(row[0]) for row in self._connection.execute(_DAYS.encode(), bounds))
+
+    def list_files(self, tenant: str, day: Day | None = None) -> list[ArchiveFile]:
+        return list_files(self._connection, self._names, self._names.tenants.ids[tenant], day)
+
+    def list_erasures(self, file: ArchiveFile) -> list[PendingErasure]:
+        return list_erasures(self._connection, self._names, file)
+
+    def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[str, ...], Iterator[ArchiveRow]]]:
+        bounds = {"start": day * DAY, "end": (day + 1) * DAY, "upto": self.upto, "day": day}
+        with self._connection.cursor(name="closed") as cursor:
+            cursor.itersize = ROWS_AT_ONCE
+            cursor.execute(_DAY_ROWS.encode(), {**bounds, "tenant": self._names.tenants.ids[tenant]})
+            for typeset, part in groupby(cursor, key=lambda row: row[0]):
+                yield self._names.typesets.key(typeset), map(self._row, part)
+
+    def _row(self, row: tuple[Any, ...]) -> ArchiveRow:
+        names = self._names
+        _, urn, name, dataset, ts, seq, observed, shape, number, text, extra, recorded = row
+        kind, unit, form = names.shapes.key(shape) if shape != REMOVED else (REMOVED, "", None)
+        value = None if form is None else text.encode() if form is Form.JSON else from_columns(form, number, text)
+        attribute, of_dataset = names.words.key(name), names.dataset_text(dataset)
+        return ArchiveRow(urn, attribute, of_dataset, ts, seq, observed, int(kind), unit, value, extra, recorded)
+
+
+class _OpenClosedRows:
+    """Sent to a worker process as the database's address."""
+
+    in_process = False
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def __call__(self) -> Iterator[_ClosedRows]:
+        with self._database.connect("parvis archive") as connection:
+            connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+            with scoped(connection, EVERY_TENANT):
+                yield _ClosedRows(connection, Names(self._database))
+
+
+def open_closed_rows(url: str) -> OpenClosedRows:
+    return _OpenClosedRows(Database(url))
+
+
+class PostgresArchive:
+    """The hot side of the archive in this store."""
+
+    def __init__(self, database: Database, names: Names, desk: Pool) -> None:
+        self._database = database
+        self._names = names
+        self._desk = desk
+        self._purged: tuple[int, Day, int] = (0, 0, 0)
+
+    def closed_rows(self) -> OpenClosedRows:
+        return _OpenClosedRows(self._database)
+
+    async def settle(self) -> None:
+        """Every committed row can be moved, once every consumer was told of it."""
+
+    async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
+        def note(connection: Connection) -> None:
+            rows = [self._note(partition, one) for one in series]
+            connection.cursor().executemany(_NOTE, rows)
+
+        await self._run(note)
+
+    async def record(self, move: Move) -> None:
+        def swap(connection: Connection) -> None:
+            for one in move.replacements:
+                self._swap(connection, one, move.erased)
+            if move.upto:
+                connection.execute(_MARK, (self._names.tenants.ids[move.tenant], move.day, move.upto))
+
+        await self._run(swap)
+
+    async def purge(self) -> bool:
+        return await self._run(self._purge)
+
+    async def close_erasures(self) -> int:
+        return await self._run(lambda connection: connection.execute(_CLOSED.encode()).rowcount)
+
+    async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
+        def ask(connection: Connection) -> list[ArchiveFile]:
+            number = None if tenant is None else self._names.tenants.ids.get(tenant, _UNKNOWN)
+            return list_files(connection, self._names, number)
+
+        return await self._run(ask)
+
+    async def list_erasures(self) -> list[PendingErasure]:
+        return await self._run(lambda connection: list_erasures(connection, self._names))
+
+    async def erase(self, tenant: str, erasure: Erasure) -> None:
+        """Raises ResourceNotFound."""
+        await self._run(lambda connection: erase(connection, self._names, tenant, erasure))
+
+    async def _run(self, task: Callable[[Connection], Answer]) -> Answer:
+        def in_step(connection: Connection) -> Answer:
+            self._names.load(connection)
+            return task(connection)
+
+        return await self._desk.run(EVERY_TENANT, in_step)
+
+    def _note(self, partition: Partition, one: SeriesOfFile) -> tuple[Any, ...]:
+        words = self._names.words.ids
+        tenant, typeset, day = key_of(self._names, partition)
+        block, bit = divmod(day, BLOCK_DAYS)
+        dataset = words[one.dataset] if one.dataset else 0
+        return words[one.attribute], dataset, typeset, block, 1 << bit, tenant, one.entity_id
+
+    def _swap(self, connection: Connection, one: Replacement, erased: int) -> None:
+        key = key_of(self._names, one.partition)
+        row = connection.execute(f"SELECT path FROM archive_file WHERE {_FILE} FOR UPDATE", key).fetchone()
+        if (row[0] if row else None) != one.old_path:
+            raise MoveOutdated(f"The archive of {one.partition} has changed meanwhile.")
+        connection.execute(f"DELETE FROM archive_file WHERE {_FILE}", key)
+        if one.new is not None:
+            file = msgspec.structs.astuple(one.new)
+            expired = msgspec.json.encode(one.expired).decode()
+            try:
+                connection.execute(
+                    f"INSERT INTO archive_file VALUES ({'%s, ' * 12}%s)".encode(), (*key, *file, erased, expired)
+                )
+            except psycopg.errors.UniqueViolation:
+                raise MoveOutdated(f"The archive of {one.partition} has changed meanwhile.") from None
+
+    def _purge(self, connection: Connection) -> bool:
+        mark = connection.execute("SELECT tenant, day, upto FROM purging ORDER BY tenant, day LIMIT 1").fetchone()
+        if mark is None:
+            return False
+        tenant, day, upto = mark
+        after = self._purged[2] if self._purged[:2] == (tenant, day) else 0
+        entities = [
+            row[0]
+            for row in connection.execute(
+                "SELECT id FROM entity WHERE tenant = %s AND id > %s ORDER BY id LIMIT %s",
+                (tenant, after, PURGE_ENTITIES),
+            )
+        ]
+        if entities:
+            connection.execute(_PURGE, (tenant, numbers_text(entities), day * DAY, (day + 1) * DAY, upto))
+            self._purged = (tenant, day, entities[-1])
+        else:
+            connection.execute("DELETE FROM purging WHERE tenant = %s AND day = %s AND upto = %s", mark)
+            self._purged = (0, 0, 0)
+        return True
+
+
+def erase(connection: Connection, names: Names, tenant: str, erasure: Erasure) -> None:
+    """Most is deleted before writers are held up to give the erasure its place among them. Raises ResourceNotFound."""
+    given = _given(connection, names, tenant, erasure)
+    gone = connection.execute(_ERASE, given).rowcount
+    row = connection.execute("SELECT log FROM numbers FOR UPDATE").fetchone()
+    gone += connection.execute(_ERASE, given).rowcount
+    in_files = connection.execute(_IN_FILES, given).fetchone() is not None
+    if not gone and not in_files:
+        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
+    connection.execute(_KEEP_ERASURE, {**given, "upto": row[0] if row else 0})
+    if erasure == Erasure(erasure.entity_id):
+        connection.execute(
+            "INSERT INTO forgotten VALUES (%(tenant)s, %(entity)s) ON CONFLICT (tenant, entity) DO NOTHING", given
+        )
+
+
+def _given(connection: Connection, names: Names, tenant: str, erasure: Erasure) -> dict[str, Any]:
+    number = names.tenants.ids.get(tenant, _UNKNOWN)
     words = names.words.ids
-    given = {
-        "tenant": tenant,
-        "urn": erasure.entity_id,
+    row = None
+    if "\0" not in erasure.entity_id:
+        row = connection.execute(
+            "SELECT id FROM entity WHERE tenant = %s AND urn = %s", (number, erasure.entity_id)
+        ).fetchone()
+    if row is None:
+        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
+    return {
+        "tenant": number,
+        "entity": row[0],
         "name": None if erasure.attribute is None else words.get(erasure.attribute, _UNKNOWN),
         "dataset": None if erasure.dataset is None else words.get(erasure.dataset, _UNKNOWN) if erasure.dataset else 0,
         "seq": erasure.seq,
         "before": erasure.before,
     }
-    if "\0" in erasure.entity_id or not connection.execute(_ERASE, given).rowcount:
-        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")

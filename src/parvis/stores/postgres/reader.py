@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from parvis.broker.model.entity import Entity, Iri, in_order
+from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
-from parvis.broker.temporal.reading import Head, Source, read_aggregates, read_history
+from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
 from parvis.kernel.time import Instant
+from parvis.stores.postgres.catalogue import find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 from parvis.stores.postgres.filters import HEADER, INSTANCE, Statement, Translator, numbers_text, ordered_terms
 from parvis.stores.postgres.indexes import FEW_ROWS, SLOW_S, ValueIndexes
@@ -59,7 +62,8 @@ _WIDTH = len(Header._fields)
 
 
 class Reader:
-    def __init__(self, database: Database, names: Names) -> None:
+    def __init__(self, database: Database, names: Names, read_archived: ReadArchived = no_archive) -> None:
+        self._read_archived = read_archived
         self._names = names
         self._pool = Pool(database, THREADS, "parvis-reader", snapshots=True)
         self._indexes = ValueIndexes(database)
@@ -109,8 +113,20 @@ class Reader:
     ) -> Answer | None:
         def ask(connection: Connection, number: int) -> Answer | None:
             found = find_head(connection, self._names, number, entity_id)
-            return None if found is None else tell(found[1], [HotHistory(connection, self._names, number, found[0])])
+            if found is None:
+                return None
+            entity, head = found
+            sources: list[Source] = [HotHistory(connection, self._names, number, entity)]
+            archived = find_archived(connection, self._names, number, entity, entity_id)
+            if archived is not None:
+                sources.append(self._read_archived(archived))
+            if is_forgotten(connection, number, entity) and not has_any(sources):
+                return None
+            return tell(head, sources)
 
+        for _ in range(SNAPSHOTS - 1):
+            with suppress(ArchiveFileGone):
+                return await self._ask(tenant, ask, None)
         return await self._ask(tenant, ask, None)
 
     def _find(self, connection: Connection, tenant: int, entity_id: str) -> Entity | None:

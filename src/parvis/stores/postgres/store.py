@@ -8,14 +8,14 @@ from typing import NamedTuple
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
-from parvis.broker.ports.archive import HotArchive
+from parvis.broker.ports.archive import ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
-from parvis.kernel.errors import NonexistentTenant, Overloaded
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
-from parvis.stores.postgres.archive import erase
+from parvis.stores.postgres.archive import PostgresArchive
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
@@ -52,21 +52,25 @@ class PostgresStore:
     `desk` is where the small tables are read and written: its questions do not wait behind queries.
     """
 
-    def __init__(self, database: Database, names: Names, clock: Clock, start: Start) -> None:
+    def __init__(
+        self, database: Database, names: Names, clock: Clock, start: Start, read_archived: ReadArchived
+    ) -> None:
         self._names = names
         self._writer = Writer(database, names, SteadyClock(clock, start.newest_stamp), self._committed)
-        self._reader = Reader(database, names)
+        self._reader = Reader(database, names, read_archived)
         self._bell = Bell(database, start.newest_event, self._writer.look)
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
         self.jobs = PostgresJobQueue(self.desk)
-        self.archive: HotArchive | None = None
+        self.archive = PostgresArchive(database, names, self.desk)
         self.subscriptions = PostgresSubscriptions(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())
         self._housekeeping = asyncio.create_task(housekeeper.run(self._keep_house), name="store housekeeping")
 
     @classmethod
-    async def open(cls, url: str, clock: Clock = system_clock) -> "PostgresStore":
+    async def open(
+        cls, url: str, clock: Clock = system_clock, read_archived: ReadArchived = no_archive
+    ) -> "PostgresStore":
         """Open the database of a libpq connection string or URI; make its tables where it is empty.
 
         Raises:
@@ -76,7 +80,7 @@ class PostgresStore:
         database = Database(url)
         names = Names(database)
         start = await asyncio.to_thread(_start, database, names)
-        return cls(database, names, clock, start)
+        return cls(database, names, clock, start, read_archived)
 
     @property
     def is_writing(self) -> bool:
@@ -126,11 +130,7 @@ class PostgresStore:
         return await self._reader.aggregate(tenant, entity_id, query, aggregation)
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
-        await self.list_tenants()
-        number = self._names.tenants.ids.get(tenant)
-        if number is None:
-            raise NonexistentTenant(f"There is no tenant {tenant!r}.")
-        await self.desk.run(number, lambda connection: erase(connection, self._names, number, erasure))
+        await self.archive.erase(tenant, erasure)
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         def ask(connection: Connection) -> list[Event]:

@@ -9,7 +9,7 @@ from parvis.broker.model.entity import AttributeKey, Instance, Json
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import NOTHING, Partials
 from parvis.broker.temporal.reading import Head, Period, Window
-from parvis.kernel.time import Instant
+from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
@@ -30,11 +30,20 @@ WITH RECURSIVE series AS (
 )
 SELECT name, dataset FROM series
 """
+_STILL_HERE = f"""
+ AND NOT EXISTS (
+    SELECT 1 FROM purging WHERE purging.tenant = history.tenant AND seq <= upto
+    AND ts >= day * {DAY} AND ts < (day + 1) * {DAY}
+)"""
+"""Rows that have left for the archive are read there."""
 _SCALE = 2.0**-40
 """PostgreSQL refuses sums beyond the doubles; a power of two changes no digit."""
 _IS_SQUARABLE = "abs(number) < 1e140"
 _COSTLY = (
-    (f"sum(CASE WHEN {_IS_SQUARABLE} THEN number * number ELSE 'Infinity' END)", Method.SUMSQ),
+    (
+        f"sum(CASE WHEN {_IS_SQUARABLE} THEN number * number ELSE 'Infinity' END) FILTER (WHERE number IS NOT NULL)",
+        Method.SUMSQ,
+    ),
     ("min(number)", Method.MIN),
     ("max(number)", Method.MAX),
     (
@@ -69,6 +78,8 @@ class HotHistory:
         self._names = names
         self._tenant = tenant
         self._entity = entity
+        marks = connection.execute("SELECT 1 FROM purging WHERE tenant = %s LIMIT 1", (tenant,)).fetchone()
+        self._visible = _STILL_HERE if marks else ""
 
     def list_series(self) -> list[AttributeKey]:
         """A seek a series: the rows between are not read."""
@@ -79,7 +90,7 @@ class HotHistory:
         bounds = self._bounds(key, window.start, window.end)
         column, direction = _column(window), "DESC" if last else "ASC"
         sql = (
-            f"SELECT {_COLUMNS} FROM history WHERE {_where(column)}"
+            f"SELECT {_COLUMNS} FROM history WHERE {self._where(column)}"
             f" ORDER BY {column} {direction}, seq {direction} LIMIT %(limit)s"
         )
         rows = self._connection.execute(sql.encode(), {**bounds, "limit": limit}).fetchall()
@@ -89,7 +100,7 @@ class HotHistory:
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         bounds, column = self._bounds(key, window.start, window.end), _column(window)
-        sql = f"SELECT min({column}), max({column}) FROM history WHERE {_where(column)}"
+        sql = f"SELECT min({column}), max({column}) FROM history WHERE {self._where(column)}"
         first, last = self._connection.execute(sql.encode(), bounds).fetchone() or (None, None)
         return None if first is None or last is None else (first, last)
 
@@ -107,18 +118,22 @@ class HotHistory:
         wanted = ", ".join(sql if method in methods else "NULL" for sql, method in _COSTLY)
         sql = (
             f"SELECT {place}, count(*), count(number), sum(number * {_SCALE}), {wanted}"
-            f" FROM history WHERE {_where(column)} GROUP BY 1"
+            f" FROM history WHERE {self._where(column)} GROUP BY 1"
         )
         for at, instances, numbers, scaled, *more in self._connection.execute(sql.encode(), asked):
             found[at - 1] = Partials(instances, numbers, None if scaled is None else scaled / _SCALE, *more)
         if Method.DISTINCT_COUNT in methods:
-            distinct = f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {_where(column)}"
+            distinct = f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {self._where(column)}"
             values: dict[int, set[Any]] = {}
             for at, shape, number, text in self._connection.execute(distinct.encode(), asked):
                 values.setdefault(at, set()).add(self._as_kept(shape, number, text))
             for at, kept in values.items():
                 found[at - 1] = found[at - 1]._replace(distinct=frozenset(kept))
         return found
+
+    def _where(self, column: str) -> str:
+        bounds = f"{column} >= %(start)s AND {column} < %(end)s"
+        return f"{_SERIES} AND {bounds} AND shape <> %(removed)s{self._visible}"
 
     def _bounds(self, key: AttributeKey, start: Instant, end: Instant) -> dict[str, Any]:
         name, dataset = key
@@ -132,10 +147,6 @@ class HotHistory:
         if form is Form.JSON and text is not None:
             return text.encode()
         return from_columns(form, number, text)
-
-
-def _where(column: str) -> str:
-    return f"{_SERIES} AND {column} >= %(start)s AND {column} < %(end)s AND shape <> %(removed)s"
 
 
 def _column(window: Window) -> str:

@@ -3,26 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from parvis.broker.ports.archive import ArchiveFileGone, ReadArchived
-from parvis.broker.query.tree import TemporalQuery
-from parvis.broker.temporal.reading import EARLIEST, LATEST, Head, Source, Window, list_series
+from parvis.broker.ports.archive import ReadArchived
+from parvis.broker.temporal.reading import Head, Source, has_any
 from parvis.stores.sqlite.archive import find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.temporal import HotHistory, find_head
 
-SNAPSHOTS = 4
-"""A file that was replaced under a reader is one that a newer snapshot does not name."""
 Told = TypeVar("Told")
 Tell = Callable[[Head, Sequence[Source]], Told]
 
 
 class NotHot(Exception):
     """Some of it lies in files, which are read in a thread."""
-
-
-def no_archive(_archived: object) -> Source:
-    raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 
 class Past(NamedTuple):
@@ -50,12 +43,6 @@ class Past(NamedTuple):
         archived = find_archived(connection, self.names, self.number, self.urn)
         if archived is not None:
             sources.append(self.read_archived(archived))
-        if is_forgotten(connection, self.number) and not _has_any(sources):
+        if is_forgotten(connection, self.number) and not has_any(sources):
             return None
         return tell(found[1], sources)
-
-
-def _has_any(sources: Sequence[Source]) -> bool:
-    everything = Window(by_recorded=False, start=EARLIEST, end=LATEST)
-    keys = list_series(sources, TemporalQuery())
-    return any(source.extent(key, everything) is not None for source in sources for key in keys)
