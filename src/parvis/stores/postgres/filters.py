@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, assert_never
 import msgspec
 from msgspec.structs import replace
 
+from parvis.broker.model.geometry import Bounds
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
@@ -91,6 +92,7 @@ class Translator:
         self._query = query
         self._parameters: dict[str, Any] = {}
         self._tenant = self._bind(tenant)
+        self._is_narrowed = False
 
     def translate(self, narrowed_to: Sequence[int] | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` are the only entities that can."""
@@ -98,6 +100,7 @@ class Translator:
         if typesets is not None and not typesets:
             return None
         refined = self._refined()
+        self._is_narrowed = narrowed_to is not None
         conditions = [f"e.tenant = {self._tenant}", "e.deleted IS NULL", *self._selected()]
         if narrowed_to is not None:
             conditions.append(f"e.id = ANY ({self._bind(numbers_text(narrowed_to))}::bigint[])")
@@ -318,10 +321,12 @@ class Translator:
         number = self._names.words.ids.get(geo.geoproperty)
         if number is None:
             return _NEVER.sql
-        touching = self._touching(geo)
-        if touching is None:
+        box = search_box(geo)
+        if box is None:
             return self._any_row(f"a.name = {int(number)} AND a.bounds IS NOT NULL")
-        return f"e.id IN (SELECT a.entity {touching})"
+        if self._is_narrowed:
+            return self._any_row(f"a.name = {int(number)} AND {self._touches(box)}")
+        return f"e.id IN (SELECT a.entity {self._touching(geo)})"
 
     def _touching(self, geo: GeoQuery) -> str | None:
         """Rows whose bounds touch what the query reaches; None where it reaches everything."""
@@ -330,13 +335,14 @@ class Translator:
             return None
         ranges, cells = cover(box)
         within = [f"a.cell BETWEEN {low:d} AND {high:d}" for low, high in ranges]
-        west, south, east, north = box
-        corners = self._bind(f"({east!r},{north!r}),({west!r},{south!r})")
         return (
             f"FROM attribute a WHERE a.tenant = {self._tenant} AND a.name = {int(number)}"
-            f" AND (a.cell = ANY ('{numbers_text(cells)}'::bigint[]) OR {' OR '.join(within)})"
-            f" AND a.bounds && {corners}::box"
+            f" AND (a.cell = ANY ('{numbers_text(cells)}'::bigint[]) OR {' OR '.join(within)}) AND {self._touches(box)}"
         )
+
+    def _touches(self, box: Bounds) -> str:
+        west, south, east, north = box
+        return f"a.bounds && {self._bind(f'({east!r},{north!r}),({west!r},{south!r})')}::box"
 
     def _scope(self, query: ScopeQuery) -> str:
         alternatives = [
