@@ -163,11 +163,14 @@ async def test_fifty_kills_of_two_processes_lose_nothing_and_double_nothing(tmp_
         load = Load(addresses)
 
         async def kill_again_and_again(process: Process) -> None:
-            for _ in range(KILLS_EACH):
-                await asyncio.sleep(random.uniform(0.0, 0.6))
+            """In whichever moment, at times before it serves."""
+            for number in range(KILLS_EACH):
+                await asyncio.sleep(random.uniform(0.0, 0.6) if number % 5 < 3 else random.uniform(0.3, 1.0))
                 await asyncio.to_thread(process.kill)
                 process.start()
-                await asyncio.to_thread(process.wait_until_serving)
+                if (number + 1) % 5 < 3:
+                    await asyncio.to_thread(process.wait_until_serving)
+            await asyncio.to_thread(process.wait_until_serving)
 
         async with load.running():
             await asyncio.gather(*map(kill_again_and_again, processes))
