@@ -4,7 +4,7 @@ The outbox tells what was written, not what stood beside it or before it: that i
 moved on. What the event itself wrote is always told as the event has it: a receiver sees every value, in its order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -48,12 +48,12 @@ class Occurrences:
             written=written,
             removed=event.removed,
             created=frozenset(created),
-            previous=await self._before(event, [*event.removed, *overwritten], event.at),
+            previous=await self._before(event, [*event.removed, *overwritten]),
         )
 
     async def _deletion(self, event: Event) -> Occurrence:
         """The entity as it was: of what the deletion took away, the last that is known."""
-        last = await self._before(event, event.removed, event.at)
+        last = await self._before(event, event.removed)
         history = await self._history.history(event.tenant, event.entity_id, _LIFETIME)
         scopes = history.scopes if history is not None else ()
         created_at = history.created_at if history is not None else event.at
@@ -71,7 +71,7 @@ class Occurrences:
         told = {one.key: one for one in written}
         elsewhere = [key for key in later if key not in told and key not in event.removed]
         if elsewhere:
-            instances |= {one.key: one for one in await self._before(event, elsewhere, event.at + 1)}
+            instances |= {one.key: one for one in await self._before(event, elsewhere)}
         instances |= {key: _born(one, current.find(*key)) for key, one in told.items()}
         return Entity(
             current.id,
@@ -85,32 +85,54 @@ class Occurrences:
     async def _is_new(self, event: Event, instance: Instance, held: Instance | None) -> bool:
         if held is not None and held.created_at <= event.at:
             return held.created_at == event.at
-        return not await self._before(event, [instance.key], event.at)
+        return not await self._before(event, [instance.key])
 
-    async def _before(self, event: Event, keys: Iterable[AttributeKey], end: Instant) -> tuple[Instance, ...]:
-        """The last instances recorded before `end`, sought among the newest first: a long history is not read through.
+    async def _before(self, event: Event, keys: Iterable[AttributeKey]) -> tuple[Instance, ...]:
+        """The last instances recorded before the event, sought where they are likely: no long history is read through.
 
-        Of what came in the order of its times, as nearly everything does, that is exact.
+        First among the newest, which is exact for who keeps up. Then just before the time of what the event brought,
+        which is exact for what came in the order of its times. Then further and further back.
         """
-        wanted, found = set(keys), []
-        for reach in _REACHES:
-            if not wanted:
-                break
-            query = TemporalQuery(last_n=reach, limit=reach, attrs=tuple(sorted({name for name, _ in wanted})))
-            history = await self._history.history(event.tenant, event.entity_id, query)
+        wanted, found = set(keys), list[Instance]()
+        anchors = {one.key: one.seen_at + 1 for one in event.instances}
+        first = min((one.seq for one in event.instances), default=None)
+        for query in _searches(wanted, anchors, event.at):
+            names = tuple(sorted({name for name, _ in wanted} & set(query.attrs)))
+            if not names:
+                continue
+            asked = replace(query, attrs=names)
+            history = await self._history.history(event.tenant, event.entity_id, asked)
             instances = history.instances if history is not None else {}
-            for key in sorted(wanted):
+            for key in [key for key in wanted if key[0] in names]:
                 held = instances.get(key, [])
-                before = [one for one in held if one.modified_at < end]
+                before = [one for one in held if _came_before(one, first, event.at)]
                 found += sorted(before, key=_seq)[-1:]
-                if before or len(held) < reach:
+                if before or (len(held) < asked.limit and asked.relation is None):
                     wanted.discard(key)
         return tuple(found)
 
 
-_REACHES = (8, 128, 2048, 32_768)
+def _searches(
+    keys: Iterable[AttributeKey], anchors: Mapping[AttributeKey, Instant], at: Instant
+) -> Iterator[TemporalQuery]:
+    names = tuple({name for name, _ in keys})
+    yield TemporalQuery(last_n=_FEW, limit=_FEW, attrs=names)
+    for key in sorted(keys):
+        end = anchors.get(key, at + 1)
+        yield TemporalQuery(TimeRelation.BEFORE, end, last_n=_FEW, limit=_FEW, attrs=(key[0],))
+    for reach in _REACHES:
+        yield TemporalQuery(last_n=reach, limit=reach, attrs=names)
+
+
+_FEW = 8
+_REACHES = (128, 2048, 32_768)
 """Instances of an attribute that have come since: whoever is further behind does without what was before."""
 _LIFETIME = TemporalQuery(TimeRelation.BEFORE, 0, last_n=1)
+
+
+def _came_before(instance: Instance, first: int | None, at: Instant) -> bool:
+    """By number, which is exact; a removal has none, and goes by its time."""
+    return instance.modified_at <= at if first is None else instance.seq < first
 
 
 def _seq(instance: Instance) -> int:
