@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 
 from parvis.broker.model.entity import Kind
+from parvis.broker.ports.archive import no_archive
 from parvis.broker.ports.store import Store
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import HOUR, Instant, parse_instant, system_clock
@@ -122,7 +123,7 @@ async def observed_postgres(url: str) -> AsyncIterator[Observed]:
     """`url` is of a database that loads auto_explain into its sessions."""
     database = _ExplainingPostgres(url)
     names = PostgresNames(database)
-    store = PostgresStore(database, names, system_clock, _start(database, names))
+    store = PostgresStore(database, names, system_clock, _start(database, names), no_archive)
     try:
         yield Observed(store, database.seen, database.plans.clear)
     finally:
