@@ -8,9 +8,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import (
-    ArchivedEntity,
     ArchiveFile,
     ArchiveRow,
     Day,
@@ -21,13 +19,12 @@ from parvis.broker.ports.archive import (
     PendingErasure,
     Replacement,
     SeriesOfFile,
-    WrittenFile,
     day_of,
 )
 from parvis.broker.temporal.erasure import Erasure
-from parvis.broker.temporal.reading import Window
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
+from parvis.stores.sqlite.catalogue import BLOCK_DAYS, TOUCHES, key_of, list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
@@ -35,40 +32,14 @@ from parvis.stores.sqlite.tail import ALL_DONE, Tail
 from parvis.stores.sqlite.temporal import list_marks, list_settled_series
 from parvis.stores.sqlite.writer import Writer
 
-BLOCK_DAYS = 60
 PURGE_ENTITIES = 500
 PURGE_ROWS = 4_000
 NOTE_SERIES = 1_000
 
-_FILE = (
-    "f.tenant, f.typeset, f.day, f.path, f.rows, f.bytes, f.checksum, f.first, f.last, f.first_recorded,"
-    " f.last_recorded, f.erased, f.expired"
-)
-_FILES_OF_SERIES = f"""
-SELECT {_FILE} FROM archived a JOIN archive_file f
-ON f.tenant = (SELECT tenant FROM entity WHERE id = a.entity) AND f.typeset = a.typeset
-AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
-AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
-WHERE a.entity = ? AND a.name = ? AND a.dataset = ? AND a.block BETWEEN ? AND ? AND f.day BETWEEN ? AND ?
-AND f.last_recorded >= ? AND f.first_recorded < ?
-ORDER BY f.day, f.typeset
-"""
-_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.upto"
-_TOUCHES = f"""
-EXISTS (
-    SELECT 1 FROM archived a WHERE a.entity = x.entity AND a.typeset = f.typeset
-    AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
-    AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
-    AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
-)"""
-_ERASURES_OF_FILE = f"""
-SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.id > f.erased JOIN entity e ON e.id = x.entity
-WHERE f.tenant = ? AND f.typeset = ? AND f.day = ? AND e.tenant = f.tenant AND {_TOUCHES} ORDER BY x.id
-"""
 _CLOSED = f"""
 DELETE FROM erasure WHERE NOT EXISTS (
     SELECT 1 FROM erasure x JOIN entity e ON e.id = x.entity JOIN archive_file f ON f.tenant = e.tenant
-    WHERE x.id = erasure.id AND f.erased < x.id AND {_TOUCHES}
+    WHERE x.id = erasure.id AND f.erased < x.id AND {TOUCHES}
 )
 """
 _EMPTY_BLOCKS = f"""
@@ -93,55 +64,6 @@ _HAS_ROWS = (
 _PURGE = "DELETE FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
 _NEXT_TIME = "SELECT ts FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? ORDER BY ts LIMIT 1"
 _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
-
-
-class _Archived:
-    """What the catalogue says of one entity, in one snapshot."""
-
-    def __init__(self, connection: Connection, names: Names, number: int, urn: str) -> None:
-        self._connection = connection
-        self._names = names
-        self._number = number
-        self.entity_id = urn
-
-    @property
-    def erasures(self) -> list[PendingErasure]:
-        sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity WHERE x.entity = ?"
-        return [_erasure(self._names, row) for row in self._connection.execute(sql, (self._number,))]
-
-    def list_series(self) -> set[AttributeKey]:
-        sql = "SELECT DISTINCT name, dataset FROM archived WHERE entity = ?"
-        rows = self._connection.execute(sql, (self._number,))
-        return {(self._names.words.key(name), self._names.dataset_text(dataset)) for name, dataset in rows}
-
-    def list_files(self, key: AttributeKey, window: Window) -> list[ArchiveFile]:
-        words = self._names.words.ids
-        name, dataset = words.get(key[0]), words.get(key[1]) if key[1] else 0
-        if name is None or dataset is None:
-            return []
-        first, last = _FIRST_DAY, _LAST_DAY
-        recorded = (window.start, window.end)
-        if not window.by_recorded:
-            first, last = max(first, day_of(window.start)), min(last, day_of(window.end - 1))
-            recorded = (-(2**62), 2**62)
-        blocks = (first // BLOCK_DAYS, last // BLOCK_DAYS)
-        rows = self._connection.execute(
-            _FILES_OF_SERIES, (self._number, name, dataset, *blocks, first, last, *recorded)
-        )
-        return [_file(self._names, row) for row in rows]
-
-
-_FIRST_DAY, _LAST_DAY = -(10**7), 10**7
-
-
-def find_archived(connection: Connection, names: Names, number: int, urn: str) -> ArchivedEntity | None:
-    """None where no file holds anything of the entity, which is found out at the price of a seek."""
-    found = connection.execute("SELECT 1 FROM archived WHERE entity = ? LIMIT 1", (number,)).fetchone()
-    return _Archived(connection, names, number, urn) if found else None
-
-
-def is_forgotten(connection: Connection, number: int) -> bool:
-    return connection.execute("SELECT 1 FROM forgotten WHERE entity = ?", (number,)).fetchone() is not None
 
 
 class _ClosedRows:
@@ -170,8 +92,7 @@ class _ClosedRows:
         return list_files(self._connection, self._names, tenant, day)
 
     def list_erasures(self, file: ArchiveFile) -> list[PendingErasure]:
-        rows = self._connection.execute(_ERASURES_OF_FILE, _key(self._names, file.partition))
-        return [_erasure(self._names, row) for row in rows]
+        return list_erasures(self._connection, self._names, file)
 
     def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[str, ...], Iterator[ArchiveRow]]]:
         marks = list_marks(self._connection, self._names.tenants.ids[tenant])
@@ -306,10 +227,7 @@ class SqliteArchive:
         return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
 
     async def list_erasures(self) -> list[PendingErasure]:
-        sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity ORDER BY x.id"
-        return await self._reader.read(
-            lambda connection: [_erasure(self._names, row) for row in connection.execute(sql)]
-        )
+        return await self._reader.read(lambda connection: list_erasures(connection, self._names))
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         """Raises ResourceNotFound where there is nothing of it."""
@@ -332,15 +250,6 @@ class SqliteArchive:
             self._names.typesets.ids[partition.types], block, 1 << bit,
             self._names.tenants.ids[partition.tenant], one.entity_id,
         )  # fmt: skip
-
-
-def list_files(
-    connection: Connection, names: Names, tenant: str | None = None, day: Day | None = None
-) -> list[ArchiveFile]:
-    sql = f"SELECT {_FILE} FROM archive_file f WHERE (? OR f.tenant = ?) AND (? OR f.day = ?) ORDER BY 1, 3, 2"
-    number = names.tenants.ids.get(tenant or "")
-    rows = connection.execute(sql, (tenant is None, number, day is None, day))
-    return [_file(names, row) for row in rows]
 
 
 def erase(connection: Connection, names: Names, tail: Tail, tenant: int, erasure: Erasure) -> None:
@@ -396,7 +305,7 @@ def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Er
 
 
 def _swap(connection: Connection, names: Names, one: Replacement, erased: int) -> None:
-    key = _key(names, one.partition)
+    key = key_of(names, one.partition)
     row = connection.execute(
         "SELECT path FROM archive_file WHERE tenant = ? AND typeset = ? AND day = ?", key
     ).fetchone()
@@ -433,20 +342,3 @@ def _purge(connection: Connection, series: Sequence[tuple[int, int, int]], bound
             return place
         gone += connection.execute(_PURGE, (*one, *bounds)).rowcount
     return len(series)
-
-
-def _key(names: Names, partition: Partition) -> tuple[int, int, Day]:
-    return names.tenants.ids[partition.tenant], names.typesets.ids[partition.types], partition.day
-
-
-def _file(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
-    tenant, typeset, day, *columns, erased, expired = row
-    partition = Partition(names.tenants.key(tenant), names.typesets.key(typeset), day)
-    return ArchiveFile(partition, WrittenFile(*columns), erased, tuple(msgspec.json.decode(expired)))
-
-
-def _erasure(names: Names, row: tuple[Any, ...]) -> PendingErasure:
-    number, urn, name, dataset, seq, before, upto = row
-    attribute = None if name is None else names.words.key(name)
-    of_dataset = None if dataset is None else names.dataset_text(dataset)
-    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before), upto)

@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.temporal.reading import Head, Source, has_any
-from parvis.stores.sqlite.archive import find_archived, is_forgotten
+from parvis.stores.sqlite.catalogue import find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.temporal import HotHistory, find_head

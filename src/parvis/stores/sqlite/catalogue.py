@@ -1,0 +1,129 @@
+"""The archive's catalogue: which files there are, which series lie in them, and what was erased since."""
+
+from typing import Any
+
+import msgspec
+
+from parvis.broker.model.entity import AttributeKey
+from parvis.broker.ports.archive import (
+    ArchivedEntity,
+    ArchiveFile,
+    Day,
+    Partition,
+    PendingErasure,
+    WrittenFile,
+    day_of,
+)
+from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.reading import EARLIEST, LATEST, Window
+from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.names import Names
+
+BLOCK_DAYS = 60
+_FIRST_DAY, _LAST_DAY = -(10**7), 10**7
+_FILE = (
+    "f.tenant, f.typeset, f.day, f.path, f.rows, f.bytes, f.checksum, f.first, f.last, f.first_recorded,"
+    " f.last_recorded, f.erased, f.expired"
+)
+_FILES_OF_SERIES = f"""
+SELECT {_FILE} FROM archived a JOIN archive_file f
+ON f.tenant = (SELECT tenant FROM entity WHERE id = a.entity) AND f.typeset = a.typeset
+AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
+WHERE a.entity = ? AND a.name = ? AND a.dataset = ? AND a.block BETWEEN ? AND ? AND f.day BETWEEN ? AND ?
+AND f.last_recorded >= ? AND f.first_recorded < ?
+ORDER BY f.day, f.typeset
+"""
+_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.upto"
+TOUCHES = f"""
+EXISTS (
+    SELECT 1 FROM archived a WHERE a.entity = x.entity AND a.typeset = f.typeset
+    AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+    AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
+    AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
+)"""
+_ERASURES_OF_FILE = f"""
+SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.id > f.erased JOIN entity e ON e.id = x.entity
+WHERE f.tenant = ? AND f.typeset = ? AND f.day = ? AND e.tenant = f.tenant AND {TOUCHES} ORDER BY x.id
+"""
+
+
+class _Archived:
+    """What the catalogue says of one entity, in one snapshot."""
+
+    def __init__(self, connection: Connection, names: Names, number: int, urn: str) -> None:
+        self._connection = connection
+        self._names = names
+        self._number = number
+        self.entity_id = urn
+
+    @property
+    def erasures(self) -> list[PendingErasure]:
+        sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity WHERE x.entity = ?"
+        return [erasure_of(self._names, row) for row in self._connection.execute(sql, (self._number,))]
+
+    def list_series(self) -> set[AttributeKey]:
+        sql = "SELECT DISTINCT name, dataset FROM archived WHERE entity = ?"
+        rows = self._connection.execute(sql, (self._number,))
+        return {(self._names.words.key(name), self._names.dataset_text(dataset)) for name, dataset in rows}
+
+    def list_files(self, key: AttributeKey, window: Window) -> list[ArchiveFile]:
+        words = self._names.words.ids
+        name, dataset = words.get(key[0]), words.get(key[1]) if key[1] else 0
+        if name is None or dataset is None:
+            return []
+        first, last = _FIRST_DAY, _LAST_DAY
+        recorded = (window.start, window.end)
+        if not window.by_recorded:
+            first, last = max(first, day_of(window.start)), min(last, day_of(window.end - 1))
+            recorded = (EARLIEST, LATEST)
+        blocks = (first // BLOCK_DAYS, last // BLOCK_DAYS)
+        rows = self._connection.execute(
+            _FILES_OF_SERIES, (self._number, name, dataset, *blocks, first, last, *recorded)
+        )
+        return [file_of(self._names, row) for row in rows]
+
+
+def find_archived(connection: Connection, names: Names, number: int, urn: str) -> ArchivedEntity | None:
+    """None where no file holds anything of the entity, which is found out at the price of a seek."""
+    found = connection.execute("SELECT 1 FROM archived WHERE entity = ? LIMIT 1", (number,)).fetchone()
+    return _Archived(connection, names, number, urn) if found else None
+
+
+def is_forgotten(connection: Connection, number: int) -> bool:
+    return connection.execute("SELECT 1 FROM forgotten WHERE entity = ?", (number,)).fetchone() is not None
+
+
+def list_files(
+    connection: Connection, names: Names, tenant: str | None = None, day: Day | None = None
+) -> list[ArchiveFile]:
+    sql = f"SELECT {_FILE} FROM archive_file f WHERE (? OR f.tenant = ?) AND (? OR f.day = ?) ORDER BY 1, 3, 2"
+    number = names.tenants.ids.get(tenant or "")
+    rows = connection.execute(sql, (tenant is None, number, day is None, day))
+    return [file_of(names, row) for row in rows]
+
+
+def list_erasures(connection: Connection, names: Names, file: ArchiveFile | None = None) -> list[PendingErasure]:
+    """Those that a file does not show yet, or all there are."""
+    if file is None:
+        rows = connection.execute(f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity ORDER BY x.id")
+    else:
+        rows = connection.execute(_ERASURES_OF_FILE, key_of(names, file.partition))
+    return [erasure_of(names, row) for row in rows]
+
+
+def key_of(names: Names, partition: Partition) -> tuple[int, int, Day]:
+    return names.tenants.ids[partition.tenant], names.typesets.ids[partition.types], partition.day
+
+
+def file_of(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
+    tenant, typeset, day, *columns, erased, expired = row
+    partition = Partition(names.tenants.key(tenant), names.typesets.key(typeset), day)
+    return ArchiveFile(partition, WrittenFile(*columns), erased, tuple(msgspec.json.decode(expired)))
+
+
+def erasure_of(names: Names, row: tuple[Any, ...]) -> PendingErasure:
+    number, urn, name, dataset, seq, before, upto = row
+    attribute = None if name is None else names.words.key(name)
+    of_dataset = None if dataset is None else names.dataset_text(dataset)
+    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before), upto)
