@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from parvis.bootstrap import Platform
-from parvis.kernel.errors import Forbidden, ParvisError, Unauthenticated
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS
 from parvis.kernel.logs import request_id
 from parvis.kernel.time import Clock, system_clock
@@ -21,6 +21,7 @@ from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import devices, entity, jobs, overview, refusals, session, subscriptions
 from parvis.web.console import map as map_pages
+from parvis.web.front import AWAY
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
 from parvis.web.portal import home
@@ -28,9 +29,10 @@ from parvis.web.site import Site, site_of
 from parvis.web.views import EntityReader
 
 SEE_OTHER = 303
+_AWAY_S = 2
 COMPRESS_FROM_BYTES = 700
 COMPRESSION_LEVEL = 6
-PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found"}
+PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 503: "away"}
 
 
 def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
@@ -48,6 +50,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *session.ROUTES,
             *basemap.ROUTES,
             Route("/static/{digest}/{path:path}", site.assets.serve),
+            Route(AWAY, _away, methods=["GET"]),
             Mount("/api", create_api(site)),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)],
@@ -64,7 +67,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
     return Site(
         platform=platform,
         assets=assets,
-        pages=Pages(platform.settings, assets, clock),
+        pages=Pages(platform.settings, assets, clock, lambda: bool(platform.fault())),
         reader=EntityReader(platform.broker.contexts.default),
         live=Live(platform.broker, platform.stopping),
         clock=clock,
@@ -78,7 +81,17 @@ async def _refused(request: Request, error: Exception) -> Response:
     if unknown and isinstance(error, Unauthenticated | Forbidden) and request.method == "GET":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse("/console/sign-in?" + urlencode({"next": here}), SEE_OTHER)
-    return problem_page(request, error.status, error.detail)
+    response = problem_page(request, error.status, error.detail)
+    if isinstance(error, Overloaded):
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
+
+
+async def _away(request: Request) -> Response:
+    """In place of a page whose visitor cannot be made out, for the accounts are out of reach."""
+    response = problem_page(request, Overloaded.status, "")
+    response.headers["retry-after"] = str(_AWAY_S)
+    return response
 
 
 async def _http_refused(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from parvis.access.gate import Gate
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller
 from parvis.kernel.logs import request_id
 from parvis.web.auth import caller_of
 from parvis.web.metrics import RequestMetrics
@@ -20,6 +21,7 @@ from parvis.web.metrics import RequestMetrics
 logger = logging.getLogger(__name__)
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
+AWAY = "/away"
 _LONGEST_ID = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _API_HEADERS: RawHeaders = ((b"x-content-type-options", b"nosniff"),)
@@ -98,7 +100,7 @@ class Front:
 
         self._metrics.open += 1
         try:
-            scope.setdefault("state", {})["caller"] = caller_of(self._gate, scope["method"], headers)
+            scope = self._with_caller(scope, headers)
             await self._app(scope, self._bounded(headers, receive), answer)
         except Exception as error:
             problem = _problem_of(error, scope)
@@ -110,6 +112,18 @@ class Front:
             self._metrics.open -= 1
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.note(method, status, perf_counter() - began_s)
+
+    def _with_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Scope:
+        """Where the accounts are out of reach, people who ask for a page get one that says so."""
+        state = scope.setdefault("state", {})
+        try:
+            state["caller"] = caller_of(self._gate, scope["method"], headers)
+        except Overloaded:
+            if scope["method"] != "GET" or b"text/html" not in headers.get(b"accept", b""):
+                raise
+            state["caller"] = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
+            return {**scope, "path": AWAY, "raw_path": AWAY.encode()}
+        return scope
 
     def _id_of(self, headers: dict[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")

@@ -1,6 +1,6 @@
 """Turns a request and data into a page: language, theme, caller, and the frame every page shares."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,7 +34,15 @@ _HEADERS = {"cache-control": "private, no-cache", "vary": "Cookie, Accept-Langua
 
 
 class Pages:
-    def __init__(self, settings: Settings, assets: Assets, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        assets: Assets,
+        clock: Clock = system_clock,
+        is_down: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_down`: nothing can be saved just now, and every page says so."""
+        self._is_down = is_down
         self.settings = settings
         self.assets = assets
         self.clock = clock
@@ -81,6 +89,7 @@ class Pages:
             "territory": self.settings.territory.name,
             "time_zone": self.settings.territory.time_zone,
             "auth_off": not self.settings.access.auth,
+            "is_down": self._is_down(),
             "caller": caller,
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),

@@ -1,0 +1,49 @@
+"""What people see while the store takes nothing, or cannot be reached at all."""
+
+import dataclasses
+
+import httpx
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.kernel.errors import Overloaded
+from tests.web.conftest import client_of, plain
+
+
+async def test_every_page_says_that_nothing_can_be_saved(platform: Platform) -> None:
+    full = dataclasses.replace(platform, fault=lambda: "Nothing can be written: database or disk is full.")
+    for language, words in (("en", "Nothing can be saved just now"), ("fr", "Rien ne peut être enregistré")):
+        async with client_of(full, **{"accept-language": language}) as visitor:
+            page = await visitor.get("/")
+        assert page.status_code == 200
+        assert words in plain(page.text)
+    async with client_of(platform) as visitor:
+        assert "Nothing can be saved" not in plain((await visitor.get("/")).text)
+
+
+async def test_whoever_cannot_be_made_out_is_asked_to_come_back(
+    platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_digest: bytes) -> None:
+        raise Overloaded("The database of accounts and keys does not answer.", retry_after_s=2)
+
+    platform.access.gate.forget()
+    monkeypatch.setattr(platform.access.store, "find_session", refuse)
+    page = await operator.get("/console", headers={"accept": "text/html"})
+    data = await operator.get("/ngsi-ld/v1/entities?type=Bin")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "2")
+    assert "Back in a moment" in plain(page.text)
+    assert (data.status_code, data.headers["retry-after"]) == (503, "2")
+    assert data.json()["title"] == "Too busy just now"
+
+
+async def test_a_page_whose_data_are_out_of_reach_is_no_fault_of_ours(
+    platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_arguments: object) -> None:
+        raise Overloaded("PostgreSQL does not answer.", retry_after_s=5)
+
+    monkeypatch.setattr(platform.broker._store, "query", refuse)
+    page = await operator.get("/console/map")
+    assert (page.status_code, page.headers.get("retry-after")) == (503, "5")
+    assert "Back in a moment" in plain(page.text)
