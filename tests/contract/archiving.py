@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from parvis.broker.ports.archive import HotArchive
+from parvis.broker.ports.archive import HotArchive, Summary
 from parvis.broker.ports.store import Store
 from parvis.broker.temporal.retention import Retention
 from parvis.kernel.time import Clock
 from parvis.stores.archive.engine import Limits
-from parvis.stores.archive.move import Archiver, Plan, Step, Summary
+from parvis.stores.archive.move import Archiver, Plan, Step
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.storage import open_storage
 from parvis.stores.postgres.store import PostgresStore

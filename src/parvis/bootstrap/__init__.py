@@ -111,7 +111,7 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
             _keep_running(stack, notifications.run(new_holder()), "notifies")
-        jobs = build_jobs(settings, store.jobs, access.store, store.archive)
+        jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())
         gauges = _gauges(store) | _notification_gauges(notifications) | _job_gauges(jobs)

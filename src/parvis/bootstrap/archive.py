@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parvis.bootstrap.stores import is_on_postgres, store_path
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.broker.ports.archive import ArchivedEntity, Day, HotArchive, OpenClosedRows
+from parvis.broker.leading import Leader, new_holder
+from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFileGone, Day, OpenClosedRows, Summary
+from parvis.broker.ports.store import Store
 from parvis.broker.temporal.reading import Source
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ParvisError
@@ -16,9 +18,10 @@ from parvis.kernel.settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
     from parvis.stores.archive.engine import Limits
-    from parvis.stores.archive.move import Plan, Summary
+    from parvis.stores.archive.move import Plan
     from parvis.stores.archive.read import ArchiveReader
 
+LEASE = "archive"
 _UNIX_EPOCH = date(1970, 1, 1)
 
 
@@ -72,19 +75,34 @@ def archive_plan(settings: Settings, until: Day | None = None) -> "Plan":
 
 
 async def run_archive(
-    settings: Settings, hot: HotArchive, report: Callable[[float, str], None], until: Day | None = None
-) -> "Summary":
-    """Move closed days now. Raises what Archiver.run and archive_plan raise."""
+    settings: Settings, store: Store, report: Callable[[float, str], None], until: Day | None = None
+) -> Summary:
+    """Move closed days now, or once another process has ended doing so.
+
+    Raises what Archiver.run and archive_plan raise.
+    """
     from parvis.stores.archive.move import Archiver
 
-    return await Archiver(hot, archive_plan(settings, until), report).run()
+    plan, ended = archive_plan(settings, until), list[Summary | Exception]()
+
+    async def run() -> None:
+        try:
+            ended.append(await Archiver(store.archive, plan, report).run())
+        except Exception as failure:
+            ended.append(failure)
+
+    await Leader(store, LEASE, new_holder()).run(run)
+    [outcome] = ended
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
-def archive_work(settings: Settings, hot: HotArchive) -> LoopWork:
+def archive_work(settings: Settings, store: Store) -> LoopWork:
     """As a job."""
 
     async def work(context: JobContext) -> Any:
-        summary = await run_archive(settings, hot, context.report)
+        summary = await run_archive(settings, store, context.report)
         return {
             "days": summary.days,
             "files": summary.files,
@@ -107,6 +125,22 @@ def closed_rows(settings: Settings) -> OpenClosedRows:
     from parvis.stores.sqlite.archive import open_closed_rows
 
     return open_closed_rows(store_path(settings))
+
+
+def find_archive_faults(settings: Settings) -> tuple[int, list[str]]:
+    """How many files there are, and what is wrong with which: every byte is read. Raises NoArchive."""
+    from parvis.stores.archive.faults import verify
+    from parvis.stores.archive.storage import open_storage
+
+    storage, faults = open_storage(settings.archive.url, settings.data_dir), []
+    with closed_rows(settings)() as rows:
+        files = [file for tenant in rows.list_tenants() for file in rows.list_files(tenant)]
+    for file in files:
+        try:
+            verify(storage, file.file)
+        except (ArchiveDamaged, ArchiveFileGone) as fault:
+            faults.append(fault.detail)
+    return len(files), faults
 
 
 def retention(settings: Settings) -> Retention:

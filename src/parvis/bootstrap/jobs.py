@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from parvis.access.ports import AccessStore
-from parvis.bootstrap.archive import archive_work
+from parvis.bootstrap.archive import archive_work, retention
 from parvis.bootstrap.stores import is_on_postgres, open_access, open_job_queue, store_path
-from parvis.broker.ports.archive import HotArchive
+from parvis.broker.ports.store import Store
 from parvis.jobs.jobs import Jobs
 from parvis.jobs.kinds import Worker
 from parvis.kernel.jobs import JobContext, JobQueue, WorkFailed
@@ -23,8 +23,8 @@ _CHECK_MEMORY_MB = 512
 _CHECK_S = 6 * 3600
 
 
-def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, hot: HotArchive | None = None) -> Jobs:
-    """Without the hot side of the archive its job can be asked for, and is done by the platform that runs."""
+def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: Store | None = None) -> Jobs:
+    """Without the store, jobs that need it can be asked for, and are done by the platform that runs."""
     own = settings.jobs
     jobs = Jobs(
         queue,
@@ -36,7 +36,8 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, hot: Ho
     jobs.kind(CHECK, _check(settings), attempts=1, timeout_s=_CHECK_S, at_most=1, on_request=True)
     jobs.every(CHECK, "40 4 * * 0", CHECK)
     if settings.history.archive_after_days:
-        work = archive_work(settings, hot) if hot is not None else _elsewhere
+        retention(settings)
+        work = archive_work(settings, store) if store is not None else _elsewhere
         jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, at_most=1, on_request=True)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)
     return jobs

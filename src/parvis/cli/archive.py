@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,12 +17,9 @@ from parvis.bootstrap.archive import (
     run_archive,
 )
 from parvis.bootstrap.stores import DataInUse, holding, open_store
-from parvis.broker.ports.archive import ArchiveFile, ClosedRows, Day
+from parvis.broker.ports.archive import ArchiveFile, ClosedRows, Day, Summary
 from parvis.cli.options import data_option
 from parvis.kernel.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from parvis.stores.archive.move import Summary
 
 _MIB = 1 << 20
 
@@ -78,7 +74,7 @@ def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _moved(settings: Settings, until: Day | None) -> "Summary":
+def _moved(settings: Settings, until: Day | None) -> Summary:
     try:
         with holding(settings), closing(ArchiveAtHand(settings)) as at_hand:
             return asyncio.run(_run(settings, at_hand, until))
@@ -89,10 +85,10 @@ def _moved(settings: Settings, until: Day | None) -> "Summary":
         ) from fault
 
 
-async def _run(settings: Settings, at_hand: ArchiveAtHand, until: Day | None) -> "Summary":
+async def _run(settings: Settings, at_hand: ArchiveAtHand, until: Day | None) -> Summary:
     store = await open_store(settings, at_hand.read)
     try:
-        return await run_archive(settings, store.archive, _tell, until)
+        return await run_archive(settings, store, _tell, until)
     finally:
         await store.close()
 

@@ -18,7 +18,8 @@ from time import perf_counter, time
 import click
 
 from parvis import __version__
-from parvis.bootstrap.stores import ACCESS_FILE, find_store_faults, has_access, open_access, repair_store
+from parvis.bootstrap.archive import find_archive_faults
+from parvis.bootstrap.stores import ACCESS_FILE, find_store_faults, has_access, has_store, open_access, repair_store
 from parvis.cli.options import data_option
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Settings, load_settings
@@ -70,6 +71,22 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _clock(settings.data_dir)
     yield from _audit(settings)
     yield from _store(settings)
+    yield from _archive(settings)
+
+
+def _archive(settings: Settings) -> Iterator[Finding]:
+    """A file never changes, so a damaged one comes back as it was from any backup."""
+    if not has_store(settings):
+        return
+    try:
+        files, faults = find_archive_faults(settings)
+    except ParvisError as failure:
+        yield Finding(Verdict.BAD, "archive", failure.detail)
+        return
+    for fault in faults:
+        yield Finding(Verdict.BAD, "archive", f"{fault} Restore it from a backup.")
+    if files and not faults:
+        yield Finding(Verdict.GOOD, "archive", f"{files} files, each as it was written")
 
 
 def _versions() -> Finding:

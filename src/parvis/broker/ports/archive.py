@@ -194,6 +194,19 @@ class Move(msgspec.Struct, frozen=True):
     replacements: tuple[Replacement, ...]
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """What a run has done: days moved or made anew, their files and rows, erasures worked into all files, and files
+    swept. `problems` are for people.
+    """
+
+    days: int = 0
+    files: int = 0
+    rows: int = 0
+    erasures: int = 0
+    swept: int = 0
+    problems: tuple[str, ...] = ()
+
+
 class HotArchive(Protocol):
     """The hot side of the archive: the catalogue, and rows that leave."""
 

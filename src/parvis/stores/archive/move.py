@@ -19,7 +19,7 @@ from typing import assert_never
 
 import msgspec
 
-from parvis.broker.ports.archive import Day, HotArchive, MoveOutdated, day_of
+from parvis.broker.ports.archive import Day, HotArchive, MoveOutdated, Summary, day_of
 from parvis.broker.temporal.retention import Retention
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import HOUR, Clock, system_clock
@@ -59,17 +59,6 @@ class Plan(msgspec.Struct, frozen=True):
     def before(self) -> Day:
         """Never a day that is not over."""
         return min(self.today, self.today - self.after_days if self.until is None else self.until)
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What a run has done. `problems` are for people."""
-
-    days: int = 0
-    files: int = 0
-    rows: int = 0
-    erasures: int = 0
-    swept: int = 0
-    problems: tuple[str, ...] = ()
 
 
 class WorkerFailed(ParvisError):
