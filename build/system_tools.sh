@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what some tests need beside Python: Chromium, mosquitto and its clients, PostgreSQL.
+# Install what some tests need beside Python: Chromium, mosquitto and its clients, PostgreSQL, Java (for Spark).
 # Where that is impossible say so loudly; the tests then skip, or fail with CI=true.
 set -u
 
@@ -21,6 +21,7 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing
 has_mosquitto || missing="$missing mosquitto"
 command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"
 has_postgresql || missing="$missing postgresql"
+command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

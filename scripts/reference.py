@@ -29,6 +29,7 @@ from parvis.broker.api.routing import Route as NgsiLdRoute
 from parvis.broker.api.table import ROUTES as NGSI_LD_ROUTES
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Documentation, SettingInfo, list_settings, load_settings, sections
+from parvis.stores.archive.rows import COLUMNS
 from parvis.web.app import create_app
 from parvis.web.metrics import PlatformGauges, RequestMetrics
 
@@ -111,6 +112,11 @@ def list_error_types() -> list[type[ParvisError]]:
         found.update(kinds)
         waiting.extend(kinds)
     return sorted((kind for kind in found if kind.__module__.startswith("parvis.")), key=lambda kind: kind.__name__)
+
+
+def archive_columns() -> str:
+    rows = [(f"`{one.name}`", one.type, one.meaning) for one in COLUMNS]
+    return table(("column", "type", "meaning"), rows)
 
 
 def errors() -> str:
@@ -240,6 +246,7 @@ RENDERERS: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "ngsi-ld": ngsi_ld,
     "typed-api": typed_api,
+    "archive-columns": archive_columns,
 }
 
 

@@ -61,6 +61,11 @@ def require_postgresql() -> Path:
     return require_program("postgresql", "initdb").resolve().parent
 
 
+def require_java() -> Path:
+    """The home of a Java that Spark runs on."""
+    return require_program("default-jre-headless", "java").resolve().parents[1]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
