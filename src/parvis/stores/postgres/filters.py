@@ -114,7 +114,7 @@ class Translator:
             f"SELECT {HEADER} {to_all if self._query.count else onwards} ORDER BY e.id",
             self._parameters,
             refined,
-            tuple(self._word(name) for name in sorted(_names_in(refined))),
+            () if refined is None else tuple(self._word(name) for name in sorted(names_in(refined))),
         )
 
     def narrowings(self, indexed: Collection[int]) -> Iterator[Narrowing]:
@@ -376,6 +376,12 @@ def ordered_terms(names: Names, query: EntityQuery) -> list[tuple[int, Compare]]
     return [(number, term) for number, term in found if number is not None and _is_ordered(term)]
 
 
+def names_in(query: EntityQuery) -> set[str]:
+    """The attributes that a query speaks of."""
+    place = () if query.geo is None else (query.geo.geoproperty,)
+    return {*query.attrs, *place, *(path.name for path in _paths(query.q))}
+
+
 def numbers_text(numbers: Sequence[int]) -> str:
     """As PostgreSQL reads an array: thousands of parameters would be slower by far."""
     return f"{{{','.join(map(str, numbers))}}}"
@@ -412,12 +418,6 @@ def _joined(word: str, clauses: list[Clause]) -> Clause:
 
 def _negated(clause: Clause) -> Clause:
     return Clause(f"NOT {clause.sql}") if clause.is_exact else Clause("true", is_exact=False)
-
-
-def _names_in(query: EntityQuery | None) -> set[str]:
-    if query is None:
-        return set()
-    return {path.name for path in _paths(query.q)} | ({query.geo.geoproperty} if query.geo is not None else set())
 
 
 def _paths(condition: Condition | None) -> Iterator[Path]:

@@ -17,7 +17,15 @@ from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregate
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
-from parvis.stores.postgres.filters import HEADER, INSTANCE, Statement, Translator, numbers_text, ordered_terms
+from parvis.stores.postgres.filters import (
+    HEADER,
+    INSTANCE,
+    Statement,
+    Translator,
+    names_in,
+    numbers_text,
+    ordered_terms,
+)
 from parvis.stores.postgres.indexes import FEW_ROWS, SLOW_S, ValueIndexes
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import present_instance
@@ -137,7 +145,7 @@ class Reader:
 
     def _query(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
         started = time.perf_counter()
-        self._names.load(connection)
+        self._learn(connection, query)
         page = self._answer(connection, tenant, query)
         if time.perf_counter() - started > SLOW_S:
             for attribute, _ in ordered_terms(self._names, query):
@@ -155,6 +163,13 @@ class Reader:
             (total,) = _execute(connection, statement.count, statement.parameters)[0]
         rows = _execute(connection, statement.page, statement.parameters) if query.limit else []
         return self._page(rows, query.limit, total)
+
+    def _learn(self, connection: Connection, query: EntityQuery) -> None:
+        """The names of the query that another process may have added."""
+        if query.types is not None:
+            self._names.typesets.load(connection)
+        if not names_in(query) <= self._names.words.ids.keys():
+            self._names.words.load(connection)
 
     def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
         """An index leads where it gives few entities; else walking them in order finds a page sooner."""
