@@ -129,7 +129,10 @@ class SqliteStore:
         return await self._reader.read_aside(lambda connection: past.tell(connection, tell))
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
-        return await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))
+        """None whose entities the readers still hold as they were before: those come with the next call."""
+        events = await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))
+        known = self._bell.newest
+        return events if not events or events[-1].seq <= known else [one for one in events if one.seq <= known]
 
     async def newest(self) -> int:
         return self._bell.newest
