@@ -208,6 +208,23 @@ async def test_a_process_that_stands_still_in_a_transaction_stops_nobody_for_lon
     await other.close()
 
 
+async def test_a_database_that_says_nothing_for_long_is_told(
+    store: PostgresStore, prepared_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "STALLED_S", 0.2)
+    await store.write(TENANT, [bin_(1, level(1))])
+    with psycopg.connect(prepared_postgres_url) as holder:
+        holder.execute("SELECT set_config('parvis.tenant', '0', false)")
+        holder.execute("SELECT * FROM entity FOR UPDATE")
+        waiting = asyncio.create_task(store.write(TENANT, [bin_(1, level(2))]))
+
+        await until(lambda: not store.is_writing)
+        assert "has not answered" in store.fault
+
+    await waiting
+    assert store.is_writing
+
+
 async def test_what_waits_is_bounded(store: PostgresStore) -> None:
     many = [bin_(number, level(number)) for number in range(MAX_PENDING_CHANGES)]
     waiting = asyncio.create_task(store.write(TENANT, many))

@@ -16,6 +16,10 @@ Types = tuple[str, ...]
 REMOVED = 0
 """The shape of a removed instance."""
 NO_DATASET = 0
+_NEWEST = """
+SELECT coalesce((SELECT max(id) FROM tenant), 0), coalesce((SELECT max(id) FROM word), 0),
+    coalesce((SELECT max(id) FROM shape), 0), coalesce((SELECT max(id) FROM typeset), 0)
+"""
 _NAMES_LOCK = 0x6E616D65
 """Names are added by one transaction at a time, so that their numbers are committed in order."""
 
@@ -46,6 +50,11 @@ class Interned(Generic[Key]):
         """What was added since."""
         with self._lock:
             self._load(connection)
+
+    def load_upto(self, connection: Connection, newest: int) -> None:
+        """What was added since, where that is not known already."""
+        if newest > self._newest:
+            self.load(connection)
 
     def key(self, number: int) -> Key:
         """Raises StoreUnreachable."""
@@ -100,8 +109,10 @@ class Names:
 
     def load(self, connection: Connection) -> None:
         """What any process has added since: before a query is translated, for it may speak of new names."""
-        for interned in self._all:
-            interned.load(connection)
+        newest = connection.execute(_NEWEST).fetchone()
+        assert newest is not None
+        for interned, number in zip(self._all, newest, strict=True):
+            interned.load_upto(connection, number)
 
     def dataset(self, dataset: str) -> int:
         return self.words.id(dataset) if dataset else NO_DATASET

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +31,8 @@ MAX_GROUP_CHANGES = 4_000
 ATTEMPTS = 6
 """How often a group is tried that others were in the way of."""
 PROBE_EVERY_S = 1.0
+STALLED_S = 45.0
+"""A database that has said nothing for so long is as good as gone."""
 RETRY_AFTER_S = 5
 STANDS_STILL_FOR = "15s"
 """A process that does so in the middle of a transaction loses its locks, and what it had not committed."""
@@ -86,6 +89,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._left_over: list[_Item] = []
         self._in_hand: list[_Call] = []
+        self._busy_since = 0.0
         self._pending = 0
         self._fault = ""
         self._closed = False
@@ -100,6 +104,9 @@ class Writer:
     @property
     def fault(self) -> str:
         """Why nothing can be written; empty while all is well."""
+        waited_s = time.monotonic() - self._busy_since if self._in_hand else 0.0
+        if not self._fault and waited_s > STALLED_S:
+            return f"Nothing can be written: the database has not answered for {waited_s:.0f} s. Parvis waits for it."
         return self._fault
 
     def look(self) -> None:
@@ -138,6 +145,7 @@ class Writer:
             if isinstance(item, _Look):
                 self._probe()
                 continue
+            self._busy_since = time.monotonic()
             self._in_hand = self._group(item)
             for calls in _by_tenant(self._in_hand):
                 self._commit(calls)
