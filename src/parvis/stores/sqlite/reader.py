@@ -23,6 +23,9 @@ QUICK_OPCODES = 100_000
 """About 2 ms of SQLite's virtual machine: reads of more than one or two times that leave the event loop."""
 QUICK_S = 0.004
 """So do reads that call functions of ours after that time: their opcodes say little."""
+_NO_LIMIT = 1 << 30
+"""Of opcodes: a ROLLBACK that is interrupted, as the last one of a read that was, leaves its connection in a
+transaction for good."""
 MAX_CACHED = 10_000
 THREADS = 2
 
@@ -193,6 +196,8 @@ class Reader:
         try:
             return ask(connection)
         finally:
+            if connection is self._quick:
+                self._quick_budget = _NO_LIMIT
             connection.execute("ROLLBACK")
 
     def _interrupt(self) -> bool:
