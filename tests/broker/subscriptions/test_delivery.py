@@ -287,8 +287,9 @@ async def test_an_expired_or_paused_subscription_is_silent_and_does_not_catch_up
         await town.subscribe("urn:s:over", receiver.url, expires_at=system_clock() + SECOND // 5)
         await town.subscribe("urn:s:paused", receiver.url, is_active=False)
         await asyncio.sleep(0.3)
-        await town.fill(1, 1)
+        await town.fill(1, 0)
         await asyncio.sleep(0.3)
+        await town.fill(1, 1)
         assert receiver.heard == []
         await town.subscriptions.change(DEFAULT_TENANT, "urn:s:paused", _active)
         await asyncio.sleep(0.2)
@@ -412,7 +413,7 @@ async def test_a_deletion_is_told_to_who_asked_for_it(town: Town) -> None:
 
 
 def _active(subscription: Subscription) -> Subscription:
-    return replace(subscription, is_active=True)
+    return replace(subscription, is_active=True, modified_at=system_clock())
 
 
 def _pointing_to(subscription: Subscription, uri: str) -> Subscription:

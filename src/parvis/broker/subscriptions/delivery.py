@@ -177,6 +177,7 @@ class Delivery:
             if (one := self._recipients.get((compiled.subscription.tenant, compiled.subscription.id))) is not None
             and one.is_live
             and one.cursor < event.seq
+            and one.rested_until <= event.at
         ]
         if not live:
             return
@@ -226,7 +227,7 @@ class Delivery:
 
     async def _tell_alone(self, one: Recipient, matcher: Matcher, event: Event) -> bool:
         """False where there is no room for it yet."""
-        for compiled in matcher.candidates(event):
+        for compiled in matcher.candidates(event) if one.rested_until <= event.at else ():
             occurrence = await self._occurrence(event, one.with_previous)
             if occurrence is None or not _matches(matcher, compiled, occurrence, self._now):
                 continue
@@ -257,6 +258,7 @@ class Delivery:
         """Begin what is new, end what is gone; what was changed ends, and begins where it stood."""
         listed = {_key(one.subscription): one for one in subscribed}
         stood: dict[SubscriptionKey, int] = {}
+        rested = self._resting & listed.keys()
         for key, known in list(self._known.items()):
             if key not in listed or listed[key].subscription != known:
                 stood[key] = self._end(key)
@@ -265,7 +267,7 @@ class Delivery:
         for key, one in listed.items():
             if key not in self._known:
                 self._known[key] = one.subscription
-                self._start(key, self._begin(one, stood.get(key, one.position)), group)
+                self._start(key, self._begin(one, stood.get(key, one.position), rested=key in rested), group)
         used = {id(one.lane) for one in self._recipients.values()}
         self._lanes = {url: lane for url, lane in self._lanes.items() if id(lane) in used or not lane.is_idle}
 
@@ -287,12 +289,14 @@ class Delivery:
         one.close()
         return stood
 
-    async def _begin(self, subscribed: Subscribed, cursor: int) -> None:
+    async def _begin(self, subscribed: Subscribed, cursor: int, *, rested: bool) -> None:
+        """What happened while it rested is not told when it goes on."""
         subscription = subscribed.subscription
         key, is_active = _key(subscription), subscription.status(self._clock()) is Status.ACTIVE
         context = await self._context(subscription) if is_active else self._broker.contexts.core
         lane = self._lane(subscription.notification.endpoint.uri)
         one = Recipient(subscription, context, lane, self._around, cursor)
+        one.rested_until = subscription.modified_at if rested else 0
         self._recipients[key] = one
         if not is_active:
             self._resting.add(key)

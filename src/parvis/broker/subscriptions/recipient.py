@@ -59,6 +59,7 @@ class Recipient:
         self.lane = lane
         self.cursor = cursor
         self.is_live = False
+        self.rested_until: Instant = 0
         self.pending: dict[int, Instant] = {}
         self._shape = shape_of(subscription)
         self._around = around
