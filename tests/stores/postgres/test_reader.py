@@ -27,7 +27,7 @@ from parvis.broker.query.tree import (
     TypeIs,
 )
 from parvis.kernel.time import DAY, parse_duration
-from parvis.stores.postgres.database import Database, StoreUnreachable
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
 from parvis.stores.postgres.indexes import MAX_INDEXES, ValueIndexes
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.reader import CHUNK
@@ -190,6 +190,36 @@ def test_there_are_never_many_indexes_and_what_was_left_half_done_is_made_whole(
 
     assert indexes.ready == set(range(1, MAX_INDEXES + 1))
     indexes.close()
+
+
+def test_an_index_that_nobody_searches_gives_way_after_a_month(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    database.prepare()
+    make(database, *range(1, MAX_INDEXES + 1))
+    make(database, 100)
+    with database.connect() as connection:
+        assert len(made(connection)) == MAX_INDEXES
+        connection.execute("COMMENT ON INDEX attribute_number_5 IS '0 searches by 1700000000'")
+        connection.execute("COMMENT ON INDEX attribute_number_6 IS '7 searches by 1700000000'")
+
+    make(database, 100)
+
+    with database.connect() as connection:
+        assert made(connection) == {1, 2, 3, 4, 6, 7, 8, 100}
+
+
+def make(database: Database, *attributes: int) -> None:
+    indexes = ValueIndexes(database)
+    for attribute in attributes:
+        indexes.want(attribute)
+    indexes.finish()
+
+
+def made(connection: Connection) -> frozenset[int]:
+    indexes = ValueIndexes(Database(""))
+    indexes.refresh(connection)
+    indexes.close()
+    return indexes.ready
 
 
 def test_closing_does_not_wait_for_an_index_that_cannot_be_made_yet(postgres_url: str) -> None:

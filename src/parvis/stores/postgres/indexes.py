@@ -19,12 +19,19 @@ SLOW_S = 0.05
 REFRESH_S = 30
 """How long an index that another process made may be overlooked."""
 CANCEL_EVERY_S = 0.1
+IDLE_S = 30 * 86_400
+"""An index that nobody searched for so long gives way to one that is wanted."""
 
 _PREFIX = "attribute_number_"
 _MAKING_LOCK = 0x696E6478
 _LIST = (
     "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = 'attribute'::regclass AND starts_with(c.relname, %s)"
+)
+_USE = (
+    "SELECT indexrelname, idx_scan, extract(epoch FROM now())::bigint, obj_description(indexrelid, 'pg_class')"
+    " FROM pg_stat_user_indexes WHERE relid = 'attribute'::regclass AND starts_with(indexrelname, %s)"
+    " ORDER BY indexrelname"
 )
 _logger = logging.getLogger(__name__)
 
@@ -107,11 +114,31 @@ def _may_make(connection: Connection) -> bool:
 
 def _build(connection: Connection, attribute: int) -> None:
     """Without holding up writers. What an interrupted attempt has left is taken away first."""
-    name = f"{_PREFIX}{int(attribute)}"
     there = _list(connection)
-    for other, is_valid in there.items():
-        if not is_valid:
-            connection.execute(f"DROP INDEX CONCURRENTLY {_PREFIX}{int(other)}".encode())
-    if (attribute not in there and len(there) < MAX_INDEXES) or there.get(attribute) is False:
-        columns = f"attribute (tenant, number, entity) WHERE name = {int(attribute)} AND number IS NOT NULL"
-        connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {columns}".encode())
+    for broken in [number for number, is_valid in there.items() if not is_valid]:
+        _drop(connection, broken)
+        del there[broken]
+    if attribute in there:
+        return
+    if len(there) >= MAX_INDEXES:
+        idle = _find_idle(connection)
+        if idle is None:
+            return
+        _drop(connection, idle)
+    columns = f"attribute (tenant, number, entity) WHERE name = {int(attribute)} AND number IS NOT NULL"
+    connection.execute(f"CREATE INDEX CONCURRENTLY {_PREFIX}{int(attribute)} ON {columns}".encode())
+
+
+def _drop(connection: Connection, attribute: int) -> None:
+    connection.execute(f"DROP INDEX CONCURRENTLY {_PREFIX}{int(attribute)}".encode())
+
+
+def _find_idle(connection: Connection) -> int | None:
+    """An index that nobody has searched for long. A comment on each says how often it had been when somebody looked."""
+    for name, scans, now_s, comment in connection.execute(_USE, (_PREFIX,)).fetchall():
+        noted_scans, _, since_s = (comment or "").partition(" searches by ")
+        if noted_scans != str(scans):
+            connection.execute(f"COMMENT ON INDEX {name} IS '{int(scans)} searches by {int(now_s)}'".encode())
+        elif now_s - int(since_s) > IDLE_S:
+            return int(name.removeprefix(_PREFIX))
+    return None
