@@ -164,6 +164,15 @@ async def test_stopping_gives_jobs_back(jobs: Jobs) -> None:
         assert (await ended(jobs, job)).result == "default 2"
 
 
+async def test_an_idle_runner_stops_at_once_however_it_is_met(jobs: Jobs) -> None:
+    """Told to stop in the very step in which it wakes."""
+    for steps in range(12):
+        async with asyncio.timeout(2):
+            async with jobs.running():
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+
+
 async def test_so_many_run_at_once_and_no_more(jobs: Jobs) -> None:
     gate = Gate()
     jobs.kind("wait", gate)
@@ -229,7 +238,7 @@ async def test_an_end_that_the_store_does_not_take_at_first_is_told_again(
 
 
 async def test_jobs_of_all_tenants_get_their_turn(store: SqliteStore, jobs: Jobs) -> None:
-    """A village beside a metropolis that asks for two hundred things at once."""
+    """A village beside a metropolis that asks for sixty things at once."""
     await store.add_tenant("village")
     order: list[str] = []
 
@@ -243,8 +252,7 @@ async def test_jobs_of_all_tenants_get_their_turn(store: SqliteStore, jobs: Jobs
     village = [await store.jobs.add(NewJob("village", "note")) for _ in range(3)]
     async with jobs.running():
         await ended(jobs, village[-1])
-    assert order.count("village") == 3
-    assert len(order) <= 8, order
+    assert order[:8].count("village") == 3, order
 
 
 async def test_a_kind_of_a_newer_version_waits(jobs: Jobs) -> None:

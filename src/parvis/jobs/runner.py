@@ -1,6 +1,7 @@
 """Runs what is due in this process: claims jobs, keeps them while they run, tells how they ended."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -137,29 +138,31 @@ class Runner:
     async def _serve(self) -> None:
         while not self._is_stopping:
             self._look.clear()
-            if not await self._try_to_begin_one():
-                await _wait(self._look, LOOK_EVERY_S)
+            pause_s = await self._try_to_begin_one()
+            if pause_s > 0:
+                await _wait(self._look, pause_s)
 
-    async def _try_to_begin_one(self) -> bool:
+    async def _try_to_begin_one(self) -> float:
         try:
             return await self._begin_one()
         except Exception as fault:
             _log.warning("no job could be begun", extra={"reason": str(fault)})
-            return False
+            return LOOK_EVERY_S
 
-    async def _begin_one(self) -> bool:
+    async def _begin_one(self) -> float:
+        """How long to wait before the next look: not at all where a job was begun."""
         kinds = self._kinds_with_room()
         wait_s = await self._queue.next_due(list(kinds)) if kinds else None
         if wait_s is None or wait_s > 0:
-            return False
+            return min(wait_s or LOOK_EVERY_S, LOOK_EVERY_S)
         asked_at_s = elapsed_s()
         job = await self._queue.claim(self._holder, kinds, LEASE_S)
         if job is None:
-            return False
+            return LOOK_EVERY_S
         held = _Held(job, self._kinds.get(job.kind), asked_at_s + _SAFE_PART * LEASE_S)
         self._held[job.run] = held
         held.task = asyncio.create_task(self._see_through(held), name=f"job {job.id} {job.kind}")
-        return True
+        return 0.0
 
     def _kinds_with_room(self) -> dict[str, int]:
         in_processes = sum(held.kind.needs_process for held in self._held.values())
@@ -215,7 +218,8 @@ class Runner:
         asked_at_s = elapsed_s()
         reports = {run: held.told for run, held in self._held.items()}
         try:
-            standings = await asyncio.wait_for(self._queue.keep(self._holder, LEASE_S, reports), LEASE_S / 2)
+            async with asyncio.timeout(LEASE_S / 2):
+                standings = await self._queue.keep(self._holder, LEASE_S, reports)
         except Exception as fault:
             _log.warning("jobs could not be kept", extra={"jobs": len(reports), "reason": str(fault)})
             self._let_go_of_what_ran_out()
@@ -282,7 +286,7 @@ def _stand(held: _Held, standing: Standing, held_until_s: float) -> None:
 
 
 async def _wait(event: asyncio.Event, at_most_s: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), at_most_s)
-    except TimeoutError:
-        return
+    """Not with `wait_for`, which in Python 3.11 swallows a cancellation that comes with the event."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            await event.wait()
