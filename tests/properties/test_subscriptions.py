@@ -158,7 +158,7 @@ def naive(event: Event, occurrence: Occurrence, one: Subscription) -> bool:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(occurrences(), st.lists(subscriptions(), max_size=8))
 def test_the_index_and_the_test_together_find_what_a_plain_reading_finds(
     happening: tuple[Event, Occurrence], many: Sequence[Subscription]
@@ -295,7 +295,7 @@ def strange_documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(strange_documents())
 def test_whatever_is_sent_is_understood_or_refused(document: dict[str, Any]) -> None:
     with suppress(ParvisError):
