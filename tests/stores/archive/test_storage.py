@@ -1,6 +1,8 @@
 """What every storage promises, on a folder and on a server that speaks S3."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,12 +111,32 @@ def test_a_read_only_folder_is_said_to_be_unreachable(tmp_path: Path) -> None:
         write(FolderStorage(tmp_path / "archive"), hourly())
 
 
-def test_scratch_that_a_crash_left_is_swept_and_what_is_in_use_stays(folder: FolderStorage) -> None:
-    with folder.scratch() as old, folder.scratch() as used:
-        os.utime(old, (0, 0))
-        folder.sweep_scratch(before=system_clock() - DAY)
-        assert not old.exists()
-        assert used.exists()
+DYING = """
+import os, sys
+from pathlib import Path
+from parvis.stores.archive.scratch import scratch_folder
+with scratch_folder(Path(sys.argv[1])) as folder:
+    (folder / "made.parquet").write_bytes(b"half")
+    os._exit(9)
+"""
+
+
+def test_scratch_that_a_dead_process_left_is_swept_and_what_is_in_use_stays(storage: Storage) -> None:
+    with storage.scratch() as used:
+        subprocess.run([sys.executable, "-c", DYING, str(used.parent)], check=False)
+        os.utime(used, (0, 0))
+        assert len(list(used.parent.iterdir())) == 2
+        assert storage.sweep_scratch() == 1
+        assert list(used.parent.iterdir()) == [used]
+    assert storage.sweep_scratch() == 0
+
+
+def test_scratch_that_died_before_it_had_a_lock_is_swept_later(folder: FolderStorage) -> None:
+    left = folder.root / ".scratch/half-made"
+    left.mkdir(parents=True)
+    assert folder.sweep_scratch() == 0
+    os.utime(left, (0, 0))
+    assert folder.sweep_scratch() == 1
 
 
 def test_nobody_lists_what_is_being_made(folder: FolderStorage) -> None:

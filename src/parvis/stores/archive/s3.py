@@ -5,7 +5,6 @@ Needs the extra `parvis[s3]`. An upload becomes visible when it is complete, so 
 
 import contextlib
 import io
-import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,8 @@ from obstore.store import S3Store
 
 from parvis.broker.ports.archive import ArchiveFileGone
 from parvis.kernel.time import from_datetime
-from parvis.stores.archive.storage import CHUNK_BYTES, ArchiveUnreachable, StoredFile
+from parvis.stores.archive.scratch import sweep
+from parvis.stores.archive.storage import CHUNK_BYTES, ArchiveUnreachable, StoredFile, reachable_scratch
 
 PROTOCOL = "parvis-archive"
 REQUEST_TIMEOUT = "30s"
@@ -42,15 +42,11 @@ class BucketStorage:
     def locate(self, path: str) -> str:
         return f"{PROTOCOL}://{path}"
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
-        try:
-            self._scratch_parent.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(dir=self._scratch_parent, ignore_cleanup_errors=True)
-        except OSError as error:
-            raise ArchiveUnreachable(f"Nothing can be written beside the archive: {error.strerror}.") from error
-        with folder as name:
-            yield Path(name)
+    def scratch(self) -> contextlib.AbstractContextManager[Path]:
+        return reachable_scratch(self._scratch_parent)
+
+    def sweep_scratch(self) -> int:
+        return sweep(self._scratch_parent)
 
     def publish(self, made: Path, path: str) -> None:
         with _unreachable(path):

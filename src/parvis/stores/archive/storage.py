@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +14,7 @@ from parvis.broker.ports.archive import ArchiveFileGone
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.settings import InvalidSettings
 from parvis.kernel.time import SECOND, Instant
+from parvis.stores.archive.scratch import scratch_folder, sweep
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -52,6 +51,10 @@ class Storage(Protocol):
 
     def scratch(self) -> contextlib.AbstractContextManager[Path]:
         """A local folder for what is being made; it goes with the block."""
+        ...
+
+    def sweep_scratch(self) -> int:
+        """Delete the folders that processes left when they died; how many."""
         ...
 
     def publish(self, made: Path, path: str) -> None:
@@ -118,17 +121,12 @@ class FolderStorage:
     def locate(self, path: str) -> str:
         return str(self.root / path)
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> contextlib.AbstractContextManager[Path]:
         """On the same file system, so that publishing is a rename."""
-        with _unreachable():
-            parent = self.root / SCRATCH
-            parent.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(dir=parent))
-        try:
-            yield made
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+        return reachable_scratch(self.root / SCRATCH)
+
+    def sweep_scratch(self) -> int:
+        return sweep(self.root / SCRATCH)
 
     def publish(self, made: Path, path: str) -> None:
         target = self.root / path
@@ -171,12 +169,14 @@ class FolderStorage:
                     told = path.relative_to(self.root).as_posix()
                     yield StoredFile(told, status.st_size, int(status.st_mtime * SECOND))
 
-    def sweep_scratch(self, before: Instant) -> None:
-        """Delete what was left there, by a crash, before that instant."""
-        for left in (self.root / SCRATCH).glob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                if left.stat().st_mtime * SECOND < before:
-                    shutil.rmtree(left, ignore_errors=True)
+
+@contextlib.contextmanager
+def reachable_scratch(parent: Path) -> Iterator[Path]:
+    """Raises ArchiveUnreachable where the folder cannot be made; what happens in the block is not its matter."""
+    with contextlib.ExitStack() as stack:
+        with _unreachable():
+            made = stack.enter_context(scratch_folder(parent))
+        yield made
 
 
 def _make_folders(folder: Path) -> list[Path]:
