@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from parvis.jobs.runner import MOST_TASKS
 from parvis.kernel.jobs import AttemptOutcome, Job, JobFilter, JobState, NewJob
 from parvis.stores.postgres.database import Database
@@ -35,6 +37,7 @@ def wait_for(path: Path, text: str, within_s: float = 20) -> None:
     raise TimeoutError(f"{text!r} never came")
 
 
+@pytest.mark.slow
 def test_a_job_in_a_worker_process_outlives_the_platform_it_began_in(tmp_path: Path) -> None:
     store, marks = str(tmp_path / "parvis.db"), tmp_path / "marks"
     new = NewJob(TENANT, APPEND, {"path": str(marks), "seconds": 2.0}, attempts_allowed=2)
@@ -56,6 +59,7 @@ def test_a_job_in_a_worker_process_outlives_the_platform_it_began_in(tmp_path: P
     assert asyncio.run(attempts()) == [AttemptOutcome.DONE, AttemptOutcome.LOST]
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_jobs_and_follow_each_other(postgres_url: str, tmp_path: Path) -> None:
     """Two processes on one PostgreSQL, one killed in the middle: no job is lost, only what it held is begun again."""
     prepare(postgres_url)
