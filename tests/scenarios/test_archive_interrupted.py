@@ -14,7 +14,7 @@ from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import DAY, HOUR, parse_duration
-from tests.contract.archiving import Archived, open_file
+from tests.contract.archiving import ARCHIVED_STORES, Archived, open_file
 from tests.contract.territory import LEVEL, NOON, TENANT, Ticking, bin_, bin_id, level
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +61,13 @@ class StopAt:
 
 
 async def prepared(folder: Path) -> Archived:
-    """Files of three days, then late data, an erasure and a fourth day: the next run meets every step."""
     archived = await open_file(folder, Ticking())
+    await fill(archived)
+    return archived
+
+
+async def fill(archived: Archived) -> None:
+    """Files of three days, then late data, an erasure and a fourth day: the next run meets every step."""
     past = [bin_(number, *levels(number, HOURS), keep_newest=True) for number in BINS]
     await archived.store.write(TENANT, past)
     await archived.run()
@@ -71,7 +76,6 @@ async def prepared(folder: Path) -> Archived:
     )
     await archived.store.erase(TENANT, Erasure(bin_id(ERASED), before=FIRST + 20 * HOUR))
     await archived.store.write(TENANT, [bin_(number, *levels(number, [80, 84]), keep_newest=True) for number in BINS])
-    return archived
 
 
 def levels(number: int, hours: Iterable[int]) -> list[Instance]:
@@ -139,6 +143,26 @@ async def test_a_run_stopped_at_any_step_loses_nothing_and_the_next_one_ends_it(
         await check(archived)
         await check_ended(archived)
         await archived.close()
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgres"])
+async def test_a_run_stopped_again_and_again_comes_to_its_end(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str
+) -> None:
+    archived = await ARCHIVED_STORES[name](request, tmp_path, Ticking())
+    await fill(archived)
+    for n in range(1, 16):
+        with contextlib.suppress(Stop):
+            await archived.run(step=StopAt(n))
+        await check(archived)
+
+    await archived.run()
+
+    await check(archived)
+    assert sum(one.file.rows for one in await archived.archive.list_files()) == sum(len(truth(one)) for one in BINS)
+    assert await archived.archive.list_erasures() == []
+    assert not await archived.archive.purge()
+    await archived.close()
 
 
 async def test_readers_see_the_whole_truth_while_days_are_moved(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from parvis.stores.sqlite.temporal import list_marks, list_settled_series
 from parvis.stores.sqlite.writer import Writer
 
 PURGE_ENTITIES = 500
-PURGE_ROWS = 4_000
-NOTE_SERIES = 1_000
+PURGE_ROWS = 1_000
+NOTE_SERIES = 500
 
 _CLOSED = f"""
 DELETE FROM erasure WHERE NOT EXISTS (
