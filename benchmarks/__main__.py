@@ -6,6 +6,7 @@ from benchmarks.harness.report import HEADER, machine
 
 FIGURES = (
     "batch_upsert",
+    "postgres_batch",
     "patch_attribute",
     "notifications",
     "lorawan_uplinks",

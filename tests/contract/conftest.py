@@ -41,10 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for gap in GAPS:
             for mark in item.iter_markers(gap):
-                _expect_failure(item, mark)
+                expect_failure(item, mark)
 
 
-def _expect_failure(item: pytest.Item, mark: pytest.Mark) -> None:
+def expect_failure(item: pytest.Item, mark: pytest.Mark) -> None:
     """A strict expected failure where the item runs on the store that the mark names."""
     reason = mark.kwargs.get("reason")
     if not mark.args or not set(mark.args) <= set(STORES):
