@@ -1,8 +1,7 @@
 """Port: the one way in which the platform calls addresses that users gave."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -33,19 +32,6 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     url: str
     headers: Mapping[str, str]
-
-
-Connected = TypeVar("Connected", bound=asyncio.BaseProtocol)
-
-
-class OutboundNetwork(Protocol):
-    async def connect(self, make: Callable[[], Connected], host: str, port: int, *, tls: bool) -> Connected:
-        """The protocol, connected to an address that was checked; no time limit of its own.
-
-        Raises:
-            AddressRefused, CallFailed
-        """
-        ...
 
 
 class OutboundHttp(Protocol):

@@ -1,8 +1,9 @@
-"""Port: the ways in which a notification leaves, one for each scheme of an endpoint's URI."""
+"""Ports: the ways in which a notification leaves, one for each scheme of an endpoint's URI, and the network below."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -29,4 +30,17 @@ TAKEN = Receipt(Verdict.TAKEN)
 class NotificationSender(Protocol):
     async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
         """Hand one notification over, within the endpoint's own time limit or the installation's. Never raises."""
+        ...
+
+
+Connected = TypeVar("Connected", bound=asyncio.BaseProtocol)
+
+
+class OutboundNetwork(Protocol):
+    async def connect(self, make: Callable[[], Connected], host: str, port: int, *, tls: bool) -> Connected:
+        """The protocol, connected to an address that was checked; no time limit of its own.
+
+        Raises:
+            AddressRefused, CallFailed
+        """
         ...

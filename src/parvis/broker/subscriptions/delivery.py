@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,19 +17,20 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
 from parvis.broker.model.change import Event
-from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.entity import Iri
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
-from parvis.broker.query.tree import AllTypes, AnyType, TypeIs, TypeSelection
-from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.breaker import Breaker, BreakerState
 from parvis.broker.subscriptions.lane import Lane, Load
-from parvis.broker.subscriptions.match import Compiled, Matcher, queries_of
-from parvis.broker.subscriptions.model import DeadLetter, Endpoint, Note, Occurrence, Status, Subscribed, Subscription
+from parvis.broker.subscriptions.ledger import SAVE_EVERY_S, Ledger
+from parvis.broker.subscriptions.match import Compiled, Matcher
+from parvis.broker.subscriptions.model import Endpoint, Note, Occurrence, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
+from parvis.broker.subscriptions.periodic import entities_of
 from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
+from parvis.broker.subscriptions.watched import types_of_all
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant
 
@@ -38,12 +38,8 @@ AT_ONCE = 64
 """Events read at a time: the event loop is given back after them."""
 NEAR = 20_000
 """Events: who is not further behind after a start is read for together."""
-SAVE_EVERY_S = 0.5
 ROOM_AT_LEAST_EVERY_S = 2.0
 CONTEXT_AGAIN_AFTER_S = 15.0
-MOST_LETTERS_UNSAVED = 200
-MOST_ENTITIES_BY_THE_CLOCK = 10_000
-_PAGE = 500
 _SAVE_AT_THE_END_WITHIN_S = 3.0
 _log = logging.getLogger(__name__)
 
@@ -77,11 +73,11 @@ class Delivery:
         self._occurrences = occurrences
         self._subscriptions = subscriptions
         self._senders = senders
-        self._letters_kept = letters_kept
+        self._ledger = Ledger(subscriptions, letters_kept)
         self._clock = clock
         self._newest = 0
         self._now = clock()
-        self._around = Surroundings(clock, limits, self._bury, lambda: self._newest)
+        self._around = Surroundings(clock, limits, self._ledger.letters.append, lambda: self._newest)
         self._load = Load()
         self._lanes: dict[str, Lane] = {}
         self._known: dict[SubscriptionKey, Subscription] = {}
@@ -91,11 +87,6 @@ class Delivery:
         self._types: frozenset[Iri] = frozenset()
         self._resting: set[SubscriptionKey] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._letters: list[DeadLetter] = []
-        self._burying = asyncio.Lock()
-        self._last_notes: list[Note] = []
-        self._unsaved_notes: list[Note] = []
-        self._is_unsaved = False
         self._cursor = 0
         self._someone_is_live = asyncio.Event()
 
@@ -158,7 +149,7 @@ class Delivery:
                 self._cursor = event.seq
             if len(events) < AT_ONCE:
                 self._cursor = max(self._cursor, self._newest)
-            await self._wait_for_room_for_letters()
+            await self._ledger.wait_for_room(self._take_notes)
             await asyncio.sleep(0)
 
     def _is_anyone_live(self) -> bool:
@@ -243,7 +234,7 @@ class Delivery:
                     await one.lane.has_room.wait()
             if not one.can_take:
                 await asyncio.sleep(ROOM_AT_LEAST_EVERY_S / 10)
-        await self._wait_for_room_for_letters()
+        await self._ledger.wait_for_room(self._take_notes)
 
     def _join(self, one: Recipient) -> None:
         one.is_live = True
@@ -263,7 +254,7 @@ class Delivery:
             if key not in listed or listed[key].subscription != known:
                 stood[key] = self._end(key)
         self._matcher = Matcher((one.subscription for one in listed.values()), self._broker.may_read)
-        self._types = _types_of_all(one.subscription for one in listed.values())
+        self._types = types_of_all(one.subscription for one in listed.values())
         for key, one in listed.items():
             if key not in self._known:
                 self._known[key] = one.subscription
@@ -285,7 +276,7 @@ class Delivery:
             return self._cursor
         stood = self._position(one)
         if (note := one.take_note(final=True)) is not None:
-            self._last_notes.append(note)
+            self._ledger.notes.append(note)
         one.close()
         return stood
 
@@ -324,23 +315,9 @@ class Delivery:
             if one.subscription.status(self._clock()) is not Status.ACTIVE:
                 return
             if one.is_settled:
-                for entities in await self._entities_of(one.subscription):
+                for entities in await entities_of(self._broker, one.subscription):
                     one.tell_all(entities)
             due = max(due + round(interval_s * SECOND), self._clock())
-
-    async def _entities_of(self, subscription: Subscription) -> list[tuple[Entity, ...]]:
-        """Those it selects, each once, a notification's worth together."""
-        found: dict[str, Entity] = {}
-        for query in queries_of(subscription, _PAGE):
-            after: int | None = None
-            while len(found) < MOST_ENTITIES_BY_THE_CLOCK:
-                page = await self._broker.query(subscription.reader, msgspec.structs.replace(query, after=after))
-                found |= {entity.id: entity for entity in page.entities}
-                after = page.resume
-                if after is None:
-                    break
-        entities = tuple(found.values())
-        return [entities[start : start + _PAGE] for start in range(0, len(entities), _PAGE)]
 
     def _lane(self, uri: str) -> Lane:
         address, scheme = _address_of(uri)
@@ -356,9 +333,6 @@ class Delivery:
             one.cursor = max(one.cursor, self._cursor)
         return one.position()
 
-    def _bury(self, letter: DeadLetter) -> None:
-        self._letters.append(letter)
-
     @contextlib.asynccontextmanager
     async def _saving(self) -> AsyncIterator[None]:
         """Whatever ends it, what is settled is saved if the store can."""
@@ -369,7 +343,7 @@ class Delivery:
                 await lane.close()
             with contextlib.suppress(ParvisError, OSError, TimeoutError):
                 async with asyncio.timeout(_SAVE_AT_THE_END_WITHIN_S):
-                    await self._save(final=True)
+                    await self._ledger.save(lambda: self._take_notes(final=True))
 
     async def _save_now_and_then(self) -> None:
         while True:
@@ -377,51 +351,14 @@ class Delivery:
             for lane in self._lanes.values():
                 if lane.breaker.is_away:
                     lane.give_up_overdue("Its receiver was away for too long.")
-            await self._save_if_possible()
+            await self._ledger.save_if_possible(self._take_notes)
 
-    async def _save_if_possible(self) -> None:
-        """A store that cannot write just now is asked again: beginning anew would send everything unsaved again."""
-        try:
-            await self._save()
-        except (ParvisError, OSError) as fault:
-            if not self._is_unsaved:
-                _log.warning("what was sent cannot be saved just now", extra={"reason": str(fault)})
-            self._is_unsaved = True
-        else:
-            self._is_unsaved = False
-
-    async def _save(self, *, final: bool = False) -> None:
-        """Dead letters first: a position that passes them says that they are kept."""
-        await self._save_letters()
-        if not self._unsaved_notes:
-            self._unsaved_notes, self._last_notes = [*self._last_notes, *self._take_notes(final=final)], []
-        if self._unsaved_notes:
-            await self._subscriptions.note(self._unsaved_notes)
-            self._unsaved_notes = []
-
-    def _take_notes(self, *, final: bool) -> Iterator[Note]:
+    def _take_notes(self, *, final: bool = False) -> Iterator[Note]:
         for one in self._recipients.values():
             one.let_go_of_old_holds()
             self._position(one)
             if (note := one.take_note(final=final)) is not None:
                 yield note
-
-    async def _wait_for_room_for_letters(self) -> None:
-        while len(self._letters) >= MOST_LETTERS_UNSAVED:
-            await self._save_if_possible()
-            if self._letters:
-                await asyncio.sleep(SAVE_EVERY_S)
-
-    async def _save_letters(self) -> None:
-        async with self._burying:
-            letters = self._letters[:]
-            if not letters:
-                return
-            forgotten = await self._subscriptions.bury(letters, self._letters_kept)
-            del self._letters[: len(letters)]
-        if forgotten:
-            metrics.FORGOTTEN.inc(forgotten)
-            _log.warning("dead letters went for newer ones", extra={"count": forgotten})
 
 
 class _NoWay:
@@ -449,32 +386,3 @@ def _address_of(uri: str) -> tuple[str, str]:
     parts = urlsplit(uri)
     path = "" if parts.scheme.startswith("mqtt") else parts.path
     return f"{parts.scheme}://{parts.netloc}{path}", parts.scheme
-
-
-def _types_of_all(subscriptions: Iterable[Subscription]) -> frozenset[Iri]:
-    """The types of all that is watched; empty where something of any type is."""
-    types: set[Iri] = set()
-    for one in subscriptions:
-        if one.is_periodic:
-            continue
-        own = [types_of(selector.types) for selector in one.selectors]
-        if not own or not all(own):
-            return frozenset()
-        types.update(*own)
-    return frozenset(types)
-
-
-def types_of(selection: TypeSelection | None) -> frozenset[Iri]:
-    """Of which an entity must have one; empty: it may be of any."""
-    match selection:
-        case None:
-            return frozenset()
-        case TypeIs(iri):
-            return frozenset((iri,))
-        case AllTypes(terms):
-            return types_of(terms[0])
-        case AnyType(terms):
-            each = [types_of(term) for term in terms]
-            return frozenset().union(*each) if all(each) else frozenset()
-        case _:
-            assert_never(selection)

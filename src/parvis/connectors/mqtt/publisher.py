@@ -8,12 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
+from parvis.broker.ports.notifications import TAKEN, OutboundNetwork, Receipt, Verdict
 from parvis.broker.subscriptions.model import Endpoint
 from parvis.broker.subscriptions.notification import Message, mqtt_payload
 from parvis.connectors.mqtt.client import ConnectionEnded, MqttClient
 from parvis.connectors.mqtt.packets import Reason, Version
-from parvis.kernel.outbound import AddressRefused, CallFailed, OutboundNetwork
+from parvis.kernel.outbound import AddressRefused, CallFailed
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _VERSIONS = {"mqtt3.1.1": Version.V311, "mqtt5.0": Version.V5}

@@ -12,9 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.subscriptions.breaker import BreakerState
-from parvis.broker.subscriptions.delivery import Standing, types_of
+from parvis.broker.subscriptions.delivery import Standing
 from parvis.broker.subscriptions.model import Deliveries, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notifications import MOST_AT_ONCE
+from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.auth import FORM_FIELD, check_form

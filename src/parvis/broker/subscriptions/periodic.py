@@ -1,0 +1,26 @@
+"""What a subscription tells that notifies by the clock."""
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.model.entity import Entity
+from parvis.broker.subscriptions.match import queries_of
+from parvis.broker.subscriptions.model import Subscription
+
+MOST_ENTITIES = 10_000
+ENTITIES_A_NOTIFICATION = 500
+
+
+async def entities_of(broker: Broker, subscription: Subscription) -> list[tuple[Entity, ...]]:
+    """Those it selects and may read, each once, a notification's worth together; at most MOST_ENTITIES."""
+    found: dict[str, Entity] = {}
+    for query in queries_of(subscription, ENTITIES_A_NOTIFICATION):
+        after: int | None = None
+        while len(found) < MOST_ENTITIES:
+            page = await broker.query(subscription.reader, msgspec.structs.replace(query, after=after))
+            found |= {entity.id: entity for entity in page.entities}
+            after = page.resume
+            if after is None:
+                break
+    entities, step = tuple(found.values()), ENTITIES_A_NOTIFICATION
+    return [entities[start : start + step] for start in range(0, len(entities), step)]
