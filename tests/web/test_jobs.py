@@ -116,6 +116,15 @@ async def test_a_schedule_is_run_now(platform: Platform, operator: httpx.AsyncCl
         assert (await ended(platform.jobs, job)).error == ""
 
 
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [("account:ada", "ada"), ("system:schedule", "the schedule"), ("system:archive", "the platform"), ("", "")],
+)
+async def test_who_asked_is_told(platform: Platform, operator: httpx.AsyncClient, subject: str, words: str) -> None:
+    await platform.jobs.queue.add(NewJob(DEFAULT_TENANT, "count", created_by=subject))
+    assert f'<td data-label="Asked for by">{words}</td>' in await page_of(operator)
+
+
 async def test_jobs_are_chosen_by_state_and_kind(platform: Platform, operator: httpx.AsyncClient) -> None:
     done = await running(platform)
     await platform.jobs.queue.end(done.run, Done())

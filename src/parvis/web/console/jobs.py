@@ -145,13 +145,18 @@ def view_of(site: Site, request: Request, job: Job, t: Wording) -> JobView:
     return JobView(
         job=job,
         name=name_of(job.kind, t),
-        by=t("jobs.by_platform") if job.created_by.startswith("system:") else job.created_by.partition(":")[2],
+        by=_asker(job.created_by, t),
         shape=_SHAPES[job.state],
         message=t.find(f"job_message.{job.message}") or job.message,
         error=error,
         details=details,
         may_change=caller_of(request).may(site.platform.jobs.right_for(job)),
     )
+
+
+def _asker(subject: str, t: Wording) -> str:
+    space, _, name = subject.partition(":")
+    return (t.find(f"job_by.{name}") or t("jobs.by_platform")) if space == "system" else name or space
 
 
 def name_of(kind: str, t: Wording) -> str:
