@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.broker.ports.archive import Partition
-from parvis.stores.archive.layout import file_path, find_partition, partition_name
+from parvis.stores.archive.layout import file_path, find_partition, is_file_path, partition_name
 
-names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)
 partitions = st.builds(
     Partition, names, st.lists(names, min_size=1, max_size=2).map(tuple), st.integers(-719_162, 2_932_896)
 )
@@ -43,6 +43,7 @@ def test_a_name_too_long_for_a_file_system_is_shortened_and_told_apart() -> None
     assert paths[0] != paths[1]
     assert all(len(part) <= 255 for path in paths for part in path.split("/"))
     assert [find_partition(path) for path in paths] == [None, None]
+    assert all(is_file_path(path) for path in paths)
     assert "%C3%A9" * 400 in partition_name(Partition("town", (long[0],), 0))
 
 
@@ -53,5 +54,6 @@ def test_a_generation_is_a_plain_name(generation: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "tenant=a/type=b/day=2026-05-27/", ".scratch/a.parquet", "tenant=a/x.parquet"])
-def test_another_path_is_no_partition(path: str) -> None:
+def test_another_path_is_no_file_of_the_archive(path: str) -> None:
+    assert not is_file_path(path)
     assert find_partition(path) is None

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import msgspec
 
 from parvis.broker.ports.archive import PendingErasure
 from parvis.broker.temporal.reading import LATEST
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from fsspec import AbstractFileSystem
 
-Connection = duckdb.DuckDBPyConnection
+    Connection = DuckDBPyConnection
+
 Parameter = str | int | float | bool | list[str] | list[int]
 
 
@@ -26,8 +27,10 @@ class Limits(msgspec.Struct, frozen=True):
     readers: int = 2
 
 
-def connect(limits: Limits, spill: Path, file_system: "AbstractFileSystem | None" = None) -> Connection:
-    """An empty database in memory; what does not fit goes to the folder `spill`."""
+def connect(limits: Limits, spill: Path, file_system: "AbstractFileSystem | None" = None) -> "Connection":
+    """An empty database in memory; what does not fit goes to the folder `spill`. Here the engine is imported."""
+    import duckdb
+
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": False,

@@ -4,8 +4,6 @@ import contextlib
 import errno
 from collections.abc import Iterator, Sequence
 
-import duckdb
-
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, WrittenFile
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.stores.archive.storage import ArchiveUnreachable, Storage, checksum
@@ -14,6 +12,8 @@ from parvis.stores.archive.storage import ArchiveUnreachable, Storage, checksum
 @contextlib.contextmanager
 def telling_faults(storage: Storage, files: Sequence[WrittenFile]) -> Iterator[None]:
     """Turns the engine's errors into ArchiveDamaged, ArchiveFileGone, ArchiveUnreachable or Overloaded."""
+    import duckdb
+
     try:
         yield
     except duckdb.OutOfMemoryException as error:

@@ -44,6 +44,11 @@ def partition_name(partition: Partition) -> str:
     return f"tenant={tenant}/type={types}/day={day}"
 
 
+def is_file_path(path: str) -> bool:
+    """Whether a file at that path is of this layout; what else lies there is not the archive's."""
+    return _PATH.fullmatch(path) is not None
+
+
 def find_partition(path: str) -> Partition | None:
     """None where the path is not of this layout, or has a name that was shortened: the file itself tells then."""
     found = _PATH.fullmatch(path)

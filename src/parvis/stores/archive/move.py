@@ -24,7 +24,7 @@ from parvis.broker.temporal.retention import Retention
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import HOUR, Clock, system_clock
 from parvis.stores.archive.engine import Limits
-from parvis.stores.archive.layout import day_text
+from parvis.stores.archive.layout import day_text, is_file_path
 from parvis.stores.archive.storage import Storage, open_storage
 from parvis.stores.archive.work import Begun, Message, Moved, SeriesMade, Stumbled, Task, work
 
@@ -144,7 +144,8 @@ class Archiver:
     async def _sweep(self) -> int:
         """The files that are there are listed before those that the catalogue names: a file comes the other way."""
         before = self._plan.clock() - GRACE
-        there = await asyncio.to_thread(lambda: list(self._storage.list()))
+        await asyncio.to_thread(self._storage.sweep_scratch)
+        there = await asyncio.to_thread(lambda: [one for one in self._storage.list() if is_file_path(one.path)])
         named = {one.file.path for one in await self._hot.list_files()}
         lost = named - {one.path for one in there}
         self._problems += [f"The archive's file {path} is lost." for path in sorted(lost)]

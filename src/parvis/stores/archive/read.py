@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from parvis.broker.temporal.partials import NOTHING, Partials
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Period, Window
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import Instant
-from parvis.stores.archive.engine import Condition, Connection, Limits, Parameter, connect, not_erased
+from parvis.stores.archive.engine import Condition, Limits, Parameter, connect, not_erased
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.rows import INSTANCE_COLUMNS, instance_of, stored_value
 from parvis.stores.archive.storage import Storage
+
+if TYPE_CHECKING:
+    from parvis.stores.archive.engine import Connection
 
 FIRST_FILES = 4
 ROWS_OF_A_DAY = 288
@@ -91,7 +94,7 @@ class ArchiveReader:
         return {name: _without_mask(column) for name, column in found.items()}
 
     @contextlib.contextmanager
-    def cursor(self, files: Sequence[ArchiveFile]) -> Iterator[Connection]:
+    def cursor(self, files: Sequence[ArchiveFile]) -> Iterator["Connection"]:
         """Waits while as many reads run as may."""
         if not self._readers.acquire(timeout=WAIT_S):
             raise Overloaded("Too many reads of the archive at once.", retry_after_s=5)
@@ -108,7 +111,7 @@ class ArchiveReader:
                 self._connection = None
             self._exit.close()
 
-    def _open(self) -> Connection:
+    def _open(self) -> "Connection":
         with self._opening:
             if self._connection is None:
                 spill = self._exit.enter_context(self.storage.scratch())

@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, PendingErasure, SeriesOfFile, WrittenFile
-from parvis.stores.archive.engine import Condition, Connection, Limits, connect, not_erased, text_literal
+from parvis.stores.archive.engine import Condition, Limits, connect, not_erased, text_literal
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.layout import file_path, partition_name
 from parvis.stores.archive.rows import COLUMNS, ORDER, Columns, columns_of
 from parvis.stores.archive.storage import Storage, checksum, read_file
+
+if TYPE_CHECKING:
+    from parvis.stores.archive.engine import Connection
 
 ROWS_AT_ONCE = 20_480
 ROWS_OF_A_GROUP = 61_440
@@ -102,7 +106,7 @@ def _pieces(rows: Iterable[ArchiveRow]) -> Iterator[list[ArchiveRow]]:
         yield piece
 
 
-def _take(connection: Connection, piece: Columns) -> None:
+def _take(connection: "Connection", piece: Columns) -> None:
     connection.register("piece", piece)
     connection.execute(f"INSERT INTO fresh SELECT {_TAKEN} FROM piece")
     connection.unregister("piece")
@@ -119,7 +123,7 @@ def _choose(olds: list[str], erasures: Sequence[PendingErasure], expired: Sequen
     )
 
 
-def _copy(connection: Connection, chosen: Condition, made: Path, partition: Partition) -> int:
+def _copy(connection: "Connection", chosen: Condition, made: Path, partition: Partition) -> int:
     """How many rows were written."""
     about = f"KV_METADATA {{{PARTITION_KEY}: {text_literal(partition_name(partition))}}}"
     copied = connection.execute(
@@ -128,7 +132,7 @@ def _copy(connection: Connection, chosen: Condition, made: Path, partition: Part
     return int(copied[0]) if copied else 0
 
 
-def _describe(connection: Connection, made: Path, path: str) -> Made:
+def _describe(connection: "Connection", made: Path, path: str) -> Made:
     """As it is read back."""
     found = connection.execute(_EXTENT, [[str(made)]]).fetchone()
     assert found is not None
