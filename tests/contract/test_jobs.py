@@ -8,6 +8,7 @@ import pytest
 from parvis.broker.ports.store import Store
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
 from parvis.kernel.jobs import (
+    LONGEST_HOLD_S,
     AttemptOutcome,
     Cancelled,
     Done,
@@ -198,6 +199,13 @@ async def test_a_job_that_kills_its_process_each_time_fails_in_the_end(queue: Jo
     assert await queue.claim("a", ANY, LONG_S) is None
     failed = await reread(queue, added)
     assert (failed.state, failed.error) == (JobState.FAILED, "process-died")
+
+
+async def test_a_hold_from_before_the_clock_went_back_is_not_waited_for(queue: JobQueue) -> None:
+    await queue.add(new(attempts_allowed=2))
+    await claimed(queue, "a", for_s=2 * LONGEST_HOLD_S)
+    assert await queue.next_due(["count"]) == 0
+    assert (await claimed(queue, "b")).attempt == 2
 
 
 async def test_a_kept_job_stays_with_its_process(queue: JobQueue) -> None:

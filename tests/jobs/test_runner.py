@@ -216,6 +216,28 @@ async def test_a_job_that_cannot_be_kept_is_let_go_before_another_process_may_be
     assert outcomes == [AttemptOutcome.DONE, AttemptOutcome.LOST]
 
 
+async def test_a_store_that_is_away_is_told_once(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runner, "LOOK_EVERY_S", 0.01)
+    caplog.set_level("INFO", "parvis.jobs")
+
+    async def unreachable(*_: object) -> Any:
+        raise Overloaded("The database does not answer just now.")
+
+    gate = Gate()
+    gate.opened.set()
+    jobs.kind("wait", gate)
+    with monkeypatch.context() as away:
+        away.setattr(jobs.queue, "next_due", unreachable)
+        async with jobs.running():
+            await asyncio.sleep(0.2)
+            away.undo()
+            await ended(jobs, await jobs.submit(ADA, "wait"))
+    told = [record.message for record in caplog.records if "begun" in record.message]
+    assert told == ["no job can be begun", "over: no job can be begun"]
+
+
 async def test_an_end_that_the_store_does_not_take_at_first_is_told_again(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,10 @@
 """Work that runs later: for parts that have some, and for people who look at it."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import tzinfo
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from parvis.broker.leading import new_holder
 from parvis.jobs.kinds import NOTHING, Kind, Kinds, Work
 from parvis.jobs.runner import Runner
 from parvis.jobs.schedules import Schedule
+from parvis.jobs.trouble import Trouble
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.jobs import Attempt, Job, JobContext, JobFilter, JobQueue, JobState, NewJob, Tally
@@ -24,8 +25,6 @@ LONGEST_ARGUMENTS_BYTES = 64 << 10
 TICK_S = 1.0
 COUNT_EVERY_TICKS = 5
 _PRUNE_AT_ONCE = 500
-
-_log = logging.getLogger(__name__)
 
 
 class DueAgain(msgspec.Struct, frozen=True):
@@ -222,15 +221,15 @@ class Jobs:
         return told is None or told > now + DAY or schedule.next_after(told, self._zone) <= now
 
     async def _tick(self) -> None:
-        ticks = 0
-        while True:
+        trouble = Trouble("schedules cannot be looked at")
+        for tick in count():
             try:
                 await self.add_what_is_due()
-                if ticks % COUNT_EVERY_TICKS == 0:
+                if tick % COUNT_EVERY_TICKS == 0:
                     self.tally = await self.queue.tally()
+                trouble.is_over()
             except Exception as fault:
-                _log.warning("schedules could not be looked at", extra={"reason": str(fault)})
-            ticks += 1
+                trouble.note(fault)
             await asyncio.sleep(TICK_S)
 
     def _new(

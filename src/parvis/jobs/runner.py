@@ -14,6 +14,7 @@ from parvis.broker.leading import elapsed_s
 from parvis.jobs.kinds import Kind, Kinds, Worker
 from parvis.jobs.messages import LONGEST_LINE
 from parvis.jobs.process import WorkerEnded, run_in_process
+from parvis.jobs.trouble import Trouble
 from parvis.jobs.worker import RESULT_TOO_LARGE
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.jobs import (
@@ -104,6 +105,7 @@ class Runner:
         self._look = asyncio.Event()
         self._keep = asyncio.Event()
         self._is_stopping = False
+        self._trouble = Trouble("no job can be begun")
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -144,10 +146,12 @@ class Runner:
 
     async def _try_to_begin_one(self) -> float:
         try:
-            return await self._begin_one()
+            pause_s = await self._begin_one()
         except Exception as fault:
-            _log.warning("no job could be begun", extra={"reason": str(fault)})
+            self._trouble.note(fault)
             return LOOK_EVERY_S
+        self._trouble.is_over()
+        return pause_s
 
     async def _begin_one(self) -> float:
         """How long to wait before the next look: not at all where a job was begun."""

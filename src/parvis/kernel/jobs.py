@@ -11,6 +11,8 @@ from parvis.kernel.time import Instant
 
 LONGEST_MESSAGE = 200
 LONGEST_ERROR = 4_000
+LONGEST_HOLD_S = 300.0
+"""A job held for longer was claimed before the clock went back: it counts as run out."""
 FAULTS_FOUND = "faults-found"
 """The error of a check that has found something; lines that say what follow it."""
 MOST_WAITING = 10_000
@@ -233,7 +235,8 @@ class JobQueue(Protocol):
         """Start the next due job of one of `kinds`, each with how many may run at once everywhere (0: any number).
 
         The turn is of the tenant with the fewest running jobs, then of the one served longest ago; of its kinds the
-        same. Jobs whose holder has not kept them in time begin anew, or fail where no attempt is left.
+        same. Jobs whose holder has not kept them in time begin anew, or fail where no attempt is left. `for_s` is
+        at most LONGEST_HOLD_S.
         """
         ...
 

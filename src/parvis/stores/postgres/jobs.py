@@ -8,6 +8,7 @@ import msgspec
 
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
 from parvis.kernel.jobs import (
+    LONGEST_HOLD_S,
     MOST_WAITING,
     Attempt,
     AttemptOutcome,
@@ -26,10 +27,9 @@ from parvis.kernel.jobs import (
 from parvis.kernel.time import SECOND, Instant
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 
-_FAR_S = 3600
-"""A lease that runs longer than any is given was taken before the clock went back: it counts as run out."""
 _CLAIMING = 0x6A6F6273
 """Of all processes one chooses at a time: the choice counts what runs."""
+_LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(extract(epoch FROM now()) * 1000000)::bigint"
 _SELECT = """
 SELECT job.id, tenant.name, job.kind, job.key, job.arguments, job.state, job.due, job.attempt, job.allowed,
@@ -39,7 +39,7 @@ FROM job JOIN tenant ON tenant.id = job.tenant
 """
 _TAKE_BACK = f"""
 WITH gone AS (
-    SELECT id, attempt FROM job WHERE state = 1 AND (until <= {_NOW} OR until > {_NOW} + {2 * _FAR_S * SECOND})
+    SELECT id, attempt FROM job WHERE state = 1 AND (until <= {_NOW} OR until > {_NOW} + {_LONGEST_HOLD})
     FOR UPDATE SKIP LOCKED
 ), lost AS (
     UPDATE job_attempt SET ended = {_NOW}, outcome = 5 FROM gone
@@ -112,7 +112,8 @@ _NEXT_DUE = f"""
 SELECT min(at) - {_NOW} FROM (
     SELECT (SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = wanted.kind) AS at
     FROM tenant CROSS JOIN unnest(%s::text[]) AS wanted (kind)
-    UNION ALL SELECT min(until) FROM job WHERE state = 1) AS due
+    UNION ALL SELECT CASE WHEN until > {_NOW} + {_LONGEST_HOLD} THEN {_NOW} ELSE until END
+    FROM job WHERE state = 1) AS due
 """
 _TALLY = f"""
 SELECT (SELECT count(*) FROM job WHERE state = 0), (SELECT count(*) FROM job WHERE state = 1),

@@ -11,6 +11,7 @@ import msgspec
 from parvis.broker.ports.store import StoreNotUsable
 from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
 from parvis.kernel.jobs import (
+    LONGEST_HOLD_S,
     MOST_WAITING,
     Attempt,
     AttemptOutcome,
@@ -29,15 +30,14 @@ from parvis.kernel.jobs import (
 from parvis.kernel.time import SECOND, Instant
 from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA_VERSION, Connection
 
-_FAR_S = 3600
-"""A lease that runs longer than any is given was taken before the clock went back: it counts as run out."""
+_LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)"
 _COLUMNS = """
 job.id, tenant.name, job.kind, job.key, job.arguments, job.state, job.due, job.attempt, job.allowed, job.progress,
 job.message, job.result, job.error, job.creator, job.created, job.started, job.ended, job.holder, job.cancelling
 """
 _SELECT = f"SELECT {_COLUMNS} FROM job JOIN tenant ON tenant.id = job.tenant"
-_RUN_OUT = f"state = 1 AND (until <= {_NOW} OR until > {_NOW} + {2 * _FAR_S * SECOND})"
+_RUN_OUT = f"state = 1 AND (until <= {_NOW} OR until > {_NOW} + {_LONGEST_HOLD})"
 _LOST = f"""
 UPDATE job_attempt SET ended = {_NOW}, outcome = 5
 WHERE outcome = 0 AND (job, number) IN (SELECT id, attempt FROM job WHERE {_RUN_OUT})
@@ -108,7 +108,8 @@ _NEXT_DUE = f"""
 SELECT min(at) - {_NOW} FROM (
     SELECT (SELECT min(due) FROM job WHERE state = 0 AND job.tenant = tenant.id AND job.kind = wanted.value) AS at
     FROM tenant CROSS JOIN json_each(?) AS wanted
-    UNION ALL SELECT min(until) FROM job INDEXED BY job_running WHERE state = 1)
+    UNION ALL SELECT CASE WHEN until > {_NOW} + {_LONGEST_HOLD} THEN {_NOW} ELSE until END
+    FROM job INDEXED BY job_running WHERE state = 1)
 """
 """The partial indexes are named: for a handful of rows the planner would read a whole one."""
 _TALLY = f"""
