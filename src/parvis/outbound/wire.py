@@ -5,14 +5,16 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from parvis.kernel.outbound import CallFailed
-
 LONGEST_HEAD_BYTES = 64 << 10
 _FIRST_FINAL_STATUS = 200
 
 
-class BrokenOff(CallFailed):
+class BrokenOff(Exception):
     """The exchange came to no answer; the detail does not name the address."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class Unanswered(BrokenOff):

@@ -16,7 +16,6 @@ from parvis.connectors.mqtt.client_codec import (
 from parvis.connectors.mqtt.codec import encode_publish
 from parvis.connectors.mqtt.packets import Disconnect, Properties, Property, PubAck, PubComp, Publish, PubRec, Version
 from parvis.connectors.mqtt.wire import MalformedPacket
-from parvis.kernel.errors import ParvisError
 
 KEEPALIVE_S = 60
 _PING_EVERY_S = 25.0
@@ -25,9 +24,10 @@ _MOST_UNACKNOWLEDGED = 64
 _FAILED_FROM = 0x80
 
 
-class ConnectionEnded(ParvisError):
-    title = "The connection to the broker ended"
-    status = 502
+class ConnectionEnded(Exception):
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class MqttClient(asyncio.Protocol):
