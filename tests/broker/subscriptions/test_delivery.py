@@ -12,6 +12,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.store import Store
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import TypeIs
 from parvis.broker.subscriptions import breaker, lane
@@ -41,7 +42,7 @@ def bin_id(number: int) -> str:
 class Town:
     """A store with bins, and a platform that notifies; `start` and `stop` as often as a test likes."""
 
-    def __init__(self, store: SqliteStore, http: GuardedClient, limits: Limits) -> None:
+    def __init__(self, store: Store, http: GuardedClient, limits: Limits) -> None:
         self.store = store
         self.broker = Broker(store, CONTEXTS)
         self.notifications = Notifications(self.broker, store, {"http": HttpNotifications(http)}, limits, 50)
