@@ -16,6 +16,7 @@ FIGURES = (
     "start_up",
     "first_page",
     "kill_nine",
+    "overload",
     "archive",
 )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from parvis.broker.api.table import ROUTES
 from parvis.web.health import Doorstep
+from parvis.web.siblings import Exposition
 from scripts import reference
 
 PAGES = sorted(reference.REFERENCE.glob("*.md"))
@@ -52,7 +52,7 @@ def test_every_page_is_listed_with_what_it_is() -> None:
 
 async def test_the_state_of_the_process_is_told_where_the_page_says() -> None:
     section = page("http-api.md").partition("## State of the process")[2].partition("## ")[0]
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(Doorstep(CollectorRegistry())), base_url="http://parvis")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(Doorstep(Exposition(()))), base_url="http://parvis")
     answers = {path: (await client.get(path)).status_code for path in re.findall(r"\| GET \| `([^`]+)`", section)}
     assert answers == {"/healthz": 200, "/readyz": 503, "/metrics": 200}
 

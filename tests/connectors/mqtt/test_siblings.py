@@ -13,6 +13,8 @@ from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.packets import Reason
 from parvis.fleet.delivery import Route
 from parvis.kernel.bus import Bus, Hear
+from parvis.kernel.errors import Overloaded
+from parvis.kernel.identity import Caller
 from parvis.stores.postgres.bus import PostgresBus
 from parvis.stores.postgres.database import Database
 from tests.connectors.mqtt.test_listener import UPLINKS, Device, Platform, authenticate, device
@@ -186,3 +188,19 @@ async def test_a_new_process_learns_what_is_retained(open_listener: Open, client
     await eventually(lambda: len(list(there.list_retained())) == 1)
     late = await subscribed(clients, there, "town/#")
     await eventually(lambda: [(payload, kept) for _, payload, kept in late.received] == [(b"new", True)])
+
+
+@pytest.mark.parametrize(("version", "code"), [(MQTTProtocolVersion.MQTTv311, 3), (MQTTProtocolVersion.MQTTv5, 0x88)])
+async def test_while_the_keys_are_out_of_reach_devices_are_asked_to_come_again(
+    clients: ExitStack, version: MQTTProtocolVersion, code: int
+) -> None:
+    def out_of_reach(_client_id: str, _username: str | None, _password: bytes | None) -> Caller | None:
+        raise Overloaded("The database of accounts and keys does not answer.")
+
+    listener = MqttListener(ListenerConfig(port=0), [], out_of_reach)
+    await listener.start()
+    one = clients.enter_context(device(listener, version))
+    await eventually(lambda: bool(one.connected))
+    assert one.connected[0] in (code, 0x88)
+    clients.close()
+    await listener.stop()

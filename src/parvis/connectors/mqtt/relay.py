@@ -19,6 +19,7 @@ ALIVE_EVERY_S = 2.0
 SILENT_AFTER_S = 7.0
 ANNOUNCE_AFTER_S = 0.02
 """Subscriptions that come together are told together."""
+CLAIM_HEARD_AFTER_S = 5.0
 _TOPICS_REMEMBERED = 65_536
 
 Client = tuple[str, str]
@@ -96,6 +97,14 @@ class _Peer:
         self.groups: list[Group] = []
 
 
+class _Held:
+    """A claim of ours: heard on the bus, or old enough that it was lost there."""
+
+    def __init__(self, number: int, is_heard_at_s: float) -> None:
+        self.number = number
+        self.is_heard_at_s = is_heard_at_s
+
+
 class Relay:
     """Until `run` is cancelled."""
 
@@ -107,7 +116,7 @@ class Relay:
         self._version = 0
         self._is_announcing = False
         self._wanted: dict[tuple[str, str], bool] = {}
-        self._claims: dict[Client, tuple[int, bool]] = {}
+        self._claims: dict[Client, _Held] = {}
         self._claimed = 0
         bus.listen(self._hear)
 
@@ -130,7 +139,7 @@ class Relay:
 
     def claim(self, client: Client) -> None:
         self._claimed += 1
-        self._claims[client] = (self._claimed, False)
+        self._claims[client] = _Held(self._claimed, self._loop.time() + CLAIM_HEARD_AFTER_S)
         self._tell(Claim(*client, self._claimed))
 
     def release(self, client: Client) -> None:
@@ -211,13 +220,12 @@ class Relay:
         held = self._claims.get(client)
         if held is None:
             return
-        number, is_heard = held
-        if sender != self._bus.process:
-            if is_heard:
-                del self._claims[client]
-                self._local.take_over(client)
-        elif claim.number == number:
-            self._claims[client] = (number, True)
+        if sender == self._bus.process:
+            if claim.number == held.number:
+                held.is_heard_at_s = 0.0
+        elif held.is_heard_at_s <= self._loop.time():
+            del self._claims[client]
+            self._local.take_over(client)
 
     def _answers_for_all(self, newcomer: str) -> bool:
         return all(self._bus.process < name for name in self._peers if name != newcomer)

@@ -39,7 +39,10 @@ _decode = msgspec.msgpack.Decoder(_Letter).decode
 
 
 class PostgresBus:
-    """A Bus of all processes on one database; two threads, each with a connection of its own."""
+    """A Bus of all processes on one database; two threads, each with a connection of its own.
+
+    Nothing is told while this process does not hear: it hears what it tells itself.
+    """
 
     def __init__(self, database: Database) -> None:
         self.process = new_holder()
@@ -49,6 +52,7 @@ class PostgresBus:
         self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
         self._stop, self._stopping = os.pipe()
         self._closed = threading.Event()
+        self._listening = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in ((self._send, "parvis-bus-out"), (self._receive, "parvis-bus-in"))
@@ -68,6 +72,7 @@ class PostgresBus:
     async def close(self) -> None:
         """Tell what waits, then end."""
         self._closed.set()
+        self._listening.set()
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(None)
         os.write(self._stopping, b".")
@@ -82,6 +87,8 @@ class PostgresBus:
     def _send(self) -> None:
         connection: Connection | None = None
         while (letter := self._next_letter()) is not None:
+            while not self._listening.wait(_RETRY_S) and not self._closed.is_set():
+                pass
             try:
                 connection = connection or self._database.connect("parvis bus")
                 _post(connection, _encode(letter))
@@ -91,6 +98,8 @@ class PostgresBus:
                 if connection is not None:
                     connection.close()
                     connection = None
+                if self._closed.is_set():
+                    return
                 self._closed.wait(_RETRY_S)
         if connection is not None:
             connection.close()
@@ -121,6 +130,7 @@ class PostgresBus:
                         self._loop.call_soon_threadsafe(self._deliver, letter)
             except (psycopg.Error, StoreUnreachable) as fault:
                 if not self._closed.is_set():
+                    self._listening.clear()
                     _log.warning("other processes are not heard", extra={"reason": str(fault)})
                     self._closed.wait(_RETRY_S)
             except RuntimeError:  # the loop is closed
@@ -128,6 +138,7 @@ class PostgresBus:
 
     def _letters(self, connection: Connection) -> Iterator[_Letter]:
         connection.execute(f"LISTEN {CHANNEL}")
+        self._listening.set()
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._stop, selectors.EVENT_READ)

@@ -57,7 +57,7 @@ class Database:
                 self._url, connect_timeout=CONNECT_TIMEOUT_S, application_name=name, autocommit=True, **_LIVELY
             )
         except psycopg.OperationalError as fault:
-            raise StoreUnreachable(f"PostgreSQL does not answer: {fault}", retry_after_s=5) from fault
+            raise unreachable(fault) from fault
 
     def prepare(self) -> None:
         """Create the schema in an empty database, or bring it to the newest version.
@@ -72,6 +72,11 @@ class Database:
                 _bring_to_version(connection)
             except psycopg.DatabaseError as fault:
                 raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
+
+
+def unreachable(fault: Exception) -> StoreUnreachable:
+    """In one line."""
+    return StoreUnreachable(f"PostgreSQL does not answer: {' '.join(str(fault).split())}", retry_after_s=5)
 
 
 @contextmanager
@@ -114,7 +119,7 @@ class Pool:
                     raise
             return self._ask_once(tenant, ask)
         except (psycopg.OperationalError, psycopg.InterfaceError) as fault:
-            raise StoreUnreachable(f"PostgreSQL does not answer: {fault}", retry_after_s=5) from fault
+            raise unreachable(fault) from fault
 
     def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
         with scoped(self._connection(), tenant) as connection:
