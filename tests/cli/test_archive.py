@@ -1,16 +1,20 @@
 """`parvis archive` and what `parvis doctor` says of files, as they are called."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from parvis.bootstrap.archive import retention
+from parvis.bootstrap.archive import archive_work, retention
 from parvis.bootstrap.stores import holding
 from parvis.broker.temporal.retention import ALL_OTHERS, Expiry
 from parvis.cli import commands
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.jobs import WorkFailed
 from parvis.kernel.settings import HistorySettings, InvalidSettings, Settings
 from parvis.kernel.time import DAY, HOUR
 from parvis.stores.sqlite.store import SqliteStore
@@ -94,3 +98,35 @@ def test_what_is_kept_is_told_by_type_and_attribute() -> None:
 def test_a_rule_that_says_nothing_is_refused(rule: str) -> None:
     with pytest.raises(InvalidSettings, match="number of days"):
         retention(Settings(Path(), history=HistorySettings(keep=(rule,))))
+
+
+def test_a_lost_file_ends_a_run_with_an_error_and_a_job_with_a_failure(town: Path) -> None:
+    call("archive", "run", "--data", town)
+    lost = files(town)[0]
+    lost.unlink()
+
+    told = call("archive", "run", "--data", town)
+
+    assert (told.exit_code, told.stderr.splitlines()[-1]) == (
+        1, f"The archive's file {lost.relative_to(town / 'archive')} is lost."
+    )  # fmt: skip
+    with pytest.raises(WorkFailed, match=f"{lost.name} is lost"):
+        asyncio.run(_as_a_job(Settings(town)))
+
+
+async def _as_a_job(settings: Settings) -> None:
+    store = await SqliteStore.open(settings.data_dir / "parvis.db")
+    try:
+        await archive_work(settings, store)(_Context())
+    finally:
+        await store.close()
+
+
+class _Context:
+    tenant = TENANT
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    attempt = 1
+    cancelled = False
+
+    def report(self, progress: float, message: str = "") -> None:
+        pass

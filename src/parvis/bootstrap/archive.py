@@ -13,7 +13,7 @@ from parvis.broker.ports.store import Store
 from parvis.broker.temporal.reading import Source
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.jobs import JobContext, LoopWork
+from parvis.kernel.jobs import JobContext, LoopWork, WorkFailed
 from parvis.kernel.settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
@@ -99,16 +99,17 @@ async def run_archive(
 
 
 def archive_work(settings: Settings, store: Store) -> LoopWork:
-    """As a job."""
+    """As a job: where a file is damaged or lost it fails, so that somebody looks, after all else was done."""
 
     async def work(context: JobContext) -> Any:
         summary = await run_archive(settings, store, context.report)
+        if summary.problems:
+            raise WorkFailed(" ".join(summary.problems))
         return {
             "days": summary.days,
             "files": summary.files,
             "rows": summary.rows,
             "erasures": summary.erasures,
-            "problems": list(summary.problems),
         }
 
     return work
