@@ -94,6 +94,8 @@ class Occurrences:
         which is exact for what came in the order of its times. Then further and further back.
         """
         wanted, found = set(keys), list[Instance]()
+        if not wanted:
+            return ()
         anchors = {one.key: one.seen_at + 1 for one in event.instances}
         first = min((one.seq for one in event.instances), default=None)
         for query in _searches(wanted, anchors, event.at):
