@@ -10,8 +10,8 @@ from parvis.kernel.settings import (
     as_table,
     list_settings,
     load_settings,
-    render_territory_file,
 )
+from parvis.kernel.territory_file import render_territory_file
 
 
 def write(directory: Path, text: str) -> Path:

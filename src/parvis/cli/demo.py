@@ -28,7 +28,8 @@ from parvis.demo.geometry import lon_lat
 from parvis.demo.territory import DEFAULT_SEED, NAME
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
-from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings, render_territory_file
+from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings
+from parvis.kernel.territory_file import render_territory_file
 from parvis.kernel.time import HOUR, system_clock
 from parvis.web.server import Running, run
 

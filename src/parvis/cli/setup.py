@@ -13,7 +13,8 @@ from parvis.cli.options import data_option
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.profiles import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings, render_territory_file
+from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings
+from parvis.kernel.territory_file import render_territory_file
 
 
 @click.command()

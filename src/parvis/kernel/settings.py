@@ -1,7 +1,6 @@
 """What an installation can set: one documented tree, from file, environment and command line."""
 
 import difflib
-import json
 import tomllib
 import types
 from collections.abc import Iterator, Mapping
@@ -377,29 +376,6 @@ def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
         raise InvalidSettings(f"{where} must be at least {rule.minimum:g}, not {value!r}")
     if rule.maximum is not None and value > rule.maximum:
         raise InvalidSettings(f"{where} must be at most {rule.maximum:g}, not {value!r}")
-
-
-def render_territory_file(given: Mapping[str, Any] | None = None) -> str:
-    """A commented `territory.toml`: what is `given` is set, the rest are comments with their defaults."""
-    given = given or {}
-    lines = ["# Settings of this installation. The environment and the command line win over this file."]
-    for section, owner in sections().items():
-        lines += ["", f"# {owner.__doc__}", f"[{section}]"]
-        for info in _SETTINGS.values():
-            if info.section == section:
-                lines += _documented(info, given.get(info.key))
-    return "\n".join(lines) + "\n"
-
-
-def _documented(info: SettingInfo, value: Any) -> list[str]:
-    comment = f"# {info.documentation.description} ({info.environment})"
-    assigned = f"{info.name} = {_toml(info.default if value is None else value)}"
-    return [comment, assigned if value is not None else f"# {assigned}", ""]
-
-
-def _toml(value: Any) -> str:
-    """JSON's scalars and lists are TOML's."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def as_table(settings: Settings) -> dict[str, Any]:
