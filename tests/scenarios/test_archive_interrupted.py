@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import multiprocessing
 import random
 import sqlite3
 import sys
@@ -162,6 +163,23 @@ async def test_a_run_stopped_again_and_again_comes_to_its_end(
     assert sum(one.file.rows for one in await archived.archive.list_files()) == sum(len(truth(one)) for one in BINS)
     assert await archived.archive.list_erasures() == []
     assert not await archived.archive.purge()
+    await archived.close()
+
+
+@pytest.mark.parametrize("stage", ["work", "note series", "purge slice"])
+async def test_a_cancelled_run_leaves_no_process_behind(tmp_path: Path, stage: str) -> None:
+    archived = await prepared(tmp_path)
+    reached = asyncio.Event()
+    run = asyncio.create_task(archived.run(apart=True, step=lambda name: reached.set() if name == stage else None))
+    await reached.wait()
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert multiprocessing.active_children() == []
+    await check(archived)
+    await check_ended(archived)
     await archived.close()
 
 
