@@ -172,7 +172,7 @@ class Applier:
             header = self._write_header(change.entity_id, header, change.types or (), change.scopes or (), now)
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(change, header, now)
-        self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
+        self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest, born=born)
         self._batch.put_event(header.id, header.typeset, EventKind.CREATED if born else EventKind.UPDATED, now)
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
 
@@ -194,7 +194,8 @@ class Applier:
             self._current[change.entity_id] = entity
         assert header is not None
         self._batch.put_removals(header.id, self._numbers(resolution.removed), now)
-        self._batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
+        born = current is None
+        self._batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest, born=born)
         self._batch.put_event(header.id, header.typeset, _event_kind(resolution.outcome.status), now)
 
     def _numbers(self, keys: tuple[AttributeKey, ...]) -> list[tuple[int, int]]:

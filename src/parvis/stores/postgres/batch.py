@@ -4,6 +4,7 @@ A row of `staged` is a row of history; its `present` says what it means for the 
 one attribute at most one puts it, so that no statement meets a row twice.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
 from typing import Any
@@ -24,8 +25,9 @@ CREATE TEMPORARY TABLE staged (
     observed boolean, recorded bigint, number double precision, text text COLLATE "C", extra text, bounds box
 ) ON COMMIT DELETE ROWS
 """
-NOTHING, OVERWRITE, KEEP_NEWEST, REMOVE = range(4)
-"""What a staged row does to the present; KEEP_NEWEST gives way to what was observed later."""
+NOTHING, OVERWRITE, KEEP_NEWEST, REMOVE, ADD = range(5)
+"""What a staged row does to the present. KEEP_NEWEST gives way to what was observed later; ADD overwrites as well, and
+says that most likely there is nothing yet, or that a place on the map changes."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
@@ -45,17 +47,33 @@ _REMOVE = f"""
 DELETE FROM attribute a USING staged s WHERE s.present = {REMOVE}
     AND a.tenant = %s AND a.entity = s.entity AND a.name = s.name AND a.dataset = s.dataset
 """
+_OVERWRITE = f"""
+UPDATE attribute a SET shape = s.shape, number = s.number, text = s.text,
+    observed = CASE WHEN s.observed THEN s.ts END, extra = s.extra, modified = s.recorded
+FROM staged s WHERE s.present = {OVERWRITE}
+    AND a.tenant = %s AND a.entity = s.entity AND a.name = s.name AND a.dataset = s.dataset AND a.bounds IS NULL
+"""
+"""Two thirds of the cost of INSERT ... ON CONFLICT. What has a place on the map is left to that one."""
 _PUT = """
 INSERT INTO attribute AS held
     (tenant, entity, name, dataset, shape, number, text, observed, extra, modified, created, bounds)
-SELECT %s, entity, name, dataset, shape, number, text, CASE WHEN observed THEN ts END, extra, recorded, recorded, bounds
-FROM staged WHERE present = {present}
+SELECT %(tenant)s, entity, name, dataset, shape, number, text, CASE WHEN observed THEN ts END, extra, recorded,
+    recorded, bounds
+FROM staged s WHERE {which}
 ON CONFLICT (tenant, entity, name, dataset) DO UPDATE SET shape = excluded.shape, number = excluded.number,
     text = excluded.text, observed = excluded.observed, extra = excluded.extra, modified = excluded.modified,
     bounds = excluded.bounds
 """
-_OVERWRITE = _PUT.format(present=OVERWRITE)
-_KEEP_NEWEST = f"{_PUT.format(present=KEEP_NEWEST)} WHERE held.observed IS NULL OR excluded.observed >= held.observed"
+_ADD = _PUT.format(which=f"present = {ADD}")
+_ADD_WHAT_IS_NOT_THERE = _PUT.format(
+    which=f"""present = {OVERWRITE} AND NOT EXISTS (
+    SELECT FROM attribute a WHERE a.tenant = %(tenant)s AND a.entity = s.entity AND a.name = s.name
+        AND a.dataset = s.dataset AND a.bounds IS NULL
+)"""
+)
+_KEEP_NEWEST = (
+    _PUT.format(which=f"present = {KEEP_NEWEST}") + " WHERE held.observed IS NULL OR excluded.observed >= held.observed"
+)
 _NUMBERED = """
 WITH given AS (
     UPDATE numbers SET log = log + %(rows)s, event = event + %(events)s
@@ -88,12 +106,14 @@ class Batch:
         """The row that puts an attribute, by entity, name and dataset."""
         self._events: tuple[list[int], ...] = ([], [], [], [], [], [], [], [])
         self._has_removals = False
-        self._has_late = False
         self._first = 1
         self._earliest: Instant | None = None
         self._latest: Instant = 0
 
-    def put_instances(self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool) -> None:
+    def put_instances(
+        self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool, born: bool
+    ) -> None:
+        """`born` in this change: nothing of the entity is there to be overwritten."""
         words, shapes, rows = self._names.words.ids, self._names.shapes.ids, self._rows
         for one in instances:
             value = one.value
@@ -112,7 +132,8 @@ class Batch:
             shape = shapes.get(shape_key) or self._names.shapes.id(shape_key)
             at = one.observed_at
             ts = now if at is None else at
-            present = self._present(entity, name, dataset, at, keep_newest)
+            overwriting = ADD if born or one.kind is Kind.GEO_PROPERTY else OVERWRITE
+            present = self._present(entity, name, dataset, at, overwriting, keep_newest)
             place = len(rows) + 1
             row: tuple[Any, ...] = (
                 _COLUMNS, 2, present, 4, place, 8, entity, 4, name, 4, dataset, 4, shape, 8, ts, 1, at is not None,
@@ -168,25 +189,30 @@ class Batch:
             copy.write(b"".join((_HEAD, *self._rows, _END)))
         if self._has_removals:
             connection.execute(_REMOVE, (tenant,))
-        connection.execute(_OVERWRITE, (tenant,))
-        if self._has_late:
-            connection.execute(_KEEP_NEWEST, (tenant,))
+        acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
+        if acts[OVERWRITE] > connection.execute(_OVERWRITE, (tenant,)).rowcount:
+            connection.execute(_ADD_WHAT_IS_NOT_THERE, {"tenant": tenant})
+        if acts[ADD]:
+            connection.execute(_ADD, {"tenant": tenant})
+        if acts[KEEP_NEWEST]:
+            connection.execute(_KEEP_NEWEST, {"tenant": tenant})
 
-    def _present(self, entity: int, name: int, dataset: int, observed: Instant | None, keep_newest: bool) -> int:
+    def _present(
+        self, entity: int, name: int, dataset: int, observed: Instant | None, overwriting: int, keep_newest: bool
+    ) -> int:
         """What the row that comes next does, given what this transaction has put already."""
         key = (entity, name, dataset)
         held = self._putting.get(key)
         if held is None:
-            present = KEEP_NEWEST if keep_newest and observed is not None else OVERWRITE
+            present = KEEP_NEWEST if keep_newest and observed is not None else overwriting
         else:
             row = self._rows[held]
             if keep_newest and observed is not None and _observed(row) > observed:
                 return NOTHING
             late = keep_newest and observed is not None and row[_PRESENT_AT] == KEEP_NEWEST
-            present = KEEP_NEWEST if late else OVERWRITE
+            present = KEEP_NEWEST if late else overwriting
             self._supersede(held)
         self._putting[key] = len(self._rows)
-        self._has_late = self._has_late or present == KEEP_NEWEST
         return present
 
     def _supersede(self, place: int | None) -> None:
