@@ -70,8 +70,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _port("mqtt port", settings.mqtt.host, settings.mqtt.port)
     yield _clock(settings.data_dir)
     yield from _audit(settings)
-    yield from _store(settings)
-    yield from _archive(settings)
+    of_store = list(_store(settings))
+    yield from of_store
+    if all(one.verdict is Verdict.GOOD for one in of_store):
+        yield from _archive(settings)
 
 
 def _archive(settings: Settings) -> Iterator[Finding]:
