@@ -1,5 +1,6 @@
 """The same files in DuckDB alone, pandas and a cluster of Spark: the numbers that the temporal API tells."""
 
+import asyncio
 import json
 import os
 import re
@@ -7,89 +8,102 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
-from parvis.broker.ports.archive import ArchiveFile
-from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
-from parvis.broker.temporal.reading import Head, read_aggregates
-from parvis.kernel.settings import load_settings
-from parvis.kernel.time import DAY, HOUR, Duration, Instant, from_datetime
-from parvis.stores.archive.read import ArchiveReader
-from parvis.stores.archive.storage import FolderStorage
-from parvis.stores.archive.write import write_day
+from parvis.bootstrap import open_platform
+from parvis.kernel.settings import AccessSettings, MqttSettings, Settings, load_settings
+from parvis.kernel.time import DAY, MINUTE, Instant, format_instant, from_datetime, parse_instant
+from parvis.web.server import assemble
 from tests import system_tools
-from tests.stores.archive.town import (
-    BIN,
-    HARBOUR,
-    LEVEL,
-    LIMITS,
-    MARKET,
-    NOTE,
-    TODAY,
-    Known,
-    catalogued,
-    partition,
-    removal,
-    row,
-)
+from tests.stores.archive.town import BIN, HARBOUR, LEVEL, MARKET, MIDNIGHT, NOTE
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs/reference/archive.md"
 ENTITIES = (MARKET, HARBOUR)
 MINUTES = 10
+STEPS = DAY // (MINUTES * MINUTE)
+"""Of a day."""
 JAVA_ENDS_WITHIN_S = 20
 Means = Mapping[tuple[str, Instant], float]
 
 
 class Town(NamedTuple):
-    """A data directory's archive of three days, in the folder `data` of a working directory."""
+    """A working directory with a data directory `data`, and the hourly means that the temporal API told."""
 
     folder: Path
-    files: tuple[ArchiveFile, ...]
+    means: Means
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Town:
-    folder, files = FolderStorage(tmp_path / "data/archive"), []
-    for day in range(TODAY, TODAY + 3):
-        rows = [
-            row(seq(day, number, step), day * DAY + step * MINUTES * 60_000_000, level(day, number, step), entity)
-            for number, entity in enumerate(ENTITIES)
-            for step in range(DAY // (MINUTES * 60_000_000))
-        ]
-        others = [row(seq(day, 3, 7), day * DAY, "full", attribute=NOTE), removal(seq(day, 3, 8), day * DAY + HOUR)]
-        made = write_day(folder, LIMITS, partition(day), f"g{day}", rows + others)
-        assert made is not None
-        files.append(catalogued(made, day))
-    return Town(tmp_path, tuple(files))
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """Three days came in over HTTP, and `parvis archive run` moved all of them to files."""
+    folder = tmp_path_factory.mktemp("town")
+    asyncio.run(bring_in(folder / "data"))
+    command = [
+        str(Path(sys.executable).with_name("parvis")),
+        "archive",
+        "run",
+        "--data",
+        "data",
+        "--until",
+        "2026-05-30",
+    ]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.stdout == f"3 days moved: 3 files with {len(ENTITIES) * (3 * STEPS + 1)} rows.\n", run.stderr
+    return Town(folder, asyncio.run(ask_for_means(folder / "data")))
 
 
-def seq(day: int, number: int, step: int) -> int:
-    return (day - TODAY) * 1000 + number * 300 + step + 10
+async def bring_in(data_dir: Path) -> None:
+    async with served(data_dir) as client:
+        for number, entity in enumerate(ENTITIES):
+            document = {"id": entity, "type": BIN, LEVEL: levels(number), NOTE: note(number)}
+            answer = await client.post("/ngsi-ld/v1/temporal/entities", json=document)
+            assert answer.status_code == 201, answer.text
 
 
-def level(day: int, number: int, step: int) -> float:
-    return round((day * 31 + number * 17 + step * step) % 101 / 7, 3)
+@asynccontextmanager
+async def served(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(data_dir, access=AccessSettings(auth=False), mqtt=MqttSettings(enabled=False))
+    async with open_platform(settings, listen=False) as platform:
+        transport = httpx.ASGITransport(assemble(platform, CollectorRegistry()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield client
 
 
-def means_of_the_api(town: Town) -> Means:
-    """What the temporal API works out of the archive: `options=aggregatedValues`, `aggrMethods=avg`, PT1H."""
-    reader = ArchiveReader(FolderStorage(town.folder / "data/archive"), LIMITS)
-    aggregation = Aggregation((Method.AVG,), Duration((0, HOUR)))
+def levels(number: int) -> list[dict[str, Any]]:
+    steps = range(3 * STEPS)
+    return [
+        {"type": "Property", "value": (step * step + number * 17) % 101 / 7, "observedAt": observed(step)}
+        for step in steps
+    ]
+
+
+def note(number: int) -> dict[str, Any]:
+    return {"type": "Property", "value": "full", "observedAt": observed(number)}
+
+
+def observed(step: int) -> str:
+    return format_instant(MIDNIGHT + step * MINUTES * MINUTE)
+
+
+async def ask_for_means(data_dir: Path) -> Means:
+    """As the temporal API tells them."""
     means = {}
-    for entity in ENTITIES:
-        source = reader.of_entity(Known(entity, town.files))
-        told = read_aggregates(Head(entity, (BIN,), (), 0, 0, None), [source], TemporalQuery(), aggregation)
-        for bucket in told.buckets[LEVEL, ""]:
-            mean = bucket.values[Method.AVG]
-            assert mean is not None
-            means[entity, bucket.start] = mean
-    reader.close()
+    asked = {"attrs": LEVEL, "options": "aggregatedValues", "aggrMethods": "avg", "aggrPeriodDuration": "PT1H"}
+    async with served(data_dir) as client:
+        for entity in ENTITIES:
+            answer = await client.get(f"/ngsi-ld/v1/temporal/entities/{entity}", params=asked)
+            assert answer.status_code == 200, answer.text
+            for mean, start, _ in answer.json()[LEVEL]["avg"]:
+                means[entity, parse_instant(start)] = mean
     return means
 
 
@@ -106,20 +120,18 @@ def same(found: Means, expected: Means) -> None:
 
 
 def test_duckdb_tells_the_same_means(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = means_of_the_api(town)
     monkeypatch.chdir(town.folder)
     scope: dict[str, Any] = {}
     exec(snippet("duckdb"), scope)
-    same({(entity, hour): mean for entity, hour, mean in scope["means"]}, expected)
+    same({(entity, hour): mean for entity, hour, mean in scope["means"]}, town.means)
 
 
 def test_pandas_tells_the_same_means(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = means_of_the_api(town)
     monkeypatch.chdir(town.folder)
     scope: dict[str, Any] = {}
     exec(snippet("pandas"), scope)
     found = {(entity, from_datetime(hour.to_pydatetime())): mean for (entity, hour), mean in scope["means"].items()}
-    same(found, expected)
+    same(found, town.means)
 
 
 TELL = """
@@ -135,10 +147,9 @@ print("TOLD " + json.dumps([rows, sorted(partitions), workers]))
 @pytest.mark.slow
 def test_a_cluster_of_spark_tells_the_same_means(town: Town) -> None:
     """A master, two workers and their executors, each a process of its own; all of them end."""
-    expected = means_of_the_api(town)
     rows, partitions, workers = run_spark(town, snippet("pyspark") + TELL)
-    same({(entity, instant(hour)): mean for entity, hour, mean in rows}, expected)
-    assert partitions == [["town", BIN, f"2026-05-{day}"] for day in (27, 28, 29)]
+    same({(entity, instant(hour)): mean for entity, hour, mean in rows}, town.means)
+    assert partitions == [["default", BIN, f"2026-05-{day}"] for day in (27, 28, 29)]
     assert workers == 2
 
 
