@@ -91,8 +91,8 @@ def main(rows: int = SERIES * A_DAY * DAYS, folder: Path | None = None) -> list[
         reader.close()
     by_hand = "DuckDB on the same files"
     return [
-        Figure("bytes per archived row, regular month", bytes_a_row(regular), "B", 7, smaller_is_better=True),
-        Figure("bytes per archived row, jittered month", bytes_a_row(files), "B", 7, smaller_is_better=True),
+        Figure("bytes per archived row, a regular day", bytes_a_row(regular), "B", 7, smaller_is_better=True),
+        Figure("bytes per archived row, a jittered month", bytes_a_row(files), "B", 7, smaller_is_better=True),
         Figure(
             f"hourly means of {sum(one.file.rows for one in files):,} archived rows", ours, "s", 1.3 * bare,
             bare, by_hand, smaller_is_better=True,
