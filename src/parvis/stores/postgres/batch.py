@@ -190,7 +190,7 @@ class Batch:
         if self._has_removals:
             connection.execute(_REMOVE, (tenant,))
         acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
-        if acts[OVERWRITE] > connection.execute(_OVERWRITE, (tenant,)).rowcount:
+        if acts[OVERWRITE] and acts[OVERWRITE] > connection.execute(_OVERWRITE, (tenant,)).rowcount:
             connection.execute(_ADD_WHAT_IS_NOT_THERE, {"tenant": tenant})
         if acts[ADD]:
             connection.execute(_ADD, {"tenant": tenant})
