@@ -337,3 +337,22 @@ async def test_a_month_of_a_tenant_is_hidden_from_the_others(prepared_postgres_u
         assert connection.execute("SELECT count(*) FROM history_2026_11").fetchone() == (0,)
         connection.execute("SELECT set_config('parvis.tenant', '0', false)")
         assert connection.execute("SELECT count(*) FROM history_2026_11").fetchone() == (1,)
+
+
+async def test_what_was_planned_on_an_empty_database_does_not_read_whole_tables_later(postgres_url: str) -> None:
+    store = await PostgresStore.open(postgres_url)
+    for turn in range(16):
+        await store.write(TENANT, [bin_(number, level(turn)) for number in range(3)])
+    for start in range(0, 3000, 500):
+        await store.write(TENANT, [bin_(number, level(0)) for number in range(start, start + 500)])
+    await asyncio.sleep(1.1)
+    for turn in range(20):
+        await store.write(TENANT, [bin_(turn, level(turn))])
+    await store.close()
+
+    with psycopg.connect(postgres_url) as connection:
+        read = connection.execute(
+            "SELECT relname, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+            " WHERE relname IN ('entity', 'attribute')"
+        ).fetchall()
+    assert all(rows < 30_000 for _, rows in read), read
