@@ -80,6 +80,7 @@ async def test_the_endpoints_own_headers_and_time_limit_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0),
     [
         ("0", 0),
         ("120", 120),

@@ -46,7 +46,7 @@ def wait_s(retry_after: str, now: datetime) -> float:
         return min(float(text), _LONGEST_WAIT_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

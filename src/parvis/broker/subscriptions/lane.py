@@ -1,6 +1,7 @@
 """One endpoint's notifications: several at once for different entities, one after the other for the same entity."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import Protocol, assert_never
@@ -20,6 +21,8 @@ FEW_WAITING = 4
 """What a lane may hold at least, however much the others hold."""
 PATIENT_ATTEMPTS = 8
 """So often one notification is tried while the endpoint takes others."""
+_OUT_OF_ORDER = Receipt(Verdict.LATER, "It could not be sent: the log says why.")
+_log = logging.getLogger(__name__)
 
 OrderKey = tuple[str, str, str]
 """(tenant, subscription, entity): what stays in order."""
@@ -106,13 +109,14 @@ class Lane:
             queue.append(parcel)
         else:
             self._queues[parcel.key] = deque((parcel,))
-            self._ready.append(parcel.key)
-            self._wake()
+            if parcel.key not in self._being_sent:
+                self._ready.append(parcel.key)
+                self._wake()
         if self.is_full:
             self.has_room.clear()
 
     def drop(self, owner: Owner) -> None:
-        """Forget what waits for `owner`; what is being sent ends by itself, untold."""
+        """Forget what waits for `owner`; what is being sent ends by itself, untold, before its key is sent again."""
         for key in [key for key, queue in self._queues.items() if queue[0].owner is owner]:
             self._unpause(key)
             for parcel in self._queues.pop(key):
@@ -129,6 +133,7 @@ class Lane:
                     self._ready.remove(key)
                 self._settle(parcel)
                 parcel.owner.given_up(parcel, reason)
+        self._wake()
 
     async def close(self) -> None:
         for timer in (*self._paused.values(), *([self._opening] if self._opening else [])):
@@ -176,10 +181,18 @@ class Lane:
             parcel.tried_at_s = parcel.tried_at_s or self._loop.time()
             self._being_sent.add(key)
             try:
-                receipt = await self._sender.send(parcel.endpoint, parcel.headers, parcel.body)
+                receipt = await self._send(parcel)
             finally:
                 self._being_sent.discard(key)
             self._judge(parcel, receipt)
+
+    async def _send(self, parcel: Parcel) -> Receipt:
+        """Whatever a sender did not think of: nothing may be left lying for it."""
+        try:
+            return await self._sender.send(parcel.endpoint, parcel.headers, parcel.body)
+        except Exception:
+            _log.exception("a notification could not be sent", extra={"endpoint": parcel.endpoint.shown_uri})
+            return _OUT_OF_ORDER
 
     def _is_one_too_many(self) -> bool:
         return self.breaker.failures > 0 and len(self._being_sent) > 0
@@ -188,11 +201,10 @@ class Lane:
         if receipt.verdict is Verdict.LATER:
             self.breaker.note_failure(self._loop.time(), max(receipt.wait_s, (parcel.endpoint.cooldown_ms or 0) / 1000))
         else:
-            self._taken_at_s = self._loop.time()
-            if self.breaker.is_away:
-                self._unpause_all()
-            self.breaker.note_taken()
+            self._note_answer()
         if self._is_dropped(parcel):
+            if parcel.key in self._queues:
+                self._ready.append(parcel.key)
             return
         match receipt.verdict:
             case Verdict.TAKEN:
@@ -205,6 +217,15 @@ class Lane:
                 self._postpone(parcel, receipt.reason)
             case verdict:
                 assert_never(verdict)
+
+    def _note_answer(self) -> None:
+        self._taken_at_s = self._loop.time()
+        if self.breaker.failures == 0:
+            return
+        if self.breaker.is_away:
+            self._unpause_all()
+        self.breaker.note_taken()
+        self._wake()
 
     def _is_dropped(self, parcel: Parcel) -> bool:
         queue = self._queues.get(parcel.key)
