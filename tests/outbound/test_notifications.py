@@ -80,13 +80,13 @@ async def test_the_endpoints_own_headers_and_time_limit_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0),
     [
         ("0", 0),
         ("120", 120),
         ("999999", 3600),
         ("Sun, 01 Nov 2026 12:00:30 GMT", 30),
         ("Sun, 01 Nov 2026 11:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0),
         ("soon", 0),
         ("-5", 0),
         ("²", 0),
