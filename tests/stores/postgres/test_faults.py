@@ -222,7 +222,7 @@ async def test_a_database_that_says_nothing_for_long_is_told(
         assert "has not answered" in store.fault
 
     await waiting
-    assert store.is_writing
+    await until(lambda: store.is_writing)
 
 
 async def test_what_waits_is_bounded(store: PostgresStore) -> None:
@@ -351,8 +351,8 @@ async def test_what_was_planned_on_an_empty_database_does_not_read_whole_tables_
     await store.close()
 
     with psycopg.connect(postgres_url) as connection:
-        read = connection.execute(
-            "SELECT relname, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
-            " WHERE relname IN ('entity', 'attribute')"
-        ).fetchall()
-    assert all(rows < 30_000 for _, rows in read), read
+        row = connection.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'attribute'"
+        ).fetchone()
+    assert row is not None
+    assert row[0] < 30_000

@@ -255,11 +255,11 @@ class Writer:
         return newest, [(call, answers[place]) for place, call in enumerate(calls)]
 
     def _finish(self, connection: Connection) -> None:
-        """Commit. What becomes of it is not known where the connection breaks before the answer."""
+        """Commit. What becomes of it is not known where the session ends before the answer, or with it (FATAL)."""
         try:
             done = connection.execute("COMMIT")
         except psycopg.Error as fault:
-            if not connection.closed:
+            if fault.diag.severity_nonlocalized == "ERROR" and not connection.closed:
                 raise
             self._disconnect()
             raise StoreUnreachable(
