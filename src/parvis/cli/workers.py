@@ -80,9 +80,17 @@ class Worker:
     line: socket.socket
     is_leaving: bool = False
 
+    @property
+    def is_ready(self) -> bool:
+        return self.ready.done() and not self.ready.cancelled() and self.ready.result()
+
+    def hang_up(self) -> None:
+        self.ready.cancel()
+        self.line.close()
+
 
 @dataclass(slots=True)
-class _Ports:
+class Ports:
     http: socket.socket
     mqtt: socket.socket | None
     folder: Path
@@ -90,12 +98,16 @@ class _Ports:
 
 @dataclass(slots=True)
 class Parent:
-    """Keeps one worker at each number; `failures` counts those that ended soon after they began."""
+    """Keeps one worker at each number; `failures` counts those that ended soon after they began.
+
+    `alive` are all that run, those too that are being replaced.
+    """
 
     settings: Settings
     command: Sequence[str]
-    ports: _Ports
+    ports: Ports
     workers: dict[int, Worker] = field(default_factory=dict)
+    alive: "set[Worker]" = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     rolling: asyncio.Lock = field(default_factory=asyncio.Lock)
     failures: dict[int, int] = field(default_factory=dict)
@@ -111,12 +123,12 @@ class Parent:
         await self.stopping.wait()
         for task in list(self.tasks):
             task.cancel()
-        await asyncio.gather(*(self._end(worker) for worker in list(self.workers.values())))
+        await asyncio.gather(*(self._end(worker) for worker in list(self.alive)))
         return 0
 
     def stop(self) -> None:
         self.stopping.set()
-        for worker in self.workers.values():
+        for worker in self.alive:
             _tell(worker, signal.SIGTERM)
 
     def renew(self) -> None:
@@ -130,12 +142,18 @@ class Parent:
                 new = await self._begin(number)
                 if not await self._is_ready(new, READY_WITHIN_S):
                     _log.error("a new worker does not come up: the old ones stay", extra={"worker": number})
-                    self.workers[number] = old
-                    new.is_leaving = True
+                    self._reinstate(old)
                     await self._end(new)
                     return
                 await self._end(old)
             _log.info("all workers have begun anew")
+
+    def _reinstate(self, worker: Worker) -> None:
+        """Where it has ended meanwhile, another takes its place all the same."""
+        self.workers[worker.number] = worker
+        worker.is_leaving = False
+        if worker not in self.alive:
+            self._do(self._replace(worker))
 
     async def _begin(self, number: int, *, answers_while_opening: bool = False) -> Worker:
         ours, theirs = socket.socketpair()
@@ -150,9 +168,6 @@ class Parent:
             answers_while_opening,
         )
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "parvis",
             *self.command,
             env={**os.environ, VARIABLE: msgspec.json.encode(told).decode()},
             stdin=asyncio.subprocess.DEVNULL,
@@ -165,6 +180,7 @@ class Parent:
         if earlier is not None:
             earlier.is_leaving = True
         self.workers[number] = worker
+        self.alive.add(worker)
         self._do(self._watch(worker))
         if self.stopping.is_set():
             _tell(worker, signal.SIGTERM)
@@ -173,23 +189,26 @@ class Parent:
     async def _is_ready(self, worker: Worker, within_s: float | None) -> bool:
         ended = asyncio.create_task(worker.process.wait())
         await asyncio.wait((worker.ready, ended), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        return worker.ready.done() and worker.ready.result()
+        return worker.is_ready
 
     async def _watch(self, worker: Worker) -> None:
+        await worker.process.wait()
+        worker.hang_up()
+        self.alive.discard(worker)
+        if not self.stopping.is_set() and not worker.is_leaving:
+            await self._replace(worker)
+
+    async def _replace(self, worker: Worker) -> None:
         """Another in its place, after a pause that grows while they end soon."""
-        code = await worker.process.wait()
-        worker.line.close()
-        if self.stopping.is_set() or worker.is_leaving or self.workers.get(worker.number) is not worker:
-            return
-        was_ready = worker.ready.done() and worker.ready.result()
-        if not was_ready and len(self.workers) == 1 and not self.failures:
+        if not worker.is_ready and len(self.workers) == 1 and not self.failures:
             return  # the very first: its message says what is wrong
         lasted_s = asyncio.get_running_loop().time() - worker.began_s
         failures = self.failures[worker.number] = (
             0 if lasted_s > STEADY_AFTER_S else self.failures.get(worker.number, 0) + 1
         )
         pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        _log.error("a worker has ended", extra={"worker": worker.number, "code": code, "again_in_s": round(pause_s, 1)})
+        told = {"worker": worker.number, "code": worker.process.returncode, "again_in_s": round(pause_s, 1)}
+        _log.error("a worker has ended", extra=told)
         await asyncio.sleep(pause_s)
         async with self.rolling:
             if self.workers.get(worker.number) is worker and not self.stopping.is_set():
@@ -199,11 +218,13 @@ class Parent:
         worker.is_leaving = True
         _tell(worker, signal.SIGTERM)
         try:
-            await asyncio.wait_for(worker.process.wait(), self.settings.server.stop_timeout_s + STOP_GRACE_S)
+            async with asyncio.timeout(self.settings.server.stop_timeout_s + STOP_GRACE_S):
+                await worker.process.wait()
         except TimeoutError:
             _log.error("a worker did not end in time and was killed", extra={"worker": worker.number})
             _tell(worker, signal.SIGKILL)
             await worker.process.wait()
+        worker.hang_up()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -233,7 +254,7 @@ async def supervise(settings: Settings, command: Sequence[str]) -> int:
     http = bind(settings.server)
     mqtt = bind_mqtt(settings.mqtt) if settings.mqtt.enabled else None
     folder = Path(tempfile.mkdtemp(prefix="parvis-"))
-    parent = Parent(settings, command, _Ports(http, mqtt, folder))
+    parent = Parent(settings, (sys.executable, "-m", "parvis", *command), Ports(http, mqtt, folder))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, parent.stop)
