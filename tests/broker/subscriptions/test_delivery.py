@@ -18,6 +18,7 @@ from parvis.broker.query.tree import TypeIs
 from parvis.broker.subscriptions import breaker, lane
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscribed, Subscription, Trigger
 from parvis.broker.subscriptions.notifications import Notifications
+from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
@@ -66,7 +67,7 @@ class Town:
         params = NotificationParams(Endpoint(uri, **more.pop("endpoint", {})))
         await self.subscriptions.add(
             Subscription(
-                DEFAULT_TENANT,
+                more.pop("tenant", DEFAULT_TENANT),
                 name,
                 params,
                 more.pop("selectors", (Selector(TypeIs(BIN)),)),
@@ -411,6 +412,195 @@ async def test_a_deletion_is_told_to_who_asked_for_it(town: Town) -> None:
         await until(lambda: len(receiver.heard) == 1)
     assert receiver.heard[0].data[0]["id"] == bin_id(1)
     assert "deletedAt" in receiver.heard[0].data[0]
+
+
+class Gate:
+    """In the way of a coroutine function: whoever comes waits until it is opened."""
+
+    def __init__(self, behind: Callable[..., Any]) -> None:
+        self._behind = behind
+        self._open = asyncio.Event()
+        self.count = 0
+
+    async def __call__(self, *args: Any, **named: Any) -> Any:
+        self.count += 1
+        await self._open.wait()
+        return await self._behind(*args, **named)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def test_who_joins_while_a_change_is_looked_at_hears_of_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Receiver().listening() as early, Receiver().listening() as late:
+        await town.subscribe("urn:s:early", early.url)
+        await town.fill(1, 1)
+        await until(lambda: len(early.heard) == 1)
+        contexts, looking = Gate(CONTEXTS.resolve), Gate(Occurrences.find)
+        monkeypatch.setattr(CONTEXTS, "resolve", contexts)
+        monkeypatch.setattr(Occurrences, "find", lambda *args, **named: looking(*args, **named))
+        await town.subscribe("urn:s:late", late.url)
+        await until(lambda: contexts.count == 1)
+        await town.fill(1, 2)
+        await until(lambda: looking.count == 1)
+        contexts.open()
+        await asyncio.sleep(0.05)
+        looking.open()
+        await until(lambda: len(early.heard) == 2)
+        await until(lambda: len(late.heard) == 1, 2)
+    assert late.values(bin_id(1), "fillingLevel") == [2]
+
+
+async def test_who_joins_while_other_types_are_read_misses_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    road = CONTEXTS.default.expand("RoadSegment")
+    async with Receiver().listening() as bins, Receiver().listening() as roads:
+        await town.subscribe("urn:s:bins", bins.url)
+        await town.fill(1, 1)
+        await until(lambda: len(bins.heard) == 1)
+        changes, reading = Gate(town.subscriptions.wait), Gate(town.store.read)
+        monkeypatch.setattr(town.subscriptions, "wait", changes)
+        await town.subscribe("urn:s:told", bins.url)
+        await until(lambda: changes.count == 1)
+        await town.subscribe("urn:s:roads", roads.url, selectors=(Selector(TypeIs(road)),))
+        monkeypatch.setattr(town.store, "read", reading)
+        level = Instance(LEVEL, Kind.PROPERTY, 1)
+        written = Change("urn:ngsi-ld:RoadSegment:1", Mode.UPSERT_UPDATE, instances=(level,), types=(road,))
+        await town.broker.write(CALLER, [written])
+        await until(lambda: reading.count == 1)
+        changes.open()
+        await asyncio.sleep(0.1)
+        reading.open()
+        await until(lambda: len(roads.heard) == 1, 2)
+
+
+async def test_a_change_of_one_that_still_waits_for_its_context_loses_nothing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts = Gate(CONTEXTS.resolve)
+    monkeypatch.setattr(CONTEXTS, "resolve", contexts)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await until(lambda: contexts.count == 1)
+        await town.fill(1, 1)
+        await asyncio.sleep(0.6)
+        await town.subscriptions.change(DEFAULT_TENANT, "urn:s:1", lambda one: replace(one, name="renamed"))
+        await until(lambda: contexts.count == 2)
+        contexts.open()
+        await until(lambda: len(receiver.heard) == 1, 2)
+    assert receiver.values(bin_id(1), "fillingLevel") == [1]
+
+
+async def test_a_change_under_way_goes_to_where_the_subscription_points_by_then(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Receiver().listening() as old, Receiver().listening() as new:
+        await town.subscribe("urn:s:1", old.url)
+        await town.fill(1, 1)
+        await until(lambda: len(old.heard) == 1)
+        looking = Gate(Occurrences.find)
+        monkeypatch.setattr(Occurrences, "find", lambda *args, **named: looking(*args, **named))
+        await town.fill(1, 2)
+        await until(lambda: looking.count == 1)
+        await town.subscriptions.change(DEFAULT_TENANT, "urn:s:1", lambda one: _pointing_to(one, new.url))
+        await asyncio.sleep(0.1)
+        looking.open()
+        await until(lambda: len(new.heard) == 1, 2)
+        await asyncio.sleep(0.1)
+    assert new.values(bin_id(1), "fillingLevel") == [2]
+    assert len(old.heard) == 1
+
+
+async def test_a_new_subscription_in_the_place_of_one_that_was_deleted_hears_nothing_from_before(
+    town: Town, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.subscribe("urn:s:1", f"http://127.0.0.1:{free_port}/notify")
+    await town.fill(1, 1)
+    await until(lambda: town.notifications.open_breakers == 1)
+    changes = Gate(town.subscriptions.wait)
+    monkeypatch.setattr(town.subscriptions, "wait", changes)
+    await town.subscribe("urn:s:2", f"http://127.0.0.1:{free_port}/other")
+    await until(lambda: changes.count == 1)
+    async with Receiver().listening() as receiver:
+        await town.subscriptions.remove(DEFAULT_TENANT, "urn:s:1")
+        await town.subscribe("urn:s:1", receiver.url)
+        changes.open()
+        await asyncio.sleep(0.2)
+        await town.fill(1, 2)
+        await until(lambda: len(receiver.heard) >= 1)
+        await asyncio.sleep(0.1)
+    assert receiver.values(bin_id(1), "fillingLevel") == [2]
+
+
+async def test_one_that_goes_on_is_told_though_the_clock_has_gone_back_since(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, is_active=False)
+        await asyncio.sleep(0.1)
+        await town.fill(1, 1)
+        ahead = system_clock() + 2 * HOUR
+        await town.subscriptions.change(
+            DEFAULT_TENANT, "urn:s:1", lambda one: replace(one, is_active=True, modified_at=ahead)
+        )
+        await asyncio.sleep(0.2)
+        await town.fill(1, 2)
+        await until(lambda: len(receiver.heard) == 1, 2)
+    assert receiver.values(bin_id(1), "fillingLevel") == [2]
+
+
+async def test_one_that_may_read_nothing_by_the_clock_stops_nobody_else(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:clock", receiver.url, interval_s=0.05)
+        await town.subscriptions.change(DEFAULT_TENANT, "urn:s:clock", lambda one: replace(one, rights=0))
+        await asyncio.sleep(0.3)
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1, 2)
+        await asyncio.sleep(0.2)
+        assert town.notifications.is_here
+    assert "may not read" in ((await town.get("urn:s:clock")).deliveries.last_reason or "")
+
+
+async def test_what_is_held_back_does_not_grow_with_the_changes_of_an_entity(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, throttling_s=1.0)
+        for level in range(40):
+            await town.fill(1, level)
+        await until(lambda: len(receiver.heard) == 1)
+        await town.store.wait(39)
+        await asyncio.sleep(0.1)
+        assert [one.waiting for one in town.notifications.standings().values()] == [1]
+        await until(lambda: len(receiver.heard) == 2)
+    assert receiver.values(bin_id(1), "fillingLevel") == [0, 39]
+
+
+async def test_a_letter_that_is_refused_again_keeps_none_of_the_others(town: Town) -> None:
+    is_strict = [True]
+
+    def answer(document: Any) -> tuple[int, str]:
+        return (400, "") if is_strict[0] or document["data"][0]["id"] == bin_id(1) else (204, "")
+
+    async with Receiver(answer).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        for number in (1, 2, 3):
+            await town.fill(number, number)
+        letters = await _letters(town, 3)
+        is_strict[0] = False
+        again = await town.notifications.replay(CALLER, [one.number for one in letters])
+    assert (again.sent, again.left) == (2, 1)
+    assert [one.entity_id for one in await _letters(town, 1)] == [bin_id(1)]
+
+
+async def test_what_one_tenant_asks_of_a_receiver_is_no_matter_of_another(town: Town) -> None:
+    await town.store.add_tenant("harbour")
+    async with Receiver(delay_s=0.05).listening() as receiver:
+        impatient = {"timeout_ms": 1, "cooldown_ms": 3_600_000}
+        await town.subscribe("urn:s:1", receiver.url, endpoint=impatient, tenant="harbour")
+        await town.subscribe("urn:s:1", receiver.url)
+        await asyncio.sleep(0.1)
+        level = Change(bin_id(1), Mode.UPSERT_UPDATE, instances=(Instance(LEVEL, Kind.PROPERTY, 1),), types=(BIN,))
+        await town.broker.write(replace(CALLER, tenant="harbour"), [level])
+        await asyncio.sleep(0.2)
+        await town.fill(2, 2)
+        await until(lambda: any(one.data[0]["id"] == bin_id(2) for one in receiver.heard), 2)
 
 
 def _active(subscription: Subscription) -> Subscription:

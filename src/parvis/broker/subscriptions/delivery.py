@@ -28,12 +28,13 @@ from parvis.broker.subscriptions.match import Compiled, Matcher
 from parvis.broker.subscriptions.model import Endpoint, Note, Occurrence, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
-from parvis.broker.subscriptions.periodic import entities_of
+from parvis.broker.subscriptions.periodic import entities_of, next_due
 from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
 from parvis.broker.subscriptions.watched import types_of_all
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant
 
+_BEHIND_NOBODY = 2**63
 AT_ONCE = 64
 """Events read at a time: the event loop is given back after them."""
 NEAR = 20_000
@@ -79,15 +80,14 @@ class Delivery:
         self._now = clock()
         self._around = Surroundings(clock, limits, self._ledger.letters.append, lambda: self._newest)
         self._load = Load()
-        self._lanes: dict[str, Lane] = {}
-        self._known: dict[SubscriptionKey, Subscription] = {}
+        self._lanes: dict[tuple[str, str], Lane] = {}
         self._recipients: dict[SubscriptionKey, Recipient] = {}
         self._tasks: dict[SubscriptionKey, asyncio.Task[None]] = {}
         self._matcher = Matcher((), broker.may_read)
         self._types: frozenset[Iri] = frozenset()
-        self._resting: set[SubscriptionKey] = set()
         self._group: asyncio.TaskGroup | None = None
         self._cursor = 0
+        self._front = 0
         self._someone_is_live = asyncio.Event()
 
     async def run(self) -> None:
@@ -96,11 +96,11 @@ class Delivery:
         subscribed = await self._subscriptions.list_all()
         self._newest = await self._outbox.newest()
         positions = [one.position for one in subscribed if self._newest - one.position <= NEAR]
-        self._cursor = min(positions, default=self._newest)
+        self._cursor = self._front = min(positions, default=self._newest)
         try:
             async with self._saving(), asyncio.TaskGroup() as group:
                 self._group = group
-                self._apply(subscribed, group)
+                self._apply(subscribed, self._newest, group)
                 group.create_task(self._follow())
                 group.create_task(self._follow_changes(version, group))
                 group.create_task(self._save_now_and_then())
@@ -138,19 +138,29 @@ class Delivery:
             await self._outbox.wait(self._cursor)
             self._newest = await self._outbox.newest()
             if not self._is_anyone_live():
-                self._cursor = self._newest
+                self._cursor = self._front = self._newest
                 await self._wait_for_someone()
                 continue
-            events = await self._outbox.read(self._cursor, AT_ONCE, self._types)
+            events = await self._next()
             self._now = self._clock()
             for event in events:
                 if candidates := self._matcher.candidates(event):
                     await self._tell(event, candidates)
                 self._cursor = event.seq
-            if len(events) < AT_ONCE:
-                self._cursor = max(self._cursor, self._newest)
+            self._cursor = self._front
             await self._ledger.wait_for_room(self._take_notes)
             await asyncio.sleep(0)
+
+    async def _next(self) -> list[Event]:
+        """Who joins must stand at `_front`: while these are read nobody can, then who stands behind them all.
+
+        So no event is looked at, or left out for its type, without one who has joined.
+        """
+        self._front = _BEHIND_NOBODY
+        events = await self._outbox.read(self._cursor, AT_ONCE, self._types)
+        last = events[-1].seq if events else self._cursor
+        self._front = last if len(events) == AT_ONCE else max(last, self._newest)
+        return events
 
     def _is_anyone_live(self) -> bool:
         return any(one.is_live for one in self._recipients.values())
@@ -168,7 +178,7 @@ class Delivery:
             if (one := self._recipients.get((compiled.subscription.tenant, compiled.subscription.id))) is not None
             and one.is_live
             and one.cursor < event.seq
-            and one.rested_until <= event.at
+            and not one.slept_through(event)
         ]
         if not live:
             return
@@ -202,7 +212,7 @@ class Delivery:
         matcher = Matcher((one.subscription,), self._broker.may_read)
         while True:
             await self._wait_for_room(one)
-            if one.cursor >= self._cursor:
+            if one.cursor >= self._front:
                 self._join(one)
                 return
             newest = await self._outbox.newest()
@@ -218,7 +228,7 @@ class Delivery:
 
     async def _tell_alone(self, one: Recipient, matcher: Matcher, event: Event) -> bool:
         """False where there is no room for it yet."""
-        for compiled in matcher.candidates(event) if one.rested_until <= event.at else ():
+        for compiled in () if one.slept_through(event) else matcher.candidates(event):
             occurrence = await self._occurrence(event, one.with_previous)
             if occurrence is None or not _matches(matcher, compiled, occurrence, self._now):
                 continue
@@ -243,56 +253,55 @@ class Delivery:
     async def _follow_changes(self, version: int, group: asyncio.TaskGroup) -> None:
         while True:
             version = await self._subscriptions.wait(version)
-            self._apply(await self._subscriptions.list_all(), group)
+            subscribed = await self._subscriptions.list_all()
+            self._apply(subscribed, await self._outbox.newest(), group)
 
-    def _apply(self, subscribed: Sequence[Subscribed], group: asyncio.TaskGroup) -> None:
-        """Begin what is new, end what is gone; what was changed ends, and begins where it stood."""
+    def _apply(self, subscribed: Sequence[Subscribed], newest: int, group: asyncio.TaskGroup) -> None:
+        """Begin what is new, end what is gone; what was changed ends, and begins where it stood.
+
+        `newest` was asked for after `subscribed`: whatever is above it happened since.
+        """
         listed = {_key(one.subscription): one for one in subscribed}
-        stood: dict[SubscriptionKey, int] = {}
-        rested = self._resting & listed.keys()
-        for key, known in list(self._known.items()):
-            if key not in listed or listed[key].subscription != known:
-                stood[key] = self._end(key)
+        ended: dict[SubscriptionKey, Recipient] = {}
+        for key, one in list(self._recipients.items()):
+            found = listed.get(key)
+            if found is None or found.subscription != one.subscription:
+                ended[key] = self._end(key)
         self._matcher = Matcher((one.subscription for one in listed.values()), self._broker.may_read)
         self._types = types_of_all(one.subscription for one in listed.values())
-        for key, one in listed.items():
-            if key not in self._known:
-                self._known[key] = one.subscription
-                self._start(key, self._begin(one, stood.get(key, one.position), rested=key in rested), group)
+        for key, found in listed.items():
+            if key not in self._recipients:
+                self._begin(found, ended.get(key), newest, group)
         used = {id(one.lane) for one in self._recipients.values()}
-        self._lanes = {url: lane for url, lane in self._lanes.items() if id(lane) in used or not lane.is_idle}
+        self._lanes = {key: lane for key, lane in self._lanes.items() if id(lane) in used or not lane.is_idle}
 
     def _start(self, key: SubscriptionKey, work: Coroutine[None, None, None], group: asyncio.TaskGroup) -> None:
         self._tasks[key] = group.create_task(work, name=f"notifies {key[1]}")
 
-    def _end(self, key: SubscriptionKey) -> int:
-        """Where it stood."""
-        del self._known[key]
-        self._resting.discard(key)
+    def _end(self, key: SubscriptionKey) -> Recipient:
         if (task := self._tasks.pop(key, None)) is not None:
             task.cancel()
-        one = self._recipients.pop(key, None)
-        if one is None:
-            return self._cursor
-        stood = self._position(one)
-        if (note := one.take_note(final=True)) is not None:
-            self._ledger.notes.append(note)
+        one = self._recipients.pop(key)
+        one.cursor = self._position(one)
         one.close()
-        return stood
+        return one
 
-    async def _begin(self, subscribed: Subscribed, cursor: int, *, rested: bool) -> None:
-        """What happened while it rested is not told when it goes on."""
+    def _begin(self, subscribed: Subscribed, before: Recipient | None, newest: int, group: asyncio.TaskGroup) -> None:
+        """`before` is what it was until it was changed, or another one of the same name that was deleted."""
         subscription = subscribed.subscription
-        key, is_active = _key(subscription), subscription.status(self._clock()) is Status.ACTIVE
-        context = await self._context(subscription) if is_active else self._broker.contexts.core
-        lane = self._lane(subscription.notification.endpoint.uri)
-        one = Recipient(subscription, context, lane, self._around, cursor)
-        one.rested_until = subscription.modified_at if rested else 0
-        self._recipients[key] = one
-        if not is_active:
-            self._resting.add(key)
-        elif subscription.interval_s is not None:
-            await self._tell_by_the_clock(one, subscription.interval_s, subscribed.deliveries.last_notification)
+        lane = self._lane(subscription)
+        one = Recipient(subscription, self._broker.contexts.core, lane, self._around, subscribed.position)
+        one.is_resting = subscription.status(self._clock()) is not Status.ACTIVE
+        if before is not None and before.subscription.created_at == subscription.created_at:
+            one.follow_on(before, newest)
+        self._recipients[one.key] = one
+        if not one.is_resting:
+            self._start(one.key, self._notify(one, subscribed.deliveries.last_notification), group)
+
+    async def _notify(self, one: Recipient, last: Instant | None) -> None:
+        one.context = await self._context(one.subscription)
+        if one.subscription.interval_s is not None:
+            await self._tell_by_the_clock(one, round(one.subscription.interval_s * SECOND), last)
         else:
             await self._catch_up(one)
 
@@ -308,28 +317,38 @@ class Delivery:
                 )
                 await asyncio.sleep(CONTEXT_AGAIN_AFTER_S)
 
-    async def _tell_by_the_clock(self, one: Recipient, interval_s: float, last: Instant | None) -> None:
-        due = (last or self._clock()) + round(interval_s * SECOND)
+    async def _tell_by_the_clock(self, one: Recipient, interval: Instant, last: Instant | None) -> None:
+        now = self._clock()
+        due = next_due(last or now, interval, now)
         while True:
             await asyncio.sleep(max(0.0, (due - self._clock()) / SECOND))
             if one.subscription.status(self._clock()) is not Status.ACTIVE:
                 return
             if one.is_settled:
-                for entities in await entities_of(self._broker, one.subscription):
-                    one.tell_all(entities)
-            due = max(due + round(interval_s * SECOND), self._clock())
+                await self._tell_what_is_there(one)
+            due = next_due(due, interval, self._clock())
 
-    def _lane(self, uri: str) -> Lane:
-        address, scheme = _address_of(uri)
-        lane = self._lanes.get(address)
+    async def _tell_what_is_there(self, one: Recipient) -> None:
+        """What cannot be read for one is no reason to tell the others nothing."""
+        try:
+            for entities in await entities_of(self._broker, one.subscription):
+                await self._wait_for_room(one)
+                one.tell_all(entities)
+        except ParvisError as fault:
+            one.note_fault(fault.detail)
+
+    def _lane(self, subscription: Subscription) -> Lane:
+        address, scheme = _address_of(subscription.notification.endpoint.uri)
+        key = subscription.tenant, address
+        lane = self._lanes.get(key)
         if lane is None:
             sender = self._senders.get(scheme, NO_WAY)
-            lane = self._lanes[address] = Lane(sender, Breaker(random.random), self._load)
+            lane = self._lanes[key] = Lane(sender, Breaker(random.random), self._load)
         return lane
 
     def _position(self, one: Recipient) -> int:
         """What is live, rests or goes by the clock has looked at whatever was read for all."""
-        if one.is_live or one.subscription.is_periodic or one.key in self._resting:
+        if one.is_live or one.is_resting or one.subscription.is_periodic:
             one.cursor = max(one.cursor, self._cursor)
         return one.position()
 
@@ -349,8 +368,8 @@ class Delivery:
         while True:
             await asyncio.sleep(SAVE_EVERY_S)
             for lane in self._lanes.values():
-                if lane.breaker.is_away:
-                    lane.give_up_overdue("Its receiver was away for too long.")
+                if lane.breaker.is_away or lane.is_full:
+                    lane.give_up_overdue("Its receiver was away or slow for too long.")
             await self._ledger.save_if_possible(self._take_notes)
 
     def _take_notes(self, *, final: bool = False) -> Iterator[Note]:

@@ -18,11 +18,8 @@ TakeNotes = Callable[[], Iterable[Note]]
 
 
 class Ledger:
-    """`notes` are those of subscriptions that have ended."""
-
     def __init__(self, store: SubscriptionStore, letters_kept: int) -> None:
         self.letters: list[DeadLetter] = []
-        self.notes: list[Note] = []
         self._store = store
         self._letters_kept = letters_kept
         self._saving = asyncio.Lock()
@@ -35,7 +32,7 @@ class Ledger:
             while self.letters:
                 await self._save_letters()
             if not self._unsaved:
-                self._unsaved, self.notes = [*self.notes, *take_notes()], []
+                self._unsaved = list(take_notes())
             if self._unsaved:
                 await self._store.note(self._unsaved)
                 self._unsaved = []

@@ -82,7 +82,7 @@ class Notifications:
     async def replay(self, caller: Caller, numbers: Sequence[int]) -> Replayed:
         """Send dead letters once more, the oldest first, to where their subscriptions point now.
 
-        What is taken is forgotten. A receiver that is away ends it for its subscription: the rest stays.
+        What is taken is forgotten, what is refused again stays. A receiver that is away ends it for its subscription.
 
         Raises:
             Forbidden: the caller may not write.
@@ -91,24 +91,27 @@ class Notifications:
             raise refusal(caller, "send notifications again")
         tenant = caller.tenant
         sent: list[int] = []
-        reasons: dict[str, str] = {}
+        reasons: list[str] = []
+        away: set[str] = set()
         wanted = sorted(numbers)[:MOST_AT_ONCE]
         try:
             async with asyncio.timeout(_REPLAY_WITHIN_S):
                 for number in wanted:
                     letter = await self._store.subscriptions.find_letter(tenant, number)
-                    if letter is None or letter.subscription_id in reasons:
+                    if letter is None or letter.subscription_id in away:
                         continue
                     receipt = await self._send_again(letter)
                     if receipt.verdict is Verdict.TAKEN:
                         sent.append(number)
-                    else:
-                        reasons[letter.subscription_id] = receipt.reason
+                        continue
+                    reasons.append(receipt.reason)
+                    if receipt.verdict is Verdict.LATER:
+                        away.add(letter.subscription_id)
         except TimeoutError:
-            reasons.setdefault("", f"It took longer than {_REPLAY_WITHIN_S:g} s.")
+            reasons.append(f"It took longer than {_REPLAY_WITHIN_S:g} s.")
         if sent:
             await self._store.subscriptions.remove_letters(tenant, sent)
-        return Replayed(len(sent), len(numbers) - len(sent), next(iter(reasons.values()), ""))
+        return Replayed(len(sent), len(numbers) - len(sent), next(iter(reasons), ""))
 
     async def _send_again(self, letter: DeadLetter) -> Receipt:
         found = await self._store.subscriptions.find(letter.tenant, letter.subscription_id)

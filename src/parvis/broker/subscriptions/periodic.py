@@ -6,9 +6,15 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.entity import Entity
 from parvis.broker.subscriptions.match import queries_of
 from parvis.broker.subscriptions.model import Subscription
+from parvis.kernel.time import Instant
 
 MOST_ENTITIES = 10_000
 ENTITIES_A_NOTIFICATION = 500
+
+
+def next_due(last: Instant, interval: Instant, now: Instant) -> Instant:
+    """An interval after the last time; an interval from now at most, for the clock may have gone back."""
+    return min(max(last + interval, now), now + interval)
 
 
 async def entities_of(broker: Broker, subscription: Subscription) -> list[tuple[Entity, ...]]:

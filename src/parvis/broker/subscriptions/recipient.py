@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from parvis.broker.jsonld.context import Context
+from parvis.broker.model.change import Event
 from parvis.broker.model.entity import Entity
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.lane import Lane, Parcel
@@ -59,7 +60,7 @@ class Recipient:
         self.lane = lane
         self.cursor = cursor
         self.is_live = False
-        self.rested_until: Instant = 0
+        self.is_resting = False
         self.pending: dict[int, Instant] = {}
         self._shape = shape_of(subscription)
         self._around = around
@@ -68,6 +69,8 @@ class Recipient:
         self._held_seqs: dict[int, Instant] = {}
         self._release_at_s = 0.0
         self._release: asyncio.TimerHandle | None = None
+        self._rested_until: Instant = 0
+        self._rested_to = 0
         self._under_way = 0
         self._saved_position = cursor
         self._saved_at = around.clock()
@@ -80,6 +83,21 @@ class Recipient:
     @property
     def can_take(self) -> bool:
         return not self.lane.is_full and len(self._held) < MOST_HELD
+
+    def follow_on(self, before: "Recipient", newest: int) -> None:
+        """It goes on where `before` stood, which is closed: `newest` is the newest event, asked for since.
+
+        What happened while `before` rested is not told; where times mislead, for the clock went back, the number of
+        the event decides.
+        """
+        self.cursor, self._note, self._saved_position = before.cursor, before._note, before._saved_position
+        if before.is_resting:
+            self._rested_until, self._rested_to = self.subscription.modified_at, newest
+        else:
+            self._rested_until, self._rested_to = before._rested_until, before._rested_to
+
+    def slept_through(self, event: Event) -> bool:
+        return event.seq <= self._rested_to and event.at < self._rested_until
 
     @property
     def is_settled(self) -> bool:
@@ -114,7 +132,12 @@ class Recipient:
         if message is not None:
             self._send(self._parcel("", (), now, message))
 
+    def note_fault(self, reason: str) -> None:
+        """Of what kept it from telling anything."""
+        self._failed(reason)
+
     def close(self) -> None:
+        self.is_live = False
         if self._release is not None:
             self._release.cancel()
         self.lane.drop(self)
@@ -181,7 +204,10 @@ class Recipient:
         self._release_at_s = self._loop.time() + self.subscription.throttling / SECOND
 
     def _hold(self, occurrence: Occurrence) -> None:
-        """The latest state of an entity wins."""
+        """The latest state of an entity wins, and is all that is waited for."""
+        if (before := self._held.get(occurrence.entity.id)) is not None:
+            self._held_seqs.pop(before.seq, None)
+            self.pending.pop(before.seq, None)
         self._held[occurrence.entity.id] = occurrence
         self._held_seqs[occurrence.seq] = self._around.clock()
         self.pending[occurrence.seq] = occurrence.at
