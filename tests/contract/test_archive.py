@@ -258,6 +258,23 @@ async def test_what_never_was_cannot_be_erased(moved: Archived) -> None:
             await moved.store.erase(TENANT, nothing)
 
 
+async def test_of_a_tenant_that_is_not_there_nothing_can_be_erased(archived: Archived) -> None:
+    with pytest.raises(ResourceNotFound):
+        await archived.store.erase("nowhere", Erasure(bin_id(1)))
+
+
+async def test_who_was_not_told_yet_is_not_told_of_what_was_erased(archived: Archived) -> None:
+    await archived.store.advance({"slow": 0})
+    await archived.store.write(TENANT, [bin_(1, *levels(1, 25), keep_newest=True)])
+    await archived.archive.settle()
+    await archived.store.write(TENANT, [bin_(1, *levels(2, 26), keep_newest=True)])
+
+    await archived.store.erase(TENANT, Erasure(bin_id(1), before=FIRST + 24 * HOUR))
+
+    events = await archived.store.read(0)
+    assert [[one.value for one in event.instances] for event in events] == [[25], [26]]
+
+
 async def test_numbers_do_not_start_again_where_the_newest_instance_was_erased(tmp_path: Path) -> None:
     first = await open_file(tmp_path, Ticking())
     await first.store.write(TENANT, [bin_(1, level(1, FIRST))])

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from parvis.broker.model.merge import corrected
 from parvis.broker.ports.archive import (
     ArchiveFile,
     ArchiveRow,
@@ -21,10 +22,12 @@ from parvis.broker.ports.archive import (
     SeriesOfFile,
     day_of,
 )
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.temporal.instance import Found, check_in_files
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
-from parvis.stores.sqlite.catalogue import BLOCK_DAYS, TOUCHES, key_of, list_erasures, list_files
+from parvis.stores.sqlite.apply import Applier
+from parvis.stores.sqlite.catalogue import BLOCK_DAYS, TOUCHES, find_archived, key_of, list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
@@ -62,6 +65,11 @@ _HAS_ROWS = (
     "SELECT 1 FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? LIMIT 1"
 )
 _PURGE = "DELETE FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_UNTOLD = (
+    "DELETE FROM log WHERE seq IN (SELECT seq FROM history"
+    " WHERE entity = ?{conditions} AND seq >= (SELECT min(seq) FROM log))"
+)
+"""Settled rows that still stand in the log, for consumers to be told of."""
 _NEXT_TIME = "SELECT ts FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? ORDER BY ts LIMIT 1"
 _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
 
@@ -229,11 +237,27 @@ class SqliteArchive:
     async def list_erasures(self) -> list[PendingErasure]:
         return await self._reader.read(lambda connection: list_erasures(connection, self._names))
 
-    async def erase(self, tenant: str, erasure: Erasure) -> None:
-        """Raises ResourceNotFound where there is nothing of it."""
-        await self._run(
-            lambda connection: erase(connection, self._names, self._tail, self._names.tenants.ids[tenant], erasure)
-        )
+    async def erase(self, tenant: str, erasure: Erasure, found: Found | None = None) -> None:
+        """Of one instance, as it was `found`.
+
+        Raises:
+            ResourceNotFound: there is nothing of it.
+            FoundOutdated
+        """
+        number = self._names.tenants.ids.get(tenant)
+        await self._run(lambda connection: erase(connection, self._names, self._tail, number, erasure, found))
+
+    async def correct(self, tenant: str, correction: Correction, found: Found) -> int:
+        """The number of the corrected instance. Raises FoundOutdated, BadRequestData."""
+        number = self._names.tenants.ids.get(tenant)
+        erasure = Erasure(correction.entity_id).of_instance(found.instance)
+
+        def put_right(applier: Applier, now: Instant, connection: Connection) -> int:
+            put = corrected(found.instance, correction.given, now, is_kind_open=correction.is_kind_open)
+            entity = erase(connection, self._names, self._tail, number, erasure, found)
+            return applier.correct(entity, found.instance, put, now)
+
+        return int(await self._writer.apply(put_right))
 
     async def _run(self, task: Callable[[Connection], object]) -> Any:
         return await self._writer.run(task)
@@ -252,8 +276,10 @@ class SqliteArchive:
         )  # fmt: skip
 
 
-def erase(connection: Connection, names: Names, tail: Tail, tenant: int, erasure: Erasure) -> None:
-    """A part of the writer's transaction. Raises ResourceNotFound."""
+def erase(
+    connection: Connection, names: Names, tail: Tail, tenant: int | None, erasure: Erasure, found: Found | None = None
+) -> int:
+    """A part of the writer's transaction; the entity's number. Raises ResourceNotFound, FoundOutdated."""
     row = connection.execute(
         "SELECT id FROM entity WHERE tenant = ? AND urn = ?", (tenant, erasure.entity_id)
     ).fetchone()
@@ -262,16 +288,20 @@ def erase(connection: Connection, names: Names, tail: Tail, tenant: int, erasure
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
     number, conditions, values = row[0], "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
     unsettled = str(tail.find(number))
+    connection.execute(_UNTOLD.format(conditions=conditions), (number, *values))
     gone = connection.execute(f"DELETE FROM history WHERE entity = ?{conditions}", (number, *values)).rowcount
     gone += connection.execute(
         f"DELETE FROM log WHERE seq IN (SELECT value FROM json_each(?)) AND entity = ?{conditions}",
         (unsettled, number, *values),
     ).rowcount
+    if found is not None and not gone:
+        check_in_files(find_archived(connection, names, number, erasure.entity_id), found)
     in_files = _keep_erasure(connection, names, number, erasure)
     if not gone and not in_files:
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
     if erasure == Erasure(erasure.entity_id):
         connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (number,))
+    return int(number)
 
 
 def _scope(names: Names, erasure: Erasure) -> list[tuple[str, int]] | None:
@@ -282,9 +312,10 @@ def _scope(names: Names, erasure: Erasure) -> list[tuple[str, int]] | None:
         "dataset = ?": None if erasure.dataset is None else words.get(erasure.dataset, -1) if erasure.dataset else 0,
         "seq = ?": erasure.seq,
         "ts < ?": erasure.before,
+        "ts >= ?": erasure.since,
     }
     scope = [(condition, value) for condition, value in wanted.items() if value is not None]
-    return None if -1 in [value for condition, value in scope if condition != "ts < ?"] else scope
+    return None if ("name = ?", -1) in scope or ("dataset = ?", -1) in scope else scope
 
 
 def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Erasure) -> bool:
@@ -296,10 +327,10 @@ def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Er
         (number, name, name, dataset, dataset),
     ).fetchone()
     connection.execute(
-        "INSERT INTO erasure (entity, name, dataset, seq, before, upto)"
-        " SELECT ?, ?, ?, ?, ?, max((SELECT ifnull(max(seq), 0) FROM log), high, ifnull("
+        "INSERT INTO erasure (entity, name, dataset, seq, before, since, upto)"
+        " SELECT ?, ?, ?, ?, ?, ?, max((SELECT ifnull(max(seq), 0) FROM log), high, ifnull("
         "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0)) FROM settling",
-        (number, name, dataset, erasure.seq, erasure.before),
+        (number, name, dataset, erasure.seq, erasure.before, erasure.since),
     )
     return found is not None
 
