@@ -21,7 +21,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
@@ -238,12 +238,19 @@ def build_broker(
         told = {name: str(value) for name, value in facts.items()}
         audit(AuditRecord(system_clock(), caller.tenant, caller.subject, "history-erased", what, told))
 
+    def corrected(caller: Caller, correction: Correction, seq: int) -> None:
+        told = {"attribute": correction.given.name, "seq": str(correction.seq), "becomes": str(seq)}
+        record = AuditRecord(
+            system_clock(), caller.tenant, caller.subject, "history-corrected", correction.entity_id, told
+        )
+        audit(record)
+
     async def fetch_context(url: str) -> bytes:
         return (await outbound.get(url, accept=_CONTEXT_TYPES)).body
 
     contexts = Contexts(fetch_context)
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    return Broker(store, contexts, public_types, outbound.check, erased)
+    return Broker(store, contexts, public_types, outbound.check, erased, corrected)
 
 
 def check_exposure(settings: Settings) -> None:

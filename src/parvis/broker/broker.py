@@ -11,7 +11,7 @@ from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPag
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 
@@ -28,11 +28,13 @@ class Broker:
         public_types: frozenset[Iri] = frozenset(),
         check_address: AddressCheck | None = None,
         on_erasure: Callable[[Caller, Erasure], None] = lambda _caller, _erasure: None,
+        on_correction: Callable[[Caller, Correction, int], None] = lambda _caller, _correction, _seq: None,
     ) -> None:
         self._store = store
         self._public_types = public_types
         self._public: TypeSelection | None = _any_type(public_types)
         self._on_erasure = on_erasure
+        self._on_correction = on_correction
         self.contexts = contexts
         self.outbox: Outbox = store
         self.subscriptions = Subscriptions(store.subscriptions, check_address)
@@ -50,6 +52,16 @@ class Broker:
         self.check_writer(caller)
         await self._store.erase(caller.tenant, erasure)
         self._on_erasure(caller, erasure)
+
+    async def correct(self, caller: Caller, correction: Correction) -> int:
+        """Put one instance of an entity's past right (5.6.14); the number it has now.
+
+        Raises Forbidden, ResourceNotFound, BadRequestData.
+        """
+        self.check_writer(caller)
+        seq = await self._store.correct(caller.tenant, correction)
+        self._on_correction(caller, correction, seq)
+        return seq
 
     def check_writer(self, caller: Caller) -> None:
         """Raises Forbidden. `write` asks it too: ask before where reading the request is work."""

@@ -1,11 +1,20 @@
-"""Taking back temporal evolutions (NGSI-LD 1.9.1, 5.6.13, 5.6.15, 5.6.16 and 6.19 to 6.22). The present stays."""
+"""Taking back and putting right temporal evolutions (NGSI-LD 1.9.1, 5.6.13 to 5.6.16 and 6.19 to 6.22).
+
+What is taken back leaves the present as it is; what is put right is put right in the present that shows it.
+"""
 
 import re
+from typing import Any
+from urllib.parse import quote
 
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
+from parvis.broker.jsonld.attribute import PATCH
+from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
-from parvis.broker.temporal.erasure import EVERY_DATASET, Erasure
+from parvis.broker.jsonld.parse import ParsedEntity, parse_fragment
+from parvis.broker.temporal.erasure import EVERY_DATASET, Correction, Erasure
+from parvis.broker.temporal.parse import slices
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 _INSTANCE = re.compile(r"urn:ngsi-ld:Instance:(\d{1,18})")
@@ -25,6 +34,28 @@ async def delete_attribute(request: Request) -> Response:
     erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), _dataset(request))
     await request.broker.erase(request.caller, erasure)
     return NO_CONTENT
+
+
+async def modify_instance(request: Request) -> Response:
+    """Modify attribute instance in temporal evolution (5.6.14). `Location` tells the instanceId it has from now on."""
+    entity_id, name, instance_id = request.args
+    number = _number(instance_id)
+    document, context = await request.document()
+    parsed = _one_instance(document, check_uri(entity_id, "An entity id"), name, context)
+    correction = Correction(entity_id, number, parsed.instances[0], parsed.is_kind_open)
+    seq = await request.broker.correct(request.caller, correction)
+    path = "/".join(quote(part, safe=":") for part in (entity_id, "attrs", name, f"urn:ngsi-ld:Instance:{seq}"))
+    return NO_CONTENT.with_headers((b"location", f"{request.base}/temporal/entities/{path}".encode()))
+
+
+def _one_instance(document: dict[str, Any], entity_id: str, name: str, context: Context) -> ParsedEntity:
+    """Of a fragment {name: instance} or {name: [instance]}. Raises BadRequestData."""
+    first, *others = slices(document)
+    parsed = parse_fragment(first, entity_id, context, PATCH)
+    attribute = context.expand(name)
+    if others or parsed.removals or [one.name for one in parsed.instances] != [attribute]:
+        raise BadRequestData(f'The body is {{"{name}": [...]}} with the one instance as it is to be, and nothing else.')
+    return parsed
 
 
 async def delete_instance(request: Request) -> Response:

@@ -55,6 +55,7 @@ ROUTES = (
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     writing("DELETE", "/temporal/entities/{}", forgetting.delete_entity),
     writing("DELETE", "/temporal/entities/{}/attrs/{}", forgetting.delete_attribute, "datasetId", "deleteAll"),
+    writing("PATCH", "/temporal/entities/{}/attrs/{}/{}", forgetting.modify_instance),
     writing("DELETE", "/temporal/entities/{}/attrs/{}/{}", forgetting.delete_instance),
     reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),
     writing("POST", "/subscriptions", subscriptions.create_subscription),

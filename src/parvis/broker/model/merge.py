@@ -81,7 +81,7 @@ def _replace(current: Entity | None, change: Change, now: Instant) -> Resolution
 
 def _merge(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
-    put = tuple(_merged(entity.find(*one.key), one, change) for one in change.instances)
+    put = tuple(_merged(entity.find(*one.key), one, is_kind_open=change.expected_kind_open) for one in change.instances)
     removed = _present(entity, change.removals)
     bare = _without(entity, removed)
     stamped = _stamped(bare, put, now)
@@ -220,13 +220,29 @@ def _require(entity: Entity, key: AttributeKey) -> None:
         raise ResourceNotFound(f"The entity {entity.id} has no attribute {name}{which}.")
 
 
-def _merged(held: Instance | None, given: Instance, change: Change) -> Instance:
+def corrected(held: Instance, given: Instance, now: Instant, *, is_kind_open: bool) -> Instance:
+    """An instance of the past with `given` merged into it (5.6.14).
+
+    What was not observed stands where it was recorded, and stays there. Raises BadRequestData.
+    """
+    if given.dataset not in ("", held.dataset):
+        raise BadRequestData("A correction leaves the datasetId as it is.")
+    made = _merged(held, given, is_kind_open=is_kind_open)
+    return replace(made, modified_at=held.modified_at if made.observed_at is None else now, seq=0)
+
+
+def is_present(shown: Instance | None, past: Instance) -> bool:
+    """Whether what the entity shows today is that instance of its past."""
+    return shown is not None and replace(shown, created_at=0, seq=0) == replace(past, created_at=0, seq=0)
+
+
+def _merged(held: Instance | None, given: Instance, *, is_kind_open: bool) -> Instance:
     """`given` over `held`; `extra` says "urn:ngsi-ld:null" of members that go."""
     if held is None:
         if given.value is UNSET:
             raise BadRequestData(f"The attribute {given.name} is new, so it needs a value.")
         return replace(given, extra=json_merge({}, given.extra or {}) or None)
-    if given.kind != held.kind and not (change.expected_kind_open and given.kind in _GUESSED):
+    if given.kind != held.kind and not (is_kind_open and given.kind in _GUESSED):
         raise BadRequestData(f"The attribute {given.name} is a {held.kind.name}: its kind cannot change in a patch.")
     gone = {name for name in _CLEARED if (given.extra or {}).get(name) == NULL}
     value = held.value if given.value is UNSET else json_merge(held.value, given.value)

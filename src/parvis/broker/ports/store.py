@@ -9,7 +9,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
 from parvis.kernel.time import Instant
@@ -119,6 +119,18 @@ class TemporalStore(Protocol):
 
         Raises:
             ResourceNotFound: no such entity, or nothing of it to forget.
+        """
+        ...
+
+    async def correct(self, tenant: str, correction: Correction) -> int:
+        """Forget the instance and write its corrected form, in one transaction; the number that this has.
+
+        It stands at the same time, unless it was observed at another. The present follows, with an event, where it
+        shows that very instance.
+
+        Raises:
+            ResourceNotFound: there is no such instance.
+            BadRequestData: what is given does not fit it.
         """
         ...
 

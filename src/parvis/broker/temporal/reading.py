@@ -65,6 +65,10 @@ class Source(Protocol):
         """At most `limit` instances, the first or the last ones, in the order of (time, seq)."""
         ...
 
+    def find(self, name: Iri, seq: int) -> Instance | None:
+        """The instance of that number, of whichever datasetId."""
+        ...
+
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         """Times of the first and of the last instance in the window."""
         ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parvis.broker.ports.archive import PendingErasure
-from parvis.broker.temporal.reading import LATEST
+from parvis.broker.temporal.reading import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -89,11 +89,12 @@ def _outside(members: tuple[str, ...], group: Sequence[PendingErasure]) -> Condi
     keys = [[value for value in _key(one) if value is not None] for one in group]
     lists = [list(column) for column in zip(*keys, strict=True)]
     before = [LATEST if one.erasure.before is None else one.erasure.before for one in group]
+    since = [EARLIEST if one.erasure.since is None else one.erasure.since for one in group]
     upto = [one.upto for one in group]
-    made = ", ".join(f"unnest(?) AS {member}" for member in (*members, "before", "upto"))
+    made = ", ".join(f"unnest(?) AS {member}" for member in (*members, "before", "since", "upto"))
     same = " AND ".join(f"erased.{member} = rows.{member}" for member in members)
     sql = (
         f"NOT EXISTS (SELECT 1 FROM (SELECT {made}) AS erased WHERE {same}"
-        " AND epoch_us(rows.time) < erased.before AND rows.seq <= erased.upto)"
+        " AND epoch_us(rows.time) < erased.before AND epoch_us(rows.time) >= erased.since AND rows.seq <= erased.upto)"
     )
-    return Condition(sql, (*lists, before, upto))
+    return Condition(sql, (*lists, before, since, upto))

@@ -9,15 +9,19 @@ from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.stores.archive.storage import ArchiveUnreachable, Storage, checksum
 
 
+class EngineExhausted(Overloaded):
+    """What was asked does not fit into the memory, or the disk to spill into, that the engine may take."""
+
+
 @contextlib.contextmanager
 def telling_faults(storage: Storage, files: Sequence[WrittenFile]) -> Iterator[None]:
-    """Turns the engine's errors into ArchiveDamaged, ArchiveFileGone, ArchiveUnreachable or Overloaded."""
+    """Turns the engine's errors into ArchiveDamaged, ArchiveFileGone, ArchiveUnreachable or EngineExhausted."""
     import duckdb
 
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise Overloaded("The archive's engine has no memory left for this: ask for less at once.") from error
+        raise EngineExhausted("The archive's engine has no memory left for this: ask for less at once.") from error
     except duckdb.Error as error:
         damaged = find_damage(storage, files)
         if damaged is not None:

@@ -133,6 +133,19 @@ class EntityFiles:
         rows = self._rows(key, window, limit, last=last)
         return [instance_of(key, row) for row in rows]
 
+    def find(self, name: Iri, seq: int) -> Instance | None:
+        for key in self.list_series():
+            files = self._entity.list_files(key, EVERYTHING) if key[0] == name else ()
+            if not files:
+                continue
+            chosen = self._chosen(files, key, EVERYTHING)
+            with self._reader.cursor(files) as cursor:
+                sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} AND seq = ?"
+                row = cursor.execute(sql, (*chosen.parameters, seq)).fetchone()
+            if row is not None:
+                return instance_of(key, row)
+        return None
+
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         ends = [row for last in (False, True) for row in self._rows(key, window, 1, last=last)]
         if not ends:

@@ -23,6 +23,7 @@ from parvis.broker.ports.archive import (
 )
 from parvis.broker.temporal.retention import Expiry, Retention
 from parvis.stores.archive.engine import Limits
+from parvis.stores.archive.faults import EngineExhausted
 from parvis.stores.archive.storage import Storage, open_storage
 from parvis.stores.archive.write import list_series, write_day
 
@@ -61,7 +62,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Stumbled(msgspec.Struct, frozen=True):
-    """A day stays as it is: one of its files cannot be read."""
+    """A day stays as it is: one of its files cannot be read, or it is too large for the engine."""
 
     tenant: str
     day: Day
@@ -80,7 +81,7 @@ def work(task: Task, tell: Callable[[Message], None]) -> None:
         with task.open_rows() as rows:
             try:
                 move = _Mover(task, storage, rows, tell).move(tenant, day)
-            except (ArchiveDamaged, ArchiveFileGone) as fault:
+            except (ArchiveDamaged, ArchiveFileGone, EngineExhausted) as fault:
                 tell(Stumbled(tenant, day, fault.detail))
             else:
                 tell(Moved(tenant, day, move))

@@ -1,7 +1,6 @@
 """The file of a closed day: made anew of the file before, without what was erased, and of the rows that came since."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import msgspec
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, PendingErasure, SeriesOfFile, WrittenFile
 from parvis.stores.archive.engine import Condition, Limits, connect, not_erased, text_literal
-from parvis.stores.archive.faults import telling_faults
+from parvis.stores.archive.faults import telling_faults, verify
 from parvis.stores.archive.layout import file_path, partition_name
 from parvis.stores.archive.rows import COLUMNS, ORDER, Columns, columns_of
 from parvis.stores.archive.storage import Storage, checksum, read_file
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from parvis.stores.archive.engine import Connection
 
 ROWS_AT_ONCE = 20_480
+BYTES_AT_ONCE = 16 << 20
+"""Of values that are no numbers; the row that exceeds it is the last of its piece."""
 ROWS_OF_A_GROUP = 61_440
 """A read of one series unpacks one or two groups a day; smaller ones make the footers long (decision 15)."""
 FORMAT = f"FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROWS_OF_A_GROUP}"
@@ -60,9 +61,10 @@ def write_day(
     Memory stays within `limits`, whatever the number of rows. The file appears whole, on disk, or not at all.
 
     Raises:
-        ArchiveDamaged: the old file cannot be read.
+        ArchiveDamaged: the old file is not what was written: the new one would hide that.
         ArchiveFileGone: the old file is not there.
         ArchiveUnreachable: the storage cannot be written or read.
+        EngineExhausted: it does not fit into `limits`.
     """
     pieces = map(columns_of, _pieces(rows))
     return write_columns(storage, limits, partition, generation, pieces, old, erasures, expired)
@@ -81,6 +83,8 @@ def write_columns(
     """As write_day, of rows that are columns already."""
     path = file_path(partition, generation)
     olds = [old] if old is not None else []
+    for one in olds:
+        verify(storage, one)
     with storage.scratch() as folder, telling_faults(storage, olds):
         connection = connect(limits, folder / "spill", storage.file_system)
         try:
@@ -101,9 +105,22 @@ def write_columns(
 
 
 def _pieces(rows: Iterable[ArchiveRow]) -> Iterator[list[ArchiveRow]]:
-    rows = iter(rows)
-    while piece := list(islice(rows, ROWS_AT_ONCE)):
+    piece: list[ArchiveRow] = []
+    size = 0
+    for row in rows:
+        piece.append(row)
+        size += _bytes_of(row)
+        if len(piece) == ROWS_AT_ONCE or size > BYTES_AT_ONCE:
+            yield piece
+            piece, size = [], 0
+    if piece:
         yield piece
+
+
+def _bytes_of(row: ArchiveRow) -> int:
+    """About, of its long members."""
+    value = len(row.value) if isinstance(row.value, str | bytes) else 0
+    return value if row.extra is None else value + len(row.extra)
 
 
 def _take(connection: "Connection", piece: Columns) -> None:

@@ -359,6 +359,7 @@ CREATE TABLE erasure (  -- instances up to `upto` that files may still hold and 
     dataset integer,
     seq bigint,
     before bigint,
+    since bigint,
     upto bigint NOT NULL,
     PRIMARY KEY (tenant, entity, id)
 );

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status
-from parvis.broker.model.entity import AttributeKey, Entity, in_order
-from parvis.broker.model.merge import Resolution, joined, resolve
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
+from parvis.broker.model.merge import Resolution, is_present, joined, resolve
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -78,6 +78,19 @@ class Applier:
     def apply(self, tenant: int, changes: Sequence[Change], now: Instant) -> list[Outcome]:
         self._load_headers(tenant, changes)
         return [self._apply_one(tenant, change, now) for change in changes]
+
+    def correct(self, number: int, held: Instance, put: Instance, now: Instant) -> int:
+        """Write `put` in place of an instance that was erased; its number. The present follows where it shows that."""
+        rows = self._connection.execute(PRESENT, (number,))
+        shown = (present_instance(self._names, row) for row in rows)
+        follows = is_present(next((one for one in shown if one.key == held.key), None), held)
+        batch, seq = self.batch, self.batch.next_seq
+        batch.put_instances(number, (put,), put.modified_at, keep_newest=False, is_past=not follows)
+        if follows:
+            batch.put_event(number, EventKind.UPDATED, now, seq)
+            self._current.pop(number, None)
+            self.touched[number] = None
+        return seq
 
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
         header = self._headers[tenant].get(change.entity_id)

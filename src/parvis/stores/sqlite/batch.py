@@ -59,9 +59,13 @@ class Batch:
     ) -> None:  # fmt: skip
         self._entities += (number, tenant, urn, typeset, scopes, created, modified, deleted)
 
-    def put_instances(self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool) -> None:
+    def put_instances(
+        self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool, is_past: bool = False
+    ) -> None:
+        """`is_past`: the present stays as it is."""
         words, shapes = self._names.words.ids, self._names.shapes.ids
-        attributes, log, seq = self._late if keep_newest else self._attributes, self._log, self.next_seq
+        log, seq = self._log, self.next_seq
+        attributes: list[Any] = [] if is_past else self._late if keep_newest else self._attributes
         for one in instances:
             value = one.value
             known = type(value)
@@ -78,7 +82,7 @@ class Batch:
             else:
                 log += (seq, entity, name, dataset, shape, value, observed, 1, extra, now)
             seq += 1
-            if one.kind is Kind.GEO_PROPERTY:
+            if one.kind is Kind.GEO_PROPERTY and not is_past:
                 self._places.append((entity, name, dataset, None if keep_newest else bounds(one.value)))
         self.log_entities += [entity] * (seq - self.next_seq)
         self.next_seq = seq

@@ -34,13 +34,14 @@ WHERE a.entity = ? AND a.name = ? AND a.dataset = ? AND a.block BETWEEN ? AND ? 
 AND f.last_recorded >= ? AND f.first_recorded < ?
 ORDER BY f.day, f.typeset
 """
-_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.upto"
+_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.since, x.upto"
 TOUCHES = f"""
 EXISTS (
     SELECT 1 FROM archived a WHERE a.entity = x.entity AND a.typeset = f.typeset
     AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
     AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
     AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
+    AND (x.before IS NULL OR f.first < x.before) AND (x.since IS NULL OR f.last >= x.since)
 )"""
 _ERASURES_OF_FILE = f"""
 SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.id > f.erased JOIN entity e ON e.id = x.entity
@@ -123,7 +124,7 @@ def file_of(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
 
 
 def erasure_of(names: Names, row: tuple[Any, ...]) -> PendingErasure:
-    number, urn, name, dataset, seq, before, upto = row
+    number, urn, name, dataset, seq, before, since, upto = row
     attribute = None if name is None else names.words.key(name)
     of_dataset = None if dataset is None else names.dataset_text(dataset)
-    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before), upto)
+    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before, since), upto)

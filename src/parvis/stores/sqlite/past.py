@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from parvis.broker.ports.archive import ReadArchived
+from parvis.broker.model.entity import Iri
+from parvis.broker.ports.archive import ArchivedEntity, ReadArchived
+from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Head, Source, has_any
 from parvis.stores.sqlite.catalogue import find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
@@ -39,10 +41,16 @@ class Past(NamedTuple):
         found = find_head(connection, self.names, self.tenant, self.urn)
         if found is None:
             return None
-        sources: list[Source] = [HotHistory(connection, self.names, self.number, self.unsettled)]
-        archived = find_archived(connection, self.names, self.number, self.urn)
-        if archived is not None:
-            sources.append(self.read_archived(archived))
+        sources = self._sources(connection, find_archived(connection, self.names, self.number, self.urn))
         if is_forgotten(connection, self.number) and not has_any(sources):
             return None
         return tell(found[1], sources)
+
+    def find_instance(self, connection: Connection, name: Iri, seq: int) -> Found | None:
+        """Raises ArchiveFileGone, ArchiveDamaged."""
+        archived = find_archived(connection, self.names, self.number, self.urn)
+        return find_instance(self._sources(connection, archived), archived, name, seq)
+
+    def _sources(self, connection: Connection, archived: ArchivedEntity | None) -> list[Source]:
+        hot = HotHistory(connection, self.names, self.number, self.unsettled)
+        return [hot] if archived is None else [hot, self.read_archived(archived)]

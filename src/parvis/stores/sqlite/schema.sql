@@ -140,6 +140,7 @@ CREATE TABLE erasure (  -- instances up to `upto` that files may still hold and 
     dataset INTEGER,
     seq INTEGER,
     before INTEGER,
+    since INTEGER,
     upto INTEGER NOT NULL
 );
 CREATE INDEX erasure_by_entity ON erasure (entity);

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from parvis.broker.model.change import Change, Event, Outcome
@@ -9,7 +10,8 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.temporal.instance import Found, with_instance
 from parvis.broker.temporal.reading import read_aggregates, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
@@ -110,7 +112,21 @@ class SqliteStore:
         )
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
-        await self.archive.erase(tenant, erasure)
+        if erasure.seq is None or erasure.attribute is None:
+            await self.archive.erase(tenant, erasure)
+            return
+        find = partial(self._find_instance, tenant, erasure.entity_id, erasure.attribute, erasure.seq)
+        await with_instance(
+            erasure.entity_id,
+            find,
+            lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
+        )
+
+    async def correct(self, tenant: str, correction: Correction) -> int:
+        find = partial(self._find_instance, tenant, correction.entity_id, correction.given.name, correction.seq)
+        return await with_instance(
+            correction.entity_id, find, lambda found: self.archive.correct(tenant, correction, found)
+        )
 
     async def _past(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
         for _ in range(SNAPSHOTS - 1):
@@ -118,11 +134,22 @@ class SqliteStore:
                 return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
         return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
 
-    async def _tell(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
+    async def _find_instance(self, tenant: str, entity_id: str, name: Iri, seq: int) -> Found | None:
+        past = await self._find_past(tenant, entity_id)
+        if past is None:
+            return None
+        return await self._reader.read_aside(lambda connection: past.find_instance(connection, name, seq))
+
+    async def _find_past(self, tenant: str, entity_id: str) -> Past | None:
         number = await self._reader.find_number(tenant, entity_id)
         if number is None:
             return None
-        past = Past(self._names, tenant, number, entity_id, self._tail.find(number), self._read_archived)
+        return Past(self._names, tenant, number, entity_id, self._tail.find(number), self._read_archived)
+
+    async def _tell(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
+        past = await self._find_past(tenant, entity_id)
+        if past is None:
+            return None
         if is_quick:
             with suppress(NotHot):
                 return await self._reader.read(lambda connection: past.tell_hot(connection, tell))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey, Instance
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.reading import Head, Period, Window
@@ -19,6 +19,7 @@ WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
 _IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
+_ONE = "entity = ? AND name = ? AND seq = ? AND shape <> ?"
 _NEXT_DATASET = (
     "SELECT name, dataset FROM history WHERE entity = ? AND name = ? AND dataset > ? ORDER BY name, dataset LIMIT 1"
 )
@@ -87,6 +88,21 @@ class HotHistory:
         if last:
             rows.reverse()
         return [past_instance(self._names, row) for row in rows]
+
+    def find(self, name: Iri, seq: int) -> Instance | None:
+        attribute = self._names.words.ids.get(name)
+        if attribute is None:
+            return None
+        gone = " AND NOT (ts >= ? AND ts < ? AND seq <= ?)" * len(self._marks)
+        marks = (bound for mark in self._marks for bound in mark)
+        wanted = (self._entity, attribute, seq, REMOVED)
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM history WHERE {_ONE}{gone}", (*wanted, *marks)
+        ).fetchone()
+        if row is None and self._log_rows:
+            in_log = f"SELECT {_COLUMNS} FROM log WHERE {_ONE} AND {self._in_log}"
+            row = self._connection.execute(in_log, (*wanted, *self._log_rows)).fetchone()
+        return None if row is None else past_instance(self._names, row)
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         series = self._series(key)

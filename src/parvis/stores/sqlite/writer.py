@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Outrun, Progress
@@ -50,6 +50,7 @@ _OF_THE_DISK = frozenset(
 """Primary result codes that say nothing about the request: the next one would fare no better."""
 
 _log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 
 class StoreFailed(Overloaded):
@@ -134,6 +135,11 @@ class Writer:
         future: asyncio.Future[object] = self._loop.create_future()
         self._queue.put(_Task(task, future))
         return await future
+
+    async def apply(self, act: Callable[[Applier, Instant, Connection], Answer]) -> Answer:
+        """In a transaction of its own, with what the applier puts."""
+        answer = await self.run(lambda connection: act(self._applier, self._clock(), connection))
+        return cast(Answer, answer)
 
     async def settle(self) -> None:
         """Return once everything written until now has moved from the log into the history."""
@@ -324,10 +330,14 @@ class Writer:
         self._tail.cut_back(self._applier.batch.next_seq)
 
     def _run_task(self, task: _Task) -> None:
+        batch = self._applier.batch
+        first = batch.next_seq
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = task.run(self._connection)
-            self._names.save(self._connection)
+            batch.flush(self._connection)
+            if batch.log_entities:
+                self._tail.append(first, batch.log_entities)
             self._connection.execute("COMMIT")
             self._names.committed()
         except Exception as fault:
@@ -336,12 +346,18 @@ class Writer:
             self._loop.call_soon_threadsafe(_settle_future, task.future, _as_failure(fault))
         else:
             self._note_success()
-            self._loop.call_soon_threadsafe(_settle_future, task.future, result)
+            touched, newest = self._applier.touched, self.newest_event
+            self._applier.next_transaction()
+            self._loop.call_soon_threadsafe(self._deliver_result, touched, newest, task.future, result)
 
     def _answer(self, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
         touched, newest = self._applier.touched, self.newest_event
         self._applier.next_transaction()
         self._loop.call_soon_threadsafe(self._deliver, touched, newest, answers)
+
+    def _deliver_result(self, touched: Touched, newest: int, future: "asyncio.Future[Any]", result: object) -> None:
+        self._on_commit(touched, newest)
+        _settle_future(future, result)
 
     def _deliver(self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
         self._on_commit(touched, newest)
