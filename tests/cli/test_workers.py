@@ -55,6 +55,11 @@ def ready(parent: Parent) -> set[int]:
     return {one.process.pid for one in parent.alive if one.is_ready}
 
 
+def ended(folder: Path) -> set[int]:
+    """The processes that came to their end as told."""
+    return {int(path.name.split()[1]) for path in folder.glob("ended *")}
+
+
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN_S):
         while not is_so():  # noqa: ASYNC110
@@ -108,5 +113,5 @@ async def test_stopping_in_the_middle_of_a_restart_waits_for_old_and_new(tmp_pat
         parent.renew()
         await until(lambda: len(ready(parent)) == 3)
         begun = {one.process.pid for one in parent.alive}
-    assert {int(path.name.split()[1]) for path in tmp_path.glob("ended *")} >= begun
+    assert ended(tmp_path) >= begun
     assert old in begun

@@ -69,8 +69,11 @@ async def test_it_is_another_process_and_a_modest_one(jobs: Jobs) -> None:
         ("crash", {}, "process-died\nsignal 6\nthe solver gave up"),
         ("refuse", {"attempts": 5}, "There is nothing to add."),
         ("answer_too_much", {"attempts": 5}, "result-too-large"),
+        ("leave_a_child_behind", {}, "process-died\nsignal 6"),
+        ("leave_a_twin_behind", {}, "process-died\nsignal 6"),
+        ("name_a_file", {}, "caf?"),
     ],
-    ids=["memory", "CPU time", "time", "crash", "of no use", "too long an answer"],
+    ids=["memory", "CPU time", "time", "crash", "of no use", "too long an answer", "a child", "a twin", "a name"],
 )
 async def test_what_exceeds_its_bounds_fails_clearly(
     jobs: Jobs, name: str, options: dict[str, Any], error: str
@@ -83,6 +86,19 @@ async def test_an_error_says_where(jobs: Jobs) -> None:
     failed = await outcome(jobs, "raise_an_error")
     assert failed.error.startswith("Traceback")
     assert failed.error.rstrip().endswith("ValueError: seven is no colour")
+
+
+async def test_what_is_no_json_says_so(jobs: Jobs) -> None:
+    failed = await outcome(jobs, "give_no_json")
+    assert failed.error.rstrip().endswith("type object is unsupported")
+
+
+def test_where_the_system_allows_less_that_counts() -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (5, 5)); " + ORPHANED.format(
+        name="say_where", arguments={}
+    ).replace("\n", "; ").strip("; ")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def test_a_crash_is_tried_again(jobs: Jobs) -> None:

@@ -49,6 +49,29 @@ def crash_once(context: JobContext) -> str:
     return "second time lucky"
 
 
+def leave_a_child_behind(context: JobContext) -> None:
+    """It holds the standard error, and would for minutes."""
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    os.abort()
+
+
+def leave_a_twin_behind(context: JobContext) -> None:
+    """It holds the way for answers, too."""
+    if os.fork() == 0:
+        time.sleep(600)
+    os.abort()
+
+
+def name_a_file(context: JobContext) -> str:
+    """As the system gives names that are no UTF-8."""
+    context.report(0.5, os.fsdecode(b"caf\xe9"))
+    raise WorkFailed(os.fsdecode(b"caf\xe9"))
+
+
+def give_no_json(context: JobContext) -> object:
+    return object()
+
+
 def refuse(context: JobContext) -> None:
     raise WorkFailed("There is nothing to add.")
 

@@ -36,3 +36,8 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 
 Answer: TypeAlias = Progress | Result | Failure
+
+
+def storable(text: str, longest: int) -> str:
+    """Without what UTF-8 or PostgreSQL does not take: names of files may bring it along."""
+    return text[:longest].replace("\0", "").encode("utf-8", "replace").decode()

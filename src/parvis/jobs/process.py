@@ -20,6 +20,7 @@ PROCESS_DIED = "process-died"
 OUT_OF_CPU_TIME = "out-of-cpu-time"
 _COMMAND = (sys.executable, "-P", "-m", "parvis.jobs.worker")
 _TAIL_BYTES = 2_000
+_LOOK_EVERY_S = 0.2
 _ANSWER = msgspec.json.Decoder(Answer)
 
 
@@ -76,6 +77,7 @@ async def _started(start: Start) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *_COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, limit=2 * LONGEST_LINE
     )
+    watching = asyncio.create_task(_end_what_outlives(process))
     try:
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(start) + b"\n")
@@ -83,9 +85,21 @@ async def _started(start: Start) -> AsyncIterator[asyncio.subprocess.Process]:
             await process.stdin.drain()
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        watching.cancel()
+        _kill(process)
         await process.wait()
+
+
+async def _end_what_outlives(process: asyncio.subprocess.Process) -> None:
+    """What the work started holds the pipes open, and for asyncio a process lasts as long as they do."""
+    while process.returncode is None:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_EVERY_S)
+    _kill(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _tail_of(stream: asyncio.StreamReader) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from parvis.broker.leading import elapsed_s
 from parvis.jobs.kinds import Kind, Kinds, Worker
-from parvis.jobs.messages import LONGEST_LINE
+from parvis.jobs.messages import LONGEST_LINE, storable
 from parvis.jobs.process import WorkerEnded, run_in_process
 from parvis.jobs.trouble import Trouble
 from parvis.jobs.worker import RESULT_TOO_LARGE
@@ -85,7 +85,7 @@ class _Held:
         return self.reason is not None
 
     def report(self, progress: float, message: str = "") -> None:
-        self.told = Report(min(1.0, max(0.0, progress)), message[:LONGEST_MESSAGE].replace("\0", ""))
+        self.told = Report(min(1.0, max(0.0, progress)), storable(message, LONGEST_MESSAGE))
 
     def break_off(self, reason: _Reason) -> None:
         if self.task is None or self.reason is not None:
@@ -193,7 +193,7 @@ class Runner:
         except asyncio.CancelledError:
             return _broken_off(held)
         except WorkFailed as failure:
-            return Failed(_error(failure.detail))
+            return Failed(storable(failure.detail, LONGEST_ERROR))
         except Exception as fault:
             return Failed(TIMED_OUT if limit.expired() else _said(held, fault), held.kind.pause_s(held.job))
 
@@ -268,13 +268,9 @@ def _broken_off(held: _Held) -> Ending | None:
 
 def _said(held: _Held, fault: Exception) -> str:
     if isinstance(fault, WorkerEnded | ParvisError):
-        return _error(fault.detail)
+        return storable(fault.detail, LONGEST_ERROR)
     _log.exception("a job failed", extra={"job": held.job.id, "kind": held.kind.name}, exc_info=fault)
-    return _error(f"{type(fault).__name__}: {fault}")
-
-
-def _error(text: str) -> str:
-    return text[:LONGEST_ERROR].replace("\0", "")
+    return storable(f"{type(fault).__name__}: {fault}", LONGEST_ERROR)
 
 
 def _stand(held: _Held, standing: Standing, held_until_s: float) -> None:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from parvis.jobs.messages import LONGEST_LINE, Answer, Failure, Progress, Result, Start
+from parvis.jobs.messages import LONGEST_LINE, Answer, Failure, Progress, Result, Start, storable
 from parvis.kernel.jobs import LONGEST_ERROR, LONGEST_MESSAGE, WorkFailed
 
 NICENESS = 10
@@ -43,7 +43,7 @@ class Context:
         now_s = time.monotonic()
         if now_s - self._told_at_s >= _TELL_EVERY_S:
             self._told_at_s = now_s
-            tell(self._answers, Progress(min(1.0, max(0.0, progress)), message[:LONGEST_MESSAGE]))
+            tell(self._answers, Progress(min(1.0, max(0.0, progress)), storable(message, LONGEST_MESSAGE)))
 
 
 def tell(answers: BinaryIO, answer: Answer) -> None:
@@ -54,20 +54,21 @@ def tell(answers: BinaryIO, answer: Answer) -> None:
     answers.flush()
 
 
-def run(start: Start, answers: BinaryIO) -> Answer:
+def run(start: Start, answers: BinaryIO) -> None:
     try:
         module, _, name = start.function.partition(":")
         function = getattr(importlib.import_module(module), name)
-        return Result(function(Context(start, answers)))
+        tell(answers, Result(function(Context(start, answers))))
     except MemoryError:
-        return Failure(OUT_OF_MEMORY)
+        tell(answers, Failure(OUT_OF_MEMORY))
     except WorkFailed as failure:
-        return Failure(failure.detail[:LONGEST_ERROR], is_final=True)
+        tell(answers, Failure(storable(failure.detail, LONGEST_ERROR), is_final=True))
     except Exception:
-        return Failure(traceback.format_exc()[-LONGEST_ERROR:])
+        tell(answers, Failure(storable(traceback.format_exc()[-LONGEST_ERROR:], LONGEST_ERROR)))
 
 
 def keep_within(memory_mb: int, cpu_s: int) -> None:
+    """Where the system allows less, that counts."""
     os.nice(NICENESS)
     limits = (
         (resource.RLIMIT_AS, memory_mb << 20, memory_mb << 20),
@@ -75,7 +76,9 @@ def keep_within(memory_mb: int, cpu_s: int) -> None:
         (resource.RLIMIT_CORE, 0, 0),
     )
     for what, soft, hard in limits:
-        resource.setrlimit(what, (soft, hard))
+        _, allowed = resource.getrlimit(what)
+        most = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
+        resource.setrlimit(what, (min(soft, most), most))
 
 
 def end_with_the_platform() -> None:
@@ -94,11 +97,15 @@ def main() -> None:
     """What the work prints goes to the standard error: the standard output is for answers."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
-    sys.path[:] = start.import_path
-    end_with_the_platform()
-    keep_within(start.memory_mb, start.cpu_s)
-    tell(answers, run(start, answers))
+    try:
+        start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
+        sys.path[:] = start.import_path
+        end_with_the_platform()
+        keep_within(start.memory_mb, start.cpu_s)
+        run(start, answers)
+    except BaseException:
+        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+        os._exit(1)
     os._exit(0)
 
 
