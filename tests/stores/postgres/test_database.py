@@ -50,3 +50,32 @@ def test_a_transaction_sees_the_rows_of_its_tenant_alone(postgres_url: str) -> N
 
     assert seen == {1: [(1,)], 2: [(2,)], EVERY_TENANT: [(1,), (2,)]}
     assert unscoped == []
+
+
+def test_every_table_of_tenants_shows_the_rows_of_one_alone(postgres_url: str) -> None:
+    """Whoever adds a table adds its policy; a view would read with the rights of its owner."""
+    Database(postgres_url).prepare()
+    policy = (
+        "((( SELECT parvis_tenant() AS parvis_tenant) = tenant) OR (( SELECT parvis_tenant() AS parvis_tenant) = 0))"
+    )
+    unprotected = """
+        SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant'
+        JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+        WHERE c.relkind IN ('r', 'p') AND a.atttypid = 'integer'::regtype AND NOT (
+            c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
+                SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd = '*' AND p.polpermissive
+                AND pg_get_expr(p.polqual, c.oid) = %s
+            )
+        )
+    """
+    with Database(postgres_url).connect() as connection:
+        assert connection.execute(unprotected, (policy,)).fetchall() == []
+        policies = connection.execute("SELECT count(*) FROM pg_policy").fetchone()
+        views = connection.execute("SELECT count(*) FROM pg_views WHERE schemaname = 'public'").fetchone()
+        definers = connection.execute(
+            "SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+        ).fetchone()
+
+    assert policies is not None
+    assert policies[0] >= 13
+    assert (views, definers) == ((0,), (0,))

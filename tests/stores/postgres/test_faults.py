@@ -17,7 +17,7 @@ from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import TemporalQuery
 from parvis.kernel.errors import BadRequestData, Overloaded
 from parvis.kernel.time import Instant, parse_instant
-from parvis.stores.postgres import writer
+from parvis.stores.postgres import database, writer
 from parvis.stores.postgres.database import Database, StoreUnreachable
 from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.postgres.writer import MAX_PENDING_CHANGES
@@ -183,6 +183,27 @@ async def test_a_write_whose_end_is_not_known_is_told_as_a_failure(
     assert await values(store) == [0, 1, 2]
 
 
+async def test_a_commit_that_the_server_refuses_stored_nothing(
+    store: PostgresStore, prepared_postgres_url: str
+) -> None:
+    refuse = """
+        CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$;
+        CREATE CONSTRAINT TRIGGER full_disk AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION full_disk()
+    """
+    with psycopg.connect(prepared_postgres_url, autocommit=True) as administrator:
+        administrator.execute(refuse)
+        try:
+            with pytest.raises(StoreUnreachable, match=r"Nothing of the request was stored: .*no space left"):
+                await store.write(TENANT, [bin_(1, level(1))])
+        finally:
+            administrator.execute("DROP FUNCTION full_disk CASCADE")
+
+    await store.write(TENANT, [bin_(1, level(2))])
+    assert await values(store) == [2]
+
+
 async def test_a_process_that_stands_still_in_a_transaction_stops_nobody_for_long(
     store: PostgresStore, prepared_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +212,7 @@ async def test_a_process_that_stands_still_in_a_transaction_stops_nobody_for_lon
             time.sleep(asleep.pop())
         return NOON
 
-    monkeypatch.setattr(writer, "STANDS_STILL_FOR", "300ms")
+    monkeypatch.setattr(database, "STANDS_STILL_S", 0.3)
     asleep: list[float] = []
     other = await PostgresStore.open(prepared_postgres_url, clock)
     await other.write(TENANT, [bin_(1, level(0))])

@@ -17,7 +17,7 @@ from parvis.access.audit import chained
 from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
-from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
@@ -193,7 +193,9 @@ class PostgresAccessStore:
         """What became of a commit whose answer was lost is not known: the caller asks again."""
         try:
             yield
-        except (psycopg.OperationalError, psycopg.InterfaceError) as fault:
+        except psycopg.Error as fault:
+            if not isinstance(fault, IN_THE_WAY) and not is_lost(self._connection, fault):
+                raise
             self._reconnect_if_lost()
             raise _unreachable(fault) from fault
 

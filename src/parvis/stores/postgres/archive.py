@@ -1,13 +1,17 @@
 """The hot side of the archive: the rows that leave for it, and those that are erased."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 
+from parvis.broker.model.change import EventKind
+from parvis.broker.model.entity import Instance
+from parvis.broker.model.merge import corrected, is_present
 from parvis.broker.ports.archive import (
     ArchiveFile,
     ArchiveRow,
@@ -20,14 +24,18 @@ from parvis.broker.ports.archive import (
     Replacement,
     SeriesOfFile,
 )
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.temporal.instance import Found, check_in_files
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.time import DAY
-from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, key_of, list_erasures, list_files
-from parvis.stores.postgres.database import EVERY_TENANT, Answer, Connection, Database, Pool, scoped
+from parvis.kernel.time import DAY, Instant
+from parvis.stores.postgres.apply import PRESENT_COLUMNS
+from parvis.stores.postgres.batch import STAGING, Batch
+from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, find_archived, key_of, list_erasures, list_files
+from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
-from parvis.stores.postgres.rows import Form, from_columns
+from parvis.stores.postgres.partitions import Partitions
+from parvis.stores.postgres.rows import Form, from_columns, present_instance
 
 PURGE_ENTITIES = 200
 ROWS_AT_ONCE = 20_000
@@ -36,14 +44,15 @@ _ERASE = """
 DELETE FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s
 AND (%(name)s::integer IS NULL OR name = %(name)s) AND (%(dataset)s::integer IS NULL OR dataset = %(dataset)s)
 AND (%(seq)s::bigint IS NULL OR seq = %(seq)s) AND (%(before)s::bigint IS NULL OR ts < %(before)s)
+AND (%(since)s::bigint IS NULL OR ts >= %(since)s)
 """
 _IN_FILES = """
 SELECT 1 FROM archived WHERE tenant = %(tenant)s AND entity = %(entity)s
 AND (%(name)s::integer IS NULL OR name = %(name)s) AND (%(dataset)s::integer IS NULL OR dataset = %(dataset)s) LIMIT 1
 """
 _KEEP_ERASURE = """
-INSERT INTO erasure (tenant, entity, name, dataset, seq, before, upto)
-VALUES (%(tenant)s, %(entity)s, %(name)s, %(dataset)s, %(seq)s, %(before)s, %(upto)s)
+INSERT INTO erasure (tenant, entity, name, dataset, seq, before, since, upto)
+VALUES (%(tenant)s, %(entity)s, %(name)s, %(dataset)s, %(seq)s, %(before)s, %(since)s, %(upto)s)
 """
 _CLOSED = f"""
 DELETE FROM erasure WHERE NOT EXISTS (
@@ -76,7 +85,19 @@ _NOTE = (
 _MARK = "INSERT INTO purging VALUES (%s, %s, %s) ON CONFLICT (tenant, day) DO UPDATE SET upto = excluded.upto"
 _PURGE = "DELETE FROM history WHERE tenant = %s AND entity = ANY (%s::bigint[]) AND ts >= %s AND ts < %s AND seq <= %s"
 _FILE = "tenant = %s AND typeset = %s AND day = %s"
+_HOLD = "SELECT typeset FROM entity WHERE tenant = %(tenant)s AND id = %(entity)s FOR NO KEY UPDATE"
+_PRESENT = f"SELECT {PRESENT_COLUMNS} FROM attribute WHERE tenant = %(tenant)s AND entity = %(entity)s"
 _UNKNOWN = -1
+_Purged = tuple[tuple[int, Day, int], int]
+"""A mark, and the entity up to which its rows are gone."""
+_NOT_BEGUN: _Purged = ((0, 0, 0), 0)
+
+
+class Corrected(NamedTuple):
+    """The number of the instance, and that of the newest event."""
+
+    seq: int
+    newest: int
 
 
 class _ClosedRows:
@@ -130,7 +151,7 @@ class _OpenClosedRows:
 
     @contextmanager
     def __call__(self) -> Iterator[_ClosedRows]:
-        with self._database.connect("parvis archive") as connection:
+        with self._database.connect("parvis archive", READS_ELSEWHERE_S) as connection:
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
             with scoped(connection, EVERY_TENANT):
                 yield _ClosedRows(connection, Names(self._database))
@@ -147,7 +168,8 @@ class PostgresArchive:
         self._database = database
         self._names = names
         self._desk = desk
-        self._purged: tuple[int, Day, int] = (0, 0, 0)
+        self._partitions = Partitions(database)
+        self._purged = _NOT_BEGUN
 
     def closed_rows(self) -> OpenClosedRows:
         return _OpenClosedRows(self._database)
@@ -172,7 +194,8 @@ class PostgresArchive:
         await self._run(swap)
 
     async def purge(self) -> bool:
-        return await self._run(self._purge)
+        more, self._purged = await self._run(self._purge)
+        return more
 
     async def close_erasures(self) -> int:
         return await self._run(lambda connection: connection.execute(_CLOSED.encode()).rowcount)
@@ -187,9 +210,21 @@ class PostgresArchive:
     async def list_erasures(self) -> list[PendingErasure]:
         return await self._run(lambda connection: list_erasures(connection, self._names))
 
-    async def erase(self, tenant: str, erasure: Erasure) -> None:
-        """Raises ResourceNotFound."""
-        await self._run(lambda connection: erase(connection, self._names, tenant, erasure))
+    async def erase(self, tenant: str, erasure: Erasure, found: Found | None = None) -> None:
+        """Of one instance, as it was `found`.
+
+        Raises:
+            ResourceNotFound: there is nothing of it.
+            FoundOutdated
+        """
+        await self._run(lambda connection: erase(connection, self._names, tenant, erasure, found))
+
+    async def correct(self, tenant: str, correction: Correction, found: Found, now: Instant) -> Corrected:
+        """Raises FoundOutdated, BadRequestData."""
+        put = corrected(found.instance, correction.given, now, is_kind_open=correction.is_kind_open)
+        await asyncio.to_thread(self._partitions.prepare, (put.seen_at,), now)
+        erasure = Erasure(correction.entity_id).of_instance(found.instance)
+        return await self._run(lambda connection: _correct(connection, self._names, tenant, erasure, found, put, now))
 
     async def _run(self, task: Callable[[Connection], Answer]) -> Answer:
         def in_step(connection: Connection) -> Answer:
@@ -221,12 +256,13 @@ class PostgresArchive:
             except psycopg.errors.UniqueViolation:
                 raise MoveOutdated(f"The archive of {one.partition} has changed meanwhile.") from None
 
-    def _purge(self, connection: Connection) -> bool:
+    def _purge(self, connection: Connection) -> tuple[bool, _Purged]:
+        """Whether there was something to do, and how far it has come once that is committed."""
         mark = connection.execute("SELECT tenant, day, upto FROM purging ORDER BY tenant, day LIMIT 1").fetchone()
         if mark is None:
-            return False
+            return False, _NOT_BEGUN
         tenant, day, upto = mark
-        after = self._purged[2] if self._purged[:2] == (tenant, day) else 0
+        after = self._purged[1] if self._purged[0] == mark else 0
         entities = [
             row[0]
             for row in connection.execute(
@@ -236,19 +272,44 @@ class PostgresArchive:
         ]
         if entities:
             connection.execute(_PURGE, (tenant, numbers_text(entities), day * DAY, (day + 1) * DAY, upto))
-            self._purged = (tenant, day, entities[-1])
-        else:
-            connection.execute("DELETE FROM purging WHERE tenant = %s AND day = %s AND upto = %s", mark)
-            self._purged = (0, 0, 0)
-        return True
+            return True, ((tenant, day, upto), entities[-1])
+        connection.execute("DELETE FROM purging WHERE tenant = %s AND day = %s AND upto = %s", mark)
+        return True, _NOT_BEGUN
 
 
-def erase(connection: Connection, names: Names, tenant: str, erasure: Erasure) -> None:
-    """Most is deleted before writers are held up to give the erasure its place among them. Raises ResourceNotFound."""
+def _correct(
+    connection: Connection, names: Names, tenant: str, erasure: Erasure, found: Found, put: Instance, now: Instant
+) -> Corrected:
+    """The entity is held first and `numbers` last, as writers do."""
+    given = _given(connection, names, tenant, erasure)
+    held = connection.execute(_HOLD, given).fetchone()
+    assert held is not None, "entities that have a past stay"
+    present = [present_instance(names, row) for row in connection.execute(_PRESENT, given)]
+    follows = is_present(next((one for one in present if one.key == put.key), None), found.instance)
+    batch, entity = Batch(names), given["entity"]
+    batch.put_instances(entity, (put,), put.modified_at, keep_newest=False, born=False, is_past=not follows)
+    if follows:
+        batch.put_event(entity, held[0], EventKind.UPDATED, now)
+    erase(connection, names, tenant, erasure, found)
+    connection.execute(STAGING)
+    newest = batch.flush(connection, given["tenant"])
+    row = connection.execute("SELECT log FROM numbers").fetchone()
+    assert row is not None
+    assert newest is not None, "there is a row"
+    return Corrected(row[0], newest)
+
+
+def erase(connection: Connection, names: Names, tenant: str, erasure: Erasure, found: Found | None = None) -> None:
+    """Most is deleted before writers are held up to give the erasure its place among them.
+
+    Raises ResourceNotFound, FoundOutdated.
+    """
     given = _given(connection, names, tenant, erasure)
     gone = connection.execute(_ERASE, given).rowcount
     row = connection.execute("SELECT log FROM numbers FOR UPDATE").fetchone()
     gone += connection.execute(_ERASE, given).rowcount
+    if found is not None and not gone:
+        check_in_files(find_archived(connection, names, given["tenant"], given["entity"], erasure.entity_id), found)
     in_files = connection.execute(_IN_FILES, given).fetchone() is not None
     if not gone and not in_files:
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
@@ -276,4 +337,5 @@ def _given(connection: Connection, names: Names, tenant: str, erasure: Erasure) 
         "dataset": None if erasure.dataset is None else words.get(erasure.dataset, _UNKNOWN) if erasure.dataset else 0,
         "seq": erasure.seq,
         "before": erasure.before,
+        "since": erasure.since,
     }

@@ -12,10 +12,21 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Overloaded, TooComplexQuery
 
 CONNECT_TIMEOUT_S = 3
 EVERY_TENANT = 0
+STANDS_STILL_S = 15.0
+"""A process that does so in the middle of a transaction loses its locks, and what it had not committed."""
+READS_ELSEWHERE_S = 600.0
+"""What only reads may be busy with files for so long, in the middle of a transaction."""
+LONGEST_READ_S = 30.0
+MOST_WAITING = 2_000
+ATTEMPTS = 4
+"""How often a question is asked that others were in the way of."""
+IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+_OF_THE_SERVER = frozenset({"08", "25", "28", "53", "57", "58", "F0", "XX"})
+"""Classes of SQLSTATE that say nothing about the request: the next one would fare no better."""
 _LIVELY: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
@@ -50,14 +61,22 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def connect(self, name: str = "parvis") -> Connection:
-        """A connection that ends where the server no longer answers. Raises StoreUnreachable."""
+    def connect(self, name: str = "parvis", stands_still_s: float | None = None) -> Connection:
+        """A connection that ends where the server no longer answers, and where this process no longer does while
+        others wait for its locks. Raises StoreUnreachable."""
+        patience_s = STANDS_STILL_S if stands_still_s is None else stands_still_s
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 self._url, connect_timeout=CONNECT_TIMEOUT_S, application_name=name, autocommit=True, **_LIVELY
             )
         except psycopg.OperationalError as fault:
             raise unreachable(fault) from fault
+        try:
+            connection.execute(f"SET idle_in_transaction_session_timeout = {round(patience_s * 1000)}".encode())
+        except psycopg.Error as fault:
+            connection.close()
+            raise unreachable(fault) from fault
+        return connection
 
     def prepare(self) -> None:
         """Create the schema in an empty database, or bring it to the newest version.
@@ -79,6 +98,19 @@ def unreachable(fault: Exception) -> StoreUnreachable:
     return StoreUnreachable(f"PostgreSQL does not answer: {' '.join(str(fault).split())}", retry_after_s=5)
 
 
+def is_lost(connection: Connection | None, fault: psycopg.Error) -> bool:
+    """Whether the fault is of the server or the connection, not of what was asked."""
+    if connection is None or connection.closed:
+        return True
+    if fault.sqlstate is None:
+        return isinstance(fault, psycopg.OperationalError)
+    return fault.sqlstate[:2] in _OF_THE_SERVER
+
+
+def too_long() -> TooComplexQuery:
+    return TooComplexQuery(f"It took more than {LONGEST_READ_S:g} s: ask for less, or without counting all there is.")
+
+
 @contextmanager
 def scoped(connection: Connection, tenant: int) -> Iterator[Connection]:
     """A transaction that sees the rows of one tenant, or EVERY_TENANT."""
@@ -90,8 +122,9 @@ def scoped(connection: Connection, tenant: int) -> Iterator[Connection]:
 class Pool:
     """Threads, each with a connection of its own that is opened anew when it was lost.
 
-    With `snapshots` every transaction only reads, all of it from one state of the database, and is tried once more
-    where the connection turns out to be lost.
+    A question is asked again where a transaction was undone for others in its way, and where the connection was lost
+    before it was asked. With `snapshots` every transaction only reads, all of it from one state of the database, and no
+    statement for longer than LONGEST_READ_S; it is asked once more wherever the connection was lost.
     """
 
     def __init__(self, database: Database, threads: int, name: str, *, snapshots: bool = False) -> None:
@@ -99,11 +132,25 @@ class Pool:
         self._snapshots = snapshots
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._local = threading.local()
+        self._lock = threading.Lock()
         self._opened: list[Connection] = []
+        self._waiting = 0
 
     async def run(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
-        """`ask` in one transaction of one thread. Raises StoreUnreachable."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask)
+        """`ask` in one transaction of one thread; maybe again, so it changes nothing but the database.
+
+        Raises:
+            Overloaded: too many wait, or others were in the way all the time.
+            StoreUnreachable
+            TooComplexQuery: it took too long.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise Overloaded(f"{self._waiting} questions wait for the database already.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask)
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
         self._threads.shutdown(wait=True)
@@ -111,32 +158,53 @@ class Pool:
             connection.close()
 
     def _ask(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
-        try:
+        was_lost = False
+        for _ in range(ATTEMPTS):
             try:
                 return self._ask_once(tenant, ask)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                if not self._snapshots or not self._connection_is_lost():
+            except IN_THE_WAY:
+                continue
+            except psycopg.Error as fault:
+                if self._snapshots and isinstance(fault, psycopg.errors.QueryCanceled):
+                    raise too_long() from fault
+                if not is_lost(self._known(), fault):
                     raise
-            return self._ask_once(tenant, ask)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as fault:
-            raise unreachable(fault) from fault
+                if was_lost or not self._may_ask_again(fault):
+                    raise unreachable(fault) from fault
+                was_lost = True
+        raise Overloaded("Others change the same all the time; nothing of this request was stored.")
 
     def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+        self._local.has_asked = False
         with scoped(self._connection(), tenant) as connection:
+            self._local.has_asked = True
             return ask(connection)
 
-    def _connection_is_lost(self) -> bool:
+    def _may_ask_again(self, fault: psycopg.Error) -> bool:
+        """The connection was lost, and nothing can have been changed."""
+        known = self._known()
+        if known is not None and fault.diag.severity_nonlocalized in ("FATAL", "PANIC"):
+            known.close()
+        return known is not None and known.closed and (self._snapshots or not self._local.has_asked)
+
+    def _known(self) -> Connection | None:
         known: Connection | None = getattr(self._local, "connection", None)
-        return known is not None and known.closed
+        return known
 
     def _connection(self) -> Connection:
-        known: Connection | None = getattr(self._local, "connection", None)
+        known = self._known()
         if known is None or known.closed:
-            known = self._local.connection = self._database.connect()
-            if self._snapshots:
-                known.isolation_level, known.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-            self._opened = [one for one in self._opened if not one.closed] + [known]
+            known = self._local.connection = self._open()
         return known
+
+    def _open(self) -> Connection:
+        connection = self._database.connect(stands_still_s=READS_ELSEWHERE_S if self._snapshots else None)
+        with self._lock:
+            self._opened = [one for one in self._opened if not one.closed] + [connection]
+        if self._snapshots:
+            connection.execute(f"SET statement_timeout = {round(LONGEST_READ_S * 1000)}".encode())
+            connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        return connection
 
 
 def _bring_to_version(connection: Connection) -> None:

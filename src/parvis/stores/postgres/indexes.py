@@ -23,14 +23,16 @@ IDLE_S = 30 * 86_400
 """An index that nobody searched for so long gives way to one that is wanted."""
 
 _PREFIX = "attribute_number_"
+_OURS = f"^{_PREFIX}[0-9]+$"
+"""REINDEX CONCURRENTLY adds names like `..._ccnew`."""
 _MAKING_LOCK = 0x696E6478
 _LIST = (
     "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-    " WHERE i.indrelid = 'attribute'::regclass AND starts_with(c.relname, %s)"
+    " WHERE i.indrelid = 'attribute'::regclass AND c.relname ~ %s"
 )
 _USE = (
     "SELECT indexrelname, idx_scan, extract(epoch FROM now())::bigint, obj_description(indexrelid, 'pg_class')"
-    " FROM pg_stat_user_indexes WHERE relid = 'attribute'::regclass AND starts_with(indexrelname, %s)"
+    " FROM pg_stat_user_indexes WHERE relid = 'attribute'::regclass AND indexrelname ~ %s"
     " ORDER BY indexrelname"
 )
 _logger = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ class ValueIndexes:
 
 def _list(connection: Connection) -> dict[int, bool]:
     """Attributes by number, and whether their index is whole."""
-    rows = connection.execute(_LIST, (_PREFIX,))
+    rows = connection.execute(_LIST, (_OURS,))
     return {int(name.removeprefix(_PREFIX)): is_valid for name, is_valid in rows}
 
 
@@ -135,7 +137,7 @@ def _drop(connection: Connection, attribute: int) -> None:
 
 def _find_idle(connection: Connection) -> int | None:
     """An index that nobody has searched for long. A comment on each says how often it had been when somebody looked."""
-    for name, scans, now_s, comment in connection.execute(_USE, (_PREFIX,)).fetchall():
+    for name, scans, now_s, comment in connection.execute(_USE, (_OURS,)).fetchall():
         noted_scans, _, since_s = (comment or "").partition(" searches by ")
         if noted_scans != str(scans):
             connection.execute(f"COMMENT ON INDEX {name} IS '{int(scans)} searches by {int(now_s)}'".encode())

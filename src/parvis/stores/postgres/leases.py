@@ -2,10 +2,13 @@
 
 from parvis.stores.postgres.database import Connection
 
-_TAKE = """
+LONGEST_S = 300
+"""What runs for longer was taken before the clock of the server went back: it counts as run out."""
+_TAKE = f"""
 INSERT INTO lease AS held (name, holder, until) VALUES (%s, %s, clock_timestamp() + %s * interval '1 second')
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE held.holder = excluded.holder OR held.until <= clock_timestamp()
+    OR held.until > clock_timestamp() + {LONGEST_S} * interval '1 second'
 """
 
 

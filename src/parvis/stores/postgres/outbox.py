@@ -122,8 +122,8 @@ class Bell:
                 self._tell(read_newest(connection))
                 selector.select(POLL_S)
                 if not self._stopped:
-                    for heard in connection.notifies(timeout=0):
-                        self._tell(int(heard.payload))
+                    for _ in connection.notifies(timeout=0):
+                        pass
 
     def _tell(self, newest: int) -> None:
         if newest > self.newest:

@@ -3,8 +3,8 @@
 What lies outside the years below, and what came while a month's table could not be made, stands in `history_other`.
 """
 
-import contextlib
 import logging
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +20,8 @@ YEARS_AHEAD = 2
 _ATTEMPTS = 4
 _LOCK_TIMEOUT_MS = 500
 """Attaching a month waits for those who read `history_other`, and they for it: never for long."""
+RETRY_S = 60.0
+"""Somebody may read for hours (a backup): writers do not wait each time."""
 _PARTITIONS_LOCK = 0x70617274
 
 _LIST = """
@@ -43,14 +45,16 @@ class Partitions:
         self._ready: set[str] = set()
         self._span: tuple[Instant, Instant] = (0, 0)
         """The month met last: most instants lie in it."""
+        self._not_before_s: dict[str, float] = {}
+        """Of months whose table could not be made, by the monotonic clock."""
 
     def prepare(self, instants: Iterable[Instant], now: Instant) -> None:
-        """Make the tables that these instants need, and those of this month and of tomorrow.
+        """Make the tables that these instants need, and those of this month and of a week from now.
 
         Raises:
             StoreUnreachable
         """
-        months = {month_of(now), month_of(now + DAY)}
+        months = {month_of(now), month_of(now + 7 * DAY)}
         start, end = self._span
         for instant in instants:
             if not start <= instant < end:
@@ -61,16 +65,24 @@ class Partitions:
         for month in sorted(months):
             name = table_of(month[0])
             if name not in self._ready and FIRST_YEAR <= to_datetime(month[0]).year <= newest_year:
-                self._make(name, month)
+                self._try(name, month)
 
-    def _make(self, name: str, month: tuple[Instant, Instant]) -> None:
+    def _try(self, name: str, month: tuple[Instant, Instant]) -> None:
+        if time.monotonic() < self._not_before_s.get(name, 0.0) or self._make(name, month):
+            return
+        self._not_before_s[name] = time.monotonic() + RETRY_S
+        _log.warning("a month of history has no table: its rows stand in history_other", extra={"table": name})
+
+    def _make(self, name: str, month: tuple[Instant, Instant]) -> bool:
         with self._database.connect() as connection:
             connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}")
             for _ in range(_ATTEMPTS):
-                with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                try:
                     self._make_once(connection, name, month)
-                    return
-        _log.warning("a month of history has no table: its rows stand in history_other", extra={"table": name})
+                except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                    continue
+                return True
+        return False
 
     def _make_once(self, connection: Connection, name: str, month: tuple[Instant, Instant]) -> None:
         start, end = month

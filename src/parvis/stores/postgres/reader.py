@@ -16,7 +16,7 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import find_archived, is_forgotten
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, LONGEST_READ_S, Connection, Database, Pool, too_long
 from parvis.stores.postgres.filters import (
     HEADER,
     INSTANCE,
@@ -203,9 +203,12 @@ class Reader:
     ) -> Iterator[Header]:
         share = "1.0" if query.count else "0.01"
         connection.execute("SELECT set_config('cursor_tuple_fraction', %s, true)", (share,))
+        until_s = time.monotonic() + LONGEST_READ_S
         with connection.cursor(name="candidates") as cursor:
             cursor.execute(statement.candidates, statement.parameters)
             while chunk := [Header(*row) for row in cursor.fetchmany(CHUNK)]:
+                if time.monotonic() > until_s:
+                    raise too_long()
                 present = self._named(connection, tenant, chunk, statement.named)
                 for header in chunk:
                     known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from parvis.broker.leading import Leader, new_holder
@@ -11,7 +12,8 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
-from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.temporal.instance import with_instance
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
@@ -49,18 +51,21 @@ class Start(NamedTuple):
 class PostgresStore:
     """EntityStore, TemporalStore, Outbox, Leases and Tenants. Opened on, and bound to, the running event loop.
 
-    `desk` is where the small tables are read and written: its questions do not wait behind queries.
+    `desk` is where the small tables are read and written: its questions do not wait behind queries. Leases wait for
+    nothing at all: who could not renew his in time would end work that goes well.
     """
 
     def __init__(
         self, database: Database, names: Names, clock: Clock, start: Start, read_archived: ReadArchived
     ) -> None:
         self._names = names
-        self._writer = Writer(database, names, SteadyClock(clock, start.newest_stamp), self._committed)
+        self._clock = SteadyClock(clock, start.newest_stamp)
+        self._writer = Writer(database, names, self._clock, self._committed)
         self._reader = Reader(database, names, read_archived)
         self._bell = Bell(database, start.newest_event, self._writer.look)
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
+        self._leases = Pool(database, 1, "parvis-leases")
         self.jobs = PostgresJobQueue(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
         self.subscriptions = PostgresSubscriptions(self.desk)
@@ -130,7 +135,22 @@ class PostgresStore:
         return await self._reader.aggregate(tenant, entity_id, query, aggregation)
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
-        await self.archive.erase(tenant, erasure)
+        if erasure.seq is None or erasure.attribute is None:
+            await self.archive.erase(tenant, erasure)
+            return
+        find = partial(self._reader.find_instance, tenant, erasure.entity_id, erasure.attribute, erasure.seq)
+        await with_instance(
+            erasure.entity_id,
+            find,
+            lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
+        )
+
+    async def correct(self, tenant: str, correction: Correction) -> int:
+        entity_id, now = correction.entity_id, self._clock()
+        find = partial(self._reader.find_instance, tenant, entity_id, correction.given.name, correction.seq)
+        done = await with_instance(entity_id, find, lambda found: self.archive.correct(tenant, correction, found, now))
+        self._committed(done.newest)
+        return done.seq
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         def ask(connection: Connection) -> list[Event]:
@@ -157,10 +177,10 @@ class PostgresStore:
         await self.desk.run(EVERY_TENANT, lambda connection: retire(connection, consumer))
 
     async def take(self, name: str, holder: str, for_s: float) -> bool:
-        return await self.desk.run(EVERY_TENANT, lambda connection: take_lease(connection, name, holder, for_s))
+        return await self._leases.run(EVERY_TENANT, lambda connection: take_lease(connection, name, holder, for_s))
 
     async def give_back(self, name: str, holder: str) -> None:
-        await self.desk.run(EVERY_TENANT, lambda connection: end_lease(connection, name, holder))
+        await self._leases.run(EVERY_TENANT, lambda connection: end_lease(connection, name, holder))
 
     async def add_tenant(self, name: str) -> None:
         await asyncio.to_thread(self._names.tenants.id, name)
@@ -190,6 +210,7 @@ class PostgresStore:
         self._reader.close()
         self._outbox.close()
         self.desk.close()
+        self._leases.close()
 
 
 def _start(database: Database, names: Names) -> Start:

@@ -21,7 +21,7 @@ from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant
 from parvis.stores.postgres.apply import Applier, Dated
 from parvis.stores.postgres.batch import STAGING
-from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
@@ -34,10 +34,7 @@ PROBE_EVERY_S = 1.0
 STALLED_S = 45.0
 """A database that has said nothing for so long is as good as gone."""
 RETRY_AFTER_S = 5
-STANDS_STILL_FOR = "15s"
-"""A process that does so in the middle of a transaction loses its locks, and what it had not committed."""
 _SETUP = """
-SET idle_in_transaction_session_timeout = '{stands_still_for}';
 SET lock_timeout = '30s';
 SET plan_cache_mode = force_custom_plan;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
@@ -46,9 +43,6 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 it reads the whole table when that is large (planning anew takes 0.1 ms a statement)."""
 _BEGIN = "BEGIN; SET LOCAL parvis.tenant = '{tenant:d}'"
 _PROBE = "UPDATE numbers SET log = log"
-_IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
-_OF_THE_SERVER = frozenset({"08", "25", "28", "53", "57", "58", "F0", "XX"})
-"""Classes of SQLSTATE that say nothing about the request: the next one would fare no better."""
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -151,7 +145,6 @@ class Writer:
             self._in_hand = self._group(item)
             for calls in _by_tenant(self._in_hand):
                 self._commit(calls)
-            self._in_hand = []
 
     def _refuse_the_rest(self) -> None:
         waiting: list[_Item] = [*self._in_hand, *self._left_over]
@@ -207,7 +200,7 @@ class Writer:
         for _ in range(ATTEMPTS):
             try:
                 return self._transaction(calls)
-            except _IN_THE_WAY:
+            except IN_THE_WAY:
                 continue
             except _Lost as fault:
                 if lost is not None:
@@ -233,7 +226,7 @@ class Writer:
             except BaseException:
                 self._roll_back()
                 raise
-        self._finish(connection)
+            self._finish(connection)
         return newest, answers
 
     def _apply(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
@@ -300,25 +293,18 @@ class Writer:
         """Tells faults of the server from those of the request. Raises _Lost."""
         try:
             yield
-        except _IN_THE_WAY:
+        except IN_THE_WAY:
             raise
         except psycopg.Error as fault:
-            if self._is_lost(fault):
+            if is_lost(self._connection, fault):
                 self._disconnect()
                 raise _Lost(str(fault).strip()) from fault
             raise
 
-    def _is_lost(self, fault: psycopg.Error) -> bool:
-        if self._connection is None or self._connection.closed:
-            return True
-        if fault.sqlstate is None:
-            return isinstance(fault, psycopg.OperationalError)
-        return fault.sqlstate[:2] in _OF_THE_SERVER
-
     def _connected(self) -> Connection:
         if self._connection is None:
             connection = self._database.connect("parvis writer")
-            connection.execute(_SETUP.format(stands_still_for=STANDS_STILL_FOR))
+            connection.execute(_SETUP)
             connection.execute(STAGING)
             self._connection = connection
         return self._connection
@@ -354,6 +340,8 @@ class Writer:
             _log.info("the store writes again")
 
     def _answer(self, newest: int | None, answers: _Answers) -> None:
+        answered = {id(call) for call, _ in answers}
+        self._in_hand = [call for call in self._in_hand if id(call) not in answered]
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._deliver, newest, answers)
 
