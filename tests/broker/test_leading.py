@@ -22,17 +22,17 @@ class Ticks:
 
 
 class FakeLeases:
-    """Leases by a clock of the test's. `is_away`: the store does not answer."""
+    """Leases by a clock of the test's. `fault`: what the store answers instead."""
 
     def __init__(self, ticks: Ticks) -> None:
         self.ticks = ticks
         self.held: dict[str, tuple[str, float]] = {}
-        self.is_away = False
+        self.fault: Exception | None = None
 
     async def take(self, name: str, holder: str, for_s: float) -> bool:
         await asyncio.sleep(0)
-        if self.is_away:
-            raise Overloaded("The database does not answer.")
+        if self.fault is not None:
+            raise self.fault
         owner, until_s = self.held.get(name, (holder, 0.0))
         if owner != holder and until_s > self.ticks():
             return False
@@ -40,8 +40,8 @@ class FakeLeases:
         return True
 
     async def give_back(self, name: str, holder: str) -> None:
-        if self.is_away:
-            raise Overloaded("The database does not answer.")
+        if self.fault is not None:
+            raise self.fault
         if self.held.get(name, ("", 0.0))[0] == holder:
             del self.held[name]
 
@@ -116,17 +116,20 @@ async def test_the_lease_is_given_back_when_the_leader_stops(leases: FakeLeases)
     assert not leases.held
 
 
-async def test_who_no_longer_reaches_the_store_stops_before_another_may_begin(leases: FakeLeases, ticks: Ticks) -> None:
+@pytest.mark.parametrize("fault", [Overloaded("The database does not answer."), ValueError("nobody expected this")])
+async def test_who_no_longer_reaches_the_store_stops_before_another_may_begin(
+    leases: FakeLeases, ticks: Ticks, fault: Exception
+) -> None:
     work = Work()
     async with running(leader(leases, "one"), work):
         await until(lambda: work.runs)
-        leases.is_away = True
+        leases.fault = fault
         await asyncio.sleep(SHORT_S)
         assert work.runs, "the lease holds still by the clock that counts"
         ticks.now_s += SHORT_S * 0.95
         assert leases.held["reactions"][1] > ticks()
         await until(lambda: not work.runs)
-        leases.is_away = False
+        leases.fault = None
         await until(lambda: work.runs)
         assert work.begun == 2
 

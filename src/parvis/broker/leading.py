@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any, assert_never
 
 from parvis.broker.ports.store import Leases, Outrun
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.kernel.errors import Overloaded
 
 LEASE_S = 5.0
 TRY_EVERY_S = 1.0
@@ -134,7 +134,7 @@ class Leader:
         try:
             async with asyncio.timeout(max(patience_s, 0.0)):
                 is_held = await self._leases.take(self.name, self._holder, self._length_s)
-        except (ParvisError, OSError) as fault:
+        except Exception as fault:
             _log.warning("the lease could not be asked for", extra={"lease": self.name, "reason": str(fault)})
             return _Answer.NONE
         if not is_held:
@@ -148,7 +148,7 @@ class Leader:
 
     async def _give_back(self) -> None:
         """Where that fails the lease runs out."""
-        with contextlib.suppress(ParvisError, OSError):
+        with contextlib.suppress(Exception):
             async with asyncio.timeout(_GIVE_BACK_WITHIN_S):
                 await self._leases.give_back(self.name, self._holder)
 
