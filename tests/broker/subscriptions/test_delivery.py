@@ -54,8 +54,8 @@ class Town:
     def subscriptions(self) -> SubscriptionStore:
         return self.store.subscriptions
 
-    def start(self) -> None:
-        self._run = asyncio.create_task(self.notifications.run("here"))
+    def start(self, holder: str = "here") -> None:
+        self._run = asyncio.create_task(self.notifications.run(holder))
 
     async def stop(self) -> None:
         assert self._run is not None

@@ -24,12 +24,13 @@ async def test_of_two_platforms_one_notifies_and_the_other_goes_on_where_it_stop
         first, second = towns
         first.start()
         await until(lambda: first.notifications.is_here)
-        second.start()
+        second.start("there")
         stack.push_async_callback(second.stop)
         await second.subscribe("urn:s:1", receiver.url)
         for level in range(10):
             await second.fill(level % 2, level)
         await until(lambda: len(receiver.taken) == 10, 10)
+        assert (first.notifications.is_here, second.notifications.is_here) == (True, False)
         await first.stop()
         for level in range(10, 20):
             await second.fill(level % 2, level)
