@@ -20,7 +20,7 @@ from parvis.stores.postgres.rows import EXACT_MAX, Form, extra_to_column, to_col
 CHANNEL = "parvis_event"
 """NOTIFY's, with the number of the newest event."""
 STAGING = """
-CREATE TEMPORARY TABLE staged (
+CREATE TEMPORARY TABLE IF NOT EXISTS staged (
     present smallint, place integer, entity bigint, name integer, dataset integer, shape integer, ts bigint,
     observed boolean, recorded bigint, number double precision, text text COLLATE "C", extra text, bounds box
 ) ON COMMIT DELETE ROWS
@@ -111,9 +111,16 @@ class Batch:
         self._latest: Instant = 0
 
     def put_instances(
-        self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool, born: bool
+        self,
+        entity: int,
+        instances: tuple[Instance, ...],
+        now: Instant,
+        *,
+        keep_newest: bool,
+        born: bool,
+        is_past: bool = False,
     ) -> None:
-        """`born` in this change: nothing of the entity is there to be overwritten."""
+        """`born` in this change: nothing of the entity is there to be overwritten. `is_past`: the present stays."""
         words, shapes, rows = self._names.words.ids, self._names.shapes.ids, self._rows
         for one in instances:
             value = one.value
@@ -133,7 +140,7 @@ class Batch:
             at = one.observed_at
             ts = now if at is None else at
             overwriting = ADD if born or one.kind is Kind.GEO_PROPERTY else OVERWRITE
-            present = self._present(entity, name, dataset, at, overwriting, keep_newest)
+            present = NOTHING if is_past else self._present(entity, name, dataset, at, overwriting, keep_newest)
             place = len(rows) + 1
             row: tuple[Any, ...] = (
                 _COLUMNS, 2, present, 4, place, 8, entity, 4, name, 4, dataset, 4, shape, 8, ts, 1, at is not None,
@@ -167,12 +174,12 @@ class Batch:
         self._first, self._earliest = last, None
 
     def flush(self, connection: Connection, tenant: int) -> int | None:
-        """Write everything; the number of the newest event, None where there is none.
+        """Write everything; the number of the newest event, None where there was nothing to write.
 
         From the lock on `numbers` to the commit no other process commits: this is the last thing in a transaction.
         """
         events = len(self._events[0])
-        if not events:
+        if not events and not self._rows:
             return None
         if self._rows:
             self._stage(connection, tenant)

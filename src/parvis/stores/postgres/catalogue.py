@@ -35,12 +35,13 @@ WHERE a.tenant = %s AND a.entity = %s AND a.name = %s AND a.dataset = %s AND a.b
 AND f.day BETWEEN %s AND %s AND f.last_recorded >= %s AND f.first_recorded < %s
 ORDER BY f.day, f.typeset
 """
-_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.upto"
+_ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.since, x.upto"
 _OF_ENTITY = " JOIN entity e ON e.tenant = x.tenant AND e.id = x.entity"
 TOUCHES = f"""
 EXISTS (
     SELECT 1 FROM archived a WHERE a.tenant = x.tenant AND a.entity = x.entity AND a.typeset = f.typeset AND {_IN_BLOCK}
     AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
+    AND (x.before IS NULL OR f.first < x.before) AND (x.since IS NULL OR f.last >= x.since)
 )"""
 _ERASURES_OF_FILE = f"""
 SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.tenant = f.tenant AND x.id > f.erased{_OF_ENTITY}
@@ -124,7 +125,7 @@ def file_of(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
 
 
 def erasure_of(names: Names, row: tuple[Any, ...]) -> PendingErasure:
-    number, urn, name, dataset, seq, before, upto = row
+    number, urn, name, dataset, seq, before, since, upto = row
     attribute = None if name is None else names.words.key(name)
     of_dataset = None if dataset is None else names.dataset_text(dataset)
-    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before), upto)
+    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before, since), upto)

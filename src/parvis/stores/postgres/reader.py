@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from parvis.broker.model.entity import Entity, Iri, in_order
-from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
+from parvis.broker.ports.archive import SNAPSHOTS, ArchivedEntity, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import find_archived, is_forgotten
@@ -124,10 +125,7 @@ class Reader:
             if found is None:
                 return None
             entity, head = found
-            sources: list[Source] = [HotHistory(connection, self._names, number, entity)]
-            archived = find_archived(connection, self._names, number, entity, entity_id)
-            if archived is not None:
-                sources.append(self._read_archived(archived))
+            sources, _ = self._sources(connection, number, entity, entity_id)
             if is_forgotten(connection, number, entity) and not has_any(sources):
                 return None
             return tell(head, sources)
@@ -136,6 +134,23 @@ class Reader:
             with suppress(ArchiveFileGone):
                 return await self._ask(tenant, ask, None)
         return await self._ask(tenant, ask, None)
+
+    async def find_instance(self, tenant: str, entity_id: str, name: Iri, seq: int) -> Found | None:
+        def ask(connection: Connection, number: int) -> Found | None:
+            self._names.load(connection)
+            head = find_head(connection, self._names, number, entity_id)
+            if head is None:
+                return None
+            return find_instance(*self._sources(connection, number, head[0], entity_id), name, seq)
+
+        return await self._ask(tenant, ask, None)
+
+    def _sources(
+        self, connection: Connection, tenant: int, entity: int, urn: str
+    ) -> tuple[list[Source], ArchivedEntity | None]:
+        hot = HotHistory(connection, self._names, tenant, entity)
+        archived = find_archived(connection, self._names, tenant, entity, urn)
+        return [hot] if archived is None else [hot, self._read_archived(archived)], archived
 
     def _find(self, connection: Connection, tenant: int, entity_id: str) -> Entity | None:
         if "\0" in entity_id:

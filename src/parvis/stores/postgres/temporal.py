@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey, Instance, Json
+from parvis.broker.model.entity import AttributeKey, Instance, Iri, Json
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import NOTHING, Partials
 from parvis.broker.temporal.reading import Head, Period, Window
@@ -17,6 +17,10 @@ from parvis.stores.postgres.rows import Form, from_columns, past_instance
 
 _COLUMNS = "name, dataset, shape, number, text, ts, observed, extra, recorded, seq"
 _SERIES = "tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s AND dataset = %(dataset)s"
+_ONE = (
+    f"SELECT {_COLUMNS} FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s"
+    " AND seq = %(seq)s AND shape <> %(removed)s"
+)
 _HEAD = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = %s AND urn = %s"
 _LIST_SERIES = """
 WITH RECURSIVE series AS (
@@ -97,6 +101,14 @@ class HotHistory:
         if last:
             rows.reverse()
         return [past_instance(self._names, row) for row in rows]
+
+    def find(self, name: Iri, seq: int) -> Instance | None:
+        attribute = self._names.words.ids.get(name)
+        if attribute is None:
+            return None
+        wanted = {"tenant": self._tenant, "entity": self._entity, "name": attribute, "seq": seq, "removed": REMOVED}
+        row = self._connection.execute(f"{_ONE}{self._visible}".encode(), wanted).fetchone()
+        return None if row is None else past_instance(self._names, row)
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         bounds, column = self._bounds(key, window.start, window.end), _column(window)
