@@ -1,12 +1,12 @@
 """The composition root: from settings to a running platform. The only package that imports stores."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import Opening, holding, in_time, is_on_postgres, open_access, open_bus, open_store
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.broker.leading import new_holder
+from parvis.broker.leading import Work, new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -36,6 +36,8 @@ from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import HOUR, system_clock
 from parvis.outbound.client import GuardedClient
 
+_AGAIN_AFTER_S = 5.0
+_log = logging.getLogger(__name__)
 _CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
 
 
@@ -107,10 +109,11 @@ async def open_platform(
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
             mqtt = await _open_mqtt(settings, chirpstack, access, bus, mqtt_socket, stack)
-        _keep_running(stack, access.follow(mqtt.recheck if mqtt else _nothing), "access follows other processes")
+        rights_changed = mqtt.recheck if mqtt else _nothing
+        _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
-            _keep_running(stack, notifications.run(new_holder()), "notifies")
+            _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
         jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())
@@ -184,7 +187,7 @@ async def _open_fleet(
     shared = is_on_postgres(settings)
     fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place, is_shared=shared)
     await fleet.registry.load(DEFAULT_TENANT)
-    _keep_running(stack, fleet.follow(), "fleet follows the outbox")
+    _keep_running(stack, fleet.follow, "fleet follows the outbox")
     return fleet
 
 
@@ -214,9 +217,19 @@ async def _open_mqtt(
     return listener
 
 
-def _keep_running(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+def _keep_running(stack: AsyncExitStack, work: Work, name: str) -> None:
     """Until the platform closes."""
-    stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+    stack.push_async_callback(_cancel, asyncio.create_task(again_and_again(work, name), name=name))
+
+
+async def again_and_again(work: Work, name: str, pause_s: float = _AGAIN_AFTER_S) -> None:
+    """Until cancelled, or until the work ends by itself: nobody else would notice that it has failed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            _log.exception("work in the background failed and begins again", extra={"work": name})
+            await asyncio.sleep(pause_s)
 
 
 def _nothing() -> None:
