@@ -125,6 +125,13 @@ async def test_a_redirect_into_a_private_network_is_refused(target: str) -> None
             await client.get(f"http://127.0.0.1:{port}/")
 
 
+@pytest.mark.parametrize("target", ["http://[", "http://[::1", "http://x:99999999/"])
+async def test_a_redirect_to_what_is_no_address_is_a_failed_call(target: str) -> None:
+    async with web(says(redirect(target))) as port, open_client() as client:
+        with pytest.raises((AddressRefused, CallFailed), match="no address"):
+            await client.get(f"http://127.0.0.1:{port}/")
+
+
 async def test_redirects_come_to_an_end() -> None:
     async with web(says(redirect("/again"))) as port, open_client() as client:
         with pytest.raises(CallFailed, match="redirects"):

@@ -82,7 +82,7 @@ class GuardedClient:
                 answer = await self._get_once(url, ", ".join(accept) or "*/*")
                 if answer.status not in _REDIRECTS or "location" not in answer.headers:
                     return _usable(answer, accept)
-                url = urljoin(url, answer.headers["location"])
+                url = _redirected(url, answer.headers["location"])
         raise CallFailed(f"More than {_MOST_REDIRECTS} redirects, the last one to {url}.")
 
     async def post(
@@ -187,6 +187,13 @@ class GuardedClient:
             raise CallFailed(f"{url} took longer than {limit_s:g} s.") from error
         except BrokenOff as error:
             raise _told(url, error, limit_s) from error
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise CallFailed(f"{url} leads on to what is no address.") from error
 
 
 def _told(url: str, error: BrokenOff, limit_s: float) -> CallFailed:
