@@ -24,6 +24,12 @@ async def a_quay(api: httpx.AsyncClient) -> None:
         ("POST", "/entityOperations/upsert", [lamp()]),
         ("POST", "/entityOperations/upsert", "no batch at all"),
         ("POST", "/temporal/entities", bin_at_the_port()),
+        (
+            "PATCH",
+            f"/temporal/entities/{BIN}/attrs/fillingLevel/urn:ngsi-ld:Instance:1",
+            {"fillingLevel": {"value": 1}},
+        ),
+        ("DELETE", f"/temporal/entities/{BIN}/attrs/fillingLevel/urn:ngsi-ld:Instance:1", None),
     ],
 )
 async def test_only_writers_write(api: httpx.AsyncClient, subject: str, method: str, path: str, body: object) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.broker.api.territory import METER
 
 HOURS = range(8)
+NGSI_LD = "https://uri.etsi.org/ngsi-ld/errors/"
 
 
 def at(hour: int) -> str:
@@ -163,6 +164,82 @@ async def test_one_instance_is_taken_back_and_the_present_stays(api: httpx.Async
     assert gone.status_code == 204
     assert third["value"] not in await values(api)
     assert await present(api) == flow(7)
+
+
+async def test_one_instance_is_put_right_and_has_a_new_id(api: httpx.AsyncClient) -> None:
+    third = (await read(api))["flow"][2]
+    path = f"/temporal/entities/{METER}/attrs/flow"
+
+    right = await api.patch(f"{path}/{third['instanceId']}", json={"flow": [{"type": "Property", "value": 99.0}]})
+
+    found = (await read(api))["flow"]
+    assert (right.status_code, right.content) == (204, b"")
+    assert [one["value"] for one in found] == [10.0, 11.0, 99.0, *(10.0 + hour for hour in HOURS[3:])]
+    assert found[2] == {**third, "value": 99.0, "instanceId": found[2]["instanceId"]}
+    assert right.headers["Location"] == f"/ngsi-ld/v1{path}/{found[2]['instanceId']}"
+    assert await present(api) == flow(7)
+    again = await api.patch(f"{path}/{third['instanceId']}", json={"flow": {"value": 98.0}})
+    assert (again.status_code, again.json()["type"]) == (404, NGSI_LD + "ResourceNotFound")
+    newer = await api.patch(f"{path}/{found[2]['instanceId']}", json={"flow": {"value": 98.0}})
+    assert (newer.status_code, (await values(api))[2]) == (204, 98.0)
+
+
+async def test_the_present_is_put_right_with_the_newest_instance(api: httpx.AsyncClient) -> None:
+    newest = (await read(api))["flow"][-1]
+
+    await api.patch(
+        f"/temporal/entities/{METER}/attrs/flow/{newest['instanceId']}",
+        json={"flow": {"value": 1.5, "unitCode": "MQH"}},
+    )
+
+    assert await present(api) == {**flow(7), "value": 1.5, "unitCode": "MQH"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"value": 1.0},
+        {"pressure": {"value": 1.0}},
+        {"flow": {"value": 1.0}, "pressure": {"value": 1.0}},
+        {"flow": [flow(1), flow(2)]},
+        {"flow": {"type": "Relationship", "object": "urn:ngsi-ld:Pump:1"}},
+        {"flow": {"value": 1.0, "datasetId": "urn:ngsi-ld:Dataset:second"}},
+        {"flow": {"value": "urn:ngsi-ld:null"}},
+        {"id": "urn:ngsi-ld:WaterConsumptionObserved:other", "flow": {"value": 1.0}},
+    ],
+)
+async def test_a_correction_says_what_one_instance_is_to_be(api: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    before = await read(api)
+    instance = before["flow"][2]["instanceId"]
+
+    refused = await api.patch(f"/temporal/entities/{METER}/attrs/flow/{instance}", json=body)
+
+    assert (refused.status_code, refused.json()["type"]) == (400, NGSI_LD + "BadRequestData")
+    assert await read(api) == before
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("entity", "name", "instance", "status"),
+    [
+        (METER, "flow", "urn:ngsi-ld:Instance:123456", 404),
+        (METER, "flow", "urn:example:of:somebody:else", 404),
+        (METER, "flow", "17", 400),
+        (METER, "pressure", "urn:ngsi-ld:Instance:1", 404),
+        (METER, "never", "urn:ngsi-ld:Instance:1", 404),
+        (METER + "2", "flow", "urn:ngsi-ld:Instance:1", 404),
+    ],
+)
+async def test_an_instance_that_is_not_there_is_not_found(
+    api: httpx.AsyncClient, method: str, entity: str, name: str, instance: str, status: int
+) -> None:
+    body = {name: {"value": 1.0}} if method == "PATCH" else None
+
+    answer = await api.request(method, f"/temporal/entities/{entity}/attrs/{name}/{instance}", json=body)
+
+    assert answer.status_code == status
+    assert len(await values(api)) == len(HOURS)
 
 
 async def test_an_attribute_is_taken_back_by_dataset_or_whole(api: httpx.AsyncClient) -> None:
