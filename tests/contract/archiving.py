@@ -39,8 +39,9 @@ class Archived:
         retention: Retention = FOR_EVER,
         step: Step | None = None,
         apart: bool = False,
+        limits: Limits = SMALL,
     ) -> Summary:
-        plan = Plan("", self.folder, AFTER_DAYS, retention, SMALL, until, lambda: self.now, apart)
+        plan = Plan("", self.folder, AFTER_DAYS, retention, limits, until, lambda: self.now, apart)
         if isinstance(self.store, PostgresStore):
             await self.store.prune(await self.store.newest())
         archiver = Archiver(self.archive, plan) if step is None else Archiver(self.archive, plan, step=step)

@@ -14,6 +14,7 @@ from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, parse_duration
+from parvis.stores.archive.engine import Limits
 from tests.contract.archiving import ARCHIVED_STORES, Archived, open_file, open_memory
 from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level, note
 
@@ -338,6 +339,17 @@ async def test_a_torn_file_is_told_and_not_passed_over(moved: Archived) -> None:
     summary = await moved.run()
     assert len(summary.problems) == 1, "the other day is moved all the same"
     assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 24 * HOUR)) == [25, *range(30, 72, 6)]
+
+
+async def test_a_day_too_large_for_the_engine_holds_up_no_other(archived: Archived) -> None:
+    large = level("x" * 30_000_000, FIRST)
+    await archived.store.write(TENANT, [bin_(1, large, level(2, FIRST + 3 * DAY), keep_newest=True)])
+
+    summary = await archived.run(limits=Limits(threads=1, memory_mib=20, spill_mib=1))
+
+    assert [one.partition.day for one in await archived.archive.list_files()] == [FIRST // DAY + 3]
+    assert ["memory" in one for one in summary.problems] == [True]
+    assert [len(str(one)) for one in await values(archived)] == [30_000_000, 1]
 
 
 async def test_a_lost_file_is_told(moved: Archived) -> None:

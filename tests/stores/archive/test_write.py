@@ -3,18 +3,21 @@
 import random
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from parvis.broker.model.entity import Iri
-from parvis.broker.ports.archive import PendingErasure, SeriesOfFile, WrittenFile
+from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, PendingErasure, SeriesOfFile, WrittenFile
 from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import HOUR, SECOND
+from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.rows import COLUMNS, ORDER
 from parvis.stores.archive.storage import FolderStorage, checksum
-from parvis.stores.archive.write import PARTITION_KEY, ROWS_OF_A_GROUP, list_series, write_day
+from parvis.stores.archive.write import BYTES_AT_ONCE, PARTITION_KEY, ROWS_OF_A_GROUP, list_series, write_day
 from tests.stores.archive.town import (
     HARBOUR,
     LEVEL,
@@ -116,6 +119,20 @@ def test_what_is_erased_is_in_no_new_file(folder: FolderStorage, erasure: Erasur
     assert {seq for (seq,) in read_back(folder, second.file)} == left
 
 
+@pytest.mark.parametrize("at", [0.02, 0.2, 0.4, 0.6, 0.8, 0.98])
+def test_an_old_file_that_changed_is_not_passed_on(folder: FolderStorage, at: float) -> None:
+    made = write(folder, [row(number, MIDNIGHT + number, number / 7) for number in range(1, 2_000)])
+    path = folder.root / made.file.path
+    content = bytearray(path.read_bytes())
+    content[int(at * len(content))] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(ArchiveDamaged, match="not what was written"):
+        write(folder, [row(3_000, MIDNIGHT)], "g2", old=made.file)
+
+    assert [one.path for one in folder.list()] == [made.file.path]
+
+
 def test_many_erasures_are_worked_in_together(folder: FolderStorage) -> None:
     first = write(folder, list(every_minute(entities=40, minutes=60)))
     gone = [PendingErasure(n, Erasure(f"urn:ngsi-ld:WasteContainer:{n:04d}"), 10_000) for n in range(1, 40)]
@@ -162,6 +179,31 @@ def test_a_file_has_groups_of_rows_that_a_short_read_can_pass_over(folder: Folde
     assert groups == [(0, ROWS_OF_A_GROUP), (1, 60 * 60 * 20 - ROWS_OF_A_GROUP)]
 
 
+def test_large_values_are_not_gathered_by_the_thousand(folder: FolderStorage) -> None:
+    alive: weakref.WeakSet[Large] = weakref.WeakSet()
+    most = 0
+
+    def rows() -> Iterator[ArchiveRow]:
+        nonlocal most
+        for number in range(200):
+            value = Large(f"{number:06}" * 50_000)
+            alive.add(value)
+            most = max(most, len(alive))
+            yield row(number + 1, MIDNIGHT + number, value, attribute=NOTE)
+
+    made = write_day(folder, Limits(threads=1, memory_mib=256), partition(), "g1", rows())
+
+    assert made is not None
+    assert made.file.rows == 200
+    assert most * 300_000 < 3 * BYTES_AT_ONCE, "one piece is taken while the next is gathered"
+
+
+class Large(str):
+    """One that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
 BOUNDED = """
 import resource, sys
 from pathlib import Path
@@ -183,5 +225,6 @@ def test_a_large_day_takes_no_more_memory_than_the_engine_may(tmp_path: Path) ->
         [sys.executable, "-c", BOUNDED, str(tmp_path), "500"], cwd=root, capture_output=True, text=True, check=True
     )
     rows, more_mib = map(int, run.stdout.split())
+    assert run.stderr == ""
     assert rows == 500 * 24 * 60
     assert more_mib < 2 * LIMITS.memory_mib + 64

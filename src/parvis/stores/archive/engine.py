@@ -41,6 +41,7 @@ def connect(limits: Limits, spill: Path, file_system: "AbstractFileSystem | None
             "temp_directory": str(spill),
             "max_temp_directory_size": f"{limits.spill_mib}MiB",
             "pandas_analyze_sample": 0,
+            "enable_progress_bar": False,
         }
     )
     connection.execute("SET TimeZone = 'UTC'")

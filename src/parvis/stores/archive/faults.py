@@ -21,7 +21,9 @@ def telling_faults(storage: Storage, files: Sequence[WrittenFile]) -> Iterator[N
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise EngineExhausted("The archive's engine has no memory left for this: ask for less at once.") from error
+        raise EngineExhausted(
+            "The archive's engine has no memory left for this: ask for less, or set archive.memory_mib."
+        ) from error
     except duckdb.Error as error:
         damaged = find_damage(storage, files)
         if damaged is not None:
