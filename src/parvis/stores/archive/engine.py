@@ -41,9 +41,9 @@ def connect(limits: Limits, spill: Path, file_system: "AbstractFileSystem | None
             "temp_directory": str(spill),
             "max_temp_directory_size": f"{limits.spill_mib}MiB",
             "pandas_analyze_sample": 0,
-            "enable_progress_bar": False,
         }
     )
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET parquet_metadata_cache = true")
     connection.execute("SET validate_external_file_cache = 'NO_VALIDATION'")
