@@ -15,12 +15,12 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.store import Store
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import TypeIs
-from parvis.broker.subscriptions import breaker, lane
+from parvis.broker.subscriptions import breaker, delivery, lane
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscribed, Subscription, Trigger
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import LdContextNotAvailable, Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import HOUR, SECOND, system_clock
@@ -601,6 +601,32 @@ async def test_what_one_tenant_asks_of_a_receiver_is_no_matter_of_another(town: 
         await asyncio.sleep(0.2)
         await town.fill(2, 2)
         await until(lambda: any(one.data[0]["id"] == bin_id(2) for one in receiver.heard), 2)
+
+
+@pytest.mark.parametrize("limits", [Limits(give_up_after=HOUR, backlog_events=5)])
+async def test_a_context_that_cannot_be_had_keeps_the_outbox_no_longer_than_a_dead_endpoint(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def missing(source: Any) -> Any:
+        raise LdContextNotAvailable("There is no such @context.")
+
+    monkeypatch.setattr(CONTEXTS, "resolve", missing)
+    monkeypatch.setattr(delivery, "CONTEXT_AGAIN_AFTER_S", 0.05)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 0)
+        await asyncio.sleep(0.3)
+        assert receiver.heard == []
+        for level in range(1, 10):
+            await town.fill(1, level)
+        await until(lambda: bool(receiver.values(bin_id(1), LEVEL)[-1:] == [9]))
+        await town.stop()
+        town.start()
+    letters = (await town.subscriptions.list_letters(DEFAULT_TENANT)).total
+    assert len(receiver.heard) + letters == 10
+    found = await town.get("urn:s:1")
+    assert found.position == 10
+    assert found.deliveries.times_failed == 1 + letters
 
 
 def _active(subscription: Subscription) -> Subscription:

@@ -299,23 +299,29 @@ class Delivery:
             self._start(one.key, self._notify(one, subscribed.deliveries.last_notification), group)
 
     async def _notify(self, one: Recipient, last: Instant | None) -> None:
-        one.context = await self._context(one.subscription)
+        one.context = await self._context(one)
         if one.subscription.interval_s is not None:
             await self._tell_by_the_clock(one, round(one.subscription.interval_s * SECOND), last)
         else:
             await self._catch_up(one)
 
-    async def _context(self, subscription: Subscription) -> Context:
-        """Its notifications wait until their @context can be had."""
+    async def _context(self, one: Recipient) -> Context:
+        """Its notifications wait until their @context can be had, as long as they would for its endpoint; then they
+        are told in full names, which need none."""
+        subscription, began = one.subscription, self._clock()
+        is_said = False
         while True:
             try:
                 return await self._broker.contexts.resolve(subscription.jsonld_context or subscription.context)
             except ParvisError as error:
-                _log.warning(
-                    "a subscription waits for its @context",
-                    extra={"subscription": subscription.id, "reason": error.detail},
-                )
-                await asyncio.sleep(CONTEXT_AGAIN_AFTER_S)
+                if not is_said:
+                    facts = {"subscription": subscription.id, "reason": error.detail}
+                    _log.warning("a subscription waits for its @context", extra=facts)
+                    one.note_fault(error.detail)
+                    is_said = True
+            if one.is_over(began, one.cursor):
+                return self._broker.contexts.core
+            await asyncio.sleep(CONTEXT_AGAIN_AFTER_S)
 
     async def _tell_by_the_clock(self, one: Recipient, interval: Instant, last: Instant | None) -> None:
         now = self._clock()

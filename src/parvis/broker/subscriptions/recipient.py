@@ -114,7 +114,7 @@ class Recipient:
 
     def take(self, occurrence: Occurrence, notices: Notices, now: Instant) -> None:
         """The caller has seen that it can. `now` may be that of a few events together."""
-        is_over = self._is_over(occurrence.at, occurrence.seq)
+        is_over = self.is_over(occurrence.at, occurrence.seq)
         if self.subscription.throttling and not is_over:
             if self._release is not None or self._loop.time() < self._release_at_s:
                 self._hold(occurrence)
@@ -177,7 +177,7 @@ class Recipient:
         )
 
     def is_overdue(self, parcel: Parcel) -> bool:
-        return self._is_over(parcel.at, parcel.seqs[0] if parcel.seqs else self._around.newest())
+        return self.is_over(parcel.at, parcel.seqs[0] if parcel.seqs else self._around.newest())
 
     def take_note(self, *, final: bool = False) -> Note | None:
         """What is to be saved now; an idle one's position alone is worth a write now and then only."""
@@ -196,7 +196,8 @@ class Recipient:
             del self._held_seqs[seq]
             self.pending.pop(seq, None)
 
-    def _is_over(self, at: Instant, seq: int) -> bool:
+    def is_over(self, at: Instant, seq: int) -> bool:
+        """Whether it is too late to tell an event, or whatever else waits since."""
         limits = self._around.limits
         return self._around.clock() - at > limits.give_up_after or self._around.newest() - seq > limits.backlog_events
 
