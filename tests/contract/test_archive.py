@@ -1,6 +1,9 @@
 """What every store with an archive does: history is the same before, while and after days move into files."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,14 @@ import pytest
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone
 from parvis.broker.ports.store import Bucket
-from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, parse_duration
 from parvis.stores.archive.engine import Limits
+from parvis.stores.archive.read import ArchiveReader
+from parvis.stores.archive.storage import ArchiveUnreachable
 from tests.contract.archiving import ARCHIVED_STORES, Archived, open_file, open_memory
 from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level, note
 
@@ -145,6 +150,39 @@ async def test_an_instance_comes_back_as_it_was(archived: Archived) -> None:
     await archived.run(apart=True)
 
     assert await archived.store.history(TENANT, bin_id(1), EVERYTHING) == before
+
+
+async def test_storage_that_does_not_answer_holds_up_nothing_else(
+    moved: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await moved.store.write(TENANT, [bin_(2, *levels(1)), bin_(3, level(3))])
+    answers = threading.Event()
+    waiting = threading.Event()
+
+    @contextlib.contextmanager
+    def standing_still(_reader: ArchiveReader, _files: object) -> Iterator[None]:
+        waiting.set()
+        answers.wait(20)
+        raise ArchiveUnreachable("It does not answer.")
+        yield
+
+    monkeypatch.setattr(ArchiveReader, "cursor", standing_still)
+    reads = [asyncio.create_task(values(moved)) for _ in range(9)]
+    await asyncio.to_thread(waiting.wait)
+    try:
+        async with asyncio.timeout(5):
+            assert await values(moved, number=2) == [1]
+            told = await moved.store.aggregate(
+                TENANT, bin_id(2), EVERYTHING, Aggregation(METHODS, parse_duration("P1D"))
+            )
+            assert told is not None
+            assert (
+                len((await moved.store.query(TENANT, EntityQuery(ids=(bin_id(1), bin_id(2), bin_id(3))))).entities) == 3
+            )
+    finally:
+        answers.set()
+        outcomes = await asyncio.gather(*reads, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [ArchiveUnreachable] * 9
 
 
 async def test_late_data_is_merged_into_the_day_s_file(moved: Archived) -> None:

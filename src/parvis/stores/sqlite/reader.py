@@ -28,6 +28,8 @@ _NO_LIMIT = 1 << 30
 transaction for good."""
 MAX_CACHED = 10_000
 THREADS = 2
+PAST_THREADS = 2
+"""For what is read in files too: storage that does not answer holds up nobody else."""
 
 _HEADER = (
     "SELECT id, typeset, scopes, created, modified, deleted FROM entity"
@@ -50,6 +52,7 @@ class Reader:
         self._quick_until = 0.0
         self._quick.set_progress_handler(self._interrupt, QUICK_OPCODES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="parvis-reader")
+        self._past_threads = ThreadPoolExecutor(PAST_THREADS, thread_name_prefix="parvis-past")
         self._local = threading.local()
         self._opened: list[Connection] = []
         self._entities: OrderedDict[int, Entity] = OrderedDict()
@@ -70,6 +73,10 @@ class Reader:
     async def read_aside(self, ask: Callable[[Connection], Answer]) -> Answer:
         """`ask` in one snapshot, in a thread: for what is known to be long."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask_in_thread, ask)
+
+    async def read_past(self, ask: Callable[[Connection], Answer]) -> Answer:
+        """`ask` in one snapshot, in a thread: for what lies in the archive's files."""
+        return await asyncio.get_running_loop().run_in_executor(self._past_threads, self._ask_in_thread, ask)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
         number = self._numbers.get((tenant, entity_id))
@@ -104,7 +111,8 @@ class Reader:
                     cached[number] = entity
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        for threads in (self._threads, self._past_threads):
+            threads.shutdown(wait=True)
         for connection in (self._quick, *self._opened):
             connection.close()
 

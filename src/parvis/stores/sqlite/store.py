@@ -138,7 +138,7 @@ class SqliteStore:
         past = await self._find_past(tenant, entity_id)
         if past is None:
             return None
-        return await self._reader.read_aside(lambda connection: past.find_instance(connection, name, seq))
+        return await self._reader.read_past(lambda connection: past.find_instance(connection, name, seq))
 
     async def _find_past(self, tenant: str, entity_id: str) -> Past | None:
         number = await self._reader.find_number(tenant, entity_id)
@@ -150,10 +150,10 @@ class SqliteStore:
         past = await self._find_past(tenant, entity_id)
         if past is None:
             return None
-        if is_quick:
-            with suppress(NotHot):
-                return await self._reader.read(lambda connection: past.tell_hot(connection, tell))
-        return await self._reader.read_aside(lambda connection: past.tell(connection, tell))
+        read = self._reader.read if is_quick else self._reader.read_aside
+        with suppress(NotHot):
+            return await read(lambda connection: past.tell_hot(connection, tell))
+        return await self._reader.read_past(lambda connection: past.tell(connection, tell))
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
         """None whose entities the readers still hold as they were before: those come with the next call."""
