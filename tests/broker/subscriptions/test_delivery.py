@@ -603,6 +603,20 @@ async def test_what_one_tenant_asks_of_a_receiver_is_no_matter_of_another(town: 
         await until(lambda: any(one.data[0]["id"] == bin_id(2) for one in receiver.heard), 2)
 
 
+async def test_what_is_held_back_is_told_by_who_takes_over(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, throttling_s=3600)
+        for level in range(5):
+            await town.fill(1, level)
+            await town.fill(2, level)
+        await until(lambda: [one.waiting for one in town.notifications.standings().values()] == [2])
+        await town.stop()
+        assert (await town.get("urn:s:1")).position == 8
+        town.start()
+        await until(lambda: len(receiver.heard) == 2)
+    assert [receiver.values(bin_id(number), "fillingLevel") for number in (1, 2)] == [[0, 4], []]
+
+
 @pytest.mark.parametrize("limits", [Limits(give_up_after=HOUR, backlog_events=5)])
 async def test_a_context_that_cannot_be_had_keeps_the_outbox_no_longer_than_a_dead_endpoint(
     town: Town, monkeypatch: pytest.MonkeyPatch

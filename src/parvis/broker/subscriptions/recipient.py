@@ -25,10 +25,8 @@ from parvis.kernel.time import SECOND, Clock, Instant
 
 MOST_HELD = 500
 """Entities that a throttled subscription holds back; more, and it reads them again later."""
-HELD_POSITION_FOR: Instant = 300 * SECOND
-"""A throttled subscription keeps events in the outbox for so long at most: what is held back longer, a crash loses."""
 _LONGEST_REASON = 500
-_SAVE_IDLE_EVERY: Instant = 10 * SECOND
+_SAVE_IDLE_EVERY_S = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -66,14 +64,14 @@ class Recipient:
         self._around = around
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, Occurrence] = {}
-        self._held_seqs: dict[int, Instant] = {}
+        self._held_seqs: set[int] = set()
         self._release_at_s = 0.0
         self._release: asyncio.TimerHandle | None = None
         self._rested_until: Instant = 0
         self._rested_to = 0
         self._under_way = 0
         self._saved_position = cursor
-        self._saved_at = around.clock()
+        self._saved_at_s = self._loop.time()
         self._note = self._blank()
 
     @property
@@ -181,20 +179,20 @@ class Recipient:
 
     def take_note(self, *, final: bool = False) -> Note | None:
         """What is to be saved now; an idle one's position alone is worth a write now and then only."""
-        now, position = self._around.clock(), self.position()
+        now_s, position = self._loop.time(), self.position()
         is_busy = self._note.sent or self._note.failed
         has_moved = position != self._saved_position
-        if not (is_busy or (has_moved and (final or now - self._saved_at >= _SAVE_IDLE_EVERY))):
+        if not (is_busy or (has_moved and (final or now_s - self._saved_at_s >= _SAVE_IDLE_EVERY_S))):
             return None
         note = msgspec.structs.replace(self._note, position=position if has_moved else None)
-        self._note, self._saved_position, self._saved_at = self._blank(), position, now
+        self._note, self._saved_position, self._saved_at_s = self._blank(), position, now_s
         return note
 
     def let_go_of_old_holds(self) -> None:
-        oldest = self._around.clock() - HELD_POSITION_FOR
-        for seq in [seq for seq, at in self._held_seqs.items() if at < oldest]:
-            del self._held_seqs[seq]
-            self.pending.pop(seq, None)
+        """What is held back keeps events in the outbox no longer than a dead endpoint: beyond, a crash loses it."""
+        for seq in [seq for seq in self._held_seqs if self.is_over(self.pending[seq], seq)]:
+            self._held_seqs.discard(seq)
+            del self.pending[seq]
 
     def is_over(self, at: Instant, seq: int) -> bool:
         """Whether it is too late to tell an event, or whatever else waits since."""
@@ -207,10 +205,10 @@ class Recipient:
     def _hold(self, occurrence: Occurrence) -> None:
         """The latest state of an entity wins, and is all that is waited for."""
         if (before := self._held.get(occurrence.entity.id)) is not None:
-            self._held_seqs.pop(before.seq, None)
+            self._held_seqs.discard(before.seq)
             self.pending.pop(before.seq, None)
         self._held[occurrence.entity.id] = occurrence
-        self._held_seqs[occurrence.seq] = self._around.clock()
+        self._held_seqs.add(occurrence.seq)
         self.pending[occurrence.seq] = occurrence.at
         if self._release is None:
             self._release = self._loop.call_at(self._release_at_s, self._let_out)
@@ -223,8 +221,8 @@ class Recipient:
             self._release = self._loop.call_later(1.0, self._let_out)
             return
         self._throttle()
-        held, seqs = tuple(self._held.values()), tuple(self._held_seqs)
-        self._held, self._held_seqs = {}, {}
+        held, seqs = tuple(self._held.values()), tuple(sorted(self._held_seqs))
+        self._held, self._held_seqs = {}, set()
         if self.subscription.status(self._around.clock()) is not Status.ACTIVE:
             self._settle_all(seqs)
             return
