@@ -1,12 +1,12 @@
 """What every store with an archive does: history is the same before, while and after days move into files."""
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import msgspec
 import pytest
 
 from parvis.broker.model.change import Change, Mode
@@ -159,12 +159,10 @@ async def test_storage_that_does_not_answer_holds_up_nothing_else(
     answers = threading.Event()
     waiting = threading.Event()
 
-    @contextlib.contextmanager
-    def standing_still(_reader: ArchiveReader, _files: object) -> Iterator[None]:
+    def standing_still(_reader: ArchiveReader, _files: object) -> NoReturn:
         waiting.set()
         answers.wait(20)
         raise ArchiveUnreachable("It does not answer.")
-        yield
 
     monkeypatch.setattr(ArchiveReader, "cursor", standing_still)
     reads = [asyncio.create_task(values(moved)) for _ in range(9)]
@@ -340,6 +338,22 @@ async def test_retention_lets_go_by_type_and_attribute(moved: Archived) -> None:
     told = await moved.store.history(TENANT, bin_id(1), EVERYTHING)
     assert told is not None
     assert [one.value for one in told.instances[(NOTE, "")]] == ["x"]
+
+
+async def test_what_a_rule_kept_goes_once_the_rule_is_gone(archived: Archived) -> None:
+    other = "https://example.org/other"
+    instances = [level(1, FIRST), note("x", observed_at=FIRST), msgspec.structs.replace(level(2, FIRST), name=other)]
+    await archived.store.write(TENANT, [bin_(1, *instances, keep_newest=True)])
+    by_type, for_note, for_other = KeepRule(BIN, None, 30), KeepRule(BIN, NOTE, 90), KeepRule(BIN, other, 90)
+    left = []
+
+    for rules in ((by_type, for_note, for_other), (by_type, for_note), (by_type,)):
+        await archived.run(retention=Retention(rules))
+        told = await archived.store.history(TENANT, bin_id(1), EVERYTHING)
+        left.append([name for name, _ in told.instances] if told else [])
+
+    assert left == [[NOTE, other], [NOTE], []]
+    assert archived.files() == []
 
 
 async def test_a_file_past_its_time_is_dropped_whole_and_hot_rows_never_become_one(moved: Archived) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from parvis.broker.model.entity import AttributeKey, Iri
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import Source, Window
+from parvis.broker.temporal.retention import NO_EXPIRY, Expiry
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import DAY, Instant
 
@@ -86,12 +87,12 @@ class WrittenFile(msgspec.Struct, frozen=True):
 
 
 class ArchiveFile(msgspec.Struct, frozen=True):
-    """A file of the catalogue. Erasures up to number `erased` are worked in; `expired` attributes are taken out."""
+    """A file of the catalogue. Erasures up to number `erased` are worked in; `expired` is taken out."""
 
     partition: Partition
     file: WrittenFile
     erased: int
-    expired: tuple[Iri, ...] = ()
+    expired: Expiry = NO_EXPIRY
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
@@ -178,7 +179,7 @@ class Replacement(msgspec.Struct, frozen=True):
     partition: Partition
     old_path: str | None
     new: WrittenFile | None
-    expired: tuple[Iri, ...] = ()
+    expired: Expiry = NO_EXPIRY
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -31,6 +31,13 @@ class Expiry(msgspec.Struct, frozen=True):
     def covers(self, attribute: Iri) -> bool:
         return attribute in self.attributes or (ALL_OTHERS in self.attributes and attribute not in self.kept)
 
+    def includes(self, other: "Expiry") -> bool:
+        """Whether this covers everything that the other does."""
+        named = all(self.covers(one) for one in other.attributes if one != ALL_OTHERS)
+        if ALL_OTHERS not in other.attributes:
+            return named
+        return named and ALL_OTHERS in self.attributes and set(self.kept) <= set(other.kept)
+
 
 NO_EXPIRY = Expiry()
 

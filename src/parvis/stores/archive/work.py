@@ -102,7 +102,7 @@ def _expiry(task: Task, types: Sequence[Iri], day: Day) -> Expiry:
 
 def _is_stale(task: Task, rows: ClosedRows, file: ArchiveFile) -> bool:
     expiry = _expiry(task, file.partition.types, file.partition.day)
-    return not set(expiry.attributes) <= set(file.expired) or bool(rows.list_erasures(file))
+    return not file.expired.includes(expiry) or bool(rows.list_erasures(file))
 
 
 class _Mover:
@@ -152,7 +152,7 @@ class _Mover:
         if made is None and old is None:
             return None
         old_path = old.file.path if old is not None else None
-        return Replacement(partition, old_path, made.file if made else None, expiry.attributes)
+        return Replacement(partition, old_path, made.file if made else None, expiry)
 
     def _expired(self, old: ArchiveFile | None, expiry: Expiry) -> list[Iri]:
         """Attributes that the old file may hold and the new one does not."""

@@ -329,7 +329,7 @@ CREATE TABLE archive_file (  -- a file is a part of the archive while it stands 
     first_recorded bigint NOT NULL,
     last_recorded bigint NOT NULL,
     erased bigint NOT NULL,  -- erasures up to this one are worked in
-    expired text NOT NULL,  -- JSON array of the attributes that retention has taken out
+    expired text NOT NULL,  -- JSON: what retention has taken out
     PRIMARY KEY (tenant, typeset, day)
 );
 

@@ -16,6 +16,7 @@ from parvis.broker.ports.archive import (
 )
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Window
+from parvis.broker.temporal.retention import Expiry
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 
@@ -120,7 +121,7 @@ def key_of(names: Names, partition: Partition) -> tuple[int, int, Day]:
 def file_of(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
     tenant, typeset, day, *columns, erased, expired = row
     partition = Partition(names.tenants.key(tenant), names.typesets.key(typeset), day)
-    return ArchiveFile(partition, WrittenFile(*columns), erased, tuple(msgspec.json.decode(expired)))
+    return ArchiveFile(partition, WrittenFile(*columns), erased, msgspec.json.decode(expired, type=Expiry))
 
 
 def erasure_of(names: Names, row: tuple[Any, ...]) -> PendingErasure:

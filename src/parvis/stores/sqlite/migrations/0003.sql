@@ -59,7 +59,7 @@ CREATE TABLE archive_file (  -- a file is a part of the archive while it stands 
     first_recorded INTEGER NOT NULL,
     last_recorded INTEGER NOT NULL,
     erased INTEGER NOT NULL,  -- erasures up to this one are worked in
-    expired TEXT NOT NULL,  -- JSON array of the attributes that retention has taken out
+    expired TEXT NOT NULL,  -- JSON: what retention has taken out
     PRIMARY KEY (tenant, typeset, day)
 ) WITHOUT ROWID;
 
