@@ -1,5 +1,6 @@
 """One instance of the past taken back or put right, wherever it lies: on every store with an archive."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,31 @@ async def test_numbers_go_on_after_a_correction_that_no_event_tells_of(tmp_path:
     assert await values(second) == [1, 6, 30]
     assert len({one.seq for one in await instances(second)}) == 3
     await second.close()
+
+
+async def test_of_two_corrections_at_once_the_second_hears_that_it_came_too_late(placed: Archived) -> None:
+    wrong = (await instances(placed))[1]
+    both = [Correction(bin_id(1), wrong.seq, level(value)) for value in (61, 62)]
+
+    told = await asyncio.gather(*(placed.store.correct(TENANT, one) for one in both), return_exceptions=True)
+
+    assert sorted(isinstance(one, ResourceNotFound) for one in told) == [False, True]
+    assert await values(placed) in ([0, 61, 30, 36], [0, 62, 30, 36])
+
+
+async def test_corrections_hold_while_days_are_moved_and_made_anew(placed: Archived) -> None:
+    await placed.store.write(TENANT, [bin_(1, *levels(1, 31), keep_newest=True)])
+    wrong = await instances(placed)
+
+    async def put_all_right() -> None:
+        for one in wrong:
+            await placed.store.correct(TENANT, Correction(bin_id(1), one.seq, level(1000 + one.value)))
+
+    summary, _ = await asyncio.gather(placed.run(), put_all_right())
+
+    for _ in range(2):
+        assert summary.problems == ()
+        assert await values(placed) == [1000, 1001, 1006, 1030, 1031, 1036]
+        assert (await shown(placed)).value == 1036
+        summary = await placed.run()
+    assert sum(one.file.rows for one in await placed.archive.list_files()) == len(wrong)
