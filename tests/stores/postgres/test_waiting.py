@@ -138,25 +138,53 @@ async def test_a_lease_from_before_the_servers_clock_went_back_runs_out(pair: Pa
     assert await one.take("notifier", "one", for_s=5)
 
 
-async def test_a_count_that_takes_too_long_is_ended(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, _ = pair
-    await one.write(TENANT, [bin_(number, note(f"n{number}")) for number in range(4)])
-    slow = EntityQuery(types=TypeIs(BIN), q=Compare(Path(NOTE), Operator.MATCH, "n.*"), count=True)
-    assert (await one.query(TENANT, slow)).total == 4
-    monkeypatch.setattr(reader, "CHUNK", 1)
-    monkeypatch.setattr(reader, "LONGEST_READ_S", 0.0)
+def matches_slowly(_: object, __: object) -> bool:
+    time.sleep(0.15)
+    return True
 
-    with pytest.raises(TooComplexQuery, match="took more than"):
+
+async def test_a_count_that_takes_too_long_is_ended(
+    prepared_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await PostgresStore.open(prepared_postgres_url)
+    await one.write(TENANT, [bin_(number, note(f"n{number}")) for number in range(8)])
+    slow = EntityQuery(types=TypeIs(BIN), q=Compare(Path(NOTE), Operator.MATCH, "n.*"), count=True)
+    assert (await one.query(TENANT, slow)).total == 8
+    await one.close()
+    monkeypatch.setattr(reader, "QUICK_S", 0.2)
+    monkeypatch.setattr(reader, "LONGEST_S", 0.5)
+    monkeypatch.setattr(reader, "CHUNK", 1)
+    monkeypatch.setattr(reader, "matches", matches_slowly)
+    one = await PostgresStore.open(prepared_postgres_url)
+
+    with pytest.raises(TooComplexQuery, match=r"more than 0\.5 s"):
         await one.query(TENANT, slow)
 
     assert len((await one.query(TENANT, EntityQuery(types=TypeIs(BIN), limit=2))).entities) == 2
+    await one.close()
 
 
-async def test_a_statement_that_takes_too_long_is_ended(
+async def test_who_asks_for_little_does_not_wait_behind_who_asks_for_much(
     prepared_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "LONGEST_READ_S", 0.2)
-    pool = Pool(Database(prepared_postgres_url), 1, "slow", snapshots=True)
+    monkeypatch.setattr(reader, "QUICK_S", 0.2)
+    one = await PostgresStore.open(prepared_postgres_url)
+
+    def much(connection: Connection, _: int) -> int:
+        connection.execute("SELECT pg_sleep(1)")
+        return 7
+
+    long = [asyncio.create_task(one._reader.run(TENANT, much)) for _ in range(6)]
+    await asyncio.sleep(0.6)
+    async with asyncio.timeout(0.5):
+        assert await one.find(TENANT, bin_id(1)) is None
+
+    assert await asyncio.gather(*long) == [7] * 6
+    await one.close()
+
+
+async def test_a_statement_that_takes_too_long_is_ended(prepared_postgres_url: str) -> None:
+    pool = Pool(Database(prepared_postgres_url), 1, "slow", longest_s=0.2)
 
     with pytest.raises(TooComplexQuery, match=r"more than 0\.2 s"):
         await pool.run(EVERY_TENANT, lambda connection: connection.execute("SELECT pg_sleep(3)"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ STANDS_STILL_S = 15.0
 """A process that does so in the middle of a transaction loses its locks, and what it had not committed."""
 READS_ELSEWHERE_S = 600.0
 """What only reads may be busy with files for so long, in the middle of a transaction."""
-LONGEST_READ_S = 30.0
 MOST_WAITING = 2_000
 ATTEMPTS = 4
 """How often a question is asked that others were in the way of."""
@@ -50,7 +50,7 @@ Answer = TypeVar("Answer")
 
 
 class StoreUnreachable(Overloaded):
-    """PostgreSQL refuses, restarts or is gone: nothing was stored."""
+    """PostgreSQL refuses, restarts or is gone. Nothing was stored, unless it went away during the commit."""
 
     title: ClassVar[str] = "The database does not answer just now"
 
@@ -107,8 +107,29 @@ def is_lost(connection: Connection | None, fault: psycopg.Error) -> bool:
     return fault.sqlstate[:2] in _OF_THE_SERVER
 
 
-def too_long() -> TooComplexQuery:
-    return TooComplexQuery(f"It took more than {LONGEST_READ_S:g} s: ask for less, or without counting all there is.")
+class TookTooLong(TooComplexQuery):
+    """It was ended, and may begin anew where there is more time."""
+
+
+class _Allowed(threading.local):
+    """What a thread of a Pool may take for the question it has in hand."""
+
+    longest_s = 0.0
+    until_s = float("inf")
+
+
+_allowed = _Allowed()
+
+
+def check_time() -> None:
+    """For questions of many statements. Raises TookTooLong."""
+    if time.monotonic() > _allowed.until_s:
+        raise _too_long()
+
+
+def _too_long() -> TookTooLong:
+    longest = f"{_allowed.longest_s:g} s"
+    return TookTooLong(f"It took more than {longest}: ask for less, or without counting all there is.")
 
 
 @contextmanager
@@ -123,13 +144,13 @@ class Pool:
     """Threads, each with a connection of its own that is opened anew when it was lost.
 
     A question is asked again where a transaction was undone for others in its way, and where the connection was lost
-    before it was asked. With `snapshots` every transaction only reads, all of it from one state of the database, and no
-    statement for longer than LONGEST_READ_S; it is asked once more wherever the connection was lost.
+    before it was asked. With `longest_s` every transaction only reads, all of it from one state of the database and no
+    longer than that; it is asked once more wherever the connection was lost.
     """
 
-    def __init__(self, database: Database, threads: int, name: str, *, snapshots: bool = False) -> None:
+    def __init__(self, database: Database, threads: int, name: str, *, longest_s: float | None = None) -> None:
         self._database = database
-        self._snapshots = snapshots
+        self._longest_s = longest_s
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -142,7 +163,7 @@ class Pool:
         Raises:
             Overloaded: too many wait, or others were in the way all the time.
             StoreUnreachable
-            TooComplexQuery: it took too long.
+            TookTooLong
         """
         if self._waiting >= MOST_WAITING:
             raise Overloaded(f"{self._waiting} questions wait for the database already.")
@@ -165,8 +186,8 @@ class Pool:
             except IN_THE_WAY:
                 continue
             except psycopg.Error as fault:
-                if self._snapshots and isinstance(fault, psycopg.errors.QueryCanceled):
-                    raise too_long() from fault
+                if self._longest_s is not None and isinstance(fault, psycopg.errors.QueryCanceled):
+                    raise _too_long() from fault
                 if not is_lost(self._known(), fault):
                     raise
                 if was_lost or not self._may_ask_again(fault):
@@ -178,6 +199,8 @@ class Pool:
         self._local.has_asked = False
         with scoped(self._connection(), tenant) as connection:
             self._local.has_asked = True
+            if self._longest_s is not None:
+                _allowed.longest_s, _allowed.until_s = self._longest_s, time.monotonic() + self._longest_s
             return ask(connection)
 
     def _may_ask_again(self, fault: psycopg.Error) -> bool:
@@ -185,7 +208,7 @@ class Pool:
         known = self._known()
         if known is not None and fault.diag.severity_nonlocalized in ("FATAL", "PANIC"):
             known.close()
-        return known is not None and known.closed and (self._snapshots or not self._local.has_asked)
+        return known is not None and known.closed and (self._longest_s is not None or not self._local.has_asked)
 
     def _known(self) -> Connection | None:
         known: Connection | None = getattr(self._local, "connection", None)
@@ -198,11 +221,11 @@ class Pool:
         return known
 
     def _open(self) -> Connection:
-        connection = self._database.connect(stands_still_s=READS_ELSEWHERE_S if self._snapshots else None)
+        connection = self._database.connect(stands_still_s=None if self._longest_s is None else READS_ELSEWHERE_S)
         with self._lock:
             self._opened = [one for one in self._opened if not one.closed] + [connection]
-        if self._snapshots:
-            connection.execute(f"SET statement_timeout = {round(LONGEST_READ_S * 1000)}".encode())
+        if self._longest_s is not None:
+            connection.execute(f"SET statement_timeout = {round(self._longest_s * 1000)}".encode())
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         return connection
 

@@ -17,7 +17,7 @@ from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import find_archived, is_forgotten
-from parvis.stores.postgres.database import EVERY_TENANT, LONGEST_READ_S, Connection, Database, Pool, too_long
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
 from parvis.stores.postgres.filters import (
     HEADER,
     INSTANCE,
@@ -33,6 +33,12 @@ from parvis.stores.postgres.rows import present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
 
 THREADS = 4
+QUICK_S = 3.0
+"""What takes longer begins anew where it holds up nobody who asks for little."""
+LONG_THREADS = 2
+LONGEST_S = 30.0
+PAST_THREADS = 2
+"""For what is read in files too: storage that does not answer holds up nobody else."""
 CHUNK = 500
 """Candidates held at once while the evaluator decides on them."""
 
@@ -70,11 +76,21 @@ class Header(NamedTuple):
 _WIDTH = len(Header._fields)
 
 
+class _InFiles(Exception):
+    """Some of it lies in files."""
+
+
+def _leave(_entity: ArchivedEntity) -> Source:
+    raise _InFiles
+
+
 class Reader:
     def __init__(self, database: Database, names: Names, read_archived: ReadArchived = no_archive) -> None:
         self._read_archived = read_archived
         self._names = names
-        self._pool = Pool(database, THREADS, "parvis-reader", snapshots=True)
+        self._quick = Pool(database, THREADS, "parvis-reader", longest_s=QUICK_S)
+        self._long = Pool(database, LONG_THREADS, "parvis-long-reader", longest_s=LONGEST_S)
+        self._past = Pool(database, PAST_THREADS, "parvis-past", longest_s=LONGEST_S)
         self._indexes = ValueIndexes(database)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
@@ -106,51 +122,63 @@ class Reader:
 
     def close(self) -> None:
         self._indexes.close()
-        self._pool.close()
+        self._quick.close()
+        self._long.close()
+        self._past.close()
 
     async def _ask(self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer) -> Answer:
         number = self._names.tenants.ids.get(tenant)
         if number is None:
-            await self._pool.run(EVERY_TENANT, self._names.tenants.load)
+            await self._quick.run(EVERY_TENANT, self._names.tenants.load)
             number = self._names.tenants.ids.get(tenant)
         if number is None:
             return nothing
-        return await self._pool.run(number, lambda connection: ask(connection, number))
+        with suppress(TookTooLong):
+            return await self._quick.run(number, lambda connection: ask(connection, number))
+        return await self._long.run(number, lambda connection: ask(connection, number))
 
     async def _of_past(
         self, tenant: str, entity_id: str, tell: Callable[[Head, Sequence[Source]], Answer]
     ) -> Answer | None:
-        def ask(connection: Connection, number: int) -> Answer | None:
+        def ask(connection: Connection, number: int, read_archived: ReadArchived) -> Answer | None:
             found = find_head(connection, self._names, number, entity_id)
             if found is None:
                 return None
             entity, head = found
-            sources, _ = self._sources(connection, number, entity, entity_id)
+            sources, _ = self._sources(connection, number, entity, entity_id, read_archived)
             if is_forgotten(connection, number, entity) and not has_any(sources):
                 return None
             return tell(head, sources)
 
         for _ in range(SNAPSHOTS - 1):
             with suppress(ArchiveFileGone):
-                return await self._ask(tenant, ask, None)
-        return await self._ask(tenant, ask, None)
+                return await self._ask_past(tenant, ask)
+        return await self._ask_past(tenant, ask)
 
     async def find_instance(self, tenant: str, entity_id: str, name: Iri, seq: int) -> Found | None:
-        def ask(connection: Connection, number: int) -> Found | None:
+        def ask(connection: Connection, number: int, read_archived: ReadArchived) -> Found | None:
             self._names.load(connection)
             head = find_head(connection, self._names, number, entity_id)
             if head is None:
                 return None
-            return find_instance(*self._sources(connection, number, head[0], entity_id), name, seq)
+            return find_instance(*self._sources(connection, number, head[0], entity_id, read_archived), name, seq)
 
-        return await self._ask(tenant, ask, None)
+        return await self._ask_past(tenant, ask)
+
+    async def _ask_past(
+        self, tenant: str, ask: Callable[[Connection, int, ReadArchived], Answer | None]
+    ) -> Answer | None:
+        with suppress(_InFiles):
+            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None)
+        number = self._names.tenants.ids[tenant]
+        return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived))
 
     def _sources(
-        self, connection: Connection, tenant: int, entity: int, urn: str
+        self, connection: Connection, tenant: int, entity: int, urn: str, read_archived: ReadArchived
     ) -> tuple[list[Source], ArchivedEntity | None]:
         hot = HotHistory(connection, self._names, tenant, entity)
         archived = find_archived(connection, self._names, tenant, entity, urn)
-        return [hot] if archived is None else [hot, self._read_archived(archived)], archived
+        return [hot] if archived is None else [hot, read_archived(archived)], archived
 
     def _find(self, connection: Connection, tenant: int, entity_id: str) -> Entity | None:
         if "\0" in entity_id:
@@ -161,11 +189,12 @@ class Reader:
     def _query(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
         started = time.perf_counter()
         self._learn(connection, query)
-        page = self._answer(connection, tenant, query)
-        if time.perf_counter() - started > SLOW_S:
-            for attribute, _ in ordered_terms(self._names, query):
-                self._indexes.want(attribute)
-        return page
+        try:
+            return self._answer(connection, tenant, query)
+        finally:
+            if time.perf_counter() - started > SLOW_S:
+                for attribute, _ in ordered_terms(self._names, query):
+                    self._indexes.want(attribute)
 
     def _answer(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
         statement = self._translate(connection, tenant, query)
@@ -218,12 +247,10 @@ class Reader:
     ) -> Iterator[Header]:
         share = "1.0" if query.count else "0.01"
         connection.execute("SELECT set_config('cursor_tuple_fraction', %s, true)", (share,))
-        until_s = time.monotonic() + LONGEST_READ_S
         with connection.cursor(name="candidates") as cursor:
             cursor.execute(statement.candidates, statement.parameters)
             while chunk := [Header(*row) for row in cursor.fetchmany(CHUNK)]:
-                if time.monotonic() > until_s:
-                    raise too_long()
+                check_time()
                 present = self._named(connection, tenant, chunk, statement.named)
                 for header in chunk:
                     known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])
