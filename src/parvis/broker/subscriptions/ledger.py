@@ -23,11 +23,26 @@ class Ledger:
         self._store = store
         self._letters_kept = letters_kept
         self._saving = asyncio.Lock()
+        self._going: set[asyncio.Task[None]] = set()
         self._unsaved: list[Note] = []
         self._has_failed = False
 
     async def save(self, take_notes: TakeNotes) -> None:
-        """Raises what the store raises; nothing is lost then."""
+        """Raises what the store raises; nothing is lost then.
+
+        It goes on where the caller is cancelled: the store has been told, and must not be told again.
+        """
+        task = asyncio.create_task(self._save(take_notes))
+        self._going.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._going.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _save(self, take_notes: TakeNotes) -> None:
         async with self._saving:
             while self.letters:
                 await self._save_letters()
