@@ -105,7 +105,8 @@ async def in_time(opening: Opening, open_it: Callable[[], Awaitable[Opened]]) ->
             opening.reason = ""
             return opened
         try:
-            await asyncio.wait_for(opening.given_up.wait(), _RETRY_EVERY_S)
+            async with asyncio.timeout(_RETRY_EVERY_S):
+                await opening.given_up.wait()
         except TimeoutError:
             continue
         raise NotOpened(f"Stopped before the store could be opened. {opening.reason}")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 
+import psycopg
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -15,7 +16,7 @@ from parvis.fleet.delivery import Route
 from parvis.kernel.bus import Bus, Hear
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
-from parvis.stores.postgres.bus import PostgresBus
+from parvis.stores.postgres.bus import CHANNEL, PostgresBus
 from parvis.stores.postgres.database import Database
 from tests.connectors.mqtt.test_listener import UPLINKS, Device, Platform, authenticate, device
 from tests.fleet.conftest import eventually
@@ -147,7 +148,7 @@ async def test_a_message_reaches_subscribers_of_every_process(open_listener: Ope
     here, there = await open_listener(), await open_listener()
     near, far = await subscribed(clients, here, "town/#"), await subscribed(clients, there, "town/level")
     await joined(here, there, peers_with=1)
-    payloads = [b"%d" % number * 3000 for number in range(5)]  # some go through the table, being too long to notify
+    payloads = [b"%d" % number * 3000 * number for number in range(1, 5)]  # longer ones than a notification takes, too
     await publish(clients, here, *payloads)
     await eventually(lambda: all([payload for _, payload, _ in one.received] == payloads for one in (near, far)))
 
@@ -204,3 +205,19 @@ async def test_while_the_keys_are_out_of_reach_devices_are_asked_to_come_again(
     assert one.connected[0] in (code, 0x88)
     clients.close()
     await listener.stop()
+
+
+async def test_what_is_no_news_of_this_version_deafens_nobody(
+    open_listener: Open, clients: ExitStack, request: pytest.FixtureRequest
+) -> None:
+    here, there = await open_listener(), await open_listener()
+    far = await subscribed(clients, there, "town/#")
+    await joined(here, peers_with=1)
+    assert here._relay is not None
+    here._relay._bus.tell(b"\xc1")
+    if "postgres" in request.node.name:
+        with psycopg.connect(request.getfixturevalue("postgres_url"), autocommit=True) as stranger:
+            for payload in ("no letter", "#one", "#999999999", ""):
+                stranger.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+    await publish(clients, here, b"1")
+    await eventually(lambda: [payload for _, payload, _ in far.received] == [b"1"])

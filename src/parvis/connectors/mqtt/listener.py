@@ -172,7 +172,8 @@ class MqttListener:
     async def _recheck_callers(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._recheck_now.wait(), self.config.recheck_every_s)
+                async with asyncio.timeout(self.config.recheck_every_s):
+                    await self._recheck_now.wait()
             self._recheck_now.clear()
             try:
                 await self._close_revoked()

@@ -178,7 +178,11 @@ class Relay:
         self._bus.tell(_encode(message))
 
     def _hear(self, sender: str, message: bytes) -> None:
-        heard = _decode(message)
+        """What a process of another version tells may be unknown here."""
+        try:
+            heard = _decode(message)
+        except msgspec.DecodeError:
+            return
         if isinstance(heard, Claim):
             self._on_claim(sender, heard)
         elif sender != self._bus.process:

@@ -143,8 +143,9 @@ class PostgresBus:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._stop, selectors.EVENT_READ)
             while not self._closed.is_set():
-                for heard in connection.notifies(timeout=0):
-                    yield from _opened(connection, heard.payload)
+                heard = list(connection.notifies(timeout=0))  # the connection is locked until it has told all
+                for one in heard:
+                    yield from _opened(connection, one.payload)
                 selector.select()
 
     def _deliver(self, letter: _Letter) -> None:
@@ -165,10 +166,10 @@ def _post(connection: Connection, letter: bytes) -> None:
 
 
 def _opened(connection: Connection, payload: str) -> Iterator[_Letter]:
-    """Nothing for one that is no letter, or that was fetched too late."""
-    body = base64.b64decode(payload) if not payload.startswith("#") else _fetch(connection, int(payload[1:]))
-    if body:
-        with contextlib.suppress(msgspec.DecodeError):
+    """Nothing for one that is no letter, whoever sent it, or that was fetched too late."""
+    with contextlib.suppress(ValueError, msgspec.DecodeError):
+        body = base64.b64decode(payload) if not payload.startswith("#") else _fetch(connection, int(payload[1:]))
+        if body:
             yield _decode(body)
 
 
