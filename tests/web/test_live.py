@@ -178,3 +178,15 @@ async def test_beyond_the_most_pages_newcomers_are_asked_to_wait(
     monkeypatch.setattr(live, "MOST_PAGES", 0)
     answer = await visitor.get("/live/events")
     assert answer.status_code == 503
+
+
+async def test_a_stream_ends_with_the_session_it_was_opened_in(
+    platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HEARTBEAT_S", "STILL_MAY_EVERY_S"):
+        monkeypatch.setattr(live, name, 0.05)
+    stream = asyncio.create_task(operator.get("/live/events"))
+    await asyncio.sleep(0.3)
+    assert not stream.done()
+    platform.access.accounts.sign_out(operator.cookies["parvis_session"])
+    assert "event: hello" in (await asyncio.wait_for(stream, PATIENCE_S)).text

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from parvis.access.accounts import SignedIn
 from parvis.access.gate import Gate
 from parvis.access.tokens import form_token, is_form_token, new_token
-from parvis.kernel.errors import Forbidden
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import SECOND, system_clock
@@ -40,6 +40,16 @@ def caller_of(gate: Gate, method: str, headers: Headers) -> Caller:
         session.encode() if session else None,
         DEFAULT_TENANT if tenant is None else tenant.decode("latin-1"),
     )
+
+
+def still_is(gate: Gate, caller: Caller, method: str, headers: Headers) -> bool:
+    """Whether the headers make the same caller as before; so while that cannot be known."""
+    try:
+        return caller_of(gate, method, headers) == caller
+    except Overloaded:
+        return True
+    except ParvisError:
+        return False
 
 
 def _find_cookie(header: bytes, name: str) -> str | None:

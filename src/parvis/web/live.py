@@ -24,7 +24,9 @@ FLUSH_AT_MOST = 500
 FLUSH_EVERY_S = 0.5
 HEARTBEAT_S = 15.0
 STREAM_ENDS_AFTER_S = 900.0
-"""A page then comes back by itself, and its rights are looked at anew."""
+"""A page then comes back by itself, perhaps to another process."""
+STILL_MAY_EVERY_S = 15.0
+"""So long at most a page hears on after its session has ended."""
 CATCH_UP_AT_MOST = 5_000
 _READ_AT_ONCE = 1_000
 _RETRY_AFTER_S = 1.0
@@ -127,13 +129,27 @@ class Live:
         if len(self._open) >= MOST_PAGES:
             raise Overloaded("Too many pages are followed live. The page stays as it is; load it again later.", 30)
 
-    async def stream(self, listener: Listener, render: Renderer, last_event_id: int | None) -> AsyncIterator[bytes]:
-        """Server-sent events until the page leaves: `changes` (a list), `reset`, and comments that keep the line."""
+    async def stream(
+        self,
+        listener: Listener,
+        render: Renderer,
+        last_event_id: int | None,
+        still_may: Callable[[], bool] = lambda: True,
+    ) -> AsyncIterator[bytes]:
+        """Server-sent events until the page leaves: `changes` (a list), `reset`, and comments that keep the line.
+
+        They end, too, once `still_may` says no.
+        """
         ends_at = monotonic() + STREAM_ENDS_AFTER_S
+        ask_at = monotonic() + STILL_MAY_EVERY_S
         try:
             await self._join(listener, last_event_id)
             yield _message("hello", "{}", listener.acknowledged(self._read_up_to))
             while monotonic() < ends_at and not self._stopping.is_set():
+                if monotonic() >= ask_at:
+                    if not still_may():
+                        return
+                    ask_at = monotonic() + STILL_MAY_EVERY_S
                 async for message in self._next(listener, render):
                     yield message
         finally:
@@ -141,7 +157,8 @@ class Live:
 
     async def _next(self, listener: Listener, render: Renderer) -> AsyncIterator[bytes]:
         try:
-            await asyncio.wait_for(listener.woken.wait(), HEARTBEAT_S)
+            async with asyncio.timeout(HEARTBEAT_S):
+                await listener.woken.wait()
         except TimeoutError:
             yield b": still here\n\n"
             return

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from parvis.web.auth import still_is
 from parvis.web.changes import ChangeRenderer
 from parvis.web.features import feature, tally_sentence
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
@@ -122,11 +123,17 @@ async def live_events(request: Request) -> Response:
     """Changes of the filtered types, or of one entity, as server-sent events."""
     site = site_of(request)
     site.live.check_room()
-    listener = Listener(caller_of(request), wanted_types(site, request), request.query_params.get("entity"))
+    caller, headers = caller_of(request), dict(request.scope["headers"])
+    listener = Listener(caller, wanted_types(site, request), request.query_params.get("entity"))
     renderer = ChangeRenderer(site, listener, site.pages.words(request), detailed="entity" in request.query_params)
-    stream = site.live.stream(listener, renderer.render, _last_event_id(request))
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    stream = site.live.stream(
+        listener,
+        renderer.render,
+        _last_event_id(request),
+        lambda: still_is(site.platform.access.gate, caller, request.method, headers),
+    )
+    kept_open = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=kept_open)
 
 
 def wanted_types(site: Site, request: Request) -> frozenset[str]:
