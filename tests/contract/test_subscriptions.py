@@ -301,6 +301,13 @@ async def test_notes_add_up_and_move_the_consumer(opened: Opened) -> None:
     assert await opened.store.version() == version, "counting is no change that anybody waits for"
 
 
+async def test_a_note_of_who_leads_no_more_moves_nothing_back(opened: Opened) -> None:
+    await opened.store.add(wish())
+    await opened.store.note([Note(TENANT, FIRST, position=90)])
+    await opened.store.note([Note(TENANT, FIRST, position=50)])
+    assert await opened.position(wish().consumer) == 90
+
+
 def letter(event: int, subscription_id: str = FIRST, tenant: str = TENANT) -> DeadLetter:
     return DeadLetter(
         tenant,

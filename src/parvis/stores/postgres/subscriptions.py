@@ -206,10 +206,11 @@ def _remove(connection: Connection, tenant: str, subscription_id: str) -> bool:
 
 
 def _note(connection: Connection, notes: Sequence[Note]) -> None:
-    """A consumer is only moved here, never made: that of a subscription which is gone stays gone."""
+    """A consumer is only moved here, and on: one of a subscription that is gone stays gone, and who leads no more moves
+    none back."""
     cursor = connection.cursor()
     cursor.executemany(
-        "UPDATE consumer SET seq = %s WHERE name = %s",
+        "UPDATE consumer SET seq = greatest(seq, %s) WHERE name = %s",
         [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
     )
     cursor.executemany(
