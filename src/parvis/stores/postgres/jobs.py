@@ -105,7 +105,7 @@ _END_ATTEMPT = f"UPDATE job_attempt SET ended = {_NOW}, outcome = %s, error = %s
 _LIST = f"""
 {_SELECT}
 WHERE (%(states)s::int[] = '{{}}' OR job.state = ANY(%(states)s::int[])) AND (%(kind)s = '' OR job.kind = %(kind)s)
-    AND job.id < %(before)s
+    AND job.tenant = %(tenant)s AND job.id < %(before)s
 ORDER BY job.id DESC LIMIT %(limit)s
 """
 _NEXT_DUE = f"""
@@ -162,25 +162,25 @@ class PostgresJobQueue:
 
     async def find(self, tenant: str, job_id: int) -> Job | None:
         def ask(connection: Connection) -> Job | None:
-            return _find(connection, job_id) if _enter(connection, tenant) else None
+            return _find_of(connection, tenant, job_id)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_jobs(self, tenant: str, which: JobFilter) -> list[Job]:
         def ask(connection: Connection) -> list[Job]:
-            return _list(connection, which) if _enter(connection, tenant) else []
+            return _list(connection, _enter(connection, tenant), which)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_attempts(self, tenant: str, job_id: int) -> list[Attempt]:
         def ask(connection: Connection) -> list[Attempt]:
-            return _attempts(connection, job_id) if _enter(connection, tenant) else []
+            return _attempts(connection, _enter(connection, tenant), job_id)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def count(self, tenant: str) -> dict[tuple[str, JobState], int]:
         def ask(connection: Connection) -> dict[tuple[str, JobState], int]:
-            return _count(connection) if _enter(connection, tenant) else {}
+            return _count(connection, _enter(connection, tenant))
 
         return await self._pool.run(EVERY_TENANT, ask)
 
@@ -206,7 +206,8 @@ async def opened_queue(url: str) -> AsyncIterator[PostgresJobQueue]:
 
 
 def _enter(connection: Connection, tenant: str) -> int | None:
-    """From here on the transaction sees the rows of this tenant only; None where there is no such tenant."""
+    """From here on the transaction sees the rows of this tenant only; None, that no row is of, where there is no such
+    tenant."""
     sql = "SELECT id, set_config('parvis.tenant', id::text, true) FROM tenant WHERE name = %s"
     row = connection.execute(sql, (tenant,)).fetchone()
     return None if row is None else int(row[0])
@@ -308,19 +309,26 @@ def _retry(connection: Connection, tenant: str, job_id: int, attempts: int) -> J
 
 def _get(connection: Connection, tenant: str, job_id: int) -> Job:
     """Locked until the end of the transaction."""
-    found = _find(connection, job_id, " FOR UPDATE OF job") if _enter(connection, tenant) else None
+    found = _find_of(connection, tenant, job_id, " FOR UPDATE OF job")
     if found is None:
         raise ResourceNotFound(f"There is no job {job_id}.")
     return found
 
 
-def _find(connection: Connection, job_id: int, lock: str = "") -> Job | None:
-    row = connection.execute(f"{_SELECT} WHERE job.id = %s{lock}".encode(), (job_id,)).fetchone()
+def _find(connection: Connection, job_id: int) -> Job | None:
+    row = connection.execute(f"{_SELECT} WHERE job.id = %s".encode(), (job_id,)).fetchone()
     return None if row is None else _job(row)
 
 
-def _list(connection: Connection, which: JobFilter) -> list[Job]:
+def _find_of(connection: Connection, tenant: str, job_id: int, lock: str = "") -> Job | None:
+    sql = f"{_SELECT} WHERE job.tenant = %s AND job.id = %s{lock}"
+    row = connection.execute(sql.encode(), (_enter(connection, tenant), job_id)).fetchone()
+    return None if row is None else _job(row)
+
+
+def _list(connection: Connection, tenant: int | None, which: JobFilter) -> list[Job]:
     values = {
+        "tenant": tenant,
         "states": [state.value for state in which.states],
         "kind": which.kind,
         "before": 2**62 if which.before is None else which.before,
@@ -329,11 +337,11 @@ def _list(connection: Connection, which: JobFilter) -> list[Job]:
     return [_job(row) for row in connection.execute(_LIST.encode(), values)]
 
 
-def _attempts(connection: Connection, job_id: int) -> list[Attempt]:
+def _attempts(connection: Connection, tenant: int | None, job_id: int) -> list[Attempt]:
     rows = connection.execute(
-        "SELECT number, holder, started, ended, outcome, error FROM job_attempt WHERE job = %s"
+        "SELECT number, holder, started, ended, outcome, error FROM job_attempt WHERE tenant = %s AND job = %s"
         " ORDER BY number DESC LIMIT 100",
-        (job_id,),
+        (tenant, job_id),
     )
     return [
         Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
@@ -341,8 +349,8 @@ def _attempts(connection: Connection, job_id: int) -> list[Attempt]:
     ]
 
 
-def _count(connection: Connection) -> dict[tuple[str, JobState], int]:
-    rows = connection.execute("SELECT kind, state, count(*) FROM job GROUP BY 1, 2")
+def _count(connection: Connection, tenant: int | None) -> dict[tuple[str, JobState], int]:
+    rows = connection.execute("SELECT kind, state, count(*) FROM job WHERE tenant = %s GROUP BY 1, 2", (tenant,))
     return {(kind, JobState(state)): number for kind, state, number in rows}
 
 

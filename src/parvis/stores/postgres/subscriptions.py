@@ -72,22 +72,20 @@ class PostgresSubscriptions:
 
     async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
         def ask(connection: Connection) -> Subscribed | None:
-            if _enter(connection, tenant) is None:
-                return None
-            row = connection.execute(f"{_SUBSCRIBED} WHERE s.urn = %s", (subscription_id,)).fetchone()
+            number = _enter(connection, tenant)
+            sql = f"{_SUBSCRIBED} WHERE s.tenant = %s AND s.urn = %s"
+            row = connection.execute(sql, (number, subscription_id)).fetchone()
             return None if row is None else _subscribed(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
         def ask(connection: Connection) -> SubscriptionPage:
-            if _enter(connection, tenant) is None:
-                return SubscriptionPage((), 0)
-            sql = f"{_SUBSCRIBED} ORDER BY s.id LIMIT %s OFFSET %s"
-            rows = connection.execute(sql, (limit, offset)).fetchall()
-            return SubscriptionPage(
-                tuple(map(_subscribed, rows)), _count(connection, "SELECT count(*) FROM subscription")
-            )
+            number = _enter(connection, tenant)
+            sql = f"{_SUBSCRIBED} WHERE s.tenant = %s ORDER BY s.id LIMIT %s OFFSET %s"
+            rows = connection.execute(sql, (number, limit, offset)).fetchall()
+            total = _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (number,))
+            return SubscriptionPage(tuple(map(_subscribed, rows)), total)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
@@ -113,10 +111,8 @@ class PostgresSubscriptions:
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
     ) -> DeadLetterPage:
         def ask(connection: Connection) -> DeadLetterPage:
-            if _enter(connection, tenant) is None:
-                return DeadLetterPage((), 0)
-            where = "WHERE (%s::text IS NULL OR s.urn = %s)"
-            key = (subscription_id, subscription_id)
+            where = "WHERE d.tenant = %s AND (%s::text IS NULL OR s.urn = %s)"
+            key = (_enter(connection, tenant), subscription_id, subscription_id)
             sql = f"{_LETTER} {where} AND d.number < %s ORDER BY d.number DESC LIMIT %s"
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             total = _count(connection, f"SELECT count(*) FROM ({_LETTER} {where}) AS letter", key)
@@ -126,18 +122,16 @@ class PostgresSubscriptions:
 
     async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
         def ask(connection: Connection) -> DeadLetter | None:
-            if _enter(connection, tenant) is None:
-                return None
-            row = connection.execute(f"{_LETTER} WHERE d.number = %s", (number,)).fetchone()
+            key = (_enter(connection, tenant), number)
+            row = connection.execute(f"{_LETTER} WHERE d.tenant = %s AND d.number = %s", key).fetchone()
             return None if row is None else _letter(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
         def delete(connection: Connection) -> int:
-            if _enter(connection, tenant) is None:
-                return 0
-            return connection.execute("DELETE FROM dead_letter WHERE number = ANY(%s)", (list(numbers),)).rowcount
+            key = (_enter(connection, tenant), list(numbers))
+            return connection.execute("DELETE FROM dead_letter WHERE tenant = %s AND number = ANY(%s)", key).rowcount
 
         return await self._pool.run(EVERY_TENANT, delete)
 
@@ -152,7 +146,7 @@ class PostgresSubscriptions:
 
 
 def _enter(connection: Connection, tenant: str) -> int | None:
-    """See the rows of this tenant only, from here on; None where there is no such tenant."""
+    """See the rows of this tenant only, from here on; None, that no row is of, where there is no such tenant."""
     row = connection.execute("SELECT id FROM tenant WHERE name = %s", (tenant,)).fetchone()
     if row is None:
         return None
