@@ -151,6 +151,20 @@ async def test_a_server_that_says_nothing_does_not_hold_up_for_ever() -> None:
     assert "longer than" in receipt.reason
 
 
+@pytest.mark.parametrize("qos", ["0", "1"])
+async def test_what_is_larger_than_the_broker_takes_is_refused_and_ends_no_connection(
+    notifications: MqttNotifications, qos: str
+) -> None:
+    welcome = bytes((0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 200))
+    async with answering(welcome) as port:
+        where = endpoint(port, MQTT_QoS=qos)
+        large = await notifications.send(where, HEADERS, b"[" + b" " * 200 + b"]")
+        assert large.verdict is Verdict.REFUSED
+        assert "0x95" in large.reason
+        assert (await notifications.send(endpoint(port, MQTT_QoS="0"), HEADERS, BODY)).verdict is Verdict.TAKEN
+        await notifications.close()
+
+
 async def test_what_does_not_speak_mqtt_is_told_as_such() -> None:
     other = b"HTTP/1.1 400 Bad Request\r\n\r\n"
     async with answering(other) as port, open_notifications("127.0.0.0/8") as notifications:

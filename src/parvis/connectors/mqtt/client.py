@@ -14,12 +14,23 @@ from parvis.connectors.mqtt.client_codec import (
     encode_pubrel,
 )
 from parvis.connectors.mqtt.codec import encode_publish
-from parvis.connectors.mqtt.packets import Disconnect, Properties, Property, PubAck, PubComp, Publish, PubRec, Version
+from parvis.connectors.mqtt.packets import (
+    Disconnect,
+    Properties,
+    Property,
+    PubAck,
+    PubComp,
+    Publish,
+    PubRec,
+    Reason,
+    Version,
+)
 from parvis.connectors.mqtt.wire import MalformedPacket
 
 KEEPALIVE_S = 60
 _PING_EVERY_S = 25.0
 _LARGEST_PACKET_ID = 65_535
+_LARGEST_PACKET_BYTES = 1 << 28
 _MOST_UNACKNOWLEDGED = 64
 _FAILED_FROM = 0x80
 
@@ -45,6 +56,7 @@ class MqttClient(asyncio.Protocol):
         self._room = asyncio.Semaphore(_MOST_UNACKNOWLEDGED)
         self._writable = asyncio.Event()
         self._writable.set()
+        self._largest_bytes = _LARGEST_PACKET_BYTES
         self._last_id = 0
         self._transport: asyncio.Transport
         self._ping: asyncio.TimerHandle | None = None
@@ -60,16 +72,15 @@ class MqttClient(asyncio.Protocol):
         self.used_at_s = self._loop.time()
         if qos == 0:
             await self._writable.wait()
-            self._send(encode_publish(Publish(topic, payload, properties=properties), self.version))
-            return 0
+            return self._send(encode_publish(Publish(topic, payload, properties=properties), self.version))
         async with self._room:
             packet_id = self._next_id()
             answer: asyncio.Future[int] = self._loop.create_future()
             self._waiting[packet_id] = answer
             message = Publish(topic, payload, qos, packet_id=packet_id, properties=properties)
             try:
-                self._send(encode_publish(message, self.version))
-                return await answer
+                refusal = self._send(encode_publish(message, self.version))
+                return refusal or await answer
             finally:
                 self._waiting.pop(packet_id, None)
 
@@ -100,10 +111,14 @@ class MqttClient(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def _send(self, packet: bytes) -> None:
+    def _send(self, packet: bytes) -> int:
+        """0, or why it is not sent: the broker would end the connection for what is larger than it takes."""
         if not self.is_open:
             raise ConnectionEnded("The connection to the broker has ended.")
+        if len(packet) > self._largest_bytes:
+            return Reason.PACKET_TOO_LARGE
         self._transport.write(packet)
+        return 0
 
     def _next_id(self) -> int:
         while True:
@@ -114,7 +129,7 @@ class MqttClient(asyncio.Protocol):
     def _hear(self, answer: Answer) -> None:
         match answer:
             case ConnAck(reason, properties):
-                self._begin(reason, properties.get(Property.RECEIVE_MAXIMUM))
+                self._begin(reason, properties)
             case PubRec(packet_id, reason) if reason < _FAILED_FROM:
                 self._transport.write(encode_pubrel(packet_id))
             case PubRec(packet_id, reason) | PubComp(packet_id, reason) | PubAck(packet_id, reason):
@@ -128,11 +143,13 @@ class MqttClient(asyncio.Protocol):
             case _:
                 assert_never(answer)
 
-    def _begin(self, reason: int, receive_maximum: object) -> None:
+    def _begin(self, reason: int, properties: Properties) -> None:
         self.is_open = reason == 0
         self.used_at_s = self._loop.time()
-        if isinstance(receive_maximum, int):
+        if isinstance(receive_maximum := properties.get(Property.RECEIVE_MAXIMUM), int):
             self._room = asyncio.Semaphore(min(receive_maximum, _MOST_UNACKNOWLEDGED))
+        if isinstance(largest_bytes := properties.get(Property.MAXIMUM_PACKET_SIZE), int):
+            self._largest_bytes = largest_bytes
         if not self._welcome.done():
             self._welcome.set_result(reason)
         if self.is_open:
