@@ -40,7 +40,7 @@ _NOTE = (
 )
 _BURY = (
     "INSERT INTO dead_letter (tenant, subscription, at, entity, event, uri, reason, attempts, body, headers)"
-    f" SELECT tenant, id, %s, %s, %s, %s, %s, %s, %s, %s FROM subscription WHERE {_KEY}"
+    f" SELECT tenant, id, %s, %s, %s, %s, %s, %s, %s, %s FROM subscription WHERE {_KEY} FOR KEY SHARE"
 )
 _DROP_OLDEST = (
     "DELETE FROM dead_letter d USING subscription s WHERE"
@@ -186,13 +186,7 @@ def _alter(
 
 
 def _remove(connection: Connection, tenant: str, subscription_id: str) -> bool:
-    key = (tenant, subscription_id)
-    connection.execute(
-        "DELETE FROM dead_letter d USING subscription s"
-        f" WHERE s.{_KEY} AND d.tenant = s.tenant AND d.subscription = s.id",
-        key,
-    )
-    if not connection.execute(f"DELETE FROM subscription WHERE {_KEY}", key).rowcount:
+    if not connection.execute(f"DELETE FROM subscription WHERE {_KEY}", (tenant, subscription_id)).rowcount:
         return False
     connection.execute("DELETE FROM consumer WHERE name = %s", (consumer_of(tenant, subscription_id),))
     connection.execute(_BUMP)

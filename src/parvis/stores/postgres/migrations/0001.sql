@@ -303,7 +303,8 @@ CREATE TABLE dead_letter (  -- notifications that were given up
     reason text NOT NULL,
     attempts integer NOT NULL,
     body bytea NOT NULL,
-    headers text NOT NULL
+    headers text NOT NULL,
+    FOREIGN KEY (tenant, subscription) REFERENCES subscription (tenant, id) ON DELETE CASCADE
 );
 CREATE INDEX dead_letter_by_subscription ON dead_letter (tenant, subscription, number);
 ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
