@@ -8,7 +8,7 @@ import pytest
 from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
 from parvis.broker.subscriptions import breaker
 from parvis.broker.subscriptions.breaker import Breaker
-from parvis.broker.subscriptions.lane import Lane, Load, Parcel
+from parvis.broker.subscriptions.lane import MOST_WAITING, MOST_WAITING_AWAY, Lane, Load, Parcel
 from parvis.broker.subscriptions.model import Endpoint
 
 AWAY = Receipt(Verdict.LATER, "It is away.")
@@ -139,4 +139,23 @@ async def test_an_endpoint_that_is_back_gets_several_at_once_again(
     sender.answers, sender.asked = back, []
     await until(lambda: len(subscriber.ends) == 1)
     await until(lambda: len(sender.asked) == 8)
+    await lane.close()
+
+
+async def test_an_endpoint_that_is_away_holds_little_and_says_when_it_is_back(
+    lane: Lane, sender: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.005)
+    subscriber = Subscriber()
+    sender.answers = lambda body: AWAY
+    lane.put(subscriber.parcel(b"first", "first"))
+    await until(lambda: lane.breaker.is_away)
+    for number in range(MOST_WAITING):
+        if not lane.is_full:
+            lane.put(subscriber.parcel(b"%d" % number, str(number)))
+    assert len(lane) == MOST_WAITING_AWAY
+    assert not lane.has_room.is_set()
+    sender.answers = lambda body: TAKEN
+    await until(lane.has_room.is_set)
+    await until(lambda: len(subscriber.ends) == MOST_WAITING_AWAY)
     await lane.close()

@@ -16,6 +16,9 @@ from parvis.kernel.time import Instant
 AT_ONCE = 16
 MOST_WAITING = 1000
 MOST_BYTES = 4 << 20
+MOST_WAITING_AWAY = 64
+MOST_BYTES_AWAY = 256 << 10
+"""Of an endpoint that is away: what waits in the outbox as well takes no room from others."""
 MOST_BYTES_OF_ALL = 64 << 20
 FEW_WAITING = 4
 """What a lane may hold at least, however much the others hold."""
@@ -99,6 +102,8 @@ class Lane:
     def is_full(self) -> bool:
         if self._load.bytes >= MOST_BYTES_OF_ALL and self._waiting >= FEW_WAITING:
             return True
+        if self.breaker.is_away:
+            return self._waiting >= MOST_WAITING_AWAY or self._bytes >= MOST_BYTES_AWAY
         return self._waiting >= MOST_WAITING or self._bytes >= MOST_BYTES
 
     def put(self, parcel: Parcel) -> None:
@@ -225,6 +230,7 @@ class Lane:
         if self.breaker.is_away:
             self._unpause_all()
         self.breaker.note_taken()
+        self._make_known_room()
         self._wake()
 
     def _is_dropped(self, parcel: Parcel) -> bool:
@@ -267,6 +273,9 @@ class Lane:
     def _gone(self, parcel: Parcel) -> None:
         self._waiting -= 1
         self._weigh(-len(parcel.body))
+        self._make_known_room()
+
+    def _make_known_room(self) -> None:
         if not self.has_room.is_set() and self._waiting <= MOST_WAITING // 2 and not self.is_full:
             self.has_room.set()
 
