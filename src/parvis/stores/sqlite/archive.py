@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from parvis.broker.temporal.instance import Found, check_in_files
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.apply import Applier
-from parvis.stores.sqlite.catalogue import BLOCK_DAYS, TOUCHES, find_archived, key_of, list_erasures, list_files
+from parvis.stores.sqlite.catalogue import BLOCK_DAYS, IS_OPEN, find_archived, key_of, list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
@@ -38,20 +39,21 @@ from parvis.stores.sqlite.writer import Writer
 PURGE_ENTITIES = 500
 PURGE_ROWS = 1_000
 NOTE_SERIES = 500
+DROP_ENTITIES = 500
 
-_CLOSED = f"""
-DELETE FROM erasure WHERE NOT EXISTS (
-    SELECT 1 FROM erasure x JOIN entity e ON e.id = x.entity JOIN archive_file f ON f.tenant = e.tenant
-    WHERE x.id = erasure.id AND f.erased < x.id AND {TOUCHES}
+_CLOSED = f"DELETE FROM erasure AS x WHERE NOT {IS_OPEN}"
+_EMPTY_BLOCKS = f"""
+SELECT a.typeset, a.block FROM (SELECT DISTINCT typeset, block FROM archived) a WHERE NOT EXISTS (
+    SELECT 1 FROM archive_file f WHERE f.typeset = a.typeset
+    AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
 )
 """
-_EMPTY_BLOCKS = f"""
-DELETE FROM archived WHERE (typeset, block) IN (
-    SELECT a.typeset, a.block FROM (SELECT DISTINCT typeset, block FROM archived) a WHERE NOT EXISTS (
-        SELECT 1 FROM archive_file f WHERE f.typeset = a.typeset
-        AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
-    )
-)
+_NEXT_ENTITIES = """
+SELECT max(entity) FROM (SELECT DISTINCT entity FROM archived WHERE entity > ? ORDER BY entity LIMIT ?)
+"""
+_DROP_BLOCKS = """
+DELETE FROM archived WHERE entity > ? AND entity <= ?
+AND (typeset, block) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
 """
 _NOTE = (
     "INSERT INTO archived SELECT id, ?, ?, ?, ?, ? FROM entity WHERE tenant = ? AND urn = ?"
@@ -224,12 +226,8 @@ class SqliteArchive:
         return True
 
     async def close_erasures(self) -> int:
-        def close(connection: Connection) -> int:
-            closed = connection.execute(_CLOSED).rowcount
-            connection.execute(_EMPTY_BLOCKS)
-            return closed
-
-        return int(await self._run(close) or 0)
+        await self._drop_empty_blocks()
+        return int(await self._run(lambda connection: connection.execute(_CLOSED).rowcount))
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
@@ -258,6 +256,13 @@ class SqliteArchive:
             return applier.correct(entity, found.instance, put, now)
 
         return int(await self._writer.apply(put_right))
+
+    async def _drop_empty_blocks(self) -> None:
+        """The catalogue has a row a series for each: they are looked through elsewhere, and go in slices."""
+        empty = await self._reader.read_aside(lambda connection: connection.execute(_EMPTY_BLOCKS).fetchall())
+        after: int | None = 0 if empty else None
+        while after is not None:
+            after = await self._run(partial(_drop_blocks, after, msgspec.json.encode(empty).decode()))
 
     async def _run(self, task: Callable[[Connection], object]) -> Any:
         return await self._writer.run(task)
@@ -347,6 +352,13 @@ def _swap(connection: Connection, names: Names, one: Replacement, erased: int) -
         file = msgspec.structs.astuple(one.new)
         expired = msgspec.json.encode(one.expired).decode()
         connection.execute(f"INSERT INTO archive_file VALUES ({'?, ' * 12}?)", (*key, *file, erased, expired))
+
+
+def _drop_blocks(after: int, blocks: str, connection: Connection) -> int | None:
+    """Of the entities that come next; the last one of them, or None where there is none."""
+    last: int | None = connection.execute(_NEXT_ENTITIES, (after, DROP_ENTITIES)).fetchone()[0]
+    connection.execute(_DROP_BLOCKS, (after, last, blocks))
+    return last
 
 
 def _find_purgeable(

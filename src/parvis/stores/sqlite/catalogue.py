@@ -17,6 +17,7 @@ from parvis.broker.ports.archive import (
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Window
 from parvis.broker.temporal.retention import Expiry
+from parvis.kernel.time import DAY
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 
@@ -36,18 +37,26 @@ AND f.last_recorded >= ? AND f.first_recorded < ?
 ORDER BY f.day, f.typeset
 """
 _ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.since, x.upto"
-TOUCHES = f"""
-EXISTS (
-    SELECT 1 FROM archived a WHERE a.entity = x.entity AND a.typeset = f.typeset
-    AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
-    AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
-    AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
-    AND (x.before IS NULL OR f.first < x.before) AND (x.since IS NULL OR f.last >= x.since)
-)"""
+_TOUCHES = f"""
+a.entity = x.entity AND a.typeset = f.typeset
+AND f.day BETWEEN a.block * {BLOCK_DAYS} AND a.block * {BLOCK_DAYS} + {BLOCK_DAYS - 1}
+AND (a.days >> (f.day - a.block * {BLOCK_DAYS})) & 1
+AND (x.name IS NULL OR a.name = x.name) AND (x.dataset IS NULL OR a.dataset = x.dataset)
+AND (x.before IS NULL OR f.first < x.before) AND (x.since IS NULL OR f.last >= x.since)
+"""
+"""Whether an erasure may cover rows of a file, of which the catalogue says that a series has some in it."""
 _ERASURES_OF_FILE = f"""
 SELECT {_ERASURE} FROM archive_file f JOIN erasure x ON x.id > f.erased JOIN entity e ON e.id = x.entity
-WHERE f.tenant = ? AND f.typeset = ? AND f.day = ? AND e.tenant = f.tenant AND {TOUCHES} ORDER BY x.id
+WHERE f.tenant = ? AND f.typeset = ? AND f.day = ? AND e.tenant = f.tenant
+AND EXISTS (SELECT 1 FROM archived a WHERE {_TOUCHES}) ORDER BY x.id
 """
+IS_OPEN = f"""
+EXISTS (
+    SELECT 1 FROM archived a CROSS JOIN archive_file f ON f.tenant = (SELECT tenant FROM entity WHERE id = x.entity)
+    AND f.day BETWEEN ifnull(x.since / {DAY} - 1, {_FIRST_DAY}) AND ifnull(x.before / {DAY} + 1, {_LAST_DAY})
+    AND f.erased < x.id AND {_TOUCHES}
+)"""
+"""Whether some file does not show erasure `x` yet: looked for among the files of its entity alone."""
 
 
 class _Archived:
