@@ -43,6 +43,8 @@ def test_what_the_command_line_leaves_open_changes_nothing(tmp_path: Path) -> No
         ("[server]\nport = 'a'\n", "server.port must be a whole number, not 'a'"),
         ("[server]\nport = 70000\n", "must be at most 65535"),
         ("[server]\nport = true\n", "must be a whole number"),
+        ("[server]\nstop_timeout_s = nan\n", "must be a number that can be counted with"),
+        ("[jobs]\nkeep_days = inf\n", "must be a number that can be counted with"),
         ("[log]\nlevel = 'loud'\n", "must be one of debug, info, warning, error"),
         ("[territory]\nlanguages = 'fr'\n", "must be a list"),
         ("[territory]\nlanguages = ['de']\n", "must be one of fr, en"),

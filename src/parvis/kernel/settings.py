@@ -1,6 +1,7 @@
 """What an installation can set: one documented tree, from file, environment and command line."""
 
 import difflib
+import math
 import tomllib
 import types
 from collections.abc import Iterator, Mapping
@@ -370,6 +371,8 @@ def _checked(info: SettingInfo, wanted: type, value: Any, where: str) -> Any:
 
 
 def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidSettings(f"{where} must be a number that can be counted with, not {value!r}")
     if rule.choices and value not in rule.choices:
         raise InvalidSettings(f"{where} must be one of {', '.join(rule.choices)}, not {value!r}")
     if rule.minimum is not None and value < rule.minimum:
