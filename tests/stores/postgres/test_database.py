@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.stores.postgres.database import EVERY_TENANT, Database, StoreUnreachable, scoped
+from parvis.stores.postgres.database import EVERY_TENANT, MIGRATIONS, Database, StoreUnreachable, scoped
 
 
 def test_a_new_database_is_prepared_once(postgres_url: str) -> None:
@@ -15,6 +15,33 @@ def test_a_new_database_is_prepared_once(postgres_url: str) -> None:
 
     with database.connect() as connection:
         assert connection.execute("SELECT count(*) FROM numbers").fetchone() == (1,)
+
+
+def test_the_migrations_lead_to_the_schema_of_a_new_database(postgres_url: str, shared_postgres_url: str) -> None:
+    parts = {
+        "columns": "SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull,"
+        " attidentity, attgenerated, attcollation::regcollation::text, pg_get_expr(adbin, adrelid), reloptions FROM pg_attribute"
+        " JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+        " WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace AND relname !~ '^history_[0-9]'",
+        "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text !~ '^history_[0-9]'",
+        "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        " AND tablename !~ '^history_[0-9]' AND indexname !~ '^attribute_number_'",
+        "policies": "SELECT tablename, policyname, permissive, roles, cmd, qual, with_check FROM pg_policies"
+        " WHERE tablename !~ '^history_[0-9]'",
+        "protected": "SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname !~ '^history_[0-9]'",
+        "functions": "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+        "triggers": "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    }
+    with Database(postgres_url).connect() as migrated, Database(shared_postgres_url).connect() as new:
+        migrated.execute("CREATE TABLE schema_version (version integer NOT NULL)")
+        for migration in MIGRATIONS:
+            migrated.execute(migration.encode())
+        for part, sql in parts.items():
+            led_to, meant = (sorted(map(str, one.execute(sql.encode()))) for one in (migrated, new))
+            assert led_to == meant, part
+            assert led_to, part
 
 
 def test_a_store_of_a_newer_parvis_is_left_alone(postgres_url: str) -> None:
