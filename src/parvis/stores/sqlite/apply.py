@@ -54,7 +54,8 @@ class Applier:
         """Start a transaction's batch."""
         (next_seq,) = self._connection.execute(
             "SELECT max((SELECT ifnull(max(seq), 0) FROM log), (SELECT high FROM settling), ifnull("
-            "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0)) + 1"
+            "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0),"
+            " (SELECT ifnull(max(upto), 0) FROM erasure)) + 1"
         ).fetchone()
         (next_event,) = self._connection.execute(
             "SELECT max((SELECT ifnull(max(seq), 0) FROM outbox), (SELECT ifnull(max(seq), 0) FROM consumer)) + 1"

@@ -41,7 +41,7 @@ PURGE_ROWS = 1_000
 NOTE_SERIES = 500
 DROP_ENTITIES = 500
 
-_CLOSED = f"DELETE FROM erasure AS x WHERE NOT {IS_OPEN}"
+_CLOSED = f"DELETE FROM erasure AS x WHERE id <= ? AND NOT {IS_OPEN}"
 _EMPTY_BLOCKS = f"""
 SELECT a.typeset, a.block FROM (SELECT DISTINCT typeset, block FROM archived) a WHERE NOT EXISTS (
     SELECT 1 FROM archive_file f WHERE f.typeset = a.typeset
@@ -225,9 +225,9 @@ class SqliteArchive:
         self._purged = (tenant, day, seen if done == len(found) else found[done][0] - 1)
         return True
 
-    async def close_erasures(self) -> int:
+    async def close_erasures(self, newest: int) -> int:
         await self._drop_empty_blocks()
-        return int(await self._run(lambda connection: connection.execute(_CLOSED).rowcount))
+        return int(await self._run(lambda connection: connection.execute(_CLOSED, (newest,)).rowcount))
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
@@ -301,7 +301,7 @@ def erase(
     ).rowcount
     if found is not None and not gone:
         check_in_files(find_archived(connection, names, number, erasure.entity_id), found)
-    in_files = _keep_erasure(connection, names, number, erasure)
+    in_files = _keep_erasure(connection, names, number, erasure, tail.newest)
     if not gone and not in_files:
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
     if erasure == Erasure(erasure.entity_id):
@@ -323,8 +323,11 @@ def _scope(names: Names, erasure: Erasure) -> list[tuple[str, int]] | None:
     return None if ("name = ?", -1) in scope or ("dataset = ?", -1) in scope else scope
 
 
-def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Erasure) -> bool:
-    """For files that there are and for those that are just being written; whether there are any."""
+def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Erasure, newest: int) -> bool:
+    """For files that there are and for those that are just being written; whether there are any.
+
+    `newest` may be a row that is erased here, and that no event tells of.
+    """
     name = names.words.ids[erasure.attribute] if erasure.attribute is not None else None
     dataset = None if erasure.dataset is None else names.words.ids[erasure.dataset] if erasure.dataset else 0
     found = connection.execute(
@@ -334,8 +337,8 @@ def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Er
     connection.execute(
         "INSERT INTO erasure (entity, name, dataset, seq, before, since, upto)"
         " SELECT ?, ?, ?, ?, ?, ?, max((SELECT ifnull(max(seq), 0) FROM log), high, ifnull("
-        "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0)) FROM settling",
-        (number, name, dataset, erasure.seq, erasure.before, erasure.since),
+        "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0), ?) FROM settling",
+        (number, name, dataset, erasure.seq, erasure.before, erasure.since, newest),
     )
     return found is not None
 

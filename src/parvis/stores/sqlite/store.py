@@ -23,7 +23,7 @@ from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
-from parvis.stores.sqlite.past import NotHot, Past, Tell, Told
+from parvis.stores.sqlite.past import NotHot, Past, PastChanged, Tell, Told
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
@@ -130,7 +130,7 @@ class SqliteStore:
 
     async def _past(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
         for _ in range(SNAPSHOTS - 1):
-            with suppress(ArchiveFileGone):
+            with suppress(ArchiveFileGone, PastChanged):
                 return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
         return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
 
@@ -144,7 +144,9 @@ class SqliteStore:
         number = await self._reader.find_number(tenant, entity_id)
         if number is None:
             return None
-        return Past(self._names, tenant, number, entity_id, self._tail.find(number), self._read_archived)
+        newest = self._tail.newest
+        unsettled = self._tail.find(number)
+        return Past(self._names, tenant, number, entity_id, unsettled, newest, self._read_archived)
 
     async def _tell(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
         past = await self._find_past(tenant, entity_id)
