@@ -61,8 +61,19 @@ def test_closed_days_move_and_the_status_tells_of_their_files(town: Path) -> Non
     status = call("archive", "status", "--data", town)
 
     assert until.stdout == "2 days moved: 2 files with 36 rows.\n"
-    assert rest.stdout == "1 days moved: 1 files with 24 rows.\n"
+    assert rest.stdout == "1 day moved: 1 file with 24 rows.\n"
     assert status.stdout.splitlines()[1].split()[:5] == ["default", "2026-09-23", "2026-09-25", "3", "60"]
+
+
+def test_where_there_is_nothing_to_move_or_to_show_it_says_so(town: Path) -> None:
+    status = call("archive", "status", "--data", town)
+    dry = call("archive", "run", "--dry-run", "--until", "2026-01-01", "--data", town)
+    run = call("archive", "run", "--until", "2026-01-01", "--data", town)
+
+    assert status.stdout == "Nothing lies in files yet.\n"
+    assert dry.stdout == "No day would move.\n"
+    assert "may not be counted yet" in dry.stderr
+    assert run.stdout == "No day moved.\n"
 
 
 def test_while_the_platform_runs_it_moves_days_itself(town: Path) -> None:

@@ -47,10 +47,10 @@ def status(data_dir: Path) -> None:
     with closed_rows(settings)() as rows:
         files = [file for tenant in rows.list_tenants() for file in rows.list_files(tenant)]
         waiting = sum(bool(rows.list_erasures(file)) for file in files)
-    for line in _table(files):
+    for line in _table(files) if files else ["Nothing lies in files yet."]:
         click.echo(line)
     if waiting:
-        click.echo(f"{waiting} files hold what was erased and nobody can read; the next run makes them anew.")
+        click.echo(f"Files with erased rows that nobody can read: {waiting}; the next run makes them anew.")
 
 
 @archive.command()
@@ -64,10 +64,12 @@ def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
         with closed_rows(settings)() as rows:
             for line in _foreseen(rows, archive_plan(settings, until).before):
                 click.echo(line)
+        click.echo("What came in last may not be counted yet; a run moves it too.", err=True)
         return
     closed_rows(settings)
     summary = _moved(settings, until)
-    click.echo(f"{summary.days} days moved: {summary.files} files with {summary.rows} rows.")
+    moved = f"{_counted(summary.files, 'file')} with {_counted(summary.rows, 'row')}"
+    click.echo(f"{_counted(summary.days, 'day')} moved: {moved}." if summary.days else "No day moved.")
     for problem in summary.problems:
         click.echo(problem, err=True)
     if summary.problems:
@@ -99,11 +101,15 @@ def _tell(share: float, words: str) -> None:
 
 def _foreseen(rows: ClosedRows, before: Day) -> Iterator[str]:
     """Counts what has settled; the newest few rows may not have."""
-    yield f"{'tenant':16} {'day':10} {'rows':>10}"
-    for tenant in rows.list_tenants():
-        for day in rows.list_days(tenant, before):
-            count = sum(1 for _, part in rows.read_day(tenant, day) for _ in part)
-            yield f"{tenant:16} {day_text(day):10} {count:10}"
+    days = [(tenant, day) for tenant in rows.list_tenants() for day in rows.list_days(tenant, before)]
+    yield f"{'tenant':16} {'day':10} {'rows':>10}" if days else "No day would move."
+    for tenant, day in days:
+        count = sum(1 for _, part in rows.read_day(tenant, day) for _ in part)
+        yield f"{tenant:16} {day_text(day):10} {count:10}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _table(files: Sequence[ArchiveFile]) -> Iterator[str]:
