@@ -170,10 +170,16 @@ async def test_fifty_kills_of_two_processes_lose_nothing_and_double_nothing(tmp_
         async with load.running():
             for turn in range(KILLS // 3):
                 victim = processes[turn % 2]
+                if turn >= 2:  # the other one has been killed meanwhile: now and then nobody serves
+                    await asyncio.to_thread(victim.wait_until_serving)
                 await kill(victim, random.uniform(0.1, 0.5))
                 await kill(victim, random.uniform(0.1, 1.0))  # while it starts
                 await kill(victim, random.uniform(0.1, 1.0))
-                await asyncio.to_thread(victim.wait_until_serving)
+            for process in processes:
+                await asyncio.to_thread(process.wait_until_serving)
+            await asyncio.gather(*(kill(process, 0.2) for process in processes))
+            for process in processes:
+                await asyncio.to_thread(process.wait_until_serving)
         wanted = (len(load.ids), load.levels)
         tally = await tally_reaches(addresses[0], wanted, within_s=20)
         assert await count_bins(addresses[1]) == len(load.ids) == len(set(load.ids))
