@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone
+from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, Move
 from parvis.broker.ports.store import Bucket
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.erasure import Erasure
@@ -263,6 +263,37 @@ async def test_what_is_erased_is_gone_at_once_and_from_the_files_after_the_next_
     assert await values(moved) == [*left, 70]
     assert (await moved.archive.list_erasures(), summary.erasures, summary.problems) == ([], 1, ())
     assert sum(one.file.rows for one in await moved.archive.list_files()) == len(left) + 1 + (erasure.dataset == "")
+
+
+async def test_a_run_that_has_lost_its_turn_closes_no_erasure_that_the_next_one_does_not_know(
+    moved: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run has read the day, then the day is erased, and only then the first one comes to its end."""
+    close, record = moved.archive.close_erasures, moved.archive.record
+    turns: list[str] = []
+
+    async def stand_still_before_closing(*given: Any) -> int:
+        if turns:
+            return await close(*given)
+        turns.append("next")
+        await moved.store.write(TENANT, [bin_(2, level(5, FIRST + 5 * DAY))])
+        monkeypatch.setattr(moved.archive, "record", lambda move: record_late(move, given))
+        await moved.run()
+        return 0
+
+    async def record_late(move: Move, given: Any) -> None:
+        await moved.store.erase(TENANT, Erasure(bin_id(2), LEVEL))
+        await close(*given)
+        await record(move)
+
+    monkeypatch.setattr(moved.archive, "close_erasures", stand_still_before_closing)
+    await moved.run()
+
+    assert await values(moved, number=2) == []
+    monkeypatch.undo()
+    await moved.run()
+    assert await values(moved, number=2) == []
+    assert await moved.archive.list_erasures() == []
 
 
 async def test_one_instance_can_be_erased(moved: Archived) -> None:

@@ -229,8 +229,11 @@ class HotArchive(Protocol):
         """Delete some rows that recorded moves have taken; False once nothing is left of any move."""
         ...
 
-    async def close_erasures(self) -> int:
-        """Forget erasures that every file shows; how many."""
+    async def close_erasures(self, newest: int) -> int:
+        """Forget erasures up to number `newest` that every file shows; how many.
+
+        Later ones stay: the files that another run is just making may not show them.
+        """
         ...
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]: ...

@@ -91,6 +91,7 @@ class Archiver:
 
     async def run(self) -> Summary:
         """Raises WorkerFailed, ArchiveUnreachable, or what the hot store raises."""
+        newest = max((one.number for one in await self._hot.list_erasures()), default=0)
         await self._purge()
         await self._hot.settle()
         self._step("work")
@@ -98,7 +99,7 @@ class Archiver:
             async for message in messages:
                 await self._take(message)
         self._step("close erasures")
-        erasures = await self._hot.close_erasures()
+        erasures = await self._hot.close_erasures(newest)
         self._step("sweep")
         swept = await self._sweep()
         return Summary(self._days, self._files, self._rows, erasures, swept, tuple(self._problems))

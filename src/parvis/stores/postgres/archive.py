@@ -55,7 +55,7 @@ INSERT INTO erasure (tenant, entity, name, dataset, seq, before, since, upto)
 VALUES (%(tenant)s, %(entity)s, %(name)s, %(dataset)s, %(seq)s, %(before)s, %(since)s, %(upto)s)
 """
 _CLOSED = f"""
-DELETE FROM erasure WHERE NOT EXISTS (
+DELETE FROM erasure WHERE id <= %s AND NOT EXISTS (
     SELECT 1 FROM erasure x JOIN archive_file f ON f.tenant = x.tenant AND f.erased < x.id
     WHERE x.id = erasure.id AND {TOUCHES}
 )
@@ -197,8 +197,8 @@ class PostgresArchive:
         more, self._purged = await self._run(self._purge)
         return more
 
-    async def close_erasures(self) -> int:
-        return await self._run(lambda connection: connection.execute(_CLOSED.encode()).rowcount)
+    async def close_erasures(self, newest: int) -> int:
+        return await self._run(lambda connection: connection.execute(_CLOSED.encode(), (newest,)).rowcount)
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         def ask(connection: Connection) -> list[ArchiveFile]:
