@@ -7,6 +7,7 @@ import pytest
 
 from parvis.bootstrap import Platform
 from parvis.kernel.errors import Overloaded
+from parvis.stores.archive.storage import ArchiveUnreachable
 from tests.web.conftest import client_of, plain
 
 
@@ -47,3 +48,14 @@ async def test_a_page_whose_data_are_out_of_reach_is_no_fault_of_ours(
     page = await operator.get("/console/map")
     assert (page.status_code, page.headers.get("retry-after")) == (503, "5")
     assert "Back in a moment" in plain(page.text)
+
+
+async def test_who_asks_for_history_that_is_out_of_reach_is_asked_to_come_back(
+    platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_arguments: object, **_named: object) -> None:
+        raise ArchiveUnreachable("The bucket does not answer.")
+
+    monkeypatch.setattr(platform.broker._store, "history", refuse)
+    answer = await operator.get("/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:WasteContainer:1")
+    assert (answer.status_code, answer.headers.get("retry-after")) == (503, "30"), answer.text

@@ -9,12 +9,14 @@ PARVIS_ERRORS = "https://parvis.eu/errors/"
 class ParvisError(Exception):
     """Root of all expected failures: data for a problem report, not prose.
 
-    `detail` says what happened and what to do; `extras` are further members of the report.
+    `detail` says what happened and what to do; `extras` are further members of the report. `retry_after_s`: what passes
+    by itself.
     """
 
     type_uri: ClassVar[str] = NGSI_LD_ERRORS + "InternalError"
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str, **extras: Any) -> None:
         super().__init__(detail)

@@ -82,7 +82,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse("/console/sign-in?" + urlencode({"next": here}), SEE_OTHER)
     response = problem_page(request, error.status, error.detail)
-    if isinstance(error, Overloaded):
+    if error.retry_after_s is not None:
         response.headers["retry-after"] = str(error.retry_after_s)
     return response
 

@@ -11,7 +11,6 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parvis.access.gate import Gate
-from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller
 from parvis.kernel.logs import request_id
@@ -183,5 +182,5 @@ def _problem_headers(problem: ParvisError) -> Iterable[tuple[bytes, bytes]]:
     yield (b"cache-control", b"no-store")
     if isinstance(problem, Unauthenticated):
         yield (b"www-authenticate", b'Bearer realm="parvis"')
-    if isinstance(problem, Overloaded | TooManyAttempts):
+    if problem.retry_after_s is not None:
         yield (b"retry-after", str(problem.retry_after_s).encode())

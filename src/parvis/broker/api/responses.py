@@ -9,7 +9,7 @@ from starlette.types import Send
 from parvis.broker.api.errors import LengthRequired, MethodNotAllowed
 from parvis.broker.api.media import CONTEXT_RELATION, JSON_MEDIA, Media
 from parvis.broker.jsonld.context import Context
-from parvis.kernel.errors import Overloaded, ParvisError, UnsupportedMediaType
+from parvis.kernel.errors import ParvisError, UnsupportedMediaType
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -75,7 +75,7 @@ def problem_response(error: ParvisError) -> Response:
 
 
 def _failure_headers(error: ParvisError) -> Iterator[tuple[bytes, bytes]]:
-    if isinstance(error, Overloaded):
+    if error.retry_after_s is not None:
         yield b"retry-after", b"%d" % error.retry_after_s
     if isinstance(error, MethodNotAllowed):
         yield b"allow", error.allow.encode()

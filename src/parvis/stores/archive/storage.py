@@ -29,6 +29,7 @@ class ArchiveUnreachable(ParvisError):
     type_uri = PARVIS_ERRORS + "archive-unreachable"
     title = "The archive cannot be reached"
     status = 503
+    retry_after_s = 30
 
 
 class StoredFile(msgspec.Struct, frozen=True):
