@@ -9,8 +9,9 @@ import pytest
 
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, WrittenFile
 from parvis.broker.query.tree import Method
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Overloaded, TooComplexQuery
 from parvis.kernel.time import DAY
+from parvis.stores.archive import read
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.faults import verify
 from parvis.stores.archive.read import ArchiveReader
@@ -91,6 +92,15 @@ def test_a_damaged_old_file_is_not_replaced(folder: FolderStorage) -> None:
     with pytest.raises(ArchiveDamaged, match=r"g1\.parquet"):
         write_day(folder, LIMITS, partition(), "g2", hourly(first_seq=50), made.file)
     assert [one.path for one in folder.list()] == [made.file.path]
+
+
+def test_a_question_that_takes_too_long_is_given_up(reader: ArchiveReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "LONGEST_S", 0.1)
+    for _ in range(2):
+        with pytest.raises(TooComplexQuery), reader.hurried(()) as cursor:
+            cursor.execute("SELECT sum(sin(range)) FROM range(100_000_000_000)").fetchall()
+    with reader.hurried(()) as cursor:
+        assert cursor.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def test_the_reader_recovers_once_the_file_is_whole_again(folder: FolderStorage, reader: ArchiveReader) -> None:

@@ -5,7 +5,7 @@ import errno
 from collections.abc import Iterator, Sequence
 
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, WrittenFile
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError, TooComplexQuery
 from parvis.stores.archive.storage import ArchiveUnreachable, Storage, checksum
 
 
@@ -15,11 +15,14 @@ class EngineExhausted(Overloaded):
 
 @contextlib.contextmanager
 def telling_faults(storage: Storage, files: Sequence[WrittenFile]) -> Iterator[None]:
-    """Turns the engine's errors into ArchiveDamaged, ArchiveFileGone, ArchiveUnreachable or EngineExhausted."""
+    """Turns the engine's errors into ArchiveDamaged, ArchiveFileGone, ArchiveUnreachable, EngineExhausted or
+    TooComplexQuery."""
     import duckdb
 
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise TooComplexQuery("Reading the archive took too long: ask for a shorter time.") from error
     except duckdb.OutOfMemoryException as error:
         raise EngineExhausted(
             "The archive's engine has no memory left for this: ask for less, or set archive.memory_mib."

@@ -26,6 +26,8 @@ FIRST_FILES = 4
 ROWS_OF_A_DAY = 288
 """A guess, one every five minutes: so many files are opened at first that a limit asks for; then four times as many."""
 WAIT_S = 30.0
+LONGEST_S = 30.0
+"""For one question about an entity; who asked may have gone long ago, and the engine would not know."""
 EVERYTHING = Window(by_recorded=False, start=EARLIEST, end=LATEST)
 
 _PARTS: tuple[tuple[str, frozenset[Method]], ...] = (
@@ -94,6 +96,17 @@ class ArchiveReader:
         return {name: _without_mask(column) for name, column in found.items()}
 
     @contextlib.contextmanager
+    def hurried(self, files: Sequence[ArchiveFile]) -> Iterator["Connection"]:
+        """A cursor whose question is given up after LONGEST_S."""
+        with self.cursor(files) as cursor:
+            timer = threading.Timer(LONGEST_S, cursor.interrupt)
+            timer.start()
+            try:
+                yield cursor
+            finally:
+                timer.cancel()
+
+    @contextlib.contextmanager
     def cursor(self, files: Sequence[ArchiveFile]) -> Iterator["Connection"]:
         """Waits while as many reads run as may."""
         if not self._readers.acquire(timeout=WAIT_S):
@@ -139,7 +152,7 @@ class EntityFiles:
             if not files:
                 continue
             chosen = self._chosen(files, key, EVERYTHING)
-            with self._reader.cursor(files) as cursor:
+            with self._reader.hurried(files) as cursor:
                 sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} AND seq = ?"
                 row = cursor.execute(sql, (*chosen.parameters, seq)).fetchone()
             if row is not None:
@@ -194,7 +207,7 @@ class EntityFiles:
         direction = "DESC" if last else "ASC"
         chosen = self._chosen(files, key, window)
         sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} ORDER BY {_time(window)} {direction}, seq {direction} LIMIT ?"
-        with self._reader.cursor(files) as cursor:
+        with self._reader.hurried(files) as cursor:
             return cursor.execute(sql, (*chosen.parameters, limit)).fetchall()
 
     def _sums(
@@ -209,7 +222,7 @@ class EntityFiles:
         wanted = ", ".join(sql if methods & needed_by else "NULL" for sql, needed_by in _PARTS)
         chosen = self._by_period(files, key, window, bounds)
         sql = f"SELECT period, count(*), count(number), {wanted} {chosen.sql} GROUP BY period"
-        with self._reader.cursor(files) as cursor:
+        with self._reader.hurried(files) as cursor:
             return cursor.execute(sql, chosen.parameters).fetchall()
 
     def _distinct(
@@ -217,7 +230,7 @@ class EntityFiles:
     ) -> dict[int, set[Any]]:
         chosen = self._by_period(files, key, window, bounds)
         found: dict[int, set[Any]] = {}
-        with self._reader.cursor(files) as cursor:
+        with self._reader.hurried(files) as cursor:
             rows = cursor.execute(f"SELECT DISTINCT period, number, whole, text, json {chosen.sql}", chosen.parameters)
             for period, *value in rows.fetchall():
                 found.setdefault(period, set()).add(stored_value(*value))
