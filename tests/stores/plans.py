@@ -178,8 +178,8 @@ class _ExplainingPostgres(postgres_database.Database):
         super().__init__(url)
         self.plans: list[dict[str, Any]] = []
 
-    def connect(self, name: str = "parvis") -> postgres_database.Connection:
-        connection = super().connect(name)
+    def connect(self, name: str = "parvis", stands_still_s: float | None = None) -> postgres_database.Connection:
+        connection = super().connect(name, stands_still_s)
         if name == "parvis":
             connection.add_notice_handler(self._hear)
         return connection

@@ -20,9 +20,11 @@ def test_a_new_database_is_prepared_once(postgres_url: str) -> None:
 def test_the_migrations_lead_to_the_schema_of_a_new_database(postgres_url: str, shared_postgres_url: str) -> None:
     parts = {
         "columns": "SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull,"
-        " attidentity, attgenerated, attcollation::regcollation::text, pg_get_expr(adbin, adrelid), reloptions FROM pg_attribute"
-        " JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
-        " WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace AND relname !~ '^history_[0-9]'",
+        " attidentity, attgenerated, attcollation::regcollation::text, pg_get_expr(adbin, adrelid), reloptions"
+        " FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+        " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+        " WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace"
+        " AND relname !~ '^history_[0-9]'",
         "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text !~ '^history_[0-9]'",
         "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
