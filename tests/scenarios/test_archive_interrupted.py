@@ -15,6 +15,7 @@ from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import DAY, HOUR, parse_duration
+from parvis.stores.archive.move import WorkerFailed
 from tests.contract.archiving import ARCHIVED_STORES, Archived, open_file
 from tests.contract.territory import LEVEL, NOON, TENANT, Ticking, bin_, bin_id, level
 
@@ -32,6 +33,7 @@ WHOLE = Aggregation((Method.TOTAL_COUNT, Method.SUM), parse_duration("PT0S"))
 RUN = """
 import asyncio, sys
 from pathlib import Path
+from parvis.stores.archive.move import WorkerFailed
 from tests.contract.archiving import open_file
 from tests.contract.territory import Ticking
 
@@ -175,6 +177,22 @@ async def test_a_cancelled_run_leaves_no_process_behind(tmp_path: Path, stage: s
 
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert multiprocessing.active_children() == []
+    await check(archived)
+    await check_ended(archived)
+    await archived.close()
+
+
+async def test_a_worker_that_is_killed_is_told_and_the_next_run_does_its_work(tmp_path: Path) -> None:
+    archived = await prepared(tmp_path)
+
+    run = asyncio.create_task(archived.run(apart=True))
+    while not (workers := multiprocessing.active_children()):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    workers[0].kill()
+    with pytest.raises(WorkerFailed):
         await run
 
     assert multiprocessing.active_children() == []
