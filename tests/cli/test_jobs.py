@@ -76,7 +76,7 @@ def test_a_job_that_was_not_done_shows_in_the_exit_code(data: Path) -> None:
     [
         (("show", 4711), "There is no job 4711."),
         (("run", "nothing"), "There is no kind of job 'nothing'."),
-        (("run", "store.check", "--tenant", "nowhere"), "There is no tenant 'nowhere'."),
+        (("run", "store.check", "--tenant", "nowhere"), "concern all tenants"),
         (("run", "store.check", "-a", "novalue"), "is not NAME=VALUE"),
     ],
 )

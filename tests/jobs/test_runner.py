@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from parvis.jobs import runner
-from parvis.jobs.jobs import Jobs
+from parvis.jobs.jobs import Jobs, list_requestable
 from parvis.jobs.kinds import Kind
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import AttemptOutcome, Ending, Job, JobContext, JobState, NewJob, Run, WorkFailed
 from parvis.stores.sqlite.store import SqliteStore
@@ -282,3 +282,30 @@ async def test_a_kind_of_a_newer_version_waits(jobs: Jobs) -> None:
     async with jobs.running():
         await asyncio.sleep(0.1)
         assert (await in_state(jobs, job, JobState.WAITING)).attempt == 0
+
+
+async def test_what_concerns_all_tenants_is_started_in_the_default_one_only(jobs: Jobs, store: SqliteStore) -> None:
+    async def check(context: JobContext) -> None:
+        """Nothing is wrong."""
+
+    await store.add_tenant("harbour")
+    jobs.kind("check", check, on_request=True, for_all=True)
+    jobs.every("check", "0 4 * * *", "check")
+    theirs = Caller("harbour", "account:bob", ADMINISTRATOR)
+    for start in (jobs.submit, jobs.start_on_request, jobs.run_now):
+        with pytest.raises(Forbidden):
+            await start(theirs, "check")
+        assert (await start(ADA, "check")).state is JobState.WAITING
+    assert list_requestable(jobs.kinds.list_all(), theirs) == []
+
+
+async def test_words_that_no_store_takes_are_told_without_what_it_does_not_take(jobs: Jobs) -> None:
+    async def report(context: JobContext) -> None:
+        context.report(0.5, "caf\udce9\0")
+        await asyncio.sleep(runner.KEEP_EVERY_S * 1.5)
+        raise WorkFailed("caf\udce9\0")
+
+    jobs.kind("report", report)
+    async with jobs.running():
+        failed = await ended(jobs, await jobs.submit(ADA, "report"))
+    assert (failed.message, failed.error, failed.attempt) == ("caf?", "caf?", 1)

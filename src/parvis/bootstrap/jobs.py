@@ -33,12 +33,13 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
         keep_days=own.keep_days,
         audit=access.append_audit,
     )
-    jobs.kind(CHECK, _check(settings), attempts=1, timeout_s=_CHECK_S, at_most=1, on_request=True)
+    once: dict[str, Any] = {"at_most": 1, "on_request": True, "for_all": True}
+    jobs.kind(CHECK, _check(settings), attempts=1, timeout_s=_CHECK_S, **once)
     jobs.every(CHECK, "40 4 * * 0", CHECK)
     if settings.history.archive_after_days:
         retention(settings)
         work = archive_work(settings, store) if store is not None else _elsewhere
-        jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, at_most=1, on_request=True)
+        jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)
     return jobs
 

@@ -64,7 +64,7 @@ class Jobs:
         self._told: dict[str, Instant] = {}
         self._worker_processes = worker_processes
         self._runner: Runner | None = None
-        self.kind(PRUNE, self._prune, at_most=1)
+        self.kind(PRUNE, self._prune, at_most=1, for_all=True)
         self.every(PRUNE, "17 3 * * *", PRUNE)
 
     def kind(self, name: str, work: Work, **options: Any) -> None:
@@ -109,7 +109,10 @@ class Jobs:
         due_at: Instant | None = None,
     ) -> Job:
         """For people and programs. Raises as `add`, and Forbidden or BadRequestData."""
-        self._check(caller, self.kinds.get(kind).right)
+        wanted = self.kinds.get(kind)
+        self._check(caller, wanted.right)
+        if not wanted.may_be_started_by(caller):
+            raise Forbidden(f"Jobs of kind {kind} concern all tenants: start them in {DEFAULT_TENANT!r}.")
         if len(msgspec.json.encode(dict(arguments))) > LONGEST_ARGUMENTS_BYTES:
             raise BadRequestData(f"A job's arguments may have at most {LONGEST_ARGUMENTS_BYTES} bytes.")
         job = await self.add(kind, arguments, tenant=caller.tenant, created_by=caller.subject, key=key, due_at=due_at)
@@ -264,4 +267,4 @@ class Jobs:
 
 
 def list_requestable(kinds: Iterable[Kind], caller: Caller) -> list[Kind]:
-    return [kind for kind in kinds if kind.on_request and caller.may(kind.right)]
+    return [kind for kind in kinds if kind.on_request and kind.may_be_started_by(caller)]

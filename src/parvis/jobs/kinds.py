@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.identity import Right
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.jobs import Job, LoopWork
 
 _LONGEST_PAUSE_S = 3600.0
@@ -34,7 +34,8 @@ class Kind:
     """`attempts` counts those that fail and those whose process died: with 1 nothing is ever done twice.
 
     At most `at_most` run at once in all processes together (0: any number). `right` is what people need to start,
-    cancel or retry such a job. With `on_request` the console offers to start one, without arguments.
+    cancel or retry such a job. With `on_request` the console offers to start one, without arguments. One `for_all`
+    works on what all tenants have: it is started in the default one only.
     """
 
     name: str
@@ -45,10 +46,14 @@ class Kind:
     at_most: int = 0
     right: Right = Right.ADMINISTER
     on_request: bool = False
+    for_all: bool = False
 
     @property
     def needs_process(self) -> bool:
         return isinstance(self.work, Worker)
+
+    def may_be_started_by(self, caller: Caller) -> bool:
+        return caller.may(self.right) and (not self.for_all or caller.tenant == DEFAULT_TENANT)
 
     def pause_s(self, job: Job) -> float | None:
         """How long to wait before the next attempt, doubled each time; None where none is left."""

@@ -91,7 +91,9 @@ async def jobs_page(request: Request) -> Response:
         kinds=[(name, name_of(name, t)) for name in kinds],
         chosen_state="" if state is None else state.word,
         chosen_kind=which.kind,
-        schedules=[(one, name_of(one.schedule.kind, t), caller.may(one.kind.right)) for one in jobs.list_schedules()],
+        schedules=[
+            (one, name_of(one.schedule.kind, t), one.kind.may_be_started_by(caller)) for one in jobs.list_schedules()
+        ],
         requestable=[(one.name, name_of(one.name, t)) for one in list_requestable(jobs.kinds.list_all(), caller)],
         refresh_s=_refresh_s(found),
     )
