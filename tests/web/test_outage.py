@@ -48,6 +48,7 @@ async def test_a_page_whose_data_are_out_of_reach_is_no_fault_of_ours(
     page = await operator.get("/console/map")
     assert (page.status_code, page.headers.get("retry-after")) == (503, "5")
     assert "Back in a moment" in plain(page.text)
+    assert "Load again" in plain(page.text)
 
 
 async def test_who_asks_for_history_that_is_out_of_reach_is_asked_to_come_back(

@@ -85,6 +85,7 @@ class Pages:
             "icon": self.assets.icon,
             "has_libraries": self.assets.has_libraries,
             "with_query": _with_query(request),
+            "is_read": request.method == "GET",
             "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             "territory": self.settings.territory.name,
             "time_zone": self.settings.territory.time_zone,
