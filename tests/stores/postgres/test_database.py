@@ -61,6 +61,14 @@ def test_a_database_that_is_not_there_is_told(free_port: int) -> None:
         Database(f"postgresql://nobody@127.0.0.1:{free_port}/none").connect()
 
 
+def test_why_it_does_not_answer_is_told_without_what_the_library_asks_back(free_port: int) -> None:
+    with pytest.raises(StoreUnreachable) as refused:
+        Database(f"postgresql://parvis@127.0.0.1:{free_port}/town").connect()
+    assert "Connection refused" in refused.value.detail
+    assert "\n" not in refused.value.detail
+    assert "?" not in refused.value.detail
+
+
 def test_a_transaction_sees_the_rows_of_its_tenant_alone(postgres_url: str) -> None:
     database = Database(postgres_url)
     database.prepare()

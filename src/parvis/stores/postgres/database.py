@@ -94,8 +94,10 @@ class Database:
 
 
 def unreachable(fault: Exception) -> StoreUnreachable:
-    """In one line."""
-    return StoreUnreachable(f"PostgreSQL does not answer: {' '.join(str(fault).split())}", retry_after_s=5)
+    """In one line, without what libpq asks back ("Is the server running on that host ...?")."""
+    said = (" ".join(line.split()) for line in str(fault).splitlines())
+    told = " ".join(line for line in said if not line.endswith("?"))
+    return StoreUnreachable(f"PostgreSQL does not answer: {told}", retry_after_s=5)
 
 
 def is_lost(connection: Connection | None, fault: psycopg.Error) -> bool:
