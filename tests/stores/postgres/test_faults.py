@@ -134,7 +134,7 @@ async def test_a_database_that_refuses_is_a_busy_store_not_a_traceback(
         await at_risk.find(TENANT, bin_id(1))
 
     assert refusal.value.status == 503
-    assert refusal.value.retry_after_s > 0
+    assert refusal.value.retry_after_s
     await asyncio.to_thread(cluster.start)
 
 
