@@ -247,3 +247,23 @@ async def test_corrections_hold_while_days_are_moved_and_made_anew(placed: Archi
         assert (await shown(placed)).value == 1036
         summary = await placed.run()
     assert sum(one.file.rows for one in await placed.archive.list_files()) == len(wrong)
+
+
+async def test_whoever_reads_meanwhile_meets_each_instance_once(placed: Archived) -> None:
+    if placed.archive.closed_rows().in_process:
+        pytest.skip("A store in memory has no snapshots: what is being written is seen before its commit.")
+    reads: list[int] = []
+
+    async def read_on(until: asyncio.Task[None]) -> None:
+        while not until.done():
+            reads.append(len(await values(placed)))
+            await asyncio.sleep(0)
+
+    async def put_right_again_and_again() -> None:
+        for value in range(15):
+            await put_right(placed, value % 4, value)
+
+    writing = asyncio.create_task(put_right_again_and_again())
+    await asyncio.gather(writing, *(read_on(writing) for _ in range(3)))
+
+    assert set(reads) == {len(HOURS)}
