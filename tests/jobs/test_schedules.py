@@ -13,6 +13,7 @@ from parvis.jobs.schedules import Schedule
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.jobs import Job, JobContext, JobFilter
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, from_datetime
+from parvis.stores.sqlite import jobs as sqlite_jobs
 from parvis.stores.sqlite.store import SqliteStore
 from tests.jobs.conftest import PARIS, Hands
 
@@ -162,3 +163,17 @@ async def test_what_comes_next_is_told(store: SqliteStore) -> None:
 async def test_a_schedule_needs_a_kind(jobs: Jobs) -> None:
     with pytest.raises(Exception, match="no kind"):
         jobs.every("nothing", "0 0 * * *", "nothing")
+
+
+async def test_a_queue_that_is_full_is_counted_all_the_same(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Hands(at("2026-11-22T12:00+01:00"))
+    jobs = a_platform(store, clock)
+    await jobs.add_what_is_due()
+    monkeypatch.setattr(sqlite_jobs, "MOST_WAITING", 1)
+    await jobs.add("jobs.prune", created_by="account:ada", due_at=at("2099-01-01T00:00+01:00"))
+    clock.now += DAY
+    async with jobs.running(), asyncio.timeout(5):
+        while not jobs.tally.waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -14,11 +14,11 @@ from parvis.broker.leading import new_holder
 from parvis.jobs.kinds import NOTHING, Kind, Kinds, Work
 from parvis.jobs.runner import Runner
 from parvis.jobs.schedules import Schedule
-from parvis.jobs.trouble import Trouble
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.jobs import Attempt, Job, JobContext, JobFilter, JobQueue, JobState, NewJob, Tally
 from parvis.kernel.time import DAY, Clock, Instant, format_instant, system_clock
+from parvis.kernel.trouble import Trouble
 
 PRUNE = "jobs.prune"
 LONGEST_ARGUMENTS_BYTES = 64 << 10
@@ -227,9 +227,9 @@ class Jobs:
         trouble = Trouble("schedules cannot be looked at")
         for tick in count():
             try:
-                await self.add_what_is_due()
                 if tick % COUNT_EVERY_TICKS == 0:
-                    self.tally = await self.queue.tally()
+                    self.tally = await self.queue.tally()  # before what a full queue refuses
+                await self.add_what_is_due()
                 trouble.is_over()
             except Exception as fault:
                 trouble.note(fault)
