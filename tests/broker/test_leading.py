@@ -161,3 +161,19 @@ async def test_work_that_fails_is_begun_again(leases: FakeLeases, caplog: pytest
 
 def test_no_two_processes_have_the_same_name() -> None:
     assert new_holder() != new_holder()
+
+
+async def test_a_store_that_does_not_answer_is_told_once_and_once_more_when_it_does(
+    leases: FakeLeases, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    leases.fault, work = Overloaded("away"), Work()
+    async with running(leader(leases, "a"), work):
+        await asyncio.sleep(0.3)
+        leases.fault = None
+        await until(lambda: work.runs)
+    told = [one.getMessage() for one in caplog.records if "could not be asked" in one.getMessage()]
+    assert told == [
+        "the lease of reactions could not be asked for",
+        "over: the lease of reactions could not be asked for",
+    ]

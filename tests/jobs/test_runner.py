@@ -220,7 +220,7 @@ async def test_a_store_that_is_away_is_told_once(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(runner, "LOOK_EVERY_S", 0.01)
-    caplog.set_level("INFO", "parvis.jobs")
+    caplog.set_level("INFO", "parvis.kernel.trouble")
 
     async def unreachable(*_: object) -> Any:
         raise Overloaded("The database does not answer just now.")

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 from parvis.broker.ports.store import Leases, Outrun
 from parvis.kernel.errors import Overloaded
+from parvis.kernel.trouble import Trouble
 
 LEASE_S = 5.0
 TRY_EVERY_S = 1.0
@@ -71,6 +72,7 @@ class Leader:
         self._ours_until_s = 0.0
         self._is_leading = False
         self._has_failed = False
+        self._trouble = Trouble(f"the lease of {name} could not be asked for")
 
     @property
     def is_leading(self) -> bool:
@@ -135,8 +137,9 @@ class Leader:
             async with asyncio.timeout(max(patience_s, 0.0)):
                 is_held = await self._leases.take(self.name, self._holder, self._length_s)
         except Exception as fault:
-            _log.warning("the lease could not be asked for", extra={"lease": self.name, "reason": str(fault)})
+            self._trouble.note(fault)
             return _Answer.NONE
+        self._trouble.is_over()
         if not is_held:
             return _Answer.REFUSED
         self._ours_until_s = asked_s + self._length_s * _SAFE_PART

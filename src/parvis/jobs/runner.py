@@ -14,7 +14,6 @@ from parvis.broker.leading import elapsed_s
 from parvis.jobs.kinds import Kind, Kinds, Worker
 from parvis.jobs.messages import LONGEST_LINE, storable
 from parvis.jobs.process import WorkerEnded, run_in_process
-from parvis.jobs.trouble import Trouble
 from parvis.jobs.worker import RESULT_TOO_LARGE
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.jobs import (
@@ -32,6 +31,7 @@ from parvis.kernel.jobs import (
     Standing,
     WorkFailed,
 )
+from parvis.kernel.trouble import Trouble
 
 LEASE_S = 6.0
 KEEP_EVERY_S = 1.0

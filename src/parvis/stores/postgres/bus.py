@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from parvis.broker.leading import new_holder
 from parvis.kernel.bus import Hear
+from parvis.kernel.trouble import Trouble
 from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
 
 CHANNEL = "parvis_bus"
@@ -53,6 +54,7 @@ class PostgresBus:
         self._stop, self._stopping = os.pipe()
         self._closed = threading.Event()
         self._listening = threading.Event()
+        self._deaf = Trouble("other processes are not heard")
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in ((self._send, "parvis-bus-out"), (self._receive, "parvis-bus-in"))
@@ -131,13 +133,14 @@ class PostgresBus:
             except (psycopg.Error, StoreUnreachable) as fault:
                 if not self._closed.is_set():
                     self._listening.clear()
-                    _log.warning("other processes are not heard", extra={"reason": str(fault)})
+                    self._deaf.note(fault)
                     self._closed.wait(_RETRY_S)
             except RuntimeError:  # the loop is closed
                 return
 
     def _letters(self, connection: Connection) -> Iterator[_Letter]:
         connection.execute(f"LISTEN {CHANNEL}")
+        self._deaf.is_over()
         self._listening.set()
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import selectors
 import threading
@@ -15,6 +14,7 @@ from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.kernel.time import Instant
+from parvis.kernel.trouble import Trouble
 from parvis.stores.postgres.batch import CHANNEL, bigints
 from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
 from parvis.stores.postgres.names import REMOVED, Names
@@ -51,7 +51,6 @@ DELETE FROM outbox
 WHERE seq <= least(%s, (SELECT coalesce(min(seq), %s) FROM consumer), (SELECT event - 1 FROM numbers))
     AND seq < (SELECT min(seq) + %s FROM outbox)
 """
-_log = logging.getLogger(__name__)
 
 
 class _Row(NamedTuple):
@@ -81,6 +80,7 @@ class Bell:
         self._event = asyncio.Event()
         self._stop, self._stopping = os.pipe()
         self._stopped = False
+        self._trouble = Trouble("the database is not heard")
         self._thread = threading.Thread(target=self._run, name="parvis-bell", daemon=True)
         self._thread.start()
 
@@ -109,12 +109,13 @@ class Bell:
                     self._listen(connection)
             except (psycopg.Error, StoreUnreachable) as fault:
                 if not self._stopped:
-                    _log.warning("the database is not heard", extra={"reason": str(fault)})
+                    self._trouble.note(fault)
                     self._on_trouble()
                     self._pause()
 
     def _listen(self, connection: Connection) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
+        self._trouble.is_over()
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._stop, selectors.EVENT_READ)
