@@ -8,9 +8,7 @@ settled is saved now and then, so that after a crash the last moment is sent aga
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,14 +16,14 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
 from parvis.broker.model.change import Event
 from parvis.broker.model.entity import Iri
-from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
+from parvis.broker.ports.notifications import NotificationSender
 from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
-from parvis.broker.subscriptions.breaker import Breaker, BreakerState
-from parvis.broker.subscriptions.lane import Lane, Load
+from parvis.broker.subscriptions.breaker import BreakerState
+from parvis.broker.subscriptions.lanes import Lanes
 from parvis.broker.subscriptions.ledger import SAVE_EVERY_S, Ledger
 from parvis.broker.subscriptions.match import Compiled, Matcher
-from parvis.broker.subscriptions.model import Endpoint, Note, Occurrence, Status, Subscribed, Subscription
+from parvis.broker.subscriptions.model import Note, Occurrence, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.periodic import entities_of, next_due
@@ -73,14 +71,12 @@ class Delivery:
         self._outbox: Outbox = broker.outbox
         self._occurrences = occurrences
         self._subscriptions = subscriptions
-        self._senders = senders
         self._ledger = Ledger(subscriptions, letters_kept)
         self._clock = clock
         self._newest = 0
         self._now = clock()
         self._around = Surroundings(clock, limits, self._ledger.letters.append, lambda: self._newest)
-        self._load = Load()
-        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._lanes = Lanes(senders)
         self._recipients: dict[SubscriptionKey, Recipient] = {}
         self._tasks: dict[SubscriptionKey, asyncio.Task[None]] = {}
         self._matcher = Matcher((), broker.may_read)
@@ -121,11 +117,11 @@ class Delivery:
 
     @property
     def open_breakers(self) -> int:
-        return sum(lane.breaker.is_away for lane in self._lanes.values())
+        return self._lanes.open_breakers
 
     @property
     def waiting(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return self._lanes.waiting
 
     @property
     def lag_s(self) -> float:
@@ -272,8 +268,7 @@ class Delivery:
         for key, found in listed.items():
             if key not in self._recipients:
                 self._begin(found, ended.get(key), newest, group)
-        used = {id(one.lane) for one in self._recipients.values()}
-        self._lanes = {key: lane for key, lane in self._lanes.items() if id(lane) in used or not lane.is_idle}
+        self._lanes.forget_all_but([one.lane for one in self._recipients.values()])
 
     def _start(self, key: SubscriptionKey, work: Coroutine[None, None, None], group: asyncio.TaskGroup) -> None:
         self._tasks[key] = group.create_task(work, name=f"notifies {key[1]}")
@@ -289,7 +284,7 @@ class Delivery:
     def _begin(self, subscribed: Subscribed, before: Recipient | None, newest: int, group: asyncio.TaskGroup) -> None:
         """`before` is what it was until it was changed, or another one of the same name that was deleted."""
         subscription = subscribed.subscription
-        lane = self._lane(subscription)
+        lane = self._lanes.of(subscription)
         one = Recipient(subscription, self._broker.contexts.core, lane, self._around, subscribed.position)
         one.is_resting = subscription.status(self._clock()) is not Status.ACTIVE
         if before is not None and before.subscription.created_at == subscription.created_at:
@@ -343,15 +338,6 @@ class Delivery:
         except ParvisError as fault:
             one.note_fault(fault.detail)
 
-    def _lane(self, subscription: Subscription) -> Lane:
-        address, scheme = _address_of(subscription.notification.endpoint.uri)
-        key = subscription.tenant, address
-        lane = self._lanes.get(key)
-        if lane is None:
-            sender = self._senders.get(scheme, NO_WAY)
-            lane = self._lanes[key] = Lane(sender, Breaker(random.random), self._load)
-        return lane
-
     def _position(self, one: Recipient) -> int:
         """What is live, rests or goes by the clock has looked at whatever was read for all."""
         if one.is_live or one.is_resting or one.subscription.is_periodic:
@@ -364,8 +350,7 @@ class Delivery:
         try:
             yield
         finally:
-            for lane in self._lanes.values():
-                await lane.close()
+            await self._lanes.close()
             with contextlib.suppress(ParvisError, OSError, TimeoutError):
                 async with asyncio.timeout(_SAVE_AT_THE_END_WITHIN_S):
                     await self._ledger.save(lambda: self._take_notes(final=True))
@@ -373,9 +358,7 @@ class Delivery:
     async def _save_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(SAVE_EVERY_S)
-            for lane in self._lanes.values():
-                if lane.breaker.is_away or lane.is_full:
-                    lane.give_up_overdue("Its receiver was away or slow for too long.")
+            self._lanes.give_up_overdue()
             await self._ledger.save_if_possible(self._take_notes)
 
     def _take_notes(self, *, final: bool = False) -> Iterator[Note]:
@@ -384,14 +367,6 @@ class Delivery:
             self._position(one)
             if (note := one.take_note(final=final)) is not None:
                 yield note
-
-
-class _NoWay:
-    async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
-        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.shown_uri}.")
-
-
-NO_WAY = _NoWay()
 
 
 def _matches(matcher: Matcher, compiled: Compiled, occurrence: Occurrence, now: Instant) -> bool:
@@ -404,10 +379,3 @@ def _matches(matcher: Matcher, compiled: Compiled, occurrence: Occurrence, now: 
 
 def _key(subscription: Subscription) -> SubscriptionKey:
     return subscription.tenant, subscription.id
-
-
-def _address_of(uri: str) -> tuple[str, str]:
-    """What fails together: a path of a web server, or an MQTT broker whatever the topic."""
-    parts = urlsplit(uri)
-    path = "" if parts.scheme.startswith("mqtt") else parts.path
-    return f"{parts.scheme}://{parts.netloc}{path}", parts.scheme

@@ -12,7 +12,8 @@ from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdi
 from parvis.broker.ports.store import Store
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions import metrics
-from parvis.broker.subscriptions.delivery import NO_WAY, Delivery, Standing, SubscriptionKey
+from parvis.broker.subscriptions.delivery import Delivery, Standing, SubscriptionKey
+from parvis.broker.subscriptions.lanes import NO_WAY
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
