@@ -15,6 +15,7 @@ _UNSETTLED = """
 SELECT log.seq, log.entity FROM log, settling
 WHERE log.seq > CASE settling.entity WHEN ? THEN settling.high ELSE settling.low END ORDER BY log.seq
 """
+_NEWEST = "SELECT max(high, (SELECT ifnull(max(seq), 0) FROM log)) FROM settling"
 
 
 class Tail:
@@ -26,7 +27,8 @@ class Tail:
 
     def __init__(self, connection: Connection) -> None:
         rows = connection.execute(_UNSETTLED, (ALL_DONE,)).fetchall()
-        self._state: tuple[int, Entities, int] = (0, np.zeros(_FIRST_CAPACITY, dtype=np.int64), 0)
+        (newest,) = connection.execute(_NEWEST).fetchone()
+        self._state: tuple[int, Entities, int] = (newest + 1, np.zeros(_FIRST_CAPACITY, dtype=np.int64), 0)
         if rows:
             numbers = np.array(rows, dtype=np.int64)
             base = int(numbers[0, 0])
