@@ -1,6 +1,7 @@
 """What people see while the store takes nothing, or cannot be reached at all."""
 
 import dataclasses
+import re
 
 import httpx
 import pytest
@@ -22,6 +23,11 @@ async def test_every_page_says_that_nothing_can_be_saved(platform: Platform) -> 
         assert "Nothing can be saved" not in plain((await visitor.get("/")).text)
 
 
+def style_sheet(page: str) -> str:
+    (path,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+    return str(path)
+
+
 async def test_whoever_cannot_be_made_out_is_asked_to_come_back(
     platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,7 +37,9 @@ async def test_whoever_cannot_be_made_out_is_asked_to_come_back(
     platform.access.gate.forget()
     monkeypatch.setattr(platform.access.store, "find_session", refuse)
     page = await operator.get("/console", headers={"accept": "text/html"})
+    sheet = await operator.get(style_sheet(page.text))
     data = await operator.get("/ngsi-ld/v1/entities?type=Bin")
+    assert sheet.status_code == 200
     assert (page.status_code, page.headers["retry-after"]) == (503, "2")
     assert "Back in a moment" in plain(page.text)
     assert (data.status_code, data.headers["retry-after"]) == (503, "2")
