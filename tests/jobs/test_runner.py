@@ -238,6 +238,22 @@ async def test_a_store_that_is_away_is_told_once(
     assert told == ["no job can be begun", "over: no job can be begun"]
 
 
+async def test_a_store_that_stays_away_is_not_said_to_be_back_between_two_questions(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("parvis.jobs.jobs.TICK_S", 0.01)
+    caplog.set_level("INFO", "parvis.kernel.trouble")
+
+    async def unreachable(*_: object) -> Any:
+        raise Overloaded("The database does not answer just now.")
+
+    monkeypatch.setattr(jobs.queue, "tally", unreachable)
+    async with jobs.running():
+        await asyncio.sleep(0.3)
+    told = [record.message for record in caplog.records if "schedules" in record.message]
+    assert told == ["schedules cannot be looked at"]
+
+
 async def test_an_end_that_the_store_does_not_take_at_first_is_told_again(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,11 +226,13 @@ class Jobs:
     async def _tick(self) -> None:
         trouble = Trouble("schedules cannot be looked at")
         for tick in count():
+            asks = tick % COUNT_EVERY_TICKS == 0
             try:
-                if tick % COUNT_EVERY_TICKS == 0:
+                if asks:
                     self.tally = await self.queue.tally()  # before what a full queue refuses
                 await self.add_what_is_due()
-                trouble.is_over()
+                if asks:  # where nothing is due the queue is asked nothing else
+                    trouble.is_over()
             except Exception as fault:
                 trouble.note(fault)
             await asyncio.sleep(TICK_S)
