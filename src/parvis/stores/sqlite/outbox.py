@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from parvis.broker.model.change import Event, EventKind
@@ -11,15 +13,23 @@ from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
 
-_EVENTS = (
-    "SELECT o.seq, o.entity, o.kind, o.at, o.first, o.last, e.tenant, e.urn, e.typeset"
-    " FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ?{filter} ORDER BY o.seq LIMIT ?"
-)
+_EVENTS = """
+SELECT o.seq, o.kind, o.at, o.tenant, o.urn, o.typeset,
+    l.name, l.dataset, l.shape, l.value, l.ts, l.observed, l.extra, l.recorded, l.seq
+FROM (
+    SELECT o.seq, o.kind, o.at, o.first, o.last, e.tenant, e.urn, e.typeset
+    FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ?{filter} ORDER BY o.seq LIMIT ?
+) o LEFT JOIN log l ON l.seq >= o.first AND l.seq < o.last
+ORDER BY o.seq, l.seq
+"""
+"""One statement for events and their rows: whoever steps through one gives the interpreter to the writer's thread at
+each step, and waits to get it back."""
 _OF_TYPES = " AND e.typeset IN (SELECT value FROM json_each(?))"
 _ALL_EVENTS = _EVENTS.format(filter="")
 _EVENTS_OF_TYPES = _EVENTS.format(filter=_OF_TYPES)
+_OF_EVENT = 6
+"""So many columns of a row are the event's; the rest are of one of its rows in the log, or NULL where it has none."""
 ADVANCE = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
-_ROWS = "SELECT name, dataset, shape, value, ts, observed, extra, recorded, seq FROM log WHERE seq >= ? AND seq < ?"
 
 
 class Bell:
@@ -47,7 +57,8 @@ def read_events(
         rows = connection.execute(_EVENTS_OF_TYPES, (after, json.dumps(numbers), limit)).fetchall()
     else:
         rows = connection.execute(_ALL_EVENTS, (after, limit)).fetchall()
-    return [_event(connection, names, row) for row in rows]
+    events = groupby(rows, key=itemgetter(slice(_OF_EVENT)))
+    return [_event(names, event, list(of_event)) for event, of_event in events]
 
 
 def read_oldest(connection: Connection) -> int | None:
@@ -64,14 +75,14 @@ def move_consumer(connection: Connection, progress: Progress) -> None:
     connection.execute(ADVANCE, (progress.consumer, progress.after))
 
 
-def _event(connection: Connection, names: Names, row: tuple[Any, ...]) -> Event:
-    seq, _entity, kind, at, first, last, tenant, urn, typeset = row
+def _event(names: Names, event: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> Event:
+    seq, kind, at, tenant, urn, typeset = event
     put: list[Instance] = []
     removed: list[AttributeKey] = []
-    for columns in connection.execute(_ROWS, (first, last)):
+    for columns in (row[_OF_EVENT:] for row in rows):
         if columns[2] == REMOVED:
             removed.append((names.words.key(columns[0]), names.dataset_text(columns[1])))
-        else:
+        elif columns[2] is not None:
             put.append(past_instance(names, columns))
     types = names.typesets.key(typeset)
     return Event(seq, names.tenants.key(tenant), at, urn, types, EventKind(kind), tuple(put), tuple(removed))
