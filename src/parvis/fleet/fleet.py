@@ -23,6 +23,8 @@ from parvis.kernel.time import Clock, Instant, system_clock
 REFUSALS_FILE = "refused-frames.jsonl"
 PROFILES_FOLDER = "profiles"
 _EVENTS_AT_ONCE = 1000
+_FOLLOW_EVERY_S = 0.05
+"""At most: one reading then passes over many events."""
 _FOLLOW_AGAIN_AFTER_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ class Fleet:
         while True:
             try:
                 position = await self._follow_from(position)
+                await asyncio.sleep(_FOLLOW_EVERY_S)
             except Overloaded as fault:
                 _log.warning("the devices that others write cannot be followed", extra={"reason": fault.detail})
                 await asyncio.sleep(_FOLLOW_AGAIN_AFTER_S)

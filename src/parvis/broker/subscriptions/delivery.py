@@ -35,6 +35,9 @@ from parvis.kernel.time import SECOND, Clock, Instant
 _BEHIND_NOBODY = 2**63
 AT_ONCE = 64
 """Events read at a time: the event loop is given back after them."""
+GATHER_S = 0.01
+"""A first event is told at once; those that follow it are read together after this time, for a reading costs more than
+the events it reads."""
 NEAR = 20_000
 """Events: who is not further behind after a start is read for together."""
 ROOM_AT_LEAST_EVERY_S = 2.0
@@ -145,7 +148,7 @@ class Delivery:
                 self._cursor = event.seq
             self._cursor = self._front
             await self._ledger.wait_for_room(self._take_notes)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0 if len(events) == AT_ONCE else GATHER_S)
 
     async def _next(self) -> list[Event]:
         """Who joins must stand at `_front`: while these are read nobody can, then who stands behind them all.
