@@ -53,7 +53,7 @@ def main() -> list[Figure]:
 def register(served: Served) -> None:
     records = [
         {
-            "dev_eui": dev_eui(number),
+            "hardware_id": dev_eui(number),
             "profile": "cayenne-lpp",
             "entity_id": f"urn:ngsi-ld:IndoorEnvironmentObserved:{number:05d}",
             "entity_type": "IndoorEnvironmentObserved",

@@ -157,7 +157,7 @@ def _is_sound(database: Path) -> bool:
 def _register(served: Served) -> None:
     records = [
         {
-            "dev_eui": f"70b3d57ed1{number:06x}",
+            "hardware_id": f"70b3d57ed1{number:06x}",
             "profile": "generic-climate",
             "entity_id": _climate(number),
             "entity_type": "IndoorEnvironmentObserved",

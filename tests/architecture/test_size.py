@@ -23,9 +23,7 @@ def test_no_file_is_longer_than_a_sitting() -> None:
 
 def test_no_function_is_longer_than_a_screen() -> None:
     lengths = {
-        f"{shown(path)}:{node.lineno} {node.name}": length(node)
-        for path in package_files()
-        for node in functions(path)
+        f"{shown(path)}:{node.lineno} {node.name}": length(node) for path in package_files() for node in functions(path)
     }
     assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES} == {}
 

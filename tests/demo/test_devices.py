@@ -60,5 +60,5 @@ def test_a_record_tells_the_platform_all_it_needs(devices: list[Device]) -> None
     assert len(records) == len(devices)
     for record in records:
         assert set(record) == {
-            "dev_eui", "profile", "entity_id", "entity_type", "name", "location", "attributes",
+            "hardware_id", "profile", "entity_id", "entity_type", "name", "location", "attributes",
         }  # fmt: skip

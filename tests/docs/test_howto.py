@@ -73,7 +73,7 @@ def devices_to_register() -> list[dict[str, Any]]:
 
 
 def test_the_devices_to_register_are_what_the_api_takes() -> None:
-    assert [DeviceIn.model_validate(device).dev_eui for device in devices_to_register()] == ["70b3d5499e000001"]
+    assert [DeviceIn.model_validate(device).hardware_id for device in devices_to_register()] == ["70b3d5499e000001"]
 
 
 def test_the_council_room_is_in_trevalan() -> None:
@@ -118,7 +118,7 @@ async def test_a_frame_forwarded_by_mosquitto_becomes_an_entity(tmp_path: Path) 
         records = msgspec.convert(devices_to_register(), list[DeviceRecord])
         await platform.fleet.register(CALLER, records)
         with forwarding_mosquitto(tmp_path, platform, key) as port:
-            publish_uplink(port, records[0].dev_eui, bytes.fromhex("00d72a"))
+            publish_uplink(port, records[0].hardware_id, bytes.fromhex("00d72a"))
             entity = await entity_with(platform, records[0].entity_id, "temperature")
     temperature = entity.find(platform.broker.contexts.default.expand("temperature"))
     assert temperature is not None

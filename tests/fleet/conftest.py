@@ -46,7 +46,7 @@ function decodeUplink(input) {
 }
 """
 RECORD = DeviceRecord(
-    dev_eui=EUI.upper(),
+    hardware_id=EUI.upper(),
     profile="bin-sensor",
     entity_id=BIN,
     name="Market place",
@@ -57,7 +57,13 @@ RECORD = DeviceRecord(
 
 def uplink(f_cnt: int, fill: int, at: int | None = None, **more: Any) -> Uplink:
     received_at = NOON + f_cnt * 600 * SECOND if at is None else at
-    fields: dict[str, Any] = {"dev_eui": EUI, "payload": bytes([fill, 80]), "f_port": 1, "session": "00189440", **more}
+    fields: dict[str, Any] = {
+        "hardware_id": EUI,
+        "payload": bytes([fill, 80]),
+        "f_port": 1,
+        "session": "00189440",
+        **more,
+    }
     return Uplink(f_cnt=f_cnt, received_at=received_at, **fields)
 
 

@@ -53,7 +53,7 @@ async def test_one_chattering_device_does_not_push_out_all_others(monkeypatch: p
     monkeypatch.setattr(refusals, "KEPT", 10)
     monkeypatch.setattr(refusals, "MOST_OF_ONE_DEVICE", 4)
     kept = Refusals(None)
-    quiet = kept.make("default", UNKNOWN, uplink(1, 40, dev_eui="70b3d5499e0000aa"))
+    quiet = kept.make("default", UNKNOWN, uplink(1, 40, hardware_id="70b3d5499e0000aa"))
     chatter = make(kept, 20)
     await kept.keep([quiet, *chatter])
     assert kept.list_refusals("default") == [*reversed(chatter[-4:]), quiet]

@@ -137,7 +137,7 @@ async def test_a_frame_whose_first_sending_failed_is_stored_by_its_second(
         (uplink(1, 40, f_port=2), RefusalReason.CODEC_REPORTED_ERRORS),
         (uplink(1, 255), RefusalReason.MAPPING_FAILED),
         (uplink(1, 254), RefusalReason.NOTHING_MAPPED),
-        (uplink(1, 40, dev_eui="70b3d5499e0000ff"), RefusalReason.UNKNOWN_DEVICE),
+        (uplink(1, 40, hardware_id="70b3d5499e0000ff"), RefusalReason.UNKNOWN_DEVICE),
         (uplink(1, 40, payload=b""), RefusalReason.NO_PAYLOAD),
     ],
 )

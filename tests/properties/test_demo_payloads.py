@@ -25,9 +25,7 @@ def codec(profile: str) -> Callable[[str], str]:
 
 def decode(profile: str, f_port: int, payload: bytes) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(
-        codec(profile)(
-            json.dumps({"bytes": list(payload), "fPort": f_port, "recvTime": "2026-01-01T00:00:00Z"})
-        )
+        codec(profile)(json.dumps({"bytes": list(payload), "fPort": f_port, "recvTime": "2026-01-01T00:00:00Z"}))
     )
     return answer
 
@@ -54,11 +52,7 @@ STATES = {
 }
 
 
-@given(
-    st.builds(
-        p.FillReading, percent, uint16, steps(-1000, 1000, 10), percent, st.sampled_from(p.ContainerState)
-    )
-)
+@given(st.builds(p.FillReading, percent, uint16, steps(-1000, 1000, 10), percent, st.sampled_from(p.ContainerState)))
 def test_a_fill_frame_says_what_was_read(reading: p.FillReading) -> None:
     assert round_trip("trevalan-fill-level", reading) == {
         "fill_percent": reading.fill_percent,

@@ -22,7 +22,7 @@ async def test_a_visitor_counts_what_is_public(visitor: httpx.AsyncClient) -> No
 
 
 async def test_a_device_is_registered_and_listed(operator: httpx.AsyncClient) -> None:
-    record = {"dev_eui": "0254520112345699", "profile": "generic-climate", "entity_id": FULL_BIN, "name": "Second"}
+    record = {"hardware_id": "0254520112345699", "profile": "generic-climate", "entity_id": FULL_BIN, "name": "Second"}
     answer = await operator.post("/api/devices", json=[record])
     assert answer.status_code == 201, answer.text
     assert answer.json()[0] == {"id": "urn:ngsi-ld:Device:0254520112345699", "status": "created", "problem": None}
@@ -31,7 +31,7 @@ async def test_a_device_is_registered_and_listed(operator: httpx.AsyncClient) ->
 
 
 async def test_a_stranger_registers_nothing(visitor: httpx.AsyncClient) -> None:
-    record = {"dev_eui": "0254520112345699", "profile": "generic-climate", "entity_id": FULL_BIN}
+    record = {"hardware_id": "0254520112345699", "profile": "generic-climate", "entity_id": FULL_BIN}
     answer = await visitor.post("/api/devices", json=[record])
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
@@ -39,14 +39,14 @@ async def test_a_stranger_registers_nothing(visitor: httpx.AsyncClient) -> None:
 
 
 async def test_a_request_that_does_not_fit_is_explained(operator: httpx.AsyncClient) -> None:
-    answer = await operator.post("/api/devices", json=[{"dev_eui": "xyz", "profile": "p", "entity_id": "e"}])
+    answer = await operator.post("/api/devices", json=[{"hardware_id": "xyz", "profile": "p", "entity_id": "e"}])
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["faults"][0]["where"] == "body/0/dev_eui"
+    assert answer.json()["faults"][0]["where"] == "body/0/hardware_id"
 
 
 async def test_an_unknown_profile_is_not_found(operator: httpx.AsyncClient) -> None:
-    record = {"dev_eui": "0254520112345699", "profile": "no-such-profile", "entity_id": FULL_BIN}
+    record = {"hardware_id": "0254520112345699", "profile": "no-such-profile", "entity_id": FULL_BIN}
     answer = await operator.post("/api/devices", json=[record])
     assert answer.status_code == 404
     assert "no-such-profile" in answer.json()["detail"]
@@ -69,7 +69,14 @@ async def test_an_unknown_address_is_a_problem_report(visitor: httpx.AsyncClient
 
 async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> None:
     description = (await visitor.get("/api/openapi.json")).json()
-    assert set(description["paths"]) == {"/summary", "/types", "/devices", "/refusals", "/connectors/chirpstack"}
+    assert set(description["paths"]) == {
+        "/summary",
+        "/types",
+        "/devices",
+        "/refusals",
+        "/connectors/{connector}",
+        "/connectors/{connector}/{path}",
+    }
     assert description["servers"] == [{"url": "/api"}]
 
 

@@ -149,7 +149,7 @@ async def test_a_used_link_says_what_to_do(operator: httpx.AsyncClient) -> None:
 
 
 async def refuse_a_frame(fleet: Fleet, caller: Caller, now: int) -> None:
-    uplink = Uplink(dev_eui="00000000000000aa", payload=bytes.fromhex("0102ff"), f_port=7, f_cnt=1, received_at=now)
+    uplink = Uplink(hardware_id="00000000000000aa", payload=bytes.fromhex("0102ff"), f_port=7, f_cnt=1, received_at=now)
     await fleet.take(caller, [uplink])
 
 

@@ -89,7 +89,7 @@ async def test_a_device_registered_at_one_is_known_at_the_other(platforms: list[
     record = DeviceRecord("0101010101010101", profile, "urn:ngsi-ld:Bin:1")
     await here.fleet.register(system_caller("test"), [record])
     async with asyncio.timeout(2):
-        while there.fleet.registry.find("default", record.dev_eui) is None:  # noqa: ASYNC110
+        while there.fleet.registry.find("default", record.hardware_id) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

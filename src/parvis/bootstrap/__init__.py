@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
+from parvis.bootstrap.connectors import build_connectors, run_connectors
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import Opening, holding, in_time, is_on_postgres, open_access, open_bus, open_store
@@ -22,9 +24,10 @@ from parvis.broker.leading import Work, new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
+from parvis.fleet.connector import Connector
+from parvis.fleet.delivery import Route
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
@@ -73,7 +76,7 @@ class Platform:
     notifications: Notifications
     jobs: Jobs
     fleet: Fleet
-    chirpstack: ChirpStack
+    connectors: Mapping[str, Connector]
     outbound: OutboundHttp
     mqtt: MqttListener | None
     base_map: BaseMap | None
@@ -104,11 +107,12 @@ async def open_platform(
         store, access = await _open_stores(settings, opening or Opening(), stack)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, place, stack)
-        chirpstack = ChirpStack(fleet)
+        connectors = build_connectors(settings, broker, fleet, outbound)
         mqtt = None
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
-            mqtt = await _open_mqtt(settings, chirpstack, access, bus, mqtt_socket, stack)
+            routes = [route for one in connectors.values() for route in one.routes]
+            mqtt = await _open_mqtt(settings, routes, access, bus, mqtt_socket, stack)
         rights_changed = mqtt.recheck if mqtt else _nothing
         _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
@@ -117,6 +121,7 @@ async def open_platform(
         jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())
+            run_connectors(connectors, store, partial(_keep_running, stack))
         gauges = _gauges(store) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
@@ -125,7 +130,7 @@ async def open_platform(
             notifications,
             jobs,
             fleet,
-            chirpstack,
+            connectors,
             outbound,
             mqtt,
             additions.base_map,
@@ -193,7 +198,7 @@ async def _open_fleet(
 
 async def _open_mqtt(
     settings: Settings,
-    chirpstack: ChirpStack,
+    routes: Sequence[Route],
     access: Access,
     bus: Bus | None,
     bound: socket.socket | None,
@@ -203,9 +208,7 @@ async def _open_mqtt(
         return access.gate.authenticate_device(password or b"")
 
     gate = access.gate
-    listener = MqttListener(
-        listener_config(settings.mqtt), chirpstack.routes(), authenticate, gate.is_in_force, bus=bus
-    )
+    listener = MqttListener(listener_config(settings.mqtt), routes, authenticate, gate.is_in_force, bus=bus)
     try:
         await listener.start(bound=bound)
     except OSError as error:

@@ -7,7 +7,7 @@ def device_records(devices: list[Device]) -> list[dict[str, object]]:
     """One record a device; `attributes` are key-values of the entity it feeds."""
     return [
         {
-            "dev_eui": device.dev_eui,
+            "hardware_id": device.dev_eui,
             "profile": device.profile,
             "entity_id": device.entity_id,
             "entity_type": device.entity_type,

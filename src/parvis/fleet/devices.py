@@ -6,7 +6,7 @@ import msgspec
 
 from parvis.broker.model.entity import Iri
 from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.kernel.time import MINUTE, Instant
 
 FRAMES_REMEMBERED = 16
@@ -35,16 +35,16 @@ class SeenFrames:
     def has(self, uplink: Uplink) -> bool:
         if uplink.session != self._session or uplink.f_cnt > self._highest:
             return False
-        return any(
-            f_cnt == uplink.f_cnt and abs(uplink.received_at - at) <= DUPLICATE_WITHIN for f_cnt, at in self._frames
-        )
+        number, at = uplink.number, uplink.at
+        within = 0 if uplink.f_cnt == NO_COUNTER else DUPLICATE_WITHIN
+        return any(one == number and abs(at - seen_at) <= within for one, seen_at in self._frames)
 
     def add(self, uplink: Uplink) -> None:
         if uplink.session != self._session:
             self._session = uplink.session
             self._frames.clear()
             self._highest = -1
-        self._frames.append((uplink.f_cnt, uplink.received_at))
+        self._frames.append((uplink.number, uplink.at))
         if uplink.f_cnt > self._highest:
             self._highest = uplink.f_cnt
 
@@ -53,7 +53,7 @@ class Device(msgspec.Struct, eq=False):
     """Device entity `entity_id` feeds the entity `asset_id`; its health was last written at `health_at`."""
 
     tenant: str
-    dev_eui: str
+    hardware_id: str
     entity_id: str
     name: str
     profile: DeviceProfile

@@ -83,7 +83,7 @@ class Fleet:
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""
         outcomes = await self.registry.register(caller, records)
-        await self._replay(caller, {record.dev_eui.lower() for record in records})
+        await self._replay(caller, {record.hardware_id.lower() for record in records})
         return outcomes
 
     def list_refusals(self, caller: Caller) -> list[Refusal]:
@@ -123,26 +123,28 @@ class Fleet:
 
     async def _replay_registered_meanwhile(self, caller: Caller, refusals: Sequence[Refusal]) -> None:
         now_known = {
-            one.uplink.dev_eui
+            one.uplink.hardware_id
             for one in refusals
             if one.reason is RefusalReason.UNKNOWN_DEVICE
             and one.uplink is not None
-            and self.registry.find(caller.tenant, one.uplink.dev_eui) is not None
+            and self.registry.find(caller.tenant, one.uplink.hardware_id) is not None
         }
         if now_known:
             await self._replay(caller, now_known)
 
     async def _replay_new(self, device: Device) -> None:
         try:
-            await self._replay(system_caller("fleet", device.tenant), {device.dev_eui})
+            await self._replay(system_caller("fleet", device.tenant), {device.hardware_id})
         except ParvisError as error:
-            _log.warning("replay_failed", extra={"dev_eui": device.dev_eui, "detail": error.detail})
+            _log.warning("replay_failed", extra={"hardware_id": device.hardware_id, "detail": error.detail})
 
-    async def _replay(self, caller: Caller, dev_euis: set[str]) -> None:
+    async def _replay(self, caller: Caller, hardware_ids: set[str]) -> None:
         waiting = [
             one.id
             for one in reversed(self.refusals.list_refusals(caller.tenant))
-            if one.reason is RefusalReason.UNKNOWN_DEVICE and one.uplink is not None and one.uplink.dev_eui in dev_euis
+            if one.reason is RefusalReason.UNKNOWN_DEVICE
+            and one.uplink is not None
+            and one.uplink.hardware_id in hardware_ids
         ]
         if waiting:
             await self.retry(caller, waiting)

@@ -148,9 +148,9 @@ class Refusals:
         of_device: Counter[str] = Counter()
         chosen: list[Refusal] = []
         for one in reversed(self._kept.values()):
-            dev_eui = "" if one.uplink is None else one.uplink.dev_eui
-            of_device[dev_eui] += 1
-            if of_device[dev_eui] <= MOST_OF_ONE_DEVICE and len(chosen) < KEPT:
+            hardware_id = "" if one.uplink is None else one.uplink.hardware_id
+            of_device[hardware_id] += 1
+            if of_device[hardware_id] <= MOST_OF_ONE_DEVICE and len(chosen) < KEPT:
                 chosen.append(one)
         self._kept = {one.id: one for one in reversed(chosen)}
 

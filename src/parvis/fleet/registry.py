@@ -1,6 +1,6 @@
-"""Which devices there are: NGSI-LD entities of type Device, and an index of them by DevEUI.
+"""Which devices there are: NGSI-LD entities of type Device, and an index of them by how they name themselves.
 
-Terms are those of the Smart Data Models Device (dataModel.Device); `devEui` and `deviceProfile` are Parvis' own.
+Terms are those of the Smart Data Models Device (dataModel.Device); `hardwareId` and `deviceProfile` are Parvis' own.
 """
 
 import asyncio
@@ -20,17 +20,18 @@ from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 
 _PAGE = 2000
-_DEV_EUI = re.compile(r"[0-9a-f]{16}")
+_HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 
 
 class DeviceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A device to register, with the asset it observes.
 
+    `hardware_id` is how the device names itself: DevEUI, IMEI, Sigfox identifier, serial number, in any case.
     `location` is a GeoJSON geometry; `attributes` are static attributes of the asset, by term, with plain values.
     Without `entity_type` the asset is of its profile's type.
     """
 
-    dev_eui: str
+    hardware_id: str
     profile: str
     entity_id: str
     name: str = ""
@@ -55,8 +56,8 @@ class Registry:
         """The entity types whose events `follow` is about."""
         return frozenset({self._terms.device})
 
-    def find(self, tenant: str, dev_eui: str) -> Device | None:
-        return self._devices.get((tenant, dev_eui))
+    def find(self, tenant: str, hardware_id: str) -> Device | None:
+        return self._devices.get((tenant, hardware_id))
 
     def get_profile(self, profile_id: str) -> DeviceProfile:
         profile = self.profiles.get(profile_id)
@@ -92,12 +93,12 @@ class Registry:
         added = []
         for tenant in list(self._loading):
             await self.load(tenant)
-            before = {device.dev_eui: device for device in self.list_devices(tenant)}
+            before = {device.hardware_id: device for device in self.list_devices(tenant)}
             await self._load(tenant)
-            now = {device.dev_eui: device for device in self.list_devices(tenant)}
-            added += [device for dev_eui, device in now.items() if dev_eui not in before]
-            for dev_eui, device in now.items():
-                if device is before.get(dev_eui):
+            now = {device.hardware_id: device for device in self.list_devices(tenant)}
+            added += [device for hardware_id, device in now.items() if hardware_id not in before]
+            for hardware_id, device in now.items():
+                if device is before.get(hardware_id):
                     await self.refresh(tenant, device.entity_id)
         return added
 
@@ -105,7 +106,7 @@ class Registry:
         """Write each device and its asset; the outcomes of the devices, in order.
 
         Raises:
-            BadRequestData: a DevEUI, an entity id, a place or a term that cannot be one; nothing was written.
+            BadRequestData: an identifier, an entity id, a place or a term that cannot be one; nothing was written.
             ResourceNotFound: no such profile; nothing was written.
         """
         await self.load(caller.tenant)
@@ -116,7 +117,7 @@ class Registry:
         of_devices = outcomes[1::2]
         for record, asset, device in zip(records, outcomes[::2], of_devices, strict=True):
             if asset.error is None and device.error is None:
-                await self.refresh(caller.tenant, device_id(record.dev_eui))
+                await self.refresh(caller.tenant, device_id(record.hardware_id))
         return [
             device if asset.error is None else asset for asset, device in zip(outcomes[::2], of_devices, strict=True)
         ]
@@ -168,7 +169,7 @@ class Registry:
         """Whether the event tells what the registry wrote itself."""
         told = {one.name: one.value for one in event.instances if one.name in self._terms.registration}
         held = {
-            self._terms.dev_eui: device.dev_eui,
+            self._terms.hardware_id: device.hardware_id,
             self._terms.profile: device.profile.id,
             self._terms.asset: device.asset_id,
             self._terms.name: device.name,
@@ -187,16 +188,16 @@ class Registry:
     def _index(self, tenant: str, entity: Entity) -> Device | None:
         """None, and nothing indexed, for a Device entity that no frame can belong to."""
         terms = self._terms
-        dev_eui = _text(entity, terms.dev_eui).lower()
+        hardware_id = _text(entity, terms.hardware_id).lower()
         profile = self.profiles.get(_text(entity, terms.profile))
         asset = entity.find(terms.asset)
-        if not dev_eui or profile is None or asset is None or not isinstance(asset.value, str):
+        if not hardware_id or profile is None or asset is None or not isinstance(asset.value, str):
             return None
-        earlier = self._devices.get((tenant, dev_eui))
+        earlier = self._devices.get((tenant, hardware_id))
         last_reported = self._last_reported(entity)
         device = Device(
             tenant=tenant,
-            dev_eui=dev_eui,
+            hardware_id=hardware_id,
             entity_id=entity.id,
             name=_text(entity, terms.name),
             profile=profile,
@@ -205,7 +206,7 @@ class Registry:
             seen=earlier.seen if earlier else SeenFrames(last_reported + HEALTH_EVERY if last_reported else 0),
             health_at=earlier.health_at if earlier else last_reported,
         )
-        self._devices[tenant, dev_eui] = device
+        self._devices[tenant, hardware_id] = device
         return device
 
     def _last_reported(self, entity: Entity) -> int:
@@ -213,9 +214,12 @@ class Registry:
         return (reported.observed_at or 0) if reported else 0
 
     def _changes(self, record: DeviceRecord) -> tuple[Change, Change]:
-        dev_eui = record.dev_eui.lower()
-        if not _DEV_EUI.fullmatch(dev_eui):
-            raise BadRequestData(f"{record.dev_eui!r} is no DevEUI: write 16 hexadecimal digits.")
+        hardware_id = record.hardware_id.lower()
+        if not _HARDWARE_ID.fullmatch(hardware_id):
+            raise BadRequestData(
+                f"{record.hardware_id!r} is no hardware identifier: write the DevEUI, IMEI or serial number,"
+                " 4 to 64 letters, digits, dots, dashes and underscores."
+            )
         if ":" not in record.entity_id:
             raise BadRequestData(
                 f"{record.entity_id!r} is no entity id: write a URI such as urn:ngsi-ld:WasteContainer:1."
@@ -224,7 +228,7 @@ class Registry:
             check_geometry(record.location, "location")
         profile = self.get_profile(record.profile)
         asset_type = self._context.expand(record.entity_type) if record.entity_type else profile.entity_type
-        return self._asset_change(record, asset_type), self._device_change(record, dev_eui, profile, asset_type)
+        return self._asset_change(record, asset_type), self._device_change(record, hardware_id, profile, asset_type)
 
     def _asset_change(self, record: DeviceRecord, asset_type: Iri) -> Change:
         expand = self._context.expand
@@ -232,18 +236,18 @@ class Registry:
         instances = (*static, *self._shared(record))
         return Change(record.entity_id, Mode.UPSERT_UPDATE, instances, (asset_type,))
 
-    def _device_change(self, record: DeviceRecord, dev_eui: str, profile: DeviceProfile, asset_type: Iri) -> Change:
+    def _device_change(self, record: DeviceRecord, hardware_id: str, profile: DeviceProfile, asset_type: Iri) -> Change:
         terms = self._terms
         observed = [self._context.compact(name) for name in profile.fields.names]
         instances = (
-            Instance(terms.dev_eui, Kind.PROPERTY, dev_eui),
+            Instance(terms.hardware_id, Kind.PROPERTY, hardware_id),
             Instance(terms.profile, Kind.PROPERTY, profile.id),
             Instance(terms.asset, Kind.RELATIONSHIP, record.entity_id, extra={"objectType": asset_type}),
             Instance(terms.category, Kind.PROPERTY, ["sensor"]),
             Instance(terms.controlled_property, Kind.PROPERTY, observed),
             *self._shared(record),
         )
-        return Change(device_id(dev_eui), Mode.UPSERT_UPDATE, instances, (terms.device,))
+        return Change(device_id(hardware_id), Mode.UPSERT_UPDATE, instances, (terms.device,))
 
     def _shared(self, record: DeviceRecord) -> list[Instance]:
         instances = []
@@ -254,14 +258,14 @@ class Registry:
         return instances
 
 
-def device_id(dev_eui: str) -> str:
-    return f"urn:ngsi-ld:Device:{dev_eui.lower()}"
+def device_id(hardware_id: str) -> str:
+    return f"urn:ngsi-ld:Device:{hardware_id.lower()}"
 
 
 class _DeviceTerms:
     def __init__(self, expand: Callable[[str], Iri]) -> None:
         self.device: Iri = expand("Device")
-        self.dev_eui: Iri = expand("devEui")
+        self.hardware_id: Iri = expand("hardwareId")
         self.profile: Iri = expand("deviceProfile")
         self.asset: Iri = expand("controlledAsset")
         self.category: Iri = expand("category")
@@ -269,7 +273,7 @@ class _DeviceTerms:
         self.name: Iri = expand("name")
         self.location: Iri = expand("location")
         self.last_reported: Iri = expand("dateLastValueReported")
-        self.registration = frozenset({self.dev_eui, self.profile, self.asset, self.name})
+        self.registration = frozenset({self.hardware_id, self.profile, self.asset, self.name})
 
 
 def _object_types(relationship: Instance) -> tuple[Iri, ...]:

@@ -1,17 +1,38 @@
-"""A frame from a device as the network server delivers it."""
+"""A frame from a device as its way in delivers it."""
+
+from enum import Enum
+from typing import Any
 
 import msgspec
+from msgspec.json import encode
 
 from parvis.kernel.time import Instant
 
 
-class Uplink(msgspec.Struct, frozen=True, gc=False):
-    """`received_at` is the network's time. `session` changes when the device joins anew (LoRaWAN: the DevAddr).
+class Technology(Enum):
+    """How a frame travelled, as far as its way in knows."""
 
-    `rssi_dbm` and `snr_db` are those of the gateway that heard it best.
+    LORAWAN = "lorawan"
+    SIGFOX = "sigfox"
+    CELLULAR = "cellular"
+    SATELLITE = "satellite"
+    WIRED = "wired"
+    UNKNOWN = "unknown"
+
+
+NO_COUNTER = -1
+
+
+class Uplink(msgspec.Struct, frozen=True, gc=False):
+    """`hardware_id` is how the device names itself, in lower case: DevEUI, IMEI, serial number.
+
+    `received_at` is the network's time, `measured_at` the device's own where it has a clock. A way in that reads the
+    content itself gives it as `fields`: no codec is run then, and `payload` is what came, for the log. `f_cnt` is
+    NO_COUNTER where frames are not numbered. `session` changes when the device joins anew (LoRaWAN: the DevAddr).
+    `rssi_dbm` and `snr_db` are those of the gateway that heard it best, one of `gateways`.
     """
 
-    dev_eui: str
+    hardware_id: str
     payload: bytes
     f_port: int
     f_cnt: int
@@ -22,3 +43,21 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
     gateway: str = ""
     device_name: str = ""
     network_profile: str = ""
+    gateways: int = 1
+    spreading_factor: int = 0
+    fields: dict[str, Any] | None = None
+    measured_at: Instant | None = None
+    technology: Technology = Technology.UNKNOWN
+    way: str = ""
+
+    @property
+    def at(self) -> Instant:
+        """When it was measured, as far as is known."""
+        return self.received_at if self.measured_at is None else self.measured_at
+
+    @property
+    def number(self) -> int:
+        """Its counter; of a frame that is not numbered one that other content would hardly have."""
+        if self.f_cnt != NO_COUNTER:
+            return self.f_cnt
+        return hash(self.payload if self.fields is None else encode(self.fields))

@@ -90,11 +90,11 @@ class UplinkPipeline:
 
     def _find_devices(self, tenant: str, works: list[_Work]) -> None:
         for work in works:
-            work.device = self._registry.find(tenant, work.uplink.dev_eui)
-            if not work.uplink.payload:
+            work.device = self._registry.find(tenant, work.uplink.hardware_id)
+            if not work.uplink.payload and work.uplink.fields is None:
                 work.refused = Refused(RefusalReason.NO_PAYLOAD)
             elif work.device is None:
-                work.refused = Refused(RefusalReason.UNKNOWN_DEVICE, work.uplink.dev_eui)
+                work.refused = Refused(RefusalReason.UNKNOWN_DEVICE, work.uplink.hardware_id)
 
     def _drop_future(self, works: list[_Work]) -> None:
         """State keeps what was observed last: until that time came, it would hide everything that is true."""
@@ -102,8 +102,8 @@ class UplinkPipeline:
             return
         latest = self._clock() + self._future_limit
         for work in _open(works):
-            if work.uplink.received_at > latest:
-                dated = format_instant(work.uplink.received_at)
+            if work.uplink.at > latest:
+                dated = format_instant(work.uplink.at)
                 work.refused = Refused(RefusalReason.TIME_IN_THE_FUTURE, f"dated {dated}")
 
     def _drop_duplicates(self, works: list[_Work]) -> None:
@@ -111,7 +111,7 @@ class UplinkPipeline:
         here: set[tuple[str, str, int, int]] = set()
         for work in _open(works):
             uplink = work.uplink
-            key = (uplink.dev_eui, uplink.session, uplink.f_cnt, uplink.received_at)
+            key = (uplink.hardware_id, uplink.session, uplink.number, uplink.at)
             assert work.device is not None
             if key in here or work.device.seen.has(uplink):
                 work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
@@ -121,6 +121,9 @@ class UplinkPipeline:
         by_profile: dict[DeviceProfile, list[_Work]] = {}
         for work in _open(works):
             assert work.device is not None
+            if work.uplink.fields is not None:
+                work.data = work.uplink.fields
+                continue
             by_profile.setdefault(work.device.profile, []).append(work)
         for profile, of_profile in by_profile.items():
             began_s = perf_counter()
@@ -137,7 +140,7 @@ class UplinkPipeline:
             assert work.device is not None
             assert work.data is not None
             try:
-                mapped = work.device.profile.fields.map(work.data, work.uplink.received_at)
+                mapped = work.device.profile.fields.map(work.data, work.uplink.at)
             except MappingFailure as failure:
                 work.refused = Refused(RefusalReason.MAPPING_FAILED, failure.detail)
                 continue
@@ -150,14 +153,14 @@ class UplinkPipeline:
         """What a client sends again after a restart of the platform."""
         for work in _open(works):
             assert work.device is not None
-            if work.uplink.received_at < work.device.seen.stored_until and await self._is_stored(tenant, work):
+            if work.uplink.at < work.device.seen.stored_until and await self._is_stored(tenant, work):
                 work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {work.uplink.f_cnt}")
 
     async def _is_stored(self, tenant: str, work: _Work) -> bool:
         """Whether history holds the frame's first value at its very time; a frame's values are stored together."""
         assert work.device is not None
         assert work.mapped is not None
-        asset, at = work.mapped.asset, work.uplink.received_at
+        asset, at = work.mapped.asset, work.uplink.at
         entity_id = work.device.asset_id if asset else work.device.entity_id
         first = (asset or work.mapped.device)[0]
         query = TemporalQuery(TimeRelation.BETWEEN, at, at + 1, attrs=(first.name,))
@@ -171,7 +174,7 @@ class UplinkPipeline:
         changes: list[Change] = []
         upsert = Mode.UPSERT_UPDATE
         for work in _open(works):
-            device, mapped, at = work.device, work.mapped, work.uplink.received_at
+            device, mapped, at = work.device, work.mapped, work.uplink.at
             assert device is not None
             assert mapped is not None
             first = len(changes)
@@ -186,7 +189,7 @@ class UplinkPipeline:
         return changes
 
     def _health(self, uplink: Uplink, mapped: Mapped) -> tuple[Instance, ...]:
-        at = uplink.received_at
+        at = uplink.at
         reported = {"@type": "DateTime", "@value": format_instant(at)}
         instances = [*mapped.device, Instance(self._last_reported, Kind.PROPERTY, reported, "", at)]
         if uplink.rssi_dbm is not None:
@@ -220,7 +223,7 @@ class UplinkPipeline:
 
 
 def _frame(tenant: str, uplink: Uplink) -> _Frame:
-    return (tenant, uplink.dev_eui, uplink.session, uplink.f_cnt)
+    return (tenant, uplink.hardware_id, uplink.session, uplink.number)
 
 
 def _open(works: list[_Work]) -> list[_Work]:

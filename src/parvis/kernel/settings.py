@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from parvis.kernel.connector_tables import read_tables
 from parvis.kernel.errors import ParvisError
 
 TERRITORY_FILE = "territory.toml"
 ENVIRONMENT_PREFIX = "PARVIS_"
+CONNECTORS = "connectors"
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _TYPO_SIMILARITY = 0.8
@@ -204,6 +206,8 @@ class Settings:
     outbound: OutboundSettings = OutboundSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
+    connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """`[connectors.<name>]` of the file, as each connector reads it."""
 
     @property
     def public(self) -> bool:
@@ -231,7 +235,7 @@ class SettingInfo:
 
 def sections() -> Mapping[str, type[Any]]:
     hints = get_type_hints(Settings)
-    return {one.name: hints[one.name] for one in fields(Settings) if one.name != "data_dir"}
+    return {one.name: hints[one.name] for one in fields(Settings) if one.name not in ("data_dir", CONNECTORS)}
 
 
 def list_settings() -> list[SettingInfo]:
@@ -261,10 +265,16 @@ def load_settings(
     Raises:
         InvalidSettings: a key that is not known, or a value that its setting cannot take.
     """
-    values = _read_file(data_dir / TERRITORY_FILE)
+    document = _read_file(data_dir / TERRITORY_FILE)
+    try:
+        connectors = read_tables(document.pop(CONNECTORS, {}), environment)
+    except ValueError as error:
+        raise InvalidSettings(f"{TERRITORY_FILE}: {CONNECTORS}: {error}") from error
+    values = _flatten(document)
     values |= _read_environment(environment)
     values |= {key: _take(_info(key, key), value, key) for key, value in (given or {}).items() if value is not None}
-    settings = Settings(data_dir, **{name: owner(**_of_section(values, name)) for name, owner in sections().items()})
+    own = {name: owner(**_of_section(values, name)) for name, owner in sections().items()}
+    settings = Settings(data_dir, **own, connectors=connectors)
     _check_territory(settings.territory)
     return settings
 
@@ -288,18 +298,21 @@ def _read_file(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path.name} is no valid TOML: {error}") from error
+
+
+def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for section, content in document.items():
         if section not in sections() or not isinstance(content, dict):
             raise InvalidSettings(
-                f"{path.name}: there is no section [{section}]{_nearest(section, list(sections()), '[{}]')}"
+                f"{TERRITORY_FILE}: there is no section [{section}]{_nearest(section, list(sections()), '[{}]')}"
             )
         for name, value in content.items():
             key = f"{section}.{name}"
-            values[key] = _take(_info(key, path.name), value, f"{path.name}: {key}")
+            values[key] = _take(_info(key, TERRITORY_FILE), value, f"{TERRITORY_FILE}: {key}")
     return values
 
 

@@ -23,7 +23,7 @@ from parvis.web.console.refusals import list_refusals, view_of
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.pages import caller_of
 from parvis.web.site import Site
-from parvis.web.webhooks import receive_chirpstack
+from parvis.web.webhooks import receive, receive_below
 
 MOST_AT_ONCE = 1_000
 
@@ -87,7 +87,7 @@ class DeviceIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dev_eui: str = Field(pattern=r"^[0-9A-Fa-f]{16}$", examples=["0254520112345678"])
+    hardware_id: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{3,63}$", examples=["0254520112345678"])
     profile: str = Field(examples=["generic-climate"])
     entity_id: str = Field(examples=["urn:ngsi-ld:WasteContainer:market-square"])
     name: str = ""
@@ -150,9 +150,8 @@ def create_api(site: Site) -> FastAPI:
     api.get("/devices", summary="Devices, most urgent first")(read_devices)
     api.post("/devices", status_code=201, summary="Register devices")(register_devices)
     api.get("/refusals", summary="Refused frames, newest first")(read_refusals)
-    api.post("/connectors/chirpstack", status_code=204, summary="Take an event of ChirpStack's HTTP integration")(
-        receive_chirpstack
-    )
+    api.post("/connectors/{connector}", status_code=204, summary="Take what a network server or device pushes")(receive)
+    api.post("/connectors/{connector}/{path:path}", status_code=204, summary="The same, by path")(receive_below)
     return api
 
 
@@ -197,7 +196,7 @@ async def register_devices(devices: list[DeviceIn], site: SiteOf, caller: Caller
     outcomes = await site.platform.fleet.register(caller, records)
     return [
         RegisteredOut(
-            id=device_id(record.dev_eui),
+            id=device_id(record.hardware_id),
             status=outcome.status.name.lower(),
             problem=outcome.error.problem() if outcome.status is Status.FAILED and outcome.error else None,
         )

@@ -1,33 +1,35 @@
-"""Ways in for network servers that push their events over HTTP."""
+"""Ways in for whoever pushes over HTTP: `/api/connectors/<name>` and what is below."""
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
-from parvis.fleet.delivery import Ack, Message
-from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.fleet.connector import Post
+from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import system_clock
 from parvis.web.pages import caller_of
 from parvis.web.site import Site
 
-_ACCEPTED, _NO_CONTENT = 202, 204
+CallerOf = Annotated[Caller, Depends(caller_of)]
 
 
-async def receive_chirpstack(
-    request: Request,
-    caller: Annotated[Caller, Depends(caller_of)],
-    event: Annotated[str, Query(description="ChirpStack's name of the event; others than `up` are passed over")],
-) -> Response:
-    """Needs the right to deliver frames. 204: stored, or passed over; 202: refused, and kept."""
+async def receive(request: Request, connector: str, caller: CallerOf) -> Response:
+    """Needs the right to deliver frames. 2xx: what was posted is durable; 202: some of it was refused, and kept."""
+    return await receive_below(request, connector, "", caller)
+
+
+async def receive_below(request: Request, connector: str, path: str, caller: CallerOf) -> Response:
+    """The same for what a connector tells apart by path."""
+    site: Site = request.app.state.site
+    found = site.platform.connectors.get(connector)
+    webhook = None if found is None else found.webhooks.get(path)
+    if webhook is None:
+        raise ResourceNotFound(f"No connector takes anything at {request.url.path}.")
     if not caller.may_deliver:
         raise Forbidden("Delivering frames needs the role device or operator.")
-    if event != "up":
-        return Response(status_code=_NO_CONTENT)
-    site: Site = request.app.state.site
-    message = Message(caller, request.url.path, await request.body(), system_clock())
-    (ack,) = await site.platform.chirpstack.handle([message])
-    if ack is Ack.OVERLOADED:
-        raise Overloaded("Too many frames wait for their commit. Send this one again.")
-    return Response(status_code=_NO_CONTENT if ack is Ack.STORED else _ACCEPTED)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    post = Post(caller, request.url.path, dict(request.query_params), headers, await request.body(), system_clock())
+    answer = await webhook(post)
+    return Response(answer.body, answer.status, media_type=answer.media_type if answer.body else None)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from parvis.connectors.chirpstack.codec import MalformedEvent, decode_uplink
-from parvis.fleet.uplink import Uplink
+from parvis.connectors.chirpstack.codec import decode_uplink
+from parvis.fleet.intake import MalformedMessage
+from parvis.fleet.uplink import Technology, Uplink
 from parvis.kernel.time import parse_instant
 
 NOW = 1_790_000_000_000_000
@@ -52,7 +53,7 @@ def read(document: Any) -> Uplink:
 
 def test_an_event_is_read_with_its_best_reception() -> None:
     assert read(event()) == Uplink(
-        dev_eui="70b3d5499e000001",
+        hardware_id="70b3d5499e000001",
         payload=b"\x01\xff",
         f_port=85,
         f_cnt=17,
@@ -63,12 +64,17 @@ def test_an_event_is_read_with_its_best_reception() -> None:
         gateway="0016c001f153a14d",
         device_name="Market place",
         network_profile="Fill level",
+        gateways=2,
+        technology=Technology.LORAWAN,
+        way="chirpstack",
     )
 
 
 def test_what_is_left_out_has_its_default() -> None:
     bare = {"deviceInfo": {"devEui": "70b3d5499e000001"}}
-    assert read(bare) == Uplink("70b3d5499e000001", b"", 0, 0, NOW)
+    assert read(bare) == Uplink(
+        "70b3d5499e000001", b"", 0, 0, NOW, gateways=0, technology=Technology.LORAWAN, way="chirpstack"
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,13 +103,13 @@ def test_times_may_have_any_zone_and_precision(time: str, expected: str) -> None
     ],
 )
 def test_what_is_no_uplink_event_is_told(document: Any) -> None:
-    with pytest.raises(MalformedEvent):
+    with pytest.raises(MalformedMessage):
         read(document)
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"deviceInfo":{"devEui":"\xff"}}'])
 def test_what_is_no_json_is_told(payload: bytes) -> None:
-    with pytest.raises(MalformedEvent):
+    with pytest.raises(MalformedMessage):
         decode_uplink(payload, NOW)
 
 
@@ -117,5 +123,5 @@ def test_what_is_no_json_is_told(payload: bytes) -> None:
     ],
 )
 def test_nothing_in_an_event_may_be_of_any_size(changes: dict[str, Any]) -> None:
-    with pytest.raises(MalformedEvent):
+    with pytest.raises(MalformedMessage):
         read(event(**changes))

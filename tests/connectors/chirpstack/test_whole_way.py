@@ -17,16 +17,19 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import TemporalQuery
-from parvis.connectors.chirpstack.plugin import ChirpStack
+from parvis.connectors.chirpstack.plugin import build
 from parvis.connectors.mqtt import codec
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.packets import Publish, Version
+from parvis.fleet.connector import Surroundings
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.refusals import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import OPERATOR, Caller
+from parvis.kernel.settings import OutboundSettings
+from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.store import SqliteStore
 from tests.fleet.conftest import eventually
 
@@ -67,9 +70,10 @@ class Way:
         self.store = store
         self.broker = Broker(store, Contexts())
         self.fleet: Fleet = open_fleet(self.broker, data_dir, [Path(parvis.demo.__file__).parent / "codecs"])
-        self.chirpstack = ChirpStack(self.fleet)
-        routes = self.chirpstack.routes()
-        self.listener = MqttListener(ListenerConfig(port=0), routes, lambda _client, _user, _password: GATEWAY)
+        self.routes = build(
+            Surroundings(self.fleet, self.broker, GuardedClient(OutboundSettings()), data_dir, {})
+        ).routes
+        self.listener = MqttListener(ListenerConfig(port=0), self.routes, lambda _client, _user, _password: GATEWAY)
 
     async def history(self, term: str) -> list[Any]:
         name = self.broker.contexts.default.expand(term)
@@ -154,6 +158,6 @@ async def test_many_messages_that_are_no_uplinks_cost_one_flush(way: Way, monkey
     flushes: list[int] = []
     monkeypatch.setattr(os, "fsync", flushes.append)
     messages = [Message(GATEWAY, TOPIC, b"noise %d" % number, 0) for number in range(50)]
-    assert await way.chirpstack.handle(messages) == [Ack.REFUSED] * 50
+    assert await way.routes[0].handler(messages) == [Ack.REFUSED] * 50
     assert len(flushes) == 1
     assert [one.payload for one in way.fleet.list_refusals(GATEWAY)][-1] == b"noise 0"

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.intake import MalformedMessage
+from parvis.fleet.uplink import Technology, Uplink
 from parvis.kernel.time import Instant, from_datetime
 
 LARGEST_PAYLOAD_BYTES = 1024
@@ -39,22 +40,16 @@ class _UplinkEvent(msgspec.Struct, rename="camel"):
 _read_event = msgspec.json.Decoder(_UplinkEvent).decode
 
 
-class MalformedEvent(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
 def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
     """The frame of an `up` event; `received_at` stands in where the event has no time.
 
     Raises:
-        MalformedEvent: it is none.
+        MalformedMessage: it is none.
     """
     try:
         event = _read_event(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedEvent(str(error)) from None
+        raise MalformedMessage(str(error)) from None
     device = event.device_info
     best = _best(event.rx_info)
     return Uplink(
@@ -69,6 +64,9 @@ def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
         "" if best is None else best.gateway_id,
         device.device_name,
         device.device_profile_name,
+        len(event.rx_info),
+        technology=Technology.LORAWAN,
+        way="chirpstack",
     )
 
 

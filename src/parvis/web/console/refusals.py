@@ -81,9 +81,9 @@ def view_of(refusal: Refusal) -> RefusalView:
     return RefusalView(
         id=refusal.id,
         reason=refusal.reason.value,
-        detail="" if uplink is not None and refusal.detail == uplink.dev_eui else refusal.detail,
+        detail="" if uplink is not None and refusal.detail == uplink.hardware_id else refusal.detail,
         at=refusal.at,
-        device=refusal.topic if uplink is None else uplink.dev_eui,
+        device=refusal.topic if uplink is None else uplink.hardware_id,
         port=None if uplink is None else uplink.f_port,
         payload_hex=payload[:BYTES_SHOWN].hex(" "),
         cut=len(payload) > BYTES_SHOWN,

@@ -1,0 +1,60 @@
+"""The ways in: every folder of `parvis.connectors` with a `plugin.py`, where its settings or its manifest want it."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+from parvis.broker.broker import Broker
+from parvis.broker.leading import Leader, Work, new_holder
+from parvis.broker.ports.store import Leases
+from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundings
+from parvis.fleet.fleet import Fleet
+from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.settings import InvalidSettings, Settings
+
+_PACKAGE = "parvis.connectors"
+
+
+@cache
+def list_manifests() -> Mapping[str, Mapping[str, Any]]:
+    """The manifest of each folder that can be plugged in, by name; nothing of it is imported."""
+    return dict(sorted(_read_manifests()))
+
+
+def _read_manifests() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for folder in files(_PACKAGE).iterdir():
+        if folder.joinpath("plugin.py").is_file():
+            yield folder.name, tomllib.loads(folder.joinpath("manifest.toml").read_text(encoding="utf-8"))
+
+
+def build_connectors(settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp) -> dict[str, Connector]:
+    """Those that are always on, and those that have settings. Raises InvalidSettings."""
+    manifests = list_manifests()
+    if unknown := settings.connectors.keys() - manifests:
+        raise InvalidSettings(f"There is no connector {min(unknown)!r}: there are {', '.join(manifests)}.")
+    wanted = [name for name, one in manifests.items() if one.get("is_always_on") or name in settings.connectors]
+    return {name: _build(name, settings, broker, fleet, outbound) for name in wanted}
+
+
+def _build(name: str, settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp) -> Connector:
+    table = settings.connectors.get(name, {})
+    try:
+        build: Build = import_module(f"{_PACKAGE}.{name}.plugin").build
+        return build(Surroundings(fleet, broker, outbound, settings.data_dir, table))
+    except InvalidConnector as fault:
+        raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
+    except ModuleNotFoundError as fault:
+        raise InvalidSettings(f"The connector {name} needs more: pip install 'parvis[{name}]' ({fault}).") from fault
+
+
+def run_connectors(
+    connectors: Mapping[str, Connector], leases: Leases, keep_running: Callable[[Work, str], None]
+) -> None:
+    """Start what connectors do by themselves; of several processes one does it."""
+    for connector in connectors.values():
+        for work_name, work in connector.works.items():
+            leader = Leader(leases, f"{connector.name}/{work_name}", new_holder())
+            keep_running(partial(leader.run, work), f"{connector.name}: {work_name}")

@@ -1,0 +1,97 @@
+"""A way in, as each folder of `parvis.connectors` gives it to the platform, and what it may use."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from parvis.broker.broker import Broker
+from parvis.broker.leading import Work
+from parvis.fleet.delivery import Ack, Handler, Message, Route
+from parvis.fleet.fleet import Fleet
+from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
+from parvis.kernel.identity import Caller
+from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.time import Instant
+
+Config = TypeVar("Config", bound=msgspec.Struct)
+
+
+class Post(msgspec.Struct, frozen=True):
+    """What was posted to `/api/connectors/<name>/<path>`, in whose name. Header names are in lower case."""
+
+    caller: Caller
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: Instant
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int = 204
+    body: bytes = b""
+    media_type: str = "application/json"
+
+
+Webhook = Callable[[Post], Awaitable[Answer]]
+"""Takes a request once it is durable, or refused and kept. May raise any ParvisError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """`routes` are MQTT topics it takes messages of, `webhooks` requests by their path below its own.
+
+    `works` run until cancelled, each in one process at a time; what fails begins again.
+    """
+
+    name: str
+    routes: Sequence[Route] = ()
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    works: Mapping[str, Work] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none."""
+
+    fleet: Fleet
+    broker: Broker
+    outbound: OutboundHttp
+    data_dir: Path
+    table: Mapping[str, Any]
+
+
+Build = Callable[[Surroundings], Connector]
+"""`build` of a connector's `plugin.py`. Raises InvalidConnector for settings that it cannot use."""
+
+
+class InvalidConnector(ParvisError):
+    type_uri = PARVIS_ERRORS + "invalid-connector"
+    title = "The settings of a connector cannot be used"
+    status = 400
+
+
+def read_config(surroundings: Surroundings, wanted: type[Config]) -> Config:
+    """The connector's settings. Raises InvalidConnector, which says what is wrong with them."""
+    try:
+        return msgspec.convert(dict(surroundings.table), wanted)
+    except msgspec.ValidationError as error:
+        raise InvalidConnector(str(error)) from None
+
+
+def webhook_of(handler: Handler, topic: Callable[[Post], str | None]) -> Webhook:
+    """A webhook whose body is a message of `handler`; where there is no topic it is passed over."""
+
+    async def take(post: Post) -> Answer:
+        named = topic(post)
+        if named is None:
+            return Answer()
+        (ack,) = await handler([Message(post.caller, named, post.body, post.received_at)])
+        if ack is Ack.OVERLOADED:
+            raise Overloaded("Too many frames wait for their commit. Send this one again.")
+        return Answer(status=204 if ack is Ack.STORED else 202)
+
+    return take

@@ -1,0 +1,30 @@
+"""`[connectors.<name>]` of the settings: tables that each connector reads itself."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def read_tables(tables: Any, environment: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """A text `${NAME}` stands for that variable of the environment, so that no password need be in the file.
+
+    Raises:
+        ValueError: one of them is no table, or names a variable that is not there.
+    """
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise ValueError("write tables, such as [connectors.chirpstack]")
+    return {name: _resolved(table, environment) for name, table in tables.items()}
+
+
+def _resolved(value: Any, environment: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _resolved(one, environment) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, environment) for one in value]
+    if isinstance(value, str) and (variable := _VARIABLE.fullmatch(value)):
+        if variable[1] not in environment:
+            raise ValueError(f"there is no variable {variable[1]} in the environment")
+        return environment[variable[1]]
+    return value
