@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.header import Header
 from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.tree import EntityQuery
-from parvis.stores.sqlite.apply import PRESENT, Header, Touched, entity_of
+from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.filters import Statement, Translator
 from parvis.stores.sqlite.functions import Function, install
