@@ -1,5 +1,6 @@
 """Subscriptions in the console: what is shown of them, and what can be done."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,18 @@ async def test_dead_letters_are_sent_again_one_or_all_and_forgotten(
         assert "1 notification was taken." in plain(answer.text)
         assert "There are none." in plain(answer.text)
     assert [one.data[0]["id"] for one in receiver.heard] == [letters[1].entity_id, letters[2].entity_id]
+
+
+async def test_forgetting_a_dead_letter_asks_first(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    await subscribe(platform, caller)
+    await bury(platform, now)
+    page = (await operator.get(PAGE)).text
+    questions = re.findall(r'<details class="confirm in-row">.*?</details>', page, re.DOTALL)
+    assert len(questions) == page.count(f'action="{PAGE}/forget"') == 1
+    assert f'action="{PAGE}/forget"' in questions[0]
+    assert "this cannot be undone" in questions[0]
 
 
 async def test_what_the_receiver_says_is_shown_as_text(
