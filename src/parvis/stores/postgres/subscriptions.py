@@ -1,19 +1,24 @@
 """Subscriptions, what became of their notifications, and dead letters, seen by all processes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
-from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.rows import (
+    deliveries_of,
+    letter_of,
+    letter_row,
+    moves_of,
+    subscribed_of,
+    subscription_of,
+)
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
 
 _encode = msgspec.json.encode
-_SUBSCRIPTION = msgspec.json.Decoder(Subscription)
-_HEADERS = msgspec.json.Decoder(dict[str, str])
 _BUMP = "UPDATE subscription_version SET version = version + 1"
 _SUBSCRIBED = (
     "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
@@ -75,7 +80,7 @@ class PostgresSubscriptions:
             number = _enter(connection, tenant)
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s AND s.urn = %s"
             row = connection.execute(sql, (number, subscription_id)).fetchone()
-            return None if row is None else _subscribed(row)
+            return None if row is None else subscribed_of(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
@@ -85,14 +90,14 @@ class PostgresSubscriptions:
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s ORDER BY s.id LIMIT %s OFFSET %s"
             rows = connection.execute(sql, (number, limit, offset)).fetchall()
             total = _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (number,))
-            return SubscriptionPage(tuple(map(_subscribed, rows)), total)
+            return SubscriptionPage(tuple(map(subscribed_of, rows)), total)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_all(self) -> list[Subscribed]:
         sql = f"{_SUBSCRIBED} ORDER BY s.id"
         rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchall())
-        return [_subscribed(row) for row in rows]
+        return [subscribed_of(row) for row in rows]
 
     async def version(self) -> int:
         sql = "SELECT version FROM subscription_version"
@@ -116,7 +121,7 @@ class PostgresSubscriptions:
             sql = f"{_LETTER} {where} AND d.number < %s ORDER BY d.number DESC LIMIT %s"
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             total = _count(connection, f"SELECT count(*) FROM ({_LETTER} {where}) AS letter", key)
-            return DeadLetterPage(tuple(map(_letter, rows)), total)
+            return DeadLetterPage(tuple(map(letter_of, rows)), total)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
@@ -124,7 +129,7 @@ class PostgresSubscriptions:
         def ask(connection: Connection) -> DeadLetter | None:
             key = (_enter(connection, tenant), number)
             row = connection.execute(f"{_LETTER} WHERE d.tenant = %s AND d.number = %s", key).fetchone()
-            return None if row is None else _letter(row)
+            return None if row is None else letter_of(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
@@ -180,7 +185,7 @@ def _alter(
     row = connection.execute(f"SELECT document FROM subscription WHERE {_KEY} FOR UPDATE", key).fetchone()
     if row is None:
         raise ResourceNotFound(f"There is no subscription {subscription_id}.")
-    altered = _encode(alter(_SUBSCRIPTION.decode(row[0]))).decode()
+    altered = _encode(alter(subscription_of(row[0]))).decode()
     connection.execute(f"UPDATE subscription SET document = %s WHERE {_KEY}", (altered, *key))
     connection.execute(_BUMP)
 
@@ -197,57 +202,13 @@ def _note(connection: Connection, notes: Sequence[Note]) -> None:
     """A consumer is only moved here, and on: one of a subscription that is gone stays gone, and who leads no more moves
     none back."""
     cursor = connection.cursor()
-    cursor.executemany(
-        "UPDATE consumer SET seq = greatest(seq, %s) WHERE name = %s",
-        [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
-    )
-    cursor.executemany(
-        _NOTE,
-        [
-            (
-                one.sent,
-                one.failed,
-                one.last_notification,
-                one.last_success,
-                one.last_failure,
-                one.last_reason,
-                one.tenant,
-                one.subscription_id,
-            )
-            for one in notes
-            if one.sent or one.failed or one.last_failure is not None
-        ],
-    )
+    cursor.executemany("UPDATE consumer SET seq = greatest(seq, %s) WHERE name = %s", moves_of(notes))
+    cursor.executemany(_NOTE, deliveries_of(notes))
 
 
 def _bury(connection: Connection, letters: Sequence[DeadLetter], keep: int) -> int:
-    connection.cursor().executemany(_BURY, [_letter_row(one) for one in letters])
+    connection.cursor().executemany(_BURY, [letter_row(one) for one in letters])
     dropped = 0
     for key in dict.fromkeys((one.tenant, one.subscription_id) for one in letters):
         dropped += connection.execute(_DROP_OLDEST, (*key, keep)).rowcount
     return dropped
-
-
-def _letter_row(letter: DeadLetter) -> tuple[object, ...]:
-    return (
-        letter.at,
-        letter.entity_id,
-        letter.event,
-        letter.uri,
-        letter.reason,
-        letter.attempts,
-        letter.body,
-        _encode(dict(letter.headers)).decode(),
-        letter.tenant,
-        letter.subscription_id,
-    )
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
-    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
-
-
-def _subscribed(row: tuple[Any, ...]) -> Subscribed:
-    document, *deliveries, position = row
-    return Subscribed(_SUBSCRIPTION.decode(document), Deliveries(*deliveries), position or 0)

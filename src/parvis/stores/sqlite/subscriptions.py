@@ -7,13 +7,19 @@ import msgspec
 
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
-from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.rows import (
+    deliveries_of,
+    letter_of,
+    letter_row,
+    moves_of,
+    subscribed_of,
+    subscription_of,
+)
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
 
 _encode = msgspec.json.encode
-_SUBSCRIPTION = msgspec.json.Decoder(Subscription)
-_HEADERS = msgspec.json.Decoder(dict[str, str])
 _BUMP = "UPDATE subscription_version SET version = version + 1"
 _NEWEST = "SELECT max((SELECT ifnull(max(seq), 0) FROM outbox), (SELECT ifnull(max(seq), 0) FROM consumer))"
 _SUBSCRIBED = (
@@ -66,7 +72,7 @@ class SqliteSubscriptions:
     async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
         sql = f"{_SUBSCRIBED} WHERE s.{_KEY}"
         row = await self._read(lambda connection: connection.execute(sql, (tenant, subscription_id)).fetchone())
-        return None if row is None else _subscribed(row)
+        return None if row is None else subscribed_of(row)
 
     async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
         def ask(connection: Connection) -> SubscriptionPage:
@@ -75,14 +81,14 @@ class SqliteSubscriptions:
             rows = connection.execute(sql, (tenant, limit, offset)).fetchall()
             count = f"SELECT count(*) FROM subscription WHERE {of_tenant}"
             (total,) = connection.execute(count, (tenant,)).fetchone()
-            return SubscriptionPage(tuple(map(_subscribed, rows)), total)
+            return SubscriptionPage(tuple(map(subscribed_of, rows)), total)
 
         page: SubscriptionPage = await self._read(ask)
         return page
 
     async def list_all(self) -> list[Subscribed]:
         rows = await self._read(lambda connection: connection.execute(f"{_SUBSCRIBED} ORDER BY s.id").fetchall())
-        return [_subscribed(row) for row in rows]
+        return [subscribed_of(row) for row in rows]
 
     async def version(self) -> int:
         sql = "SELECT version FROM subscription_version"
@@ -108,7 +114,7 @@ class SqliteSubscriptions:
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             count = f"SELECT count(*) FROM ({_LETTER} WHERE {where})"
             (total,) = connection.execute(count, key).fetchone()
-            return DeadLetterPage(tuple(map(_letter, rows)), total)
+            return DeadLetterPage(tuple(map(letter_of, rows)), total)
 
         page: DeadLetterPage = await self._read(ask)
         return page
@@ -116,7 +122,7 @@ class SqliteSubscriptions:
     async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
         sql = f"{_LETTER} WHERE t.name = ? AND d.number = ?"
         row = await self._read(lambda connection: connection.execute(sql, (tenant, number)).fetchone())
-        return None if row is None else _letter(row)
+        return None if row is None else letter_of(row)
 
     async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
         def delete(connection: Connection) -> int:
@@ -173,7 +179,7 @@ def _alter(
     if row is None:
         return ResourceNotFound(f"There is no subscription {subscription_id}.")
     try:
-        altered = alter(_SUBSCRIPTION.decode(row[0]))
+        altered = alter(subscription_of(row[0]))
     except ParvisError as refusal:
         return refusal
     connection.execute(f"UPDATE subscription SET document = ? WHERE {_KEY}", (_encode(altered), *key))
@@ -194,57 +200,13 @@ def _remove(connection: Connection, tenant: str, subscription_id: str) -> bool:
 def _note(connection: Connection, notes: Sequence[Note]) -> None:
     """A consumer is only moved here, and on: one of a subscription that is gone stays gone, and who leads no more moves
     none back."""
-    connection.executemany(
-        "UPDATE consumer SET seq = max(seq, ?) WHERE name = ?",
-        [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
-    )
-    connection.executemany(
-        _NOTE,
-        [
-            (
-                one.sent,
-                one.failed,
-                one.last_notification,
-                one.last_success,
-                one.last_failure,
-                one.last_reason,
-                one.tenant,
-                one.subscription_id,
-            )
-            for one in notes
-            if one.sent or one.failed or one.last_failure is not None
-        ],
-    )
+    connection.executemany("UPDATE consumer SET seq = max(seq, ?) WHERE name = ?", moves_of(notes))
+    connection.executemany(_NOTE, deliveries_of(notes))
 
 
 def _bury(connection: Connection, letters: Sequence[DeadLetter], keep: int) -> int:
-    connection.executemany(_BURY, map(_letter_row, letters))
+    connection.executemany(_BURY, map(letter_row, letters))
     dropped = 0
     for key in dict.fromkeys((one.tenant, one.subscription_id) for one in letters):
         dropped += connection.execute(_DROP_OLDEST, (*key, *key, keep)).rowcount
     return dropped
-
-
-def _letter_row(letter: DeadLetter) -> tuple[object, ...]:
-    return (
-        letter.at,
-        letter.entity_id,
-        letter.event,
-        letter.uri,
-        letter.reason,
-        letter.attempts,
-        letter.body,
-        _encode(dict(letter.headers)).decode(),
-        letter.tenant,
-        letter.subscription_id,
-    )
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
-    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
-
-
-def _subscribed(row: tuple[Any, ...]) -> Subscribed:
-    document, *deliveries, position = row
-    return Subscribed(_SUBSCRIPTION.decode(document), Deliveries(*deliveries), position or 0)
