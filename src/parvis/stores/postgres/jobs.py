@@ -6,12 +6,10 @@ from typing import Any
 
 import msgspec
 
-from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
+from parvis.kernel.errors import NonexistentTenant, ResourceNotFound
 from parvis.kernel.jobs import (
     LONGEST_HOLD_S,
-    MOST_WAITING,
     Attempt,
-    AttemptOutcome,
     Ending,
     Job,
     JobFilter,
@@ -21,7 +19,11 @@ from parvis.kernel.jobs import (
     Run,
     Standing,
     Tally,
-    WrongState,
+    attempt_of,
+    check_cancellable,
+    check_retriable,
+    check_room,
+    job_of,
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
@@ -226,8 +228,7 @@ def _add(connection: Connection, job: NewJob) -> Job:
     if job.key is not None and (known := _find_by_key(connection, job)) is not None:
         return known
     (waiting,) = _one(connection, "SELECT count(*) FROM job WHERE state = 0 AND tenant = %s", [tenant])
-    if waiting >= MOST_WAITING:
-        raise Overloaded(f"{waiting} jobs wait already: try again when some have run.", retry_after_s=60)
+    check_room(waiting)
     arguments = msgspec.json.encode(job.arguments).decode()
     values = (tenant, job.kind, job.key, arguments, job.due_at, job.attempts_allowed, job.created_by)
     row = connection.execute(_ADD.encode(), values).fetchone()
@@ -239,7 +240,7 @@ def _add(connection: Connection, job: NewJob) -> Job:
 def _find_by_key(connection: Connection, job: NewJob) -> Job | None:
     sql = f"{_SELECT} WHERE tenant.name = %s AND job.kind = %s AND job.key = %s"
     row = connection.execute(sql.encode(), (job.tenant, job.kind, job.key)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _move_schedule(connection: Connection, schedule: str, before: Instant | None, due_at: Instant) -> bool:
@@ -289,19 +290,16 @@ def _end(connection: Connection, run: Run, ending: Ending) -> bool:
 
 def _cancel(connection: Connection, tenant: str, job_id: int) -> Job:
     job = _get(connection, tenant, job_id)
+    check_cancellable(job)
     if job.state is JobState.WAITING:
         connection.execute(f"UPDATE job SET state = 4, ended = {_NOW} WHERE id = %s".encode(), (job_id,))
-    elif job.state is JobState.RUNNING:
-        connection.execute("UPDATE job SET cancelling = true WHERE id = %s", (job_id,))
     else:
-        raise WrongState(f"Job {job_id} has ended already.", state=job.state.word)
+        connection.execute("UPDATE job SET cancelling = true WHERE id = %s", (job_id,))
     return _get(connection, tenant, job_id)
 
 
 def _retry(connection: Connection, tenant: str, job_id: int, attempts: int) -> Job:
-    job = _get(connection, tenant, job_id)
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise WrongState(f"Job {job_id} has neither failed nor been cancelled.", state=job.state.word)
+    check_retriable(_get(connection, tenant, job_id))
     sql = f"UPDATE job SET state = 0, due = {_NOW}, allowed = attempt + %s, ended = NULL, progress = 0 WHERE id = %s"
     connection.execute(sql.encode(), (attempts, job_id))
     return _get(connection, tenant, job_id)
@@ -317,13 +315,13 @@ def _get(connection: Connection, tenant: str, job_id: int) -> Job:
 
 def _find(connection: Connection, job_id: int) -> Job | None:
     row = connection.execute(f"{_SELECT} WHERE job.id = %s".encode(), (job_id,)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _find_of(connection: Connection, tenant: str, job_id: int, lock: str = "") -> Job | None:
     sql = f"{_SELECT} WHERE job.tenant = %s AND job.id = %s{lock}"
     row = connection.execute(sql.encode(), (_enter(connection, tenant), job_id)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _list(connection: Connection, tenant: int | None, which: JobFilter) -> list[Job]:
@@ -334,7 +332,7 @@ def _list(connection: Connection, tenant: int | None, which: JobFilter) -> list[
         "before": 2**62 if which.before is None else which.before,
         "limit": which.limit,
     }
-    return [_job(row) for row in connection.execute(_LIST.encode(), values)]
+    return [job_of(row) for row in connection.execute(_LIST.encode(), values)]
 
 
 def _attempts(connection: Connection, tenant: int | None, job_id: int) -> list[Attempt]:
@@ -343,10 +341,7 @@ def _attempts(connection: Connection, tenant: int | None, job_id: int) -> list[A
         " ORDER BY number DESC LIMIT 100",
         (tenant, job_id),
     )
-    return [
-        Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
-        for number, holder, started, ended, outcome, error in rows
-    ]
+    return [attempt_of(row) for row in rows]
 
 
 def _count(connection: Connection, tenant: int | None) -> dict[tuple[str, JobState], int]:
@@ -360,11 +355,3 @@ def _prune(connection: Connection, before: Instant, limit: int) -> int:
     connection.execute("DELETE FROM job_attempt WHERE job = ANY(%s)", (ended,))
     connection.execute("DELETE FROM job WHERE id = ANY(%s)", (ended,))
     return len(ended)
-
-
-def _job(row: Sequence[Any]) -> Job:
-    values = list(row)
-    values[4] = msgspec.json.decode(values[4])
-    values[5] = JobState(values[5])
-    values[11] = None if values[11] is None else msgspec.json.decode(values[11])
-    return Job(*values)
