@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parvis.bootstrap import check_exposure
-from parvis.bootstrap.stores import find_store_damage, has_access, open_access
+from parvis.bootstrap.stores import find_access, find_store_damage
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option
 from parvis.fleet.fleet import PROFILES_FOLDER
@@ -72,12 +72,12 @@ def _profile_faults(settings: Settings) -> Iterator[str]:
 
 
 def _audit_faults(settings: Settings) -> Iterator[str]:
-    if not has_access(settings):
-        return
     try:
-        access = open_access(settings)
+        access = find_access(settings)
     except ParvisError as error:
         yield error.detail
+        return
+    if access is None:
         return
     try:
         if (number := access.find_audit_break()) is not None:

@@ -56,6 +56,31 @@ def test_a_store_of_a_newer_parvis_is_left_alone(postgres_url: str) -> None:
         database.prepare()
 
 
+def test_who_only_looks_changes_no_schema(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    assert not database.check_schema()
+    with database.connect() as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        assert tables.fetchone() == (0,)
+
+    database.prepare()
+    assert database.check_schema()
+
+
+def test_a_store_of_an_older_parvis_is_told_and_left_as_it_is(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgres_url)
+    database.prepare()
+    monkeypatch.setattr("parvis.stores.postgres.database.SCHEMA_VERSION", len(MIGRATIONS) + 1)
+
+    with pytest.raises(StoreNotUsable, match=r"schema \d+, this Parvis wants \d+: start Parvis"):
+        database.check_schema()
+
+    with database.connect() as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchone() == (len(MIGRATIONS),)
+
+
 def test_a_database_that_is_not_there_is_told(free_port: int) -> None:
     with pytest.raises(StoreUnreachable):
         Database(f"postgresql://nobody@127.0.0.1:{free_port}/none").connect()

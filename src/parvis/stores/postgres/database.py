@@ -92,6 +92,25 @@ class Database:
             except psycopg.DatabaseError as fault:
                 raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
 
+    def check_schema(self) -> bool:
+        """Whether there is a store; changes nothing.
+
+        Raises:
+            StoreUnreachable
+            StoreNotUsable: its schema is not of this Parvis.
+        """
+        with self.connect() as connection:
+            try:
+                version = _version(connection)
+            except psycopg.DatabaseError as fault:
+                raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
+        if 0 < version < SCHEMA_VERSION:
+            raise StoreNotUsable(
+                f"The store has schema {version}, this Parvis wants {SCHEMA_VERSION}: start Parvis to migrate it."
+            )
+        _check_not_newer(version)
+        return version > 0
+
 
 def unreachable(fault: Exception) -> StoreUnreachable:
     """In one line, without what libpq asks back ("Is the server running on that host ...?")."""
@@ -234,12 +253,8 @@ class Pool:
 
 def _bring_to_version(connection: Connection) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
-    row: tuple[Any, ...] | None = connection.execute("SELECT version FROM schema_version").fetchone()
-    version = row[0] if row else 0
-    if version > SCHEMA_VERSION:
-        raise StoreNotUsable(
-            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
-        )
+    version = _version(connection)
+    _check_not_newer(version)
     if version == SCHEMA_VERSION:
         return
     steps = _SCHEMA.read_text("utf-8") if version == 0 else "\n".join(MIGRATIONS[version:])
@@ -247,3 +262,19 @@ def _bring_to_version(connection: Connection) -> None:
         connection.execute(steps.encode())
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA_VERSION,))
+
+
+def _version(connection: Connection) -> int:
+    """0: there is no store."""
+    there: tuple[Any, ...] | None = connection.execute("SELECT to_regclass('schema_version') IS NOT NULL").fetchone()
+    if there is None or not there[0]:
+        return 0
+    row: tuple[Any, ...] | None = connection.execute("SELECT version FROM schema_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_not_newer(version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise StoreNotUsable(
+            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
+        )
