@@ -371,7 +371,7 @@ async def test_a_store_that_cannot_save_for_a_while_makes_nothing_be_sent_twice(
 ) -> None:
     note = town.subscriptions.note
 
-    async def full(notes: Any) -> None:
+    async def full(*_of_notes: object) -> None:
         raise Overloaded("The disk is full.")
 
     monkeypatch.setattr(town.subscriptions, "note", full)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
 from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription
 
 
@@ -60,14 +61,14 @@ class SubscriptionStore(Protocol):
         """Return the version once it is another one: at once after a change in this process, else within seconds."""
         ...
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        """Remember what became of notifications, all in one transaction."""
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        """Remember what became of notifications, all in one transaction. Raises Outrun."""
         ...
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
         """Keep dead letters, at most `keep` for each subscription: the oldest go; how many went.
 
-        A letter of a subscription that is gone is not kept.
+        A letter of a subscription that is gone is not kept. Raises Outrun.
         """
         ...
 

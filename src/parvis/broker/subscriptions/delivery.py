@@ -16,6 +16,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
 from parvis.broker.model.change import Event
 from parvis.broker.model.entity import Iri
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender
 from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
@@ -58,7 +59,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Delivery:
-    """One turn at notifying: from `run` until it is cancelled. Who runs it holds the lease."""
+    """One turn at notifying: from `run` until it is cancelled. Who runs it holds the lease of `fence`."""
 
     def __init__(
         self,
@@ -69,12 +70,13 @@ class Delivery:
         limits: Limits,
         letters_kept: int,
         clock: Clock,
+        fence: Fence,
     ) -> None:
         self._broker = broker
         self._outbox: Outbox = broker.outbox
         self._occurrences = occurrences
         self._subscriptions = subscriptions
-        self._ledger = Ledger(subscriptions, letters_kept)
+        self._ledger = Ledger(subscriptions, letters_kept, fence)
         self._clock = clock
         self._newest = 0
         self._now = clock()

@@ -8,6 +8,7 @@ import msgspec
 
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.ports.store import Store
 from parvis.broker.rights import refusal
@@ -57,7 +58,8 @@ class Notifications:
 
     async def run(self, holder: str) -> None:
         """Until cancelled: notifies while this process holds the lease."""
-        await Leader(self._store, LEASE, holder).run(self._deliver)
+        leader = Leader(self._store, LEASE, holder)
+        await leader.run(lambda: self._deliver(leader.fence))
 
     @property
     def is_here(self) -> bool:
@@ -132,7 +134,7 @@ class Notifications:
         await self._store.subscriptions.note([note])
         return receipt
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, fence: Fence) -> None:
         self._delivery = Delivery(
             self._broker,
             Occurrences(self._store, self._store),
@@ -141,6 +143,7 @@ class Notifications:
             self._limits,
             self._letters_kept,
             self._clock,
+            fence,
         )
         try:
             await self._delivery.run()

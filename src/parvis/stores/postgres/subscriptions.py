@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
 from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
@@ -17,6 +18,7 @@ from parvis.broker.subscriptions.rows import (
 )
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.leases import hold_fence
 
 _encode = msgspec.json.encode
 _BUMP = "UPDATE subscription_version SET version = version + 1"
@@ -106,11 +108,20 @@ class PostgresSubscriptions:
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        await self._pool.run(EVERY_TENANT, lambda connection: _note(connection, notes))
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        def write(connection: Connection) -> None:
+            _note(connection, notes)
+            hold_fence(connection, fence)
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
-        return await self._pool.run(EVERY_TENANT, lambda connection: _bury(connection, letters, keep))
+        await self._pool.run(EVERY_TENANT, write)
+
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
+        def write(connection: Connection) -> int:
+            dropped = _bury(connection, letters, keep)
+            hold_fence(connection, fence)
+            return dropped
+
+        return await self._pool.run(EVERY_TENANT, write)
 
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None

@@ -46,7 +46,7 @@ class SqliteStore:
         self._bell = Bell(self._writer.newest_event)
         self._read_archived = read_archived
         self.archive = SqliteArchive(database, self._names, self._tail, self._writer, self._reader)
-        self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read)
+        self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read, self._leases)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
 
     @classmethod

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
 from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
@@ -18,6 +20,7 @@ from parvis.broker.subscriptions.rows import (
 )
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.leases import Leases
 
 _encode = msgspec.json.encode
 _BUMP = "UPDATE subscription_version SET version = version + 1"
@@ -55,9 +58,10 @@ Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 class SqliteSubscriptions:
     """SubscriptionStore. `write` runs in the writer's transaction, `read` in a snapshot."""
 
-    def __init__(self, write: Write, read: Read) -> None:
+    def __init__(self, write: Write, read: Read, leases: Leases) -> None:
         self._write = write
         self._read = read
+        self._leases = leases
         self._bell = ChangeBell(self.version)
 
     async def add(self, subscription: Subscription) -> None:
@@ -98,11 +102,11 @@ class SqliteSubscriptions:
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        await self._write(lambda connection: _note(connection, notes))
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        await self._behind(fence, lambda connection: _note(connection, notes))
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
-        return _checked(await self._write(lambda connection: _bury(connection, letters, keep)), int)
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
+        return _checked(await self._behind(fence, lambda connection: _bury(connection, letters, keep)), int)
 
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
@@ -141,6 +145,19 @@ class SqliteSubscriptions:
         )
         rows = await self._read(lambda connection: connection.execute(sql).fetchall())
         return {(tenant, urn): number for tenant, urn, number in rows}
+
+    async def _behind(self, fence: Fence | None, task: Callable[[Connection], object]) -> object:
+        """Asked in the writer's thread: what waited in its queue may have been outrun there. Raises Outrun."""
+
+        def write(connection: Connection) -> object:
+            if fence is not None and not self._leases.is_last(fence):
+                return Outrun(f"Another has taken over {fence.name}.")
+            return task(connection)
+
+        answer = await self._write(write)
+        if isinstance(answer, Outrun):
+            raise answer
+        return answer
 
     async def _change(self, task: Callable[[Connection], bool | ParvisError]) -> bool:
         """A refusal is no failure of the transaction: it comes back as a value, and is raised here."""
