@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from parvis.broker.ports.store import StoreNotUsable
+from parvis.broker.schema import Schema
 from parvis.kernel.errors import Overloaded, TooComplexQuery
 
 CONNECT_TIMEOUT_S = 3
@@ -34,14 +34,7 @@ _LIVELY: dict[str, Any] = {
     "keepalives_count": 3,
 }
 """A server whose machine is gone says nothing: without these a question would wait for minutes."""
-_SCHEMA = files(__package__).joinpath("schema.sql")
-MIGRATIONS = tuple(
-    one.read_text("utf-8")
-    for one in sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda one: one.name)
-    if one.name.endswith(".sql")
-)
-"""Number n leads from schema n - 1 to schema n; the first makes an empty database schema 1."""
-SCHEMA_VERSION = len(MIGRATIONS)
+SCHEMA = Schema(__package__)
 _MIGRATION_LOCK = 0x70617276
 """Of all processes that open the same database, one brings it to the newest schema."""
 
@@ -104,11 +97,8 @@ class Database:
                 version = _version(connection)
             except psycopg.DatabaseError as fault:
                 raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
-        if 0 < version < SCHEMA_VERSION:
-            raise StoreNotUsable(
-                f"The store has schema {version}, this Parvis wants {SCHEMA_VERSION}: start Parvis to migrate it."
-            )
-        _check_not_newer(version)
+        if version:
+            SCHEMA.check(version)
         return version > 0
 
 
@@ -254,14 +244,13 @@ class Pool:
 def _bring_to_version(connection: Connection) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
     version = _version(connection)
-    _check_not_newer(version)
-    if version == SCHEMA_VERSION:
+    steps = SCHEMA.steps_from(version)
+    if not steps:
         return
-    steps = _SCHEMA.read_text("utf-8") if version == 0 else "\n".join(MIGRATIONS[version:])
     with connection.transaction():
         connection.execute(steps.encode())
         connection.execute("DELETE FROM schema_version")
-        connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA_VERSION,))
+        connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA.version,))
 
 
 def _version(connection: Connection) -> int:
@@ -271,10 +260,3 @@ def _version(connection: Connection) -> int:
         return 0
     row: tuple[Any, ...] | None = connection.execute("SELECT version FROM schema_version").fetchone()
     return int(row[0]) if row else 0
-
-
-def _check_not_newer(version: int) -> None:
-    if version > SCHEMA_VERSION:
-        raise StoreNotUsable(
-            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
-        )

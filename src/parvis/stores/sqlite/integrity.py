@@ -9,7 +9,7 @@ from parvis.broker.model.entity import Kind
 from parvis.broker.model.geometry import bounds
 from parvis.broker.ports.integrity import Fault
 from parvis.stores.sqlite.batch import write_place
-from parvis.stores.sqlite.database import SCHEMA_VERSION, Connection
+from parvis.stores.sqlite.database import SCHEMA, Connection
 from parvis.stores.sqlite.rows import from_column
 
 _MOST_TOLD = 20
@@ -97,10 +97,10 @@ def _faults(connection: Connection) -> Iterator[tuple[Fault, Callable[[Connectio
 def _outdated(connection: Connection) -> list[Fault]:
     """Checks are of this program's schema; an examination migrates nothing."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == SCHEMA_VERSION:
+    if version == SCHEMA.version:
         return []
-    remedy = "start Parvis to migrate it" if version < SCHEMA_VERSION else "install a newer one"
-    return [Fault(f"the store has schema {version}, this Parvis wants {SCHEMA_VERSION}: {remedy}")]
+    remedy = "start Parvis to migrate it" if version < SCHEMA.version else "install a newer one"
+    return [Fault(f"the store has schema {version}, this Parvis wants {SCHEMA.version}: {remedy}")]
 
 
 def _reindex(connection: Connection) -> None:

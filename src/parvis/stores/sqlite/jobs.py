@@ -30,7 +30,7 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA_VERSION, Connection
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA, Connection
 
 _LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)"
@@ -231,8 +231,8 @@ def _check_version(connection: Connection, path: Path) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as fault:
         raise StoreNotUsable(f"{path} is no usable store: {fault}.") from fault
-    if version != SCHEMA_VERSION:
-        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA_VERSION}: start the platform first.")
+    if version != SCHEMA.version:
+        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA.version}: start the platform first.")
 
 
 def _add(connection: Connection, job: NewJob) -> Job:
