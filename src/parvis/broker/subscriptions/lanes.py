@@ -25,12 +25,11 @@ class Lanes:
         return sum(map(len, self._lanes.values()))
 
     def of(self, subscription: Subscription) -> Lane:
-        address, scheme = _address_of(subscription.notification.endpoint.uri)
-        key = subscription.tenant, address
+        uri = subscription.notification.endpoint.uri
+        key = subscription.tenant, _address_of(uri)
         lane = self._lanes.get(key)
         if lane is None:
-            sender = self._senders.get(scheme, NO_WAY)
-            lane = self._lanes[key] = Lane(sender, Breaker(random.random), self._load)
+            lane = self._lanes[key] = Lane(sender_to(uri, self._senders), Breaker(random.random), self._load)
         return lane
 
     def forget_all_but(self, used: Collection[Lane]) -> None:
@@ -53,11 +52,16 @@ class _NoWay:
         return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.shown_uri}.")
 
 
-NO_WAY = _NoWay()
+_NO_WAY = _NoWay()
 
 
-def _address_of(uri: str) -> tuple[str, str]:
+def sender_to(uri: str, senders: Mapping[str, NotificationSender]) -> NotificationSender:
+    """The one of its scheme, or one that refuses everything."""
+    return senders.get(urlsplit(uri).scheme, _NO_WAY)
+
+
+def _address_of(uri: str) -> str:
     """What fails together: a path of a web server, or an MQTT broker whatever the topic."""
     parts = urlsplit(uri)
     path = "" if parts.scheme.startswith("mqtt") else parts.path
-    return f"{parts.scheme}://{parts.netloc}{path}", parts.scheme
+    return f"{parts.scheme}://{parts.netloc}{path}"

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,7 +13,7 @@ from parvis.broker.ports.store import Store
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.delivery import Delivery, Standing, SubscriptionKey
-from parvis.broker.subscriptions.lanes import NO_WAY
+from parvis.broker.subscriptions.lanes import sender_to
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
@@ -121,9 +120,7 @@ class Notifications:
         if found is None:
             return Receipt(Verdict.REFUSED, "Its subscription is gone.")
         endpoint = found.subscription.notification.endpoint
-        receipt = await self._senders.get(urlsplit(endpoint.uri).scheme, NO_WAY).send(
-            endpoint, letter.headers, letter.body
-        )
+        receipt = await sender_to(endpoint.uri, self._senders).send(endpoint, letter.headers, letter.body)
         now = self._clock()
         if receipt.verdict is Verdict.TAKEN:
             metrics.SENT.inc()
