@@ -5,7 +5,7 @@ a key beside a running server, and no sign-in waits for the data's writer.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,18 @@ from typing import Any
 import msgspec
 
 from parvis.access.audit import chained
-from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.model import (
+    Account,
+    AccountLink,
+    ApiKey,
+    AuditEntry,
+    AuditRecord,
+    Bound,
+    Digest,
+    OneTimeLink,
+    Session,
+)
+from parvis.access.throttle import Throttle
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 
@@ -24,13 +35,14 @@ _SCHEMA = files(__package__).joinpath("access.sql")
 
 
 class SqliteAccessStore:
-    """One connection, used from the thread that opened it."""
+    """One connection, used from the thread that opened it. One process signs people in: attempts are in its memory."""
 
     def __init__(self, path: Path | str) -> None:
         if isinstance(path, Path):
             path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         self._depth = 0
+        self._throttle = Throttle()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
@@ -146,6 +158,12 @@ class SqliteAccessStore:
 
     def end_account_links(self, account: str) -> None:
         self._write("DELETE FROM account_link WHERE account = ?", account)
+
+    def count_attempt(self, bounds: Sequence[Bound], now: Instant) -> int:
+        return self._throttle.count(bounds, now)
+
+    def forget_attempts(self, subject: Digest) -> None:
+        self._throttle.forget(subject)
 
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():

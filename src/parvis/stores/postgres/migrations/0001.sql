@@ -201,6 +201,14 @@ CREATE TABLE account_link (
     expires_at bigint NOT NULL
 );
 
+CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject bytea NOT NULL,
+    at bigint NOT NULL
+);
+CREATE INDEX attempt_of_subject ON attempt (subject, at);
+CREATE INDEX attempt_by_time ON attempt (at);
+
 CREATE TABLE audit (
     number bigint PRIMARY KEY,
     record bytea NOT NULL,
