@@ -263,7 +263,8 @@ def build_broker(
 
     contexts = Contexts(fetch_context)
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    return Broker(store, contexts, public_types, outbound.check, erased, corrected)
+    most = settings.subscriptions.max_per_tenant
+    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most)
 
 
 def check_exposure(settings: Settings) -> None:

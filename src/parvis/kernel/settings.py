@@ -164,6 +164,15 @@ class OutboundSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionSettings:
+    """Who wants to be told of changes."""
+
+    max_per_tenant: int = _setting(
+        1000, "So many subscriptions a tenant may have; a further one is refused.", minimum=0, maximum=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationSettings:
     """Notifications of subscriptions."""
 
@@ -202,6 +211,7 @@ class Settings:
     fleet: FleetSettings = FleetSettings()
     jobs: JobsSettings = JobsSettings()
     outbound: OutboundSettings = OutboundSettings()
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
 

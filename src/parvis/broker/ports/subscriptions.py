@@ -22,10 +22,10 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
 
 
 class SubscriptionStore(Protocol):
-    async def add(self, subscription: Subscription) -> None:
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
         """From the newest event on; its consumer of the outbox stands there, in the same transaction.
 
-        Raises AlreadyExists or NonexistentTenant.
+        Raises AlreadyExists or NonexistentTenant, and TooManySubscriptions where its tenant has `most` already.
         """
         ...
 

@@ -6,11 +6,18 @@ from typing import Any
 import msgspec
 
 from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.kernel.errors import TooManySubscriptions
 
 _SUBSCRIPTION = msgspec.json.Decoder(Subscription)
 _HEADERS = msgspec.json.Decoder(dict[str, str])
 
 Row = tuple[Any, ...]
+
+
+def too_many(most: int) -> TooManySubscriptions:
+    return TooManySubscriptions(
+        f"A tenant may have at most {most} subscriptions (subscriptions.max_per_tenant): delete one that is not needed."
+    )
 
 
 def subscription_of(document: str | bytes) -> Subscription:

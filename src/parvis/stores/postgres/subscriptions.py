@@ -15,6 +15,7 @@ from parvis.broker.subscriptions.rows import (
     moves_of,
     subscribed_of,
     subscription_of,
+    too_many,
 )
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
@@ -64,8 +65,8 @@ class PostgresSubscriptions:
         self._pool = pool
         self._bell = ChangeBell(self.version)
 
-    async def add(self, subscription: Subscription) -> None:
-        await self._pool.run(EVERY_TENANT, lambda connection: _add(connection, subscription))
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
+        await self._pool.run(EVERY_TENANT, lambda connection: _add(connection, subscription, most))
         self._bell.ring()
 
     async def change(self, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]) -> None:
@@ -177,7 +178,7 @@ def _count(connection: Connection, sql: str, parameters: Sequence[object] = ()) 
     return int(row[0])
 
 
-def _add(connection: Connection, subscription: Subscription) -> None:
+def _add(connection: Connection, subscription: Subscription, most: int | None) -> None:
     number = _enter(connection, subscription.tenant)
     if number is None:
         raise NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
@@ -185,8 +186,16 @@ def _add(connection: Connection, subscription: Subscription) -> None:
     row = (number, subscription.id, subscription.consumer, document)
     if not connection.execute(_ADD, row).rowcount:
         raise AlreadyExists(f"The subscription {subscription.id} exists already: update it, or choose another id.")
+    if most is not None and _count_alone(connection, number) > most:
+        raise too_many(most)
     connection.execute(_ADD_CONSUMER, (subscription.consumer,))
     connection.execute(_BUMP)
+
+
+def _count_alone(connection: Connection, tenant: int) -> int:
+    """With the one just added, while nobody else adds any to the tenant."""
+    connection.execute("SELECT 1 FROM tenant WHERE id = %s FOR NO KEY UPDATE", (tenant,))
+    return _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (tenant,))
 
 
 def _alter(

@@ -17,6 +17,7 @@ from parvis.broker.subscriptions.rows import (
     moves_of,
     subscribed_of,
     subscription_of,
+    too_many,
 )
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
@@ -29,6 +30,7 @@ _SUBSCRIBED = (
     "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
     " FROM subscription s LEFT JOIN consumer c ON c.name = s.consumer"
 )
+_COUNT = "SELECT count(*), ifnull(max(urn = ?), 0) FROM subscription WHERE tenant = ?"
 _KEY = "tenant = (SELECT id FROM tenant WHERE name = ?) AND urn = ?"
 _LETTER = (
     "SELECT d.number, t.name, s.urn, d.at, d.entity, d.event, d.uri, d.reason, d.attempts, d.body, d.headers"
@@ -64,8 +66,8 @@ class SqliteSubscriptions:
         self._leases = leases
         self._bell = ChangeBell(self.version)
 
-    async def add(self, subscription: Subscription) -> None:
-        await self._change(lambda connection: _add(connection, subscription))
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
+        await self._change(lambda connection: _add(connection, subscription, most))
 
     async def change(self, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]) -> None:
         await self._change(lambda connection: _alter(connection, tenant, subscription_id, alter))
@@ -173,10 +175,13 @@ def _checked(answer: object, kind: type[Answer]) -> Answer:
     return answer
 
 
-def _add(connection: Connection, subscription: Subscription) -> bool | ParvisError:
+def _add(connection: Connection, subscription: Subscription, most: int | None) -> bool | ParvisError:
     tenant = connection.execute("SELECT id FROM tenant WHERE name = ?", (subscription.tenant,)).fetchone()
     if tenant is None:
         return NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
+    count, is_there = connection.execute(_COUNT, (subscription.id, *tenant)).fetchone()
+    if most is not None and count >= most and not is_there:
+        return too_many(most)
     added = connection.execute(
         "INSERT INTO subscription (tenant, urn, consumer, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (*tenant, subscription.id, subscription.consumer, _encode(subscription)),
