@@ -78,11 +78,6 @@ class Leader:
         self._trouble = Trouble(f"the lease of {name} could not be asked for")
 
     @property
-    def is_leading(self) -> bool:
-        """Whether the work runs here just now."""
-        return self._is_leading
-
-    @property
     def fence(self) -> Fence:
         """Of this turn at leading: what an earlier one still has under way here does not pass it either."""
         return Fence(self.name, f"{self._process}/{self._turn}")

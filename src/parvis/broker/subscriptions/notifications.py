@@ -60,11 +60,6 @@ class Notifications:
         leader = Leader(self._store, LEASE, holder)
         await leader.run(lambda: self._deliver(leader.fence))
 
-    @property
-    def is_here(self) -> bool:
-        """Whether this process is the one that notifies just now."""
-        return self._delivery is not None
-
     def standings(self) -> Mapping[SubscriptionKey, Standing]:
         """Empty in a process that does not notify."""
         return {} if self._delivery is None else self._delivery.standings()
