@@ -98,6 +98,8 @@ class Archiver:
         async with self._messages() as messages:
             async for message in messages:
                 await self._take(message)
+        self._step("tidy")
+        await self._hot.tidy(self._plan.clock())
         self._step("close erasures")
         erasures = await self._hot.close_erasures(newest)
         self._step("sweep")

@@ -34,7 +34,7 @@ from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, find_archived,
 from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
-from parvis.stores.postgres.partitions import Partitions
+from parvis.stores.postgres.partitions import SEEING, Partitions
 from parvis.stores.postgres.rows import Form, from_columns, present_instance
 
 PURGE_ENTITIES = 200
@@ -153,7 +153,7 @@ class _OpenClosedRows:
     def __call__(self) -> Iterator[_ClosedRows]:
         with self._database.connect("parvis archive", READS_ELSEWHERE_S) as connection:
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-            with scoped(connection, EVERY_TENANT):
+            with scoped(connection, EVERY_TENANT, SEEING):
                 yield _ClosedRows(connection, Names(self._database))
 
 
@@ -199,6 +199,9 @@ class PostgresArchive:
 
     async def close_erasures(self, newest: int) -> int:
         return await self._run(lambda connection: connection.execute(_CLOSED.encode(), (newest,)).rowcount)
+
+    async def tidy(self, now: Instant) -> None:
+        await asyncio.to_thread(Partitions(self._database).tidy, now)
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         def ask(connection: Connection) -> list[ArchiveFile]:

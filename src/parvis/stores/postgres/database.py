@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
@@ -144,11 +144,28 @@ def _too_long() -> TookTooLong:
 
 
 @contextmanager
-def scoped(connection: Connection, tenant: int) -> Iterator[Connection]:
-    """A transaction that sees the rows of one tenant, or EVERY_TENANT."""
+def scoped(connection: Connection, tenant: int, first: bytes = b"") -> Iterator[Connection]:
+    """A transaction that sees the rows of one tenant, or EVERY_TENANT. `first` is done before there is a snapshot."""
     with connection.transaction():
+        if first:
+            connection.execute(first)
         connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(tenant),))
         yield connection
+
+
+def enter(connection: Connection, tenant: str) -> int | None:
+    """From here on the transaction sees the rows of this tenant only; None, that no row is of, where there is no such
+    tenant."""
+    sql = "SELECT id, set_config('parvis.tenant', id::text, true) FROM tenant WHERE name = %s"
+    row = connection.execute(sql, (tenant,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def only_row(connection: Connection, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+    """Of a question that one row always answers."""
+    row = connection.execute(sql.encode(), values).fetchone()
+    assert row is not None, "there is always one"
+    return row
 
 
 class Pool:
@@ -168,8 +185,9 @@ class Pool:
         self._opened: list[Connection] = []
         self._waiting = 0
 
-    async def run(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
-        """`ask` in one transaction of one thread; maybe again, so it changes nothing but the database.
+    async def run(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes = b"") -> Answer:
+        """`ask` in one transaction of one thread; maybe again, so it changes nothing but the database. `first` as in
+        `scoped`.
 
         Raises:
             Overloaded: too many wait, or others were in the way all the time.
@@ -180,7 +198,7 @@ class Pool:
             raise Overloaded(f"{self._waiting} questions wait for the database already.")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask, first)
         finally:
             self._waiting -= 1
 
@@ -189,11 +207,11 @@ class Pool:
         for connection in self._opened:
             connection.close()
 
-    def _ask(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+    def _ask(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes) -> Answer:
         was_lost = False
         for _ in range(ATTEMPTS):
             try:
-                return self._ask_once(tenant, ask)
+                return self._ask_once(tenant, ask, first)
             except IN_THE_WAY:
                 continue
             except psycopg.Error as fault:
@@ -206,9 +224,9 @@ class Pool:
                 was_lost = True
         raise Overloaded("Others change the same all the time; nothing of this request was stored.")
 
-    def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+    def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes) -> Answer:
         self._local.has_asked = False
-        with scoped(self._connection(), tenant) as connection:
+        with scoped(self._connection(), tenant, first) as connection:
             self._local.has_asked = True
             if self._longest_s is not None:
                 _allowed.longest_s, _allowed.until_s = self._longest_s, time.monotonic() + self._longest_s

@@ -29,6 +29,7 @@ from parvis.stores.postgres.filters import (
 )
 from parvis.stores.postgres.indexes import FEW_ROWS, SLOW_S, ValueIndexes
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
 
@@ -126,7 +127,9 @@ class Reader:
         self._long.close()
         self._past.close()
 
-    async def _ask(self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer) -> Answer:
+    async def _ask(
+        self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer, first: bytes = b""
+    ) -> Answer:
         number = self._names.tenants.ids.get(tenant)
         if number is None:
             await self._quick.run(EVERY_TENANT, self._names.tenants.load)
@@ -134,8 +137,8 @@ class Reader:
         if number is None:
             return nothing
         with suppress(TookTooLong):
-            return await self._quick.run(number, lambda connection: ask(connection, number))
-        return await self._long.run(number, lambda connection: ask(connection, number))
+            return await self._quick.run(number, lambda connection: ask(connection, number), first)
+        return await self._long.run(number, lambda connection: ask(connection, number), first)
 
     async def _of_past(
         self, tenant: str, entity_id: str, tell: Callable[[Head, Sequence[Source]], Answer]
@@ -169,9 +172,9 @@ class Reader:
         self, tenant: str, ask: Callable[[Connection, int, ReadArchived], Answer | None]
     ) -> Answer | None:
         with suppress(_InFiles):
-            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None)
+            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None, SEEING)
         number = self._names.tenants.ids[tenant]
-        return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived))
+        return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived), SEEING)
 
     def _sources(
         self, connection: Connection, tenant: int, entity: int, urn: str, read_archived: ReadArchived

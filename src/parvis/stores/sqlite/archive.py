@@ -226,8 +226,14 @@ class SqliteArchive:
         return True
 
     async def close_erasures(self, newest: int) -> int:
-        await self._drop_empty_blocks()
         return int(await self._run(lambda connection: connection.execute(_CLOSED, (newest,)).rowcount))
+
+    async def tidy(self, now: Instant) -> None:
+        """The catalogue has a row a series for each: they are looked through elsewhere, and go in slices."""
+        empty = await self._reader.read_aside(lambda connection: connection.execute(_EMPTY_BLOCKS).fetchall())
+        after: int | None = 0 if empty else None
+        while after is not None:
+            after = await self._run(partial(_drop_blocks, after, msgspec.json.encode(empty).decode()))
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
@@ -256,13 +262,6 @@ class SqliteArchive:
             return applier.correct(entity, found.instance, put, now)
 
         return int(await self._writer.apply(put_right))
-
-    async def _drop_empty_blocks(self) -> None:
-        """The catalogue has a row a series for each: they are looked through elsewhere, and go in slices."""
-        empty = await self._reader.read_aside(lambda connection: connection.execute(_EMPTY_BLOCKS).fetchall())
-        after: int | None = 0 if empty else None
-        while after is not None:
-            after = await self._run(partial(_drop_blocks, after, msgspec.json.encode(empty).decode()))
 
     async def _run(self, task: Callable[[Connection], object]) -> Any:
         return await self._writer.run(task)
