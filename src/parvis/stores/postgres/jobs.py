@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
@@ -27,7 +26,7 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, enter, only_row
 
 _CLAIMING = 0x6A6F6273
 """Of all processes one chooses at a time: the choice counts what runs."""
@@ -170,28 +169,28 @@ class PostgresJobQueue:
 
     async def list_jobs(self, tenant: str, which: JobFilter) -> list[Job]:
         def ask(connection: Connection) -> list[Job]:
-            return _list(connection, _enter(connection, tenant), which)
+            return _list(connection, enter(connection, tenant), which)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_attempts(self, tenant: str, job_id: int) -> list[Attempt]:
         def ask(connection: Connection) -> list[Attempt]:
-            return _attempts(connection, _enter(connection, tenant), job_id)
+            return _attempts(connection, enter(connection, tenant), job_id)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def count(self, tenant: str) -> dict[tuple[str, JobState], int]:
         def ask(connection: Connection) -> dict[tuple[str, JobState], int]:
-            return _count(connection, _enter(connection, tenant))
+            return _count(connection, enter(connection, tenant))
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def next_due(self, kinds: Sequence[str]) -> float | None:
-        (wait,) = await self._pool.run(EVERY_TENANT, lambda connection: _one(connection, _NEXT_DUE, [list(kinds)]))
+        (wait,) = await self._pool.run(EVERY_TENANT, lambda connection: only_row(connection, _NEXT_DUE, [list(kinds)]))
         return None if wait is None else float(wait) / SECOND
 
     async def tally(self) -> Tally:
-        return Tally(*await self._pool.run(EVERY_TENANT, lambda connection: _one(connection, _TALLY, [])))
+        return Tally(*await self._pool.run(EVERY_TENANT, lambda connection: only_row(connection, _TALLY)))
 
     async def prune(self, before: Instant, limit: int) -> int:
         return await self._pool.run(EVERY_TENANT, lambda connection: _prune(connection, before, limit))
@@ -207,27 +206,13 @@ async def opened_queue(url: str) -> AsyncIterator[PostgresJobQueue]:
         pool.close()
 
 
-def _enter(connection: Connection, tenant: str) -> int | None:
-    """From here on the transaction sees the rows of this tenant only; None, that no row is of, where there is no such
-    tenant."""
-    sql = "SELECT id, set_config('parvis.tenant', id::text, true) FROM tenant WHERE name = %s"
-    row = connection.execute(sql, (tenant,)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _one(connection: Connection, sql: str, values: Sequence[Any]) -> Sequence[Any]:
-    row = connection.execute(sql.encode(), values).fetchone()
-    assert row is not None
-    return row
-
-
 def _add(connection: Connection, job: NewJob) -> Job:
-    tenant = _enter(connection, job.tenant)
+    tenant = enter(connection, job.tenant)
     if tenant is None:
         raise NonexistentTenant(f"There is no tenant {job.tenant!r}.")
     if job.key is not None and (known := _find_by_key(connection, job)) is not None:
         return known
-    (waiting,) = _one(connection, "SELECT count(*) FROM job WHERE state = 0 AND tenant = %s", [tenant])
+    (waiting,) = only_row(connection, "SELECT count(*) FROM job WHERE state = 0 AND tenant = %s", [tenant])
     check_room(waiting)
     arguments = msgspec.json.encode(job.arguments).decode()
     values = (tenant, job.kind, job.key, arguments, job.due_at, job.attempts_allowed, job.created_by)
@@ -320,7 +305,7 @@ def _find(connection: Connection, job_id: int) -> Job | None:
 
 def _find_of(connection: Connection, tenant: str, job_id: int, lock: str = "") -> Job | None:
     sql = f"{_SELECT} WHERE job.tenant = %s AND job.id = %s{lock}"
-    row = connection.execute(sql.encode(), (_enter(connection, tenant), job_id)).fetchone()
+    row = connection.execute(sql.encode(), (enter(connection, tenant), job_id)).fetchone()
     return None if row is None else job_of(row)
 
 

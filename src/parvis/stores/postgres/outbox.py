@@ -17,7 +17,7 @@ from parvis.broker.ports.store import Outrun, Progress
 from parvis.kernel.time import Instant
 from parvis.kernel.trouble import Trouble
 from parvis.stores.postgres.batch import CHANNEL, bigints
-from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable, only_row
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.rows import past_instance
 
@@ -140,17 +140,11 @@ def read_events(
 
 
 def read_newest(connection: Connection) -> int:
-    row = connection.execute(_NEWEST).fetchone()
-    assert row is not None, "the row of `numbers` is made with the schema"
-    newest: int = row[0]
-    return newest
+    return int(only_row(connection, _NEWEST)[0])
 
 
 def read_oldest(connection: Connection) -> int:
-    row = connection.execute(_OLDEST).fetchone()
-    assert row is not None
-    oldest: int = row[0]
-    return oldest
+    return int(only_row(connection, _OLDEST)[0])
 
 
 def read_position(connection: Connection, consumer: str) -> int:

@@ -19,7 +19,7 @@ from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, scoped
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
 from parvis.stores.postgres.names import Names
@@ -218,7 +218,6 @@ def _start(database: Database, names: Names) -> Start:
         names.load(connection)
         if DEFAULT_TENANT not in names.tenants.ids:
             names.tenants.add((DEFAULT_TENANT,))
-        with connection.transaction():
-            connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(EVERY_TENANT),))
+        with scoped(connection, EVERY_TENANT):
             stamp = connection.execute("SELECT at FROM outbox ORDER BY seq DESC LIMIT 1").fetchone()
         return Start(read_newest(connection), stamp[0] if stamp else 0)

@@ -18,7 +18,7 @@ from parvis.broker.subscriptions.rows import (
     too_many,
 )
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, enter, only_row
 from parvis.stores.postgres.leases import hold_fence
 
 _encode = msgspec.json.encode
@@ -80,7 +80,7 @@ class PostgresSubscriptions:
 
     async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
         def ask(connection: Connection) -> Subscribed | None:
-            number = _enter(connection, tenant)
+            number = enter(connection, tenant)
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s AND s.urn = %s"
             row = connection.execute(sql, (number, subscription_id)).fetchone()
             return None if row is None else subscribed_of(row)
@@ -89,7 +89,7 @@ class PostgresSubscriptions:
 
     async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
         def ask(connection: Connection) -> SubscriptionPage:
-            number = _enter(connection, tenant)
+            number = enter(connection, tenant)
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s ORDER BY s.id LIMIT %s OFFSET %s"
             rows = connection.execute(sql, (number, limit, offset)).fetchall()
             total = _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (number,))
@@ -129,7 +129,7 @@ class PostgresSubscriptions:
     ) -> DeadLetterPage:
         def ask(connection: Connection) -> DeadLetterPage:
             where = "WHERE d.tenant = %s AND (%s::text IS NULL OR s.urn = %s)"
-            key = (_enter(connection, tenant), subscription_id, subscription_id)
+            key = (enter(connection, tenant), subscription_id, subscription_id)
             sql = f"{_LETTER} {where} AND d.number < %s ORDER BY d.number DESC LIMIT %s"
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             total = _count(connection, f"SELECT count(*) FROM ({_LETTER} {where}) AS letter", key)
@@ -139,7 +139,7 @@ class PostgresSubscriptions:
 
     async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
         def ask(connection: Connection) -> DeadLetter | None:
-            key = (_enter(connection, tenant), number)
+            key = (enter(connection, tenant), number)
             row = connection.execute(f"{_LETTER} WHERE d.tenant = %s AND d.number = %s", key).fetchone()
             return None if row is None else letter_of(row)
 
@@ -147,7 +147,7 @@ class PostgresSubscriptions:
 
     async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
         def delete(connection: Connection) -> int:
-            key = (_enter(connection, tenant), list(numbers))
+            key = (enter(connection, tenant), list(numbers))
             return connection.execute("DELETE FROM dead_letter WHERE tenant = %s AND number = ANY(%s)", key).rowcount
 
         return await self._pool.run(EVERY_TENANT, delete)
@@ -162,24 +162,12 @@ class PostgresSubscriptions:
         return {(tenant, urn): number for tenant, urn, number in rows}
 
 
-def _enter(connection: Connection, tenant: str) -> int | None:
-    """See the rows of this tenant only, from here on; None, that no row is of, where there is no such tenant."""
-    row = connection.execute("SELECT id FROM tenant WHERE name = %s", (tenant,)).fetchone()
-    if row is None:
-        return None
-    connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(row[0]),))
-    number: int = row[0]
-    return number
-
-
 def _count(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> int:
-    row = connection.execute(sql.encode(), parameters).fetchone()
-    assert row is not None, "counts always answer"
-    return int(row[0])
+    return int(only_row(connection, sql, parameters)[0])
 
 
 def _add(connection: Connection, subscription: Subscription, most: int | None) -> None:
-    number = _enter(connection, subscription.tenant)
+    number = enter(connection, subscription.tenant)
     if number is None:
         raise NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
     document = _encode(subscription).decode()
