@@ -15,7 +15,15 @@ from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
-from parvis.bootstrap.stores import Opening, holding, in_time, is_on_postgres, open_access, open_bus, open_store
+from parvis.bootstrap.stores import (
+    Opening,
+    find_shared_refusals,
+    holding,
+    in_time,
+    open_access,
+    open_bus,
+    open_store,
+)
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import Work, new_holder
@@ -26,12 +34,14 @@ from parvis.connectors.chirpstack.plugin import ChirpStack
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.fleet.ports import RefusalLog
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.bus import Bus
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import HOUR, system_clock
 from parvis.outbound.client import GuardedClient
@@ -99,11 +109,12 @@ async def open_platform(
     check_exposure(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        place = stack.enter_context(holding(settings))
+        stack.enter_context(holding(settings))
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
         store, access = await _open_stores(settings, opening or Opening(), stack)
+        remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
-        fleet = await _open_fleet(settings, broker, additions.profiles, place, stack)
+        fleet = await _open_fleet(settings, broker, additions.profiles, find_shared_refusals(store), stack)
         chirpstack = ChirpStack(fleet)
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -181,11 +192,14 @@ def _job_gauges(jobs: Jobs) -> dict[str, Gauge]:
 
 
 async def _open_fleet(
-    settings: Settings, broker: Broker, more: Sequence[Path], place: int, stack: AsyncExitStack
+    settings: Settings,
+    broker: Broker,
+    more: Sequence[Path],
+    shared_refusals: RefusalLog | None,
+    stack: AsyncExitStack,
 ) -> Fleet:
     future_limit = round(settings.fleet.future_limit_h * HOUR)
-    shared = is_on_postgres(settings)
-    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place, is_shared=shared)
+    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, shared_refusals=shared_refusals)
     await fleet.registry.load(DEFAULT_TENANT)
     _keep_running(stack, fleet.follow, "fleet follows the outbox")
     return fleet

@@ -1,7 +1,6 @@
 """`parvis archive`: what lies in files, and moving closed days there now."""
 
 import asyncio
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +17,8 @@ from parvis.bootstrap.archive import (
 )
 from parvis.bootstrap.stores import DataInUse, holding, open_store
 from parvis.broker.ports.archive import ArchiveFile, ClosedRows, Day, Summary
-from parvis.cli.options import data_option
-from parvis.kernel.settings import Settings, load_settings
+from parvis.cli.options import data_option, settings_beside
+from parvis.kernel.settings import Settings
 
 _MIB = 1 << 20
 
@@ -43,7 +42,7 @@ def archive() -> None:
 @data_option()
 def status(data_dir: Path) -> None:
     """What lies in files, by tenant and type; may run beside the platform."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     with closed_rows(settings)() as rows:
         files = [file for tenant in rows.list_tenants() for file in rows.list_files(tenant)]
         waiting = sum(bool(rows.list_erasures(file)) for file in files)
@@ -59,7 +58,7 @@ def status(data_dir: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell which days would move; may run beside the platform.")
 def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
     """Move closed days into files now, and take out what was erased or is past its time."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if dry_run:
         with closed_rows(settings)() as rows:
             for line in _foreseen(rows, archive_plan(settings, until).before):

@@ -20,9 +20,9 @@ import click
 from parvis import __version__
 from parvis.bootstrap.archive import find_archive_faults
 from parvis.bootstrap.stores import ACCESS_FILE, find_access, find_store_faults, is_store_there, repair_store
-from parvis.cli.options import data_option
+from parvis.cli.options import data_option, settings_beside
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import Settings, load_settings
+from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND, format_instant, system_clock
 
 _LEAST_FREE_BYTES = 1 << 30
@@ -51,7 +51,7 @@ class Finding:
 @click.option("--repair", is_flag=True, help="Mend what can be mended of the store; stop Parvis first.")
 def doctor(data_dir: Path, repair: bool) -> None:
     """Examine versions, data directory, disk, ports, clock and store; exit code 1 if something cannot work."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if repair:
         for fault in repair_store(settings):
             click.echo(f"mended: {fault.words}: {fault.remedy}")
