@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
-from parvis.access.audit import chained
+from parvis.access.audit import chained, entry_of
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -43,7 +43,6 @@ SELECT max(reached.at) FROM unnest(%s::bytea[], %s::integer[]) AS bound (subject
 ) AS reached
 """
 _UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) AS unhurried"
-_RECORD = msgspec.json.Decoder(AuditRecord)
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
 
@@ -190,7 +189,7 @@ class PostgresAccessStore:
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(_entry(newest) if newest else None, record)
+            entry = chained(entry_of(newest) if newest else None, record)
             self._write(
                 "INSERT INTO audit VALUES (%s, %s, %s)", entry.number, msgspec.json.encode(record), entry.digest
             )
@@ -199,7 +198,7 @@ class PostgresAccessStore:
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
         sql = "SELECT * FROM audit WHERE number > %s ORDER BY number LIMIT %s"
         while rows := self._rows(sql, after, _AUDIT_AT_ONCE):
-            yield from map(_entry, rows)
+            yield from map(entry_of, rows)
             after = rows[-1][0]
 
     def newest_audit(self) -> int:
@@ -267,8 +266,3 @@ class PostgresAccessStore:
 
 def _unreachable(fault: object) -> StoreUnreachable:
     return StoreUnreachable(f"The database of accounts and keys does not answer: {fault}", retry_after_s=2)
-
-
-def _entry(row: tuple[Any, ...]) -> AuditEntry:
-    number, record, digest = row
-    return AuditEntry(number, _RECORD.decode(record), digest)

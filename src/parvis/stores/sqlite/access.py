@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.access.audit import chained
+from parvis.access.audit import chained, entry_of
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -30,7 +30,6 @@ from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 
 _BUSY_TIMEOUT_S = 5.0
-_RECORD = msgspec.json.Decoder(AuditRecord)
 _SCHEMA = files(__package__).joinpath("access.sql")
 
 
@@ -168,12 +167,12 @@ class SqliteAccessStore:
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(_entry(newest) if newest else None, record)
+            entry = chained(entry_of(newest) if newest else None, record)
             self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(record), entry.digest)
         return entry
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
-        return map(_entry, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
+        return map(entry_of, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
 
     def newest_audit(self) -> int:
         row = self._row("SELECT max(number) FROM audit")
@@ -196,8 +195,3 @@ class SqliteAccessStore:
 def _account(row: tuple[Any, ...]) -> Account:
     name, password_hash, role, tenant, created_at, disabled = row
     return Account(name, password_hash, role, tenant, created_at, bool(disabled))
-
-
-def _entry(row: tuple[Any, ...]) -> AuditEntry:
-    number, record, digest = row
-    return AuditEntry(number, _RECORD.decode(record), digest)
