@@ -22,7 +22,7 @@ from parvis.web.console.overview import summarise
 from parvis.web.console.refusals import list_refusals, view_of
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.pages import caller_of
-from parvis.web.site import Site
+from parvis.web.site import Site, site_of
 from parvis.web.webhooks import receive_chirpstack
 
 MOST_AT_ONCE = 1_000
@@ -119,12 +119,7 @@ class RefusalsOut(BaseModel):
     refusals: list[RefusalOut]
 
 
-def _site(request: Request) -> Site:
-    site: Site = request.app.state.site
-    return site
-
-
-SiteOf = Annotated[Site, Depends(_site)]
+SiteOf = Annotated[Site, Depends(site_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
 
