@@ -15,6 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
+from parvis.fleet.ports import RefusalLog
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.jobs import JobQueue
@@ -64,6 +65,16 @@ async def open_store(settings: Settings, read_archived: ReadArchived) -> Store:
 
         return await PostgresStore.open(settings.store.url, read_archived=read_archived)
     return await SqliteStore.open(store_path(settings), read_archived=read_archived)
+
+
+def find_shared_refusals(store: Store) -> RefusalLog | None:
+    """Where all processes on a database keep refused frames; None where there is but one process."""
+    if isinstance(store, SqliteStore):
+        return None
+    from parvis.stores.postgres.refusals import PostgresRefusals
+    from parvis.stores.postgres.store import PostgresStore
+
+    return PostgresRefusals(store.desk) if isinstance(store, PostgresStore) else None
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from parvis import __version__
 from parvis.broker.model.change import Status
-from parvis.fleet.refusals import RefusalReason
+from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord, device_id
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
@@ -203,7 +203,7 @@ async def register_devices(devices: list[DeviceIn], site: SiteOf, caller: Caller
 async def read_refusals(
     site: SiteOf, caller: CallerOf, limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100
 ) -> RefusalsOut:
-    kept = list_refusals(site, caller)
+    kept = await list_refusals(site, caller)
     refusals = [
         RefusalOut(
             id=one.id,

@@ -319,6 +319,19 @@ ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dead_letter FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dead_letter USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
+CREATE TABLE refusal (  -- frames of devices that were not stored, the newest
+    tenant integer NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reason text NOT NULL,
+    device text NOT NULL,
+    claimed_until timestamptz NOT NULL DEFAULT '-infinity',  -- somebody tries it again
+    document bytea NOT NULL
+);
+CREATE INDEX refusal_by_device ON refusal (tenant, device, number);
+ALTER TABLE refusal ENABLE ROW LEVEL SECURITY;
+ALTER TABLE refusal FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON refusal USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
 CREATE TABLE bus_letter (  -- news between processes too large for a notification; kept for a minute
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
