@@ -220,8 +220,8 @@ def job_of(row: Sequence[Any]) -> Job:
 
 def attempt_of(row: Sequence[Any]) -> Attempt:
     """Of a store's columns in the order of Attempt, the outcome by its number."""
-    *columns, outcome, error = row
-    return Attempt(*columns, AttemptOutcome(outcome), error)
+    number, holder, started, ended, outcome, error = row
+    return Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
 
 
 class JobFilter(msgspec.Struct, frozen=True):

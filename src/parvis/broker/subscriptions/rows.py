@@ -71,5 +71,5 @@ def letter_row(letter: DeadLetter) -> Row:
 
 def letter_of(row: Row) -> DeadLetter:
     """Of number, tenant and subscription, then what is kept of it."""
-    number, tenant, subscription_id, *kept, headers = row
-    return DeadLetter(tenant, subscription_id, *kept, _HEADERS.decode(headers), number)
+    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
+    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
