@@ -32,8 +32,9 @@ from parvis.stores.sqlite.catalogue import BLOCK_DAYS, IS_OPEN, find_archived, k
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.segments import EVERY_SEGMENT, list_settled_series
 from parvis.stores.sqlite.tail import ALL_DONE, Tail
-from parvis.stores.sqlite.temporal import list_marks, list_settled_series
+from parvis.stores.sqlite.temporal import list_marks
 from parvis.stores.sqlite.writer import Writer
 
 PURGE_ENTITIES = 500
@@ -59,20 +60,19 @@ _NOTE = (
     "INSERT INTO archived SELECT id, ?, ?, ?, ?, ? FROM entity WHERE tenant = ? AND urn = ?"
     " ON CONFLICT DO UPDATE SET days = days | excluded.days"
 )
-_DAY_ROWS = (
-    "SELECT ts, seq, shape, value, observed, extra, recorded FROM history"
-    " WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? ORDER BY ts, seq"
-)
-_HAS_ROWS = (
-    "SELECT 1 FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? LIMIT 1"
-)
-_PURGE = "DELETE FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_OF_A_DAY = f"{EVERY_SEGMENT} AND entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_DAY_ROWS = f"SELECT ts, seq, shape, value, observed, extra, recorded FROM history WHERE {_OF_A_DAY} ORDER BY ts, seq"
+_HAS_ROWS = f"SELECT 1 FROM history WHERE {_OF_A_DAY} LIMIT 1"
+_PURGE = f"DELETE FROM history WHERE {_OF_A_DAY}"
 _UNTOLD = (
     "DELETE FROM log WHERE seq IN (SELECT seq FROM history"
-    " WHERE entity = ?{conditions} AND seq >= (SELECT min(seq) FROM log))"
+    f" WHERE {EVERY_SEGMENT} AND entity = ?{{conditions}} AND seq >= (SELECT min(seq) FROM log))"
 )
 """Settled rows that still stand in the log, for consumers to be told of."""
-_NEXT_TIME = "SELECT ts FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? ORDER BY ts LIMIT 1"
+_NEXT_TIME = (
+    "SELECT min((SELECT ts FROM history WHERE segment = s.id AND entity = ? AND name = ? AND dataset = ? AND ts >= ?"
+    " ORDER BY ts LIMIT 1)) FROM segment s"
+)
 _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
 
 
@@ -117,8 +117,8 @@ class _ClosedRows:
 
     def _days(self, series: tuple[int, int, int], before: Day) -> Iterator[Day]:
         since = -(2**62)
-        while (row := self._connection.execute(_NEXT_TIME, (*series, since)).fetchone()) is not None:
-            day = day_of(row[0])
+        while (found := self._connection.execute(_NEXT_TIME, (*series, since)).fetchone()[0]) is not None:
+            day = day_of(found)
             if day >= before:
                 return
             yield day
@@ -293,7 +293,8 @@ def erase(
     number, conditions, values = row[0], "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
     unsettled = str(tail.find(number))
     connection.execute(_UNTOLD.format(conditions=conditions), (number, *values))
-    gone = connection.execute(f"DELETE FROM history WHERE entity = ?{conditions}", (number, *values)).rowcount
+    settled = f"DELETE FROM history WHERE {EVERY_SEGMENT} AND entity = ?{conditions}"
+    gone = connection.execute(settled, (number, *values)).rowcount
     gone += connection.execute(
         f"DELETE FROM log WHERE seq IN (SELECT value FROM json_each(?)) AND entity = ?{conditions}",
         (unsettled, number, *values),

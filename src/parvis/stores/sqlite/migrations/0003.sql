@@ -1,4 +1,27 @@
--- Reactions that survive: jobs and subscriptions; and the catalogue of the archive.
+-- Reactions that survive: jobs and subscriptions; the catalogue of the archive; and history in segments.
+CREATE TABLE segment (  -- parts of `history`; rows settle into the newest one
+    id INTEGER PRIMARY KEY,
+    settled INTEGER NOT NULL  -- rows that ever came into it
+);
+ALTER TABLE history RENAME TO whole;
+CREATE TABLE history (  -- settled, clustered by series and time in each segment
+    segment INTEGER NOT NULL,
+    entity INTEGER NOT NULL,
+    name INTEGER NOT NULL,
+    dataset INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    shape INTEGER NOT NULL,
+    value,
+    observed INTEGER NOT NULL,
+    extra TEXT,
+    recorded INTEGER NOT NULL,
+    PRIMARY KEY (segment, entity, name, dataset, ts, seq)
+) WITHOUT ROWID;
+INSERT INTO history SELECT 1, * FROM whole;
+INSERT INTO segment SELECT 1, count(*) FROM whole;
+DROP TABLE whole;
+
 CREATE TABLE job (  -- what runs later, and what ran
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL REFERENCES tenant (id),
