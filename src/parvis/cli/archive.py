@@ -9,6 +9,7 @@ import click
 
 from parvis.bootstrap.archive import (
     ArchiveAtHand,
+    adopt_archive,
     archive_plan,
     closed_rows,
     day_number,
@@ -73,6 +74,14 @@ def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
         click.echo(problem, err=True)
     if summary.problems:
         raise click.exceptions.Exit(1)
+
+
+@archive.command()
+@data_option()
+def adopt(data_dir: Path) -> None:
+    """Make the archive this database's own, after a restore or a copy; no other database may use it any more."""
+    adopt_archive(settings_beside(data_dir))
+    click.echo("The archive is this database's own.")
 
 
 def _moved(settings: Settings, until: Day | None) -> Summary:

@@ -19,6 +19,7 @@ from parvis.broker.ports.archive import (
     Move,
     MoveOutdated,
     OpenClosedRows,
+    Owner,
     Partition,
     PendingErasure,
     Replacement,
@@ -67,6 +68,10 @@ SELECT least(log, (
 FROM numbers
 """
 """The newest event stays in the outbox when everyone was told of it: its rows are not needed any more."""
+_OWNER = """
+SELECT identity.name, concat(system_identifier, '/', oid) FROM identity, pg_control_system(), pg_database
+WHERE datname = current_database()
+"""
 _DAY = f"((ts - ((ts %% {DAY}) + {DAY}) %% {DAY}) / {DAY})"
 _DAYS = (
     f"SELECT DISTINCT {_DAY} FROM history WHERE tenant = %s AND ts < %s AND seq <= %s"
@@ -110,6 +115,12 @@ class _ClosedRows:
         self.upto: int
         self.newest_erasure: int
         self.upto, self.newest_erasure = connection.execute(_UPTO).fetchone() or (0, 0)
+
+    @property
+    def owner(self) -> Owner:
+        row = self._connection.execute(_OWNER).fetchone()
+        assert row is not None, "made with the schema"
+        return Owner(*row)
 
     def list_tenants(self) -> list[str]:
         return [name for name, _ in self._names.tenants.items()]

@@ -17,6 +17,7 @@ from parvis.broker.ports.archive import (
     Move,
     MoveOutdated,
     OpenClosedRows,
+    Owner,
     Partition,
     PendingErasure,
     Replacement,
@@ -79,8 +80,10 @@ _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM sett
 class _ClosedRows:
     """Hot rows in the snapshot that `connection` has begun."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, path: Path | None) -> None:
         self._connection = connection
+        (name,) = connection.execute("SELECT name FROM identity").fetchone()
+        self.owner = Owner(name, str(path.resolve()) if path else "")
         (self.upto,) = connection.execute(_SETTLED).fetchone()
         (self.newest_erasure,) = connection.execute("SELECT ifnull(max(id), 0) FROM erasure").fetchone()
         self._names = Names(connection)
@@ -155,7 +158,7 @@ class _OpenClosedRows:
         connection = database.connect_reader()
         try:
             connection.execute("BEGIN")
-            yield _ClosedRows(connection)
+            yield _ClosedRows(connection, self._path)
         finally:
             connection.close()
 

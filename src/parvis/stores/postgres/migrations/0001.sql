@@ -338,6 +338,17 @@ CREATE TABLE bus_letter (  -- news between processes too large for a notificatio
     body bytea NOT NULL
 );
 
+CREATE TABLE identity (  -- of this database: the mark in its archive names it
+    name text NOT NULL
+);
+INSERT INTO identity VALUES (gen_random_uuid()::text);
+
+CREATE TABLE archive_fault (  -- files of the archive that were found to be damaged or lost, until they are whole again
+    path text PRIMARY KEY,
+    words text NOT NULL,
+    found bigint NOT NULL
+);
+
 CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here
     tenant integer NOT NULL,
     typeset integer NOT NULL,

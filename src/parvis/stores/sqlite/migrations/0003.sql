@@ -69,6 +69,17 @@ CREATE TABLE job_schedule (
     due INTEGER NOT NULL  -- up to then its jobs have been added
 ) WITHOUT ROWID;
 
+CREATE TABLE identity (  -- of this database: the mark in its archive names it
+    name TEXT NOT NULL
+);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+
+CREATE TABLE archive_fault (  -- files of the archive that were found to be damaged or lost, until they are whole again
+    path TEXT PRIMARY KEY,
+    words TEXT NOT NULL,
+    found INTEGER NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here
     tenant INTEGER NOT NULL,
     typeset INTEGER NOT NULL,
