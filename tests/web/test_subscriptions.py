@@ -12,9 +12,13 @@ import pytest
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.parse import new_subscription
+from parvis.kernel.causes import Cause
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import Instant
+from parvis.web.causes import explain
+from parvis.web.i18n import LANGUAGES
+from parvis.web.wording import wording
 from tests.fakes.receiver import Receiver
 from tests.web.conftest import form_token, plain, settings
 
@@ -104,6 +108,35 @@ async def test_the_page_of_one_says_what_it_is_about_and_what_went_wrong(
     page = plain((await operator.get(PAGE)).text)
     for told in ("WasteContainer", "fillingLevel>0.8", "The receiver answered with status 400.", "Send all again"):
         assert told in page
+
+
+async def test_why_it_failed_is_told_in_french_with_what_was_written_beside(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    await subscribe(platform, caller)
+    await bury(platform, now)
+    away = "The name receiver.example cannot be resolved."
+    await platform.notifications.subscriptions.note(
+        [Note(DEFAULT_TENANT, NAME, failed=1, last_failure=now, last_reason=away)]
+    )
+    page = await operator.get(f"{PAGE}?lang=fr&sent=0&left=1&why=Its+subscription+is+gone.")
+    for told in (
+        "Le nom receiver.example est introuvable sur le réseau.",
+        "Le destinataire a répondu par le statut 400.",
+        "L’abonnement n’existe plus.",
+    ):
+        assert told in plain(page.text)
+    for written in (away, "The receiver answered with status 400.", "Its subscription is gone."):
+        assert re.search(rf'lang="en">{re.escape(written)}<', page.text), written
+    english = plain((await operator.get(f"{PAGE}?lang=en")).text)
+    assert english.count("The receiver answered with status 400.") == 1, "no sentence is told twice"
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_has_its_sentence(cause: Cause, language: str) -> None:
+    values = dict.fromkeys(("host", "place", "address", "limit", "status", "bytes", "code", "fault"), "x")
+    assert explain(cause.say(**values), wording(language, "UTC")).sentence
 
 
 async def test_it_is_told_in_french_too(

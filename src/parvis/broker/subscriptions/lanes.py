@@ -8,6 +8,7 @@ from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdi
 from parvis.broker.subscriptions.breaker import Breaker
 from parvis.broker.subscriptions.lane import Lane, Load
 from parvis.broker.subscriptions.model import Endpoint, Subscription
+from parvis.kernel.causes import Cause
 
 
 class Lanes:
@@ -40,7 +41,7 @@ class Lanes:
     def give_up_overdue(self) -> None:
         for lane in self._lanes.values():
             if lane.breaker.is_away or lane.is_full:
-                lane.give_up_overdue("Its receiver was away or slow for too long.")
+                lane.give_up_overdue(Cause.AWAY_TOO_LONG.say())
 
     async def close(self) -> None:
         for lane in self._lanes.values():
@@ -49,7 +50,7 @@ class Lanes:
 
 class _NoWay:
     async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
-        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.shown_uri}.")
+        return Receipt(Verdict.REFUSED, Cause.NO_WAY.say(address=endpoint.shown_uri))
 
 
 _NO_WAY = _NoWay()

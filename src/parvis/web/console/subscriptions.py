@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import assert_never
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import explain
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
@@ -128,6 +130,7 @@ async def subscription_page(request: Request) -> Response:
         request,
         "console/pages/subscription.html",
         view=_view(subscribed, standing, letters.total, site.now),
+        explain=partial(explain, t=site.pages.words(request)),
         subjects=_subjects(subscribed.subscription, compact),
         watched=[compact(name) for name in subscribed.subscription.watched],
         triggers=[one.value for one in subscribed.subscription.triggers],
