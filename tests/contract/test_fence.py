@@ -8,6 +8,7 @@ import pytest
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.store import Outrun, Store
 from parvis.broker.query.tree import TypeIs
+from parvis.broker.subscriptions.breaker import BreakerState
 from parvis.broker.subscriptions.model import (
     DeadLetter,
     Deliveries,
@@ -18,6 +19,8 @@ from parvis.broker.subscriptions.model import (
     Subscribed,
     Subscription,
 )
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, Standing, Told
+from parvis.kernel.time import SECOND
 from tests.contract.territory import BIN, NOON, TENANT
 
 NAME = "urn:ngsi-ld:Subscription:first"
@@ -38,7 +41,11 @@ async def bury(store: Store, fence: Fence) -> None:
     await store.subscriptions.bury([LETTER], 10, fence)
 
 
-SAVES = pytest.mark.parametrize("save", [note, bury])
+async def tell(store: Store, fence: Fence) -> None:
+    await store.subscriptions.tell(Told(open_breakers=9), fence)
+
+
+SAVES = pytest.mark.parametrize("save", [note, bury, tell])
 
 
 async def found(store: Store) -> Subscribed:
@@ -68,6 +75,7 @@ async def test_who_was_followed_overwrites_nothing(store: Store, save: Save) -> 
     assert after.deliveries == Deliveries(1, 0, NOON + 1, NOON + 1)
     assert after.position == 50
     assert (await store.subscriptions.list_letters(TENANT)).total == 0
+    assert await store.subscriptions.hear() == NOTHING_TOLD
 
 
 @SAVES
@@ -96,3 +104,12 @@ async def test_many_saves_that_meet_a_takeover_are_all_before_it_or_refused(stor
     assert (await found(store)).deliveries.times_sent == len(saves) - len(refused)
     with pytest.raises(Outrun):
         await store.subscriptions.note([NEW], ONE)
+
+
+async def test_what_is_told_last_is_heard(store: Store) -> None:
+    await store.take(ONE.name, ONE.holder, 60)
+    assert await store.subscriptions.hear() == NOTHING_TOLD
+    told = Told(1, 7, 3 * SECOND, ((TENANT, NAME, Standing(BreakerState.OPEN, 7, 90, 3 * SECOND)),))
+    await store.subscriptions.tell(Told(2), ONE)
+    await store.subscriptions.tell(told, ONE)
+    assert await store.subscriptions.hear() == told

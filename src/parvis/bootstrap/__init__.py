@@ -20,6 +20,7 @@ from parvis.bootstrap.stores import (
     find_shared_refusals,
     holding,
     in_time,
+    is_on_postgres,
     open_access,
     open_bus,
     open_store,
@@ -125,6 +126,8 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
             _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
+            if is_on_postgres(settings):
+                _keep_running(stack, notifications.follow, "hears of who notifies")
         jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())

@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.ports.leases import Fence
 from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription
+from parvis.broker.subscriptions.standing import Told
 
 
 class SubscriptionPage(msgspec.Struct, frozen=True):
@@ -70,6 +71,14 @@ class SubscriptionStore(Protocol):
 
         A letter of a subscription that is gone is not kept. Raises Outrun.
         """
+        ...
+
+    async def tell(self, told: Told, fence: Fence) -> None:
+        """In the place of what was told before, for all processes. It need not outlast them. Raises Outrun."""
+        ...
+
+    async def hear(self) -> Told:
+        """What was told last."""
         ...
 
     async def list_letters(

@@ -300,6 +300,11 @@ CREATE TABLE subscription_version (  -- goes up with every change of a subscript
 );
 INSERT INTO subscription_version VALUES (true, 1);
 
+CREATE TABLE notifying (  -- how endpoints do, as the process that notifies told last
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    told bytea NOT NULL
+);
+
 CREATE TABLE dead_letter (  -- notifications that were given up
     tenant integer NOT NULL,
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -17,11 +17,14 @@ from parvis.broker.subscriptions.rows import (
     subscription_of,
     too_many,
 )
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, Told
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, enter, only_row
 from parvis.stores.postgres.leases import hold_fence
 
 _encode = msgspec.json.encode
+_decode_told = msgspec.json.Decoder(Told).decode
+_TELL = "INSERT INTO notifying (told) VALUES (%s) ON CONFLICT (id) DO UPDATE SET told = excluded.told"
 _BUMP = "UPDATE subscription_version SET version = version + 1"
 _SUBSCRIBED = (
     "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
@@ -123,6 +126,19 @@ class PostgresSubscriptions:
             return dropped
 
         return await self._pool.run(EVERY_TENANT, write)
+
+    async def tell(self, told: Told, fence: Fence) -> None:
+        def write(connection: Connection) -> None:
+            connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
+            connection.execute(_TELL, (_encode(told),))
+            hold_fence(connection, fence)
+
+        await self._pool.run(EVERY_TENANT, write)
+
+    async def hear(self) -> Told:
+        sql = "SELECT told FROM notifying"
+        row = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchone())
+        return NOTHING_TOLD if row is None else _decode_told(row[0])
 
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
 
 
 class Leases:
@@ -26,3 +27,7 @@ class Leases:
     def give_back(self, name: str, holder: str) -> None:
         if self._held.get(name, ("", 0.0))[0] == holder:
             del self._held[name]
+
+
+def outrun(fence: Fence) -> Outrun:
+    return Outrun(f"Another has taken over {fence.name}.")

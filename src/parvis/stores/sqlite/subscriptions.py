@@ -19,9 +19,10 @@ from parvis.broker.subscriptions.rows import (
     subscription_of,
     too_many,
 )
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, Told
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
-from parvis.stores.sqlite.leases import Leases
+from parvis.stores.sqlite.leases import Leases, outrun
 
 _encode = msgspec.json.encode
 _BUMP = "UPDATE subscription_version SET version = version + 1"
@@ -64,6 +65,7 @@ class SqliteSubscriptions:
         self._write = write
         self._read = read
         self._leases = leases
+        self._told = NOTHING_TOLD
         self._bell = ChangeBell(self.version)
 
     async def add(self, subscription: Subscription, most: int | None = None) -> None:
@@ -110,6 +112,14 @@ class SqliteSubscriptions:
     async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
         return _checked(await self._behind(fence, lambda connection: _bury(connection, letters, keep)), int)
 
+    async def tell(self, told: Told, fence: Fence) -> None:
+        if not self._leases.is_last(fence):
+            raise outrun(fence)
+        self._told = told
+
+    async def hear(self) -> Told:
+        return self._told
+
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
     ) -> DeadLetterPage:
@@ -153,7 +163,7 @@ class SqliteSubscriptions:
 
         def write(connection: Connection) -> object:
             if fence is not None and not self._leases.is_last(fence):
-                return Outrun(f"Another has taken over {fence.name}.")
+                return outrun(fence)
             return task(connection)
 
         answer = await self._write(write)

@@ -13,9 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.subscriptions.breaker import BreakerState
-from parvis.broker.subscriptions.delivery import Standing
 from parvis.broker.subscriptions.model import Deliveries, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notifications import MOST_AT_ONCE
+from parvis.broker.subscriptions.standing import Standing
 from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
@@ -60,7 +60,7 @@ _ORDER = list(Condition)
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionView:
-    """`standing` is None in a process that does not notify itself."""
+    """`standing` is None where nothing is known of it: nobody notifies, or not yet."""
 
     subscription: Subscription
     deliveries: Deliveries
@@ -124,7 +124,8 @@ async def subscription_page(request: Request) -> Response:
     letters = await site.platform.broker.subscriptions.list_letters(
         caller, subscribed.subscription.id, LETTERS_A_PAGE, before
     )
-    standing = site.platform.notifications.standings().get((caller.tenant, subscribed.subscription.id))
+    notifications = site.platform.notifications
+    standing = notifications.standings().get((caller.tenant, subscribed.subscription.id), notifications.otherwise)
     compact = site.reader.compact
     return site.pages.render(
         request,
@@ -187,7 +188,7 @@ async def list_views(site: Site, caller: Caller) -> list[SubscriptionView]:
     views = []
     for one in subscribed:
         key = (caller.tenant, one.subscription.id)
-        views.append(_view(one, standings.get(key), letters.get(key, 0), site.now))
+        views.append(_view(one, standings.get(key, platform.notifications.otherwise), letters.get(key, 0), site.now))
     return sorted(views, key=lambda one: (_ORDER.index(one.condition), -one.letters, natural(one.name)))
 
 
