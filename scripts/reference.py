@@ -28,7 +28,8 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.broker.api.routing import Route as NgsiLdRoute
 from parvis.broker.api.table import ROUTES as NGSI_LD_ROUTES
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import Documentation, SettingInfo, list_settings, load_settings, sections
+from parvis.kernel.settings import Documentation, SettingInfo, list_settings, sections
+from parvis.kernel.settings_reader import load_settings
 from parvis.stores.archive.rows import COLUMNS
 from parvis.web.app import create_app
 from parvis.web.metrics import PlatformGauges, RequestMetrics

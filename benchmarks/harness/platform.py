@@ -15,8 +15,6 @@ from tempfile import TemporaryDirectory
 
 READY_WITHIN_S = 60
 QUIET_S = 3.0
-LITTLE_BYTES = 1 << 20
-"""What a platform that has nothing to do writes in QUIET_S at most: it renews its leases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Served:
         return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
 
     def wait_until_quiet(self) -> float:
-        """Seconds until it had written much for the last time: what it put off while it was busy is done then.
+        """Seconds until it had written for the last time: what it put off while it was busy is done then.
 
         The last 64 MiB of the write-ahead log at most are not yet copied into the database.
         """
@@ -46,8 +44,8 @@ class Served:
         written = self.bytes_written()
         while time.perf_counter() - changed < QUIET_S:
             time.sleep(0.1)
-            if self.bytes_written() - written > LITTLE_BYTES:
-                written, changed = self.bytes_written(), time.perf_counter()
+            if (now_written := self.bytes_written()) != written:
+                written, changed = now_written, time.perf_counter()
         return changed - began
 
     def resident_mib(self) -> float:

@@ -1,3 +1,4 @@
+from parvis.access.model import Bound
 from parvis.access.throttle import Throttle
 from parvis.access.tokens import form_token, is_form_token, new_api_key, new_token
 from parvis.kernel.time import MINUTE, SECOND
@@ -20,19 +21,23 @@ def test_keys_are_told_by_their_prefix_and_never_the_same() -> None:
     assert all(key.startswith("parvis_") and len(key) == 50 for key in keys)
 
 
-def test_attempts_are_allowed_again_as_the_window_passes() -> None:
-    throttle = Throttle(allowed=2, window=MINUTE)
-    throttle.count("a", 0)
-    throttle.count("a", 30 * SECOND)
+def bound(subject: bytes, allowed: int) -> list[Bound]:
+    return [Bound(subject, allowed)]
 
-    assert throttle.wait_s("a", 30 * SECOND) == 30
-    assert throttle.wait_s("a", 60 * SECOND) == 0
-    assert throttle.wait_s("b", 30 * SECOND) == 0
+
+def test_attempts_are_allowed_again_as_the_window_passes() -> None:
+    throttle = Throttle(window=MINUTE)
+    throttle.count(bound(b"a", 2), 0)
+    throttle.count(bound(b"a", 2), 30 * SECOND)
+
+    assert throttle.count(bound(b"a", 2), 30 * SECOND) == 30
+    assert throttle.count(bound(b"b", 2), 30 * SECOND) == 0
+    assert throttle.count(bound(b"a", 2), 60 * SECOND) == 0
 
 
 def test_a_throttle_forgets_the_longest_untouched_first() -> None:
-    throttle = Throttle(allowed=1, capacity=2)
-    for subject in ("a", "b", "c"):
-        throttle.count(subject, 0)
+    throttle = Throttle(capacity=2)
+    for subject in (b"a", b"b", b"c"):
+        throttle.count(bound(subject, 1), 0)
 
-    assert [throttle.wait_s(subject, 0) > 0 for subject in ("a", "b", "c")] == [False, True, True]
+    assert [throttle.count(bound(subject, 1), 0) > 0 for subject in (b"c", b"b", b"a")] == [True, True, False]

@@ -9,7 +9,7 @@ from parvis.broker.query.tree import TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from tests.contract.territory import LEVEL, NOON, TENANT, bin_, bin_id, level
 
 CLERK = Caller(TENANT, "user:clerk", Right.READ | Right.WRITE)

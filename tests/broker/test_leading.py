@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from parvis.broker.leading import Leader, new_holder
+from parvis.broker.ports.leases import Fence
 from parvis.kernel.errors import Overloaded
 
 SHORT_S = 0.2
@@ -102,8 +103,9 @@ async def test_one_of_two_leads_and_the_other_follows_when_it_stops(leases: Fake
             await asyncio.sleep(0.1)
             assert not first.begun
         assert second.runs
-        async with running(leader(leases, "three"), first):
-            leases.held["reactions"] = ("three", leases.ticks() + 60)
+        third = leader(leases, "three")
+        async with running(third, first):
+            leases.held["reactions"] = (third.fence.holder, leases.ticks() + 60)
             await until(lambda: first.runs and not second.runs)
 
 
@@ -130,6 +132,7 @@ async def test_who_no_longer_reaches_the_store_stops_before_another_may_begin(
         assert leases.held["reactions"][1] > ticks()
         await until(lambda: not work.runs)
         leases.fault = None
+        ticks.now_s += SHORT_S
         await until(lambda: work.runs)
         assert work.begun == 2
 
@@ -177,3 +180,17 @@ async def test_a_store_that_does_not_answer_is_told_once_and_once_more_when_it_d
         "the lease of reactions could not be asked for",
         "over: the lease of reactions could not be asked for",
     ]
+
+
+async def test_each_turn_at_leading_has_a_fence_of_its_own(leases: FakeLeases) -> None:
+    leads = leader(leases, "one")
+    fences: list[Fence] = []
+
+    async def work() -> None:
+        fences.append(leads.fence)
+        assert leases.held["reactions"][0] == leads.fence.holder
+        if len(fences) == 1:
+            raise Overloaded("The store is away.")
+
+    await leads.run(work)
+    assert len(set(fences)) == 2

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -19,7 +20,8 @@ from parvis.cli import commands
 from parvis.cli.series import SOMETHING_LEFT_OUT
 from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound
 from parvis.kernel.identity import OPERATOR
-from parvis.kernel.settings import AccessSettings, Settings, load_settings
+from parvis.kernel.settings import AccessSettings, Settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.stores.sqlite.access import SqliteAccessStore
 from parvis.stores.sqlite.database import Database
 
@@ -174,6 +176,23 @@ def test_doctor_fails_where_nothing_can_work(tmp_path: Path) -> None:
     result = call("doctor", *data(tmp_path))
     assert result.exit_code == 1
     assert "FAIL  clock" in result.stdout
+
+
+def test_an_examination_makes_no_tables_and_migrates_none(tmp_path: Path, postgres_url: str) -> None:
+    (tmp_path / "territory.toml").write_text(f'[store]\nurl = "{postgres_url}"\n')
+    of_empty = [call(command, *data(tmp_path)) for command in ("doctor", "check")]
+    with psycopg.connect(postgres_url) as database:
+        assert (
+            database.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname !~ '^(pg|sql)_'").fetchall()
+            == []
+        )
+        database.execute("CREATE TABLE schema_version (version integer NOT NULL)")
+        database.execute("INSERT INTO schema_version VALUES (99)")
+    of_newer = [call(command, *data(tmp_path)) for command in ("doctor", "check")]
+
+    assert [(one.exit_code, one.exception) for one in of_empty] == [(0, None)] * 2, of_empty[0].output
+    assert [one.exit_code for one in of_newer] == [1, 1]
+    assert all("The store has schema 99" in one.output for one in of_newer)
 
 
 def test_a_wrong_setting_stops_every_command(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from parvis.access.audit import find_break
-from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, OneTimeLink, Session
+from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, Bound, OneTimeLink, Session
 from parvis.access.ports import AccessStore
+from parvis.access.throttle import WINDOW
 from parvis.kernel.errors import AlreadyExists, Overloaded
+from parvis.kernel.time import SECOND
 from parvis.stores.postgres.access import PostgresAccessStore
 from parvis.stores.postgres.database import Database
 from parvis.stores.sqlite.access import SqliteAccessStore
@@ -115,6 +117,44 @@ def test_an_account_has_one_link(store: AccessStore) -> None:
     assert store.find_account_link(b"second", 50) == AccountLink(b"second", "odile", 90)
     store.end_account_links("odile")
     assert store.find_account_link(b"second", 50) is None
+
+
+PAIR, ADDRESS = Bound(b"one from here", 2), Bound(b"here", 3)
+
+
+def test_attempts_are_bounded_by_every_subject_until_they_are_old(store: AccessStore) -> None:
+    assert [store.count_attempt((PAIR, ADDRESS), SECOND * at) for at in (1, 2, 3)] == [0, 0, WINDOW // SECOND - 2]
+    assert store.count_attempt((Bound(b"two from here", 2), ADDRESS), 4 * SECOND) == 0, (
+        "what was refused is not counted"
+    )
+    assert store.count_attempt((Bound(b"three from here", 2), ADDRESS), 5 * SECOND) == WINDOW // SECOND - 4
+    assert store.count_attempt((PAIR, ADDRESS), WINDOW + SECOND) == 0
+
+
+def test_attempts_of_a_subject_are_forgotten_alone(store: AccessStore) -> None:
+    for at in (1, 2):
+        store.count_attempt((PAIR, ADDRESS), at)
+    store.forget_attempts(PAIR.subject)
+    assert store.count_attempt((PAIR, ADDRESS), 3) == 0
+    assert store.count_attempt((PAIR, ADDRESS), 4) == WINDOW // SECOND
+
+
+def test_processes_that_share_a_database_count_attempts_together(opener: Opener) -> None:
+    stores = [opener() for _ in range(3)]
+    if not isinstance(stores[0], PostgresAccessStore):
+        pytest.skip("one process signs people in")
+    taken = [stores[turn % 3].count_attempt((Bound(b"guessed", 5),), turn) == 0 for turn in range(12)]
+    assert taken == [True] * 5 + [False] * 7
+
+
+def test_attempts_take_bounded_room(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parvis.stores.postgres.access.MOST_ATTEMPTS", 10)
+    store = opener()
+    if not isinstance(store, PostgresAccessStore):
+        pytest.skip("in memory they are bounded by the throttle")
+    for turn in range(30):
+        store.count_attempt((Bound(b"%d" % turn, 1),), turn)
+    assert store._rows("SELECT count(*) FROM attempt") == [(10,)]
 
 
 def test_several_processes_write_one_unbroken_trail(opener: Opener) -> None:

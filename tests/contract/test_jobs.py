@@ -89,7 +89,7 @@ async def test_a_tenant_must_exist(queue: JobQueue) -> None:
 
 
 async def test_a_queue_is_bounded(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{type(queue).__module__}.MOST_WAITING", 2)
+    monkeypatch.setattr("parvis.kernel.jobs.MOST_WAITING", 2)
     await queue.add(new(key="1"))
     await queue.add(new())
     with pytest.raises(Overloaded):

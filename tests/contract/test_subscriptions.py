@@ -35,7 +35,13 @@ from parvis.broker.subscriptions.model import (
     Subscription,
     Trigger,
 )
-from parvis.kernel.errors import AlreadyExists, BadRequestData, NonexistentTenant, ResourceNotFound
+from parvis.kernel.errors import (
+    AlreadyExists,
+    BadRequestData,
+    NonexistentTenant,
+    ResourceNotFound,
+    TooManySubscriptions,
+)
 from parvis.kernel.identity import OPERATOR
 from parvis.stores.postgres.database import EVERY_TENANT, Database, Pool
 from parvis.stores.postgres.subscriptions import PostgresSubscriptions
@@ -122,6 +128,31 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         opening = on_sqlite(":memory:" if request.param == "sqlite-memory" else tmp_path / "parvis.db")
     async with opening as opened:
         yield opened
+
+
+async def test_a_tenant_has_no_more_than_it_may(opened: Opened) -> None:
+    await opened.store.add(wish(FIRST), 1)
+    before = await opened.store.version()
+    with pytest.raises(TooManySubscriptions, match="at most 1 "):
+        await opened.store.add(wish(SECOND), 1)
+    with pytest.raises(AlreadyExists):
+        await opened.store.add(wish(FIRST), 1)
+    assert await opened.position(wish(SECOND).consumer) is None
+    assert [one.subscription.id for one in await opened.store.list_all()] == [FIRST]
+    assert await opened.store.version() == before
+    await opened.store.add(wish(FIRST, OTHER), 1)
+    await opened.store.remove(TENANT, FIRST)
+    await opened.store.add(wish(SECOND), 1)
+
+
+async def test_of_many_that_come_at_once_no_more_are_taken_than_may_be(opened: Opened) -> None:
+    names = [f"urn:ngsi-ld:Subscription:{number}" for number in range(12)]
+    ways = (opened.store, opened.other)
+    adding = (ways[number % 2].add(wish(name), 5) for number, name in enumerate(names))
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 5
+    assert all(isinstance(outcome, TooManySubscriptions) for outcome in outcomes if outcome is not None)
+    assert (await opened.store.list_page(TENANT, 20)).total == 5
 
 
 async def test_a_subscription_comes_back_as_it_went_in(opened: Opened) -> None:

@@ -29,7 +29,7 @@ from parvis.demo.geometry import lon_lat
 from parvis.fleet.profiles import check_profile, load_profile
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import system_caller
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.web.api import DeviceIn
 from tests import system_tools
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from parvis.access.access import COMMAND_LINE
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import MINUTE, SECOND, format_instant, parse_instant, system_clock
 from parvis.web.server import serving
 

@@ -91,6 +91,11 @@ class Village:
         history = await self.broker.history(CALLER, entity_id, TemporalQuery(attrs=(name,)))
         return [one.value for one in history.instances.get((name, ""), [])]
 
+    async def none_is_refused(self) -> None:
+        async with asyncio.timeout(5):
+            while await self.fleet.list_refusals(CALLER):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
     def reopened(self) -> Fleet:
         """The same data after a restart."""
         return open_fleet(self.broker, self.data_dir)

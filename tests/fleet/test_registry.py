@@ -136,7 +136,7 @@ async def test_who_follows_reads_the_devices_anew_when_events_are_gone_unread(
     doze.set()
     await eventually(lambda: village.fleet.registry.find("default", EUI) is None)
     assert village.fleet.registry.find("default", other_eui) is not None
-    await eventually(lambda: village.fleet.list_refusals(CALLER) == [])
+    await village.none_is_refused()
     assert await village.value(BIN, "fillingLevel") == 0.4
     following.cancel()
 

@@ -8,7 +8,8 @@ from prometheus_client import REGISTRY
 
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.fleet.fleet import open_fleet
-from parvis.fleet.refusals import RefusalReason, Refused
+from parvis.fleet.refusal import RefusalReason, Refused
+from parvis.fleet.refusals import Refusals
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
@@ -57,7 +58,7 @@ async def test_the_same_frame_counts_once(village: Village) -> None:
     duplicate = RefusalReason.DUPLICATE
     assert reasons(results) == [None, duplicate, duplicate, duplicate]
     assert await village.values(BIN, "fillingLevel") == [0.4]
-    assert village.fleet.list_refusals(CALLER) == []
+    assert await village.fleet.list_refusals(CALLER) == []
 
 
 async def test_two_frames_of_one_instant_are_two_frames(village: Village) -> None:
@@ -82,7 +83,7 @@ async def test_a_frame_sent_again_over_a_restart_counts_once(village: Village) -
 
 async def test_a_frame_sent_again_to_another_process_counts_once(village: Village) -> None:
     await village.fleet.register(CALLER, [RECORD])
-    other = open_fleet(village.broker, village.data_dir, is_shared=True)
+    other = open_fleet(village.broker, village.data_dir, shared_refusals=Refusals(None))
     await other.registry.load(CALLER.tenant)
     following = asyncio.create_task(other.follow())
     await asyncio.sleep(0)
@@ -152,7 +153,7 @@ async def test_a_frame_that_cannot_be_stored_is_counted_by_its_reason(
     results = await village.fleet.take(CALLER, [uplink(5, 40), frame])
     assert reasons(results) == [None, expected]
     assert count() == before + 1
-    kept = [(one.reason, one.uplink) for one in village.fleet.list_refusals(CALLER)]
+    kept = [(one.reason, one.uplink) for one in await village.fleet.list_refusals(CALLER)]
     assert kept == ([] if expected is RefusalReason.NO_PAYLOAD else [(expected, frame)])
 
 
@@ -196,7 +197,7 @@ async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Vi
     frames = [uplink(1, 10, NOON + HOUR), uplink(2, 20, NOON + HOUR + 1)]
     assert reasons(await fleet.take(CALLER, frames)) == [None, RefusalReason.TIME_IN_THE_FUTURE]
     assert await village.value(BIN, "fillingLevel") == 0.1
-    (refusal,) = fleet.list_refusals(CALLER)
+    (refusal,) = await fleet.list_refusals(CALLER)
     now[0] += 1
     assert await fleet.retry(CALLER, [refusal.id]) == {refusal.id: None}
     assert await village.value(BIN, "fillingLevel") == 0.2
@@ -211,10 +212,10 @@ async def test_without_a_limit_frames_of_any_time_are_taken(village: Village) ->
 async def test_frames_of_a_device_nobody_knows_are_replayed_once_it_is_claimed(village: Village) -> None:
     results = await village.fleet.take(CALLER, [uplink(1, 40), uplink(2, 50)])
     assert reasons(results) == [RefusalReason.UNKNOWN_DEVICE] * 2
-    assert len(village.fleet.list_refusals(CALLER)) == 2
+    assert len(await village.fleet.list_refusals(CALLER)) == 2
     await village.fleet.register(CALLER, [RECORD])
     assert await village.values(BIN, "fillingLevel") == [0.4, 0.5]
-    assert village.fleet.list_refusals(CALLER) == []
+    assert await village.fleet.list_refusals(CALLER) == []
 
 
 async def test_a_device_written_through_the_broker_is_known_and_its_frames_are_replayed(village: Village) -> None:
@@ -224,7 +225,7 @@ async def test_a_device_written_through_the_broker_is_known_and_its_frames_are_r
     await asyncio.sleep(0)
     other = village.reopened()
     await other.registry.register(CALLER, [RECORD])
-    await eventually(lambda: village.fleet.list_refusals(CALLER) == [])
+    await village.none_is_refused()
     assert await village.values(BIN, "fillingLevel") == [0.4]
     await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
     await eventually(lambda: village.fleet.registry.find("default", EUI) is None)
@@ -235,11 +236,11 @@ async def test_a_device_written_through_the_broker_is_known_and_its_frames_are_r
 async def test_retrying_stores_what_can_be_stored_now_and_keeps_the_rest(village: Village) -> None:
     await village.fleet.register(CALLER, [RECORD])
     await village.fleet.take(CALLER, [uplink(1, 40, f_port=2), uplink(2, 255)])
-    newest, oldest = village.fleet.list_refusals(CALLER)
+    newest, oldest = await village.fleet.list_refusals(CALLER)
     profile = village.data_dir / "profiles/bin-sensor/codec.js"
     profile.write_text(profile.read_text().replace("input.fPort !== 1", "false"))
     reopened = village.reopened()
     results = await reopened.retry(CALLER, [newest.id, oldest.id, 12345])
     assert reasons(list(results.values())) == [RefusalReason.MAPPING_FAILED, None]
     assert await village.values(BIN, "fillingLevel") == [0.4]
-    assert [one.id for one in reopened.list_refusals(CALLER)] == [newest.id]
+    assert [one.id for one in await reopened.list_refusals(CALLER)] == [newest.id]

@@ -13,7 +13,6 @@ from parvis.jobs.schedules import Schedule
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.jobs import Job, JobContext, JobFilter
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, from_datetime
-from parvis.stores.sqlite import jobs as sqlite_jobs
 from parvis.stores.sqlite.store import SqliteStore
 from tests.jobs.conftest import PARIS, Hands
 
@@ -171,7 +170,7 @@ async def test_a_queue_that_is_full_is_counted_all_the_same(
     clock = Hands(at("2026-11-22T12:00+01:00"))
     jobs = a_platform(store, clock)
     await jobs.add_what_is_due()
-    monkeypatch.setattr(sqlite_jobs, "MOST_WAITING", 1)
+    monkeypatch.setattr("parvis.kernel.jobs.MOST_WAITING", 1)
     await jobs.add("jobs.prune", created_by="account:ada", due_at=at("2099-01-01T00:00+01:00"))
     clock.now += DAY
     async with jobs.running(), asyncio.timeout(5):

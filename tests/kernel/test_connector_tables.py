@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from parvis.kernel.connector_tables import read_tables
-from parvis.kernel.settings import InvalidSettings, load_settings
+from parvis.kernel.settings import InvalidSettings
+from parvis.kernel.settings_reader import load_settings
 
 
 def test_a_password_stays_in_the_environment() -> None:
@@ -15,7 +16,7 @@ def test_a_password_stays_in_the_environment() -> None:
 
 @pytest.mark.parametrize("tables", [[], {"ocpp": 1}, {"ocpp": {"password": "${NOT_THERE}"}}])
 def test_what_cannot_be_used_is_refused(tables: object) -> None:
-    with pytest.raises(ValueError, match="connectors|NOT_THERE"):
+    with pytest.raises(ValueError, match=r"connectors|NOT_THERE"):
         read_tables(tables, {})
 
 

@@ -14,7 +14,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.store import Outbox, Progress, Store
 from parvis.kernel.identity import system_caller
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.web.server import Running, run
 
 CONSUMER = "tests: tally"

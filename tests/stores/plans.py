@@ -232,7 +232,8 @@ _SQLITE = (
     f"{_N} INSERT INTO place SELECT i, {_LONGITUDE}, {_LONGITUDE}, {_LATITUDE}, {_LATITUDE} FROM n",
     "WITH RECURSIVE e(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM e WHERE i < :series),"
     " t(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM t WHERE k + 1 < :instants)"
-    " INSERT INTO history SELECT i, :level, 0, :start + k * :step, i * :instants + k, :plain, k / 10.0, 1, NULL, :start"
+    " INSERT INTO history"
+    " SELECT 1, i, :level, 0, :start + k * :step, i * :instants + k, :plain, k / 10.0, 1, NULL, :start"
     " FROM e, t",
     f"{_N.replace(':entities', ':events')} INSERT INTO outbox SELECT i, i, 2, :start, 1, 1 FROM n",
 )

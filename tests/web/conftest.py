@@ -71,7 +71,8 @@ def client_of(platform: Platform, **headers: str) -> httpx.AsyncClient:
 
 
 def plain(page: str) -> str:
-    """The text of a page as one line."""
+    """The text of a page as one line, without what scripts may put in later."""
+    page = re.sub(r"<template.*?</template>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.split("<body")[1])))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.web.app import create_app
 from parvis.web.auth import FORM_COOKIE, FORM_FIELD, SESSION_COOKIE
 from parvis.web.front import Front

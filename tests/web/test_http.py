@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.web import http
 from parvis.web.server import Running, serving
 

@@ -81,6 +81,16 @@ async def test_a_failed_job_says_why_in_the_pages_language(platform: Platform, o
     assert "Try again" in detail
 
 
+async def test_an_error_without_a_code_has_a_sentence_in_the_pages_language_and_is_shown_as_it_was_written(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    job = await running(platform)
+    await platform.jobs.queue.end(job.run, Failed("ValueError: no such bin <7>\nand more"))
+    for path in ("/console/jobs?lang=fr", f"/console/jobs/{job.id}?lang=fr"):
+        page = plain(await page_of(operator, path))
+        assert "La tâche a rencontré une erreur. ValueError: no such bin <7>" in page, path
+
+
 async def test_a_job_is_started_cancelled_and_tried_again(platform: Platform, operator: httpx.AsyncClient) -> None:
     token = form_token(await page_of(operator))
     started = await operator.post("/console/jobs/start", data={"form_token": token, "kind": "count"})

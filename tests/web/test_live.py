@@ -190,3 +190,30 @@ async def test_a_stream_ends_with_the_session_it_was_opened_in(
     assert not stream.done()
     platform.access.accounts.sign_out(operator.cookies["parvis_session"])
     assert "event: hello" in (await asyncio.wait_for(stream, PATIENCE_S)).text
+
+
+async def test_a_page_that_stays_open_is_told_when_nothing_can_be_saved_and_when_that_is_over(
+    platform: Platform, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK_AT_STORE_EVERY_S", 0.02)
+    monkeypatch.setattr(live, "FLUSH_EVERY_S", 0.02)
+    faults: list[str] = []
+    pages = Live(platform.broker, platform.stopping, lambda: bool(faults))
+    page = Page(pages.stream(Listener(caller, frozenset()), ids_and_values, None))
+    heard = [(await page.next())[::2]]
+    faults.append("The disk is full.")
+    heard.append((await page.next())[::2])
+    faults.clear()
+    heard.append((await page.next())[::2])
+    assert heard == [("hello", {"saves": True}), ("store", {"saves": False}), ("store", {"saves": True})]
+    await page.leave()
+
+
+async def test_a_page_that_comes_while_nothing_can_be_saved_is_told_at_once(platform: Platform, caller: Caller) -> None:
+    page = Page(
+        Live(platform.broker, platform.stopping, lambda: True).stream(
+            Listener(caller, frozenset()), ids_and_values, None
+        )
+    )
+    assert (await page.next())[::2] == ("hello", {"saves": False})
+    await page.leave()

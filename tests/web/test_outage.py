@@ -23,6 +23,21 @@ async def test_every_page_says_that_nothing_can_be_saved(platform: Platform) -> 
         assert "Nothing can be saved" not in plain((await visitor.get("/")).text)
 
 
+async def test_open_pages_can_ask_whether_anything_can_be_saved_also_where_nobody_can_be_made_out(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_digest: bytes) -> None:
+        raise Overloaded("The database of accounts and keys does not answer.", retry_after_s=2)
+
+    monkeypatch.setattr(platform.access.store, "find_session", refuse)
+    away = dataclasses.replace(platform, fault=lambda: "PostgreSQL does not answer.")
+    for there, saves in ((platform, True), (away, False)):
+        async with client_of(there, cookie="parvis_session=unknown") as visitor:
+            answer = await visitor.get("/live/store")
+        assert (answer.status_code, answer.json()) == (200, {"saves": saves})
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def style_sheet(page: str) -> str:
     (path,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
     return str(path)

@@ -17,7 +17,8 @@ from starlette.responses import PlainTextResponse
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import open_platform
 from parvis.bootstrap.stores import DataInUse, NotOpened, Opening
-from parvis.kernel.settings import InvalidSettings, Settings, load_settings
+from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.stores.sqlite.store import SqliteStore
 from parvis.stores.sqlite.writer import StoreFailed
 from parvis.web.health import Doorstep

@@ -14,9 +14,12 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.uplink import Uplink
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import AccessSettings, MqttSettings, Settings, StoreSettings
+from parvis.kernel.time import system_clock
 from parvis.web.live import Listener, Live
 from parvis.web.siblings import Exposition
 from tests.web.conftest import client_of, form_token
@@ -93,9 +96,16 @@ async def test_a_device_registered_at_one_is_known_at_the_other(platforms: list[
             await asyncio.sleep(0.01)
 
 
-async def test_each_process_has_a_file_of_its_own_for_refused_frames(platforms: list[Platform]) -> None:
-    paths = [platform.fleet.refusals._path for platform in platforms]
-    assert len(set(paths)) == 2
+async def test_a_frame_refused_at_one_is_shown_and_tried_again_at_the_other(platforms: list[Platform]) -> None:
+    here, there = platforms
+    caller = system_caller("test")
+    frame = Uplink("0202020202020202", b"\x00", 1, 1, system_clock(), session="00189440")
+    await here.fleet.take(caller, [frame])
+    (shown,) = await there.fleet.list_refusals(caller)
+    assert shown.uplink == frame
+    assert shown.reason is RefusalReason.UNKNOWN_DEVICE
+    again = await there.fleet.retry(caller, [shown.id])
+    assert [one is not None and one.reason for one in again.values()] == [RefusalReason.UNKNOWN_DEVICE]
 
 
 async def test_counts_of_all_workers_are_told_by_each(tmp_path: Path) -> None:

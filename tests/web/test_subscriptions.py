@@ -1,5 +1,6 @@
 """Subscriptions in the console: what is shown of them, and what can be done."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.parse import new_subscription
+from parvis.kernel.causes import Cause
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import Instant
+from parvis.web.causes import explain
+from parvis.web.i18n import LANGUAGES
+from parvis.web.wording import wording
 from tests.fakes.receiver import Receiver
 from tests.web.conftest import form_token, plain, settings
 
@@ -105,6 +110,35 @@ async def test_the_page_of_one_says_what_it_is_about_and_what_went_wrong(
         assert told in page
 
 
+async def test_why_it_failed_is_told_in_french_with_what_was_written_beside(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    await subscribe(platform, caller)
+    await bury(platform, now)
+    away = "The name receiver.example cannot be resolved."
+    await platform.notifications.subscriptions.note(
+        [Note(DEFAULT_TENANT, NAME, failed=1, last_failure=now, last_reason=away)]
+    )
+    page = await operator.get(f"{PAGE}?lang=fr&sent=0&left=1&why=Its+subscription+is+gone.")
+    for told in (
+        "Le nom receiver.example est introuvable sur le réseau.",
+        "Le destinataire a répondu par le statut 400.",
+        "L’abonnement n’existe plus.",
+    ):
+        assert told in plain(page.text)
+    for written in (away, "The receiver answered with status 400.", "Its subscription is gone."):
+        assert re.search(rf'lang="en">{re.escape(written)}<', page.text), written
+    english = plain((await operator.get(f"{PAGE}?lang=en")).text)
+    assert english.count("The receiver answered with status 400.") == 1, "no sentence is told twice"
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_has_its_sentence(cause: Cause, language: str) -> None:
+    values = dict.fromkeys(("host", "place", "address", "limit", "status", "bytes", "code", "fault"), "x")
+    assert explain(cause.say(**values), wording(language, "UTC")).sentence
+
+
 async def test_it_is_told_in_french_too(
     platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
 ) -> None:
@@ -155,6 +189,18 @@ async def test_dead_letters_are_sent_again_one_or_all_and_forgotten(
         assert "1 notification was taken." in plain(answer.text)
         assert "There are none." in plain(answer.text)
     assert [one.data[0]["id"] for one in receiver.heard] == [letters[1].entity_id, letters[2].entity_id]
+
+
+async def test_forgetting_a_dead_letter_asks_first(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    await subscribe(platform, caller)
+    await bury(platform, now)
+    page = (await operator.get(PAGE)).text
+    questions = re.findall(r'<details class="confirm in-row">.*?</details>', page, re.DOTALL)
+    assert len(questions) == page.count(f'action="{PAGE}/forget"') == 1
+    assert f'action="{PAGE}/forget"' in questions[0]
+    assert "this cannot be undone" in questions[0]
 
 
 async def test_what_the_receiver_says_is_shown_as_text(

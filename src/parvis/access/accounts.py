@@ -12,19 +12,23 @@ from parvis.access.model import (
     Account,
     AccountLink,
     AuditRecord,
+    Bound,
     OneTimeLink,
     Session,
     TooManyAttempts,
 )
 from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
-from parvis.access.throttle import Throttle
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import DAY, HOUR, Clock, Instant, system_clock
 
 LINK_HOLDS = DAY
+ALLOWED_OF_PAIR = 5
+"""Attempts to sign in to one account from one address."""
+ALLOWED_OF_ADDRESS = 100
+ALLOWED_OF_ACCOUNT = 200
 _LINK_CLOSED = "This link opens no longer. Ask an administrator for another; while there is none, start Parvis again."
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 
@@ -53,9 +57,6 @@ class Accounts:
         self._on_change = on_change
         self._session_length = session_length
         self._clock = clock
-        self._by_pair = Throttle(allowed=5)
-        self._by_address = Throttle(allowed=100)
-        self._by_account = Throttle(allowed=200)
 
     async def sign_in(self, name: str, password: str, address: str, replaces: str = "") -> SignedIn:
         """A new session; the one of the token `replaces` ends.
@@ -71,7 +72,7 @@ class Accounts:
         if not await self._passwords.matches(known, password) or account is None:
             self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=address)
             raise Unauthenticated("The name or the password is wrong.")
-        self._by_pair.forget(f"{name} {address}")
+        self._store.forget_attempts(_pair(name, address).subject)
         with self._store.transaction():
             if replaces:
                 self._store.end_session(digest_of(replaces))
@@ -243,19 +244,18 @@ class Accounts:
 
     def _count_attempt(self, name: str, address: str, now: Instant) -> None:
         """Counted before the password is checked, so that many at once get no further than one after the other."""
-        counted = (
-            (self._by_pair, f"{name} {address}"),
-            (self._by_address, address),
-            (self._by_account, name),
-        )
-        wait_s = max(throttle.wait_s(subject, now) for throttle, subject in counted)
+        by_address = Bound(digest_of(f"address {address}"), ALLOWED_OF_ADDRESS)
+        by_account = Bound(digest_of(f"account {name}"), ALLOWED_OF_ACCOUNT)
+        wait_s = self._store.count_attempt((_pair(name, address), by_address, by_account), now)
         if wait_s:
             raise TooManyAttempts(f"Too many attempts. Try again in {-(-wait_s // 60)} minutes.", wait_s)
-        for throttle, subject in counted:
-            throttle.count(subject, now)
 
     def _audit(self, subject: str, action: str, what: str, tenant: str = DEFAULT_TENANT, **facts: str) -> None:
         self._store.append_audit(AuditRecord(self._clock(), tenant, subject, action, what, dict(facts)))
+
+
+def _pair(name: str, address: str) -> Bound:
+    return Bound(digest_of(f"pair {name} {address}"), ALLOWED_OF_PAIR)
 
 
 def require_administrator(caller: Caller, tenant: str) -> None:

@@ -4,7 +4,8 @@ Cutting off the end shows only to someone who noted the newest digest elsewhere:
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,12 +13,19 @@ from parvis.access.model import AuditEntry, AuditRecord, Digest
 
 BEGINNING: Digest = b""
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+_RECORD = msgspec.json.Decoder(AuditRecord)
 
 
 def chained(previous: AuditEntry | None, record: AuditRecord) -> AuditEntry:
     number = 1 if previous is None else previous.number + 1
     before = BEGINNING if previous is None else previous.digest
     return AuditEntry(number, record, _digest(before, number, record))
+
+
+def entry_of(row: Sequence[Any]) -> AuditEntry:
+    """Of a store's columns: number, record as JSON, digest."""
+    number, record, digest = row
+    return AuditEntry(number, _RECORD.decode(record), digest)
 
 
 def find_break(entries: Iterable[AuditEntry]) -> int | None:

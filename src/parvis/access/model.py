@@ -25,6 +25,13 @@ Digest = bytes
 """SHA-256 of a random token: enough, since a token of 256 random bits cannot be guessed from it."""
 
 
+class Bound(msgspec.Struct, frozen=True):
+    """So many attempts of a subject are taken within a while."""
+
+    subject: Digest
+    allowed: int
+
+
 class TooManyAttempts(ParvisError):
     type_uri = PARVIS_ERRORS + "too-many-attempts"
     title = "Too many attempts"

@@ -1,10 +1,20 @@
 """What access asks of a store. Calls are short and synchronous: they are few, and answers are cached above."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.model import (
+    Account,
+    AccountLink,
+    ApiKey,
+    AuditEntry,
+    AuditRecord,
+    Bound,
+    Digest,
+    OneTimeLink,
+    Session,
+)
 from parvis.kernel.time import Instant
 
 
@@ -70,6 +80,13 @@ class AccessStore(Protocol):
         ...
 
     def end_account_links(self, account: str) -> None: ...
+
+    def count_attempt(self, bounds: Sequence[Bound], now: Instant) -> int:
+        """Whole seconds to wait where one of the subjects has had its attempts (`throttle.WINDOW`); else 0, and one is
+        counted of each. All processes that may share the store count together."""
+        ...
+
+    def forget_attempts(self, subject: Digest) -> None: ...
 
     def append_audit(self, record: AuditRecord) -> AuditEntry: ...
 

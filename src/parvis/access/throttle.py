@@ -1,36 +1,50 @@
 """Bounds guessing: so many attempts per subject within a window, then a wait."""
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
+from parvis.access.model import Bound, Digest
 from parvis.kernel.time import MINUTE, SECOND, Instant
+
+WINDOW = 15 * MINUTE
+MOST_SUBJECTS = 30_000
+
+
+def wait_s(since: Instant, now: Instant, window: Instant = WINDOW) -> int:
+    """Whole seconds until an attempt made at `since` counts no more."""
+    return -((now - window - since) // SECOND)
 
 
 class Throttle:
     """Counts the attempts of at most `capacity` subjects; the ones longest untouched are forgotten first."""
 
-    def __init__(self, allowed: int, window: Instant = 15 * MINUTE, capacity: int = 10_000) -> None:
-        self._allowed = allowed
+    def __init__(self, window: Instant = WINDOW, capacity: int = MOST_SUBJECTS) -> None:
         self._window = window
         self._capacity = capacity
-        self._attempts: OrderedDict[str, deque[Instant]] = OrderedDict()
+        self._attempts: OrderedDict[Digest, deque[Instant]] = OrderedDict()
 
-    def wait_s(self, subject: str, now: Instant) -> int:
-        """Whole seconds until the next attempt is taken; 0: now."""
-        attempts = self._attempts.get(subject)
+    def count(self, bounds: Sequence[Bound], now: Instant) -> int:
+        """Whole seconds to wait where one of the subjects has had its attempts; else 0, and one is counted of each."""
+        wait = max((self._wait_s(bound, now) for bound in bounds), default=0)
+        if not wait:
+            for bound in bounds:
+                self._count(bound, now)
+        return wait
+
+    def forget(self, subject: Digest) -> None:
+        self._attempts.pop(subject, None)
+
+    def _wait_s(self, bound: Bound, now: Instant) -> int:
+        attempts = self._attempts.get(bound.subject)
         if attempts is None:
             return 0
         while attempts and attempts[0] <= now - self._window:
             attempts.popleft()
-        if len(attempts) < self._allowed:
-            return 0
-        return -((now - self._window - attempts[0]) // SECOND)
+        return 0 if len(attempts) < bound.allowed else wait_s(attempts[0], now, self._window)
 
-    def count(self, subject: str, now: Instant) -> None:
-        attempts = self._attempts.setdefault(subject, deque(maxlen=self._allowed))
+    def _count(self, bound: Bound, now: Instant) -> None:
+        attempts = self._attempts.setdefault(bound.subject, deque(maxlen=bound.allowed))
         attempts.append(now)
-        self._attempts.move_to_end(subject)
+        self._attempts.move_to_end(bound.subject)
         while len(self._attempts) > self._capacity:
             self._attempts.popitem(last=False)
-
-    def forget(self, subject: str) -> None:
-        self._attempts.pop(subject, None)

@@ -17,7 +17,16 @@ from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.connectors import build_connectors, run_connectors
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
-from parvis.bootstrap.stores import Opening, holding, in_time, is_on_postgres, open_access, open_bus, open_store
+from parvis.bootstrap.stores import (
+    Opening,
+    find_shared_refusals,
+    holding,
+    in_time,
+    is_on_postgres,
+    open_access,
+    open_bus,
+    open_store,
+)
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import Work, new_holder
@@ -29,12 +38,14 @@ from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.connector import Connector
 from parvis.fleet.delivery import Route
 from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.fleet.ports import RefusalLog
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.bus import Bus
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import HOUR, system_clock
 from parvis.outbound.client import GuardedClient
@@ -102,11 +113,12 @@ async def open_platform(
     check_exposure(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        place = stack.enter_context(holding(settings))
+        stack.enter_context(holding(settings))
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
         store, access = await _open_stores(settings, opening or Opening(), stack)
+        remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
-        fleet = await _open_fleet(settings, broker, additions.profiles, place, stack)
+        fleet = await _open_fleet(settings, broker, additions.profiles, find_shared_refusals(store), stack)
         connectors = build_connectors(settings, broker, fleet, outbound)
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -118,6 +130,8 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen and settings.notifications.enabled:
             _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
+            if is_on_postgres(settings):
+                _keep_running(stack, notifications.follow, "hears of who notifies")
         jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())
@@ -186,11 +200,14 @@ def _job_gauges(jobs: Jobs) -> dict[str, Gauge]:
 
 
 async def _open_fleet(
-    settings: Settings, broker: Broker, more: Sequence[Path], place: int, stack: AsyncExitStack
+    settings: Settings,
+    broker: Broker,
+    more: Sequence[Path],
+    shared_refusals: RefusalLog | None,
+    stack: AsyncExitStack,
 ) -> Fleet:
     future_limit = round(settings.fleet.future_limit_h * HOUR)
-    shared = is_on_postgres(settings)
-    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, place=place, is_shared=shared)
+    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, shared_refusals=shared_refusals)
     await fleet.registry.load(DEFAULT_TENANT)
     _keep_running(stack, fleet.follow, "fleet follows the outbox")
     return fleet
@@ -266,7 +283,8 @@ def build_broker(
 
     contexts = Contexts(fetch_context)
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    return Broker(store, contexts, public_types, outbound.check, erased, corrected)
+    most = settings.subscriptions.max_per_tenant
+    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most)
 
 
 def check_exposure(settings: Settings) -> None:

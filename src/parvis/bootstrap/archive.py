@@ -128,13 +128,27 @@ def closed_rows(settings: Settings) -> OpenClosedRows:
     return open_closed_rows(store_path(settings))
 
 
+def adopt_archive(settings: Settings) -> None:
+    """Make the archive this database's own. Raises NoArchive, ArchiveUnreachable."""
+    from parvis.stores.archive.owner import adopt
+    from parvis.stores.archive.storage import open_storage
+
+    with closed_rows(settings)() as rows:
+        adopt(open_storage(settings.archive.url, settings.data_dir), rows.owner)
+
+
 def find_archive_faults(settings: Settings) -> tuple[int, list[str]]:
-    """How many files there are, and what is wrong with which: every byte is read. Raises NoArchive."""
+    """How many files there are, and what is wrong with which: every byte is read.
+
+    Raises NoArchive, ArchiveOwned.
+    """
     from parvis.stores.archive.faults import verify
+    from parvis.stores.archive.owner import check_owner
     from parvis.stores.archive.storage import open_storage
 
     storage, faults = open_storage(settings.archive.url, settings.data_dir), []
     with closed_rows(settings)() as rows:
+        check_owner(storage, rows)
         files = [file for tenant in rows.list_tenants() for file in rows.list_files(tenant)]
     for file in files:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
-from parvis.broker.ports.store import Leases
+from parvis.broker.ports.leases import Leases
 from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundings
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.outbound import OutboundHttp

@@ -18,6 +18,7 @@ from parvis.kernel.time import SECOND
 
 CHECK = "store.check"
 ARCHIVE = "archive.run"
+NO_STORE = "no-store"
 _ARCHIVE_S = 20 * 3600
 _CHECK_MEMORY_MB = 512
 _CHECK_S = 6 * 3600
@@ -45,7 +46,7 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
 
 
 async def _elsewhere(_context: JobContext) -> Any:
-    raise WorkFailed("This process holds no store.")
+    raise WorkFailed(NO_STORE)
 
 
 def _check(settings: Settings) -> Worker:

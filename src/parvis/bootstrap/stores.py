@@ -15,6 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
+from parvis.fleet.ports import RefusalLog
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.jobs import JobQueue
@@ -64,6 +65,16 @@ async def open_store(settings: Settings, read_archived: ReadArchived) -> Store:
 
         return await PostgresStore.open(settings.store.url, read_archived=read_archived)
     return await SqliteStore.open(store_path(settings), read_archived=read_archived)
+
+
+def find_shared_refusals(store: Store) -> RefusalLog | None:
+    """Where all processes on a database keep refused frames; None where there is but one process."""
+    if isinstance(store, SqliteStore):
+        return None
+    from parvis.stores.postgres.refusals import PostgresRefusals
+    from parvis.stores.postgres.store import PostgresStore
+
+    return PostgresRefusals(store.desk) if isinstance(store, PostgresStore) else None
 
 
 @asynccontextmanager
@@ -117,6 +128,17 @@ def open_access(settings: Settings) -> Access:
     return build_access(_open_access_store(settings), settings.access)
 
 
+def find_access(settings: Settings) -> Access | None:
+    """To look at only; None where it is not there yet. Raises StoreNotUsable, or on PostgreSQL Overloaded."""
+    if not is_on_postgres(settings):
+        return open_access(settings) if (settings.data_dir / ACCESS_FILE).exists() else None
+    from parvis.stores.postgres.access import PostgresAccessStore
+    from parvis.stores.postgres.database import Database
+
+    database = Database(settings.store.url)
+    return build_access(PostgresAccessStore(database), settings.access) if database.check_schema() else None
+
+
 def _open_access_store(settings: Settings) -> AccessStore:
     if is_on_postgres(settings):
         from parvis.stores.postgres.access import PostgresAccessStore
@@ -140,12 +162,17 @@ async def open_bus(settings: Settings, stack: AsyncExitStack) -> Bus | None:
     return bus
 
 
+def is_store_there(settings: Settings) -> bool:
+    """Raises StoreNotUsable, or on PostgreSQL Overloaded."""
+    if not is_on_postgres(settings):
+        return store_path(settings).exists()
+    from parvis.stores.postgres.database import Database
+
+    return Database(settings.store.url).check_schema()
+
+
 def has_store(settings: Settings) -> bool:
     return is_on_postgres(settings) or store_path(settings).exists()
-
-
-def has_access(settings: Settings) -> bool:
-    return is_on_postgres(settings) or (settings.data_dir / ACCESS_FILE).exists()
 
 
 @contextmanager
@@ -178,28 +205,25 @@ def _lock(file: IO[str]) -> bool:
 def find_store_damage(settings: Settings) -> list[str]:
     """What a quick look finds wrong with the store and access; nothing where they are sound or not there yet."""
     if is_on_postgres(settings):
-        return _find_unreachable(settings)
+        try:
+            is_store_there(settings)
+        except ParvisError as fault:
+            return [fault.detail]
+        return []
     paths = [store_path(settings), settings.data_dir / ACCESS_FILE]
     found = [(path.name, sqlite_integrity.find_damage(path)) for path in paths if path.exists()]
     return [f"{name}: {damage}" for name, damages in found for damage in damages]
 
 
-def _find_unreachable(settings: Settings) -> list[str]:
-    from parvis.stores.postgres.database import Database
-
-    try:
-        Database(settings.store.url).prepare()
-    except ParvisError as fault:
-        return [fault.detail]
-    return []
-
-
 def find_store_faults(settings: Settings) -> list[Fault]:
-    """Everything the store can know to be wrong of itself; reads all of it."""
+    """Everything the store can know to be wrong of itself; reads all of it, and changes nothing."""
     if is_on_postgres(settings):
         from parvis.stores.postgres import integrity
 
-        return [Fault(words) for words in _find_unreachable(settings)] or integrity.find_faults(settings.store.url)
+        try:
+            return integrity.find_faults(settings.store.url) if is_store_there(settings) else []
+        except ParvisError as fault:
+            return [Fault(fault.detail)]
     path = store_path(settings)
     return sqlite_integrity.find_faults(path) if path.exists() else []
 
@@ -210,6 +234,6 @@ def repair_store(settings: Settings) -> list[Fault]:
         if is_on_postgres(settings):
             from parvis.stores.postgres import integrity
 
-            return integrity.repair(settings.store.url)
+            return integrity.repair(settings.store.url) if is_store_there(settings) else []
         path = store_path(settings)
         return sqlite_integrity.repair(path) if path.exists() else []

@@ -29,6 +29,7 @@ class Broker:
         check_address: AddressCheck | None = None,
         on_erasure: Callable[[Caller, Erasure], None] = lambda _caller, _erasure: None,
         on_correction: Callable[[Caller, Correction, int], None] = lambda _caller, _correction, _seq: None,
+        most_subscriptions: int | None = None,
     ) -> None:
         self._store = store
         self._public_types = public_types
@@ -37,7 +38,7 @@ class Broker:
         self._on_correction = on_correction
         self.contexts = contexts
         self.outbox: Outbox = store
-        self.subscriptions = Subscriptions(store.subscriptions, check_address)
+        self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
         """An outcome for each change, in order, once all of them are durable.

@@ -11,7 +11,8 @@ from enum import Enum, auto
 from secrets import token_hex
 from typing import Any, assert_never
 
-from parvis.broker.ports.store import Leases, Outrun
+from parvis.broker.ports.leases import Fence, Leases
+from parvis.broker.ports.store import Outrun
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.trouble import Trouble
 
@@ -50,7 +51,8 @@ class Leader:
     """Runs work while the lease `name` is held, and cancels it before another process may begin.
 
     A process that was stopped for a while, or that no longer reaches the store, ends its work by its own clock. Work
-    that writes with `Progress` is safe even in the instant between: the store refuses what another has done (Outrun).
+    that writes with `Progress`, or behind the `fence`, is safe even in the instant between: the store refuses it
+    (Outrun).
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Leader:
     ) -> None:
         self.name = name
         self._leases = leases
-        self._holder = holder
+        self._process = holder
+        self._turn = 1
         self._length_s = length_s
         self._try_every_s = try_every_s
         self._ticks = ticks
@@ -75,9 +78,9 @@ class Leader:
         self._trouble = Trouble(f"the lease of {name} could not be asked for")
 
     @property
-    def is_leading(self) -> bool:
-        """Whether the work runs here just now."""
-        return self._is_leading
+    def fence(self) -> Fence:
+        """Of this turn at leading: what an earlier one still has under way here does not pass it either."""
+        return Fence(self.name, f"{self._process}/{self._turn}")
 
     async def run(self, work: Work) -> None:
         """Until cancelled, or until the work ends by itself. Work that fails is begun again, here or elsewhere, after
@@ -103,6 +106,7 @@ class Leader:
             await self._end(task)
             self._is_leading = False
             await self._give_back()
+            self._turn += 1
         return self._has_ended(task)
 
     async def _hold(self, task: "asyncio.Task[None]") -> None:
@@ -135,7 +139,7 @@ class Leader:
         patience_s = self._left_s() if self._is_leading else self._length_s
         try:
             async with asyncio.timeout(max(patience_s, 0.0)):
-                is_held = await self._leases.take(self.name, self._holder, self._length_s)
+                is_held = await self._leases.take(self.name, self.fence.holder, self._length_s)
         except Exception as fault:
             self._trouble.note(fault)
             return _Answer.NONE
@@ -153,7 +157,7 @@ class Leader:
         """Where that fails the lease runs out."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_GIVE_BACK_WITHIN_S):
-                await self._leases.give_back(self.name, self._holder)
+                await self._leases.give_back(self.name, self.fence.holder)
 
     def _has_ended(self, task: "asyncio.Task[None]") -> bool:
         if task.cancelled():

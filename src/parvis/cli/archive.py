@@ -1,7 +1,6 @@
 """`parvis archive`: what lies in files, and moving closed days there now."""
 
 import asyncio
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from parvis.bootstrap.archive import (
     ArchiveAtHand,
+    adopt_archive,
     archive_plan,
     closed_rows,
     day_number,
@@ -18,8 +18,8 @@ from parvis.bootstrap.archive import (
 )
 from parvis.bootstrap.stores import DataInUse, holding, open_store
 from parvis.broker.ports.archive import ArchiveFile, ClosedRows, Day, Summary
-from parvis.cli.options import data_option
-from parvis.kernel.settings import Settings, load_settings
+from parvis.cli.options import data_option, settings_beside
+from parvis.kernel.settings import Settings
 
 _MIB = 1 << 20
 
@@ -43,7 +43,7 @@ def archive() -> None:
 @data_option()
 def status(data_dir: Path) -> None:
     """What lies in files, by tenant and type; may run beside the platform."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     with closed_rows(settings)() as rows:
         files = [file for tenant in rows.list_tenants() for file in rows.list_files(tenant)]
         waiting = sum(bool(rows.list_erasures(file)) for file in files)
@@ -59,7 +59,7 @@ def status(data_dir: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell which days would move; may run beside the platform.")
 def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
     """Move closed days into files now, and take out what was erased or is past its time."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if dry_run:
         with closed_rows(settings)() as rows:
             for line in _foreseen(rows, archive_plan(settings, until).before):
@@ -74,6 +74,14 @@ def run(data_dir: Path, until: Day | None, dry_run: bool) -> None:
         click.echo(problem, err=True)
     if summary.problems:
         raise click.exceptions.Exit(1)
+
+
+@archive.command()
+@data_option()
+def adopt(data_dir: Path) -> None:
+    """Make the archive this database's own, after a restore or a copy; no other database may use it any more."""
+    adopt_archive(settings_beside(data_dir))
+    click.echo("The archive is this database's own.")
 
 
 def _moved(settings: Settings, until: Day | None) -> Summary:

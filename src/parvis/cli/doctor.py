@@ -19,10 +19,10 @@ import click
 
 from parvis import __version__
 from parvis.bootstrap.archive import find_archive_faults
-from parvis.bootstrap.stores import ACCESS_FILE, find_store_faults, has_access, has_store, open_access, repair_store
-from parvis.cli.options import data_option
+from parvis.bootstrap.stores import ACCESS_FILE, find_access, find_store_faults, is_store_there, repair_store
+from parvis.cli.options import data_option, settings_beside
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import Settings, load_settings
+from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND, format_instant, system_clock
 
 _LEAST_FREE_BYTES = 1 << 30
@@ -51,7 +51,7 @@ class Finding:
 @click.option("--repair", is_flag=True, help="Mend what can be mended of the store; stop Parvis first.")
 def doctor(data_dir: Path, repair: bool) -> None:
     """Examine versions, data directory, disk, ports, clock and store; exit code 1 if something cannot work."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if repair:
         for fault in repair_store(settings):
             click.echo(f"mended: {fault.words}: {fault.remedy}")
@@ -78,10 +78,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _archive(settings: Settings) -> Iterator[Finding]:
     """A file never changes, so a damaged one comes back as it was from any backup."""
-    if not has_store(settings):
-        return
     try:
-        files, faults = find_archive_faults(settings)
+        files, faults = find_archive_faults(settings) if is_store_there(settings) else (0, [])
     except ParvisError as failure:
         yield Finding(Verdict.BAD, "archive", failure.detail)
         return
@@ -170,12 +168,12 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 def _audit(settings: Settings) -> Iterator[Finding]:
     """The newest digest, noted elsewhere, proves later that the trail's end was not cut off."""
-    if not has_access(settings):
-        return
     try:
-        access = open_access(settings)
+        access = find_access(settings)
     except ParvisError as error:
         yield Finding(Verdict.BAD, "audit trail", error.detail)
+        return
+    if access is None:
         return
     try:
         newest = next(iter(deque(access.store.read_audit(), maxlen=1)), None)

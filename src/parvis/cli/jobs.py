@@ -1,7 +1,6 @@
 """`parvis jobs`: what runs later, also beside a running platform, which does the work."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import msgspec
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap.jobs import opened_jobs
-from parvis.cli.options import data_option
+from parvis.cli.options import data_option, settings_beside
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import Job, JobFilter, JobState
-from parvis.kernel.settings import load_settings
 from parvis.kernel.time import Instant, format_instant
 
 NOT_DONE = 4
@@ -117,7 +115,7 @@ def run(data_dir: Path, tenant: str, kind: str, given: tuple[str, ...], wait: bo
 
 
 def _run(data_dir: Path, tenant: str, ask: Callable[[Jobs, Caller], Awaitable[Any]]) -> Any:
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     caller = Caller(tenant, COMMAND_LINE.subject, COMMAND_LINE.rights)
 
     async def asked() -> Any:

@@ -1,6 +1,5 @@
 """The access of a data directory, for commands that may run beside the platform."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +8,13 @@ import click
 
 from parvis.access.access import Access
 from parvis.bootstrap.stores import has_store, open_access
-from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings
+from parvis.cli.options import settings_beside
+from parvis.kernel.settings import TERRITORY_FILE, Settings
 
 
 @contextmanager
 def opened_access(data_dir: Path) -> Iterator[tuple[Access, Settings]]:
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if not (settings.data_dir / TERRITORY_FILE).exists() and not has_store(settings):
         raise click.ClickException(f"There is no territory in {data_dir}: use --data or run parvis init.")
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from parvis.kernel.settings import Settings, load_settings
+from parvis.kernel.remembered import check_store_is_named, on_remembered_store
+from parvis.kernel.settings import Settings
+from parvis.kernel.settings_reader import load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,7 +65,7 @@ def settings_of(
     log_level: str | None = None,
     log_format: str | None = None,
 ) -> Settings:
-    """Raises InvalidSettings."""
+    """Of what serves. Raises InvalidSettings."""
     given = {
         "server.host": host,
         "server.port": port,
@@ -75,4 +77,14 @@ def settings_of(
         "log.level": log_level,
         "log.format": log_format,
     }
-    return load_settings(data_dir.resolve(), os.environ, given)
+    settings = load_settings(data_dir.resolve(), os.environ, given)
+    check_store_is_named(settings)
+    return settings
+
+
+def settings_beside(data_dir: Path) -> Settings:
+    """Of commands that work on a platform's data, or beside it: on the store it was last started on.
+
+    Raises InvalidSettings.
+    """
+    return on_remembered_store(load_settings(data_dir.resolve(), os.environ))

@@ -1,7 +1,6 @@
 """`parvis import` and `parvis replay`: recorded series into history."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,13 @@ import click
 import httpx
 
 from parvis.bootstrap import open_platform
-from parvis.cli.options import data_option
+from parvis.cli.options import data_option, settings_beside
 from parvis.connectors.timeseries.client import MappedFile, count_rows, find_files, import_files
 from parvis.connectors.timeseries.config import Mapping, load_mapping
 from parvis.connectors.timeseries.replay import Replay, read_in_order
 from parvis.connectors.timeseries.report import Report
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
-from parvis.kernel.settings import Settings, load_settings
+from parvis.kernel.settings import Settings
 from parvis.kernel.time import format_instant
 
 SOMETHING_LEFT_OUT = 3
@@ -43,7 +42,7 @@ def import_series(mapping_file: Path, paths: tuple[Path, ...], data_dir: Path, t
     """
     mapping = load_mapping(mapping_file)
     files = find_files(paths, mapping)
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     report = asyncio.run(_import(mapping, files, settings, tenant, dry_run))
     show(report)
     click.echo("Nothing was written (dry run)." if dry_run else f"{report.written} instances were written.")

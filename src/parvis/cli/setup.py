@@ -1,19 +1,18 @@
 """`parvis init` and `parvis check`: before the first start, and before the next."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from parvis.bootstrap import check_exposure
-from parvis.bootstrap.stores import find_store_damage, has_access, open_access
+from parvis.bootstrap.stores import find_access, find_store_damage
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.cli.options import data_option
+from parvis.cli.options import data_option, settings_beside
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.profiles import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import TERRITORY_FILE, Settings, load_settings
+from parvis.kernel.settings import TERRITORY_FILE, Settings
 from parvis.kernel.territory_file import render_territory_file
 
 
@@ -36,7 +35,7 @@ def init(data_dir: Path, name: str | None, force: bool) -> None:
 @data_option()
 def check(data_dir: Path) -> None:
     """Check settings, device profiles, store and audit trail; exit code 1 if anything is wrong."""
-    settings = load_settings(data_dir.resolve(), os.environ)
+    settings = settings_beside(data_dir)
     if not settings.data_dir.is_dir():
         raise click.ClickException(f"{data_dir} is not there: give the platform's data directory with --data.")
     faults = 0
@@ -72,12 +71,12 @@ def _profile_faults(settings: Settings) -> Iterator[str]:
 
 
 def _audit_faults(settings: Settings) -> Iterator[str]:
-    if not has_access(settings):
-        return
     try:
-        access = open_access(settings)
+        access = find_access(settings)
     except ParvisError as error:
         yield error.detail
+        return
+    if access is None:
         return
     try:
         if (number := access.find_audit_break()) is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import structs
@@ -11,8 +12,10 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
 from parvis.fleet.devices import Device
+from parvis.fleet.ports import RefusalLog
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, load_profiles
-from parvis.fleet.refusals import Refusal, RefusalReason, Refusals, Refused
+from parvis.fleet.refusal import Refusal, RefusalReason, Refused
+from parvis.fleet.refusals import Refusals
 from parvis.fleet.registry import DeviceRecord, Registry
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import UplinkPipeline
@@ -34,7 +37,7 @@ class Fleet:
         self,
         broker: Broker,
         profiles: Mapping[str, DeviceProfile],
-        refusals: Refusals,
+        refusals: RefusalLog,
         clock: Clock = system_clock,
         future_limit: Instant = 0,
         *,
@@ -86,17 +89,27 @@ class Fleet:
         await self._replay(caller, {record.hardware_id.lower() for record in records})
         return outcomes
 
-    def list_refusals(self, caller: Caller) -> list[Refusal]:
-        return self.refusals.list_refusals(caller.tenant)
+    async def list_refusals(self, caller: Caller) -> list[Refusal]:
+        return await self.refusals.list_refusals(caller.tenant)
 
     async def retry(self, caller: Caller, refusal_ids: Iterable[int]) -> dict[int, Refused | None]:
-        """Give refused frames to the pipeline again; those stored, or found to be so already, are forgotten."""
-        found = [self.refusals.find(caller.tenant, one) for one in refusal_ids]
-        frames = [(one.id, one.uplink) for one in found if one is not None and one.uplink is not None]
-        results = await self._pipeline.take(caller, [uplink for _, uplink in frames])
-        by_id = {refusal_id: result for (refusal_id, _), result in zip(frames, results, strict=True)}
-        await self.refusals.resolve(one for one, refused in by_id.items() if _is_done(refused))
-        return by_id
+        """Give refused frames to the pipeline again; those stored, or found to be so already, are forgotten.
+
+        Nothing is told of those that somebody else tries just now.
+        """
+        claimed = await self.refusals.claim(caller.tenant, refusal_ids)
+        left = {one.id for one in claimed}
+        try:
+            frames = [(one.id, one.uplink) for one in claimed if one.uplink is not None]
+            results = await self._pipeline.take(caller, [uplink for _, uplink in frames])
+            by_id = {refusal_id: result for (refusal_id, _), result in zip(frames, results, strict=True)}
+            done = [one for one, refused in by_id.items() if _is_done(refused)]
+            await self.refusals.resolve(caller.tenant, done)
+            left.difference_update(done)
+            return by_id
+        finally:
+            with suppress(ParvisError):
+                await self.refusals.release(caller.tenant, left)
 
     async def follow(self) -> None:
         """Keep up with devices that others write, until cancelled. After a fault the same events are read again."""
@@ -117,8 +130,7 @@ class Fleet:
         newest = await self._outbox.newest()
         events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
         has_missed = position + 1 < await self._outbox.oldest()
-        for device in await (self.registry.reload() if has_missed else self.registry.follow(events)):
-            await self._replay_new(device)
+        await self._replay_new(await (self.registry.reload() if has_missed else self.registry.follow(events)))
         return events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
 
     async def _replay_registered_meanwhile(self, caller: Caller, refusals: Sequence[Refusal]) -> None:
@@ -132,21 +144,18 @@ class Fleet:
         if now_known:
             await self._replay(caller, now_known)
 
-    async def _replay_new(self, device: Device) -> None:
-        try:
-            await self._replay(system_caller("fleet", device.tenant), {device.hardware_id})
-        except ParvisError as error:
-            _log.warning("replay_failed", extra={"hardware_id": device.hardware_id, "detail": error.detail})
+    async def _replay_new(self, devices: Iterable[Device]) -> None:
+        of_tenant: dict[str, set[str]] = {}
+        for device in devices:
+            of_tenant.setdefault(device.tenant, set()).add(device.hardware_id)
+        for tenant, hardware_ids in of_tenant.items():
+            try:
+                await self._replay(system_caller("fleet", tenant), hardware_ids)
+            except ParvisError as error:
+                _log.warning("replay_failed", extra={"tenant": tenant, "detail": error.detail})
 
     async def _replay(self, caller: Caller, hardware_ids: set[str]) -> None:
-        waiting = [
-            one.id
-            for one in reversed(self.refusals.list_refusals(caller.tenant))
-            if one.reason is RefusalReason.UNKNOWN_DEVICE
-            and one.uplink is not None
-            and one.uplink.hardware_id in hardware_ids
-        ]
-        if waiting:
+        if waiting := await self.refusals.list_unknown(caller.tenant, hardware_ids):
             await self.retry(caller, waiting)
 
 
@@ -172,19 +181,18 @@ def open_fleet(
     more_profiles: Iterable[Path] = (),
     clock: Clock = system_clock,
     future_limit: Instant = 0,
-    place: int = 1,
-    *,
-    is_shared: bool = False,
+    shared_refusals: RefusalLog | None = None,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
-    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. Each of several processes on the
-    directory keeps the frames that it refused in a file of its own, by its `place`.
+    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. With `shared_refusals` other
+    processes store frames of the same devices; without, what is refused is kept in a file of the data directory.
 
     Raises:
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand)
-    kept = data_dir / (REFUSALS_FILE if place == 1 else f"refused-frames-{place}.jsonl")
-    return Fleet(broker, profiles, Refusals(kept, clock), clock, future_limit, is_shared=is_shared)
+    is_shared = shared_refusals is not None
+    refusals = shared_refusals or Refusals(data_dir / REFUSALS_FILE, clock)
+    return Fleet(broker, profiles, refusals, clock, future_limit, is_shared=is_shared)

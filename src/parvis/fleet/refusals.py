@@ -1,62 +1,18 @@
-"""Frames that were not stored: counted by reason, and the newest kept on disk so that they can be tried again."""
+"""Frames that were not stored, the newest kept in a file, of one process, so that they can be tried again."""
 
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from enum import Enum
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from parvis.fleet import metrics
+from parvis.fleet.refusal import KEPT, MOST_OF_ONE_DEVICE, Refusal, Refused, counted, cut_to_size, is_of_unknown
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.time import Clock, Instant, system_clock
+from parvis.kernel.time import Clock, system_clock
 
-KEPT = 1000
-MOST_OF_ONE_DEVICE = 100
-"""So that one device that nobody knows does not push out all others."""
-LARGEST_PAYLOAD_BYTES = 4096
-LONGEST_TOPIC = 500
 _LINES_BEFORE_REWRITE = 4 * KEPT
-
-
-class RefusalReason(Enum):
-    MALFORMED_MESSAGE = "MALFORMED_MESSAGE"  # what came is no uplink of this network server
-    UNKNOWN_DEVICE = "UNKNOWN_DEVICE"  # no device of this DevEUI is registered
-    DUPLICATE = "DUPLICATE"  # stored already; counted, not kept
-    NO_PAYLOAD = "NO_PAYLOAD"  # the frame is of the network's own business; counted, not kept
-    TIME_IN_THE_FUTURE = "TIME_IN_THE_FUTURE"  # the network server's clock is wrong, or the platform's
-    CODEC_TIMED_OUT = "CODEC_TIMED_OUT"
-    CODEC_OUT_OF_MEMORY = "CODEC_OUT_OF_MEMORY"
-    CODEC_THREW = "CODEC_THREW"
-    CODEC_BAD_RESULT = "CODEC_BAD_RESULT"
-    CODEC_REPORTED_ERRORS = "CODEC_REPORTED_ERRORS"
-    CODEC_RESTING = "CODEC_RESTING"
-    MAPPING_FAILED = "MAPPING_FAILED"  # a field has not the kind of value that the profile says
-    NOTHING_MAPPED = "NOTHING_MAPPED"  # the frame holds no field of the profile
-    WRITE_FAILED = "WRITE_FAILED"  # the broker refused the change
-
-
-COUNTED_ONLY = frozenset({RefusalReason.DUPLICATE, RefusalReason.NO_PAYLOAD})
-
-
-class Refused(msgspec.Struct, frozen=True):
-    reason: RefusalReason
-    detail: str = ""
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """A refused frame. `uplink` is None, and `payload` the message as it came, where no uplink could be read."""
-
-    id: int
-    at: Instant
-    tenant: str
-    reason: RefusalReason
-    detail: str
-    uplink: Uplink | None = None
-    topic: str = ""
-    payload: bytes = b""
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -69,7 +25,7 @@ _write_line = msgspec.json.Encoder().encode
 
 
 class Refusals:
-    """The newest refusals: at least `KEPT`, before they are trimmed twice as many.
+    """RefusalLog: the newest, at least `KEPT`, before they are trimmed twice as many.
 
     The file is an append log, rewritten when it has grown to four times `KEPT`.
     """
@@ -85,36 +41,39 @@ class Refusals:
         if path is not None and path.exists():
             self._load(path)
 
-    def list_refusals(self, tenant: str) -> list[Refusal]:
-        """The newest first."""
+    async def list_refusals(self, tenant: str) -> list[Refusal]:
         return [one for one in reversed(self._kept.values()) if one.tenant == tenant]
 
-    def find(self, tenant: str, refusal_id: int) -> Refusal | None:
-        refusal = self._kept.get(refusal_id)
-        return refusal if refusal is not None and refusal.tenant == tenant else None
+    async def list_unknown(self, tenant: str, hardware_ids: Collection[str]) -> list[int]:
+        return [one.id for one in self._kept.values() if one.tenant == tenant and is_of_unknown(one, hardware_ids)]
+
+    async def claim(self, tenant: str, refusal_ids: Iterable[int]) -> list[Refusal]:
+        """Nobody else tries them: what one process has stored it knows for a duplicate."""
+        found = (self._kept.get(one) for one in refusal_ids)
+        return [one for one in found if one is not None and one.tenant == tenant]
 
     def make(
         self, tenant: str, refused: Refused, uplink: Uplink | None = None, topic: str = "", payload: bytes = b""
     ) -> Refusal:
         now = self._clock()
         self._last_id = max(self._last_id + 1, now)
-        kept, where = payload[:LARGEST_PAYLOAD_BYTES], topic[:LONGEST_TOPIC]
-        return Refusal(self._last_id, now, tenant, refused.reason, refused.detail, uplink, where, kept)
+        return cut_to_size(self._last_id, now, tenant, refused, uplink, topic, payload)
 
     async def keep(self, refusals: Sequence[Refusal]) -> None:
-        """Returns once they are on disk."""
-        for one in refusals:
-            metrics.REFUSED.labels(one.reason.value).inc()
-        lasting = [one for one in refusals if one.reason not in COUNTED_ONLY]
+        lasting = counted(refusals)
         for one in lasting:
             self._kept[one.id] = one
         self._trim()
         await self._append([_Line(kept=one) for one in lasting])
 
-    async def resolve(self, refusal_ids: Iterable[int]) -> None:
-        """Forget those that were stored after all."""
-        gone = [one for one in refusal_ids if self._kept.pop(one, None) is not None]
+    async def resolve(self, tenant: str, refusal_ids: Iterable[int]) -> None:
+        gone = [one.id for one in await self.claim(tenant, refusal_ids)]
+        for one in gone:
+            del self._kept[one]
         await self._append([_Line(resolved=one) for one in gone])
+
+    async def release(self, tenant: str, refusal_ids: Iterable[int]) -> None:
+        pass
 
     async def _append(self, lines: list[_Line]) -> None:
         if self._path is None or not lines:

@@ -17,7 +17,7 @@ from parvis.fleet.codecs import CodecFailure
 from parvis.fleet.devices import HEALTH_EVERY, Device
 from parvis.fleet.mapping import Mapped, MappingFailure
 from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.refusals import RefusalReason, Refused
+from parvis.fleet.refusal import RefusalReason, Refused
 from parvis.fleet.registry import Registry
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import ResourceNotFound

@@ -82,6 +82,14 @@ class TooManyResults(ParvisError):
     status = 403
 
 
+class TooManySubscriptions(ParvisError):
+    """NGSI-LD 1.9.1 has no error of its own for a quota (5.5.2): TooManyResults is about answers."""
+
+    type_uri = PARVIS_ERRORS + "too-many-subscriptions"
+    title = "Too many subscriptions"
+    status = 403
+
+
 class LdContextNotAvailable(ParvisError):
     type_uri = NGSI_LD_ERRORS + "LdContextNotAvailable"
     title = "The JSON-LD @context cannot be had"

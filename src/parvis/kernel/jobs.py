@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias, assert_never
 
 import msgspec
 
-from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
 from parvis.kernel.time import Instant
 
 LONGEST_MESSAGE = 200
@@ -188,6 +188,40 @@ def settle(ending: Ending, *, is_cancelling: bool) -> Settlement:
             return Settlement(state, AttemptOutcome.GIVEN_BACK, more_attempts=1)
         case _:
             assert_never(ending)
+
+
+def check_room(waiting: int) -> None:
+    """For one more job of a tenant beside those that wait. Raises Overloaded."""
+    if waiting >= MOST_WAITING:
+        raise Overloaded(f"{waiting} jobs wait already: try again when some have run.", retry_after_s=60)
+
+
+def check_cancellable(job: Job) -> None:
+    """Raises WrongState."""
+    if job.state.has_ended:
+        raise WrongState(f"Job {job.id} has ended already.", state=job.state.word)
+
+
+def check_retriable(job: Job) -> None:
+    """Raises WrongState."""
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise WrongState(f"Job {job.id} has neither failed nor been cancelled.", state=job.state.word)
+
+
+def job_of(row: Sequence[Any]) -> Job:
+    """Of a store's columns in the order of Job: the state's number, arguments and result as JSON."""
+    columns = dict(zip(Job.__struct_fields__, row, strict=True))
+    columns["arguments"] = msgspec.json.decode(columns["arguments"])
+    columns["state"] = JobState(columns["state"])
+    columns["result"] = None if columns["result"] is None else msgspec.json.decode(columns["result"])
+    columns["is_cancelling"] = bool(columns["is_cancelling"])
+    return Job(**columns)
+
+
+def attempt_of(row: Sequence[Any]) -> Attempt:
+    """Of a store's columns in the order of Attempt, the outcome by its number."""
+    number, holder, started, ended, outcome, error = row
+    return Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
 
 
 class JobFilter(msgspec.Struct, frozen=True):

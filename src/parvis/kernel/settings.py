@@ -1,24 +1,15 @@
 """What an installation can set: one documented tree, from file, environment and command line."""
 
-import difflib
-import math
-import tomllib
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast, get_args, get_origin, get_type_hints
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, get_type_hints
 
-from parvis.kernel.connector_tables import read_tables
 from parvis.kernel.errors import ParvisError
 
 TERRITORY_FILE = "territory.toml"
 ENVIRONMENT_PREFIX = "PARVIS_"
 CONNECTORS = "connectors"
-_TRUE = frozenset({"true", "yes", "on", "1"})
-_FALSE = frozenset({"false", "no", "off", "0"})
-_TYPO_SIMILARITY = 0.8
 
 
 class InvalidSettings(ParvisError):
@@ -166,6 +157,15 @@ class OutboundSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionSettings:
+    """Who wants to be told of changes."""
+
+    max_per_tenant: int = _setting(
+        1000, "So many subscriptions a tenant may have; a further one is refused.", minimum=0, maximum=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationSettings:
     """Notifications of subscriptions."""
 
@@ -204,6 +204,7 @@ class Settings:
     fleet: FleetSettings = FleetSettings()
     jobs: JobsSettings = JobsSettings()
     outbound: OutboundSettings = OutboundSettings()
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -239,7 +240,7 @@ def sections() -> Mapping[str, type[Any]]:
 
 
 def list_settings() -> list[SettingInfo]:
-    return list(_SETTINGS.values())
+    return list(SETTINGS.values())
 
 
 def _describe() -> Iterator[SettingInfo]:
@@ -254,150 +255,4 @@ def _default(one: Field[Any]) -> Any:
     return one.default
 
 
-_SETTINGS = {info.key: info for info in _describe()}
-
-
-def load_settings(
-    data_dir: Path, environment: Mapping[str, str] = types.MappingProxyType({}), given: Mapping[str, Any] | None = None
-) -> Settings:
-    """Settings of the file, then the environment, then `given` ("section.name" to a value; None: not given).
-
-    Raises:
-        InvalidSettings: a key that is not known, or a value that its setting cannot take.
-    """
-    document = _read_file(data_dir / TERRITORY_FILE)
-    try:
-        connectors = read_tables(document.pop(CONNECTORS, {}), environment)
-    except ValueError as error:
-        raise InvalidSettings(f"{TERRITORY_FILE}: {CONNECTORS}: {error}") from error
-    values = _flatten(document)
-    values |= _read_environment(environment)
-    values |= {key: _take(_info(key, key), value, key) for key, value in (given or {}).items() if value is not None}
-    own = {name: owner(**_of_section(values, name)) for name, owner in sections().items()}
-    settings = Settings(data_dir, **own, connectors=connectors)
-    _check_territory(settings.territory)
-    return settings
-
-
-def _check_territory(territory: TerritorySettings) -> None:
-    try:
-        ZoneInfo(territory.time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidSettings(f"territory.time_zone: there is no time zone {territory.time_zone!r}") from error
-    if len(territory.centre) != 2 or abs(territory.centre[0]) > 180 or abs(territory.centre[1]) > 90:
-        raise InvalidSettings("territory.centre must be a longitude and a latitude in degrees, such as [-3.3, 47.7]")
-    if not territory.languages:
-        raise InvalidSettings("territory.languages must name at least one language")
-
-
-def _of_section(values: Mapping[str, Any], section: str) -> dict[str, Any]:
-    return {_SETTINGS[key].name: value for key, value in values.items() if _SETTINGS[key].section == section}
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path.name} is no valid TOML: {error}") from error
-
-
-def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
-    values = {}
-    for section, content in document.items():
-        if section not in sections() or not isinstance(content, dict):
-            raise InvalidSettings(
-                f"{TERRITORY_FILE}: there is no section [{section}]{_nearest(section, list(sections()), '[{}]')}"
-            )
-        for name, value in content.items():
-            key = f"{section}.{name}"
-            values[key] = _take(_info(key, TERRITORY_FILE), value, f"{TERRITORY_FILE}: {key}")
-    return values
-
-
-def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    by_variable = {info.environment: info for info in _SETTINGS.values()}
-    values = {}
-    for variable, text in environment.items():
-        info = by_variable.get(variable)
-        if info is not None:
-            values[info.key] = _take(info, _from_text(info, text, variable), variable)
-        elif variable.startswith(ENVIRONMENT_PREFIX):
-            _refuse_typo(variable, list(by_variable))
-    return values
-
-
-def _refuse_typo(variable: str, known: list[str]) -> None:
-    """Other tools may own PARVIS_ variables, so only a near miss is an error."""
-    if near := difflib.get_close_matches(variable, known, 1, _TYPO_SIMILARITY):
-        raise InvalidSettings(f"{variable} is no setting: did you mean {near[0]}?")
-
-
-def _info(key: str, where: str) -> SettingInfo:
-    if (info := _SETTINGS.get(key)) is None:
-        raise InvalidSettings(f"{where}: there is no setting {key}{_nearest(key, list(_SETTINGS), '{}')}")
-    return info
-
-
-def _nearest(word: str, known: list[str], shape: str) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.0)
-    return f"; did you mean {shape.format(near[0])}?" if near else ""
-
-
-def _from_text(info: SettingInfo, text: str, where: str) -> Any:
-    if get_origin(info.type) is tuple:
-        return [_scalar(get_args(info.type)[0], part.strip(), where) for part in text.split(",") if part.strip()]
-    return _scalar(info.type, text, where)
-
-
-def _scalar(wanted: type, text: str, where: str) -> Any:
-    if wanted is bool:
-        if (word := text.strip().lower()) not in _TRUE | _FALSE:
-            raise InvalidSettings(f"{where}: {text!r} is neither on nor off")
-        return word in _TRUE
-    try:
-        return wanted(text)
-    except ValueError as error:
-        raise InvalidSettings(f"{where}: {text!r} is no {_WORDS[wanted]}") from error
-
-
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-
-
-def _take(info: SettingInfo, value: Any, where: str) -> Any:
-    if get_origin(info.type) is tuple:
-        if not isinstance(value, list | tuple):
-            raise InvalidSettings(f"{where} must be a list")
-        member = get_args(info.type)[0]
-        return tuple(_checked(info, member, one, where) for one in value)
-    return _checked(info, info.type, value, where)
-
-
-def _checked(info: SettingInfo, wanted: type, value: Any, where: str) -> Any:
-    if wanted is float and type(value) is int:
-        value = float(value)
-    if type(value) is not wanted:
-        raise InvalidSettings(f"{where} must be a {_WORDS[wanted]}, not {value!r}")
-    _check_bounds(info.documentation, value, where)
-    return value
-
-
-def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidSettings(f"{where} must be a number that can be counted with, not {value!r}")
-    if rule.choices and value not in rule.choices:
-        raise InvalidSettings(f"{where} must be one of {', '.join(rule.choices)}, not {value!r}")
-    if rule.minimum is not None and value < rule.minimum:
-        raise InvalidSettings(f"{where} must be at least {rule.minimum:g}, not {value!r}")
-    if rule.maximum is not None and value > rule.maximum:
-        raise InvalidSettings(f"{where} must be at most {rule.maximum:g}, not {value!r}")
-
-
-def as_table(settings: Settings) -> dict[str, Any]:
-    """Every key with its value in force, secrets hidden."""
-    return {
-        info.key: "***" if info.documentation.secret and value else value
-        for info in _SETTINGS.values()
-        for value in [cast(Any, getattr(getattr(settings, info.section), info.name))]
-    }
+SETTINGS = {info.key: info for info in _describe()}

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from urllib.parse import quote, urljoin, urlsplit
 
 from parvis import __version__
+from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.guard import AddressGuard
@@ -184,7 +185,7 @@ class GuardedClient:
             async with asyncio.timeout(limit_s):
                 yield
         except TimeoutError as error:
-            raise CallFailed(f"{url} took longer than {limit_s:g} s.") from error
+            raise CallFailed(Cause.TOO_SLOW.say(place=url, limit=f"{limit_s:g}")) from error
         except BrokenOff as error:
             raise _told(url, error, limit_s) from error
 
@@ -198,8 +199,8 @@ def _redirected(url: str, location: str) -> str:
 
 def _told(url: str, error: BrokenOff, limit_s: float) -> CallFailed:
     if isinstance(error, TookTooLong):
-        return CallFailed(f"{url} took longer than {limit_s:g} s.")
-    return CallFailed(f"{url} could not be called: {error.detail}")
+        return CallFailed(Cause.TOO_SLOW.say(place=url, limit=f"{limit_s:g}"))
+    return CallFailed(Cause.NOT_CALLED.say(place=url, fault=error.detail))
 
 
 @lru_cache(maxsize=1024)
@@ -211,7 +212,7 @@ def target_of(url: str) -> Target:
     except ValueError as error:
         raise AddressRefused(f"{url[:200]!r} is no address.") from error
     if parts.scheme not in _PORTS or not parts.hostname or port == 0:
-        raise AddressRefused(f"{url[:200]!r} is no http or https address.")
+        raise AddressRefused(Cause.NO_ADDRESS.say(address=repr(url[:200])))
     if parts.username is not None or parts.password is not None:
         raise AddressRefused("An address with a password in it is not called.")
     host = parts.hostname

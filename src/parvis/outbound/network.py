@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, CallFailed
 from parvis.outbound.guard import AddressGuard
 
@@ -44,19 +45,19 @@ class GuardedNetwork:
                 fault = error
             else:
                 return protocol
-        raise CallFailed(f"{host} port {port} could not be called: {_said(fault)}.") from fault
+        raise CallFailed(Cause.NOT_CALLED.say(place=f"{host} port {port}", fault=f"{_said(fault)}.")) from fault
 
     async def checked_addresses(self, host: str, port: int) -> Sequence[str]:
         """What the name leads to, all of it permitted. Raises AddressRefused or CallFailed."""
         try:
             addresses = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise CallFailed(f"The name {host} cannot be resolved.") from error
+            raise CallFailed(Cause.NAME_NOT_FOUND.say(host=host)) from error
         if not addresses:
-            raise CallFailed(f"The name {host} cannot be resolved.")
+            raise CallFailed(Cause.NAME_NOT_FOUND.say(host=host))
         for address in addresses:
             if not self._guard.permits(address):
-                raise AddressRefused(f"{host} leads into a private network: list it in outbound.allow to permit it.")
+                raise AddressRefused(Cause.PRIVATE_NETWORK.say(host=host))
         return addresses
 
     def _security(self) -> ssl.SSLContext:

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
 from parvis.broker.subscriptions.model import Endpoint
 from parvis.broker.subscriptions.notification import addressed
+from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed, OutboundHttp
 
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -33,7 +34,7 @@ class HttpNotifications:
 
 
 def _refusal(answer: Answer) -> Receipt:
-    reason = f"The receiver answered with status {answer.status}."
+    reason = Cause.STATUS.say(status=answer.status)
     if answer.status in _TRY_AGAIN or answer.status >= 500:
         return Receipt(Verdict.LATER, reason, wait_s(answer.headers.get("retry-after", ""), datetime.now(UTC)))
     return Receipt(Verdict.REFUSED, reason)

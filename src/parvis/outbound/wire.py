@@ -5,6 +5,8 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from parvis.kernel.causes import Cause
+
 LONGEST_HEAD_BYTES = 64 << 10
 _FIRST_FINAL_STATUS = 200
 
@@ -56,7 +58,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_heard = False
         self._begin()
         if self._is_lost:
-            self._fail(Unanswered("The connection was closed."))
+            self._fail(Unanswered(Cause.CLOSED.say()))
             return self._answer
         self._transport.write(request)
         return self._answer
@@ -76,9 +78,9 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            self._fail(BrokenOff(f"The answer is no HTTP: {error}."))
+            self._fail(BrokenOff(Cause.NO_HTTP.say(fault=error)))
         if self._head_bytes > LONGEST_HEAD_BYTES:
-            self._fail(BrokenOff(f"The answer's head is longer than {LONGEST_HEAD_BYTES} bytes."))
+            self._fail(BrokenOff(Cause.HEAD_TOO_LONG.say(bytes=LONGEST_HEAD_BYTES)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
@@ -88,7 +90,7 @@ class HttpConnection(asyncio.Protocol):
             self._finish()
         else:
             kind = BrokenOff if self._is_heard else Unanswered
-            self._fail(kind("The connection ended before the answer did."))
+            self._fail(kind(Cause.CUT_OFF.say()))
 
     def on_message_begin(self) -> None:
         if self._answer is None:
@@ -110,7 +112,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         self.body += chunk
         if len(self.body) > self._limit_bytes:
-            self._fail(BrokenOff(f"The answer has more than {self._limit_bytes} bytes."))
+            self._fail(BrokenOff(Cause.ANSWER_TOO_LARGE.say(bytes=self._limit_bytes)))
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0

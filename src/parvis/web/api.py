@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from parvis import __version__
 from parvis.broker.model.change import Status
-from parvis.fleet.refusals import RefusalReason
+from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord, device_id
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
@@ -22,7 +22,7 @@ from parvis.web.console.overview import summarise
 from parvis.web.console.refusals import list_refusals, view_of
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.pages import caller_of
-from parvis.web.site import Site
+from parvis.web.site import Site, site_of
 from parvis.web.webhooks import receive, receive_below
 
 MOST_AT_ONCE = 1_000
@@ -119,12 +119,7 @@ class RefusalsOut(BaseModel):
     refusals: list[RefusalOut]
 
 
-def _site(request: Request) -> Site:
-    site: Site = request.app.state.site
-    return site
-
-
-SiteOf = Annotated[Site, Depends(_site)]
+SiteOf = Annotated[Site, Depends(site_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
 
@@ -207,7 +202,7 @@ async def register_devices(devices: list[DeviceIn], site: SiteOf, caller: Caller
 async def read_refusals(
     site: SiteOf, caller: CallerOf, limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100
 ) -> RefusalsOut:
-    kept = list_refusals(site, caller)
+    kept = await list_refusals(site, caller)
     refusals = [
         RefusalOut(
             id=one.id,

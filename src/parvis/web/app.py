@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
@@ -21,7 +21,7 @@ from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import devices, entity, jobs, overview, refusals, session, subscriptions
 from parvis.web.console import map as map_pages
-from parvis.web.front import AWAY
+from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
 from parvis.web.portal import home
@@ -51,6 +51,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *basemap.ROUTES,
             Route("/static/{digest}/{path:path}", site.assets.serve),
             Route(AWAY, _away, methods=["GET"]),
+            Route(STORE_STATE, _store_state, methods=["GET"]),
             Mount("/api", create_api(site)),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)],
@@ -64,12 +65,16 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
 
 def _site(platform: Platform, clock: Clock) -> Site:
     assets = Assets()
+
+    def is_down() -> bool:
+        return bool(platform.fault())
+
     return Site(
         platform=platform,
         assets=assets,
-        pages=Pages(platform.settings, assets, clock, lambda: bool(platform.fault())),
+        pages=Pages(platform.settings, assets, clock, is_down),
         reader=EntityReader(platform.broker.contexts.default),
-        live=Live(platform.broker, platform.stopping),
+        live=Live(platform.broker, platform.stopping, is_down),
         clock=clock,
     )
 
@@ -92,6 +97,12 @@ async def _away(request: Request) -> Response:
     response = problem_page(request, Overloaded.status, "")
     response.headers["retry-after"] = str(_AWAY_S)
     return response
+
+
+async def _store_state(request: Request) -> Response:
+    """For pages that stay open; anyone may know, for every page says so."""
+    saves = not site_of(request).platform.fault()
+    return JSONResponse({"saves": saves}, headers={"cache-control": "no-store"})
 
 
 async def _http_refused(request: Request, error: Exception) -> Response:

@@ -21,8 +21,10 @@ logger = logging.getLogger(__name__)
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 AWAY = "/away"
-_SAME_FOR_ALL = "/static/"
-"""What lies below it does not depend on who asks: a page that says that the accounts are away needs its style."""
+STORE_STATE = "/live/store"
+_SAME_FOR_ALL = ("/static/", STORE_STATE)
+"""What does not depend on who asks: a page that says that the accounts are away needs its style, and to hear when they
+are back."""
 _LONGEST_ID = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _API_HEADERS: RawHeaders = ((b"x-content-type-options", b"nosniff"),)

@@ -22,6 +22,7 @@ MOST_PAGES = 2_000
 MOST_PENDING = 5_000
 FLUSH_AT_MOST = 500
 FLUSH_EVERY_S = 0.5
+LOOK_AT_STORE_EVERY_S = 1.0
 HEARTBEAT_S = 15.0
 STREAM_ENDS_AFTER_S = 900.0
 """A page then comes back by itself, perhaps to another process."""
@@ -67,6 +68,7 @@ class Listener:
         self.caller = caller
         self.told_up_to = 0
         self.must_reset = False
+        self.told_down = False
         self.woken = asyncio.Event()
         self._types = types
         self._entity_id = entity_id
@@ -110,11 +112,12 @@ class Listener:
 
 
 class Live:
-    """Streams end when `stopping` is set, so that the server can stop."""
+    """Streams end when `stopping` is set, so that the server can stop. `is_down`: nothing can be saved just now."""
 
-    def __init__(self, broker: Broker, stopping: asyncio.Event) -> None:
+    def __init__(self, broker: Broker, stopping: asyncio.Event, is_down: Callable[[], bool] = lambda: False) -> None:
         self._broker = broker
         self._stopping = stopping
+        self._is_down = is_down
         self._open: set[Listener] = set()
         self._hearing: set[Listener] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -136,7 +139,8 @@ class Live:
         last_event_id: int | None,
         still_may: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[bytes]:
-        """Server-sent events until the page leaves: `changes` (a list), `reset`, and comments that keep the line.
+        """Server-sent events until the page leaves: `hello` and `store` (whether anything can be saved just now),
+        `changes` (a list), `reset`, and comments that keep the line.
 
         They end, too, once `still_may` says no.
         """
@@ -144,7 +148,7 @@ class Live:
         ask_at = monotonic() + STILL_MAY_EVERY_S
         try:
             await self._join(listener, last_event_id)
-            yield _message("hello", "{}", listener.acknowledged(self._read_up_to))
+            yield self._of_store("hello", listener)
             while monotonic() < ends_at and not self._stopping.is_set():
                 if monotonic() >= ask_at:
                     if not still_may():
@@ -162,6 +166,8 @@ class Live:
         except TimeoutError:
             yield b": still here\n\n"
             return
+        if listener.told_down != self._is_down():
+            yield self._of_store("store", listener)
         if listener.must_reset:
             listener.must_reset = False
             yield _message("reset", "{}", self._read_up_to)
@@ -169,6 +175,11 @@ class Live:
             body = msgspec.json.encode(await render(news)).decode()
             yield _message("changes", body, listener.acknowledged(self._read_up_to))
         await asyncio.sleep(FLUSH_EVERY_S)
+
+    def _of_store(self, event: str, listener: Listener) -> bytes:
+        listener.told_down = self._is_down()
+        saves = "false" if listener.told_down else "true"
+        return _message(event, f'{{"saves":{saves}}}', listener.acknowledged(self._read_up_to))
 
     async def _join(self, listener: Listener, last_event_id: int | None) -> None:
         self._open.add(listener)
@@ -183,7 +194,7 @@ class Live:
         """Unless another page, joining at the same time, was first."""
         if not self._tasks:
             self._read_up_to = newest
-            self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._end())]
+            self._tasks = [asyncio.create_task(work) for work in (self._read(), self._end(), self._watch_store())]
 
     async def _catch_up(self, listener: Listener, after: int) -> None:
         """Tell what was missed, up to where the reader is by then; start anew where that is too much or forgotten."""
@@ -212,6 +223,13 @@ class Live:
         await self._stopping.wait()
         for listener in self._open:
             listener.woken.set()
+
+    async def _watch_store(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AT_STORE_EVERY_S)
+            for listener in self._open:
+                if listener.told_down != self._is_down():
+                    listener.woken.set()
 
     async def _read(self) -> None:
         while True:

@@ -10,7 +10,7 @@ from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import system_clock
 from parvis.web.pages import caller_of
-from parvis.web.site import Site
+from parvis.web.site import site_of
 
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
@@ -22,8 +22,7 @@ async def receive(request: Request, connector: str, caller: CallerOf) -> Respons
 
 async def receive_below(request: Request, connector: str, path: str, caller: CallerOf) -> Response:
     """The same for what a connector tells apart by path."""
-    site: Site = request.app.state.site
-    found = site.platform.connectors.get(connector)
+    found = site_of(request).platform.connectors.get(connector)
     webhook = None if found is None else found.webhooks.get(path)
     if webhook is None:
         raise ResourceNotFound(f"No connector takes anything at {request.url.path}.")

@@ -394,6 +394,19 @@ async def test_a_receiver_that_is_away_just_now_may_be_subscribed(api: httpx.Asy
     assert asked == ["http://away.example:1883/"]
 
 
+async def test_one_subscription_too_many_is_refused_in_words(
+    api: httpx.AsyncClient, broker: Broker, store: SqliteStore
+) -> None:
+    broker.subscriptions = Subscriptions(store.subscriptions, most=1)
+    assert (await api.post("/subscriptions", json=full_bins())).status_code == 201
+
+    answer = await api.post("/subscriptions", json=full_bins(id="urn:ngsi-ld:Subscription:second"))
+
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "https://parvis.eu/errors/too-many-subscriptions"
+    assert "subscriptions.max_per_tenant" in answer.json()["detail"]
+
+
 async def test_json_ld_carries_its_context(api: httpx.AsyncClient) -> None:
     context = [{"level": "https://example.org/level", "Bin": "https://example.org/Bin"}, CORE_URL]
     document = full_bins(entities=[{"type": "Bin"}], watchedAttributes=["level"])

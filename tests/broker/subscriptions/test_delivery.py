@@ -12,14 +12,17 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.store import Store
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import TypeIs
-from parvis.broker.subscriptions import breaker, delivery, lane
+from parvis.broker.subscriptions import breaker, delivery, lane, notifications
+from parvis.broker.subscriptions.breaker import BreakerState
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscribed, Subscription, Trigger
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, WELL, Told
 from parvis.kernel.errors import LdContextNotAvailable, Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
@@ -120,6 +123,11 @@ async def until(holds: Callable[[], bool], within_s: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
+def notifies(notifications: Notifications) -> bool:
+    """Where there are subscriptions."""
+    return bool(notifications.standings())
+
+
 def busy_until(count: int) -> Callable[[Any], tuple[int, str]]:
     """Answers 503 so many times, then 204."""
     left = [count]
@@ -200,6 +208,39 @@ async def test_a_dead_endpoint_delays_nobody_else_and_its_events_are_kept(town: 
         async with Receiver().listening(free_port) as back:
             await until(lambda: len({one.data[0]["id"] for one in back.taken}) == count, 15)
     assert len(back.taken) == count
+
+
+async def test_a_process_beside_tells_the_same_of_endpoints(
+    town: Town, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (delivery, notifications):
+        monkeypatch.setattr(module, "TOLD_EVERY_S", 0.05)
+    beside, key = town.notifications_beside, (DEFAULT_TENANT, "urn:s:dead")
+    following = asyncio.create_task(beside.follow())
+    await town.subscribe(key[1], f"http://127.0.0.1:{free_port}/notify")
+    await town.fill(1, 1)
+    await until(lambda: beside.open_breakers == 1 and beside.waiting == 1 and beside.lag_s >= 1)
+    assert beside.standings()[key].breaker is not BreakerState.CLOSED
+    assert beside.otherwise == WELL
+    async with Receiver().listening(free_port):
+        await until(lambda: not beside.standings() and beside.open_breakers == beside.waiting == 0, 15)
+    following.cancel()
+
+
+async def test_what_is_told_beside_is_not_told_again_where_nothing_changed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "TOLD_EVERY_S", 0.02)
+    told: list[Told] = []
+
+    async def tell(one: Told, _fence: Fence) -> None:
+        told.append(one)
+
+    await town.stop()
+    monkeypatch.setattr(town.subscriptions, "tell", tell)
+    town.start()
+    await asyncio.sleep(0.3)
+    assert told == [NOTHING_TOLD]
 
 
 async def test_a_slow_endpoint_delays_nobody_else(town: Town) -> None:
@@ -353,12 +394,12 @@ async def test_of_two_processes_one_notifies_and_the_other_takes_over(town: Town
         for level in range(10):
             await town.fill(1, level)
         await until(lambda: len(receiver.heard) == 10)
-        assert (town.notifications.is_here, town.notifications_beside.is_here) == (True, False)
+        assert (notifies(town.notifications), notifies(town.notifications_beside)) == (True, False)
         await town.stop()
         for level in range(10, 20):
             await town.fill(1, level)
         await until(lambda: len(receiver.heard) == 20)
-        assert (town.notifications.is_here, town.notifications_beside.is_here) == (False, True)
+        assert (notifies(town.notifications), notifies(town.notifications_beside)) == (False, True)
         other.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await other
@@ -371,7 +412,7 @@ async def test_a_store_that_cannot_save_for_a_while_makes_nothing_be_sent_twice(
 ) -> None:
     note = town.subscriptions.note
 
-    async def full(notes: Any) -> None:
+    async def full(*_of_notes: object) -> None:
         raise Overloaded("The disk is full.")
 
     monkeypatch.setattr(town.subscriptions, "note", full)
@@ -555,7 +596,7 @@ async def test_one_that_may_read_nothing_by_the_clock_stops_nobody_else(town: To
         await town.fill(1, 1)
         await until(lambda: len(receiver.heard) == 1, 2)
         await asyncio.sleep(0.2)
-        assert town.notifications.is_here
+        assert notifies(town.notifications)
     assert "may not read" in ((await town.get("urn:s:clock")).deliveries.last_reason or "")
 
 
@@ -610,6 +651,7 @@ async def test_what_is_held_back_is_told_by_who_takes_over(town: Town) -> None:
             await town.fill(1, level)
             await town.fill(2, level)
         await until(lambda: [one.waiting for one in town.notifications.standings().values()] == [2])
+        await asyncio.sleep(0.2)
         await town.stop()
         assert (await town.get("urn:s:1")).position == 8
         town.start()

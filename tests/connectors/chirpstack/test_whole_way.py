@@ -25,7 +25,7 @@ from parvis.connectors.mqtt.packets import Publish, Version
 from parvis.fleet.connector import Surroundings
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.refusals import RefusalReason
+from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
@@ -145,12 +145,12 @@ async def test_what_will_never_be_stored_is_acknowledged_once_the_refusal_is_kep
         async with asyncio.timeout(5):
             acknowledged = await reader.readexactly(16)
     assert acknowledged == b"".join(b"\x40\x02\0" + bytes([number]) for number in (1, 2, 3, 4))
-    assert {one.reason for one in way.fleet.list_refusals(GATEWAY)} == {
+    assert {one.reason for one in (await way.fleet.list_refusals(GATEWAY))} == {
         RefusalReason.UNKNOWN_DEVICE,
         RefusalReason.MALFORMED_MESSAGE,
         RefusalReason.CODEC_REPORTED_ERRORS,
     }
-    malformed = way.fleet.list_refusals(GATEWAY)[-1]
+    malformed = (await way.fleet.list_refusals(GATEWAY))[-1]
     assert (malformed.payload, malformed.topic) == (b"{}", TOPIC)
 
 
@@ -160,4 +160,4 @@ async def test_many_messages_that_are_no_uplinks_cost_one_flush(way: Way, monkey
     messages = [Message(GATEWAY, TOPIC, b"noise %d" % number, 0) for number in range(50)]
     assert await way.routes[0].handler(messages) == [Ack.REFUSED] * 50
     assert len(flushes) == 1
-    assert [one.payload for one in way.fleet.list_refusals(GATEWAY)][-1] == b"noise 0"
+    assert [one.payload for one in (await way.fleet.list_refusals(GATEWAY))][-1] == b"noise 0"

@@ -12,7 +12,7 @@ from parvis.connectors.timeseries.config import load_mapping
 from parvis.connectors.timeseries.mapping import Observation
 from parvis.connectors.timeseries.replay import LARGEST_BATCH, Replay, ReplayFailed, read_in_order
 from parvis.connectors.timeseries.report import Report
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import SECOND, Instant, format_instant, parse_instant
 from parvis.web.server import Running, serving
 from tests.connectors.timeseries.conftest import HERE, Place, hourly

@@ -19,7 +19,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from parvis.bootstrap import open_platform
-from parvis.kernel.settings import AccessSettings, MqttSettings, Settings, load_settings
+from parvis.kernel.settings import AccessSettings, MqttSettings, Settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import DAY, MINUTE, Instant, format_instant, from_datetime, parse_instant
 from parvis.web.server import assemble
 from tests import system_tools

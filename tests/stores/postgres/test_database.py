@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.stores.postgres.database import EVERY_TENANT, MIGRATIONS, Database, StoreUnreachable, scoped
+from parvis.stores.postgres.database import EVERY_TENANT, SCHEMA, Database, StoreUnreachable, scoped
 
 
 def test_a_new_database_is_prepared_once(postgres_url: str) -> None:
@@ -38,7 +38,7 @@ def test_the_migrations_lead_to_the_schema_of_a_new_database(postgres_url: str, 
     }
     with Database(postgres_url).connect() as migrated, Database(shared_postgres_url).connect() as new:
         migrated.execute("CREATE TABLE schema_version (version integer NOT NULL)")
-        for migration in MIGRATIONS:
+        for migration in SCHEMA.migrations:
             migrated.execute(migration.encode())
         for part, sql in parts.items():
             led_to, meant = (sorted(map(str, one.execute(sql.encode()))) for one in (migrated, new))
@@ -54,6 +54,31 @@ def test_a_store_of_a_newer_parvis_is_left_alone(postgres_url: str) -> None:
 
     with pytest.raises(StoreNotUsable, match="install a newer one"):
         database.prepare()
+
+
+def test_who_only_looks_changes_no_schema(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    assert not database.check_schema()
+    with database.connect() as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        assert tables.fetchone() == (0,)
+
+    database.prepare()
+    assert database.check_schema()
+
+
+def test_a_store_of_an_older_parvis_is_told_and_left_as_it_is(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgres_url)
+    database.prepare()
+    monkeypatch.setattr(SCHEMA, "migrations", (*SCHEMA.migrations, "SELECT 1"))
+
+    with pytest.raises(StoreNotUsable, match=r"schema \d+, this Parvis wants \d+: start Parvis"):
+        database.check_schema()
+
+    with database.connect() as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchone() == (SCHEMA.version - 1,)
 
 
 def test_a_database_that_is_not_there_is_told(free_port: int) -> None:

@@ -1,6 +1,7 @@
 """What the store knows to be wrong of itself, and what it can mend."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_a_file_with_torn_pages_asks_for_a_backup(path: Path) -> None:
 
     assert find_damage(path)
     assert any("restore a backup" in fault.words for fault in find_faults(path))
+
+
+async def test_a_store_of_another_version_is_told_and_left_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA user_version = 1")
+
+    assert ["start Parvis to migrate it" in fault.words for fault in find_faults(path)] == [True]
+    assert repair(path) == []
+    with closing(sqlite3.connect(path)) as older:
+        assert older.execute("PRAGMA user_version").fetchone() == (1,)

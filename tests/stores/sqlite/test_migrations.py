@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.stores.sqlite.database import MIGRATIONS, SCHEMA_VERSION, Connection, Database
+from parvis.stores.sqlite.database import SCHEMA, Connection, Database
 
 
 def tables(connection: Connection) -> dict[str, object]:
@@ -17,18 +17,18 @@ def tables(connection: Connection) -> dict[str, object]:
     return {"columns": columns, "indexes": indexes, "settling": rows}
 
 
-@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+@pytest.mark.parametrize("version", range(1, SCHEMA.version + 1))
 def test_a_migrated_store_equals_a_new_one(tmp_path: Path, version: int) -> None:
     new = Database(tmp_path / "new.db").connect_writer()
     old = sqlite3.connect(tmp_path / "old.db")
-    for step in MIGRATIONS[:version]:
+    for step in SCHEMA.migrations[:version]:
         old.executescript(step)
     old.executescript(f"PRAGMA user_version = {version}")
     old.close()
 
     migrated = Database(tmp_path / "old.db").connect_writer()
 
-    assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    assert migrated.execute("PRAGMA user_version").fetchone() == (SCHEMA.version,)
     assert tables(migrated) == tables(new)
     migrated.close()
     new.close()
@@ -36,7 +36,7 @@ def test_a_migrated_store_equals_a_new_one(tmp_path: Path, version: int) -> None
 
 def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
     connection = Database(tmp_path / "parvis.db").connect_writer()
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
     connection.close()
 
     with pytest.raises(StoreNotUsable, match="install a newer one"):

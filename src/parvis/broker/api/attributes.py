@@ -5,7 +5,15 @@ from msgspec.structs import replace
 
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
-from parvis.broker.api.writing import OVERWRITE_OPTIONS, apply, apply_all, change_of, patch_reading, update_result
+from parvis.broker.api.writing import (
+    OVERWRITE_OPTIONS,
+    apply,
+    apply_all,
+    change_of,
+    dataset_to_delete,
+    patch_reading,
+    update_result,
+)
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
@@ -68,16 +76,8 @@ async def delete_attribute(request: Request) -> Response:
     """Delete attribute (5.6.5): the default instance, the one of `datasetId`, or with `deleteAll` every one."""
     entity_id, name = request.args
     context = await request.link_context()
-    removal = (context.expand(name), _dataset_to_delete(request))
+    dataset = dataset_to_delete(request)
+    removal = (context.expand(name), ALL_DATASETS if dataset is None else dataset)
     change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,))
     await apply(request, change, context)
     return NO_CONTENT
-
-
-def _dataset_to_delete(request: Request) -> str:
-    dataset = request.parameters.text("datasetId")
-    if not request.parameters.flag("deleteAll"):
-        return "" if dataset is None else check_uri(dataset, "datasetId")
-    if dataset is not None:
-        raise BadRequestData("deleteAll and datasetId exclude each other.")
-    return ALL_DATASETS

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
+from parvis.broker.api.writing import dataset_to_delete
 from parvis.broker.jsonld.attribute import PATCH
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_fragment
-from parvis.broker.temporal.erasure import EVERY_DATASET, Correction, Erasure
+from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.parse import slices
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
@@ -31,7 +32,7 @@ async def delete_attribute(request: Request) -> Response:
     """Delete attribute from temporal evolution (5.6.13): the default instance, that of `datasetId`, or all."""
     entity_id, name = request.args
     context = await request.link_context()
-    erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), _dataset(request))
+    erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), dataset_to_delete(request))
     await request.broker.erase(request.caller, erasure)
     return NO_CONTENT
 
@@ -65,15 +66,6 @@ async def delete_instance(request: Request) -> Response:
     erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), seq=_number(instance_id))
     await request.broker.erase(request.caller, erasure)
     return NO_CONTENT
-
-
-def _dataset(request: Request) -> str | None:
-    dataset = request.parameters.text("datasetId")
-    if not request.parameters.flag("deleteAll"):
-        return "" if dataset is None else check_uri(dataset, "datasetId")
-    if dataset is not None:
-        raise BadRequestData("deleteAll and datasetId exclude each other.")
-    return EVERY_DATASET
 
 
 def _number(instance_id: str) -> int:

@@ -8,12 +8,13 @@ from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, created, json_response
 from parvis.broker.jsonld.attribute import PATCH, Reading
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.query.parse import parse_types
 from parvis.broker.query.selection import types_hold
-from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 OVERWRITE_OPTIONS = frozenset({"noOverwrite"})
 PATCH_OPTIONS = frozenset({"normalized", "concise", "simplified", "keyValues"})
@@ -67,6 +68,16 @@ def patch_reading(parameters: Parameters) -> Reading:
     if "options" not in parameters and "format" not in parameters:
         return PATCH
     return PATCH if SIMPLIFIED.isdisjoint(parameters.options(PATCH_OPTIONS)) else _SIMPLIFIED_PATCH
+
+
+def dataset_to_delete(request: Request) -> str | None:
+    """Which instance of an attribute: "" for the default one, None for every one."""
+    dataset = request.parameters.text("datasetId")
+    if not request.parameters.flag("deleteAll"):
+        return "" if dataset is None else check_uri(dataset, "datasetId")
+    if dataset is not None:
+        raise BadRequestData("deleteAll and datasetId exclude each other.")
+    return None
 
 
 def entity_created(request: Request, entity_id: str, collection: str = "entities") -> Response:

@@ -73,6 +73,11 @@ class EventKind(Enum):
     DELETED = 3
 
 
+def event_kind(status: Status) -> EventKind:
+    """What the outbox tells of a change that was carried out."""
+    return {Status.CREATED: EventKind.CREATED, Status.DELETED: EventKind.DELETED}.get(status, EventKind.UPDATED)
+
+
 class Event(msgspec.Struct, frozen=True):
     """A committed change, as the outbox tells it. `instances` are those written, `removed` those taken away."""
 

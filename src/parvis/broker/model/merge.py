@@ -15,6 +15,9 @@ from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, Res
 from parvis.kernel.time import Instant
 
 NULL = "urn:ngsi-ld:null"
+CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
+"""Modes that may meet no entity."""
+_BLIND = frozenset({Mode.UPSERT_UPDATE, Mode.APPEND})
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -29,12 +32,17 @@ class Resolution(msgspec.Struct, frozen=True):
 def resolve(current: Entity | None, change: Change, now: Instant) -> Resolution:
     """Apply `change` to `current` (None: not stored). Raises nothing: a refusal is a FAILED outcome."""
     law = _LAWS[change.mode]
-    if current is None and change.mode not in _CREATING:
+    if current is None and change.mode not in CREATING:
         return _failed(change, ResourceNotFound(f"There is no entity {change.entity_id}."))
     try:
         return law(current, change, now)
     except ParvisError as refusal:
         return _failed(change, refusal)
+
+
+def is_blind(change: Change) -> bool:
+    """It overwrites what is given whatever is stored: no need to read the attributes first."""
+    return bool(change.instances) and change.mode in _BLIND
 
 
 def _create(current: Entity | None, change: Change, now: Instant) -> Resolution:
@@ -142,7 +150,6 @@ _VALUE_TYPES: Mapping[Kind, type | tuple[type, ...]] = {
     Kind.VOCAB_PROPERTY: (str, list),
     Kind.LIST_PROPERTY: list,
 }
-_CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
 
 
 def _there(current: Entity | None) -> Entity:

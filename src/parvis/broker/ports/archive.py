@@ -130,6 +130,13 @@ def no_archive(_entity: ArchivedEntity) -> Source:
     raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 
+class Owner(NamedTuple):
+    """The database that an archive belongs to. `place` differs for a copy of it; empty where that is not known."""
+
+    database: str
+    place: str
+
+
 class ClosedRows(Protocol):
     """Hot rows in one snapshot of a process or thread of its own."""
 
@@ -140,6 +147,9 @@ class ClosedRows(Protocol):
 
     @property
     def newest_erasure(self) -> int: ...
+
+    @property
+    def owner(self) -> Owner: ...
 
     def list_tenants(self) -> list[str]: ...
 
@@ -234,6 +244,10 @@ class HotArchive(Protocol):
 
         Later ones stay: the files that another run is just making may not show them.
         """
+        ...
+
+    async def tidy(self, now: Instant) -> None:
+        """Let go of what the moves have emptied."""
         ...
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]: ...

@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
+from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -168,18 +169,6 @@ class Outbox(Protocol):
 
     async def retire(self, consumer: str) -> None:
         """No event is kept for this consumer any more."""
-        ...
-
-
-class Leases(Protocol):
-    """Who does what only one process may do. The store's clock counts, so that processes need not agree on theirs."""
-
-    async def take(self, name: str, holder: str, for_s: float) -> bool:
-        """Take the lease or hold it longer; False while another holder's runs."""
-        ...
-
-    async def give_back(self, name: str, holder: str) -> None:
-        """Let the next holder begin at once; nothing where `holder` does not hold it."""
         ...
 
 

@@ -5,7 +5,9 @@ from typing import Protocol
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
 from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription
+from parvis.broker.subscriptions.standing import Told
 
 
 class SubscriptionPage(msgspec.Struct, frozen=True):
@@ -21,10 +23,10 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
 
 
 class SubscriptionStore(Protocol):
-    async def add(self, subscription: Subscription) -> None:
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
         """From the newest event on; its consumer of the outbox stands there, in the same transaction.
 
-        Raises AlreadyExists or NonexistentTenant.
+        Raises AlreadyExists or NonexistentTenant, and TooManySubscriptions where its tenant has `most` already.
         """
         ...
 
@@ -60,15 +62,23 @@ class SubscriptionStore(Protocol):
         """Return the version once it is another one: at once after a change in this process, else within seconds."""
         ...
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        """Remember what became of notifications, all in one transaction."""
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        """Remember what became of notifications, all in one transaction. Raises Outrun."""
         ...
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
         """Keep dead letters, at most `keep` for each subscription: the oldest go; how many went.
 
-        A letter of a subscription that is gone is not kept.
+        A letter of a subscription that is gone is not kept. Raises Outrun.
         """
+        ...
+
+    async def tell(self, told: Told, fence: Fence) -> None:
+        """In the place of what was told before, for all processes. It need not outlast them. Raises Outrun."""
+        ...
+
+    async def hear(self) -> Told:
+        """What was told last."""
         ...
 
     async def list_letters(

@@ -10,16 +10,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 
-import msgspec
-
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
 from parvis.broker.model.change import Event
 from parvis.broker.model.entity import Iri
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender
 from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
-from parvis.broker.subscriptions.breaker import BreakerState
 from parvis.broker.subscriptions.lanes import Lanes
 from parvis.broker.subscriptions.ledger import SAVE_EVERY_S, Ledger
 from parvis.broker.subscriptions.match import Compiled, Matcher
@@ -28,8 +26,10 @@ from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.periodic import entities_of, next_due
 from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
+from parvis.broker.subscriptions.standing import TOLD_EVERY_S, Standing, SubscriptionKey, Told, worst_of
 from parvis.broker.subscriptions.watched import types_of_all
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.causes import Cause
+from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant
 
 _BEHIND_NOBODY = 2**63
@@ -45,20 +45,9 @@ CONTEXT_AGAIN_AFTER_S = 15.0
 _SAVE_AT_THE_END_WITHIN_S = 3.0
 _log = logging.getLogger(__name__)
 
-SubscriptionKey = tuple[str, str]
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How the endpoint of a subscription does just now, as the process that notifies sees it."""
-
-    breaker: BreakerState
-    waiting: int
-    behind_events: int
-    lag: Instant
-
 
 class Delivery:
-    """One turn at notifying: from `run` until it is cancelled. Who runs it holds the lease."""
+    """One turn at notifying: from `run` until it is cancelled. Who runs it holds the lease of `fence`."""
 
     def __init__(
         self,
@@ -69,12 +58,14 @@ class Delivery:
         limits: Limits,
         letters_kept: int,
         clock: Clock,
+        fence: Fence,
     ) -> None:
         self._broker = broker
         self._outbox: Outbox = broker.outbox
         self._occurrences = occurrences
         self._subscriptions = subscriptions
-        self._ledger = Ledger(subscriptions, letters_kept)
+        self._fence = fence
+        self._ledger = Ledger(subscriptions, letters_kept, fence)
         self._clock = clock
         self._newest = 0
         self._now = clock()
@@ -103,6 +94,7 @@ class Delivery:
                 group.create_task(self._follow())
                 group.create_task(self._follow_changes(version, group))
                 group.create_task(self._save_now_and_then())
+                group.create_task(self._tell_others())
         except* ParvisError as faults:
             raise faults.exceptions[0] from None
 
@@ -315,7 +307,7 @@ class Delivery:
                 if not is_said:
                     facts = {"subscription": subscription.id, "reason": error.detail}
                     _log.warning("a subscription waits for its @context", extra=facts)
-                    one.note_fault(error.detail)
+                    one.note_fault(Cause.NO_CONTEXT.say(fault=error.detail))
                     is_said = True
             if one.is_over(began, one.cursor):
                 return self._broker.contexts.core
@@ -339,7 +331,7 @@ class Delivery:
                 await self._wait_for_room(one)
                 one.tell_all(entities)
         except ParvisError as fault:
-            one.note_fault(fault.detail)
+            one.note_fault(Cause.NOT_READ.say(fault=fault.detail))
 
     def _position(self, one: Recipient) -> int:
         """What is live, rests or goes by the clock has looked at whatever was read for all."""
@@ -363,6 +355,19 @@ class Delivery:
             await asyncio.sleep(SAVE_EVERY_S)
             self._lanes.give_up_overdue()
             await self._ledger.save_if_possible(self._take_notes)
+
+    async def _tell_others(self) -> None:
+        """Not where nothing has changed. A store that cannot write just now is told later."""
+        last: Told | None = None
+        while True:
+            now = Told(self.open_breakers, self.waiting, round(self.lag_s) * SECOND, worst_of(self.standings()))
+            if now != last:
+                try:
+                    await self._subscriptions.tell(now, self._fence)
+                    last = now
+                except Overloaded:
+                    pass
+            await asyncio.sleep(TOLD_EVERY_S)
 
     def _take_notes(self, *, final: bool = False) -> Iterator[Note]:
         for one in self._recipients.values():

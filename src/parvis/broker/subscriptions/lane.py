@@ -11,6 +11,7 @@ import msgspec
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.subscriptions.breaker import Breaker, BreakerState, pause_s
 from parvis.broker.subscriptions.model import Endpoint
+from parvis.kernel.causes import Cause
 from parvis.kernel.time import Instant
 
 AT_ONCE = 16
@@ -24,7 +25,7 @@ FEW_WAITING = 4
 """What a lane may hold at least, however much the others hold."""
 PATIENT_ATTEMPTS = 8
 """So often one notification is tried while the endpoint takes others."""
-_OUT_OF_ORDER = Receipt(Verdict.LATER, "It could not be sent: the log says why.")
+_OUT_OF_ORDER = Receipt(Verdict.LATER, Cause.NOT_SENT.say())
 _log = logging.getLogger(__name__)
 
 OrderKey = tuple[str, str, str]

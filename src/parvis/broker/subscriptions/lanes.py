@@ -8,6 +8,7 @@ from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdi
 from parvis.broker.subscriptions.breaker import Breaker
 from parvis.broker.subscriptions.lane import Lane, Load
 from parvis.broker.subscriptions.model import Endpoint, Subscription
+from parvis.kernel.causes import Cause
 
 
 class Lanes:
@@ -25,12 +26,11 @@ class Lanes:
         return sum(map(len, self._lanes.values()))
 
     def of(self, subscription: Subscription) -> Lane:
-        address, scheme = _address_of(subscription.notification.endpoint.uri)
-        key = subscription.tenant, address
+        uri = subscription.notification.endpoint.uri
+        key = subscription.tenant, _address_of(uri)
         lane = self._lanes.get(key)
         if lane is None:
-            sender = self._senders.get(scheme, NO_WAY)
-            lane = self._lanes[key] = Lane(sender, Breaker(random.random), self._load)
+            lane = self._lanes[key] = Lane(sender_to(uri, self._senders), Breaker(random.random), self._load)
         return lane
 
     def forget_all_but(self, used: Collection[Lane]) -> None:
@@ -41,7 +41,7 @@ class Lanes:
     def give_up_overdue(self) -> None:
         for lane in self._lanes.values():
             if lane.breaker.is_away or lane.is_full:
-                lane.give_up_overdue("Its receiver was away or slow for too long.")
+                lane.give_up_overdue(Cause.AWAY_TOO_LONG.say())
 
     async def close(self) -> None:
         for lane in self._lanes.values():
@@ -50,14 +50,19 @@ class Lanes:
 
 class _NoWay:
     async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Receipt:
-        return Receipt(Verdict.REFUSED, f"There is no way to {endpoint.shown_uri}.")
+        return Receipt(Verdict.REFUSED, Cause.NO_WAY.say(address=endpoint.shown_uri))
 
 
-NO_WAY = _NoWay()
+_NO_WAY = _NoWay()
 
 
-def _address_of(uri: str) -> tuple[str, str]:
+def sender_to(uri: str, senders: Mapping[str, NotificationSender]) -> NotificationSender:
+    """The one of its scheme, or one that refuses everything."""
+    return senders.get(urlsplit(uri).scheme, _NO_WAY)
+
+
+def _address_of(uri: str) -> str:
     """What fails together: a path of a web server, or an MQTT broker whatever the topic."""
     parts = urlsplit(uri)
     path = "" if parts.scheme.startswith("mqtt") else parts.path
-    return f"{parts.scheme}://{parts.netloc}{path}", parts.scheme
+    return f"{parts.scheme}://{parts.netloc}{path}"

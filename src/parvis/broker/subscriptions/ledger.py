@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.model import DeadLetter, Note
@@ -18,10 +20,13 @@ TakeNotes = Callable[[], Iterable[Note]]
 
 
 class Ledger:
-    def __init__(self, store: SubscriptionStore, letters_kept: int) -> None:
+    """`fence` is that of the turn whose notifications these are: nothing is saved once another has begun (Outrun)."""
+
+    def __init__(self, store: SubscriptionStore, letters_kept: int, fence: Fence) -> None:
         self.letters: list[DeadLetter] = []
         self._store = store
         self._letters_kept = letters_kept
+        self._fence = fence
         self._saving = asyncio.Lock()
         self._going: set[asyncio.Task[None]] = set()
         self._unsaved: list[Note] = []
@@ -49,13 +54,18 @@ class Ledger:
             if not self._unsaved:
                 self._unsaved = list(take_notes())
             if self._unsaved:
-                await self._store.note(self._unsaved)
+                await self._store.note(self._unsaved, self._fence)
                 self._unsaved = []
 
     async def save_if_possible(self, take_notes: TakeNotes) -> None:
-        """A store that cannot write just now is asked again: beginning anew would send everything unsaved again."""
+        """A store that cannot write just now is asked again: beginning anew would send everything unsaved again.
+
+        Raises Outrun.
+        """
         try:
             await self.save(take_notes)
+        except Outrun:
+            raise
         except (ParvisError, OSError) as fault:
             if not self._has_failed:
                 _log.warning("what was sent cannot be saved just now", extra={"reason": str(fault)})
@@ -72,7 +82,7 @@ class Ledger:
 
     async def _save_letters(self) -> None:
         letters = self.letters[:]
-        forgotten = await self._store.bury(letters, self._letters_kept)
+        forgotten = await self._store.bury(letters, self._letters_kept, self._fence)
         del self.letters[: len(letters)]
         if forgotten:
             metrics.FORGOTTEN.inc(forgotten)

@@ -2,23 +2,27 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from contextlib import suppress
 
 import msgspec
 
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.ports.store import Store
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions import metrics
-from parvis.broker.subscriptions.delivery import Delivery, Standing, SubscriptionKey
-from parvis.broker.subscriptions.lanes import NO_WAY
+from parvis.broker.subscriptions.delivery import Delivery
+from parvis.broker.subscriptions.lanes import sender_to
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, TOLD_EVERY_S, WELL, Standing, SubscriptionKey, Told
+from parvis.kernel.causes import Cause
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller, Right
-from parvis.kernel.time import Clock, system_clock
+from parvis.kernel.time import SECOND, Clock, system_clock
 
 LEASE = "notifications"
 MOST_AT_ONCE = 200
@@ -54,31 +58,44 @@ class Notifications:
         self._letters_kept = letters_kept
         self._clock = clock
         self._delivery: Delivery | None = None
+        self._heard: Told | None = None
 
     async def run(self, holder: str) -> None:
         """Until cancelled: notifies while this process holds the lease."""
-        await Leader(self._store, LEASE, holder).run(self._deliver)
+        leader = Leader(self._store, LEASE, holder)
+        await leader.run(lambda: self._deliver(leader.fence))
 
-    @property
-    def is_here(self) -> bool:
-        """Whether this process is the one that notifies just now."""
-        return self._delivery is not None
+    async def follow(self) -> None:
+        """Until cancelled: hear what another process tells that notifies."""
+        while True:
+            with suppress(ParvisError, msgspec.DecodeError):  # told by a process of another version
+                self._heard = await self.subscriptions.hear()
+            await asyncio.sleep(TOLD_EVERY_S)
 
     def standings(self) -> Mapping[SubscriptionKey, Standing]:
-        """Empty in a process that does not notify."""
-        return {} if self._delivery is None else self._delivery.standings()
+        """Of all subscriptions where this process notifies, else of those that were heard to be unwell."""
+        return self._told.standings if self._delivery is None else self._delivery.standings()
+
+    @property
+    def otherwise(self) -> Standing | None:
+        """The standing of those that `standings` does not name; None where nothing is known of them."""
+        return None if self._delivery is not None or self._heard is None else WELL
 
     @property
     def open_breakers(self) -> int:
-        return 0 if self._delivery is None else self._delivery.open_breakers
+        return self._told.open_breakers if self._delivery is None else self._delivery.open_breakers
 
     @property
     def waiting(self) -> int:
-        return 0 if self._delivery is None else self._delivery.waiting
+        return self._told.waiting if self._delivery is None else self._delivery.waiting
 
     @property
     def lag_s(self) -> float:
-        return 0.0 if self._delivery is None else self._delivery.lag_s
+        return self._told.lag / SECOND if self._delivery is None else self._delivery.lag_s
+
+    @property
+    def _told(self) -> Told:
+        return self._heard or NOTHING_TOLD
 
     async def replay(self, caller: Caller, numbers: Sequence[int]) -> Replayed:
         """Send dead letters once more, the oldest first, to where their subscriptions point now.
@@ -109,7 +126,7 @@ class Notifications:
                     if receipt.verdict is Verdict.LATER:
                         away.add(letter.subscription_id)
         except TimeoutError:
-            reasons.append(f"It took longer than {_REPLAY_WITHIN_S:g} s.")
+            reasons.append(Cause.TOO_SLOW.say(place="It", limit=f"{_REPLAY_WITHIN_S:g}"))
         if sent:
             await self._store.subscriptions.remove_letters(tenant, sent)
         return Replayed(len(sent), len(numbers) - len(sent), next(iter(reasons), ""))
@@ -117,11 +134,9 @@ class Notifications:
     async def _send_again(self, letter: DeadLetter) -> Receipt:
         found = await self._store.subscriptions.find(letter.tenant, letter.subscription_id)
         if found is None:
-            return Receipt(Verdict.REFUSED, "Its subscription is gone.")
+            return Receipt(Verdict.REFUSED, Cause.SUBSCRIPTION_GONE.say())
         endpoint = found.subscription.notification.endpoint
-        receipt = await self._senders.get(urlsplit(endpoint.uri).scheme, NO_WAY).send(
-            endpoint, letter.headers, letter.body
-        )
+        receipt = await sender_to(endpoint.uri, self._senders).send(endpoint, letter.headers, letter.body)
         now = self._clock()
         if receipt.verdict is Verdict.TAKEN:
             metrics.SENT.inc()
@@ -132,7 +147,7 @@ class Notifications:
         await self._store.subscriptions.note([note])
         return receipt
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, fence: Fence) -> None:
         self._delivery = Delivery(
             self._broker,
             Occurrences(self._store, self._store),
@@ -141,6 +156,7 @@ class Notifications:
             self._limits,
             self._letters_kept,
             self._clock,
+            fence,
         )
         try:
             await self._delivery.run()

@@ -20,6 +20,7 @@ from parvis.broker.subscriptions.notification import (
     write_merged,
     write_periodic,
 )
+from parvis.kernel.causes import Cause
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant
 
@@ -239,7 +240,7 @@ class Recipient:
             return write()
         except (ParvisError, ValueError, TypeError, LookupError) as error:
             _log.error("no notification could be made", extra={"subscription": self.subscription.id}, exc_info=error)
-            self._failed(f"No notification could be made: {error}")
+            self._failed(Cause.NOT_MADE.say(fault=error))
             return None
 
     def _parcel(self, entity_id: str, seqs: tuple[int, ...], at: Instant, message: Message) -> Parcel:
@@ -250,7 +251,7 @@ class Recipient:
         for seq in parcel.seqs:
             self.pending[seq] = parcel.at
         if is_over:
-            self._bury(parcel, "It was too late to send it.")
+            self._bury(parcel, Cause.TOO_LATE.say())
         else:
             self._under_way += 1
             self.lane.put(parcel)

@@ -32,10 +32,16 @@ class Subscriptions:
     """
 
     def __init__(
-        self, store: SubscriptionStore, check_address: AddressCheck | None = None, clock: Clock = system_clock
+        self,
+        store: SubscriptionStore,
+        check_address: AddressCheck | None = None,
+        clock: Clock = system_clock,
+        most: int | None = None,
     ) -> None:
+        """`most`: so many each tenant may have; None: as many as it likes."""
         self._store = store
         self._check_address = check_address
+        self._most = most
         self._clock = clock
 
     async def create(self, caller: Caller, document: Mapping[str, Any], context: Context) -> Subscription:
@@ -44,12 +50,12 @@ class Subscriptions:
         Raises:
             BadRequestData, TooComplexQuery, OperationNotSupported: the document breaks a rule.
             AddressRefused: the endpoint lies where the platform may not go.
-            AlreadyExists
+            AlreadyExists, TooManySubscriptions
         """
         _check_writer(caller)
         subscription = new_subscription(document, context, caller, self._clock())
         await self._check_endpoint(subscription.notification.endpoint)
-        await self._store.add(subscription)
+        await self._store.add(subscription, self._most)
         _log.info("subscribed", extra=_facts(caller, subscription.id))
         return subscription
 

@@ -26,6 +26,7 @@ from parvis.connectors.mqtt.packets import (
     Version,
 )
 from parvis.connectors.mqtt.wire import MalformedPacket
+from parvis.kernel.causes import Cause
 
 KEEPALIVE_S = 60
 _PING_EVERY_S = 25.0
@@ -100,10 +101,10 @@ class MqttClient(asyncio.Protocol):
             for answer in self._decoder.feed(data):
                 self._hear(answer)
         except MalformedPacket as fault:
-            self._end(f"It does not speak MQTT: {fault.detail}.")
+            self._end(Cause.NO_MQTT.say(fault=fault.detail))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end("The broker closed the connection." if exc is None else f"The connection broke: {exc}.")
+        self._end(Cause.BROKER_CLOSED.say() if exc is None else Cause.BROKEN.say(fault=exc))
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -114,7 +115,7 @@ class MqttClient(asyncio.Protocol):
     def _send(self, packet: bytes) -> int:
         """0, or why it is not sent: the broker would end the connection for what is larger than it takes."""
         if not self.is_open:
-            raise ConnectionEnded("The connection to the broker has ended.")
+            raise ConnectionEnded(Cause.BROKER_GONE.say())
         if len(packet) > self._largest_bytes:
             return Reason.PACKET_TOO_LARGE
         self._transport.write(packet)
@@ -139,7 +140,7 @@ class MqttClient(asyncio.Protocol):
             case PingResp():
                 self._ping_unanswered = False
             case Disconnect(reason):
-                self._end(f"The broker ended the connection (reason 0x{reason:02x}).")
+                self._end(Cause.BROKER_LEFT.say(code=f"0x{reason:02x}"))
             case _:
                 assert_never(answer)
 
@@ -157,7 +158,7 @@ class MqttClient(asyncio.Protocol):
 
     def _send_ping(self) -> None:
         if self._ping_unanswered:
-            self._end("The broker answers no more.")
+            self._end(Cause.BROKER_SILENT.say())
             return
         self._ping_unanswered = True
         self._transport.write(PINGREQ)

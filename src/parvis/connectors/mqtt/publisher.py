@@ -13,6 +13,7 @@ from parvis.broker.subscriptions.model import Endpoint
 from parvis.broker.subscriptions.notification import Message, mqtt_payload
 from parvis.connectors.mqtt.client import ConnectionEnded, MqttClient
 from parvis.connectors.mqtt.packets import Reason, Version
+from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, CallFailed
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -69,7 +70,7 @@ class MqttNotifications:
         except (CallFailed, ConnectionEnded) as error:
             return Receipt(Verdict.LATER, error.detail)
         except TimeoutError:
-            return Receipt(Verdict.LATER, f"The broker took longer than {limit_s:g} s.")
+            return Receipt(Verdict.LATER, Cause.TOO_SLOW.say(place="The broker", limit=f"{limit_s:g}"))
         return TAKEN if reason < _FAILED_FROM else _refusal(reason)
 
     async def close(self) -> None:
@@ -106,7 +107,7 @@ class MqttNotifications:
                 raise
         if reason:
             client.close()
-            raise CallFailed(f"The broker {broker.host} does not let us in (code 0x{reason:02x}).")
+            raise CallFailed(Cause.BROKER_KEEPS_OUT.say(host=broker.host, code=f"0x{reason:02x}"))
         return client
 
     def _close_idle(self) -> None:
@@ -160,4 +161,4 @@ def destination_of(endpoint: Endpoint) -> Destination:
 
 def _refusal(reason: int) -> Receipt:
     verdict = Verdict.REFUSED if reason in _FOR_GOOD else Verdict.LATER
-    return Receipt(verdict, f"The broker refused the message (reason 0x{reason:02x}).")
+    return Receipt(verdict, Cause.BROKER_REFUSED.say(code=f"0x{reason:02x}"))

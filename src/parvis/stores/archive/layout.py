@@ -6,7 +6,7 @@ What is not a letter of ASCII, a digit, "-", "_" or "." is percent-encoded, whic
 import hashlib
 import re
 from datetime import date
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from parvis.broker.ports.archive import Day, Partition
 
@@ -15,10 +15,7 @@ NAME_BYTES = 240
 """File systems take names of up to 255 bytes."""
 _UNIX_EPOCH = date(1970, 1, 1).toordinal()
 _GENERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-_PATH = re.compile(
-    r"tenant=(?P<tenant>[^/]*)/type=(?P<types>[^/]*)/day=(?P<day>\d{4}-\d\d-\d\d)/"
-    + rf"(?P<generation>{_GENERATION.pattern})\.parquet"
-)
+_PATH = re.compile(rf"tenant=[^/]*/type=[^/]*/day=\d{{4}}-\d\d-\d\d/{_GENERATION.pattern}\.parquet")
 _SHORTENED = "~"
 
 
@@ -49,25 +46,12 @@ def is_file_path(path: str) -> bool:
     return _PATH.fullmatch(path) is not None
 
 
-def find_partition(path: str) -> Partition | None:
-    """None where the path is not of this layout, or has a name that was shortened: the file itself tells then."""
-    found = _PATH.fullmatch(path)
-    if found is None or _SHORTENED in found["tenant"] + found["types"]:
-        return None
-    types = tuple(unquote(one) for one in found["types"].split(","))
-    return Partition(unquote(found["tenant"]), types, _day(found["day"]))
-
-
 def day_text(day: Day) -> str:
     return date.fromordinal(_UNIX_EPOCH + day).isoformat()
 
 
 def _parts(partition: Partition) -> tuple[str, str, str]:
     return _encode(partition.tenant), ",".join(map(_encode, partition.types)), day_text(partition.day)
-
-
-def _day(text: str) -> Day:
-    return date.fromisoformat(text).toordinal() - _UNIX_EPOCH
 
 
 def _encode(name: str) -> str:

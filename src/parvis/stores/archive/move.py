@@ -25,6 +25,7 @@ from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import HOUR, Clock, system_clock
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.layout import day_text, is_file_path
+from parvis.stores.archive.owner import claim
 from parvis.stores.archive.storage import Storage, open_storage
 from parvis.stores.archive.work import Begun, Message, Moved, SeriesMade, Stumbled, Task, work
 
@@ -90,7 +91,8 @@ class Archiver:
         self._looked_at, self._to_look_at = 0, 1
 
     async def run(self) -> Summary:
-        """Raises WorkerFailed, ArchiveUnreachable, or what the hot store raises."""
+        """Raises WorkerFailed, ArchiveUnreachable, ArchiveOwned, or what the hot store raises."""
+        await self._claim()
         newest = max((one.number for one in await self._hot.list_erasures()), default=0)
         await self._purge()
         await self._hot.settle()
@@ -98,11 +100,20 @@ class Archiver:
         async with self._messages() as messages:
             async for message in messages:
                 await self._take(message)
+        self._step("tidy")
+        await self._hot.tidy(self._plan.clock())
         self._step("close erasures")
         erasures = await self._hot.close_erasures(newest)
         self._step("sweep")
         swept = await self._sweep()
         return Summary(self._days, self._files, self._rows, erasures, swept, tuple(self._problems))
+
+    async def _claim(self) -> None:
+        def ask() -> None:
+            with self._hot.closed_rows()() as rows:
+                claim(self._storage, rows)
+
+        await asyncio.to_thread(ask)
 
     async def _take(self, message: Message) -> None:
         match message:
@@ -145,6 +156,7 @@ class Archiver:
     async def _sweep(self) -> int:
         """The files that are there are listed before those that the catalogue names: a file comes the other way."""
         before = self._plan.clock() - GRACE
+        await self._claim()
         await asyncio.to_thread(self._storage.sweep_scratch)
         there = await asyncio.to_thread(lambda: [one for one in self._storage.list() if is_file_path(one.path)])
         named = {one.file.path for one in await self._hot.list_files()}

@@ -6,15 +6,26 @@ longer answers by the system's, and while there is none a call fails at once. A 
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
 
-from parvis.access.audit import chained
-from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.audit import chained, entry_of
+from parvis.access.model import (
+    Account,
+    AccountLink,
+    ApiKey,
+    AuditEntry,
+    AuditRecord,
+    Bound,
+    Digest,
+    OneTimeLink,
+    Session,
+)
+from parvis.access.throttle import WINDOW, wait_s
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
@@ -24,8 +35,14 @@ _STATEMENT_MS = 2_000
 _AUDIT_AT_ONCE = 1_000
 _ACCESS_LOCK = 0x61636365
 """Held by every transaction of access: the audit chain has one end, and no two wait for each other's rows."""
+MOST_ATTEMPTS = 100_000
+_NEWEST_BEYOND = """
+SELECT max(reached.at) FROM unnest(%s::bytea[], %s::integer[]) AS bound (subject, allowed) CROSS JOIN LATERAL (
+    SELECT at FROM attempt WHERE attempt.subject = bound.subject AND at <= %s
+    ORDER BY at DESC OFFSET bound.allowed - 1 LIMIT 1
+) AS reached
+"""
 _UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) AS unhurried"
-_RECORD = msgspec.json.Decoder(AuditRecord)
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
 
@@ -155,10 +172,24 @@ class PostgresAccessStore:
     def end_account_links(self, account: str) -> None:
         self._write("DELETE FROM account_link WHERE account = %s", account)
 
+    def count_attempt(self, bounds: Sequence[Bound], now: Instant) -> int:
+        subjects, allowed = [one.subject for one in bounds], [one.allowed for one in bounds]
+        with self.transaction():
+            self._write("DELETE FROM attempt WHERE at <= %s", now - WINDOW)
+            row = self._row(_NEWEST_BEYOND, subjects, allowed, now)
+            if row and row[0] is not None:
+                return wait_s(row[0], now)
+            self._write("INSERT INTO attempt (subject, at) SELECT unnest(%s::bytea[]), %s", subjects, now)
+            self._write("DELETE FROM attempt WHERE number <= (SELECT max(number) FROM attempt) - %s", MOST_ATTEMPTS)
+        return 0
+
+    def forget_attempts(self, subject: Digest) -> None:
+        self._write("DELETE FROM attempt WHERE subject = %s", subject)
+
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(_entry(newest) if newest else None, record)
+            entry = chained(entry_of(newest) if newest else None, record)
             self._write(
                 "INSERT INTO audit VALUES (%s, %s, %s)", entry.number, msgspec.json.encode(record), entry.digest
             )
@@ -167,7 +198,7 @@ class PostgresAccessStore:
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
         sql = "SELECT * FROM audit WHERE number > %s ORDER BY number LIMIT %s"
         while rows := self._rows(sql, after, _AUDIT_AT_ONCE):
-            yield from map(_entry, rows)
+            yield from map(entry_of, rows)
             after = rows[-1][0]
 
     def newest_audit(self) -> int:
@@ -235,8 +266,3 @@ class PostgresAccessStore:
 
 def _unreachable(fault: object) -> StoreUnreachable:
     return StoreUnreachable(f"The database of accounts and keys does not answer: {fault}", retry_after_s=2)
-
-
-def _entry(row: tuple[Any, ...]) -> AuditEntry:
-    number, record, digest = row
-    return AuditEntry(number, _RECORD.decode(record), digest)

@@ -1,29 +1,35 @@
 """Changes to rows, inside a transaction that holds the entities it changes."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import msgspec
 
-from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status
-from parvis.broker.model.entity import AttributeKey, Entity, in_order
-from parvis.broker.model.merge import Resolution, joined, resolve
+from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
+from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
+from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import present_instance
 
-_BLIND = frozenset({Mode.UPSERT_UPDATE, Mode.APPEND})
-"""Modes that overwrite what is given whatever is stored: no need to read it first."""
-_CREATING = frozenset({Mode.CREATE, Mode.UPSERT_REPLACE, Mode.UPSERT_UPDATE})
-
+MAX_HEADERS = 250_000
 PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
 HEADER_COLUMNS = "urn, id, typeset, scopes, created, modified, deleted"
 _LOCK = f"""
 SELECT {HEADER_COLUMNS} FROM entity
 WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
 ORDER BY id FOR NO KEY UPDATE
+"""
+_LOOK = f"""
+SELECT {HEADER_COLUMNS} FROM entity
+WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
+"""
+_HOLD = """
+SELECT id, typeset, scopes, deleted FROM entity
+WHERE tenant = %s AND id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 _NEXT_IDS = "SELECT nextval('entity_id') FROM generate_series(1, %s)"
 _INSERT = """
@@ -44,17 +50,6 @@ _FORGET = "DELETE FROM entity WHERE tenant = %s AND id = ANY (%s::bigint[])"
 _READ = f"SELECT entity, {PRESENT_COLUMNS} FROM attribute WHERE tenant = %s AND entity = ANY (%s::bigint[])"
 
 
-class Header(NamedTuple):
-    """An entity without its attributes."""
-
-    id: int
-    typeset: int
-    scopes: str | None
-    created: Instant
-    modified: Instant
-    deleted: Instant | None
-
-
 class Dated(NamedTuple):
     """The changes of one call, and when it is carried out."""
 
@@ -62,8 +57,35 @@ class Dated(NamedTuple):
     at: Instant
 
 
+class Headers:
+    """Those met lately, as they most likely still are: whoever goes by one has to hold the entity and compare."""
+
+    def __init__(self) -> None:
+        self._of_tenant: dict[int, dict[str, Header]] = {}
+        self._met = 0
+
+    def of(self, tenant: int) -> dict[str, Header]:
+        return self._of_tenant.setdefault(tenant, {})
+
+    def keep(self, tenant: int, headers: dict[str, Header]) -> None:
+        known = self.of(tenant)
+        before = len(known)
+        known |= headers
+        self._met += len(known) - before
+        if self._met > MAX_HEADERS:
+            self._of_tenant.clear()
+            self._met = 0
+
+    def drop(self, tenant: int, urns: Iterable[str]) -> None:
+        known = self.of(tenant)
+        self._met -= sum(known.pop(urn, None) is not None for urn in urns)
+
+
 class Applier:
-    """Turns the changes of one transaction and one tenant into rows: lock, prepare, apply, flush."""
+    """Turns the changes of one transaction and one tenant into rows: lock, prepare, apply, flush.
+
+    Or, where nothing of what is stored matters but that the entities are there: look, apply, hold, finish.
+    """
 
     def __init__(self, connection: Connection, names: Names, tenant: int) -> None:
         self._connection = connection
@@ -93,6 +115,35 @@ class Applier:
         self._headers = {urn: header for urn, header in self._stored.items() if urn not in self._unborn}
         self._read(calls)
 
+    def look(self, calls: Sequence[Sequence[Change]], known: Headers) -> bool:
+        """Take the entities as they seem to stand, without locks; False where they have to be locked first."""
+        if not all(is_blind(change) for changes in calls for change in changes):
+            return False
+        urns = {change.entity_id for changes in calls for change in changes}
+        unknown = urns - known.of(self._tenant).keys()
+        if unknown:
+            known.keep(self._tenant, self._read_headers(_LOOK, unknown))
+        met = known.of(self._tenant)
+        self._stored = {urn: met[urn] for urn in urns if urn in met}
+        self._headers = dict(self._stored)
+        return len(self._stored) == len(urns)
+
+    def hold(self) -> bool:
+        """Send the rows, then lock every entity; False, with nothing written, where one is not as it seemed."""
+        self._batch.stage(self._connection)
+        expected = sorted((one.id, one.typeset, one.scopes, one.deleted) for one in self._stored.values())
+        ids = bigints(one[0] for one in expected)
+        return self._connection.execute(_HOLD, (self._tenant, ids)).fetchall() == expected
+
+    @property
+    def headers(self) -> dict[str, Header]:
+        """As they are to stand."""
+        return self._headers
+
+    @property
+    def changes_headers(self) -> bool:
+        return self._headers != self._stored
+
     def apply(self, call: Dated) -> list[Outcome]:
         return [self._apply_one(change, call.at) for change in call.changes]
 
@@ -107,16 +158,23 @@ class Applier:
             self._connection.execute(_UPDATE, (rows, self._tenant))
         return self._batch.flush(self._connection, self._tenant)
 
+    def finish(self, later: int) -> int | None:
+        """Write what `hold` sent, as if it had been applied `later` (microseconds)."""
+        return self._batch.finish(self._connection, self._tenant, later=later)
+
     def _lock(self, urns: Iterable[str]) -> None:
-        rows = self._connection.execute(_LOCK, (self._tenant, msgspec.json.encode(list(urns)).decode()))
-        self._stored.update({urn: Header(*columns) for urn, *columns in rows})
+        self._stored.update(self._read_headers(_LOCK, urns))
+
+    def _read_headers(self, statement: LiteralString, urns: Iterable[str]) -> dict[str, Header]:
+        rows = self._connection.execute(statement, (self._tenant, _json(list(urns))))
+        return {urn: Header(*columns) for urn, *columns in rows}
 
     def _missing(self, calls: Sequence[Dated]) -> dict[str, tuple[Change, Instant]]:
         """The first change that may create each of the entities that are not there."""
         found: dict[str, tuple[Change, Instant]] = {}
         for call in calls:
             for change in call.changes:
-                if change.entity_id not in self._stored and change.types and change.mode in _CREATING:
+                if change.entity_id not in self._stored and change.types and change.mode in CREATING:
                     found.setdefault(change.entity_id, (change, call.at))
         return found
 
@@ -125,7 +183,7 @@ class Applier:
         for."""
         ids = [row[0] for row in self._connection.execute(_NEXT_IDS, (len(missing),))]
         new = {
-            urn: Header(number, self._typeset(change.types or ()), _scopes_column(change.scopes or ()), at, at, None)
+            urn: Header(number, self._typeset(change.types or ()), scopes_to_column(change.scopes or ()), at, at, None)
             for number, (urn, (change, at)) in zip(ids, missing.items(), strict=True)
         }
         rows = [
@@ -140,7 +198,7 @@ class Applier:
             self._lock(late)
 
     def _read(self, calls: Sequence[Dated]) -> None:
-        self._whole = {change.entity_id for call in calls for change in call.changes if not _is_blind(change)}
+        self._whole = {change.entity_id for call in calls for change in call.changes if not is_blind(change)}
         alive = {
             header.id: urn
             for urn in self._whole
@@ -169,7 +227,9 @@ class Applier:
     def _overwrite(self, change: Change, header: Header | None, now: Instant) -> Outcome:
         born = header is None or header.deleted is not None
         if header is None or born:
-            header = self._write_header(change.entity_id, header, change.types or (), change.scopes or (), now)
+            header = self._write_header(
+                change.entity_id, header, change.types or (), scopes_to_column(change.scopes or ()), now
+            )
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(change, header, now)
         self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest, born=born)
@@ -190,33 +250,27 @@ class Applier:
                 or resolution.removed
                 or (entity.types, entity.scopes) != (current.types, current.scopes)
             ):
-                header = self._write_header(entity.id, header, entity.types, entity.scopes, now)
+                header = self._write_header(entity.id, header, entity.types, scopes_to_column(entity.scopes), now)
             self._current[change.entity_id] = entity
         assert header is not None
         self._batch.put_removals(header.id, self._numbers(resolution.removed), now)
         born = current is None
         self._batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest, born=born)
-        self._batch.put_event(header.id, header.typeset, _event_kind(resolution.outcome.status), now)
+        self._batch.put_event(header.id, header.typeset, event_kind(resolution.outcome.status), now)
 
     def _numbers(self, keys: tuple[AttributeKey, ...]) -> list[tuple[int, int]]:
         return [(self._names.words.id(name), self._names.dataset(dataset)) for name, dataset in keys]
 
     def _widen_header(self, change: Change, header: Header, now: Instant) -> Header:
-        typesets = self._names.typesets
-        same_types = change.types is None or typesets.ids.get(change.types) == header.typeset
-        old_types = typesets.key(header.typeset)
-        types = old_types if same_types else joined(old_types, change.types or ())
-        scopes = _scopes(header.scopes) if change.scopes is None else change.scopes
-        if types == old_types and _scopes_column(scopes) == header.scopes:
-            return header
-        return self._write_header(change.entity_id, header, types, scopes, now)
+        widened = find_widened(header, self._names.typesets.key(header.typeset), change)
+        return header if widened is None else self._write_header(change.entity_id, header, *widened, now)
 
     def _write_header(
-        self, urn: str, old: Header | None, types: tuple[str, ...], scopes: tuple[str, ...], now: Instant
+        self, urn: str, old: Header | None, types: tuple[str, ...], scopes: str | None, now: Instant
     ) -> Header:
         number = self._unborn[urn].id if old is None else old.id
         created = now if old is None or old.deleted is not None else old.created
-        header = Header(number, self._typeset(types), _scopes_column(scopes), created, now, None)
+        header = Header(number, self._typeset(types), scopes, created, now, None)
         self._headers[urn] = header
         return header
 
@@ -226,25 +280,7 @@ class Applier:
 
 def entity_of(names: Names, urn: str, header: Header, rows: list[tuple[object, ...]]) -> Entity:
     """Assemble an entity of its header and its rows of `attribute`."""
-    instances = in_order([present_instance(names, row) for row in rows])
-    modified = max([header.modified, *(one.modified_at for one in instances)])
-    return Entity(urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified)
-
-
-def _is_blind(change: Change) -> bool:
-    return bool(change.instances) and change.mode in _BLIND
-
-
-def _event_kind(status: Status) -> EventKind:
-    return {Status.CREATED: EventKind.CREATED, Status.DELETED: EventKind.DELETED}.get(status, EventKind.UPDATED)
-
-
-def _scopes(column: str | None) -> tuple[str, ...]:
-    return tuple(msgspec.json.decode(column)) if column else ()
-
-
-def _scopes_column(scopes: tuple[str, ...]) -> str | None:
-    return _json(scopes) if scopes else None
+    return assemble(urn, names.typesets.key(header.typeset), header, [present_instance(names, row) for row in rows])
 
 
 def _json(value: object) -> str:

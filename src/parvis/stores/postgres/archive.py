@@ -19,6 +19,7 @@ from parvis.broker.ports.archive import (
     Move,
     MoveOutdated,
     OpenClosedRows,
+    Owner,
     Partition,
     PendingErasure,
     Replacement,
@@ -34,7 +35,7 @@ from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, find_archived,
 from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
-from parvis.stores.postgres.partitions import Partitions
+from parvis.stores.postgres.partitions import SEEING, Partitions
 from parvis.stores.postgres.rows import Form, from_columns, present_instance
 
 PURGE_ENTITIES = 200
@@ -67,6 +68,10 @@ SELECT least(log, (
 FROM numbers
 """
 """The newest event stays in the outbox when everyone was told of it: its rows are not needed any more."""
+_OWNER = """
+SELECT identity.name, concat(system_identifier, '/', oid) FROM identity, pg_control_system(), pg_database
+WHERE datname = current_database()
+"""
 _DAY = f"((ts - ((ts %% {DAY}) + {DAY}) %% {DAY}) / {DAY})"
 _DAYS = (
     f"SELECT DISTINCT {_DAY} FROM history WHERE tenant = %s AND ts < %s AND seq <= %s"
@@ -111,6 +116,12 @@ class _ClosedRows:
         self.newest_erasure: int
         self.upto, self.newest_erasure = connection.execute(_UPTO).fetchone() or (0, 0)
 
+    @property
+    def owner(self) -> Owner:
+        row = self._connection.execute(_OWNER).fetchone()
+        assert row is not None, "made with the schema"
+        return Owner(*row)
+
     def list_tenants(self) -> list[str]:
         return [name for name, _ in self._names.tenants.items()]
 
@@ -153,7 +164,7 @@ class _OpenClosedRows:
     def __call__(self) -> Iterator[_ClosedRows]:
         with self._database.connect("parvis archive", READS_ELSEWHERE_S) as connection:
             connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-            with scoped(connection, EVERY_TENANT):
+            with scoped(connection, EVERY_TENANT, SEEING):
                 yield _ClosedRows(connection, Names(self._database))
 
 
@@ -199,6 +210,9 @@ class PostgresArchive:
 
     async def close_erasures(self, newest: int) -> int:
         return await self._run(lambda connection: connection.execute(_CLOSED.encode(), (newest,)).rowcount)
+
+    async def tidy(self, now: Instant) -> None:
+        await asyncio.to_thread(Partitions(self._database).tidy, now)
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         def ask(connection: Connection) -> list[ArchiveFile]:

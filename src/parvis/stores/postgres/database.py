@@ -3,16 +3,16 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from parvis.broker.ports.store import StoreNotUsable
+from parvis.broker.schema import Schema
 from parvis.kernel.errors import Overloaded, TooComplexQuery
 
 CONNECT_TIMEOUT_S = 3
@@ -34,14 +34,7 @@ _LIVELY: dict[str, Any] = {
     "keepalives_count": 3,
 }
 """A server whose machine is gone says nothing: without these a question would wait for minutes."""
-_SCHEMA = files(__package__).joinpath("schema.sql")
-MIGRATIONS = tuple(
-    one.read_text("utf-8")
-    for one in sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda one: one.name)
-    if one.name.endswith(".sql")
-)
-"""Number n leads from schema n - 1 to schema n; the first makes an empty database schema 1."""
-SCHEMA_VERSION = len(MIGRATIONS)
+SCHEMA = Schema(__package__)
 _MIGRATION_LOCK = 0x70617276
 """Of all processes that open the same database, one brings it to the newest schema."""
 
@@ -92,6 +85,22 @@ class Database:
             except psycopg.DatabaseError as fault:
                 raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
 
+    def check_schema(self) -> bool:
+        """Whether there is a store; changes nothing.
+
+        Raises:
+            StoreUnreachable
+            StoreNotUsable: its schema is not of this Parvis.
+        """
+        with self.connect() as connection:
+            try:
+                version = _version(connection)
+            except psycopg.DatabaseError as fault:
+                raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
+        if version:
+            SCHEMA.check(version)
+        return version > 0
+
 
 def unreachable(fault: Exception) -> StoreUnreachable:
     """In one line, without what libpq asks back ("Is the server running on that host ...?")."""
@@ -135,11 +144,28 @@ def _too_long() -> TookTooLong:
 
 
 @contextmanager
-def scoped(connection: Connection, tenant: int) -> Iterator[Connection]:
-    """A transaction that sees the rows of one tenant, or EVERY_TENANT."""
+def scoped(connection: Connection, tenant: int, first: bytes = b"") -> Iterator[Connection]:
+    """A transaction that sees the rows of one tenant, or EVERY_TENANT. `first` is done before there is a snapshot."""
     with connection.transaction():
+        if first:
+            connection.execute(first)
         connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(tenant),))
         yield connection
+
+
+def enter(connection: Connection, tenant: str) -> int | None:
+    """From here on the transaction sees the rows of this tenant only; None, that no row is of, where there is no such
+    tenant."""
+    sql = "SELECT id, set_config('parvis.tenant', id::text, true) FROM tenant WHERE name = %s"
+    row = connection.execute(sql, (tenant,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def only_row(connection: Connection, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+    """Of a question that one row always answers."""
+    row = connection.execute(sql.encode(), values).fetchone()
+    assert row is not None, "there is always one"
+    return row
 
 
 class Pool:
@@ -159,8 +185,9 @@ class Pool:
         self._opened: list[Connection] = []
         self._waiting = 0
 
-    async def run(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
-        """`ask` in one transaction of one thread; maybe again, so it changes nothing but the database.
+    async def run(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes = b"") -> Answer:
+        """`ask` in one transaction of one thread; maybe again, so it changes nothing but the database. `first` as in
+        `scoped`.
 
         Raises:
             Overloaded: too many wait, or others were in the way all the time.
@@ -171,7 +198,7 @@ class Pool:
             raise Overloaded(f"{self._waiting} questions wait for the database already.")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, tenant, ask, first)
         finally:
             self._waiting -= 1
 
@@ -180,11 +207,11 @@ class Pool:
         for connection in self._opened:
             connection.close()
 
-    def _ask(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+    def _ask(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes) -> Answer:
         was_lost = False
         for _ in range(ATTEMPTS):
             try:
-                return self._ask_once(tenant, ask)
+                return self._ask_once(tenant, ask, first)
             except IN_THE_WAY:
                 continue
             except psycopg.Error as fault:
@@ -197,9 +224,9 @@ class Pool:
                 was_lost = True
         raise Overloaded("Others change the same all the time; nothing of this request was stored.")
 
-    def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer]) -> Answer:
+    def _ask_once(self, tenant: int, ask: Callable[[Connection], Answer], first: bytes) -> Answer:
         self._local.has_asked = False
-        with scoped(self._connection(), tenant) as connection:
+        with scoped(self._connection(), tenant, first) as connection:
             self._local.has_asked = True
             if self._longest_s is not None:
                 _allowed.longest_s, _allowed.until_s = self._longest_s, time.monotonic() + self._longest_s
@@ -234,16 +261,20 @@ class Pool:
 
 def _bring_to_version(connection: Connection) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
-    row: tuple[Any, ...] | None = connection.execute("SELECT version FROM schema_version").fetchone()
-    version = row[0] if row else 0
-    if version > SCHEMA_VERSION:
-        raise StoreNotUsable(
-            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
-        )
-    if version == SCHEMA_VERSION:
+    version = _version(connection)
+    steps = SCHEMA.steps_from(version)
+    if not steps:
         return
-    steps = _SCHEMA.read_text("utf-8") if version == 0 else "\n".join(MIGRATIONS[version:])
     with connection.transaction():
         connection.execute(steps.encode())
         connection.execute("DELETE FROM schema_version")
-        connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA_VERSION,))
+        connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA.version,))
+
+
+def _version(connection: Connection) -> int:
+    """0: there is no store."""
+    there: tuple[Any, ...] | None = connection.execute("SELECT to_regclass('schema_version') IS NOT NULL").fetchone()
+    if there is None or not there[0]:
+        return 0
+    row: tuple[Any, ...] | None = connection.execute("SELECT version FROM schema_version").fetchone()
+    return int(row[0]) if row else 0

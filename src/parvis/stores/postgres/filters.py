@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.model.geometry import Bounds
+from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
@@ -52,8 +53,10 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Narrowing(NamedTuple):
-    """SQL of the only entities that may match, as an index gives them."""
+    """SQL of the only entities that may match, as an index gives them: for an attribute by number, with its numbers."""
 
+    attribute: int
+    span: Span | None
     sql: str
     parameters: dict[str, Any]
 
@@ -95,12 +98,13 @@ class Translator:
     def narrowings(self, indexed: Collection[int]) -> Iterator[Narrowing]:
         """What indexes say of the query: on the map, and on the values of the attributes `indexed`."""
         if self._query.geo is not None and (place := self._touching(self._query.geo)) is not None:
-            yield Narrowing(f"SELECT a.entity {place}", self._parameters.values)
+            yield Narrowing(0, None, f"SELECT a.entity {place}", self._parameters.values)
         for number, term in ordered_terms(self._names, self._query):
             if number in indexed:
                 value = self._conditions.compare(term.operator, term.operand).sql
                 of = f"a.tenant = {self._conditions.tenant} AND a.name = {int(number)}"
-                yield Narrowing(f"SELECT a.entity FROM attribute a WHERE {of} AND {value}", self._parameters.values)
+                sql = f"SELECT a.entity FROM attribute a WHERE {of} AND {value}"
+                yield Narrowing(number, find_span(term), sql, self._parameters.values)
 
     def _page(self, where: str, typesets: list[int] | None, any_type: str) -> str:
         """An arm a type set: each is in the order of ids already, and ends where the page does."""

@@ -13,8 +13,6 @@ import psycopg
 from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
 
 MAX_INDEXES = 8
-FEW_ROWS = 2_000
-"""An index leads a query when it gives fewer rows than this; else walking the entities in order finds a page sooner."""
 SLOW_S = 0.05
 REFRESH_S = 30
 """How long an index that another process made may be overlooked."""

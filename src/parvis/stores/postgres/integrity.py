@@ -4,12 +4,12 @@ PostgreSQL looks after its own pages: `pg_amcheck` and data checksums say more o
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import sql
 
 from parvis.broker.ports.integrity import Fault
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, scoped
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, only_row, scoped
 
 _ORPHAN = (
     "NOT EXISTS (SELECT 1 FROM entity e WHERE e.tenant = attribute.tenant AND e.id = attribute.entity"
@@ -50,13 +50,8 @@ def repair(url: str) -> list[Fault]:
 
 def _wrong(connection: Connection) -> list[tuple[_Check, int]]:
     with scoped(connection, EVERY_TENANT):
-        counts = [(check, _count(connection, check.counted)) for check in _CHECKS]
+        counts = [(check, int(only_row(connection, check.counted)[0])) for check in _CHECKS]
     return [(check, wrong) for check, wrong in counts if wrong]
-
-
-def _count(connection: Connection, statement: str) -> int:
-    row: tuple[Any, ...] | None = connection.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _drop_orphans(connection: Connection) -> None:

@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
-from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
+from parvis.kernel.errors import NonexistentTenant, ResourceNotFound
 from parvis.kernel.jobs import (
     LONGEST_HOLD_S,
-    MOST_WAITING,
     Attempt,
-    AttemptOutcome,
     Ending,
     Job,
     JobFilter,
@@ -21,11 +18,15 @@ from parvis.kernel.jobs import (
     Run,
     Standing,
     Tally,
-    WrongState,
+    attempt_of,
+    check_cancellable,
+    check_retriable,
+    check_room,
+    job_of,
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, enter, only_row
 
 _CLAIMING = 0x6A6F6273
 """Of all processes one chooses at a time: the choice counts what runs."""
@@ -168,28 +169,28 @@ class PostgresJobQueue:
 
     async def list_jobs(self, tenant: str, which: JobFilter) -> list[Job]:
         def ask(connection: Connection) -> list[Job]:
-            return _list(connection, _enter(connection, tenant), which)
+            return _list(connection, enter(connection, tenant), which)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_attempts(self, tenant: str, job_id: int) -> list[Attempt]:
         def ask(connection: Connection) -> list[Attempt]:
-            return _attempts(connection, _enter(connection, tenant), job_id)
+            return _attempts(connection, enter(connection, tenant), job_id)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def count(self, tenant: str) -> dict[tuple[str, JobState], int]:
         def ask(connection: Connection) -> dict[tuple[str, JobState], int]:
-            return _count(connection, _enter(connection, tenant))
+            return _count(connection, enter(connection, tenant))
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def next_due(self, kinds: Sequence[str]) -> float | None:
-        (wait,) = await self._pool.run(EVERY_TENANT, lambda connection: _one(connection, _NEXT_DUE, [list(kinds)]))
+        (wait,) = await self._pool.run(EVERY_TENANT, lambda connection: only_row(connection, _NEXT_DUE, [list(kinds)]))
         return None if wait is None else float(wait) / SECOND
 
     async def tally(self) -> Tally:
-        return Tally(*await self._pool.run(EVERY_TENANT, lambda connection: _one(connection, _TALLY, [])))
+        return Tally(*await self._pool.run(EVERY_TENANT, lambda connection: only_row(connection, _TALLY)))
 
     async def prune(self, before: Instant, limit: int) -> int:
         return await self._pool.run(EVERY_TENANT, lambda connection: _prune(connection, before, limit))
@@ -205,29 +206,14 @@ async def opened_queue(url: str) -> AsyncIterator[PostgresJobQueue]:
         pool.close()
 
 
-def _enter(connection: Connection, tenant: str) -> int | None:
-    """From here on the transaction sees the rows of this tenant only; None, that no row is of, where there is no such
-    tenant."""
-    sql = "SELECT id, set_config('parvis.tenant', id::text, true) FROM tenant WHERE name = %s"
-    row = connection.execute(sql, (tenant,)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _one(connection: Connection, sql: str, values: Sequence[Any]) -> Sequence[Any]:
-    row = connection.execute(sql.encode(), values).fetchone()
-    assert row is not None
-    return row
-
-
 def _add(connection: Connection, job: NewJob) -> Job:
-    tenant = _enter(connection, job.tenant)
+    tenant = enter(connection, job.tenant)
     if tenant is None:
         raise NonexistentTenant(f"There is no tenant {job.tenant!r}.")
     if job.key is not None and (known := _find_by_key(connection, job)) is not None:
         return known
-    (waiting,) = _one(connection, "SELECT count(*) FROM job WHERE state = 0 AND tenant = %s", [tenant])
-    if waiting >= MOST_WAITING:
-        raise Overloaded(f"{waiting} jobs wait already: try again when some have run.", retry_after_s=60)
+    (waiting,) = only_row(connection, "SELECT count(*) FROM job WHERE state = 0 AND tenant = %s", [tenant])
+    check_room(waiting)
     arguments = msgspec.json.encode(job.arguments).decode()
     values = (tenant, job.kind, job.key, arguments, job.due_at, job.attempts_allowed, job.created_by)
     row = connection.execute(_ADD.encode(), values).fetchone()
@@ -239,7 +225,7 @@ def _add(connection: Connection, job: NewJob) -> Job:
 def _find_by_key(connection: Connection, job: NewJob) -> Job | None:
     sql = f"{_SELECT} WHERE tenant.name = %s AND job.kind = %s AND job.key = %s"
     row = connection.execute(sql.encode(), (job.tenant, job.kind, job.key)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _move_schedule(connection: Connection, schedule: str, before: Instant | None, due_at: Instant) -> bool:
@@ -289,19 +275,16 @@ def _end(connection: Connection, run: Run, ending: Ending) -> bool:
 
 def _cancel(connection: Connection, tenant: str, job_id: int) -> Job:
     job = _get(connection, tenant, job_id)
+    check_cancellable(job)
     if job.state is JobState.WAITING:
         connection.execute(f"UPDATE job SET state = 4, ended = {_NOW} WHERE id = %s".encode(), (job_id,))
-    elif job.state is JobState.RUNNING:
-        connection.execute("UPDATE job SET cancelling = true WHERE id = %s", (job_id,))
     else:
-        raise WrongState(f"Job {job_id} has ended already.", state=job.state.word)
+        connection.execute("UPDATE job SET cancelling = true WHERE id = %s", (job_id,))
     return _get(connection, tenant, job_id)
 
 
 def _retry(connection: Connection, tenant: str, job_id: int, attempts: int) -> Job:
-    job = _get(connection, tenant, job_id)
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise WrongState(f"Job {job_id} has neither failed nor been cancelled.", state=job.state.word)
+    check_retriable(_get(connection, tenant, job_id))
     sql = f"UPDATE job SET state = 0, due = {_NOW}, allowed = attempt + %s, ended = NULL, progress = 0 WHERE id = %s"
     connection.execute(sql.encode(), (attempts, job_id))
     return _get(connection, tenant, job_id)
@@ -317,13 +300,13 @@ def _get(connection: Connection, tenant: str, job_id: int) -> Job:
 
 def _find(connection: Connection, job_id: int) -> Job | None:
     row = connection.execute(f"{_SELECT} WHERE job.id = %s".encode(), (job_id,)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _find_of(connection: Connection, tenant: str, job_id: int, lock: str = "") -> Job | None:
     sql = f"{_SELECT} WHERE job.tenant = %s AND job.id = %s{lock}"
-    row = connection.execute(sql.encode(), (_enter(connection, tenant), job_id)).fetchone()
-    return None if row is None else _job(row)
+    row = connection.execute(sql.encode(), (enter(connection, tenant), job_id)).fetchone()
+    return None if row is None else job_of(row)
 
 
 def _list(connection: Connection, tenant: int | None, which: JobFilter) -> list[Job]:
@@ -334,7 +317,7 @@ def _list(connection: Connection, tenant: int | None, which: JobFilter) -> list[
         "before": 2**62 if which.before is None else which.before,
         "limit": which.limit,
     }
-    return [_job(row) for row in connection.execute(_LIST.encode(), values)]
+    return [job_of(row) for row in connection.execute(_LIST.encode(), values)]
 
 
 def _attempts(connection: Connection, tenant: int | None, job_id: int) -> list[Attempt]:
@@ -343,10 +326,7 @@ def _attempts(connection: Connection, tenant: int | None, job_id: int) -> list[A
         " ORDER BY number DESC LIMIT 100",
         (tenant, job_id),
     )
-    return [
-        Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
-        for number, holder, started, ended, outcome, error in rows
-    ]
+    return [attempt_of(row) for row in rows]
 
 
 def _count(connection: Connection, tenant: int | None) -> dict[tuple[str, JobState], int]:
@@ -360,11 +340,3 @@ def _prune(connection: Connection, before: Instant, limit: int) -> int:
     connection.execute("DELETE FROM job_attempt WHERE job = ANY(%s)", (ended,))
     connection.execute("DELETE FROM job WHERE id = ANY(%s)", (ended,))
     return len(ended)
-
-
-def _job(row: Sequence[Any]) -> Job:
-    values = list(row)
-    values[4] = msgspec.json.decode(values[4])
-    values[5] = JobState(values[5])
-    values[11] = None if values[11] is None else msgspec.json.decode(values[11])
-    return Job(*values)

@@ -1,5 +1,7 @@
 """Leases: rows that run out."""
 
+from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
 from parvis.stores.postgres.database import Connection
 
 LONGEST_S = 300
@@ -18,3 +20,12 @@ def take_lease(connection: Connection, name: str, holder: str, for_s: float) -> 
 
 def end_lease(connection: Connection, name: str, holder: str) -> None:
     connection.execute("DELETE FROM lease WHERE name = %s AND holder = %s", (name, holder))
+
+
+def hold_fence(connection: Connection, fence: Fence | None) -> None:
+    """Nobody takes the lease from here to the commit: ask last. Raises Outrun."""
+    if fence is None:
+        return
+    sql = "SELECT FROM lease WHERE name = %s AND holder = %s FOR SHARE"
+    if connection.execute(sql, (fence.name, fence.holder)).fetchone() is None:
+        raise Outrun(f"Another process has taken over {fence.name}.")

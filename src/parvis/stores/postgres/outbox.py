@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import psycopg
 
+from parvis.broker.bell import Bell
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.kernel.time import Instant
 from parvis.kernel.trouble import Trouble
 from parvis.stores.postgres.batch import CHANNEL, bigints
-from parvis.stores.postgres.database import Connection, Database, StoreUnreachable
+from parvis.stores.postgres.database import Connection, Database, StoreUnreachable, only_row
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.rows import past_instance
 
@@ -66,34 +67,22 @@ class _Row(NamedTuple):
     typeset: int
 
 
-class Bell:
-    """Wakes those who wait for an event beyond the one they know; a thread of its own listens to the database.
+class Listener:
+    """Rings the bell for what any process commits, from a thread of its own that listens to the database.
 
     `on_trouble` is called in that thread when the database is lost.
     """
 
-    def __init__(self, database: Database, newest: int, on_trouble: Callable[[], None]) -> None:
-        self.newest = newest
+    def __init__(self, database: Database, bell: Bell, on_trouble: Callable[[], None]) -> None:
         self._database = database
+        self._bell = bell
         self._on_trouble = on_trouble
         self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
         self._stop, self._stopping = os.pipe()
         self._stopped = False
         self._trouble = Trouble("the database is not heard")
         self._thread = threading.Thread(target=self._run, name="parvis-bell", daemon=True)
         self._thread.start()
-
-    def ring(self, newest: int) -> None:
-        """On the event loop."""
-        if newest > self.newest:
-            self.newest = newest
-            self._event.set()
-            self._event = asyncio.Event()
-
-    async def wait(self, after: int) -> None:
-        while self.newest <= after:
-            await self._event.wait()
 
     async def close(self) -> None:
         self._stopped = True
@@ -127,9 +116,9 @@ class Bell:
                         pass
 
     def _tell(self, newest: int) -> None:
-        if newest > self.newest:
+        if newest > self._bell.newest:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self.ring, newest)
+                self._loop.call_soon_threadsafe(self._bell.ring, newest)
 
     def _pause(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -151,17 +140,11 @@ def read_events(
 
 
 def read_newest(connection: Connection) -> int:
-    row = connection.execute(_NEWEST).fetchone()
-    assert row is not None, "the row of `numbers` is made with the schema"
-    newest: int = row[0]
-    return newest
+    return int(only_row(connection, _NEWEST)[0])
 
 
 def read_oldest(connection: Connection) -> int:
-    row = connection.execute(_OLDEST).fetchone()
-    assert row is not None
-    oldest: int = row[0]
-    return oldest
+    return int(only_row(connection, _OLDEST)[0])
 
 
 def read_position(connection: Connection, consumer: str) -> int:

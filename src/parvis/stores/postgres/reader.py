@@ -12,6 +12,7 @@ from parvis.broker.model.entity import Entity, Iri, in_order
 from parvis.broker.ports.archive import SNAPSHOTS, ArchivedEntity, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
 from parvis.broker.query.evaluate import matches
+from parvis.broker.query.plenty import FEW_ROWS, Plenty
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
@@ -21,14 +22,16 @@ from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, 
 from parvis.stores.postgres.filters import (
     HEADER,
     INSTANCE,
+    Narrowing,
     Statement,
     Translator,
     names_in,
     numbers_text,
     ordered_terms,
 )
-from parvis.stores.postgres.indexes import FEW_ROWS, SLOW_S, ValueIndexes
+from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
 
@@ -92,6 +95,7 @@ class Reader:
         self._long = Pool(database, LONG_THREADS, "parvis-long-reader", longest_s=LONGEST_S)
         self._past = Pool(database, PAST_THREADS, "parvis-past", longest_s=LONGEST_S)
         self._indexes = ValueIndexes(database)
+        self._plenty = Plenty()
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
         return await self._ask(tenant, lambda connection, number: self._find(connection, number, entity_id), None)
@@ -126,7 +130,9 @@ class Reader:
         self._long.close()
         self._past.close()
 
-    async def _ask(self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer) -> Answer:
+    async def _ask(
+        self, tenant: str, ask: Callable[[Connection, int], Answer], nothing: Answer, first: bytes = b""
+    ) -> Answer:
         number = self._names.tenants.ids.get(tenant)
         if number is None:
             await self._quick.run(EVERY_TENANT, self._names.tenants.load)
@@ -134,8 +140,8 @@ class Reader:
         if number is None:
             return nothing
         with suppress(TookTooLong):
-            return await self._quick.run(number, lambda connection: ask(connection, number))
-        return await self._long.run(number, lambda connection: ask(connection, number))
+            return await self._quick.run(number, lambda connection: ask(connection, number), first)
+        return await self._long.run(number, lambda connection: ask(connection, number), first)
 
     async def _of_past(
         self, tenant: str, entity_id: str, tell: Callable[[Head, Sequence[Source]], Answer]
@@ -169,9 +175,9 @@ class Reader:
         self, tenant: str, ask: Callable[[Connection, int, ReadArchived], Answer | None]
     ) -> Answer | None:
         with suppress(_InFiles):
-            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None)
+            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None, SEEING)
         number = self._names.tenants.ids[tenant]
-        return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived))
+        return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived), SEEING)
 
     def _sources(
         self, connection: Connection, tenant: int, entity: int, urn: str, read_archived: ReadArchived
@@ -219,10 +225,22 @@ class Reader:
         """An index leads where it gives few entities; else walking them in order finds a page sooner."""
         self._indexes.refresh(connection)
         for narrowing in Translator(self._names, tenant, query).narrowings(self._indexes.ready):
-            rows = _execute(connection, f"{narrowing.sql} LIMIT {FEW_ROWS}", narrowing.parameters)
-            if len(rows) < FEW_ROWS:
-                return Translator(self._names, tenant, query).translate(sorted({row[0] for row in rows}))
+            entities = self._find_few(connection, tenant, narrowing)
+            if entities is not None:
+                return Translator(self._names, tenant, query).translate(sorted(entities))
         return Translator(self._names, tenant, query).translate()
+
+    def _find_few(self, connection: Connection, tenant: int, narrowing: Narrowing) -> set[int] | None:
+        """The entities that the index gives; None where they are many."""
+        key, span = (tenant, narrowing.attribute), narrowing.span
+        if span is not None and self._plenty.holds(key, span, FEW_ROWS):
+            return None
+        rows = _execute(connection, f"{narrowing.sql} LIMIT {FEW_ROWS}", narrowing.parameters)
+        if len(rows) < FEW_ROWS:
+            return {row[0] for row in rows}
+        if span is not None:
+            self._plenty.note(key, span, FEW_ROWS)
+        return None
 
     def _refine(
         self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from parvis.broker.bell import Bell
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
@@ -18,13 +19,13 @@ from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, scoped
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import (
     PRUNE_EVERY_S,
-    Bell,
+    Listener,
     advance,
     prune,
     read_events,
@@ -60,9 +61,10 @@ class PostgresStore:
     ) -> None:
         self._names = names
         self._clock = SteadyClock(clock, start.newest_stamp)
-        self._writer = Writer(database, names, self._clock, self._committed)
+        self._bell = Bell(start.newest_event)
+        self._writer = Writer(database, names, self._clock, self._bell.ring)
         self._reader = Reader(database, names, read_archived)
-        self._bell = Bell(database, start.newest_event, self._writer.look)
+        self._listener = Listener(database, self._bell, self._writer.look)
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
         self._leases = Pool(database, 1, "parvis-leases")
@@ -100,7 +102,7 @@ class PostgresStore:
         with contextlib.suppress(asyncio.CancelledError):
             await self._housekeeping
         await self._writer.close()
-        await self._bell.close()
+        await self._listener.close()
         await asyncio.to_thread(self._close_pools)
 
     @property
@@ -149,7 +151,7 @@ class PostgresStore:
         entity_id, now = correction.entity_id, self._clock()
         find = partial(self._reader.find_instance, tenant, entity_id, correction.given.name, correction.seq)
         done = await with_instance(entity_id, find, lambda found: self.archive.correct(tenant, correction, found, now))
-        self._committed(done.newest)
+        self._bell.ring(done.newest)
         return done.seq
 
     async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
@@ -189,9 +191,6 @@ class PostgresStore:
         await self.desk.run(EVERY_TENANT, self._names.tenants.load)
         return [name for name, _ in self._names.tenants.items()]
 
-    def _committed(self, newest: int) -> None:
-        self._bell.ring(newest)
-
     async def _keep_house(self) -> None:
         """Delete events that everyone has been told of, and that are older than a round."""
         told = 0
@@ -219,7 +218,6 @@ def _start(database: Database, names: Names) -> Start:
         names.load(connection)
         if DEFAULT_TENANT not in names.tenants.ids:
             names.tenants.add((DEFAULT_TENANT,))
-        with connection.transaction():
-            connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(EVERY_TENANT),))
+        with scoped(connection, EVERY_TENANT):
             stamp = connection.execute("SELECT at FROM outbox ORDER BY seq DESC LIMIT 1").fetchone()
         return Start(read_newest(connection), stamp[0] if stamp else 0)

@@ -1,19 +1,30 @@
 """Subscriptions, what became of their notifications, and dead letters, seen by all processes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
-from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.rows import (
+    deliveries_of,
+    letter_of,
+    letter_row,
+    moves_of,
+    subscribed_of,
+    subscription_of,
+    too_many,
+)
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, Told
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ResourceNotFound
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, enter, only_row
+from parvis.stores.postgres.leases import hold_fence
 
 _encode = msgspec.json.encode
-_SUBSCRIPTION = msgspec.json.Decoder(Subscription)
-_HEADERS = msgspec.json.Decoder(dict[str, str])
+_decode_told = msgspec.json.Decoder(Told).decode
+_TELL = "INSERT INTO notifying (told) VALUES (%s) ON CONFLICT (id) DO UPDATE SET told = excluded.told"
 _BUMP = "UPDATE subscription_version SET version = version + 1"
 _SUBSCRIBED = (
     "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
@@ -57,8 +68,8 @@ class PostgresSubscriptions:
         self._pool = pool
         self._bell = ChangeBell(self.version)
 
-    async def add(self, subscription: Subscription) -> None:
-        await self._pool.run(EVERY_TENANT, lambda connection: _add(connection, subscription))
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
+        await self._pool.run(EVERY_TENANT, lambda connection: _add(connection, subscription, most))
         self._bell.ring()
 
     async def change(self, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]) -> None:
@@ -72,27 +83,27 @@ class PostgresSubscriptions:
 
     async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
         def ask(connection: Connection) -> Subscribed | None:
-            number = _enter(connection, tenant)
+            number = enter(connection, tenant)
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s AND s.urn = %s"
             row = connection.execute(sql, (number, subscription_id)).fetchone()
-            return None if row is None else _subscribed(row)
+            return None if row is None else subscribed_of(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
         def ask(connection: Connection) -> SubscriptionPage:
-            number = _enter(connection, tenant)
+            number = enter(connection, tenant)
             sql = f"{_SUBSCRIBED} WHERE s.tenant = %s ORDER BY s.id LIMIT %s OFFSET %s"
             rows = connection.execute(sql, (number, limit, offset)).fetchall()
             total = _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (number,))
-            return SubscriptionPage(tuple(map(_subscribed, rows)), total)
+            return SubscriptionPage(tuple(map(subscribed_of, rows)), total)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def list_all(self) -> list[Subscribed]:
         sql = f"{_SUBSCRIBED} ORDER BY s.id"
         rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchall())
-        return [_subscribed(row) for row in rows]
+        return [subscribed_of(row) for row in rows]
 
     async def version(self) -> int:
         sql = "SELECT version FROM subscription_version"
@@ -101,36 +112,58 @@ class PostgresSubscriptions:
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        await self._pool.run(EVERY_TENANT, lambda connection: _note(connection, notes))
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        def write(connection: Connection) -> None:
+            _note(connection, notes)
+            hold_fence(connection, fence)
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
-        return await self._pool.run(EVERY_TENANT, lambda connection: _bury(connection, letters, keep))
+        await self._pool.run(EVERY_TENANT, write)
+
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
+        def write(connection: Connection) -> int:
+            dropped = _bury(connection, letters, keep)
+            hold_fence(connection, fence)
+            return dropped
+
+        return await self._pool.run(EVERY_TENANT, write)
+
+    async def tell(self, told: Told, fence: Fence) -> None:
+        def write(connection: Connection) -> None:
+            connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
+            connection.execute(_TELL, (_encode(told),))
+            hold_fence(connection, fence)
+
+        await self._pool.run(EVERY_TENANT, write)
+
+    async def hear(self) -> Told:
+        sql = "SELECT told FROM notifying"
+        row = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchone())
+        return NOTHING_TOLD if row is None else _decode_told(row[0])
 
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
     ) -> DeadLetterPage:
         def ask(connection: Connection) -> DeadLetterPage:
             where = "WHERE d.tenant = %s AND (%s::text IS NULL OR s.urn = %s)"
-            key = (_enter(connection, tenant), subscription_id, subscription_id)
+            key = (enter(connection, tenant), subscription_id, subscription_id)
             sql = f"{_LETTER} {where} AND d.number < %s ORDER BY d.number DESC LIMIT %s"
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             total = _count(connection, f"SELECT count(*) FROM ({_LETTER} {where}) AS letter", key)
-            return DeadLetterPage(tuple(map(_letter, rows)), total)
+            return DeadLetterPage(tuple(map(letter_of, rows)), total)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
         def ask(connection: Connection) -> DeadLetter | None:
-            key = (_enter(connection, tenant), number)
+            key = (enter(connection, tenant), number)
             row = connection.execute(f"{_LETTER} WHERE d.tenant = %s AND d.number = %s", key).fetchone()
-            return None if row is None else _letter(row)
+            return None if row is None else letter_of(row)
 
         return await self._pool.run(EVERY_TENANT, ask)
 
     async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
         def delete(connection: Connection) -> int:
-            key = (_enter(connection, tenant), list(numbers))
+            key = (enter(connection, tenant), list(numbers))
             return connection.execute("DELETE FROM dead_letter WHERE tenant = %s AND number = ANY(%s)", key).rowcount
 
         return await self._pool.run(EVERY_TENANT, delete)
@@ -145,32 +178,28 @@ class PostgresSubscriptions:
         return {(tenant, urn): number for tenant, urn, number in rows}
 
 
-def _enter(connection: Connection, tenant: str) -> int | None:
-    """See the rows of this tenant only, from here on; None, that no row is of, where there is no such tenant."""
-    row = connection.execute("SELECT id FROM tenant WHERE name = %s", (tenant,)).fetchone()
-    if row is None:
-        return None
-    connection.execute("SELECT set_config('parvis.tenant', %s, true)", (str(row[0]),))
-    number: int = row[0]
-    return number
-
-
 def _count(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> int:
-    row = connection.execute(sql.encode(), parameters).fetchone()
-    assert row is not None, "counts always answer"
-    return int(row[0])
+    return int(only_row(connection, sql, parameters)[0])
 
 
-def _add(connection: Connection, subscription: Subscription) -> None:
-    number = _enter(connection, subscription.tenant)
+def _add(connection: Connection, subscription: Subscription, most: int | None) -> None:
+    number = enter(connection, subscription.tenant)
     if number is None:
         raise NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
     document = _encode(subscription).decode()
     row = (number, subscription.id, subscription.consumer, document)
     if not connection.execute(_ADD, row).rowcount:
         raise AlreadyExists(f"The subscription {subscription.id} exists already: update it, or choose another id.")
+    if most is not None and _count_alone(connection, number) > most:
+        raise too_many(most)
     connection.execute(_ADD_CONSUMER, (subscription.consumer,))
     connection.execute(_BUMP)
+
+
+def _count_alone(connection: Connection, tenant: int) -> int:
+    """With the one just added, while nobody else adds any to the tenant."""
+    connection.execute("SELECT 1 FROM tenant WHERE id = %s FOR NO KEY UPDATE", (tenant,))
+    return _count(connection, "SELECT count(*) FROM subscription WHERE tenant = %s", (tenant,))
 
 
 def _alter(
@@ -180,7 +209,7 @@ def _alter(
     row = connection.execute(f"SELECT document FROM subscription WHERE {_KEY} FOR UPDATE", key).fetchone()
     if row is None:
         raise ResourceNotFound(f"There is no subscription {subscription_id}.")
-    altered = _encode(alter(_SUBSCRIPTION.decode(row[0]))).decode()
+    altered = _encode(alter(subscription_of(row[0]))).decode()
     connection.execute(f"UPDATE subscription SET document = %s WHERE {_KEY}", (altered, *key))
     connection.execute(_BUMP)
 
@@ -197,57 +226,13 @@ def _note(connection: Connection, notes: Sequence[Note]) -> None:
     """A consumer is only moved here, and on: one of a subscription that is gone stays gone, and who leads no more moves
     none back."""
     cursor = connection.cursor()
-    cursor.executemany(
-        "UPDATE consumer SET seq = greatest(seq, %s) WHERE name = %s",
-        [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
-    )
-    cursor.executemany(
-        _NOTE,
-        [
-            (
-                one.sent,
-                one.failed,
-                one.last_notification,
-                one.last_success,
-                one.last_failure,
-                one.last_reason,
-                one.tenant,
-                one.subscription_id,
-            )
-            for one in notes
-            if one.sent or one.failed or one.last_failure is not None
-        ],
-    )
+    cursor.executemany("UPDATE consumer SET seq = greatest(seq, %s) WHERE name = %s", moves_of(notes))
+    cursor.executemany(_NOTE, deliveries_of(notes))
 
 
 def _bury(connection: Connection, letters: Sequence[DeadLetter], keep: int) -> int:
-    connection.cursor().executemany(_BURY, [_letter_row(one) for one in letters])
+    connection.cursor().executemany(_BURY, [letter_row(one) for one in letters])
     dropped = 0
     for key in dict.fromkeys((one.tenant, one.subscription_id) for one in letters):
         dropped += connection.execute(_DROP_OLDEST, (*key, keep)).rowcount
     return dropped
-
-
-def _letter_row(letter: DeadLetter) -> tuple[object, ...]:
-    return (
-        letter.at,
-        letter.entity_id,
-        letter.event,
-        letter.uri,
-        letter.reason,
-        letter.attempts,
-        letter.body,
-        _encode(dict(letter.headers)).decode(),
-        letter.tenant,
-        letter.subscription_id,
-    )
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
-    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
-
-
-def _subscribed(row: tuple[Any, ...]) -> Subscribed:
-    document, *deliveries, position = row
-    return Subscribed(_SUBSCRIPTION.decode(document), Deliveries(*deliveries), position or 0)

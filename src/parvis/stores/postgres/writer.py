@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 
 from parvis.broker.model.change import Change, Outcome
+from parvis.broker.model.header import Header
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant
-from parvis.stores.postgres.apply import Applier, Dated
+from parvis.stores.postgres.apply import Applier, Dated, Headers
 from parvis.stores.postgres.batch import STAGING
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.names import Names
@@ -28,6 +29,8 @@ from parvis.stores.postgres.partitions import Partitions
 
 MAX_PENDING_CHANGES = 50_000
 MAX_GROUP_CHANGES = 4_000
+MANY_CHANGES = 50
+"""So many are packed and sent before anything is locked. Fewer hold their locks no longer than that question takes."""
 ATTEMPTS = 6
 """How often a group is tried that others were in the way of."""
 PROBE_EVERY_S = 1.0
@@ -65,6 +68,12 @@ class _Look:
 
 _Item = _Call | _Stop | _Look
 _Answers = list[tuple[_Call, list[Outcome] | Exception]]
+_Applied = tuple[int | None, _Answers, dict[str, Header]]
+"""The number of the newest event, the answers, and the headers that stand once this is committed."""
+
+
+class _Moved(Exception):
+    """An entity has changed between the look at it and its lock: nothing was stored."""
 
 
 class _Lost(Exception):
@@ -79,6 +88,7 @@ class Writer:
         self._database = database
         self._names = names
         self._partitions = Partitions(database)
+        self._known = Headers()
         self._clock = clock
         self._on_commit = on_commit
         self._connection: Connection | None = None
@@ -197,9 +207,12 @@ class Writer:
     def _persist(self, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
         """Try again where others were in the way, or the connection had been lost since the last time."""
         lost: _Lost | None = None
+        is_ahead = sum(len(call.changes) for call in calls) >= MANY_CHANGES and not any(call.progress for call in calls)
         for _ in range(ATTEMPTS):
             try:
-                return self._transaction(calls)
+                return self._transaction(calls, is_ahead=is_ahead)
+            except _Moved:
+                is_ahead = False
             except IN_THE_WAY:
                 continue
             except _Lost as fault:
@@ -212,7 +225,7 @@ class Writer:
             ) from lost
         raise Overloaded("Other processes write the same entities all the time; nothing of this request was stored.")
 
-    def _transaction(self, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+    def _transaction(self, calls: Sequence[_Call], *, is_ahead: bool) -> tuple[int | None, _Answers]:
         tenant = self._find_tenant(calls[0].tenant)
         if tenant is None:
             refusal = NonexistentTenant(f"There is no tenant {calls[0].tenant!r}.")
@@ -222,14 +235,33 @@ class Writer:
             self._prepare(calls)
             try:
                 connection.execute(_BEGIN.format(tenant=tenant))
-                newest, answers = self._apply(connection, tenant, calls)
+                stored = self._apply_ahead(connection, tenant, calls) if is_ahead else None
+                newest, answers, headers = stored or self._apply(connection, tenant, calls)
             except BaseException:
                 self._roll_back()
                 raise
             self._finish(connection)
+            self._known.keep(tenant, headers)
         return newest, answers
 
-    def _apply(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+    def _apply_ahead(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> _Applied | None:
+        """Pack and send the rows before anything is locked, so that others wait for a few statements only.
+
+        None, with nothing done, where the entities have to be locked first. Raises _Moved.
+        """
+        applier = Applier(connection, self._names, tenant)
+        if not applier.look([call.changes for call in calls], self._known):
+            return None
+        dated = [Dated(call.changes, self._clock()) for call in calls]
+        answers: _Answers = [(call, applier.apply(one)) for call, one in zip(calls, dated, strict=True)]
+        if applier.changes_headers:
+            return None
+        if not applier.hold():
+            self._known.drop(tenant, applier.headers)
+            raise _Moved
+        return applier.finish(self._clock() - dated[0].at), answers, {}
+
+    def _apply(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> _Applied:
         answers: dict[int, list[Outcome] | Exception] = {}
         for place in sorted(range(len(calls)), key=lambda place: _consumer(calls[place])):
             progress = calls[place].progress
@@ -245,7 +277,7 @@ class Writer:
         for place, one in dated.items():
             answers[place] = applier.apply(one)
         newest = applier.flush()
-        return newest, [(call, answers[place]) for place, call in enumerate(calls)]
+        return newest, [(call, answers[place]) for place, call in enumerate(calls)], applier.headers
 
     def _finish(self, connection: Connection) -> None:
         """Commit. What becomes of it is not known where the session ends before the answer, or with it (FATAL)."""

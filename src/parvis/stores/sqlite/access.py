@@ -5,7 +5,7 @@ a key beside a running server, and no sign-in waits for the data's writer.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -13,24 +13,35 @@ from typing import Any
 
 import msgspec
 
-from parvis.access.audit import chained
-from parvis.access.model import Account, AccountLink, ApiKey, AuditEntry, AuditRecord, Digest, OneTimeLink, Session
+from parvis.access.audit import chained, entry_of
+from parvis.access.model import (
+    Account,
+    AccountLink,
+    ApiKey,
+    AuditEntry,
+    AuditRecord,
+    Bound,
+    Digest,
+    OneTimeLink,
+    Session,
+)
+from parvis.access.throttle import Throttle
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 
 _BUSY_TIMEOUT_S = 5.0
-_RECORD = msgspec.json.Decoder(AuditRecord)
 _SCHEMA = files(__package__).joinpath("access.sql")
 
 
 class SqliteAccessStore:
-    """One connection, used from the thread that opened it."""
+    """One connection, used from the thread that opened it. One process signs people in: attempts are in its memory."""
 
     def __init__(self, path: Path | str) -> None:
         if isinstance(path, Path):
             path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         self._depth = 0
+        self._throttle = Throttle()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
@@ -147,15 +158,21 @@ class SqliteAccessStore:
     def end_account_links(self, account: str) -> None:
         self._write("DELETE FROM account_link WHERE account = ?", account)
 
+    def count_attempt(self, bounds: Sequence[Bound], now: Instant) -> int:
+        return self._throttle.count(bounds, now)
+
+    def forget_attempts(self, subject: Digest) -> None:
+        self._throttle.forget(subject)
+
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(_entry(newest) if newest else None, record)
+            entry = chained(entry_of(newest) if newest else None, record)
             self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(record), entry.digest)
         return entry
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
-        return map(_entry, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
+        return map(entry_of, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
 
     def newest_audit(self) -> int:
         row = self._row("SELECT max(number) FROM audit")
@@ -178,8 +195,3 @@ class SqliteAccessStore:
 def _account(row: tuple[Any, ...]) -> Account:
     name, password_hash, role, tenant, created_at, disabled = row
     return Account(name, password_hash, role, tenant, created_at, bool(disabled))
-
-
-def _entry(row: tuple[Any, ...]) -> AuditEntry:
-    number, record, digest = row
-    return AuditEntry(number, _RECORD.decode(record), digest)

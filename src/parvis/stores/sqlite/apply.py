@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
-from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status
-from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
-from parvis.broker.model.merge import Resolution, is_present, joined, resolve
+from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
+from parvis.broker.model.entity import AttributeKey, Entity, Instance
+from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
+from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -17,25 +17,12 @@ from parvis.stores.sqlite.rows import present_instance
 
 MAX_HEADERS = 250_000
 MAX_CURRENT = 4_000
-_BLIND = frozenset({Mode.UPSERT_UPDATE, Mode.APPEND})
-"""Modes that overwrite what is given whatever is stored: no need to read it first."""
 
 PRESENT = "SELECT name, dataset, shape, value, observed, extra, modified, created FROM attribute WHERE entity = ?"
 
 
 Touched = dict[int, Entity | None]
 """Entities by number, with their new form where it is known."""
-
-
-class Header(NamedTuple):
-    """What the writer knows of an entity without reading its attributes."""
-
-    id: int
-    typeset: int
-    scopes: str | None
-    created: Instant
-    modified: Instant
-    deleted: Instant | None
 
 
 class Applier:
@@ -97,7 +84,7 @@ class Applier:
         header = self._headers[tenant].get(change.entity_id)
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)
-        if change.instances and change.mode in _BLIND and writable:
+        if writable and is_blind(change):
             return self._overwrite(tenant, change, header, now)
         current = self._read(change.entity_id, header) if header is not None and alive else None
         resolution = resolve(current, change, now)
@@ -110,7 +97,9 @@ class Applier:
         first = batch.next_seq
         born = header is None or header.deleted is not None
         if born:
-            header = self._write_header(tenant, change.entity_id, header, change.types or (), change.scopes or (), now)
+            header = self._write_header(
+                tenant, change.entity_id, header, change.types or (), scopes_to_column(change.scopes or ()), now
+            )
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(tenant, change, header, now)  # type: ignore[arg-type]
         assert header is not None
@@ -132,13 +121,13 @@ class Applier:
             assert header is not None
             header = self._write_deletion(tenant, change.entity_id, header, now)
         elif current is None or entity.types != current.types or entity.scopes != current.scopes or resolution.removed:
-            header = self._write_header(tenant, entity.id, header, entity.types, entity.scopes, now)
+            header = self._write_header(tenant, entity.id, header, entity.types, scopes_to_column(entity.scopes), now)
         assert header is not None
         self._remove(header.id, resolution.removed, now)
         if not change.keep_newest and header.id in batch.unwritten_late:
             batch.flush(self._connection)
         batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
-        batch.put_event(header.id, _event_kind(resolution.outcome.status), now, first)
+        batch.put_event(header.id, event_kind(resolution.outcome.status), now, first)
         self._keep(header.id, entity)
         self.touched[header.id] = entity
 
@@ -163,17 +152,11 @@ class Applier:
         self.batch.put_removals(number, keys, now)
 
     def _widen_header(self, tenant: int, change: Change, header: Header, now: Instant) -> Header:
-        typesets = self._names.typesets
-        same_types = change.types is None or typesets.ids.get(change.types) == header.typeset
-        old_types = typesets.key(header.typeset)
-        types = old_types if same_types else joined(old_types, change.types or ())
-        scopes = _scopes(header.scopes) if change.scopes is None else change.scopes
-        if types == old_types and _scopes_column(scopes) == header.scopes:
-            return header
-        return self._write_header(tenant, change.entity_id, header, types, scopes, now)
+        widened = find_widened(header, self._names.typesets.key(header.typeset), change)
+        return header if widened is None else self._write_header(tenant, change.entity_id, header, *widened, now)
 
     def _write_header(
-        self, tenant: int, urn: str, old: Header | None, types: tuple[str, ...], scopes: tuple[str, ...], now: Instant
+        self, tenant: int, urn: str, old: Header | None, types: tuple[str, ...], scopes: str | None, now: Instant
     ) -> Header:
         typeset = self._names.typesets.id(tuple(sorted(set(types))))
         if old is None:
@@ -181,7 +164,7 @@ class Applier:
             created = now
         else:
             number, created = old.id, old.created if old.deleted is None else now
-        return self._save_header(tenant, urn, Header(number, typeset, _scopes_column(scopes), created, now, None))
+        return self._save_header(tenant, urn, Header(number, typeset, scopes, created, now, None))
 
     def _write_deletion(self, tenant: int, urn: str, old: Header, now: Instant) -> Header:
         return self._save_header(tenant, urn, old._replace(modified=now, deleted=now))
@@ -222,18 +205,4 @@ class Applier:
 
 def entity_of(names: Names, urn: str, header: Header, rows: list[tuple[object, ...]]) -> Entity:
     """Assemble an entity of its header and its rows of `attribute`."""
-    instances = in_order([present_instance(names, row) for row in rows])
-    modified = max([header.modified, *(one.modified_at for one in instances)])
-    return Entity(urn, names.typesets.key(header.typeset), instances, _scopes(header.scopes), header.created, modified)
-
-
-def _event_kind(status: Status) -> EventKind:
-    return {Status.CREATED: EventKind.CREATED, Status.DELETED: EventKind.DELETED}.get(status, EventKind.UPDATED)
-
-
-def _scopes(column: str | None) -> tuple[str, ...]:
-    return tuple(msgspec.json.decode(column)) if column else ()
-
-
-def _scopes_column(scopes: tuple[str, ...]) -> str | None:
-    return msgspec.json.encode(scopes).decode() if scopes else None
+    return assemble(urn, names.typesets.key(header.typeset), header, [present_instance(names, row) for row in rows])

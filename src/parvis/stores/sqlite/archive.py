@@ -17,6 +17,7 @@ from parvis.broker.ports.archive import (
     Move,
     MoveOutdated,
     OpenClosedRows,
+    Owner,
     Partition,
     PendingErasure,
     Replacement,
@@ -32,8 +33,9 @@ from parvis.stores.sqlite.catalogue import BLOCK_DAYS, IS_OPEN, find_archived, k
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.segments import EVERY_SEGMENT, list_settled_series
 from parvis.stores.sqlite.tail import ALL_DONE, Tail
-from parvis.stores.sqlite.temporal import list_marks, list_settled_series
+from parvis.stores.sqlite.temporal import list_marks
 from parvis.stores.sqlite.writer import Writer
 
 PURGE_ENTITIES = 500
@@ -59,28 +61,29 @@ _NOTE = (
     "INSERT INTO archived SELECT id, ?, ?, ?, ?, ? FROM entity WHERE tenant = ? AND urn = ?"
     " ON CONFLICT DO UPDATE SET days = days | excluded.days"
 )
-_DAY_ROWS = (
-    "SELECT ts, seq, shape, value, observed, extra, recorded FROM history"
-    " WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? ORDER BY ts, seq"
-)
-_HAS_ROWS = (
-    "SELECT 1 FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ? LIMIT 1"
-)
-_PURGE = "DELETE FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_OF_A_DAY = f"{EVERY_SEGMENT} AND entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
+_DAY_ROWS = f"SELECT ts, seq, shape, value, observed, extra, recorded FROM history WHERE {_OF_A_DAY} ORDER BY ts, seq"
+_HAS_ROWS = f"SELECT 1 FROM history WHERE {_OF_A_DAY} LIMIT 1"
+_PURGE = f"DELETE FROM history WHERE {_OF_A_DAY}"
 _UNTOLD = (
     "DELETE FROM log WHERE seq IN (SELECT seq FROM history"
-    " WHERE entity = ?{conditions} AND seq >= (SELECT min(seq) FROM log))"
+    f" WHERE {EVERY_SEGMENT} AND entity = ?{{conditions}} AND seq >= (SELECT min(seq) FROM log))"
 )
 """Settled rows that still stand in the log, for consumers to be told of."""
-_NEXT_TIME = "SELECT ts FROM history WHERE entity = ? AND name = ? AND dataset = ? AND ts >= ? ORDER BY ts LIMIT 1"
+_NEXT_TIME = (
+    "SELECT min((SELECT ts FROM history WHERE segment = s.id AND entity = ? AND name = ? AND dataset = ? AND ts >= ?"
+    " ORDER BY ts LIMIT 1)) FROM segment s"
+)
 _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
 
 
 class _ClosedRows:
     """Hot rows in the snapshot that `connection` has begun."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, path: Path | None) -> None:
         self._connection = connection
+        (name,) = connection.execute("SELECT name FROM identity").fetchone()
+        self.owner = Owner(name, str(path.resolve()) if path else "")
         (self.upto,) = connection.execute(_SETTLED).fetchone()
         (self.newest_erasure,) = connection.execute("SELECT ifnull(max(id), 0) FROM erasure").fetchone()
         self._names = Names(connection)
@@ -117,8 +120,8 @@ class _ClosedRows:
 
     def _days(self, series: tuple[int, int, int], before: Day) -> Iterator[Day]:
         since = -(2**62)
-        while (row := self._connection.execute(_NEXT_TIME, (*series, since)).fetchone()) is not None:
-            day = day_of(row[0])
+        while (found := self._connection.execute(_NEXT_TIME, (*series, since)).fetchone()[0]) is not None:
+            day = day_of(found)
             if day >= before:
                 return
             yield day
@@ -155,7 +158,7 @@ class _OpenClosedRows:
         connection = database.connect_reader()
         try:
             connection.execute("BEGIN")
-            yield _ClosedRows(connection)
+            yield _ClosedRows(connection, self._path)
         finally:
             connection.close()
 
@@ -226,8 +229,14 @@ class SqliteArchive:
         return True
 
     async def close_erasures(self, newest: int) -> int:
-        await self._drop_empty_blocks()
         return int(await self._run(lambda connection: connection.execute(_CLOSED, (newest,)).rowcount))
+
+    async def tidy(self, now: Instant) -> None:
+        """The catalogue has a row a series for each: they are looked through elsewhere, and go in slices."""
+        empty = await self._reader.read_aside(lambda connection: connection.execute(_EMPTY_BLOCKS).fetchall())
+        after: int | None = 0 if empty else None
+        while after is not None:
+            after = await self._run(partial(_drop_blocks, after, msgspec.json.encode(empty).decode()))
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         return await self._reader.read(lambda connection: list_files(connection, self._names, tenant))
@@ -256,13 +265,6 @@ class SqliteArchive:
             return applier.correct(entity, found.instance, put, now)
 
         return int(await self._writer.apply(put_right))
-
-    async def _drop_empty_blocks(self) -> None:
-        """The catalogue has a row a series for each: they are looked through elsewhere, and go in slices."""
-        empty = await self._reader.read_aside(lambda connection: connection.execute(_EMPTY_BLOCKS).fetchall())
-        after: int | None = 0 if empty else None
-        while after is not None:
-            after = await self._run(partial(_drop_blocks, after, msgspec.json.encode(empty).decode()))
 
     async def _run(self, task: Callable[[Connection], object]) -> Any:
         return await self._writer.run(task)
@@ -294,7 +296,8 @@ def erase(
     number, conditions, values = row[0], "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
     unsettled = str(tail.find(number))
     connection.execute(_UNTOLD.format(conditions=conditions), (number, *values))
-    gone = connection.execute(f"DELETE FROM history WHERE entity = ?{conditions}", (number, *values)).rowcount
+    settled = f"DELETE FROM history WHERE {EVERY_SEGMENT} AND entity = ?{conditions}"
+    gone = connection.execute(settled, (number, *values)).rowcount
     gone += connection.execute(
         f"DELETE FROM log WHERE seq IN (SELECT value FROM json_each(?)) AND entity = ?{conditions}",
         (unsettled, number, *values),

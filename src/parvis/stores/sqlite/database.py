@@ -2,19 +2,12 @@
 
 import sqlite3
 from contextlib import ExitStack
-from importlib.resources import files
 from pathlib import Path
 
 from parvis.broker.ports.store import StoreNotUsable
+from parvis.broker.schema import Schema
 
-_SCHEMA = files(__package__).joinpath("schema.sql")
-MIGRATIONS = tuple(
-    one.read_text("utf-8")
-    for one in sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda one: one.name)
-    if one.name.endswith(".sql")
-)
-"""Number n leads from schema n - 1 to schema n; the first makes an empty database schema 1."""
-SCHEMA_VERSION = len(MIGRATIONS)
+SCHEMA = Schema(__package__)
 PAGE_BYTES = 1024
 """Small pages: an update of a few attributes writes whole pages to the WAL and again at the checkpoint. Measured with
 200 000 entities: 530 bytes an observation, against 790 with 2 048-byte pages; an aggregate takes a tenth longer."""
@@ -92,10 +85,6 @@ class Database:
 
 def _bring_to_version(connection: Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise StoreNotUsable(
-            f"The store has schema {version}, this Parvis knows {SCHEMA_VERSION}: install a newer one."
-        )
-    if version < SCHEMA_VERSION:
-        steps = _SCHEMA.read_text("utf-8") if version == 0 else "\n".join(MIGRATIONS[version:])
-        connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+    steps = SCHEMA.steps_from(version)
+    if steps:
+        connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA.version}; COMMIT")

@@ -1,11 +1,12 @@
 """The query tree as SQL: numbered parameters only, and held equal to `broker.query.evaluate` by property tests."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
 from parvis.broker.model.entity import Kind
+from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
@@ -47,6 +48,7 @@ class Narrowing(NamedTuple):
     """SQL of the entities that an index on the value of `attribute` gives, and its parameters so far."""
 
     attribute: int
+    span: Span | None
     sql: str
     parameters: list[Any]
 
@@ -60,19 +62,13 @@ class Translator:
         self._parameters: list[Any] = []
         self._tenant = self._bind(tenant)
 
-    def narrowing(self, indexed: Collection[int]) -> Narrowing | None:
-        """What of the query an index on an attribute's value can answer; prefers one that is there. Call it first."""
-        q = self._query.q
-        terms = q.terms if isinstance(q, And) else (q,)
-        known = [(number, term) for term in terms if (number := self._indexable(term)) is not None]
-        known.sort(key=lambda one: one[0] not in indexed)
-        if not known:
-            return None
-        number, term = known[0]
-        assert isinstance(term, Compare)
-        rows = f"SELECT a.entity FROM attribute a WHERE a.name = {int(number)} AND"
-        sql = f"{rows} {self._value_in_order(term)}"
-        return Narrowing(number, sql, list(self._parameters))
+    def narrowings(self, indexed: Collection[int]) -> Iterator[Narrowing]:
+        """What of the query the indexes on values can answer. Call it first."""
+        for number, term in ordered_terms(self._names, self._query):
+            if number in indexed:
+                rows = f"SELECT a.entity FROM attribute a WHERE a.name = {int(number)} AND"
+                sql = f"{rows} {self._value_in_order(term)}"
+                yield Narrowing(number, find_span(term), sql, list(self._parameters))
 
     def translate(self, narrowed_to: str | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` selects the only entities that can."""
@@ -90,13 +86,6 @@ class Translator:
         page = " UNION ALL ".join(f"SELECT {_COLUMNS} {arm} AND {free}e.id > {after}" for arm in arms)
         count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
         return Statement(f"{page} ORDER BY 1 {limit}", f"SELECT {count}", self._parameters)
-
-    def _indexable(self, term: Condition | None) -> int | None:
-        if not isinstance(term, Compare) or term.path.subs or term.path.members:
-            return None
-        in_order = term.operator in _IN_ORDER and isinstance(term.operand, int | float | str)
-        in_range = term.operator is Operator.EQUAL and isinstance(term.operand, Range)
-        return self._names.words.ids.get(term.path.name) if in_order or in_range else None
 
     def _value_in_order(self, compare: Compare) -> str:
         if isinstance(compare.operand, Range):
@@ -280,6 +269,20 @@ class Translator:
     def _bind(self, value: Any) -> str:
         self._parameters.append(value)
         return f"?{len(self._parameters)}"
+
+
+def ordered_terms(names: Names, query: EntityQuery) -> Iterator[tuple[int, Compare]]:
+    """What an index on an attribute's values can answer, with the attribute's number."""
+    for term in query.q.terms if isinstance(query.q, And) else (query.q,):
+        if isinstance(term, Compare) and _is_ordered(term) and (number := names.words.ids.get(term.path.name)):
+            yield number, term
+
+
+def _is_ordered(term: Compare) -> bool:
+    if term.path.subs or term.path.members:
+        return False
+    in_order = term.operator in _IN_ORDER and isinstance(term.operand, int | float | str)
+    return in_order or (term.operator is Operator.EQUAL and isinstance(term.operand, Range))
 
 
 _IN_ORDER = (Operator.GREATER, Operator.GREATER_EQUAL, Operator.LESS, Operator.LESS_EQUAL)

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from parvis.stores.sqlite.database import Connection
 
 MAX_INDEXES = 8
-FEW_ROWS = 2_000
-"""An index leads a query when it gives fewer rows than this; else walking the entities in order finds a page sooner."""
 
 _PREFIX = "attribute_value_"
 RunInWriter = Callable[[Callable[[Connection], object]], Awaitable[object]]

@@ -9,7 +9,7 @@ from parvis.broker.model.entity import Kind
 from parvis.broker.model.geometry import bounds
 from parvis.broker.ports.integrity import Fault
 from parvis.stores.sqlite.batch import write_place
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import SCHEMA, Connection
 from parvis.stores.sqlite.rows import from_column
 
 _MOST_TOLD = 20
@@ -45,7 +45,7 @@ def find_faults(path: Path) -> list[Fault]:
     """Everything this store can know to be wrong of itself; reads the whole file."""
     connection = _open(path, "ro")
     try:
-        return [fault for fault, _ in _faults(connection)]
+        return _outdated(connection) or [fault for fault, _ in _faults(connection)]
     except sqlite3.DatabaseError as error:
         return [Fault(f"{error}; restore a backup")]
     finally:
@@ -56,8 +56,8 @@ def repair(path: Path) -> list[Fault]:
     """Mend what can be mended; the faults that were. No other process may have the file open."""
     connection = _open(path, "rw")
     try:
-        mended = []
-        for fault, mend in _faults(connection):
+        mended: list[Fault] = []
+        for fault, mend in () if _outdated(connection) else _faults(connection):
             if mend is not None:
                 connection.execute("BEGIN IMMEDIATE")
                 mend(connection)
@@ -92,6 +92,15 @@ def _faults(connection: Connection) -> Iterator[tuple[Fault, Callable[[Connectio
         (wrong,) = connection.execute(check.counted).fetchone()
         if wrong:
             yield Fault(check.words.format(wrong), check.remedy), check.mend
+
+
+def _outdated(connection: Connection) -> list[Fault]:
+    """Checks are of this program's schema; an examination migrates nothing."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == SCHEMA.version:
+        return []
+    remedy = "start Parvis to migrate it" if version < SCHEMA.version else "install a newer one"
+    return [Fault(f"the store has schema {version}, this Parvis wants {SCHEMA.version}: {remedy}")]
 
 
 def _reindex(connection: Connection) -> None:

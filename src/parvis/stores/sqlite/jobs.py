@@ -9,12 +9,10 @@ from typing import Any
 import msgspec
 
 from parvis.broker.ports.store import StoreNotUsable
-from parvis.kernel.errors import NonexistentTenant, Overloaded, ResourceNotFound
+from parvis.kernel.errors import NonexistentTenant, ResourceNotFound
 from parvis.kernel.jobs import (
     LONGEST_HOLD_S,
-    MOST_WAITING,
     Attempt,
-    AttemptOutcome,
     Ending,
     Job,
     JobFilter,
@@ -24,11 +22,15 @@ from parvis.kernel.jobs import (
     Run,
     Standing,
     Tally,
-    WrongState,
+    attempt_of,
+    check_cancellable,
+    check_retriable,
+    check_room,
+    job_of,
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA_VERSION, Connection
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA, Connection
 
 _LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)"
@@ -229,8 +231,8 @@ def _check_version(connection: Connection, path: Path) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as fault:
         raise StoreNotUsable(f"{path} is no usable store: {fault}.") from fault
-    if version != SCHEMA_VERSION:
-        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA_VERSION}: start the platform first.")
+    if version != SCHEMA.version:
+        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA.version}: start the platform first.")
 
 
 def _add(connection: Connection, job: NewJob) -> Job:
@@ -239,16 +241,15 @@ def _add(connection: Connection, job: NewJob) -> Job:
             f"{_SELECT} WHERE tenant.name = ? AND job.kind = ? AND job.key = ?", (job.tenant, job.kind, job.key)
         ).fetchone()
         if row is not None:
-            return _job(row)
+            return job_of(row)
     (waiting,) = connection.execute(_COUNT_WAITING, (job.tenant,)).fetchone()
-    if waiting >= MOST_WAITING:
-        raise Overloaded(f"{waiting} jobs wait already: try again when some have run.", retry_after_s=60)
+    check_room(waiting)
     arguments = msgspec.json.encode(job.arguments).decode()
     values = (job.tenant, job.kind, job.key, arguments, job.due_at, job.attempts_allowed, job.created_by)
     row = connection.execute(_ADD, values).fetchone()
     if row is None:
         raise NonexistentTenant(f"There is no tenant {job.tenant!r}.")
-    return _job(connection.execute(f"{_SELECT} WHERE job.id = ?", row).fetchone())
+    return job_of(connection.execute(f"{_SELECT} WHERE job.id = ?", row).fetchone())
 
 
 def _move_schedule(connection: Connection, schedule: str, before: Instant | None, due_at: Instant) -> bool:
@@ -268,7 +269,7 @@ def _claim(connection: Connection, holder: str, kinds: Mapping[str, int], for_s:
         return None
     (job_id, attempt), *_ = connection.execute(_START, (*turn, holder, round(for_s * SECOND))).fetchall()
     connection.execute(f"INSERT INTO job_attempt VALUES (?, ?, ?, {_NOW}, NULL, 0, '')", (job_id, attempt, holder))
-    return _job(connection.execute(f"{_SELECT} WHERE job.id = ?", (job_id,)).fetchone())
+    return job_of(connection.execute(f"{_SELECT} WHERE job.id = ?", (job_id,)).fetchone())
 
 
 def _keep(connection: Connection, holder: str, for_s: float, run: Run, report: Report) -> Standing:
@@ -299,19 +300,16 @@ def _end(connection: Connection, run: Run, ending: Ending) -> bool:
 
 def _cancel(connection: Connection, tenant: str, job_id: int) -> Job:
     job = _get(connection, tenant, job_id)
+    check_cancellable(job)
     if job.state is JobState.WAITING:
         connection.execute(f"UPDATE job SET state = 4, ended = {_NOW} WHERE id = ?", (job_id,))
-    elif job.state is JobState.RUNNING:
-        connection.execute("UPDATE job SET cancelling = 1 WHERE id = ?", (job_id,))
     else:
-        raise WrongState(f"Job {job_id} has ended already.", state=job.state.word)
+        connection.execute("UPDATE job SET cancelling = 1 WHERE id = ?", (job_id,))
     return _get(connection, tenant, job_id)
 
 
 def _retry(connection: Connection, tenant: str, job_id: int, attempts: int) -> Job:
-    job = _get(connection, tenant, job_id)
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise WrongState(f"Job {job_id} has neither failed nor been cancelled.", state=job.state.word)
+    check_retriable(_get(connection, tenant, job_id))
     sql = f"UPDATE job SET state = 0, due = {_NOW}, allowed = attempt + ?, ended = NULL, progress = 0 WHERE id = ?"
     connection.execute(sql, (attempts, job_id))
     return _get(connection, tenant, job_id)
@@ -326,13 +324,13 @@ def _get(connection: Connection, tenant: str, job_id: int) -> Job:
 
 def _find(connection: Connection, tenant: str, job_id: int) -> Job | None:
     row = connection.execute(f"{_SELECT} WHERE job.id = ? AND tenant.name = ?", (job_id, tenant)).fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 def _list(connection: Connection, tenant: str, which: JobFilter) -> list[Job]:
     states = msgspec.json.encode(sorted(state.value for state in which.states)).decode()
     before = 2**62 if which.before is None else which.before
-    return [_job(row) for row in connection.execute(_LIST, (tenant, states, which.kind, before, which.limit))]
+    return [job_of(row) for row in connection.execute(_LIST, (tenant, states, which.kind, before, which.limit))]
 
 
 def _attempts(connection: Connection, tenant: str, job_id: int) -> list[Attempt]:
@@ -341,10 +339,7 @@ def _attempts(connection: Connection, tenant: str, job_id: int) -> list[Attempt]
         " JOIN tenant ON tenant.id = job.tenant WHERE job.id = ? AND tenant.name = ?) ORDER BY number DESC LIMIT 100",
         (job_id, tenant),
     )
-    return [
-        Attempt(number, holder, started, ended, AttemptOutcome(outcome), error)
-        for number, holder, started, ended, outcome, error in rows
-    ]
+    return [attempt_of(row) for row in rows]
 
 
 def _count(connection: Connection, tenant: str) -> dict[tuple[str, JobState], int]:
@@ -358,12 +353,3 @@ def _prune(connection: Connection, before: Instant, limit: int) -> int:
     connection.executemany("DELETE FROM job_attempt WHERE job = ?", ended)
     connection.executemany("DELETE FROM job WHERE id = ?", ended)
     return len(ended)
-
-
-def _job(row: Sequence[Any]) -> Job:
-    values = list(row)
-    values[4] = msgspec.json.decode(values[4])
-    values[5] = JobState(values[5])
-    values[11] = None if values[11] is None else msgspec.json.decode(values[11])
-    values[18] = bool(values[18])
-    return Job(*values)

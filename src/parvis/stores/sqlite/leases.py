@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
+
 
 class Leases:
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -17,6 +20,14 @@ class Leases:
         self._held[name] = (holder, now_s + for_s)
         return True
 
+    def is_last(self, fence: Fence) -> bool:
+        """Whether nobody has taken the lease since, nor has it been given back."""
+        return self._held.get(fence.name, ("", 0.0))[0] == fence.holder
+
     def give_back(self, name: str, holder: str) -> None:
         if self._held.get(name, ("", 0.0))[0] == holder:
             del self._held[name]
+
+
+def outrun(fence: Fence) -> Outrun:
+    return Outrun(f"Another has taken over {fence.name}.")

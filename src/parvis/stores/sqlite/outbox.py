@@ -1,6 +1,5 @@
 """The outbox: what was committed, told in order to everyone who reacts."""
 
-import asyncio
 import json
 from itertools import groupby
 from operator import itemgetter
@@ -30,23 +29,6 @@ _EVENTS_OF_TYPES = _EVENTS.format(filter=_OF_TYPES)
 _OF_EVENT = 6
 """So many columns of a row are the event's; the rest are of one of its rows in the log, or NULL where it has none."""
 ADVANCE = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
-
-
-class Bell:
-    """Wakes those who wait for an event beyond the one they know. Lives on the event loop."""
-
-    def __init__(self, newest: int) -> None:
-        self.newest = newest
-        self._event = asyncio.Event()
-
-    def ring(self, newest: int) -> None:
-        self.newest = newest
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, after: int) -> None:
-        while self.newest <= after:
-            await self._event.wait()
 
 
 def read_events(

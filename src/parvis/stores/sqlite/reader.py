@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.header import Header
 from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
-from parvis.stores.sqlite.apply import PRESENT, Header, Touched, entity_of
+from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database
-from parvis.stores.sqlite.filters import Statement, Translator
+from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, ordered_terms
 from parvis.stores.sqlite.functions import Function, install
-from parvis.stores.sqlite.indexes import FEW_ROWS, RunInWriter, ValueIndexes
+from parvis.stores.sqlite.indexes import RunInWriter, ValueIndexes
 from parvis.stores.sqlite.names import Names
 
 QUICK_OPCODES = 100_000
@@ -48,6 +50,7 @@ class Reader:
         self._quick = database.connect_reader()
         install(self._quick, names, self._hurried)
         self._indexes = ValueIndexes(self._quick, run_in_writer)
+        self._plenty = Plenty()
         self._quick_budget = 0
         self._quick_until = 0.0
         self._quick.set_progress_handler(self._interrupt, QUICK_OPCODES)
@@ -141,20 +144,30 @@ class Reader:
         return EntityPage(entities, total, shown[-1][0] if len(rows) > len(shown) else None)
 
     def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
+        """An index leads where it gives few entities."""
         translator = Translator(self._names, tenant, query)
-        narrowing = translator.narrowing(self._indexes.ready) if self._indexes.ready else None
-        if narrowing is None or narrowing.attribute not in self._indexes.ready:
-            return translator.translate()
-        probe = f"SELECT count(*) FROM ({narrowing.sql} LIMIT {FEW_ROWS})"
-        (rows,) = connection.execute(probe, narrowing.parameters).fetchone()
-        return translator.translate(narrowing.sql if rows < FEW_ROWS else None)
+        few = few_rows(query)
+        for narrowing in translator.narrowings(self._indexes.ready):
+            if self._gives_few(connection, narrowing, few):
+                return translator.translate(narrowing.sql)
+        return translator.translate()
+
+    def _gives_few(self, connection: Connection, narrowing: Narrowing, few: int) -> bool:
+        attribute, span, sql, parameters = narrowing
+        if span is not None and self._plenty.holds(attribute, span, few):
+            return False
+        (rows,) = connection.execute(f"SELECT count(*) FROM ({sql} LIMIT {few})", parameters).fetchone()
+        if span is not None and rows == few:
+            self._plenty.note(attribute, span, few)
+        return bool(rows < few)
 
     def _slow(self, query: EntityQuery) -> None:
-        narrowing = Translator(self._names, 0, query).narrowing(self._indexes.ready)
-        if narrowing is not None:
-            wanted = asyncio.ensure_future(self._indexes.want(narrowing.attribute))
-            self._making.add(wanted)
-            wanted.add_done_callback(self._making.discard)
+        for attribute, _ in ordered_terms(self._names, query):
+            if attribute not in self._indexes.ready:
+                wanted = asyncio.ensure_future(self._indexes.want(attribute))
+                self._making.add(wanted)
+                wanted.add_done_callback(self._making.discard)
+                return
 
     def _assemble(self, connection: Connection, urn: str, header: Header) -> Entity:
         on_loop = connection is self._quick

@@ -63,7 +63,14 @@ CREATE TABLE log (  -- instances as they came in, until they are settled into hi
     recorded INTEGER NOT NULL
 );
 
-CREATE TABLE history (  -- settled, clustered by series and time
+CREATE TABLE segment (  -- parts of `history`; rows settle into the newest one
+    id INTEGER PRIMARY KEY,
+    settled INTEGER NOT NULL  -- rows that ever came into it
+);
+INSERT INTO segment VALUES (1, 0);
+
+CREATE TABLE history (  -- settled, clustered by series and time in each segment
+    segment INTEGER NOT NULL,
     entity INTEGER NOT NULL,
     name INTEGER NOT NULL,
     dataset INTEGER NOT NULL,
@@ -74,7 +81,7 @@ CREATE TABLE history (  -- settled, clustered by series and time
     observed INTEGER NOT NULL,
     extra TEXT,
     recorded INTEGER NOT NULL,
-    PRIMARY KEY (entity, name, dataset, ts, seq)
+    PRIMARY KEY (segment, entity, name, dataset, ts, seq)
 ) WITHOUT ROWID;
 
 CREATE TABLE settling (  -- the log from `low` up to `high` is being settled; entities up to `entity` are done
@@ -97,6 +104,17 @@ CREATE TABLE outbox (
 CREATE TABLE consumer (
     name TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE identity (  -- of this database: the mark in its archive names it
+    name TEXT NOT NULL
+);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+
+CREATE TABLE archive_fault (  -- files of the archive that were found to be damaged or lost, until they are whole again
+    path TEXT PRIMARY KEY,
+    words TEXT NOT NULL,
+    found INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here

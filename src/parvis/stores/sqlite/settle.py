@@ -2,20 +2,22 @@
 
 The log above `low` up to `high` is being settled, and entities up to the cursor are done; all three stand in the table
 `settling` and change in the same transaction as the rows, so a reader's snapshot always tells which side to read a row
-from. Settled rows stay in the log until every consumer was told of them.
+from. A round settles into one segment of the history. Settled rows stay in the log until every consumer was told of
+them.
 """
 
 import numpy as np
 
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.segments import SEGMENT_ROWS, list_segments, note_settled, open_segment
 from parvis.stores.sqlite.tail import ALL_DONE, Entities, Tail
 
 SLICE_ROWS = 4_000
 PRUNE_ROWS = 20_000
 
 _MOVE = """
-INSERT OR IGNORE INTO history (entity, name, dataset, ts, seq, shape, value, observed, extra, recorded)
-SELECT entity, name, dataset, ts, seq, shape, value, observed, extra, recorded
+INSERT OR IGNORE INTO history (segment, entity, name, dataset, ts, seq, shape, value, observed, extra, recorded)
+SELECT ?, entity, name, dataset, ts, seq, shape, value, observed, extra, recorded
 FROM log WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY entity, name, dataset, ts, seq
 """
 _FIRST_KEPT = """
@@ -28,10 +30,14 @@ SELECT ifnull((
 class Settler:
     """Runs in the writer's thread, between two groups, one short step at a time."""
 
-    def __init__(self, connection: Connection, tail: Tail, slice_rows: int = SLICE_ROWS) -> None:
+    def __init__(
+        self, connection: Connection, tail: Tail, slice_rows: int = SLICE_ROWS, segment_rows: int = SEGMENT_ROWS
+    ) -> None:
         self._connection = connection
         self._tail = tail
         self._slice_rows = slice_rows
+        self._segment_rows = segment_rows
+        self._segment = list_segments(connection)[-1]
         self._low: int
         self._high: int
         self._cursor: int
@@ -87,6 +93,7 @@ class Settler:
         return True
 
     def _start(self) -> None:
+        self._segment = open_segment(self._connection, self._segment_rows)
         self._low, self._high, self._cursor = self._high, self._tail.newest, 0
         self._rows = None
 
@@ -105,7 +112,8 @@ class Settler:
         part = numbers[self._place : end]
         cursor = int(entities[end - 1]) if 0 < end < len(entities) else ALL_DONE
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(_MOVE, (str(part.tolist()),))
+        self._connection.execute(_MOVE, (self._segment, str(part.tolist())))
+        note_settled(self._connection, self._segment, len(part))
         self._connection.execute("UPDATE settling SET low = ?, high = ?, entity = ?", (self._low, self._high, cursor))
         self._connection.execute("COMMIT")
         self._cursor, self._place = cursor, end

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from parvis.broker.bell import Bell
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
@@ -22,7 +23,7 @@ from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
-from parvis.stores.sqlite.outbox import ADVANCE, Bell, read_events, read_oldest
+from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
 from parvis.stores.sqlite.past import NotHot, Past, PastChanged, Tell, Told
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
@@ -45,7 +46,7 @@ class SqliteStore:
         self._bell = Bell(self._writer.newest_event)
         self._read_archived = read_archived
         self.archive = SqliteArchive(database, self._names, self._tail, self._writer, self._reader)
-        self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read)
+        self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read, self._leases)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
 
     @classmethod
@@ -201,5 +202,4 @@ class SqliteStore:
 
     def _committed(self, touched: Touched, newest: int) -> None:
         self._reader.renew(touched)
-        if newest > self._bell.newest:
-            self._bell.ring(newest)
+        self._bell.ring(newest)

@@ -5,21 +5,33 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from parvis.broker.ports.leases import Fence
+from parvis.broker.ports.store import Outrun
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage
 from parvis.broker.subscriptions.bell import ChangeBell
-from parvis.broker.subscriptions.model import DeadLetter, Deliveries, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.model import DeadLetter, Note, Subscribed, Subscription, consumer_of
+from parvis.broker.subscriptions.rows import (
+    deliveries_of,
+    letter_of,
+    letter_row,
+    moves_of,
+    subscribed_of,
+    subscription_of,
+    too_many,
+)
+from parvis.broker.subscriptions.standing import NOTHING_TOLD, Told
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.leases import Leases, outrun
 
 _encode = msgspec.json.encode
-_SUBSCRIPTION = msgspec.json.Decoder(Subscription)
-_HEADERS = msgspec.json.Decoder(dict[str, str])
 _BUMP = "UPDATE subscription_version SET version = version + 1"
 _NEWEST = "SELECT max((SELECT ifnull(max(seq), 0) FROM outbox), (SELECT ifnull(max(seq), 0) FROM consumer))"
 _SUBSCRIBED = (
     "SELECT s.document, s.sent, s.failed, s.last_notification, s.last_success, s.last_failure, s.last_reason, c.seq"
     " FROM subscription s LEFT JOIN consumer c ON c.name = s.consumer"
 )
+_COUNT = "SELECT count(*), ifnull(max(urn = ?), 0) FROM subscription WHERE tenant = ?"
 _KEY = "tenant = (SELECT id FROM tenant WHERE name = ?) AND urn = ?"
 _LETTER = (
     "SELECT d.number, t.name, s.urn, d.at, d.entity, d.event, d.uri, d.reason, d.attempts, d.body, d.headers"
@@ -49,13 +61,15 @@ Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 class SqliteSubscriptions:
     """SubscriptionStore. `write` runs in the writer's transaction, `read` in a snapshot."""
 
-    def __init__(self, write: Write, read: Read) -> None:
+    def __init__(self, write: Write, read: Read, leases: Leases) -> None:
         self._write = write
         self._read = read
+        self._leases = leases
+        self._told = NOTHING_TOLD
         self._bell = ChangeBell(self.version)
 
-    async def add(self, subscription: Subscription) -> None:
-        await self._change(lambda connection: _add(connection, subscription))
+    async def add(self, subscription: Subscription, most: int | None = None) -> None:
+        await self._change(lambda connection: _add(connection, subscription, most))
 
     async def change(self, tenant: str, subscription_id: str, alter: Callable[[Subscription], Subscription]) -> None:
         await self._change(lambda connection: _alter(connection, tenant, subscription_id, alter))
@@ -66,7 +80,7 @@ class SqliteSubscriptions:
     async def find(self, tenant: str, subscription_id: str) -> Subscribed | None:
         sql = f"{_SUBSCRIBED} WHERE s.{_KEY}"
         row = await self._read(lambda connection: connection.execute(sql, (tenant, subscription_id)).fetchone())
-        return None if row is None else _subscribed(row)
+        return None if row is None else subscribed_of(row)
 
     async def list_page(self, tenant: str, limit: int, offset: int = 0) -> SubscriptionPage:
         def ask(connection: Connection) -> SubscriptionPage:
@@ -75,14 +89,14 @@ class SqliteSubscriptions:
             rows = connection.execute(sql, (tenant, limit, offset)).fetchall()
             count = f"SELECT count(*) FROM subscription WHERE {of_tenant}"
             (total,) = connection.execute(count, (tenant,)).fetchone()
-            return SubscriptionPage(tuple(map(_subscribed, rows)), total)
+            return SubscriptionPage(tuple(map(subscribed_of, rows)), total)
 
         page: SubscriptionPage = await self._read(ask)
         return page
 
     async def list_all(self) -> list[Subscribed]:
         rows = await self._read(lambda connection: connection.execute(f"{_SUBSCRIBED} ORDER BY s.id").fetchall())
-        return [_subscribed(row) for row in rows]
+        return [subscribed_of(row) for row in rows]
 
     async def version(self) -> int:
         sql = "SELECT version FROM subscription_version"
@@ -92,11 +106,19 @@ class SqliteSubscriptions:
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 
-    async def note(self, notes: Sequence[Note]) -> None:
-        await self._write(lambda connection: _note(connection, notes))
+    async def note(self, notes: Sequence[Note], fence: Fence | None = None) -> None:
+        await self._behind(fence, lambda connection: _note(connection, notes))
 
-    async def bury(self, letters: Sequence[DeadLetter], keep: int) -> int:
-        return _checked(await self._write(lambda connection: _bury(connection, letters, keep)), int)
+    async def bury(self, letters: Sequence[DeadLetter], keep: int, fence: Fence | None = None) -> int:
+        return _checked(await self._behind(fence, lambda connection: _bury(connection, letters, keep)), int)
+
+    async def tell(self, told: Told, fence: Fence) -> None:
+        if not self._leases.is_last(fence):
+            raise outrun(fence)
+        self._told = told
+
+    async def hear(self) -> Told:
+        return self._told
 
     async def list_letters(
         self, tenant: str, subscription_id: str | None = None, limit: int = 20, before: int | None = None
@@ -108,7 +130,7 @@ class SqliteSubscriptions:
             rows = connection.execute(sql, (*key, 2**62 if before is None else before, limit)).fetchall()
             count = f"SELECT count(*) FROM ({_LETTER} WHERE {where})"
             (total,) = connection.execute(count, key).fetchone()
-            return DeadLetterPage(tuple(map(_letter, rows)), total)
+            return DeadLetterPage(tuple(map(letter_of, rows)), total)
 
         page: DeadLetterPage = await self._read(ask)
         return page
@@ -116,7 +138,7 @@ class SqliteSubscriptions:
     async def find_letter(self, tenant: str, number: int) -> DeadLetter | None:
         sql = f"{_LETTER} WHERE t.name = ? AND d.number = ?"
         row = await self._read(lambda connection: connection.execute(sql, (tenant, number)).fetchone())
-        return None if row is None else _letter(row)
+        return None if row is None else letter_of(row)
 
     async def remove_letters(self, tenant: str, numbers: Sequence[int]) -> int:
         def delete(connection: Connection) -> int:
@@ -136,6 +158,19 @@ class SqliteSubscriptions:
         rows = await self._read(lambda connection: connection.execute(sql).fetchall())
         return {(tenant, urn): number for tenant, urn, number in rows}
 
+    async def _behind(self, fence: Fence | None, task: Callable[[Connection], object]) -> object:
+        """Asked in the writer's thread: what waited in its queue may have been outrun there. Raises Outrun."""
+
+        def write(connection: Connection) -> object:
+            if fence is not None and not self._leases.is_last(fence):
+                return outrun(fence)
+            return task(connection)
+
+        answer = await self._write(write)
+        if isinstance(answer, Outrun):
+            raise answer
+        return answer
+
     async def _change(self, task: Callable[[Connection], bool | ParvisError]) -> bool:
         """A refusal is no failure of the transaction: it comes back as a value, and is raised here."""
         answer = await self._write(task)
@@ -150,10 +185,13 @@ def _checked(answer: object, kind: type[Answer]) -> Answer:
     return answer
 
 
-def _add(connection: Connection, subscription: Subscription) -> bool | ParvisError:
+def _add(connection: Connection, subscription: Subscription, most: int | None) -> bool | ParvisError:
     tenant = connection.execute("SELECT id FROM tenant WHERE name = ?", (subscription.tenant,)).fetchone()
     if tenant is None:
         return NonexistentTenant(f"There is no tenant {subscription.tenant!r}.")
+    count, is_there = connection.execute(_COUNT, (subscription.id, *tenant)).fetchone()
+    if most is not None and count >= most and not is_there:
+        return too_many(most)
     added = connection.execute(
         "INSERT INTO subscription (tenant, urn, consumer, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (*tenant, subscription.id, subscription.consumer, _encode(subscription)),
@@ -173,7 +211,7 @@ def _alter(
     if row is None:
         return ResourceNotFound(f"There is no subscription {subscription_id}.")
     try:
-        altered = alter(_SUBSCRIPTION.decode(row[0]))
+        altered = alter(subscription_of(row[0]))
     except ParvisError as refusal:
         return refusal
     connection.execute(f"UPDATE subscription SET document = ? WHERE {_KEY}", (_encode(altered), *key))
@@ -194,57 +232,13 @@ def _remove(connection: Connection, tenant: str, subscription_id: str) -> bool:
 def _note(connection: Connection, notes: Sequence[Note]) -> None:
     """A consumer is only moved here, and on: one of a subscription that is gone stays gone, and who leads no more moves
     none back."""
-    connection.executemany(
-        "UPDATE consumer SET seq = max(seq, ?) WHERE name = ?",
-        [(one.position, consumer_of(one.tenant, one.subscription_id)) for one in notes if one.position is not None],
-    )
-    connection.executemany(
-        _NOTE,
-        [
-            (
-                one.sent,
-                one.failed,
-                one.last_notification,
-                one.last_success,
-                one.last_failure,
-                one.last_reason,
-                one.tenant,
-                one.subscription_id,
-            )
-            for one in notes
-            if one.sent or one.failed or one.last_failure is not None
-        ],
-    )
+    connection.executemany("UPDATE consumer SET seq = max(seq, ?) WHERE name = ?", moves_of(notes))
+    connection.executemany(_NOTE, deliveries_of(notes))
 
 
 def _bury(connection: Connection, letters: Sequence[DeadLetter], keep: int) -> int:
-    connection.executemany(_BURY, map(_letter_row, letters))
+    connection.executemany(_BURY, map(letter_row, letters))
     dropped = 0
     for key in dict.fromkeys((one.tenant, one.subscription_id) for one in letters):
         dropped += connection.execute(_DROP_OLDEST, (*key, *key, keep)).rowcount
     return dropped
-
-
-def _letter_row(letter: DeadLetter) -> tuple[object, ...]:
-    return (
-        letter.at,
-        letter.entity_id,
-        letter.event,
-        letter.uri,
-        letter.reason,
-        letter.attempts,
-        letter.body,
-        _encode(dict(letter.headers)).decode(),
-        letter.tenant,
-        letter.subscription_id,
-    )
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    number, tenant, urn, at, entity_id, event, uri, reason, attempts, body, headers = row
-    return DeadLetter(tenant, urn, at, entity_id, event, uri, reason, attempts, body, _HEADERS.decode(headers), number)
-
-
-def _subscribed(row: tuple[Any, ...]) -> Subscribed:
-    document, *deliveries, position = row
-    return Subscribed(_SUBSCRIPTION.decode(document), Deliveries(*deliveries), position or 0)

@@ -1,7 +1,8 @@
 """History in the store itself: what is settled and what still stands in the log, each instance exactly once."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,16 +15,13 @@ from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.rows import past_instance
+from parvis.stores.sqlite.segments import EVERY_SEGMENT, list_segments, list_settled_series
 
 WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
 _IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
 _ONE = "entity = ? AND name = ? AND seq = ? AND shape <> ?"
-_NEXT_DATASET = (
-    "SELECT name, dataset FROM history WHERE entity = ? AND name = ? AND dataset > ? ORDER BY name, dataset LIMIT 1"
-)
-_NEXT_NAME = "SELECT name, dataset FROM history WHERE entity = ? AND name > ? ORDER BY name, dataset LIMIT 1"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
 
 
@@ -35,6 +33,14 @@ class Series(NamedTuple):
     entity: int
     name: int
     dataset: int
+
+
+class _Span(NamedTuple):
+    """From the first to the last instance that a segment has of a series."""
+
+    first: Instant
+    last: Instant
+    segment: int
 
 
 def find_head(connection: Connection, names: Names, tenant: str, urn: str) -> tuple[int, Head] | None:
@@ -58,6 +64,8 @@ class HotHistory:
         self._in_log, self._log_rows = _selection([seq for seq in unsettled if seq > settled])
         (tenant,) = connection.execute("SELECT tenant FROM entity WHERE id = ?", (entity,)).fetchone()
         self._marks = list_marks(connection, tenant)
+        self._segments = list_segments(connection)
+        self._known_spans: tuple[Series, Window, list[_Span]] | None = None
         self._fresh: tuple[AttributeKey, Window, list[tuple[Instant, Any]]] | None = None
 
     def list_series(self) -> set[AttributeKey]:
@@ -72,22 +80,32 @@ class HotHistory:
         if series is None:
             return []
         column, direction = _column(window), "DESC" if last else "ASC"
-        where, bounds = self._where(series, column, window.start, window.end)
         order = f"ORDER BY {column} {direction}, seq {direction} LIMIT ?"
-        rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM history WHERE {where} AND shape <> ? {order}", (*bounds, REMOVED, limit)
-        ).fetchall()
+        rows = self._read_settled(series, window, order, limit, last=last)
         if self._log_rows:
             rows += self._connection.execute(
                 f"SELECT {_COLUMNS} FROM log WHERE {_IN_LOG.format(column=column)} AND {self._in_log} {order}",
                 (*series, window.start, window.end, REMOVED, *self._log_rows, limit),
             ).fetchall()
-        time_of = 7 if window.by_recorded else 4
-        rows.sort(key=lambda row: (row[time_of], row[8]), reverse=last)
-        del rows[limit:]
+        _trim(rows, window, limit, last=last)
         if last:
             rows.reverse()
         return [past_instance(self._names, row) for row in rows]
+
+    def _read_settled(
+        self, series: Series, window: Window, order: str, limit: int, *, last: bool
+    ) -> list[tuple[Any, ...]]:
+        """A segment after the other in the order asked for, until the rest cannot hold any that are wanted."""
+        rows: list[tuple[Any, ...]] = []
+        time_of = _time_of(window)
+        for span in sorted(self._spans(series, window), key=lambda one: -one.last if last else one.first):
+            if len(rows) == limit and (span.last < rows[-1][time_of] if last else span.first > rows[-1][time_of]):
+                break
+            where, bounds = self._where(series, span.segment, window, window.start, window.end)
+            sql = f"SELECT {_COLUMNS} FROM history WHERE {where} AND shape <> ? {order}"
+            rows += self._connection.execute(sql, (*bounds, REMOVED, limit)).fetchall()
+            _trim(rows, window, limit, last=last)
+        return rows
 
     def find(self, name: Iri, seq: int) -> Instance | None:
         attribute = self._names.words.ids.get(name)
@@ -97,7 +115,7 @@ class HotHistory:
         marks = (bound for mark in self._marks for bound in mark)
         wanted = (self._entity, attribute, seq, REMOVED)
         row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM history WHERE {_ONE}{gone}", (*wanted, *marks)
+            f"SELECT {_COLUMNS} FROM history WHERE {EVERY_SEGMENT} AND {_ONE}{gone}", (*wanted, *marks)
         ).fetchone()
         if row is None and self._log_rows:
             in_log = f"SELECT {_COLUMNS} FROM log WHERE {_ONE} AND {self._in_log}"
@@ -108,13 +126,35 @@ class HotHistory:
         series = self._series(key)
         if series is None:
             return None
-        column = _column(window)
-        where, bounds = self._where(series, column, window.start, window.end)
-        times = [time for time, _ in self._unsettled(key, series, window)]
-        for direction in ("ASC", "DESC"):
-            sql = f"SELECT {column} FROM history WHERE {where} AND shape <> ? ORDER BY {column} {direction} LIMIT 1"
-            times += [row[0] for row in self._connection.execute(sql, (*bounds, REMOVED))]
+        fresh = [time for time, _ in self._unsettled(key, series, window)]
+        spans = self._find_spans(series, window)
+        times = fresh + [one.first for one in spans] + [one.last for one in spans]
         return (min(times), max(times)) if times else None
+
+    def _spans(self, series: Series, window: Window) -> list[_Span]:
+        """Of the segments that are worth looking into; by when it was recorded, no two seeks would find that out."""
+        if window.by_recorded or len(self._segments) == 1:
+            return [_Span(window.start, window.end, segment) for segment in self._segments]
+        return self._find_spans(series, window)
+
+    def _find_spans(self, series: Series, window: Window) -> list[_Span]:
+        if self._known_spans is None or self._known_spans[:2] != (series, window):
+            found = (self._find_span(series, segment, window) for segment in self._segments)
+            self._known_spans = series, window, [span for span in found if span is not None]
+        return self._known_spans[2]
+
+    def _find_span(self, series: Series, segment: int, window: Window) -> _Span | None:
+        column = _column(window)
+        where, bounds = self._where(series, segment, window, window.start, window.end)
+        times = [
+            row[0]
+            for direction in ("ASC", "DESC")
+            for row in self._connection.execute(
+                f"SELECT {column} FROM history WHERE {where} AND shape <> ? ORDER BY {column} {direction} LIMIT 1",
+                (*bounds, REMOVED),
+            )
+        ]
+        return _Span(times[0], times[1], segment) if times else None
 
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
@@ -122,17 +162,25 @@ class HotHistory:
         series = self._series(key)
         if series is None:
             return [Partials()] * len(periods)
-        column, fresh = _column(window), self._unsettled(key, series, window)
+        fresh, spans = self._unsettled(key, series, window), self._spans(series, window)
         found = []
         for start, end in periods:
+            parts = [
+                self._sums(series, span.segment, window, start, end, methods)
+                for span in spans
+                if span.first < end and span.last >= start
+            ]
             inside = fresh[bisect_left(fresh, start, key=_time) : bisect_left(fresh, end, key=_time)]
-            settled = self._sums(series, column, start, end, methods)
-            found.append(settled.plus(Partials.of(value for _, value in inside)) if inside else settled)
+            if inside:
+                parts.append(Partials.of(value for _, value in inside))
+            found.append(reduce(Partials.plus, parts) if parts else Partials())
         return found
 
-    def _sums(self, series: Series, column: str, start: Instant, end: Instant, methods: frozenset[Method]) -> Partials:
-        """Of the settled instances."""
-        where, key = self._where(series, column, start, end)
+    def _sums(
+        self, series: Series, segment: int, window: Window, start: Instant, end: Instant, methods: frozenset[Method]
+    ) -> Partials:
+        """Of the settled instances in one segment."""
+        where, key = self._where(series, segment, window, start, end)
         wanted = ", ".join(sql if method in methods else "NULL" for sql, method in _COSTLY)
         numbers, *totals = self._connection.execute(
             f"SELECT count(value), total(value), {wanted} FROM history WHERE {where} AND value < ''", key
@@ -173,24 +221,16 @@ class HotHistory:
             return None
         return Series(self._entity, words[name], words[dataset] if dataset else 0)
 
-    def _where(self, series: Series, column: str, start: Instant, end: Instant) -> tuple[str, tuple[Any, ...]]:
+    def _where(
+        self, series: Series, segment: int, window: Window, start: Instant, end: Instant
+    ) -> tuple[str, tuple[Any, ...]]:
         """Of the settled rows that are read here: those that have left for the archive are read there."""
-        where = f"entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ?"
-        marks = self._marks
-        if column == "ts":
+        column, marks = _column(window), self._marks
+        where = f"segment = ? AND entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ?"
+        if not window.by_recorded:
             marks = [mark for mark in marks if mark[0] < end and mark[1] > start]
         gone = " AND NOT (ts >= ? AND ts < ? AND seq <= ?)" * len(marks)
-        return where + gone, (*series, start, end, *(bound for mark in marks for bound in mark))
-
-
-def list_settled_series(connection: Connection, entity: int) -> Iterator[tuple[int, int]]:
-    """A seek or two a series: the rows between are not read (a row-value comparison would read them)."""
-    row: tuple[int, int] | None = (-1, -1)
-    while row is not None:
-        found = connection.execute(_NEXT_DATASET, (entity, *row)).fetchone()
-        row = found or connection.execute(_NEXT_NAME, (entity, row[0])).fetchone()
-        if row is not None:
-            yield row
+        return where + gone, (segment, *series, start, end, *(bound for mark in marks for bound in mark))
 
 
 def list_marks(connection: Connection, tenant: int) -> list[Mark]:
@@ -216,6 +256,18 @@ _COSTLY = (
 
 def _column(window: Window) -> str:
     return "recorded" if window.by_recorded else "ts"
+
+
+def _time_of(window: Window) -> int:
+    """The place in a row of `_COLUMNS`."""
+    return 7 if window.by_recorded else 4
+
+
+def _trim(rows: list[tuple[Any, ...]], window: Window, limit: int, *, last: bool) -> None:
+    """The first or last ones, sorted that way."""
+    time_of = _time_of(window)
+    rows.sort(key=lambda row: (row[time_of], row[8]), reverse=last)
+    del rows[limit:]
 
 
 def _time(row: tuple[Instant, Any]) -> Instant:

@@ -38,7 +38,7 @@ _LARGEST_ID = 2**62
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """`error` is its first line in the page's language, `details` what follows it."""
+    """`error` is a sentence in the page's language, `details` what was written when it happened."""
 
     job: Job
     name: str
@@ -171,9 +171,12 @@ def _attempt_view(attempt: Attempt, now: Instant, t: Wording) -> AttemptView:
 
 
 def _split_error(error: str, t: Wording) -> tuple[str, str]:
-    """An error's first line may be a code that the catalogue explains."""
+    """Its sentence and what was written beside, in English: the first line may be a code that has a sentence."""
     first, _, rest = error.partition("\n")
-    return t.find(f"job_error.{first}") or first, rest
+    if not error:
+        return "", ""
+    explained = t.find(f"job_error.{first}")
+    return (t("job_error.other"), error) if explained is None else (explained, rest)
 
 
 def _by_state(counts: dict[tuple[str, JobState], int]) -> list[tuple[str, int]]:

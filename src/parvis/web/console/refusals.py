@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.fleet.refusals import Refusal, RefusalReason
+from parvis.fleet.refusal import Refusal, RefusalReason
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
@@ -39,7 +39,7 @@ class RefusalView:
 async def refusals_page(request: Request) -> Response:
     """The caller must hold READ: frames come from devices that are no one's public matter."""
     site, caller = site_of(request), caller_of(request)
-    kept = list_refusals(site, caller)
+    kept = await list_refusals(site, caller)
     reason = _reason(request.query_params.get("reason", ""))
     shown = [refusal for refusal in kept if reason is None or refusal.reason is reason]
     return site.pages.render(
@@ -62,17 +62,17 @@ async def retry(request: Request) -> Response:
     if not caller.may(Right.WRITE):
         raise Forbidden("Trying frames again writes: it needs the right to write.")
     chosen, reason = str(form.get("id", "")), _reason(str(form.get("reason", "")))
-    kept = list_refusals(site, caller)
+    kept = await list_refusals(site, caller)
     ids = [one.id for one in kept if (str(one.id) == chosen if chosen else reason is None or one.reason is reason)]
     results = await site.platform.fleet.retry(caller, ids)
     stored = sum(refused is None for refused in results.values())
     return RedirectResponse(f"/console/refusals?stored={stored}&tried={len(results)}", SEE_OTHER)
 
 
-def list_refusals(site: Site, caller: Caller) -> Sequence[Refusal]:
+async def list_refusals(site: Site, caller: Caller) -> Sequence[Refusal]:
     if not caller.may(Right.READ):
         raise Forbidden("Refused frames can be read by people who are signed in.")
-    return site.platform.fleet.list_refusals(caller)
+    return await site.platform.fleet.list_refusals(caller)
 
 
 def view_of(refusal: Refusal) -> RefusalView:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import assert_never
 from urllib.parse import quote, urlencode
 
@@ -12,13 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.subscriptions.breaker import BreakerState
-from parvis.broker.subscriptions.delivery import Standing
 from parvis.broker.subscriptions.model import Deliveries, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notifications import MOST_AT_ONCE
+from parvis.broker.subscriptions.standing import Standing
 from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import explain
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
@@ -30,7 +32,6 @@ ROWS_A_PAGE = 50
 LETTERS_A_PAGE = 50
 MOST_SUBSCRIPTIONS = 5_000
 _PAGE = 500
-_LARGEST_NUMBER = 2**62
 
 
 class Condition(Enum):
@@ -59,7 +60,7 @@ _ORDER = list(Condition)
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionView:
-    """`standing` is None in a process that does not notify itself."""
+    """`standing` is None where nothing is known of it: nobody notifies, or not yet."""
 
     subscription: Subscription
     deliveries: Deliveries
@@ -123,12 +124,14 @@ async def subscription_page(request: Request) -> Response:
     letters = await site.platform.broker.subscriptions.list_letters(
         caller, subscribed.subscription.id, LETTERS_A_PAGE, before
     )
-    standing = site.platform.notifications.standings().get((caller.tenant, subscribed.subscription.id))
+    notifications = site.platform.notifications
+    standing = notifications.standings().get((caller.tenant, subscribed.subscription.id), notifications.otherwise)
     compact = site.reader.compact
     return site.pages.render(
         request,
         "console/pages/subscription.html",
         view=_view(subscribed, standing, letters.total, site.now),
+        explain=partial(explain, t=site.pages.words(request)),
         subjects=_subjects(subscribed.subscription, compact),
         watched=[compact(name) for name in subscribed.subscription.watched],
         triggers=[one.value for one in subscribed.subscription.triggers],
@@ -185,7 +188,7 @@ async def list_views(site: Site, caller: Caller) -> list[SubscriptionView]:
     views = []
     for one in subscribed:
         key = (caller.tenant, one.subscription.id)
-        views.append(_view(one, standings.get(key), letters.get(key, 0), site.now))
+        views.append(_view(one, standings.get(key, platform.notifications.otherwise), letters.get(key, 0), site.now))
     return sorted(views, key=lambda one: (_ORDER.index(one.condition), -one.letters, natural(one.name)))
 
 

@@ -201,6 +201,14 @@ CREATE TABLE account_link (
     expires_at bigint NOT NULL
 );
 
+CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject bytea NOT NULL,
+    at bigint NOT NULL
+);
+CREATE INDEX attempt_of_subject ON attempt (subject, at);
+CREATE INDEX attempt_by_time ON attempt (at);
+
 CREATE TABLE audit (
     number bigint PRIMARY KEY,
     record bytea NOT NULL,
@@ -292,6 +300,11 @@ CREATE TABLE subscription_version (  -- goes up with every change of a subscript
 );
 INSERT INTO subscription_version VALUES (true, 1);
 
+CREATE TABLE notifying (  -- how endpoints do, as the process that notifies told last
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    told bytea NOT NULL
+);
+
 CREATE TABLE dead_letter (  -- notifications that were given up
     tenant integer NOT NULL,
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -311,10 +324,34 @@ ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dead_letter FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dead_letter USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
+CREATE TABLE refusal (  -- frames of devices that were not stored, the newest
+    tenant integer NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reason text NOT NULL,
+    device text NOT NULL,
+    claimed_until timestamptz NOT NULL DEFAULT '-infinity',  -- somebody tries it again
+    document bytea NOT NULL
+);
+CREATE INDEX refusal_by_device ON refusal (tenant, device, number);
+ALTER TABLE refusal ENABLE ROW LEVEL SECURITY;
+ALTER TABLE refusal FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON refusal USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
 CREATE TABLE bus_letter (  -- news between processes too large for a notification; kept for a minute
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
     body bytea NOT NULL
+);
+
+CREATE TABLE identity (  -- of this database: the mark in its archive names it
+    name text NOT NULL
+);
+INSERT INTO identity VALUES (gen_random_uuid()::text);
+
+CREATE TABLE archive_fault (  -- files of the archive that were found to be damaged or lost, until they are whole again
+    path text PRIMARY KEY,
+    words text NOT NULL,
+    found bigint NOT NULL
 );
 
 CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here

@@ -1,4 +1,27 @@
--- Reactions that survive: jobs and subscriptions; and the catalogue of the archive.
+-- Reactions that survive: jobs and subscriptions; the catalogue of the archive; and history in segments.
+CREATE TABLE segment (  -- parts of `history`; rows settle into the newest one
+    id INTEGER PRIMARY KEY,
+    settled INTEGER NOT NULL  -- rows that ever came into it
+);
+ALTER TABLE history RENAME TO whole;
+CREATE TABLE history (  -- settled, clustered by series and time in each segment
+    segment INTEGER NOT NULL,
+    entity INTEGER NOT NULL,
+    name INTEGER NOT NULL,
+    dataset INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    shape INTEGER NOT NULL,
+    value,
+    observed INTEGER NOT NULL,
+    extra TEXT,
+    recorded INTEGER NOT NULL,
+    PRIMARY KEY (segment, entity, name, dataset, ts, seq)
+) WITHOUT ROWID;
+INSERT INTO history SELECT 1, * FROM whole;
+INSERT INTO segment SELECT 1, count(*) FROM whole;
+DROP TABLE whole;
+
 CREATE TABLE job (  -- what runs later, and what ran
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL REFERENCES tenant (id),
@@ -44,6 +67,17 @@ CREATE TABLE job_attempt (
 CREATE TABLE job_schedule (
     name TEXT PRIMARY KEY,
     due INTEGER NOT NULL  -- up to then its jobs have been added
+) WITHOUT ROWID;
+
+CREATE TABLE identity (  -- of this database: the mark in its archive names it
+    name TEXT NOT NULL
+);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+
+CREATE TABLE archive_fault (  -- files of the archive that were found to be damaged or lost, until they are whole again
+    path TEXT PRIMARY KEY,
+    words TEXT NOT NULL,
+    found INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE archive_file (  -- a file is a part of the archive while it stands here

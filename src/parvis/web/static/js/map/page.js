@@ -10,6 +10,7 @@ import { addMarkers } from "./markers.js";
 
 const TYPING_MS = 350;
 const REFRESH_MS = 4_000;
+const RELOAD_MS = 5_000;
 const CLOSE_ZOOM = 15.5;
 const PADDING_PX = 56;
 
@@ -53,8 +54,10 @@ async function load({ fit = false } = {}) {
   wantsFit ||= fit;
   const turn = ++loading;
   const query = filterQuery();
-  const answer = await fetch(`/console/map.geojson?${query}`);
-  if (!answer.ok || turn !== loading) return;
+  const answer = await fetch(`/console/map.geojson?${query}`).catch(() => null);
+  if (turn !== loading) return;
+  if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit }), RELOAD_MS);
+  if (!answer?.ok) return;
   const collection = await answer.json();
   if (turn !== loading) return;
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
