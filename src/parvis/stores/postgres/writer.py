@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 import psycopg
 
@@ -46,7 +45,6 @@ _BEGIN = "BEGIN; SET LOCAL parvis.tenant = '{tenant:d}'"
 _PROBE = "UPDATE numbers SET log = log"
 
 _log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 
 class _Stop:
