@@ -7,7 +7,6 @@ import pytest
 from parvis.kernel.settings import (
     InvalidSettings,
     Settings,
-    as_table,
     list_settings,
     load_settings,
 )
@@ -117,10 +116,3 @@ def test_what_is_given_to_a_fresh_file_is_set(tmp_path: Path) -> None:
     settings = load_settings(tmp_path)
 
     assert (settings.territory.name, settings.territory.centre) == ('L’"Aber"', (-3.5, 48.7))
-
-
-def test_secrets_do_not_show(tmp_path: Path) -> None:
-    table = as_table(load_settings(tmp_path, {}, {"store.url": "postgresql://me:secret@host/db"}))
-
-    assert table["store.url"] == "***"
-    assert "secret" not in str(table)

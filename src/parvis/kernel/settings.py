@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from parvis.kernel.errors import ParvisError
@@ -389,12 +389,3 @@ def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
         raise InvalidSettings(f"{where} must be at least {rule.minimum:g}, not {value!r}")
     if rule.maximum is not None and value > rule.maximum:
         raise InvalidSettings(f"{where} must be at most {rule.maximum:g}, not {value!r}")
-
-
-def as_table(settings: Settings) -> dict[str, Any]:
-    """Every key with its value in force, secrets hidden."""
-    return {
-        info.key: "***" if info.documentation.secret and value else value
-        for info in _SETTINGS.values()
-        for value in [cast(Any, getattr(getattr(settings, info.section), info.name))]
-    }
