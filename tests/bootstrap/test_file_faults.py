@@ -100,7 +100,7 @@ async def test_a_read_tells_at_once_and_what_it_told_is_forgotten_when_the_file_
     with pytest.raises(ArchiveDamaged):
         await town.read()
 
-    assert town.faults.words == "1 files of the archive are damaged or lost"
+    assert town.faults.words == "files of the archive are damaged or lost: 1"
     await town.faults.look()
     await other.look()
     assert (town.faults.count, other.count) == (1, 1)

@@ -91,7 +91,7 @@ async def test_who_asks_for_history_that_is_out_of_reach_is_asked_to_come_back(
 async def test_who_is_signed_in_sees_that_a_part_of_the_history_cannot_be_read(
     platform: Platform, operator: httpx.AsyncClient
 ) -> None:
-    degraded = dataclasses.replace(platform, degraded=lambda: "1 files of the archive are damaged or lost")
+    degraded = dataclasses.replace(platform, degraded=lambda: "files of the archive are damaged or lost: 1")
     for language, words in (("en", "files of the archive are damaged or lost"), ("fr", "sont abîmés ou perdus")):
         async with client_of(degraded, **{"accept-language": language}) as visitor:
             visitor.cookies = operator.cookies
@@ -104,7 +104,7 @@ async def test_who_is_signed_in_sees_that_a_part_of_the_history_cannot_be_read(
 async def test_a_platform_that_cannot_tell_all_of_its_past_is_ready() -> None:
     doorstep = Doorstep(Exposition(()))
     doorstep.app = Starlette()
-    doorstep.degraded = lambda: "2 files of the archive are damaged or lost"
+    doorstep.degraded = lambda: "files of the archive are damaged or lost: 2"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(doorstep), base_url="http://parvis") as http:
         answer = await http.get("/readyz")
-    assert (answer.status_code, answer.text) == (200, "degraded: 2 files of the archive are damaged or lost\n")
+    assert (answer.status_code, answer.text) == (200, "degraded: files of the archive are damaged or lost: 2\n")

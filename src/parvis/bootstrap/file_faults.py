@@ -42,7 +42,7 @@ class FileFaults:
     @property
     def words(self) -> str:
         """Empty while all is well."""
-        return f"{self.count} files of the archive are damaged or lost" if self.count else ""
+        return f"files of the archive are damaged or lost: {self.count}" if self.count else ""
 
     def meet(self, fault: ParvisError) -> None:
         """Called by readers, in any thread."""
