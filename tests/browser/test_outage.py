@@ -52,3 +52,22 @@ def test_a_page_that_stays_open_says_that_nothing_can_be_saved_and_when_it_can_a
     page.clock.run_for(9_000)
     expect(told).to_have_text("")
     expect(page.locator("aside.banner")).to_be_visible()
+
+
+def test_a_map_whose_objects_could_not_be_had_asks_again(visit: Callable[..., Visit]) -> None:
+    window = visit()
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503)
+
+    window.page.route("**/console/map.geojson*", refuse_once)
+    page = window.open_map()
+    expect(page.locator("[data-live].on")).to_be_visible()
+    assert len(refused) == 1
+    assert ["503" in complaint for complaint in window.complaints] == [True]
+    window.complaints.clear()

@@ -60,4 +60,4 @@ def test_deleting_asks_once_more_and_needs_no_scripts(visit: Callable[..., Visit
     expect(page.get_by_role("button", name="Delete it now")).to_be_hidden()
     page.locator("summary", has_text="Delete").click()
     page.get_by_role("button", name="Delete it now").click()
-    expect(page.get_by_role("status")).to_have_text("The subscription is deleted.")
+    expect(page.locator("main").get_by_role("status")).to_have_text("The subscription is deleted.")

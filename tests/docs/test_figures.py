@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from parvis.broker import writing
 from parvis.fleet import codecs
-from parvis.stores.sqlite import writer
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
@@ -13,8 +13,8 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("explanation/durability.md", f"at most {writer.MAX_GROUP_CHANGES:,} changes"),
-        ("explanation/durability.md", f"Beyond {writer.MAX_PENDING_CHANGES:,} changes"),
+        ("explanation/durability.md", f"at most {writing.MAX_GROUP_CHANGES:,} changes"),
+        ("explanation/durability.md", f"Beyond {writing.MAX_PENDING_CHANGES:,} changes"),
         ("howto/write-a-codec.md", f"{codecs.TIME_LIMIT_S * 1000:.0f} ms per call"),
         ("howto/write-a-codec.md", f"{codecs.MEMORY_LIMIT_BYTES >> 20} MiB of memory"),
         ("howto/write-a-codec.md", f"{codecs.STACK_LIMIT_BYTES >> 10} KiB of stack"),

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRel
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, HOUR, Instant, parse_duration
+from parvis.stores.sqlite import segments
 from tests.contract.archiving import Archived, open_file
 from tests.contract.territory import LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level, note
 
@@ -211,9 +213,10 @@ async def check_sums(archived: Archived, model: Model, number: int) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(DEEDS, min_size=3, max_size=12))
-async def test_history_is_what_a_list_of_instances_says(deeds: Sequence[Deed]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(st.lists(DEEDS, min_size=3, max_size=12), st.sampled_from([1, 1_000, segments.SEGMENT_ROWS]))
+async def test_history_is_what_a_list_of_instances_says(deeds: Sequence[Deed], segment_rows: int) -> None:
+    """A new segment with each round; small remains folded into the next one; all in one."""
+    with tempfile.TemporaryDirectory() as folder, patch.object(segments, "SEGMENT_ROWS", segment_rows):
         archived, model = await open_file(Path(folder), Ticking()), Model()
         try:
             for deed in deeds:

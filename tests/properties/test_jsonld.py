@@ -11,7 +11,7 @@ from pyld import jsonld
 
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH, Reading
 from parvis.broker.jsonld.context import Context
-from parvis.broker.jsonld.contexts import CORE_URL, Contexts, find_document
+from parvis.broker.jsonld.contexts import CORE_FILE, CORE_URL, Contexts, packaged
 from parvis.broker.jsonld.parse import decode, parse_attribute, parse_batch, parse_entity, parse_fragment
 from parvis.broker.jsonld.render import Form, Representation, render_entity
 from parvis.broker.model.entity import Entity, in_order
@@ -19,7 +19,7 @@ from parvis.kernel.errors import ParvisError
 from tests.strategies import entities
 
 CONTEXTS = Contexts()
-CORE = msgspec.json.decode(find_document(CORE_URL) or b"{}")
+CORE = msgspec.json.decode(packaged(CORE_FILE))
 
 _NAMES = ["level", "state", "Bin", "ex", "deep", "location", "status", "value2"]
 _IRIS = ["https://example.org/vocab#", "https://example.org/a/", "ex:level", "deep:er", "https://example.org/a/level"]

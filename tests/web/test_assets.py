@@ -25,7 +25,7 @@ async def test_an_old_address_is_looked_at_anew(visitor: httpx.AsyncClient) -> N
 async def test_a_digest_changes_with_any_file(tmp_path: Path) -> None:
     static = tmp_path / "static"
     (static / "css").mkdir(parents=True)
-    for name in ("tokens.css", "base.css", "layout.css"):
+    for name in ("tokens.css", "base.css", "layout.css", "print.css"):
         (static / "css" / name).write_text("a {}")
     before = Assets(static, tmp_path).digest
     (static / "script.js").write_text("1")

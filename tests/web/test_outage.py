@@ -5,10 +5,13 @@ import re
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from parvis.bootstrap import Platform
 from parvis.kernel.errors import Overloaded
 from parvis.stores.archive.storage import ArchiveUnreachable
+from parvis.web.health import Doorstep
+from parvis.web.siblings import Exposition
 from tests.web.conftest import client_of, plain
 
 
@@ -83,3 +86,25 @@ async def test_who_asks_for_history_that_is_out_of_reach_is_asked_to_come_back(
     monkeypatch.setattr(platform.broker._store, "history", refuse)
     answer = await operator.get("/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:WasteContainer:1")
     assert (answer.status_code, answer.headers.get("retry-after")) == (503, "30"), answer.text
+
+
+async def test_who_is_signed_in_sees_that_a_part_of_the_history_cannot_be_read(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    degraded = dataclasses.replace(platform, degraded=lambda: "files of the archive are damaged or lost: 1")
+    for language, words in (("en", "files of the archive are damaged or lost"), ("fr", "sont abîmés ou perdus")):
+        async with client_of(degraded, **{"accept-language": language}) as visitor:
+            visitor.cookies = operator.cookies
+            assert words in plain((await visitor.get("/console")).text)
+            visitor.cookies.clear()
+            assert words not in plain((await visitor.get("/")).text)
+    assert "damaged" not in plain((await operator.get("/console")).text)
+
+
+async def test_a_platform_that_cannot_tell_all_of_its_past_is_ready() -> None:
+    doorstep = Doorstep(Exposition(()))
+    doorstep.app = Starlette()
+    doorstep.degraded = lambda: "files of the archive are damaged or lost: 2"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(doorstep), base_url="http://parvis") as http:
+        answer = await http.get("/readyz")
+    assert (answer.status_code, answer.text) == (200, "degraded: files of the archive are damaged or lost: 2\n")

@@ -97,7 +97,7 @@ _ENDS_BY_ITSELF = """
 import asyncio, sys
 from pathlib import Path
 import uvicorn
-from parvis.kernel.settings import load_settings
+from parvis.kernel.settings_reader import load_settings
 from parvis.web.server import ServerEnded, run
 
 async def tick(server, counter):

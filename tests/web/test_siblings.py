@@ -14,11 +14,14 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.query.tree import TypeIs
+from parvis.broker.subscriptions import delivery, notifications
+from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscription
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.identity import system_caller
-from parvis.kernel.settings import AccessSettings, MqttSettings, Settings, StoreSettings
+from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, system_caller
+from parvis.kernel.settings import AccessSettings, MqttSettings, OutboundSettings, Settings, StoreSettings
 from parvis.kernel.time import system_clock
 from parvis.web.live import Listener, Live
 from parvis.web.siblings import Exposition
@@ -36,6 +39,7 @@ async def platforms(tmp_path: Path, postgres_url: str) -> AsyncIterator[list[Pla
         store=StoreSettings(postgres_url),
         access=AccessSettings(auth=True),
         mqtt=MqttSettings(enabled=False),
+        outbound=OutboundSettings(allow=("127.0.0.0/8",)),
     )
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(open_platform(settings)) for _ in range(2)]
@@ -106,6 +110,30 @@ async def test_a_frame_refused_at_one_is_shown_and_tried_again_at_the_other(plat
     assert shown.reason is RefusalReason.UNKNOWN_DEVICE
     again = await there.fleet.retry(caller, [shown.id])
     assert [one is not None and one.reason for one in again.values()] == [RefusalReason.UNKNOWN_DEVICE]
+
+
+async def test_each_tells_on_its_page_and_in_its_gauges_that_a_receiver_is_away(
+    platforms: list[Platform], free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (delivery, notifications):
+        monkeypatch.setattr(module, "TOLD_EVERY_S", 0.2)
+    caller, expand = system_caller("test"), platforms[0].broker.contexts.default.expand
+    name, params = "urn:s:away", NotificationParams(Endpoint(f"http://127.0.0.1:{free_port}/"))
+    wish = Subscription(
+        DEFAULT_TENANT, name, params, (Selector(TypeIs(expand("Bin"))),), rights=ADMINISTRATOR.value, creator="test"
+    )
+    await platforms[0].notifications.subscriptions.add(wish)
+    level = Instance(expand("level"), Kind.PROPERTY, 7)
+    await platforms[0].broker.write(caller, [Change("urn:ngsi-ld:Bin:1", Mode.CREATE, (level,), (expand("Bin"),))])
+    async with asyncio.timeout(15):
+        for platform in platforms:
+            while platform.gauges["parvis_notifications_open_breakers"].read() != 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    for platform in platforms:
+        _, token = platform.access.keys.create(COMMAND_LINE, "desk", "operator")
+        async with client_of(platform, authorization=f"Bearer {token}") as client:
+            page = (await client.get(f"/console/subscriptions/{name}", headers={"accept-language": "en"})).text
+        assert "away, tried again soon" in page or "away, being tried" in page
 
 
 async def test_counts_of_all_workers_are_told_by_each(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.connectors import build_connectors, run_connectors
+from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import (
@@ -78,7 +79,7 @@ NOTHING_MORE = Additions()
 class Platform:
     """Everything a way in or a page needs. `stopping` is set when open answers should come to an end.
 
-    `fault` says why nothing can be written just now, and is empty while all is well.
+    `fault` says why nothing can be written just now, `degraded` what cannot be read; they are empty while all is well.
     """
 
     settings: Settings
@@ -93,6 +94,7 @@ class Platform:
     base_map: BaseMap | None
     gauges: Mapping[str, Gauge]
     fault: Callable[[], str]
+    degraded: Callable[[], str]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -115,7 +117,10 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         stack.enter_context(holding(settings))
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
-        store, access = await _open_stores(settings, opening or Opening(), stack)
+        file_faults = FileFaults(settings, lambda: store.archive)
+        store, access = await _open_stores(settings, opening or Opening(), file_faults, stack)
+        if listen:
+            _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, find_shared_refusals(store), stack)
@@ -136,7 +141,7 @@ async def open_platform(
         if listen:
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
-        gauges = _gauges(store) | _notification_gauges(notifications) | _job_gauges(jobs)
+        gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
             broker,
@@ -150,14 +155,17 @@ async def open_platform(
             additions.base_map,
             gauges,
             fault=lambda: store.fault,
+            degraded=lambda: file_faults.words,
         )
 
 
-async def _open_stores(settings: Settings, opening: Opening, stack: AsyncExitStack) -> tuple[Store, Access]:
+async def _open_stores(
+    settings: Settings, opening: Opening, file_faults: FileFaults, stack: AsyncExitStack
+) -> tuple[Store, Access]:
     async def access_now() -> Access:
         return open_access(settings)
 
-    archive = ArchiveAtHand(settings)
+    archive = ArchiveAtHand(settings, file_faults.meet)
     stack.callback(archive.close)
     store = await in_time(opening, lambda: open_store(settings, archive.read))
     stack.push_async_callback(store.close)
@@ -166,10 +174,13 @@ async def _open_stores(settings: Settings, opening: Opening, stack: AsyncExitSta
     return store, access
 
 
-def _gauges(store: Store) -> dict[str, Gauge]:
+def _gauges(store: Store, file_faults: FileFaults) -> dict[str, Gauge]:
     return {
         "parvis_store_pending_changes": Gauge("Changes that wait for their commit.", lambda: store.pending_changes),
         "parvis_store_writing": Gauge("1 while the store can write, else 0.", lambda: float(store.is_writing)),
+        "parvis_archive_faulty_files": Gauge(
+            "Files of the archive that are damaged or lost.", lambda: file_faults.count
+        ),
         "parvis_outbox_newest_event": Gauge("Number of the newest committed event.", lambda: store.newest_event),
     }
 

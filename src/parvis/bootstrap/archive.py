@@ -32,8 +32,10 @@ class NoArchive(ParvisError):
 class ArchiveAtHand:
     """What a hot store reads archived history through. Threads may share it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meet: Callable[[ParvisError], object] = lambda _fault: None) -> None:
+        """`meet` is told of files that are damaged, or not there."""
         self._settings = settings
+        self._meet = meet
         self._reader: ArchiveReader | None = None
         self._opening = threading.Lock()
 
@@ -53,7 +55,7 @@ class ArchiveAtHand:
                 from parvis.stores.archive.storage import open_storage
 
                 storage = open_storage(self._settings.archive.url, self._settings.data_dir)
-                self._reader = ArchiveReader(storage, _limits(self._settings))
+                self._reader = ArchiveReader(storage, _limits(self._settings), self._meet)
             return self._reader
 
 

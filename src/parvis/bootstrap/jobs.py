@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from parvis.access.ports import AccessStore
 from parvis.bootstrap.archive import archive_work, retention
+from parvis.bootstrap.file_faults import check_work
 from parvis.bootstrap.stores import is_on_postgres, open_access, open_job_queue, store_path
 from parvis.broker.ports.store import Store
 from parvis.jobs.jobs import Jobs
@@ -18,6 +19,7 @@ from parvis.kernel.time import SECOND
 
 CHECK = "store.check"
 ARCHIVE = "archive.run"
+ARCHIVE_CHECK = "archive.check"
 NO_STORE = "no-store"
 _ARCHIVE_S = 20 * 3600
 _CHECK_MEMORY_MB = 512
@@ -42,6 +44,9 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
         work = archive_work(settings, store) if store is not None else _elsewhere
         jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)
+    checking = check_work(settings, store.archive) if store is not None else _elsewhere
+    jobs.kind(ARCHIVE_CHECK, checking, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
+    jobs.every(ARCHIVE_CHECK, "50 3 * * *", ARCHIVE_CHECK)
     return jobs
 
 

@@ -72,7 +72,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
     return Site(
         platform=platform,
         assets=assets,
-        pages=Pages(platform.settings, assets, clock, is_down),
+        pages=Pages(platform.settings, assets, clock, is_down, lambda: bool(platform.degraded())),
         reader=EntityReader(platform.broker.contexts.default),
         live=Live(platform.broker, platform.stopping, is_down),
         clock=clock,

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 COMPONENTS = HERE / "components"
 STYLE_SHEETS = ("tokens.css", "base.css", "layout.css")
+LAST_STYLE_SHEET = "print.css"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -108,7 +109,7 @@ def _labelled(svg: str, label: str) -> Markup:
 
 def _style_bundle(static: Path, components: Path) -> bytes:
     sheets = [static / "css" / name for name in STYLE_SHEETS]
-    sheets += sorted(components.glob("*/*.css"))
+    sheets += [*sorted(components.glob("*/*.css")), static / "css" / LAST_STYLE_SHEET]
     return b"\n".join(sheet.read_bytes() for sheet in sheets)
 
 

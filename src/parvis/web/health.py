@@ -20,6 +20,7 @@ class Doorstep:
         """`opening` says what the platform waits for while it is not there."""
         self.app: ASGIApp | None = None
         self.fault: Callable[[], str] = lambda: ""
+        self.degraded: Callable[[], str] = lambda: ""
         self._opening = opening
         self._exposition = exposition
 
@@ -43,7 +44,8 @@ class Doorstep:
         if path == "/readyz":
             if fault := self.fault():
                 return _not_ready(f"store: {fault}")
-            return PlainTextResponse("ready\n", headers=_NO_STORE)
+            degraded = self.degraded()
+            return PlainTextResponse(f"degraded: {degraded}\n" if degraded else "ready\n", headers=_NO_STORE)
         return None
 
 

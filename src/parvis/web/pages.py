@@ -40,9 +40,12 @@ class Pages:
         assets: Assets,
         clock: Clock = system_clock,
         is_down: Callable[[], bool] = lambda: False,
+        is_degraded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_down`: nothing can be saved just now, and every page says so."""
+        """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
+        be read, and pages say so to those who are signed in."""
         self._is_down = is_down
+        self._is_degraded = is_degraded
         self.settings = settings
         self.assets = assets
         self.clock = clock
@@ -91,6 +94,7 @@ class Pages:
             "time_zone": self.settings.territory.time_zone,
             "auth_off": not self.settings.access.auth,
             "is_down": self._is_down(),
+            "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),
             "caller": caller,
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),

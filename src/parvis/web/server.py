@@ -99,6 +99,7 @@ async def serving(
             open_platform(settings, additions, opening=opening, mqtt_socket=siblings.mqtt) as platform,
         ):
             doorstep.app, doorstep.fault = assemble(platform, registry), platform.fault
+            doorstep.degraded = platform.degraded
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)

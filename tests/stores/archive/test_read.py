@@ -24,6 +24,7 @@ from tests.stores.archive.town import (
     ALWAYS,
     HARBOUR,
     LEVEL,
+    LIMITS,
     MARKET,
     MIDNIGHT,
     TODAY,
@@ -229,3 +230,31 @@ def test_many_threads_read_with_one_reader(folder: FolderStorage) -> None:
         thread.join()
     reader.close()
     assert found == [72] * 8
+
+
+def test_every_read_finds_the_footers_that_others_have_read(reader: ArchiveReader) -> None:
+    with reader.cursor(()) as cursor:
+        assert cursor.execute("SELECT current_setting('parquet_metadata_cache')").fetchall() == [(True,)]
+        assert cursor.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_footers_beyond_what_is_allowed_are_forgotten_once_nobody_reads(
+    folder: FolderStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parvis.stores.archive.read.GROUPS_A_MIB", 2 / LIMITS.memory_mib)
+    files = write_days(folder, 3)
+    reader = ArchiveReader(folder, LIMITS)
+    kept = []
+    for file in (files[0], files[0], files[1], files[2], files[0]):
+        with reader.cursor(files[:1]) as other:
+            other.execute("SELECT 1")
+            assert len(reader.of_entity(Known(MARKET, (file,))).read(KEY, ALWAYS, 99, last=False)) == 24
+            assert engines(folder) == 1
+        kept.append(engines(folder))
+    reader.close()
+    assert kept == [1, 1, 1, 0, 1]
+
+
+def engines(folder: FolderStorage) -> int:
+    """Each has a folder to spill into."""
+    return len(list((folder.root / ".scratch").iterdir()))

@@ -15,12 +15,12 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import TemporalQuery
+from parvis.broker.writing import MAX_PENDING_CHANGES
 from parvis.kernel.errors import BadRequestData, Overloaded
 from parvis.kernel.time import Instant, parse_instant
 from parvis.stores.postgres import database, writer
 from parvis.stores.postgres.database import Database, StoreUnreachable
 from parvis.stores.postgres.store import PostgresStore
-from parvis.stores.postgres.writer import MAX_PENDING_CHANGES
 from tests.contract.territory import LEVEL, NOON, NOTE, TENANT, bin_, bin_id, level, note
 from tests.system_tools import Cluster
 

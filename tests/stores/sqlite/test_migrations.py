@@ -34,6 +34,20 @@ def test_a_migrated_store_equals_a_new_one(tmp_path: Path, version: int) -> None
     new.close()
 
 
+def test_the_history_of_an_older_store_is_its_first_segment(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db")
+    for step in SCHEMA.migrations[:2]:
+        old.executescript(step)
+    old.executescript("INSERT INTO history VALUES (7, 1, 0, 1000, 5, 2, 12.5, 1, '{}', 2000); PRAGMA user_version = 2")
+    old.close()
+
+    migrated = Database(tmp_path / "old.db").connect_writer()
+
+    assert migrated.execute("SELECT * FROM history").fetchall() == [(1, 7, 1, 0, 1000, 5, 2, 12.5, 1, "{}", 2000)]
+    assert migrated.execute("SELECT * FROM segment").fetchall() == [(1, 1)]
+    migrated.close()
+
+
 def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
     connection = Database(tmp_path / "parvis.db").connect_writer()
     connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")

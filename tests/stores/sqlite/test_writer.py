@@ -11,6 +11,7 @@ import pytest
 from parvis.broker.model.change import Status
 from parvis.broker.ports.store import StoreNotUsable
 from parvis.broker.query.tree import EntityQuery, TemporalQuery, TypeIs
+from parvis.broker.writing import MAX_PENDING_CHANGES
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite import writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
@@ -92,7 +93,7 @@ async def test_after_a_failure_new_names_are_interned_anew(store: SqliteStore, t
 
 
 async def test_a_full_queue_refuses_rather_than_grows(store: SqliteStore) -> None:
-    many = [bin_(number, level(number)) for number in range(writer.MAX_PENDING_CHANGES)]
+    many = [bin_(number, level(number)) for number in range(MAX_PENDING_CHANGES)]
     first = asyncio.create_task(store.write(TENANT, many))
     await asyncio.sleep(0)
 
@@ -133,7 +134,7 @@ async def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
 
 
 async def test_a_write_that_nobody_waits_for_any_more_still_counts_as_pending(store: SqliteStore) -> None:
-    many = [bin_(number, level(number)) for number in range(writer.MAX_PENDING_CHANGES)]
+    many = [bin_(number, level(number)) for number in range(MAX_PENDING_CHANGES)]
     first = asyncio.create_task(store.write(TENANT, many))
     await asyncio.sleep(0)
     first.cancel()

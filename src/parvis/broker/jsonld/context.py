@@ -178,9 +178,6 @@ class Context:
         """
         return self.names[name]
 
-    def expand_type(self, name: str) -> Iri:
-        return self.names[name]
-
     def compact(self, iri: Iri) -> str:
         return self.compacted[iri]
 

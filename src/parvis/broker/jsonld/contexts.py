@@ -18,14 +18,15 @@ ContextFetcher = Callable[[str], Awaitable[bytes]]
 
 CORE_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 PARVIS_URL: Final = "https://parvis.eu/ngsi-ld/context/v1.jsonld"
+CORE_FILE: Final = "ngsi-ld-core-v1.9.jsonld"
+PARVIS_FILE: Final = "parvis-v1.jsonld"
 MAX_CONTEXT_BYTES: Final = 1_000_000
 MAX_INLINE_BYTES: Final = 200_000
 MAX_NESTING: Final = 8
 MAX_LOCAL_CONTEXTS: Final = 64
 
 _CORE = re.compile(r"https?://uri\.etsi\.org/ngsi-ld/v1/ngsi-ld-core-context(-v1\.\d{1,2})?\.jsonld")
-_PACKAGED: Mapping[str, str] = {PARVIS_URL: "parvis-v1.jsonld"}
-_CORE_FILE = "ngsi-ld-core-v1.9.jsonld"
+_PACKAGED: Mapping[str, str] = {PARVIS_URL: PARVIS_FILE}
 
 
 def is_core(url: str) -> bool:
@@ -36,13 +37,6 @@ def is_core(url: str) -> bool:
 @cache
 def packaged(name: str) -> bytes:
     return files("parvis.broker.jsonld").joinpath("contexts", name).read_bytes()
-
-
-def find_document(url: str) -> bytes | None:
-    """The JSON of a context that the wheel brings along, for serving it to others."""
-    if is_core(url):
-        return packaged(_CORE_FILE)
-    return packaged(_PACKAGED[url]) if url in _PACKAGED else None
 
 
 class Contexts:
@@ -88,15 +82,6 @@ class Contexts:
         context = _build(await self._flatten(value, 0), value)
         self._ready.put(key, context, len(context))
         return context
-
-    def forget(self, url: str) -> bool:
-        """Drop a fetched document, so that it is read anew; False where it was not held (5.13.4)."""
-        held = self._documents.drop(url)
-        self._ready.clear()
-        return held
-
-    def list_fetched(self) -> list[str]:
-        return self._documents.list_keys()
 
     async def _flatten(self, value: Any, depth: int) -> list[dict[str, Any]]:
         if depth > MAX_NESTING:
@@ -156,6 +141,6 @@ def _document(body: bytes, url: str) -> Any:
 
 def _build(locals_: list[dict[str, Any]], source: Any) -> Context:
     terms = Terms()
-    for local in [*locals_, _document(packaged(_CORE_FILE), CORE_URL)]:
+    for local in [*locals_, _document(packaged(CORE_FILE), CORE_URL)]:
         terms.add(local)
     return Context(terms, source)

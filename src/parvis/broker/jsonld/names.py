@@ -57,27 +57,17 @@ class Recent(Generic[Key, Value]):
         return found
 
     def put(self, key: Key, value: Value, cost: int) -> None:
-        self.drop(key)
+        self._drop(key)
         self._held[key] = value
         self._costs[key] = cost
         self._total += cost
         while self._total > self._max_cost and len(self._held) > 1:
-            self.drop(next(iter(self._held)))
+            self._drop(next(iter(self._held)))
 
-    def drop(self, key: Key) -> bool:
-        """False where it was not held."""
-        if key not in self._held:
-            return False
-        del self._held[key]
-        self._total -= self._costs.pop(key)
-        return True
-
-    def clear(self) -> None:
-        for key in self.list_keys():
-            self.drop(key)
-
-    def list_keys(self) -> list[Key]:
-        return list(self._held)
+    def _drop(self, key: Key) -> None:
+        if key in self._held:
+            del self._held[key]
+            self._total -= self._costs.pop(key)
 
 
 def check_name(name: str) -> str:

@@ -218,6 +218,14 @@ class Summary(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
+class FileFault(msgspec.Struct, frozen=True):
+    """A file of the archive is damaged or lost: `words` say how."""
+
+    path: str
+    words: str
+    found: Instant
+
+
 class HotArchive(Protocol):
     """The hot side of the archive: the catalogue, and rows that leave."""
 
@@ -253,3 +261,9 @@ class HotArchive(Protocol):
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]: ...
 
     async def list_erasures(self) -> list[PendingErasure]: ...
+
+    async def note_faults(self, faults: Sequence[FileFault], whole: Sequence[str]) -> None:
+        """Those stay noted that are noted already; files that are `whole` are forgotten."""
+        ...
+
+    async def list_faults(self) -> list[FileFault]: ...

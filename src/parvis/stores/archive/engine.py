@@ -44,9 +44,8 @@ def connect(limits: Limits, spill: Path, file_system: "AbstractFileSystem | None
         }
     )
     connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET parquet_metadata_cache = true")
-    connection.execute("SET validate_external_file_cache = 'NO_VALIDATION'")
+    for every_cursor in ("TimeZone = 'UTC'", "parquet_metadata_cache = true"):
+        connection.execute(f"SET GLOBAL {every_cursor}")
     if file_system is not None:
         connection.register_filesystem(file_system)
     connection.execute("SET lock_configuration = true")

@@ -2,21 +2,21 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
-from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile, PendingErasure
+from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFile, ArchiveFileGone, PendingErasure
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import NOTHING, Partials
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Period, Window
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.time import Instant
 from parvis.stores.archive.engine import Condition, Limits, Parameter, connect, not_erased
 from parvis.stores.archive.faults import telling_faults
-from parvis.stores.archive.rows import INSTANCE_COLUMNS, instance_of, stored_value
+from parvis.stores.archive.rows import INSTANCE_COLUMNS, ROWS_OF_A_GROUP, instance_of, stored_value
 from parvis.stores.archive.storage import Storage
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ ROWS_OF_A_DAY = 288
 WAIT_S = 30.0
 LONGEST_S = 30.0
 """For one question about an entity; who asked may have gone long ago, and the engine would not know."""
+GROUPS_A_MIB = 40
+"""Row groups whose footers are kept, for each MiB of memory allowed: half of it. Parsed, one takes 13 kB; the engine
+counts 2 of them."""
 EVERYTHING = Window(by_recorded=False, start=EARLIEST, end=LATEST)
 
 _PARTS: tuple[tuple[str, frozenset[Method]], ...] = (
@@ -55,13 +58,19 @@ class ArchiveReader:
     Every read may raise what telling_faults says.
     """
 
-    def __init__(self, storage: Storage, limits: Limits) -> None:
+    def __init__(
+        self, storage: Storage, limits: Limits, meet: Callable[[ParvisError], object] = lambda _fault: None
+    ) -> None:
+        """`meet` is told of each file that is damaged, or not there."""
         self.storage = storage
+        self._meet = meet
         self._limits = limits
         self._readers = threading.BoundedSemaphore(limits.readers)
         self._opening = threading.Lock()
         self._exit = contextlib.ExitStack()
         self._connection: Connection | None = None
+        self._reading = 0
+        self._kept_groups: dict[str, int] = {}
 
     def of_entity(self, entity: ArchivedEntity) -> "EntityFiles":
         return EntityFiles(self, entity)
@@ -112,24 +121,49 @@ class ArchiveReader:
         if not self._readers.acquire(timeout=WAIT_S):
             raise Overloaded("Too many reads of the archive at once.", retry_after_s=5)
         try:
-            with telling_faults(self.storage, [one.file for one in files]), self._open().cursor() as cursor:
+            with telling_faults(self.storage, [one.file for one in files]), self._reads(files) as cursor:
                 yield cursor
+        except (ArchiveDamaged, ArchiveFileGone) as fault:
+            self._meet(fault)
+            raise
         finally:
             self._readers.release()
 
     def close(self) -> None:
         with self._opening:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            self._exit.close()
+            self._let_go()
+
+    @contextlib.contextmanager
+    def _reads(self, files: Sequence[ArchiveFile]) -> Iterator["Connection"]:
+        with self._opening:
+            cursor = self._open().cursor()
+            self._reading += 1
+        try:
+            with cursor:
+                yield cursor
+        finally:
+            with self._opening:
+                self._reading -= 1
+                self._keep(files)
 
     def _open(self) -> "Connection":
-        with self._opening:
-            if self._connection is None:
-                spill = self._exit.enter_context(self.storage.scratch())
-                self._connection = connect(self._limits, spill, self.storage.file_system)
-            return self._connection
+        if self._connection is None:
+            spill = self._exit.enter_context(self.storage.scratch())
+            self._connection = connect(self._limits, spill, self.storage.file_system)
+        return self._connection
+
+    def _keep(self, files: Sequence[ArchiveFile]) -> None:
+        """Beyond the bound the engine begins anew once nobody reads."""
+        self._kept_groups.update({one.file.path: one.file.rows // ROWS_OF_A_GROUP + 1 for one in files})
+        if not self._reading and sum(self._kept_groups.values()) > GROUPS_A_MIB * self._limits.memory_mib:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._kept_groups.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._exit.close()
 
 
 class EntityFiles:

@@ -16,6 +16,10 @@ from parvis.kernel.time import Instant
 
 REMOVED = 0
 """The kind of a row that says: from then on the attribute was gone."""
+ROWS_OF_A_GROUP = 61_440
+"""Smaller groups make the footers long, which is what a first read takes longest over (decision 15)."""
+PAGE_BYTES = 16_384
+"""Of a column before compression: a read of one series unpacks the pages it lies in and passes over the others."""
 EXACT_INTEGER = 2**53
 """Up to here every integer is a number of its own in IEEE 754 binary64."""
 

@@ -11,7 +11,7 @@ from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, Partition, P
 from parvis.stores.archive.engine import Condition, Limits, connect, not_erased, text_literal
 from parvis.stores.archive.faults import telling_faults, verify
 from parvis.stores.archive.layout import file_path, partition_name
-from parvis.stores.archive.rows import COLUMNS, ORDER, Columns, columns_of
+from parvis.stores.archive.rows import COLUMNS, ORDER, PAGE_BYTES, ROWS_OF_A_GROUP, Columns, columns_of
 from parvis.stores.archive.storage import Storage, checksum, read_file
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 20_480
 BYTES_AT_ONCE = 16 << 20
 """Of values that are no numbers; the row that exceeds it is the last of its piece."""
-ROWS_OF_A_GROUP = 61_440
-"""A read of one series unpacks one or two groups a day; smaller ones make the footers long (decision 15)."""
-FORMAT = f"FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROWS_OF_A_GROUP}"
+FORMAT = (
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 5, WRITE_BLOOM_FILTER false,"
+    f" ROW_GROUP_SIZE {ROWS_OF_A_GROUP}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}"
+)
 PARTITION_KEY = "parvis_partition"
 _NAMES = ", ".join(column.name for column in COLUMNS)
 _TAKEN = _NAMES.replace("time,", "make_timestamptz(time) AS time,")

@@ -16,6 +16,7 @@ from parvis.broker.ports.archive import (
     ArchiveFile,
     ArchiveRow,
     Day,
+    FileFault,
     Move,
     MoveOutdated,
     OpenClosedRows,
@@ -33,6 +34,7 @@ from parvis.stores.postgres.apply import PRESENT_COLUMNS
 from parvis.stores.postgres.batch import STAGING, Batch
 from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, find_archived, key_of, list_erasures, list_files
 from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
+from parvis.stores.postgres.file_faults import list_faults, note_faults
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.partitions import SEEING, Partitions
@@ -223,6 +225,12 @@ class PostgresArchive:
 
     async def list_erasures(self) -> list[PendingErasure]:
         return await self._run(lambda connection: list_erasures(connection, self._names))
+
+    async def note_faults(self, faults: Sequence[FileFault], whole: Sequence[str]) -> None:
+        await self._run(lambda connection: note_faults(connection, faults, whole))
+
+    async def list_faults(self) -> list[FileFault]:
+        return await self._desk.run(EVERY_TENANT, list_faults)
 
     async def erase(self, tenant: str, erasure: Erasure, found: Found | None = None) -> None:
         """Of one instance, as it was `found`.

@@ -106,6 +106,9 @@ class Batch:
         self._putting: dict[tuple[int, int, int], int] = {}
         """The row that puts an attribute, by entity, name and dataset."""
         self._events: tuple[list[int], ...] = ([], [], [], [], [], [], [], [])
+        self._acts: Counter[int] = Counter()
+        """How many rows do what to the present."""
+        self._told: dict[str, str] = {}
         self._has_removals = False
         self._first = 1
         self._earliest: Instant | None = None
@@ -176,6 +179,9 @@ class Batch:
 
     def stage(self, connection: Connection) -> None:
         """Send the rows: what is left to be done then takes a few statements."""
+        self._acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
+        names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
+        self._told = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
         if self._rows:
             with connection.cursor().copy(_COPY) as copy:
                 copy.write(b"".join((_HEAD, *self._rows, _END)))
@@ -194,10 +200,8 @@ class Batch:
         if not events and not self._rows:
             return None
         self._put(connection, {"tenant": tenant, "later": later})
-        names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
-        columns = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
         numbered = {"tenant": tenant, "later": later, "rows": len(self._rows), "events": events, "channel": CHANNEL}
-        row = connection.execute(_NUMBERED, {**numbered, **columns}).fetchone()
+        row = connection.execute(_NUMBERED, {**numbered, **self._told}).fetchone()
         assert row is not None, "the row of `numbers` is made with the schema"
         newest: int = row[0]
         return newest
@@ -206,7 +210,7 @@ class Batch:
         """Bring the present up to date."""
         if self._has_removals:
             connection.execute(_REMOVE, (given["tenant"],))
-        acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
+        acts = self._acts
         if acts[OVERWRITE] and acts[OVERWRITE] > connection.execute(_OVERWRITE, given).rowcount:
             connection.execute(_ADD_WHAT_IS_NOT_THERE, given)
         if acts[ADD]:

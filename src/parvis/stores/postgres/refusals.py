@@ -31,7 +31,10 @@ DELETE FROM refusal WHERE (SELECT count(*) FROM refusal) > %s AND number NOT IN 
 
 
 class PostgresRefusals:
-    """RefusalLog: the newest, at least `KEPT`, before they are trimmed a little more than twice as many."""
+    """RefusalLog: the newest, at least `KEPT`, before they are trimmed a little more than twice as many.
+
+    Of a tenant that does not exist nothing is kept: nobody could look at it, nor register its device.
+    """
 
     def __init__(self, pool: Pool, clock: Clock = system_clock) -> None:
         self._pool = pool

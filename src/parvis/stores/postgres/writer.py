@@ -11,13 +11,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.header import Header
 from parvis.broker.ports.store import Outrun, Progress
+from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue
 from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant
 from parvis.stores.postgres.apply import Applier, Dated, Headers
@@ -27,8 +27,6 @@ from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
 
-MAX_PENDING_CHANGES = 50_000
-MAX_GROUP_CHANGES = 4_000
 MANY_CHANGES = 50
 """So many are packed and sent before anything is locked. Fewer hold their locks no longer than that question takes."""
 ATTEMPTS = 6
@@ -36,7 +34,6 @@ ATTEMPTS = 6
 PROBE_EVERY_S = 1.0
 STALLED_S = 45.0
 """A database that has said nothing for so long is as good as gone."""
-RETRY_AFTER_S = 5
 _SETUP = """
 SET lock_timeout = '30s';
 SET plan_cache_mode = force_custom_plan;
@@ -48,14 +45,6 @@ _BEGIN = "BEGIN; SET LOCAL parvis.tenant = '{tenant:d}'"
 _PROBE = "UPDATE numbers SET log = log"
 
 _log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
-
-
-class _Call(NamedTuple):
-    tenant: str
-    changes: Sequence[Change]
-    progress: Progress | None
-    future: "asyncio.Future[list[Outcome]]"
 
 
 class _Stop:
@@ -66,9 +55,8 @@ class _Look:
     """Find out whether the database still takes something."""
 
 
-_Item = _Call | _Stop | _Look
-_Answers = list[tuple[_Call, list[Outcome] | Exception]]
-_Applied = tuple[int | None, _Answers, dict[str, Header]]
+_Other = _Stop | _Look
+_Applied = tuple[int | None, Answers, dict[str, Header]]
 """The number of the newest event, the answers, and the headers that stand once this is committed."""
 
 
@@ -92,20 +80,16 @@ class Writer:
         self._clock = clock
         self._on_commit = on_commit
         self._connection: Connection | None = None
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._left_over: list[_Item] = []
-        self._in_hand: list[_Call] = []
+        self._queue: WriteQueue[_Other] = WriteQueue()
+        self._in_hand: list[Call] = []
         self._busy_since = 0.0
-        self._pending = 0
         self._fault = ""
-        self._closed = False
         self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
         self._thread.start()
 
     @property
     def pending_changes(self) -> int:
-        """Changes that wait for their commit."""
-        return self._pending
+        return self._queue.pending_changes
 
     @property
     def fault(self) -> str:
@@ -120,18 +104,11 @@ class Writer:
         self._queue.put(_Look())
 
     async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        if self._closed:
-            raise Overloaded("The store is closing.", retry_after_s=RETRY_AFTER_S)
-        if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
-            raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
-        self._pending += len(changes)
-        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._queue.put(_Call(tenant, changes, progress, future))
-        return await future
+        return await self._queue.write(tenant, changes, progress)
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
-        self._closed = True
+        self._queue.is_closed = True
         self._queue.put(_Stop())
         await asyncio.to_thread(self._thread.join)
 
@@ -142,7 +119,7 @@ class Writer:
             self._fault = "The store can no longer write: the log says why. Start Parvis anew once that is put right."
             _log.critical("the store can no longer write: start the platform anew", exc_info=True)
         finally:
-            self._closed = True
+            self._queue.is_closed = True
             self._refuse_the_rest()
             self._disconnect()
 
@@ -152,41 +129,22 @@ class Writer:
                 self._probe()
                 continue
             self._busy_since = time.monotonic()
-            self._in_hand = self._group(item)
+            self._in_hand = self._queue.group(item)
             for calls in _by_tenant(self._in_hand):
                 self._commit(calls)
 
     def _refuse_the_rest(self) -> None:
-        waiting: list[_Item] = [*self._in_hand, *self._left_over]
-        while not self._queue.empty():
-            waiting.append(self._queue.get())
+        waiting = [*self._in_hand, *self._queue.drain()]
         failure = StoreUnreachable("Nothing of the request was stored: the store has stopped writing.", RETRY_AFTER_S)
-        self._answer(None, [(item, failure) for item in waiting if isinstance(item, _Call)])
+        self._answer(None, [(item, failure) for item in waiting if isinstance(item, Call)])
 
-    def _next(self) -> _Item:
-        if self._left_over:
-            return self._left_over.pop()
+    def _next(self) -> Call | _Other:
         try:
-            return self._queue.get(timeout=PROBE_EVERY_S if self._fault else None)
+            return self._queue.get(PROBE_EVERY_S if self._fault else None)
         except queue.Empty:
             return _Look()
 
-    def _group(self, first: _Call) -> list[_Call]:
-        group, size = [first], len(first.changes)
-        while size < MAX_GROUP_CHANGES:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if isinstance(item, _Call):
-                group.append(item)
-                size += len(item.changes)
-            else:
-                self._left_over.append(item)
-                break
-        return group
-
-    def _commit(self, calls: list[_Call]) -> None:
+    def _commit(self, calls: list[Call]) -> None:
         """Where a group cannot be stored, its halves are tried, so that one such call costs few commits."""
         try:
             newest, answers = self._persist(calls)
@@ -204,7 +162,7 @@ class Writer:
             self._note_success()
             self._answer(newest, answers)
 
-    def _persist(self, calls: Sequence[_Call]) -> tuple[int | None, _Answers]:
+    def _persist(self, calls: Sequence[Call]) -> tuple[int | None, Answers]:
         """Try again where others were in the way, or the connection had been lost since the last time."""
         lost: _Lost | None = None
         is_ahead = sum(len(call.changes) for call in calls) >= MANY_CHANGES and not any(call.progress for call in calls)
@@ -225,7 +183,7 @@ class Writer:
             ) from lost
         raise Overloaded("Other processes write the same entities all the time; nothing of this request was stored.")
 
-    def _transaction(self, calls: Sequence[_Call], *, is_ahead: bool) -> tuple[int | None, _Answers]:
+    def _transaction(self, calls: Sequence[Call], *, is_ahead: bool) -> tuple[int | None, Answers]:
         tenant = self._find_tenant(calls[0].tenant)
         if tenant is None:
             refusal = NonexistentTenant(f"There is no tenant {calls[0].tenant!r}.")
@@ -244,7 +202,7 @@ class Writer:
             self._known.keep(tenant, headers)
         return newest, answers
 
-    def _apply_ahead(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> _Applied | None:
+    def _apply_ahead(self, connection: Connection, tenant: int, calls: Sequence[Call]) -> _Applied | None:
         """Pack and send the rows before anything is locked, so that others wait for a few statements only.
 
         None, with nothing done, where the entities have to be locked first. Raises _Moved.
@@ -253,7 +211,7 @@ class Writer:
         if not applier.look([call.changes for call in calls], self._known):
             return None
         dated = [Dated(call.changes, self._clock()) for call in calls]
-        answers: _Answers = [(call, applier.apply(one)) for call, one in zip(calls, dated, strict=True)]
+        answers: Answers = [(call, applier.apply(one)) for call, one in zip(calls, dated, strict=True)]
         if applier.changes_headers:
             return None
         if not applier.hold():
@@ -261,7 +219,7 @@ class Writer:
             raise _Moved
         return applier.finish(self._clock() - dated[0].at), answers, {}
 
-    def _apply(self, connection: Connection, tenant: int, calls: Sequence[_Call]) -> _Applied:
+    def _apply(self, connection: Connection, tenant: int, calls: Sequence[Call]) -> _Applied:
         answers: dict[int, list[Outcome] | Exception] = {}
         for place in sorted(range(len(calls)), key=lambda place: _consumer(calls[place])):
             progress = calls[place].progress
@@ -294,7 +252,7 @@ class Writer:
         if done.statusmessage != "COMMIT":
             raise StoreUnreachable(f"Nothing of the request was stored: {done.statusmessage}.", RETRY_AFTER_S)
 
-    def _prepare(self, calls: Sequence[_Call]) -> None:
+    def _prepare(self, calls: Sequence[Call]) -> None:
         """What has to be there before the transaction: months of history, and names in one go."""
         words = self._names.words.ids
         unknown: dict[str, None] = {}
@@ -371,38 +329,27 @@ class Writer:
             self._fault = ""
             _log.info("the store writes again")
 
-    def _answer(self, newest: int | None, answers: _Answers) -> None:
+    def _answer(self, newest: int | None, answers: Answers) -> None:
         answered = {id(call) for call, _ in answers}
         self._in_hand = [call for call in self._in_hand if id(call) not in answered]
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._deliver, newest, answers)
 
-    def _deliver(self, newest: int | None, answers: _Answers) -> None:
+    def _deliver(self, newest: int | None, answers: Answers) -> None:
         if newest is not None:
             self._on_commit(newest)
-        for call, answer in answers:
-            self._pending -= len(call.changes)
-            _settle_future(call.future, answer)
+        self._queue.answer(answers)
 
 
-def _by_tenant(group: Sequence[_Call]) -> list[list[_Call]]:
-    parts: dict[str, list[_Call]] = {}
+def _by_tenant(group: Sequence[Call]) -> list[list[Call]]:
+    parts: dict[str, list[Call]] = {}
     for call in group:
         parts.setdefault(call.tenant, []).append(call)
     return list(parts.values())
 
 
-def _consumer(call: _Call) -> str:
+def _consumer(call: Call) -> str:
     return call.progress.consumer if call.progress is not None else ""
-
-
-def _settle_future(future: "asyncio.Future[Any]", answer: object) -> None:
-    if future.done():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
 
 
 def _as_failure(fault: Exception) -> Exception:

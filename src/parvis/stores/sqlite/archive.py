@@ -14,6 +14,7 @@ from parvis.broker.ports.archive import (
     ArchiveFile,
     ArchiveRow,
     Day,
+    FileFault,
     Move,
     MoveOutdated,
     OpenClosedRows,
@@ -31,6 +32,7 @@ from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.apply import Applier
 from parvis.stores.sqlite.catalogue import BLOCK_DAYS, IS_OPEN, find_archived, key_of, list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.file_faults import list_faults, note_faults
 from parvis.stores.sqlite.names import REMOVED, Names
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.segments import EVERY_SEGMENT, list_settled_series
@@ -189,15 +191,13 @@ class SqliteArchive:
             await self._run(self._noting(partition, series[start : start + NOTE_SERIES]))
 
     async def record(self, move: Move) -> None:
-        tenant = self._names.tenants.ids[move.tenant]
-
         def swap(connection: Connection) -> None:
             for one in move.replacements:
                 _swap(connection, self._names, one, move.erased)
             if move.upto:
                 connection.execute(
                     "INSERT INTO purging VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto",
-                    (tenant, move.day, move.upto),
+                    (self._names.tenants.ids[move.tenant], move.day, move.upto),
                 )
 
         await self._run(swap)
@@ -243,6 +243,12 @@ class SqliteArchive:
 
     async def list_erasures(self) -> list[PendingErasure]:
         return await self._reader.read(lambda connection: list_erasures(connection, self._names))
+
+    async def note_faults(self, faults: Sequence[FileFault], whole: Sequence[str]) -> None:
+        await self._run(lambda connection: note_faults(connection, faults, whole))
+
+    async def list_faults(self) -> list[FileFault]:
+        return await self._reader.read(list_faults)
 
     async def erase(self, tenant: str, erasure: Erasure, found: Found | None = None) -> None:
         """Of one instance, as it was `found`.

@@ -6,8 +6,8 @@ them each row would touch a page that it shares with no other.
 
 from parvis.stores.sqlite.database import Connection
 
-SEGMENT_ROWS = 4_000_000
-LEFT_OVER_ROWS = 4_000
+SEGMENT_ROWS = 2_000_000
+LEFT_OVER_SHARE = 1 / 500
 EVERY_SEGMENT = "segment IN (SELECT id FROM segment)"
 """A condition that leads to a seek in each of them."""
 
@@ -39,15 +39,16 @@ def list_settled_series(connection: Connection, entity: int) -> list[tuple[int, 
     return sorted(found)
 
 
-def open_segment(connection: Connection, most_rows: int) -> int:
+def open_segment(connection: Connection, coming_rows: int) -> int:
     """The one that a round of settling adds to, in a transaction of its own.
 
+    A long round has one to itself, and is written to it from its beginning to its end.
     Where little is left in an earlier one (the archive took the rest), that comes into this one, so that segments
     become no more than the rows in them ask for; one each round.
     """
     connection.execute("BEGIN IMMEDIATE")
     newest, settled = connection.execute("SELECT id, settled FROM segment ORDER BY id DESC LIMIT 1").fetchone()
-    if settled >= most_rows:
+    if settled and settled + coming_rows > SEGMENT_ROWS:
         newest += 1
         connection.execute("INSERT INTO segment VALUES (?, 0)", (newest,))
     _fold_one(connection, newest)
@@ -60,9 +61,10 @@ def note_settled(connection: Connection, segment: int, rows: int) -> None:
 
 
 def _fold_one(connection: Connection, into: int) -> None:
+    most = int(SEGMENT_ROWS * LEFT_OVER_SHARE)
     for (segment,) in connection.execute(_EARLIER, (into,)).fetchall():
-        (rows,) = connection.execute(_LEFT_OVER, (segment, LEFT_OVER_ROWS + 1)).fetchone()
-        if rows <= LEFT_OVER_ROWS:
+        (rows,) = connection.execute(_LEFT_OVER, (segment, most + 1)).fetchone()
+        if rows <= most:
             connection.execute("UPDATE history SET segment = ? WHERE segment = ?", (into, segment))
             connection.execute("DELETE FROM segment WHERE id = ?", (segment,))
             note_settled(connection, into, rows)

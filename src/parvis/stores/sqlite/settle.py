@@ -9,7 +9,7 @@ them.
 import numpy as np
 
 from parvis.stores.sqlite.database import Connection
-from parvis.stores.sqlite.segments import SEGMENT_ROWS, list_segments, note_settled, open_segment
+from parvis.stores.sqlite.segments import list_segments, note_settled, open_segment
 from parvis.stores.sqlite.tail import ALL_DONE, Entities, Tail
 
 SLICE_ROWS = 4_000
@@ -30,13 +30,10 @@ SELECT ifnull((
 class Settler:
     """Runs in the writer's thread, between two groups, one short step at a time."""
 
-    def __init__(
-        self, connection: Connection, tail: Tail, slice_rows: int = SLICE_ROWS, segment_rows: int = SEGMENT_ROWS
-    ) -> None:
+    def __init__(self, connection: Connection, tail: Tail, slice_rows: int = SLICE_ROWS) -> None:
         self._connection = connection
         self._tail = tail
         self._slice_rows = slice_rows
-        self._segment_rows = segment_rows
         self._segment = list_segments(connection)[-1]
         self._low: int
         self._high: int
@@ -93,7 +90,7 @@ class Settler:
         return True
 
     def _start(self) -> None:
-        self._segment = open_segment(self._connection, self._segment_rows)
+        self._segment = open_segment(self._connection, self.unsettled)
         self._low, self._high, self._cursor = self._high, self._tail.newest, 0
         self._rows = None
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Outrun, Progress
+from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue, settle
 from parvis.kernel.errors import NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant, SteadyClock
 from parvis.stores.sqlite.apply import Applier, Touched
@@ -22,8 +23,6 @@ from parvis.stores.sqlite.outbox import move_consumer
 from parvis.stores.sqlite.settle import SLICE_ROWS, Settler
 from parvis.stores.sqlite.tail import Tail
 
-MAX_PENDING_CHANGES = 50_000
-MAX_GROUP_CHANGES = 4_000
 SETTLE_WHEN_IDLE_ROWS = 20_000
 SETTLE_AT_ROWS = 500_000
 SETTLE_ANYHOW_ROWS = 3_000_000
@@ -33,7 +32,6 @@ LULL_S = 0.005
 REST_S = 10.0
 """How long housework that failed (a full disk) is left alone."""
 PROBE_EVERY_S = 1.0
-RETRY_AFTER_S = 5
 _OF_THE_DISK = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -59,13 +57,6 @@ class StoreFailed(Overloaded):
     title = "The store could not write"
 
 
-class _Call(NamedTuple):
-    tenant: str
-    changes: Sequence[Change]
-    progress: Progress | None
-    future: "asyncio.Future[list[Outcome]]"
-
-
 class _Task(NamedTuple):
     """Something else for the writer's connection, in a transaction of its own."""
 
@@ -73,7 +64,7 @@ class _Task(NamedTuple):
     future: "asyncio.Future[Any]"
 
 
-_Item = _Call | _Task | None
+_Other = _Task | None
 """None: stop."""
 
 
@@ -98,15 +89,12 @@ class Writer:
         self._on_commit = on_commit
         self._applier = Applier(connection, names)
         self._settler = Settler(connection, tail)
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._left_over: list[_Item] = []
-        self._in_hand: list[_Item] = []
+        self._queue: WriteQueue[_Other] = WriteQueue()
+        self._in_hand: list[Call | _Other] = []
         self._kept_up_to = tail.newest
-        self._pending = 0
         self._rest_until = 0.0
         self._probe_at_s = 0.0
         self._fault = ""
-        self._closed = False
         self._thread = threading.Thread(target=self._run, name="parvis-writer", daemon=True)
         self._thread.start()
 
@@ -116,22 +104,13 @@ class Writer:
 
     @property
     def pending_changes(self) -> int:
-        """Changes that wait for their commit."""
-        return self._pending
+        return self._queue.pending_changes
 
     async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        if self._closed:
-            raise Overloaded("The store is closing.", retry_after_s=5)
-        if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
-            raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
-        self._pending += len(changes)
-        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._queue.put(_Call(tenant, changes, progress, future))
-        return await future
+        return await self._queue.write(tenant, changes, progress)
 
     async def run(self, task: Callable[[Connection], object]) -> object:
-        if self._closed:
-            raise Overloaded("The store is closing.", retry_after_s=5)
+        self._queue.check_open()
         future: asyncio.Future[object] = self._loop.create_future()
         self._queue.put(_Task(task, future))
         return await future
@@ -145,12 +124,12 @@ class Writer:
         """Return once everything written until now has moved from the log into the history."""
         self._settler.ask()
         await self.run(lambda _connection: None)
-        while self._settler.is_asked and not self._closed and not self._fault:  # noqa: ASYNC110
+        while self._settler.is_asked and not self._queue.is_closed and not self._fault:  # noqa: ASYNC110
             await asyncio.sleep(LULL_S)
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
-        self._closed = True
+        self._queue.is_closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -166,7 +145,7 @@ class Writer:
             self._fault = "The store can no longer write: the log says why. Start Parvis anew once that is put right."
             _log.critical("the store can no longer write: start the platform anew", exc_info=True)
         finally:
-            self._closed = True
+            self._queue.is_closed = True
             self._refuse_the_rest()
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
@@ -177,7 +156,7 @@ class Writer:
             if isinstance(item, _Task):
                 self._run_task(item)
             else:
-                group = self._group(item)
+                group = self._queue.group(item)
                 self._in_hand = [*group]
                 self._commit(group)
             self._in_hand = []
@@ -186,23 +165,18 @@ class Writer:
 
     def _refuse_the_rest(self) -> None:
         """Whoever still waits hears that nothing of theirs was stored."""
-        waiting = self._in_hand + self._left_over
-        while not self._queue.empty():
-            waiting.append(self._queue.get())
         failure = StoreFailed("Nothing of the request was stored: the store has stopped writing.", RETRY_AFTER_S)
-        for item in waiting:
+        for item in [*self._in_hand, *self._queue.drain()]:
             if item is not None:
-                self._loop.call_soon_threadsafe(_settle_future, item.future, failure)
+                self._loop.call_soon_threadsafe(settle, item.future, failure)
 
-    def _next(self) -> _Item:
+    def _next(self) -> Call | _Other:
         """The next item; whenever none has come for a while, settle a slice of the log."""
-        if self._left_over:
-            return self._left_over.pop()
         self._keep_up()
         while True:
             settling = self._settler.busy or self._settler.is_asked or self._settler.unsettled > SETTLE_AT_ROWS
             try:
-                return self._queue.get(timeout=LULL_S if settling else IDLE_S)
+                return self._queue.get(LULL_S if settling else IDLE_S)
             except queue.Empty:
                 if settling or self._settler.unsettled > SETTLE_WHEN_IDLE_ROWS:
                     self._attempt(self._settler.step)
@@ -264,24 +238,10 @@ class Writer:
 
     def _prune(self) -> None:
         (kept,) = self._connection.execute("SELECT ifnull(min(seq) + 1, ?) FROM consumer", (2**62,)).fetchone()
-        while self._settler.prune(kept) and self._queue.empty():
+        while self._settler.prune(kept) and self._queue.is_empty:
             pass
 
-    def _group(self, first: _Call) -> list[_Call]:
-        group, size = [first], len(first.changes)
-        while size < MAX_GROUP_CHANGES:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if not isinstance(item, _Call):
-                self._left_over.append(item)
-                break
-            group.append(item)
-            size += len(item.changes)
-        return group
-
-    def _commit(self, group: list[_Call]) -> None:
+    def _commit(self, group: list[Call]) -> None:
         """Where a group fails, its halves are tried, so that one call that cannot be stored costs few commits."""
         try:
             answers = self._transaction(group)
@@ -298,11 +258,11 @@ class Writer:
             self._note_success()
             self._answer(answers)
 
-    def _transaction(self, group: list[_Call]) -> list[tuple[_Call, list[Outcome] | Exception]]:
+    def _transaction(self, group: list[Call]) -> Answers:
         connection, applier = self._connection, self._applier
         first = applier.batch.next_seq
         connection.execute("BEGIN IMMEDIATE")
-        answers: list[tuple[_Call, list[Outcome] | Exception]] = []
+        answers: Answers = []
         for call in group:
             try:
                 answers.append((call, self._apply(call)))
@@ -314,7 +274,7 @@ class Writer:
         self._names.committed()
         return answers
 
-    def _apply(self, call: _Call) -> list[Outcome]:
+    def _apply(self, call: Call) -> list[Outcome]:
         tenant = self._names.tenants.ids.get(call.tenant)
         if tenant is None:
             raise NonexistentTenant(f"There is no tenant {call.tenant!r}.")
@@ -343,36 +303,25 @@ class Writer:
         except Exception as fault:
             self._roll_back()
             self._note_fault(fault)
-            self._loop.call_soon_threadsafe(_settle_future, task.future, _as_failure(fault))
+            self._loop.call_soon_threadsafe(settle, task.future, _as_failure(fault))
         else:
             self._note_success()
             touched, newest = self._applier.touched, self.newest_event
             self._applier.next_transaction()
             self._loop.call_soon_threadsafe(self._deliver_result, touched, newest, task.future, result)
 
-    def _answer(self, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
+    def _answer(self, answers: Answers) -> None:
         touched, newest = self._applier.touched, self.newest_event
         self._applier.next_transaction()
         self._loop.call_soon_threadsafe(self._deliver, touched, newest, answers)
 
     def _deliver_result(self, touched: Touched, newest: int, future: "asyncio.Future[Any]", result: object) -> None:
         self._on_commit(touched, newest)
-        _settle_future(future, result)
+        settle(future, result)
 
-    def _deliver(self, touched: Touched, newest: int, answers: list[tuple[_Call, list[Outcome] | Exception]]) -> None:
+    def _deliver(self, touched: Touched, newest: int, answers: Answers) -> None:
         self._on_commit(touched, newest)
-        for call, answer in answers:
-            self._pending -= len(call.changes)
-            _settle_future(call.future, answer)
-
-
-def _settle_future(future: "asyncio.Future[Any]", answer: object) -> None:
-    if future.done():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+        self._queue.answer(answers)
 
 
 def _as_failure(fault: Exception) -> Exception:

@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 LANGUAGES: Mapping[str, str] = {"fr": "Français", "en": "English"}
-DEFAULT_LANGUAGE = "fr"
 
 
 @cache
