@@ -15,9 +15,9 @@ from parvis.broker.ports.archive import ArchiveDamaged, ArchiveRow, PendingErasu
 from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import HOUR, SECOND
 from parvis.stores.archive.engine import Limits
-from parvis.stores.archive.rows import COLUMNS, ORDER
+from parvis.stores.archive.rows import COLUMNS, ORDER, ROWS_OF_A_GROUP
 from parvis.stores.archive.storage import FolderStorage, checksum
-from parvis.stores.archive.write import BYTES_AT_ONCE, PARTITION_KEY, ROWS_OF_A_GROUP, list_series, write_day
+from parvis.stores.archive.write import BYTES_AT_ONCE, PARTITION_KEY, list_series, write_day
 from tests.stores.archive.town import (
     HARBOUR,
     LEVEL,
