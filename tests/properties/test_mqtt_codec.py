@@ -6,8 +6,8 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parvis.connectors.mqtt import codec, wire
-from parvis.connectors.mqtt.packets import Malformed, Packet, Properties, Property, Publish, Version
+from parvis.mqttwire import codec, wire
+from parvis.mqttwire.packets import Malformed, Packet, Properties, Property, Publish, Version
 
 LIMIT = 4096
 versions = st.sampled_from(Version)

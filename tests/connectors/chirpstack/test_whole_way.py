@@ -18,10 +18,8 @@ from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import TemporalQuery
 from parvis.connectors.chirpstack.plugin import build
-from parvis.connectors.mqtt import codec
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.connectors.mqtt.packets import Publish, Version
 from parvis.fleet.connector import Surroundings
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet, open_fleet
@@ -29,6 +27,8 @@ from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
+from parvis.mqttwire import codec
+from parvis.mqttwire.packets import Publish, Version
 from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.store import SqliteStore
 from tests.fleet.conftest import eventually

@@ -12,14 +12,14 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from prometheus_client import REGISTRY
 
-from parvis.connectors.mqtt import codec
 from parvis.connectors.mqtt.config import ListenerConfig, listener_config
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.connectors.mqtt.packets import Publish, Reason, Version
 from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import OPERATOR, Caller, Right
 from parvis.kernel.settings import MqttSettings
+from parvis.mqttwire import codec
+from parvis.mqttwire.packets import Publish, Reason, Version
 from tests import system_tools
 from tests.fleet.conftest import eventually
 

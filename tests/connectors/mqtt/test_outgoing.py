@@ -1,7 +1,7 @@
 import pytest
 
 from parvis.connectors.mqtt.outgoing import Outgoing
-from parvis.connectors.mqtt.packets import Publish
+from parvis.mqttwire.packets import Publish
 
 
 def message(number: int, qos: int = 1) -> Publish:

@@ -11,11 +11,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.connectors.mqtt.packets import Reason
 from parvis.fleet.delivery import Route
 from parvis.kernel.bus import Bus, Hear
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
+from parvis.mqttwire.packets import Reason
 from parvis.stores.postgres.bus import CHANNEL, PostgresBus
 from parvis.stores.postgres.database import Database
 from tests.connectors.mqtt.test_listener import UPLINKS, Device, Platform, authenticate, device

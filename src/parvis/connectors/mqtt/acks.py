@@ -2,10 +2,10 @@
 
 from typing import assert_never
 
-from parvis.connectors.mqtt import codec
 from parvis.connectors.mqtt.connection import Connection
-from parvis.connectors.mqtt.packets import Publish, Reason, Version
 from parvis.fleet.delivery import Ack
+from parvis.mqttwire import codec
+from parvis.mqttwire.packets import Publish, Reason, Version
 
 
 def acknowledge(connection: Connection, finished: list[tuple[Publish, Ack]]) -> None:

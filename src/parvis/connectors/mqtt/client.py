@@ -3,7 +3,8 @@
 import asyncio
 from typing import assert_never, cast
 
-from parvis.connectors.mqtt.client_codec import (
+from parvis.kernel.causes import Cause
+from parvis.mqttwire.client_codec import (
     DISCONNECT,
     PINGREQ,
     Answer,
@@ -13,8 +14,8 @@ from parvis.connectors.mqtt.client_codec import (
     encode_connect,
     encode_pubrel,
 )
-from parvis.connectors.mqtt.codec import encode_publish
-from parvis.connectors.mqtt.packets import (
+from parvis.mqttwire.codec import encode_publish
+from parvis.mqttwire.packets import (
     Disconnect,
     Properties,
     Property,
@@ -25,8 +26,7 @@ from parvis.connectors.mqtt.packets import (
     Reason,
     Version,
 )
-from parvis.connectors.mqtt.wire import MalformedPacket
-from parvis.kernel.causes import Cause
+from parvis.mqttwire.wire import MalformedPacket
 
 KEEPALIVE_S = 60
 _PING_EVERY_S = 25.0

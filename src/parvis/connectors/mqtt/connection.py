@@ -5,10 +5,11 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
-from parvis.connectors.mqtt import codec, metrics
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.outgoing import Outgoing
-from parvis.connectors.mqtt.packets import (
+from parvis.kernel.identity import Caller, Right
+from parvis.mqttwire import codec, metrics
+from parvis.mqttwire.packets import (
     Connect,
     Disconnect,
     Malformed,
@@ -26,8 +27,7 @@ from parvis.connectors.mqtt.packets import (
     Unsubscribe,
     Version,
 )
-from parvis.connectors.mqtt.topics import is_filter, matches, split_shared
-from parvis.kernel.identity import Caller, Right
+from parvis.mqttwire.topics import is_filter, matches, split_shared
 
 _KEEPALIVE_GRACE = 1.5
 # CONNACK return codes of 3.1.1 (3.2.2.3)

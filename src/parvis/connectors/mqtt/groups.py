@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from parvis.connectors.mqtt.connection import Connection
-from parvis.connectors.mqtt.packets import Publish
-from parvis.connectors.mqtt.topics import matches
+from parvis.mqttwire.packets import Publish
+from parvis.mqttwire.topics import matches
 
 
 class Group(NamedTuple):

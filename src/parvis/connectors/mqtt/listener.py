@@ -16,14 +16,14 @@ from parvis.connectors.mqtt.acks import acknowledge
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.groups import Group, Groups, groups_for
-from parvis.connectors.mqtt.packets import Connect, Publish, Reason, Subscription, Version
 from parvis.connectors.mqtt.relay import Client, Relay
-from parvis.connectors.mqtt.topics import matches, split_shared
 from parvis.fleet.delivery import Ack, Handler, Message, Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, system_clock
+from parvis.mqttwire.packets import Connect, Publish, Reason, Subscription, Version
+from parvis.mqttwire.topics import matches, split_shared
 
 _log = logging.getLogger(__name__)
 _TOPICS_REMEMBERED = 65_536

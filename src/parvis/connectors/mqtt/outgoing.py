@@ -4,7 +4,7 @@ from collections import deque
 
 import msgspec
 
-from parvis.connectors.mqtt.packets import Publish
+from parvis.mqttwire.packets import Publish
 
 _LAST_PACKET_ID = 65_535
 

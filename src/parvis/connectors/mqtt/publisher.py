@@ -12,9 +12,9 @@ from parvis.broker.ports.notifications import TAKEN, OutboundNetwork, Receipt, V
 from parvis.broker.subscriptions.model import Endpoint
 from parvis.broker.subscriptions.notification import Message, mqtt_payload
 from parvis.connectors.mqtt.client import ConnectionEnded, MqttClient
-from parvis.connectors.mqtt.packets import Reason, Version
 from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, CallFailed
+from parvis.mqttwire.packets import Reason, Version
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _VERSIONS = {"mqtt3.1.1": Version.V311, "mqtt5.0": Version.V5}

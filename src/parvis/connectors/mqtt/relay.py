@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import msgspec
 
 from parvis.connectors.mqtt.groups import Group, groups_for
-from parvis.connectors.mqtt.packets import Publish
-from parvis.connectors.mqtt.topics import matches
 from parvis.kernel.bus import Bus
+from parvis.mqttwire.packets import Publish
+from parvis.mqttwire.topics import matches
 
 ALIVE_EVERY_S = 2.0
 SILENT_AFTER_S = 7.0

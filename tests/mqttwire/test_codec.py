@@ -2,8 +2,8 @@
 
 import pytest
 
-from parvis.connectors.mqtt import codec
-from parvis.connectors.mqtt.packets import (
+from parvis.mqttwire import codec
+from parvis.mqttwire.packets import (
     Connect,
     Disconnect,
     Malformed,
@@ -18,7 +18,7 @@ from parvis.connectors.mqtt.packets import (
     Unsubscribe,
     Version,
 )
-from parvis.connectors.mqtt.topics import is_filter, matches
+from parvis.mqttwire.topics import is_filter, matches
 
 
 def read(stream: bytes, version: Version | None = None) -> Packet:

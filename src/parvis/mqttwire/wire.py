@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from parvis.connectors.mqtt.packets import Properties, Property, PropertyValue, Reason
+from parvis.mqttwire.packets import Properties, Property, PropertyValue, Reason
 
 MAX_VARIABLE_INTEGER = 268_435_455
 

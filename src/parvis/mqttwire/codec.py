@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from parvis.connectors.mqtt import wire
-from parvis.connectors.mqtt.packets import (
+from parvis.mqttwire import wire
+from parvis.mqttwire.packets import (
     NO_PROPERTIES,
     Connect,
     Disconnect,
@@ -24,7 +24,7 @@ from parvis.connectors.mqtt.packets import (
     Unsubscribe,
     Version,
 )
-from parvis.connectors.mqtt.wire import MalformedPacket, Reader
+from parvis.mqttwire.wire import MalformedPacket, Reader
 
 LARGEST_CONNECT_BYTES = 16_384
 """Who is not known yet may make the server hold no more."""

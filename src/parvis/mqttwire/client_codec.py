@@ -2,8 +2,8 @@
 
 import msgspec
 
-from parvis.connectors.mqtt import wire
-from parvis.connectors.mqtt.packets import (
+from parvis.mqttwire import wire
+from parvis.mqttwire.packets import (
     NO_PROPERTIES,
     Disconnect,
     PacketType,
@@ -14,7 +14,7 @@ from parvis.connectors.mqtt.packets import (
     PubRec,
     Version,
 )
-from parvis.connectors.mqtt.wire import MalformedPacket, Reader
+from parvis.mqttwire.wire import MalformedPacket, Reader
 
 LARGEST_ANSWER_BYTES = 16_384
 PINGREQ = bytes([PacketType.PINGREQ << 4, 0])
