@@ -5,10 +5,11 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
+from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.outgoing import Outgoing
 from parvis.kernel.identity import Caller, Right
-from parvis.mqttwire import codec, metrics
+from parvis.mqttwire import codec
 from parvis.mqttwire.packets import (
     Connect,
     Disconnect,
