@@ -16,7 +16,7 @@ FLAKY = Codec(
       switch (input.bytes[0] % 5) {
         case 0: throw new Error("zero");
         case 1: return 7;
-        case 2: return {data: {value: 0 / 0}};
+        case 2: return {data: 0 / 0};
         case 3: return {data: {}, errors: ["three"]};
         default: return {data: {value: input.bytes[0]}};
       }
