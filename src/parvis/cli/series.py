@@ -9,10 +9,10 @@ import httpx
 
 from parvis.bootstrap import open_platform
 from parvis.cli.options import data_option, settings_beside
-from parvis.connectors.timeseries.client import MappedFile, count_rows, find_files, import_files
-from parvis.connectors.timeseries.config import Mapping, load_mapping
-from parvis.connectors.timeseries.replay import Replay, read_in_order
-from parvis.connectors.timeseries.report import Report
+from parvis.connectors.files.client import MappedFile, count_rows, find_files, import_files
+from parvis.connectors.files.config import Mapping, load_mapping
+from parvis.connectors.files.replay import Replay, read_in_order
+from parvis.connectors.files.report import Report
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import Settings
 from parvis.kernel.time import format_instant

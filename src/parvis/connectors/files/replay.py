@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import msgspec
 
-from parvis.connectors.timeseries.client import MappedFile, Progress, read_files
-from parvis.connectors.timeseries.config import Mapping
-from parvis.connectors.timeseries.mapping import Observation
-from parvis.connectors.timeseries.report import Report
+from parvis.connectors.files.client import MappedFile, Progress, read_files
+from parvis.connectors.files.config import Mapping
+from parvis.connectors.files.mapping import Observation
+from parvis.connectors.files.report import Report
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_clock
 

@@ -7,8 +7,8 @@ from typing import assert_never
 
 import msgspec
 
-from parvis.connectors.timeseries.codec import Cell, Row, Table
-from parvis.connectors.timeseries.config import (
+from parvis.connectors.files.codec import Cell, Row, Table
+from parvis.connectors.files.config import (
     InvalidMapping,
     Mapping,
     Series,
@@ -19,8 +19,8 @@ from parvis.connectors.timeseries.config import (
     placeholders,
     zone_of,
 )
-from parvis.connectors.timeseries.local_time import LocalClock, NoInstant
-from parvis.connectors.timeseries.report import Fault, FaultReason, Report, SeriesKey
+from parvis.connectors.files.local_time import LocalClock, NoInstant
+from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey
 from parvis.kernel.time import Instant, from_datetime
 
 

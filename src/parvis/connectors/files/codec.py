@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import msgspec
 import openpyxl
 
-from parvis.connectors.timeseries.config import InvalidMapping, Source, nearest
+from parvis.connectors.files.config import InvalidMapping, Source, nearest
 
 Cell = str | int | float | bool | datetime | None
 Row = Sequence[Cell]

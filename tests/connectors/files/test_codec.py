@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from parvis.connectors.timeseries.codec import open_table
-from parvis.connectors.timeseries.config import InvalidMapping, Source
+from parvis.connectors.files.codec import open_table
+from parvis.connectors.files.config import InvalidMapping, Source
 
 ROWS = b"time,value\n2026-01-01T00:00:00Z,1\n"
 

@@ -7,16 +7,16 @@ import httpx
 import msgspec
 import pytest
 
-from parvis.connectors.timeseries.client import find_files
-from parvis.connectors.timeseries.config import load_mapping
-from parvis.connectors.timeseries.mapping import Observation
-from parvis.connectors.timeseries.replay import LARGEST_BATCH, Replay, ReplayFailed, read_in_order
-from parvis.connectors.timeseries.report import Report
+from parvis.connectors.files.client import find_files
+from parvis.connectors.files.config import load_mapping
+from parvis.connectors.files.mapping import Observation
+from parvis.connectors.files.replay import LARGEST_BATCH, Replay, ReplayFailed, read_in_order
+from parvis.connectors.files.report import Report
 from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import SECOND, Instant, format_instant, parse_instant
 from parvis.web.server import Running, serving
-from tests.connectors.timeseries.conftest import HERE, Place, hourly
-from tests.connectors.timeseries.test_import import WIDE
+from tests.connectors.files.conftest import HERE, Place, hourly
+from tests.connectors.files.test_import import WIDE
 
 HOURS = 48
 ROWS = [f"{day:02d}T{hour:02d}:00" for day in (1, 2) for hour in range(24)]

@@ -7,9 +7,9 @@ import pytest
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.query.tree import TemporalQuery
-from parvis.connectors.timeseries.client import find_files, import_files
-from parvis.connectors.timeseries.config import load_mapping
-from parvis.connectors.timeseries.report import Report
+from parvis.connectors.files.client import find_files, import_files
+from parvis.connectors.files.config import load_mapping
+from parvis.connectors.files.report import Report
 from parvis.kernel.identity import system_caller
 from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.stores.sqlite.store import SqliteStore

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parvis.connectors.timeseries.local_time import LocalClock, NoInstant, RepeatedHour
+from parvis.connectors.files.local_time import LocalClock, NoInstant, RepeatedHour
 from parvis.kernel.time import HOUR, MINUTE, format_instant, from_datetime, to_datetime
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -12,10 +12,10 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.model.change import Change, Mode, Outcome, Status
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
-from parvis.connectors.timeseries.codec import open_table
-from parvis.connectors.timeseries.config import InvalidMapping, Mapping, pattern_of
-from parvis.connectors.timeseries.mapping import Observation, TableReader
-from parvis.connectors.timeseries.report import Fault, FaultReason, Report, SeriesKey
+from parvis.connectors.files.codec import open_table
+from parvis.connectors.files.config import InvalidMapping, Mapping, pattern_of
+from parvis.connectors.files.mapping import Observation, TableReader
+from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant

@@ -1,10 +1,10 @@
 import pytest
 
-from parvis.connectors.timeseries.config import InvalidMapping
-from parvis.connectors.timeseries.report import FaultReason
+from parvis.connectors.files.config import InvalidMapping
+from parvis.connectors.files.report import FaultReason
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import parse_instant
-from tests.connectors.timeseries.conftest import Place
+from tests.connectors.files.conftest import Place
 
 WIDE = """
 [time]
@@ -85,7 +85,7 @@ async def test_the_entity_stands_as_last_measured_with_its_unit(place: Place) ->
     await place.import_text(WIDE, TABLE)
     expand = place.broker.contexts.default.expand
 
-    from tests.connectors.timeseries.conftest import CALLER
+    from tests.connectors.files.conftest import CALLER
 
     entity = await place.broker.get(CALLER, NORTH)
 

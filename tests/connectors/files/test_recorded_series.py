@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from parvis.kernel.time import parse_instant
-from tests.connectors.timeseries.conftest import BUILDINGS, HERE, YEARS, Place, hourly
+from tests.connectors.files.conftest import BUILDINGS, HERE, YEARS, Place, hourly
 
 
 @pytest.mark.slow
