@@ -11,6 +11,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
 from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundings
+from parvis.fleet.delivery import Route
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
@@ -36,14 +37,21 @@ def build_connectors(settings: Settings, broker: Broker, fleet: Fleet, outbound:
     if unknown := settings.connectors.keys() - manifests:
         raise InvalidSettings(f"There is no connector {min(unknown)!r}: there are {', '.join(manifests)}.")
     wanted = [name for name, one in manifests.items() if one.get("is_always_on") or name in settings.connectors]
-    return {name: _build(name, settings, broker, fleet, outbound) for name in wanted}
+    built: dict[str, Connector] = {}
+
+    def list_routes() -> list[Route]:
+        return [route for one in built.values() for route in one.routes]
+
+    for name in wanted:
+        table = settings.connectors.get(name, {})
+        built[name] = _build(name, Surroundings(fleet, broker, outbound, settings.data_dir, table, list_routes))
+    return built
 
 
-def _build(name: str, settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp) -> Connector:
-    table = settings.connectors.get(name, {})
+def _build(name: str, surroundings: Surroundings) -> Connector:
     try:
         build: Build = import_module(f"{_PACKAGE}.{name}.plugin").build
-        return build(Surroundings(fleet, broker, outbound, settings.data_dir, table))
+        return build(surroundings)
     except InvalidConnector as fault:
         raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
     except ModuleNotFoundError as fault:

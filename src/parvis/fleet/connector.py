@@ -55,13 +55,15 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none."""
+    """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
+    are those of all connectors that are on, once they are built."""
 
     fleet: Fleet
     broker: Broker
     outbound: OutboundHttp
     data_dir: Path
     table: Mapping[str, Any]
+    routes: Callable[[], Sequence[Route]] = tuple
 
 
 Build = Callable[[Surroundings], Connector]
