@@ -29,6 +29,7 @@ class ConnAck(msgspec.Struct, frozen=True):
 
     reason: int
     properties: Properties = NO_PROPERTIES
+    session_present: bool = False
 
 
 class PingResp(msgspec.Struct, frozen=True):
@@ -39,12 +40,19 @@ Answer = ConnAck | PubAck | PubRec | PubComp | PingResp | Disconnect
 
 
 def encode_connect(
-    version: Version, client_id: str, keepalive_s: int, username: str | None, password: bytes | None
+    version: Version,
+    client_id: str,
+    keepalive_s: int,
+    username: str | None,
+    password: bytes | None,
+    *,
+    clean_start: bool = True,
+    properties: Properties = NO_PROPERTIES,
 ) -> bytes:
-    """CONNECT (3.1) with a clean start and no will."""
-    flags = _CLEAN_START | (_USERNAME if username is not None else 0) | (_PASSWORD if password is not None else 0)
+    """CONNECT (3.1) without a will; `properties` are for 5.0 only."""
+    flags = (_CLEAN_START if clean_start else 0) | (_USERNAME if username is not None else 0) | (_PASSWORD if password is not None else 0)
     body = wire.text("MQTT") + bytes([version, flags]) + wire.two_bytes(keepalive_s)
-    body += wire.write_properties(NO_PROPERTIES) if version is Version.V5 else b""
+    body += wire.write_properties(properties) if version is Version.V5 else b""
     body += wire.text(client_id)
     body += b"" if username is None else wire.text(username)
     body += b"" if password is None else wire.binary(password)
@@ -68,7 +76,7 @@ class AnswerDecoder:
         while (end := self._end_of_first()) is not None:
             packet = bytes(self._buffer[:end])
             del self._buffer[:end]
-            answers.append(self._read(packet))
+            answers.append(read_answer(packet, self._version))
         return answers
 
     def _end_of_first(self) -> int | None:
@@ -86,24 +94,27 @@ class AnswerDecoder:
         end = head.at + length
         return end if len(self._buffer) >= end else None
 
-    def _read(self, packet: bytes) -> Answer:
-        kind = packet[0] >> 4
-        reader = Reader(packet, 1, len(packet))
-        reader.variable_integer()
-        if kind == PacketType.CONNACK:
-            reader.byte()
-            return ConnAck(reader.byte(), self._properties(reader))
-        if kind in _ACKNOWLEDGEMENTS:
-            packet_id = reader.two_bytes()
-            reason = 0 if reader.finished else reader.byte()
-            return _ACKNOWLEDGEMENTS[PacketType(kind)](packet_id, reason)
-        if kind == PacketType.PINGRESP:
-            return PingResp()
-        if kind == PacketType.DISCONNECT:
-            return Disconnect(0 if reader.finished else reader.byte())
-        raise MalformedPacket(f"a packet of type {kind} has no place here")
 
-    def _properties(self, reader: Reader) -> Properties:
-        if self._version is not Version.V5 or reader.finished:
-            return NO_PROPERTIES
-        return wire.read_properties(reader, _IN_CONNACK)
+def read_answer(packet: bytes, version: Version) -> Answer:
+    """A whole packet. Raises MalformedPacket."""
+    kind = packet[0] >> 4
+    reader = Reader(packet, 1, len(packet))
+    reader.variable_integer()
+    if kind == PacketType.CONNACK:
+        flags, reason = reader.byte(), reader.byte()
+        return ConnAck(reason, _properties(reader, version), bool(flags & 1))
+    if kind in _ACKNOWLEDGEMENTS:
+        packet_id = reader.two_bytes()
+        reason = 0 if reader.finished else reader.byte()
+        return _ACKNOWLEDGEMENTS[PacketType(kind)](packet_id, reason)
+    if kind == PacketType.PINGRESP:
+        return PingResp()
+    if kind == PacketType.DISCONNECT:
+        return Disconnect(0 if reader.finished else reader.byte())
+    raise MalformedPacket(f"a packet of type {kind} has no place here")
+
+
+def _properties(reader: Reader, version: Version) -> Properties:
+    if version is not Version.V5 or reader.finished:
+        return NO_PROPERTIES
+    return wire.read_properties(reader, _IN_CONNACK)
