@@ -13,6 +13,7 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQ
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 
 if TYPE_CHECKING:
@@ -186,6 +187,9 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def jobs(self) -> JobQueue: ...
+
+    @property
+    def shelf(self) -> Shelf: ...
 
     @property
     def archive(self) -> "HotArchive": ...

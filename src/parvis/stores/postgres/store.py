@@ -35,6 +35,7 @@ from parvis.stores.postgres.outbox import (
     retire,
 )
 from parvis.stores.postgres.reader import Reader
+from parvis.stores.postgres.shelf import PostgresShelf
 from parvis.stores.postgres.subscriptions import PostgresSubscriptions
 from parvis.stores.postgres.writer import Writer
 
@@ -69,6 +70,7 @@ class PostgresStore:
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
         self._leases = Pool(database, 1, "parvis-leases")
         self.jobs = PostgresJobQueue(self.desk)
+        self.shelf = PostgresShelf(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
         self.subscriptions = PostgresSubscriptions(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())

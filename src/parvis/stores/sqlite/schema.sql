@@ -257,3 +257,11 @@ CREATE TABLE dead_letter (  -- notifications that were given up
     headers TEXT NOT NULL
 );
 CREATE INDEX dead_letter_by_subscription ON dead_letter (subscription, number);
+
+CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT sessions
+    tenant INTEGER NOT NULL,
+    box TEXT NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (tenant, box, key)
+) WITHOUT ROWID;

@@ -422,3 +422,14 @@ CREATE POLICY tenant ON erasure USING ((SELECT parvis_tenant()) IN (tenant, 0));
 ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY;
 ALTER TABLE forgotten FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON forgotten USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT sessions
+    tenant integer NOT NULL,
+    box text NOT NULL,
+    key bytea NOT NULL,
+    value bytea NOT NULL,
+    PRIMARY KEY (tenant, box, key)
+);
+ALTER TABLE shelf ENABLE ROW LEVEL SECURITY;
+ALTER TABLE shelf FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON shelf USING ((SELECT parvis_tenant()) IN (tenant, 0));

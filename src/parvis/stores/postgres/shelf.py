@@ -1,0 +1,44 @@
+"""Small records of parts of the platform, seen by all processes."""
+
+from collections.abc import Collection, Mapping
+
+from parvis.kernel.shelf import Box, Place
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+
+_BOX = "tenant = (SELECT id FROM tenant WHERE name = %s) AND box = %s"
+_EMPTY = f"DELETE FROM shelf WHERE {_BOX}"
+_DROP = f"DELETE FROM shelf WHERE {_BOX} AND key = %s"
+_PUT = (
+    "INSERT INTO shelf SELECT id, %s, %s, %s FROM tenant WHERE name = %s"
+    " ON CONFLICT (tenant, box, key) DO UPDATE SET value = excluded.value"
+)
+
+
+class PostgresShelf:
+    """Shelf."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def change(self, emptied: Collection[Box], puts: Mapping[Place, bytes], drops: Collection[Place]) -> None:
+        def work(connection: Connection) -> None:
+            cursor = connection.cursor()
+            cursor.executemany(_EMPTY, sorted(emptied))
+            ordered = sorted(puts.items())
+            cursor.executemany(_PUT, [(box.name, key, value, box.tenant) for (box, key), value in ordered])
+            cursor.executemany(_DROP, [(*box, key) for box, key in sorted(drops)])
+
+        await self._pool.run(EVERY_TENANT, work)
+
+    async def read(self, box: Box) -> dict[bytes, bytes]:
+        sql = f"SELECT key, value FROM shelf WHERE {_BOX} ORDER BY key"
+        rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql, box).fetchall())
+        return {bytes(key): bytes(value) for key, value in rows}
+
+    async def read_all(self, name: str) -> dict[Place, bytes]:
+        sql = (
+            "SELECT t.name, s.key, s.value FROM shelf s JOIN tenant t ON t.id = s.tenant WHERE s.box = %s"
+            " ORDER BY t.name, s.key"
+        )
+        rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql, (name,)).fetchall())
+        return {Place(Box(tenant, name), bytes(key)): bytes(value) for tenant, key, value in rows}
