@@ -1,21 +1,26 @@
 """From a codec's fields to attributes, as a device profile states."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
+from parvis.fleet.limits import limits_of
 from parvis.kernel.errors import BadRequestData
-from parvis.kernel.time import Instant
+from parvis.kernel.time import HOUR, Instant
 
 SIGNIFICANT_DIGITS = 10
 """Enough for any sensor, few enough to hide what scaling adds to a binary fraction."""
 
 
 class AttributeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[attribute]]`: value = field * scale + offset. `field` is a dotted path into the decoded data."""
+    """`[[attribute]]`: value = field * scale + offset. `field` is a dotted path into the decoded data.
+
+    A value outside `minimum` to `maximum` is impossible; by default what term and unit allow. One that has not changed
+    for `varies_within_h` hours, though frames came, is stuck; 0: it may stay as it is.
+    """
 
     field: str
     name: str
@@ -23,6 +28,9 @@ class AttributeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: float = 0.0
     unit_code: str = ""
     kind: Literal["Property", "Relationship", "GeoProperty"] = "Property"
+    minimum: float | None = None
+    maximum: float | None = None
+    varies_within_h: float = 0.0
 
 
 class MappingFailure(Exception):
@@ -32,14 +40,16 @@ class MappingFailure(Exception):
 
 
 class Mapped(msgspec.Struct, frozen=True):
-    """`asset` belongs to the thing observed, `device` to the device that observes it."""
+    """`asset` belongs to the thing observed, `device` to the device that observes it; `impossible` are of either."""
 
     asset: list[Instance]
     device: list[Instance]
+    impossible: list[Instance]
 
 
 _Convert = Callable[[Json], Json]
-_Step = tuple[str, tuple[str, ...], Iri, Kind, str, _Convert | None, bool]
+_Step = tuple[str, tuple[str, ...], Iri, Kind, str, _Convert | None, bool, float, float]
+Extra = dict[str, Json] | None
 
 
 class FieldMap:
@@ -53,31 +63,41 @@ class FieldMap:
             first, *rest = rule.field.split(".")
             name = expand(rule.name)
             is_device = name in device_names
+            limits = limits_of(rule.name, rule.unit_code, rule.minimum, rule.maximum)
             self._steps.append(
-                (first, tuple(rest), name, _KINDS[rule.kind], rule.unit_code, _conversion(rule), is_device)
+                (first, tuple(rest), name, _KINDS[rule.kind], rule.unit_code, _conversion(rule), is_device, *limits)
             )
         self.names = tuple(step[2] for step in self._steps if not step[6])
+        self.varying: dict[Iri, Instant] = {
+            expand(rule.name): round(rule.varies_within_h * HOUR) for rule in rules if rule.varies_within_h > 0
+        }
 
-    def map(self, data: dict[str, Any], observed_at: Instant) -> Mapped:
-        """Fields the frame does not have give no attribute. Raises MappingFailure for a value of the wrong kind."""
-        mapped = Mapped([], [])
-        for first, rest, name, kind, unit_code, convert, is_device in self._steps:
+    def map(self, data: Mapping[str, Any], observed_at: Instant, extra: Extra = None) -> Mapped:
+        """Fields the frame does not have give no attribute; each gets `extra` as its sub-attributes.
+
+        Raises MappingFailure for a value of the wrong kind.
+        """
+        mapped = Mapped([], [], [])
+        for first, rest, name, kind, unit_code, convert, is_device, low, high in self._steps:
             value = data.get(first)
             if rest:
-                value = _dig(value, rest)
+                value = dig(value, rest)
             if value is None:
                 continue
             if convert is not None:
                 value = convert(value)
-            instance = Instance(name, kind, value, "", observed_at, unit_code)
+            instance = Instance(name, kind, value, "", observed_at, unit_code, extra)
             (mapped.device if is_device else mapped.asset).append(instance)
+            value_type = type(value)
+            if (value_type is float or value_type is int) and not low <= value <= high:
+                mapped.impossible.append(instance)
         return mapped
 
 
 _KINDS = {"Property": Kind.PROPERTY, "Relationship": Kind.RELATIONSHIP, "GeoProperty": Kind.GEO_PROPERTY}
 
 
-def _dig(value: Any, path: tuple[str, ...]) -> Any:
+def dig(value: Any, path: Sequence[str]) -> Any:
     for member in path:
         if not isinstance(value, dict):
             return None
