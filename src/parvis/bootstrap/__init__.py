@@ -36,10 +36,12 @@ from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
+from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.connector import Connector
 from parvis.fleet.delivery import Route
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.ports import RefusalLog
+from parvis.fleet.profiles import where_codecs_run
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.bus import Bus
@@ -218,7 +220,16 @@ async def _open_fleet(
     stack: AsyncExitStack,
 ) -> Fleet:
     future_limit = round(settings.fleet.future_limit_h * HOUR)
-    fleet = open_fleet(broker, settings.data_dir, more, future_limit=future_limit, shared_refusals=shared_refusals)
+    apart = CodecsApart()
+    stack.push_async_callback(apart.close)
+    fleet = open_fleet(
+        broker,
+        settings.data_dir,
+        more,
+        future_limit=future_limit,
+        shared_refusals=shared_refusals,
+        where=where_codecs_run(settings.fleet.codecs_apart, apart),
+    )
     await fleet.registry.load(DEFAULT_TENANT)
     _keep_running(stack, fleet.follow, "fleet follows the outbox")
     return fleet

@@ -13,7 +13,7 @@ from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
 from parvis.fleet.devices import Device
 from parvis.fleet.ports import RefusalLog
-from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, load_profiles
+from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
 from parvis.fleet.refusal import Refusal, RefusalReason, Refused
 from parvis.fleet.refusals import Refusals
 from parvis.fleet.registry import DeviceRecord, Registry
@@ -182,6 +182,7 @@ def open_fleet(
     clock: Clock = system_clock,
     future_limit: Instant = 0,
     shared_refusals: RefusalLog | None = None,
+    where: WhereCodecsRun = in_process,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
@@ -192,7 +193,7 @@ def open_fleet(
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
-    profiles = load_profiles(roots, broker.contexts.default.expand)
+    profiles = load_profiles(roots, broker.contexts.default.expand, where)
     is_shared = shared_refusals is not None
     refusals = shared_refusals or Refusals(data_dir / REFUSALS_FILE, clock)
     return Fleet(broker, profiles, refusals, clock, future_limit, is_shared=is_shared)

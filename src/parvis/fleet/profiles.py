@@ -1,25 +1,39 @@
 """Device profiles: how frames of one kind of device are read, and what of the territory they tell.
 
-A profile is a folder `<id>/` with `profile.toml` and its codec.
+A profile is a folder `<id>/` with `profile.toml` and its codec; an encoder for downlinks may be a script of its own,
+and further examples may lie in `examples.json`.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from parvis.broker.model.entity import Iri
-from parvis.fleet.codecs import Codec, CodecFailure, InvalidCodec
+from parvis.fleet.clocks import ClockRule, RecordsRule
+from parvis.fleet.codec_engine import Routine
+from parvis.fleet.codec_examples import CodecExample, Verdict, try_example
+from parvis.fleet.codecs import Codec, CodecFailure, CodecResult, Downlink, InvalidCodec
+from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.mapping import AttributeRule, FieldMap, MappingFailure
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 
 PACKAGED_PROFILES = Path(__file__).parent / "profiles"
 PROFILE_FILE = "profile.toml"
+CODEC_FILE = "codec.js"
+ENCODER_FILE = "encoder.js"
+EXAMPLES_FILE = "examples.json"
 DEVICE_TERMS = ("batteryLevel",)
 """Attributes that a frame may carry of the device itself rather than of what it observes."""
+
+
+READ_BY_ITS_WAY_IN = """
+function decodeUplink() { return {data: {}, errors: ["the way in reads what such a device says"]}; }
+"""
+"""The codec of a profile that has none: of devices whose way in gives fields, such as Modbus."""
 
 
 class InvalidProfile(ParvisError):
@@ -29,12 +43,18 @@ class InvalidProfile(ParvisError):
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`tenant` is who brought the profile, where the operator does not vouch for its codec. With `normalized`, what the
+    codec's `normalizeUplink` makes of the decoded data is what attributes are taken from."""
+
     id: str
     name: str
     entity_type: str
     vendor: str = ""
     model: str = ""
-    codec: str = "codec.js"
+    codec: str = CODEC_FILE
+    encoder: str = ""
+    normalized: bool = False
+    tenant: str = ""
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"payload": "bytes"}):
@@ -43,41 +63,135 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     data: dict[str, Any]
 
 
+class Expectations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[expect]`: a frame each `interval_s` seconds (0: learnt); the battery counts as empty at `battery_empty`."""
+
+    interval_s: float = 0.0
+    battery_empty: float = 0.05
+    battery_low: float = 0.2
+
+
 class ProfileDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: Header
     attribute: tuple[AttributeRule, ...]
+    clock: ClockRule = ClockRule()
+    records: RecordsRule | None = None
+    expect: Expectations = Expectations()
     example: tuple[Example, ...] = ()
+
+
+class _FurtherExample(msgspec.Struct, frozen=True):
+    """One of `examples.json`."""
+
+    routine: Routine
+    input: dict[str, Any]
+    output: Any
+    description: str = ""
+
+
+class Scripts(msgspec.Struct, frozen=True):
+    """A profile's codec, and what else lies beside it."""
+
+    codec: str
+    encoder: str = ""
+    examples: tuple[CodecExample, ...] = ()
+
+
+WhereCodecsRun = Callable[[Header], CodecsApart | None]
+"""None: in this process."""
+
+
+def in_process(_header: Header) -> None:
+    return None
+
+
+def where_codecs_run(which: str, apart: CodecsApart) -> WhereCodecsRun:
+    """`which` is the setting fleet.codecs_apart."""
+    if which == "none":
+        return in_process
+    return lambda header: apart if which == "all" or header.tenant else None
 
 
 class DeviceProfile:
     """A profile made ready: its codec runs and its terms are expanded."""
 
-    def __init__(self, document: ProfileDocument, source: str, expand: Callable[[str], Iri]) -> None:
-        """Raises InvalidCodec, or BadRequestData for a term that can be no name."""
+    def __init__(
+        self,
+        document: ProfileDocument,
+        scripts: Scripts,
+        expand: Callable[[str], Iri],
+        apart: CodecsApart | None = None,
+    ) -> None:
+        """With `apart` its codec runs there. Raises InvalidCodec, or BadRequestData for a term that can be no name."""
         self.id = document.profile.id
         self.header = document.profile
         self.examples = document.example
+        self.clock = document.clock
+        self.records = document.records
+        self.expect = document.expect
         self.entity_type = expand(document.profile.entity_type)
-        self.codec = Codec(source)
+        self.further_examples = scripts.examples
+        self._scripts = scripts
+        self._apart = apart
+        self.codec = None if apart else Codec(scripts.codec, normalizes=document.profile.normalized)
+        self.encoder = self.codec
+        if scripts.encoder and apart is None:
+            self.encoder = Codec(scripts.encoder, needs=Routine.ENCODE_DOWNLINK)
         self.fields = FieldMap(document.attribute, expand, frozenset(map(expand, DEVICE_TERMS)))
 
+    async def decode(self, frames: Sequence[Uplink]) -> list[CodecResult]:
+        """One result for each frame, in order."""
+        if self.codec is not None:
+            return self.codec.decode(frames)
+        assert self._apart is not None
+        header = self.header
+        return await self._apart.decode(header.tenant, self._scripts.codec, frames, normalizes=header.normalized)
 
-def load_profile(folder: Path, expand: Callable[[str], Iri]) -> DeviceProfile:
+    async def encode_downlink(self, data: Mapping[str, Any]) -> Downlink | CodecFailure:
+        """The frame that tells a device of this kind `data`, in the terms of its codec."""
+        if self.encoder is not None:
+            return self.encoder.encode_downlink(data)
+        assert self._apart is not None
+        source = self._scripts.encoder or self._scripts.codec
+        return await self._apart.encode_downlink(self.header.tenant, source, data)
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether frames for the device can be made; of a codec that runs apart that is found out when one is."""
+        return self.encoder is None or self.encoder.has(Routine.ENCODE_DOWNLINK)
+
+
+def load_profile(folder: Path, expand: Callable[[str], Iri], where: WhereCodecsRun = in_process) -> DeviceProfile:
     """Raises InvalidProfile, which names the file and what is wrong with it."""
     path = folder / PROFILE_FILE
     try:
         document = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ProfileDocument)
         if document.profile.id != folder.name:
             raise InvalidProfile(f"{path}: id {document.profile.id!r} is not the folder's name")
-        source = (folder / document.profile.codec).read_text(encoding="utf-8")
-        return DeviceProfile(document, source, expand)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return DeviceProfile(document, _read_scripts(folder, document.profile), expand, where(document.profile))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
         raise InvalidProfile(f"{path}: {error}") from error
     except (InvalidCodec, BadRequestData) as error:
         raise InvalidProfile(f"{path}: {error.detail}") from error
 
 
-def load_profiles(roots: Iterable[Path], expand: Callable[[str], Iri]) -> dict[str, DeviceProfile]:
+def _read_scripts(folder: Path, header: Header) -> Scripts:
+    codec = (folder / header.codec).read_text(encoding="utf-8") if header.codec else READ_BY_ITS_WAY_IN
+    encoder = (folder / header.encoder).read_text(encoding="utf-8") if header.encoder else ""
+    path = folder / EXAMPLES_FILE
+    if not path.exists():
+        return Scripts(codec, encoder)
+    listed = msgspec.json.decode(path.read_bytes(), type=tuple[_FurtherExample, ...])
+    examples = (
+        CodecExample(one.routine, number, one.description, one.input, one.output)
+        for number, one in enumerate(listed, 1)
+    )
+    return Scripts(codec, encoder, tuple(examples))
+
+
+def load_profiles(
+    roots: Iterable[Path], expand: Callable[[str], Iri], where: WhereCodecsRun = in_process
+) -> dict[str, DeviceProfile]:
     """Every profile below the folders that exist, by id; a later folder wins. Their examples must hold.
 
     Raises:
@@ -86,7 +200,7 @@ def load_profiles(roots: Iterable[Path], expand: Callable[[str], Iri]) -> dict[s
     profiles: dict[str, DeviceProfile] = {}
     for root in roots:
         for path in sorted(root.glob(f"*/{PROFILE_FILE}")):
-            profile = load_profile(path.parent, expand)
+            profile = load_profile(path.parent, expand, where)
             failures = check_profile(profile)
             if failures:
                 raise InvalidProfile(f"{path}: {'; '.join(failures)}")
@@ -95,20 +209,30 @@ def load_profiles(roots: Iterable[Path], expand: Callable[[str], Iri]) -> dict[s
 
 
 def check_profile(profile: DeviceProfile) -> list[str]:
-    """What is wrong with the profile's examples; nothing where all of them hold."""
-    return [
+    """What is wrong with the profile's examples; nothing where all of them hold, or where its codec runs apart."""
+    codec, encoder = profile.codec, profile.encoder
+    if codec is None or encoder is None:
+        return []
+    faults = [
         f"example {number}: {failure}"
         for number, example in enumerate(profile.examples, 1)
-        if (failure := _check_example(profile, example))
+        if (failure := _check_example(profile, codec, example))
     ]
+    for further in profile.further_examples:
+        trial = try_example(codec if codec.has(further.routine) else encoder, further)
+        if trial.verdict is not Verdict.PASSED:
+            faults.append(f"{EXAMPLES_FILE} {further.number}: {trial.verdict.value}: {trial.detail}")
+    for one in {codec, encoder}:
+        one.release()
+    return faults
 
 
-def _check_example(profile: DeviceProfile, example: Example) -> str:
+def _check_example(profile: DeviceProfile, codec: Codec, example: Example) -> str:
     try:
         payload = bytes.fromhex(example.payload)
     except ValueError:
         return f"{example.payload!r} is no hexadecimal"
-    (result,) = profile.codec.decode([Uplink("", payload, example.f_port, 0, 0)])
+    (result,) = codec.decode([Uplink("", payload, example.f_port, 0, 0)])
     if isinstance(result, CodecFailure):
         return f"{result.fault.name}: {result.detail}"
     if result.data != example.data:

@@ -66,7 +66,7 @@ class UplinkPipeline:
             self._find_devices(caller.tenant, works)
             self._drop_future(works)
             self._drop_duplicates(works)
-            self._decode(works)
+            await self._decode(works)
             self._map(works)
             await self._drop_stored(caller.tenant, works)
             changes = self._build_changes(works)
@@ -117,7 +117,7 @@ class UplinkPipeline:
                 work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
             here.add(key)
 
-    def _decode(self, works: list[_Work]) -> None:
+    async def _decode(self, works: list[_Work]) -> None:
         by_profile: dict[DeviceProfile, list[_Work]] = {}
         for work in _open(works):
             assert work.device is not None
@@ -126,14 +126,9 @@ class UplinkPipeline:
                 continue
             by_profile.setdefault(work.device.profile, []).append(work)
         for profile, of_profile in by_profile.items():
-            began_s = perf_counter()
-            results = profile.codec.decode([work.uplink for work in of_profile])
-            metrics.CODEC_SECONDS.observe((perf_counter() - began_s) / len(of_profile))
-            for work, result in zip(of_profile, results, strict=True):
-                if isinstance(result, CodecFailure):
-                    work.refused = Refused(RefusalReason[f"CODEC_{result.fault.name}"], result.detail)
-                else:
-                    work.data = result.data
+            if profile.codec is not None:
+                await _decode_with(profile, of_profile)
+        await asyncio.gather(*(_decode_with(*one) for one in by_profile.items() if one[0].codec is None))
 
     def _map(self, works: list[_Work]) -> None:
         for work in _open(works):
@@ -220,6 +215,17 @@ class UplinkPipeline:
             assert work.device is not None
             work.device.seen.add(work.uplink)
         metrics.STORED.inc(len(stored))
+
+
+async def _decode_with(profile: DeviceProfile, works: list[_Work]) -> None:
+    began_s = perf_counter()
+    results = await profile.decode([work.uplink for work in works])
+    metrics.CODEC_SECONDS.observe((perf_counter() - began_s) / len(works))
+    for work, result in zip(works, results, strict=True):
+        if isinstance(result, CodecFailure):
+            work.refused = Refused(RefusalReason[f"CODEC_{result.fault.name}"], result.detail)
+        else:
+            work.data = result.data
 
 
 def _frame(tenant: str, uplink: Uplink) -> _Frame:

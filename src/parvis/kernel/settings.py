@@ -133,6 +133,11 @@ class FleetSettings:
     future_limit_h: float = _setting(
         24.0, "A frame dated further ahead of the clock, in hours, is refused; 0 takes any.", minimum=0
     )
+    codecs_apart: str = _setting(
+        "brought",
+        "Which codecs run in processes of their own: none, those of profiles that a tenant brought, or all.",
+        choices=("none", "brought", "all"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
