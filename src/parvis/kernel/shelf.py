@@ -1,7 +1,9 @@
-"""Small records that a part of the platform keeps over a restart, in boxes it names: an MQTT session, for instance."""
+"""Small records that a part of the platform keeps over a restart, in boxes it names: MQTT sessions, for instance."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
+
+LONGEST_KEY_BYTES = 64
 
 
 class Box(NamedTuple):
@@ -10,12 +12,14 @@ class Box(NamedTuple):
 
 
 class Place(NamedTuple):
+    """A record's place, or, as a prefix, that of all records whose keys begin so."""
+
     box: Box
     key: bytes
 
 
 class Shelf(Protocol):
-    async def change(self, emptied: Collection[Box], puts: Mapping[Place, bytes], drops: Collection[Place]) -> None:
+    async def change(self, emptied: Collection[Place], puts: Mapping[Place, bytes], drops: Collection[Place]) -> None:
         """All of it in one transaction, in this order; of a tenant that does not exist nothing is kept.
 
         Raises:
@@ -23,10 +27,18 @@ class Shelf(Protocol):
         """
         ...
 
-    async def read(self, box: Box) -> dict[bytes, bytes]:
+    async def read(self, prefix: Place) -> dict[bytes, bytes]:
         """In the order of keys."""
         ...
 
     async def read_all(self, name: str) -> dict[Place, bytes]:
         """Those in the boxes of this name of all tenants, in order."""
         ...
+
+
+def end_of(prefix: bytes) -> bytes:
+    """Keys that begin with `prefix` are below it."""
+    stem = prefix.rstrip(b"\xff")
+    if not stem:
+        return b"\xff" * (LONGEST_KEY_BYTES + 1)
+    return stem[:-1] + bytes([stem[-1] + 1])

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
-from parvis.kernel.shelf import Box, Place
+from parvis.kernel.shelf import Box, Place, end_of
 from parvis.stores.sqlite.database import Connection
 
 Write = Callable[[Callable[[Connection], object]], Awaitable[object]]
 Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 _BOX = "tenant = (SELECT id FROM tenant WHERE name = ?) AND box = ?"
-_EMPTY = f"DELETE FROM shelf WHERE {_BOX}"
+_UNDER = f"{_BOX} AND key >= ? AND key < ?"
+_EMPTY = f"DELETE FROM shelf WHERE {_UNDER}"
 _DROP = f"DELETE FROM shelf WHERE {_BOX} AND key = ?"
 _PUT = (
     "INSERT INTO shelf SELECT id, ?, ?, ? FROM tenant WHERE name = ? ON CONFLICT DO UPDATE SET value = excluded.value"
@@ -23,17 +24,17 @@ class SqliteShelf:
         self._write = write
         self._read = read
 
-    async def change(self, emptied: Collection[Box], puts: Mapping[Place, bytes], drops: Collection[Place]) -> None:
+    async def change(self, emptied: Collection[Place], puts: Mapping[Place, bytes], drops: Collection[Place]) -> None:
         def work(connection: Connection) -> None:
-            connection.executemany(_EMPTY, emptied)
+            connection.executemany(_EMPTY, [_range(one) for one in emptied])
             connection.executemany(_PUT, [(box.name, key, value, box.tenant) for (box, key), value in puts.items()])
             connection.executemany(_DROP, [(*box, key) for box, key in drops])
 
         await self._write(work)
 
-    async def read(self, box: Box) -> dict[bytes, bytes]:
-        sql = f"SELECT key, value FROM shelf WHERE {_BOX} ORDER BY key"
-        return dict(await self._read(lambda connection: connection.execute(sql, box).fetchall()))
+    async def read(self, prefix: Place) -> dict[bytes, bytes]:
+        sql = f"SELECT key, value FROM shelf WHERE {_UNDER} ORDER BY key"
+        return dict(await self._read(lambda connection: connection.execute(sql, _range(prefix)).fetchall()))
 
     async def read_all(self, name: str) -> dict[Place, bytes]:
         sql = (
@@ -42,3 +43,7 @@ class SqliteShelf:
         )
         rows = await self._read(lambda connection: connection.execute(sql, (name,)).fetchall())
         return {Place(Box(tenant, name), key): value for tenant, key, value in rows}
+
+
+def _range(prefix: Place) -> tuple[str, str, bytes, bytes]:
+    return (*prefix.box, prefix.key, end_of(prefix.key))
