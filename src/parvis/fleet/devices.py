@@ -50,7 +50,10 @@ class SeenFrames:
 
 
 class Device(msgspec.Struct, eq=False):
-    """Device entity `entity_id` feeds the entity `asset_id`; its health was last written at `health_at`."""
+    """Device entity `entity_id` feeds the entity `asset_id`; its health was last written at `health_at`.
+
+    `route` is the way in that hears it, a colon, and what that way needs to send something down to it.
+    """
 
     tenant: str
     hardware_id: str
@@ -61,3 +64,4 @@ class Device(msgspec.Struct, eq=False):
     asset_types: tuple[Iri, ...]
     seen: SeenFrames
     health_at: Instant = 0
+    route: str = ""

@@ -173,6 +173,7 @@ class Registry:
             self._terms.profile: device.profile.id,
             self._terms.asset: device.asset_id,
             self._terms.name: device.name,
+            self._terms.route: device.route,
         }
         is_there = event.kind is not EventKind.DELETED and not event.removed
         return is_there and all(held[name] == value for name, value in told.items())
@@ -200,6 +201,7 @@ class Registry:
             hardware_id=hardware_id,
             entity_id=entity.id,
             name=_text(entity, terms.name),
+            route=_text(entity, terms.route),
             profile=profile,
             asset_id=asset.value,
             asset_types=_object_types(asset) or (profile.entity_type,),
@@ -273,7 +275,8 @@ class _DeviceTerms:
         self.name: Iri = expand("name")
         self.location: Iri = expand("location")
         self.last_reported: Iri = expand("dateLastValueReported")
-        self.registration = frozenset({self.hardware_id, self.profile, self.asset, self.name})
+        self.route: Iri = expand("downlinkRoute")
+        self.registration = frozenset({self.hardware_id, self.profile, self.asset, self.name, self.route})
 
 
 def _object_types(relationship: Instance) -> tuple[Iri, ...]:
