@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install what some tests need beside Python: Chromium, mosquitto and its clients, PostgreSQL, Java (for Spark).
+# Install what some tests need beside Python: Chromium, mosquitto and its clients, NATS, PostgreSQL,
+# Java (for Spark).
 # Where that is impossible say so loudly; the tests then skip, or fail with CI=true.
 set -u
 
@@ -9,6 +10,10 @@ has_postgresql() {
 
 has_mosquitto() {
     command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]
+}
+
+has_nats() {
+    command -v nats-server >/dev/null || [ -x /usr/sbin/nats-server ]
 }
 
 has_libatomic() { # the browser driver's Node needs it
@@ -21,6 +26,7 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing
 has_mosquitto || missing="$missing mosquitto"
 command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"
 has_postgresql || missing="$missing postgresql"
+has_nats || missing="$missing nats-server"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -n "$missing" ] || exit 0
 

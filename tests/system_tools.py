@@ -112,6 +112,25 @@ def running_mosquitto(folder: Path, more: str = "") -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def running_nats(folder: Path) -> Iterator[int]:
+    """A NATS server whose MQTT side (3.1.1, on JetStream) listens on a free port of the loopback."""
+    program = require_program("nats-server", "nats-server")
+    port = free_port()
+    config = folder / "nats.conf"
+    config.write_text(
+        f"""
+        server_name: parvis-test
+        listen: "127.0.0.1:{free_port()}"
+        jetstream {{ store_dir: "{folder / "jetstream"}" }}
+        mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "1s" }}
+        """,
+        encoding="utf-8",
+    )
+    with running([program, "-c", config], port):
+        yield port
+
+
 def unprivileged_user() -> str | None:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
