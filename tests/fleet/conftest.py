@@ -98,7 +98,7 @@ class Village:
 
     def reopened(self) -> Fleet:
         """The same data after a restart."""
-        return open_fleet(self.broker, self.data_dir)
+        return open_fleet(self.broker, self.store.frames, self.data_dir)
 
 
 @pytest.fixture
@@ -109,5 +109,5 @@ async def village(tmp_path: Path) -> AsyncIterator[Village]:
     (folder / "codec.js").write_text(CODEC)
     store = await SqliteStore.open(tmp_path / "parvis.db")
     broker = Broker(store, Contexts())
-    yield Village(store, broker, open_fleet(broker, tmp_path), tmp_path)
+    yield Village(store, broker, open_fleet(broker, store.frames, tmp_path), tmp_path)
     await store.close()

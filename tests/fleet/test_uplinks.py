@@ -9,7 +9,6 @@ from prometheus_client import REGISTRY
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.fleet.fleet import open_fleet
 from parvis.fleet.refusal import RefusalReason, Refused
-from parvis.fleet.refusals import Refusals
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
@@ -83,7 +82,7 @@ async def test_a_frame_sent_again_over_a_restart_counts_once(village: Village) -
 
 async def test_a_frame_sent_again_to_another_process_counts_once(village: Village) -> None:
     await village.fleet.register(CALLER, [RECORD])
-    other = open_fleet(village.broker, village.data_dir, shared_refusals=Refusals(None))
+    other = open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=True)
     await other.registry.load(CALLER.tenant)
     following = asyncio.create_task(other.follow())
     await asyncio.sleep(0)
@@ -192,7 +191,7 @@ async def test_who_may_deliver_frames_stores_them_and_writes_nothing_else(villag
 
 async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Village) -> None:
     now = [NOON]
-    fleet = open_fleet(village.broker, village.data_dir, clock=lambda: now[0], future_limit=HOUR)
+    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, clock=lambda: now[0], future_limit=HOUR)
     await fleet.register(CALLER, [RECORD])
     frames = [uplink(1, 10, NOON + HOUR), uplink(2, 20, NOON + HOUR + 1)]
     assert reasons(await fleet.take(CALLER, frames)) == [None, RefusalReason.TIME_IN_THE_FUTURE]
@@ -204,7 +203,7 @@ async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Vi
 
 
 async def test_without_a_limit_frames_of_any_time_are_taken(village: Village) -> None:
-    fleet = open_fleet(village.broker, village.data_dir, clock=lambda: NOON)
+    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, clock=lambda: NOON)
     await fleet.register(CALLER, [RECORD])
     assert await fleet.take(CALLER, [uplink(1, 10, NOON + 9000 * HOUR)]) == [None]
 

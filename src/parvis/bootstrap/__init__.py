@@ -20,7 +20,7 @@ from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import (
     Opening,
-    find_shared_refusals,
+    frames_of,
     holding,
     in_time,
     is_on_postgres,
@@ -40,7 +40,8 @@ from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.connector import Connector
 from parvis.fleet.delivery import Route
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.ports import RefusalLog
+from parvis.fleet.frames import Room
+from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import where_codecs_run
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
@@ -125,7 +126,7 @@ async def open_platform(
             _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
-        fleet = await _open_fleet(settings, broker, additions.profiles, find_shared_refusals(store), stack)
+        fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
         connectors = build_connectors(settings, broker, fleet, outbound)
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -216,21 +217,29 @@ async def _open_fleet(
     settings: Settings,
     broker: Broker,
     more: Sequence[Path],
-    shared_refusals: RefusalLog | None,
+    frames: FrameStore,
     stack: AsyncExitStack,
 ) -> Fleet:
     future_limit = round(settings.fleet.future_limit_h * HOUR)
     apart = CodecsApart()
     stack.push_async_callback(apart.close)
+    own = settings.fleet
+    room = Room(own.quarantine_frames_of_device, own.quarantine_frames, last=own.last_frames)
     fleet = open_fleet(
         broker,
+        frames,
         settings.data_dir,
         more,
         future_limit=future_limit,
-        shared_refusals=shared_refusals,
+        room=room,
+        waiting_days=own.quarantine_days,
+        is_shared=is_on_postgres(settings),
         where=where_codecs_run(settings.fleet.codecs_apart, apart),
     )
     await fleet.registry.load(DEFAULT_TENANT)
+    stack.push_async_callback(fleet.log.close)
+    _keep_running(stack, fleet.log.run, "fleet logs frames")
+    _keep_running(stack, fleet.held.run, "fleet adopts frames")
     _keep_running(stack, fleet.follow, "fleet follows the outbox")
     return fleet
 

@@ -15,7 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
-from parvis.fleet.ports import RefusalLog
+from parvis.fleet.ports import FrameStore
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.jobs import JobQueue
@@ -67,14 +67,14 @@ async def open_store(settings: Settings, read_archived: ReadArchived) -> Store:
     return await SqliteStore.open(store_path(settings), read_archived=read_archived)
 
 
-def find_shared_refusals(store: Store) -> RefusalLog | None:
-    """Where all processes on a database keep refused frames; None where there is but one process."""
+def frames_of(store: Store) -> FrameStore:
+    """Where a store keeps the frames of devices."""
     if isinstance(store, SqliteStore):
-        return None
-    from parvis.stores.postgres.refusals import PostgresRefusals
+        return store.frames
     from parvis.stores.postgres.store import PostgresStore
 
-    return PostgresRefusals(store.desk) if isinstance(store, PostgresStore) else None
+    assert isinstance(store, PostgresStore)
+    return store.frames
 
 
 @asynccontextmanager

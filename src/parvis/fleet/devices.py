@@ -1,15 +1,23 @@
 """A device as the platform knows it while running, and which of its frames it has seen."""
 
 from collections import deque
+from enum import Enum
+from enum import Enum, auto
 
 import msgspec
 
 from parvis.broker.model.entity import Iri
+from parvis.fleet.budgets import TokenBucket
+from parvis.fleet.clocks import DeviceClock
 from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.uplink import NO_COUNTER, Uplink
+from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.vitals import Vitals
 from parvis.kernel.time import MINUTE, Instant
 
 FRAMES_REMEMBERED = 16
+COUNTERS_REMEMBERED = 1024
+_ALL_COUNTERS = (1 << COUNTERS_REMEMBERED) - 1
 DUPLICATE_WITHIN = 10 * MINUTE
 """The same counter later than this is a device that started to count again (LoRaWAN ABP after a reset)."""
 
@@ -18,35 +26,105 @@ HEALTH_EVERY = MINUTE
 """A device's own health is written at most so often: nobody looks at the signal of every frame."""
 
 
+class Seen(Enum):
+    """Whether a frame came before. Where it may have, history knows."""
+
+    NO = auto()
+    YES = auto()
+    MAYBE = auto()
+
+
 class SeenFrames:
     """The newest frames of one device: the same one may come over two gateways, or twice from a resending client.
 
-    Frames from before `stored_until` may have been stored before the start: history knows.
+    Counters are remembered over COUNTERS_REMEMBERED, so that a gateway that delivers what it buffered for days, in any
+    order, asks history only of frames that do come twice. Frames from before `stored_until` may have been stored
+    before the start.
     """
 
-    __slots__ = ("_frames", "_highest", "_session", "stored_until")
+    __slots__ = ("_counters", "_frames", "_highest", "_newest", "_session", "stored_until")
 
     def __init__(self, stored_until: Instant = 0) -> None:
         self.stored_until = stored_until
         self._session = ""
-        self._highest = -1
+        self._highest = NO_COUNTER
+        self._newest: Instant = 0
+        self._counters = 0
+        """Bit n: the counter n below the highest was seen."""
         self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
 
-    def has(self, uplink: Uplink) -> bool:
-        if uplink.session != self._session or uplink.f_cnt > self._highest:
+    def look(self, uplink: Uplink) -> Seen:
+        at = uplink.at
+        if uplink.session == self._session and self._is_among_last(uplink):
+            return Seen.YES
+        if at < self.stored_until or self._may_be_earlier(uplink):
+            return Seen.MAYBE
+        return Seen.NO
+
+    def _is_among_last(self, uplink: Uplink) -> bool:
+        if uplink.f_cnt > self._highest:
             return False
         number, at = uplink.number, uplink.at
         within = 0 if uplink.f_cnt == NO_COUNTER else DUPLICATE_WITHIN
         return any(one == number and abs(at - seen_at) <= within for one, seen_at in self._frames)
 
+    def _may_be_earlier(self, uplink: Uplink) -> bool:
+        if uplink.at > self._newest:
+            return False
+        if uplink.session != self._session or uplink.f_cnt == NO_COUNTER:
+            return True
+        below = self._highest - uplink.f_cnt
+        return below >= COUNTERS_REMEMBERED or (below >= 0 and bool(self._counters >> below & 1))
+
     def add(self, uplink: Uplink) -> None:
+        is_newest = uplink.at > self._newest
         if uplink.session != self._session:
+            if self._newest and not is_newest:
+                return
             self._session = uplink.session
             self._frames.clear()
-            self._highest = -1
+            self._counters, self._highest = 0, NO_COUNTER
         self._frames.append((uplink.number, uplink.at))
-        if uplink.f_cnt > self._highest:
-            self._highest = uplink.f_cnt
+        self._count(uplink.f_cnt, is_newest=is_newest)
+        if is_newest:
+            self._newest = uplink.at
+
+    def _count(self, f_cnt: int, *, is_newest: bool) -> None:
+        ahead = f_cnt - self._highest
+        if ahead > 0:
+            self._counters = (self._counters << ahead | 1) & _ALL_COUNTERS if ahead < COUNTERS_REMEMBERED else 1
+            self._highest = f_cnt
+        elif f_cnt == NO_COUNTER:
+            return
+        elif is_newest and ahead:
+            self._counters, self._highest = 1, f_cnt  # it has begun to count anew
+        elif -ahead < COUNTERS_REMEMBERED:
+            self._counters |= 1 << -ahead
+
+
+class Running(msgspec.Struct, eq=False):
+    """What is learnt of a device from its frames as they come, in this process."""
+
+    clock: DeviceClock = msgspec.field(default_factory=DeviceClock)
+    frames: TokenBucket | None = None
+    codec_s: TokenBucket | None = None
+    suspect_until_s: float = 0.0
+    vitals: Vitals | None = None
+
+
+class Standing(Enum):
+    """What a device may do; the value is what its `deviceState` says."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REPLACED = "replaced"
+
+
+_REFUSES = {
+    Standing.ACTIVE: None,
+    Standing.SUSPENDED: RefusalReason.SUSPENDED,
+    Standing.REPLACED: RefusalReason.REPLACED,
+}
 
 
 class Device(msgspec.Struct, eq=False):
@@ -65,3 +143,13 @@ class Device(msgspec.Struct, eq=False):
     seen: SeenFrames
     health_at: Instant = 0
     route: str = ""
+    standing: Standing = Standing.ACTIVE
+    refuses: RefusalReason | None = None
+    technology: Technology = Technology.UNKNOWN
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    expected_interval_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.refuses = _REFUSES[self.standing]
+    running: Running = msgspec.field(default_factory=Running)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import structs
@@ -12,18 +11,19 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
 from parvis.fleet.devices import Device
-from parvis.fleet.ports import RefusalLog
+from parvis.fleet.frame_log import FrameLog
+from parvis.fleet.frames import LoggedFrame, Room, Waiting
+from parvis.fleet.held import HeldFrames
+from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
-from parvis.fleet.refusal import Refusal, RefusalReason, Refused
-from parvis.fleet.refusals import Refusals
+from parvis.fleet.refusal import Refusal, RefusalReason, Refused, count_refused
 from parvis.fleet.registry import DeviceRecord, Registry
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import UplinkPipeline
-from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
-from parvis.kernel.identity import Caller, Right, system_caller
+from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, Instant, system_clock
 
-REFUSALS_FILE = "refused-frames.jsonl"
 PROFILES_FOLDER = "profiles"
 _EVENTS_AT_ONCE = 1000
 _FOLLOW_EVERY_S = 0.05
@@ -37,17 +37,21 @@ class Fleet:
         self,
         broker: Broker,
         profiles: Mapping[str, DeviceProfile],
-        refusals: RefusalLog,
+        frames: FrameStore,
         clock: Clock = system_clock,
         future_limit: Instant = 0,
         *,
+        room: Room = Room(),
+        waiting_days: int = 0,
         is_shared: bool = False,
     ) -> None:
-        """`is_shared`: other processes store frames of the same devices."""
+        """`is_shared`: other processes store frames of the same devices. `waiting_days` as of HeldFrames."""
         self.registry = Registry(broker, profiles, is_shared=is_shared)
-        self.refusals = refusals
+        self.frames = frames
+        self.log = FrameLog(frames, room)
         self._outbox = broker.outbox
-        self._pipeline = UplinkPipeline(broker, self.registry, clock, future_limit)
+        self._pipeline = UplinkPipeline(broker, self.registry, clock, future_limit, self.log.note)
+        self.held = HeldFrames(frames, self.registry, self._pipeline.take, room, clock, waiting_days)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         """Store uplinks; None for each that is durable, else why it was refused, which is on disk as well.
@@ -57,59 +61,50 @@ class Fleet:
             Forbidden: the caller may not deliver frames.
         """
         writer = _as_writer(caller)
+        if caller.device:
+            return await self._take_own(writer, uplinks)
+        return await self._take(writer, uplinks)
+
+    async def _take(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         results = await self._pipeline.take(writer, uplinks)
-        refusals = [
-            self.refusals.make(caller.tenant, refused, uplink)
-            for uplink, refused in zip(uplinks, results, strict=True)
-            if refused is not None
-        ]
-        if refusals:
-            await self.refusals.keep(refusals)
-            await self._replay_registered_meanwhile(writer, refusals)
+        if any(results):
+            return await self.held.keep(writer, uplinks, results)
         return results
+
+    async def _take_own(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
+        """Of a caller that may speak for one device only."""
+        own = [uplink for uplink in uplinks if uplink.hardware_id == writer.device]
+        results = iter(await self._take(writer, own)) if own else iter(())
+        other = Refused(RefusalReason.OTHER_DEVICE, f"the key is of {writer.device}")
+        count_refused([other] * (len(uplinks) - len(own)))
+        return [next(results) if uplink.hardware_id == writer.device else other for uplink in uplinks]
 
     async def refuse_messages(self, caller: Caller, malformed: Sequence[tuple[Message, str]]) -> None:
         """Keep messages that are no uplinks, each with why. Raises Forbidden as `take`."""
         _check_delivers(caller)
-        await self.refusals.keep(
-            [
-                self.refusals.make(
-                    caller.tenant,
-                    Refused(RefusalReason.MALFORMED_MESSAGE, detail),
-                    topic=message.topic,
-                    payload=message.payload,
-                )
-                for message, detail in malformed
-            ]
-        )
+        await self.held.keep_messages(caller, malformed)
 
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""
         outcomes = await self.registry.register(caller, records)
-        await self._replay(caller, {record.hardware_id.lower() for record in records})
+        await self.held.adopt(caller, {record.hardware_id.lower() for record in records})
         return outcomes
 
-    async def list_refusals(self, caller: Caller) -> list[Refusal]:
-        return await self.refusals.list_refusals(caller.tenant)
+    async def list_refusals(self, caller: Caller, hardware_id: str = "") -> list[Refusal]:
+        """The newest 1 000, newest first."""
+        return await self.frames.list_refusals(caller.tenant, hardware_id)
+
+    async def list_waiting(self, caller: Caller) -> list[Waiting]:
+        """Devices that nobody has registered, and how many frames of each wait: the one heard last comes first."""
+        return await self.frames.list_waiting(caller.tenant)
+
+    async def list_frames(self, caller: Caller, hardware_id: str) -> list[LoggedFrame]:
+        """The last frames of a known device, the newest first."""
+        return await self.log.list_frames(caller.tenant, hardware_id.lower())
 
     async def retry(self, caller: Caller, refusal_ids: Iterable[int]) -> dict[int, Refused | None]:
-        """Give refused frames to the pipeline again; those stored, or found to be so already, are forgotten.
-
-        Nothing is told of those that somebody else tries just now.
-        """
-        claimed = await self.refusals.claim(caller.tenant, refusal_ids)
-        left = {one.id for one in claimed}
-        try:
-            frames = [(one.id, one.uplink) for one in claimed if one.uplink is not None]
-            results = await self._pipeline.take(caller, [uplink for _, uplink in frames])
-            by_id = {refusal_id: result for (refusal_id, _), result in zip(frames, results, strict=True)}
-            done = [one for one, refused in by_id.items() if _is_done(refused)]
-            await self.refusals.resolve(caller.tenant, done)
-            left.difference_update(done)
-            return by_id
-        finally:
-            with suppress(ParvisError):
-                await self.refusals.release(caller.tenant, left)
+        """As HeldFrames.retry."""
+        return await self.held.retry(caller, refusal_ids)
 
     async def follow(self) -> None:
         """Keep up with devices that others write, until cancelled. After a fault the same events are read again."""
@@ -130,33 +125,15 @@ class Fleet:
         newest = await self._outbox.newest()
         events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
         has_missed = position + 1 < await self._outbox.oldest()
-        await self._replay_new(await (self.registry.reload() if has_missed else self.registry.follow(events)))
+        await self._adopt_new(await (self.registry.reload() if has_missed else self.registry.follow(events)))
         return events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest
 
-    async def _replay_registered_meanwhile(self, caller: Caller, refusals: Sequence[Refusal]) -> None:
-        now_known = {
-            one.uplink.hardware_id
-            for one in refusals
-            if one.reason is RefusalReason.UNKNOWN_DEVICE
-            and one.uplink is not None
-            and self.registry.find(caller.tenant, one.uplink.hardware_id) is not None
-        }
-        if now_known:
-            await self._replay(caller, now_known)
-
-    async def _replay_new(self, devices: Iterable[Device]) -> None:
+    async def _adopt_new(self, devices: Iterable[Device]) -> None:
         of_tenant: dict[str, set[str]] = {}
         for device in devices:
             of_tenant.setdefault(device.tenant, set()).add(device.hardware_id)
         for tenant, hardware_ids in of_tenant.items():
-            try:
-                await self._replay(system_caller("fleet", tenant), hardware_ids)
-            except ParvisError as error:
-                _log.warning("replay_failed", extra={"tenant": tenant, "detail": error.detail})
-
-    async def _replay(self, caller: Caller, hardware_ids: set[str]) -> None:
-        if waiting := await self.refusals.list_unknown(caller.tenant, hardware_ids):
-            await self.retry(caller, waiting)
+            await self.held.adopt_all(tenant, hardware_ids)
 
 
 def _check_delivers(caller: Caller) -> None:
@@ -171,29 +148,28 @@ def _as_writer(caller: Caller) -> Caller:
     return caller if caller.may(Right.WRITE) else structs.replace(caller, rights=caller.rights | Right.WRITE)
 
 
-def _is_done(refused: Refused | None) -> bool:
-    return refused is None or refused.reason is RefusalReason.DUPLICATE
-
-
 def open_fleet(
     broker: Broker,
+    frames: FrameStore,
     data_dir: Path,
     more_profiles: Iterable[Path] = (),
     clock: Clock = system_clock,
     future_limit: Instant = 0,
-    shared_refusals: RefusalLog | None = None,
     where: WhereCodecsRun = in_process,
+    *,
+    room: Room = Room(),
+    waiting_days: int = 0,
+    is_shared: bool = False,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
-    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. With `shared_refusals` other
-    processes store frames of the same devices; without, what is refused is kept in a file of the data directory.
+    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. The rest as of Fleet.
 
     Raises:
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand, where)
-    is_shared = shared_refusals is not None
-    refusals = shared_refusals or Refusals(data_dir / REFUSALS_FILE, clock)
-    return Fleet(broker, profiles, refusals, clock, future_limit, is_shared=is_shared)
+    return Fleet(
+        broker, profiles, frames, clock, future_limit, room=room, waiting_days=waiting_days, is_shared=is_shared
+    )

@@ -1,6 +1,6 @@
 """A frame that was not stored, and why."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -9,16 +9,17 @@ from parvis.fleet import metrics
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.time import Instant
 
-KEPT = 1000
-MOST_OF_ONE_DEVICE = 100
-"""So that one device that nobody knows does not push out all others."""
 LARGEST_PAYLOAD_BYTES = 4096
 LONGEST_TOPIC = 500
 
 
 class RefusalReason(Enum):
     MALFORMED_MESSAGE = "MALFORMED_MESSAGE"  # what came is no uplink of this network server
-    UNKNOWN_DEVICE = "UNKNOWN_DEVICE"  # no device of this DevEUI is registered
+    UNKNOWN_DEVICE = "UNKNOWN_DEVICE"  # no device of this DevEUI is registered: it waits in quarantine
+    QUARANTINE_FULL = "QUARANTINE_FULL"  # of a device that nobody knows, and too many wait already; counted, not kept
+    REPLACED = "REPLACED"  # another device took its place; counted, not kept
+    SUSPENDED = "SUSPENDED"  # somebody has put the device out of use; counted, not kept
+    OTHER_DEVICE = "OTHER_DEVICE"  # the key is of another device; counted, not kept
     DUPLICATE = "DUPLICATE"  # stored already; counted, not kept
     NO_PAYLOAD = "NO_PAYLOAD"  # the frame is of the network's own business; counted, not kept
     TIME_IN_THE_FUTURE = "TIME_IN_THE_FUTURE"  # the network server's clock is wrong, or the platform's
@@ -33,7 +34,16 @@ class RefusalReason(Enum):
     WRITE_FAILED = "WRITE_FAILED"  # the broker refused the change
 
 
-COUNTED_ONLY = frozenset({RefusalReason.DUPLICATE, RefusalReason.NO_PAYLOAD})
+COUNTED_ONLY = frozenset(
+    {
+        RefusalReason.QUARANTINE_FULL,
+        RefusalReason.REPLACED,
+        RefusalReason.SUSPENDED,
+        RefusalReason.OTHER_DEVICE,
+        RefusalReason.DUPLICATE,
+        RefusalReason.NO_PAYLOAD,
+    }
+)
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -42,7 +52,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A refused frame. `uplink` is None, and `payload` the message as it came, where no uplink could be read."""
+    """A refused frame. `uplink` is None, and `payload` the message as it came, where no uplink could be read.
+
+    Its `id` is given when it is kept.
+    """
 
     id: int
     at: Instant
@@ -53,27 +66,23 @@ class Refusal(msgspec.Struct, frozen=True):
     topic: str = ""
     payload: bytes = b""
 
+    @property
+    def device(self) -> str:
+        return "" if self.uplink is None else self.uplink.hardware_id
 
-def cut_to_size(
-    refusal_id: int, at: Instant, tenant: str, refused: Refused, uplink: Uplink | None, topic: str, payload: bytes
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its device to be registered."""
+        return self.reason is RefusalReason.UNKNOWN_DEVICE
+
+
+def make_refusal(
+    at: Instant, tenant: str, refused: Refused, uplink: Uplink | None = None, topic: str = "", payload: bytes = b""
 ) -> Refusal:
     kept, where = payload[:LARGEST_PAYLOAD_BYTES], topic[:LONGEST_TOPIC]
-    return Refusal(refusal_id, at, tenant, refused.reason, refused.detail, uplink, where, kept)
+    return Refusal(0, at, tenant, refused.reason, refused.detail, uplink, where, kept)
 
 
-def counted(refusals: Iterable[Refusal]) -> list[Refusal]:
-    """Count them; those that are kept as well."""
-    lasting = []
-    for one in refusals:
+def count_refused(refused: Iterable[Refused]) -> None:
+    for one in refused:
         metrics.REFUSED.labels(one.reason.value).inc()
-        if one.reason not in COUNTED_ONLY:
-            lasting.append(one)
-    return lasting
-
-
-def is_of_unknown(refusal: Refusal, hardware_ids: Collection[str]) -> bool:
-    return (
-        refusal.reason is RefusalReason.UNKNOWN_DEVICE
-        and refusal.uplink is not None
-        and refusal.uplink.hardware_id in hardware_ids
-    )

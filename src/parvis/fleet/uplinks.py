@@ -1,7 +1,7 @@
 """From frames to entities, as a table of contents: find the device, drop what is known, decode, map, write."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,12 @@ from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Clock, Instant, format_instant, system_clock
 
 _Frame = tuple[str, str, str, int]
+Note = Callable[[str, list[tuple[Uplink, dict[str, Any] | None, Refused | None]]], None]
+
+
+def _note_nothing(_tenant: str, _taken: object) -> None:
+    """Where nobody asks for a device's last frames."""
+
 
 
 class _Work(msgspec.Struct, gc=False):
@@ -40,9 +46,16 @@ class _Work(msgspec.Struct, gc=False):
 
 class UplinkPipeline:
     def __init__(
-        self, broker: Broker, registry: Registry, clock: Clock = system_clock, future_limit: Instant = 0
+        self,
+        broker: Broker,
+        registry: Registry,
+        clock: Clock = system_clock,
+        future_limit: Instant = 0,
+        note: Note = _note_nothing,
     ) -> None:
-        """Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any."""
+        """Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. `note` is told what became
+        of those of known devices."""
+        self._note = note
         self._broker = broker
         self._registry = registry
         self._clock = clock
@@ -72,6 +85,9 @@ class UplinkPipeline:
             changes = self._build_changes(works)
             await self._write(caller, works, changes)
             self._remember(works)
+        self._note(
+            caller.tenant, [(work.uplink, work.data, work.refused) for work in works if work.device is not None]
+        )
         return [work.refused for work in works]
 
     @asynccontextmanager
@@ -95,6 +111,8 @@ class UplinkPipeline:
                 work.refused = Refused(RefusalReason.NO_PAYLOAD)
             elif work.device is None:
                 work.refused = Refused(RefusalReason.UNKNOWN_DEVICE, work.uplink.hardware_id)
+            elif work.device.refuses is not None:
+                work.refused = Refused(work.device.refuses)
 
     def _drop_future(self, works: list[_Work]) -> None:
         """State keeps what was observed last: until that time came, it would hide everything that is true."""

@@ -10,26 +10,28 @@ ANONYMOUS = "anonymous"
 
 
 class Right(Flag):
-    """INGEST delivers the frames of registered devices, and nothing else."""
+    """INGEST delivers the frames of registered devices, and nothing else. COMMAND makes devices do something."""
 
     READ_PUBLIC = auto()
     READ = auto()
     INGEST = auto()
     WRITE = auto()
     ADMINISTER = auto()
+    COMMAND = auto()
 
 
 NOBODY = Right(0)
-OPERATOR = Right.READ_PUBLIC | Right.READ | Right.INGEST | Right.WRITE
+OPERATOR = Right.READ_PUBLIC | Right.READ | Right.INGEST | Right.WRITE | Right.COMMAND
 ADMINISTRATOR = OPERATOR | Right.ADMINISTER
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The subject of a request and what it may do within one tenant."""
+    """The subject of a request and what it may do within one tenant: with `device`, deliver for that one alone."""
 
     tenant: str
     subject: str
     rights: Right
+    device: str = ""
 
     def may(self, right: Right) -> bool:
         return right in self.rights

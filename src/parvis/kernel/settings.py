@@ -133,6 +133,14 @@ class FleetSettings:
     future_limit_h: float = _setting(
         24.0, "A frame dated further ahead of the clock, in hours, is refused; 0 takes any.", minimum=0
     )
+    quarantine_frames: int = _setting(
+        50_000, "Frames of unknown devices that wait, of each tenant; more are refused and counted.", minimum=0
+    )
+    quarantine_frames_of_device: int = _setting(
+        1_000, "Frames that wait of one unknown device; more are refused and counted.", minimum=0
+    )
+    quarantine_days: int = _setting(90, "How long frames of unknown devices wait; 0: for ever.", minimum=0)
+    last_frames: int = _setting(50, "The last frames of each device that can be looked at.", minimum=1, maximum=1_000)
     codecs_apart: str = _setting(
         "brought",
         "Which codecs run in processes of their own: none, those of profiles that a tenant brought, or all.",

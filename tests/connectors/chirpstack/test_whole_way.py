@@ -69,7 +69,7 @@ class Way:
     def __init__(self, store: HeldStore, data_dir: Path) -> None:
         self.store = store
         self.broker = Broker(store, Contexts())
-        self.fleet: Fleet = open_fleet(self.broker, data_dir, [Path(parvis.demo.__file__).parent / "codecs"])
+        self.fleet: Fleet = open_fleet(self.broker, store.frames, data_dir, [Path(parvis.demo.__file__).parent / "codecs"])
         self.routes = build(
             Surroundings(self.fleet, self.broker, GuardedClient(OutboundSettings()), data_dir, {})
         ).routes

@@ -20,6 +20,7 @@ from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, scoped
+from parvis.stores.postgres.frames import PostgresFrames
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
 from parvis.stores.postgres.names import Names
@@ -69,6 +70,7 @@ class PostgresStore:
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
         self.desk = Pool(database, DESK_THREADS, "parvis-desk")
         self._leases = Pool(database, 1, "parvis-leases")
+        self.frames = PostgresFrames(self.desk)
         self.jobs = PostgresJobQueue(self.desk)
         self.shelf = PostgresShelf(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)

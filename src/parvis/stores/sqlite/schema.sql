@@ -265,3 +265,41 @@ CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT se
     value BLOB NOT NULL,
     PRIMARY KEY (tenant, box, key)
 ) WITHOUT ROWID;
+
+CREATE TABLE refusal (  -- frames of devices that were not stored; those of unknown devices wait to be adopted
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    device TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    document BLOB NOT NULL  -- JSON
+);
+CREATE INDEX refusal_by_device ON refusal (tenant, device, number);
+CREATE INDEX refusal_waiting ON refusal (tenant, device, number, at) WHERE reason = 'UNKNOWN_DEVICE';
+
+CREATE TABLE frame (  -- the last frames of each device
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    document BLOB NOT NULL  -- JSON
+);
+CREATE INDEX frame_by_device ON frame (tenant, device, number);
+
+CREATE TABLE claim (  -- labels that let their holder register one device, once
+    digest BLOB PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    batch TEXT NOT NULL,
+    device TEXT NOT NULL,
+    document BLOB NOT NULL,  -- JSON
+    used INTEGER,
+    user TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE INDEX claim_by_batch ON claim (tenant, batch);
+CREATE INDEX claim_by_device ON claim (tenant, device);
+
+CREATE TABLE device_list (  -- files of devices that a job registers
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    body BLOB NOT NULL
+);

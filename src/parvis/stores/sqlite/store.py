@@ -20,6 +20,7 @@ from parvis.stores.sqlite.apply import Touched
 from parvis.stores.sqlite.archive import SqliteArchive
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
@@ -48,6 +49,7 @@ class SqliteStore:
         self._read_archived = read_archived
         self.archive = SqliteArchive(database, self._names, self._tail, self._writer, self._reader)
         self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read, self._leases)
+        self.frames = SqliteFrames(self._writer.run, self._reader.read)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)
 

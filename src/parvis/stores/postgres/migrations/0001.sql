@@ -324,18 +324,56 @@ ALTER TABLE dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dead_letter FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dead_letter USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
-CREATE TABLE refusal (  -- frames of devices that were not stored, the newest
+CREATE TABLE refusal (  -- frames of devices that were not stored; those of unknown devices wait to be adopted
     tenant integer NOT NULL,
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     reason text NOT NULL,
     device text NOT NULL,
+    at bigint NOT NULL,
     claimed_until timestamptz NOT NULL DEFAULT '-infinity',  -- somebody tries it again
-    document bytea NOT NULL
+    document bytea NOT NULL  -- JSON
 );
 CREATE INDEX refusal_by_device ON refusal (tenant, device, number);
+CREATE INDEX refusal_waiting ON refusal (tenant, device, number, at) WHERE reason = 'UNKNOWN_DEVICE';
 ALTER TABLE refusal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE refusal FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON refusal USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE frame (  -- the last frames of each device
+    tenant integer NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    device text NOT NULL,
+    document bytea NOT NULL,  -- JSON
+    PRIMARY KEY (tenant, device, number)
+);
+ALTER TABLE frame ENABLE ROW LEVEL SECURITY;
+ALTER TABLE frame FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON frame USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE claim (  -- labels that let their holder register one device, once
+    tenant integer NOT NULL,
+    digest bytea PRIMARY KEY,
+    batch text NOT NULL,
+    device text NOT NULL,
+    document bytea NOT NULL,  -- JSON
+    used bigint,
+    "user" text NOT NULL DEFAULT ''
+);
+CREATE INDEX claim_by_batch ON claim (tenant, batch);
+CREATE INDEX claim_by_device ON claim (tenant, device);
+ALTER TABLE claim ENABLE ROW LEVEL SECURITY;
+ALTER TABLE claim FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON claim USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE device_list (  -- files of devices that a job registers
+    tenant integer NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at bigint NOT NULL,
+    body bytea NOT NULL
+);
+ALTER TABLE device_list ENABLE ROW LEVEL SECURITY;
+ALTER TABLE device_list FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON device_list USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
 CREATE TABLE bus_letter (  -- news between processes too large for a notification; kept for a minute
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
