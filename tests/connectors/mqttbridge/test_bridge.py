@@ -223,7 +223,7 @@ async def test_over_tls_with_a_password(tmp_path: Path, village: Village, store:
     passwords = tmp_path / "passwords"
     tool = system_tools.require_program("mosquitto", "mosquitto_passwd")
     command = [tool, "-b", "-c", passwords, "parvis", "s3cret"]
-    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    await asyncio.to_thread(lambda: subprocess.run(command, check=True, capture_output=True))
     plain_port, secure_port = system_tools.free_port(), system_tools.free_port()
     settings = tmp_path / "mosquitto.conf"
     settings.write_text(
