@@ -19,6 +19,7 @@ from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
+from parvis.stores.postgres.commands import PostgresCommands
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, scoped
 from parvis.stores.postgres.frames import PostgresFrames
 from parvis.stores.postgres.jobs import PostgresJobQueue
@@ -73,6 +74,7 @@ class PostgresStore:
         self.frames = PostgresFrames(self.desk)
         self.jobs = PostgresJobQueue(self.desk)
         self.shelf = PostgresShelf(self.desk)
+        self.commands = PostgresCommands(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
         self.subscriptions = PostgresSubscriptions(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())

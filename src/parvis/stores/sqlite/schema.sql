@@ -266,6 +266,24 @@ CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT se
     PRIMARY KEY (tenant, box, key)
 ) WITHOUT ROWID;
 
+CREATE TABLE command (  -- what devices were asked to do
+    tenant INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    device TEXT NOT NULL,  -- how it names itself
+    key TEXT NOT NULL,  -- the asker's own
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    due INTEGER,  -- NULL: nothing is left to do
+    document BLOB NOT NULL,  -- JSON
+    PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX command_by_key ON command (tenant, device, key);
+CREATE INDEX command_of_device ON command (tenant, device, created);
+CREATE INDEX command_open ON command (tenant, device) WHERE due IS NOT NULL;
+CREATE INDEX command_due ON command (due) WHERE due IS NOT NULL;
+CREATE INDEX command_over ON command (changed) WHERE due IS NULL;
+
 CREATE TABLE refusal (  -- frames of devices that were not stored; those of unknown devices wait to be adopted
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL,

@@ -19,6 +19,7 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
 from parvis.stores.sqlite.archive import SqliteArchive
 from parvis.stores.sqlite.checkpoint import Checkpointer
+from parvis.stores.sqlite.commands import SqliteCommands
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
@@ -52,6 +53,7 @@ class SqliteStore:
         self.frames = SqliteFrames(self._writer.run, self._reader.read)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)
+        self.commands = SqliteCommands(self._writer.run, self._reader.read)
 
     @classmethod
     async def open(

@@ -471,3 +471,24 @@ CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT se
 ALTER TABLE shelf ENABLE ROW LEVEL SECURITY;
 ALTER TABLE shelf FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON shelf USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE command (  -- what devices were asked to do
+    tenant integer NOT NULL,
+    id text NOT NULL,
+    device text NOT NULL,  -- how it names itself
+    key text NOT NULL,  -- the asker's own
+    version integer NOT NULL,
+    created bigint NOT NULL,
+    changed bigint NOT NULL,
+    due bigint,  -- NULL: nothing is left to do
+    document bytea NOT NULL,  -- JSON
+    PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX command_by_key ON command (tenant, device, key);
+CREATE INDEX command_of_device ON command (tenant, device, created);
+CREATE INDEX command_open ON command (tenant, device) WHERE due IS NOT NULL;
+CREATE INDEX command_due ON command (due) WHERE due IS NOT NULL;
+CREATE INDEX command_over ON command (changed) WHERE due IS NULL;
+ALTER TABLE command ENABLE ROW LEVEL SECURITY;
+ALTER TABLE command FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON command USING ((SELECT parvis_tenant()) IN (tenant, 0));
