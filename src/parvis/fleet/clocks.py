@@ -113,6 +113,15 @@ class DeviceClock:
             slots[-1] = (slot, delay)
 
 
+def offset_of_unbelievable(measured_at: Instant, received_at: Instant) -> Instant:
+    """What to add to a time that cannot be true by itself; 0 to one that can."""
+    epoch = _find_other_epoch(received_at - measured_at)
+    if epoch is not None:
+        return epoch
+    is_possible = SET_SINCE <= measured_at <= received_at + AHEAD_ALLOWED
+    return 0 if is_possible else received_at - measured_at
+
+
 def _find_other_epoch(delay: Instant) -> Instant | None:
     return next((one for one in _OTHER_EPOCHS if -SLOT <= delay - one <= _BUFFERED_AT_MOST), None)
 
