@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.network import NetworkEvent, Told
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Overloaded
+from parvis.kernel.identity import Caller
 
 
 class MalformedMessage(Exception):
@@ -16,16 +19,17 @@ class MalformedMessage(Exception):
         self.detail = detail
 
 
-ReadUplinks = Callable[[Message], Sequence[Uplink]]
-"""The frames of one message, none where it is of another kind. Raises MalformedMessage."""
+ReadMessage = Callable[[Message], Sequence[Told]]
+"""What one message tells, nothing where it is of no use here. Raises MalformedMessage."""
 
 
 class UplinkIntake:
-    """A Handler of messages that carry frames."""
+    """A Handler of messages that carry frames, and what else a network server tells where there are `reactions`."""
 
-    def __init__(self, fleet: Fleet, read: ReadUplinks) -> None:
+    def __init__(self, fleet: Fleet, read: ReadMessage, reactions: Reactions | None = None) -> None:
         self._fleet = fleet
         self._read = read
+        self._reactions = reactions
 
     async def handle(self, messages: list[Message]) -> list[Ack]:
         by_caller: dict[int, list[int]] = {}
@@ -42,22 +46,45 @@ class UplinkIntake:
         acks = [Ack.STORED] * len(messages)
         uplinks: list[Uplink] = []
         of_message: list[int] = []
+        events: dict[int, list[NetworkEvent]] = {}
         malformed: list[tuple[Message, str]] = []
         for index, message in enumerate(messages):
             try:
-                frames = self._read(message)
+                told = self._read(message)
             except MalformedMessage as error:
                 malformed.append((message, error.detail))
                 acks[index] = Ack.REFUSED
-            else:
-                uplinks += frames
-                of_message += [index] * len(frames)
+                continue
+            for one in told:
+                if isinstance(one, Uplink):
+                    uplinks.append(one)
+                    of_message.append(index)
+                else:
+                    events.setdefault(index, []).append(one)
         caller = messages[0].caller
         if malformed:
             await self._fleet.refuse_messages(caller, malformed)
         if uplinks:
             await self._store(messages[0], uplinks, of_message, acks)
+        if self._reactions is not None:
+            await self._react(self._reactions, caller, uplinks, events, acks)
         return acks
+
+    async def _react(
+        self,
+        reactions: Reactions,
+        caller: Caller,
+        uplinks: list[Uplink],
+        events: dict[int, list[NetworkEvent]],
+        acks: list[Ack],
+    ) -> None:
+        """What the frames tell of the network is worth no second delivery; the rest is."""
+        await reactions.hear(caller, uplinks)
+        try:
+            await reactions.take(caller, [one for of_message in events.values() for one in of_message])
+        except Overloaded:
+            for index in events:
+                acks[index] = Ack.OVERLOADED
 
     async def _store(self, first: Message, uplinks: list[Uplink], of_message: list[int], acks: list[Ack]) -> None:
         try:

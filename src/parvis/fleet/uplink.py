@@ -21,6 +21,18 @@ class Technology(Enum):
 
 
 NO_COUNTER = -1
+MOST_RECEPTIONS = 16
+"""Of one frame: more gateways tell nothing more."""
+
+
+class Reception(msgspec.Struct, frozen=True, gc=False):
+    """How one gateway heard a frame. Its place is WGS 84 in degrees, where the network knows it."""
+
+    gateway: str
+    rssi_dbm: float | None = None
+    snr_db: float | None = None
+    longitude: float | None = None
+    latitude: float | None = None
 
 
 class Uplink(msgspec.Struct, frozen=True, gc=False):
@@ -29,7 +41,8 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
     `received_at` is the network's time, `measured_at` the device's own where it has a clock. A way in that reads the
     content itself gives it as `fields`: no codec is run then, and `payload` is what came, for the log. `f_cnt` is
     NO_COUNTER where frames are not numbered. `session` changes when the device joins anew (LoRaWAN: the DevAddr).
-    `rssi_dbm` and `snr_db` are those of the gateway that heard it best, one of `gateways`.
+    `rssi_dbm` and `snr_db` are those of the gateway that heard it best, one of `gateways`, of which `receptions` tells
+    the best. `data_rate` is the region's index of it. `route` is what the way in needs to send something down to it.
     """
 
     hardware_id: str
@@ -49,6 +62,11 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
     measured_at: Instant | None = None
     technology: Technology = Technology.UNKNOWN
     way: str = ""
+    receptions: tuple[Reception, ...] = ()
+    frequency_hz: int = 0
+    bandwidth_hz: int = 0
+    data_rate: int | None = None
+    route: str = ""
 
     @property
     def at(self) -> Instant:

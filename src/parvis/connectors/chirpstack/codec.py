@@ -1,76 +1,301 @@
-"""ChirpStack v4's uplink event as JSON (integration.UplinkEvent in the proto3 JSON form, which leaves out defaults)."""
+"""ChirpStack v4's events as JSON (package integration in the proto3 JSON form, which leaves out defaults)."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.uplink import Technology, Uplink
+from parvis.fleet.network import (
+    Delivery,
+    DeliveryReport,
+    DeviceFault,
+    DeviceJoined,
+    DeviceLocated,
+    DeviceStatus,
+    GatewayStats,
+    Told,
+)
+from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
 from parvis.kernel.time import Instant, from_datetime
 
+WAY = "chirpstack"
 LARGEST_PAYLOAD_BYTES = 1024
 """LoRaWAN carries 242 at most. What is refused is kept, so nothing in an event may be of any size."""
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Eui = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+_Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 
 
 class _DeviceInfo(msgspec.Struct, rename="camel"):
-    dev_eui: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
+    dev_eui: _Eui
     device_name: _Text = ""
     device_profile_name: _Text = ""
+    application_id: _Text = ""
+
+
+class _Location(msgspec.Struct, rename="camel"):
+    latitude: _Latitude = 0
+    longitude: _Longitude = 0
+    accuracy: float = 0
+    source: _Text = ""
+
+    @property
+    def is_known(self) -> bool:
+        """A gateway without a place has one of zeros."""
+        return bool(self.latitude or self.longitude)
 
 
 class _RxInfo(msgspec.Struct, rename="camel"):
     gateway_id: _Text = ""
     rssi: float = 0
     snr: float = 0
+    location: _Location | None = None
 
 
-class _UplinkEvent(msgspec.Struct, rename="camel"):
+class _Lora(msgspec.Struct, rename="camel"):
+    bandwidth: _Count = 0
+    spreading_factor: Annotated[int, msgspec.Meta(ge=0, le=12)] = 0
+
+
+class _Modulation(msgspec.Struct):
+    lora: _Lora = _Lora()
+
+
+class _TxInfo(msgspec.Struct):
+    frequency: _Count = 0
+    modulation: _Modulation = _Modulation()
+
+
+class _Event(msgspec.Struct, rename="camel"):
     device_info: _DeviceInfo
     time: _Moment | None = None
+
+
+class _UplinkEvent(_Event, rename="camel"):
     dev_addr: _Text = ""
-    f_cnt: Annotated[int, msgspec.Meta(ge=0)] = 0
+    dr: _Count = 0
+    f_cnt: _Count = 0
     f_port: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     data: Annotated[bytes, msgspec.Meta(max_length=LARGEST_PAYLOAD_BYTES)] = b""
     rx_info: list[_RxInfo] = []
+    tx_info: _TxInfo = _TxInfo()
 
 
-_read_event = msgspec.json.Decoder(_UplinkEvent).decode
+class _JoinEvent(_Event, rename="camel"):
+    dev_addr: _Text = ""
+
+
+class _StatusEvent(_Event, rename="camel"):
+    margin: int = 0
+    external_power_source: bool = False
+    battery_level_unavailable: bool = False
+    battery_level: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0
+
+
+class _AckEvent(_Event, rename="camel"):
+    queue_item_id: _Text = ""
+    acknowledged: bool = False
+
+
+class _TxAckEvent(_Event, rename="camel"):
+    queue_item_id: _Text = ""
+    gateway_id: _Text = ""
+
+
+class _LogEvent(_Event, rename="camel"):
+    level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
+    code: _Text = "UNKNOWN"
+    description: str = ""
+    context: dict[str, str] = {}
+
+
+class _LocationEvent(_Event, rename="camel", kw_only=True):
+    location: _Location
+
+
+class _GatewayStats(msgspec.Struct, rename="camel"):
+    gateway_id: _Eui
+    time: _Moment | None = None
+    location: _Location = _Location()
+    rx_packets_received: _Count = 0
+    rx_packets_received_ok: _Count = 0
+    tx_packets_emitted: _Count = 0
+
+
+_Document = TypeVar("_Document", bound=msgspec.Struct)
+_LOST_DOWNLINKS = frozenset({"DOWNLINK_PAYLOAD_SIZE", "F_CNT_DOWN", "EXPIRED"})
+"""Codes of a log event that mean the end of the downlink named in its context."""
+_LONGEST_DETAIL = 200
+
+
+def decode_event(kind: str, payload: bytes, received_at: Instant) -> list[Told]:
+    """What an event of this kind tells; nothing where it is of no use here. `received_at` stands in for a lacking time.
+
+    Raises:
+        MalformedMessage: it is no such event.
+    """
+    reader = _READERS.get(kind)
+    return [] if reader is None else reader(payload, received_at)
+
+
+def decode_gateway_stats(payload: bytes, received_at: Instant) -> list[Told]:
+    """A gateway's report (gw.GatewayStats). Raises MalformedMessage."""
+    stats = _read(_gateway_stats, payload)
+    place = stats.location
+    return [
+        GatewayStats(
+            stats.gateway_id.lower(),
+            received_at if stats.time is None else from_datetime(stats.time),
+            stats.rx_packets_received,
+            stats.rx_packets_received_ok,
+            stats.tx_packets_emitted,
+            place.longitude if place.is_known else None,
+            place.latitude if place.is_known else None,
+        )
+    ]
 
 
 def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
-    """The frame of an `up` event; `received_at` stands in where the event has no time.
-
-    Raises:
-        MalformedMessage: it is none.
-    """
-    try:
-        event = _read_event(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedMessage(str(error)) from None
-    device = event.device_info
-    best = _best(event.rx_info)
+    """The frame of an `up` event. Raises MalformedMessage."""
+    event = _read(_uplink, payload)
+    device, lora = event.device_info, event.tx_info.modulation.lora
+    receptions = _receptions(event.rx_info)
+    best = receptions[0] if receptions else Reception("")
     return Uplink(
         device.dev_eui.lower(),
         event.data,
         event.f_port,
         event.f_cnt,
-        received_at if event.time is None else from_datetime(event.time),
+        _time(event, received_at),
         event.dev_addr,
-        None if best is None else best.rssi,
-        None if best is None else best.snr,
-        "" if best is None else best.gateway_id,
+        best.rssi_dbm,
+        best.snr_db,
+        best.gateway,
         device.device_name,
         device.device_profile_name,
         len(event.rx_info),
+        lora.spreading_factor,
         technology=Technology.LORAWAN,
-        way="chirpstack",
+        way=WAY,
+        receptions=receptions,
+        frequency_hz=event.tx_info.frequency,
+        bandwidth_hz=lora.bandwidth,
+        data_rate=event.dr,
+        route=device.application_id,
     )
 
 
-def _best(receptions: list[_RxInfo]) -> _RxInfo | None:
-    if len(receptions) == 1:
-        return receptions[0]
-    return max(receptions, key=lambda one: one.rssi, default=None)
+def _receptions(heard: list[_RxInfo]) -> tuple[Reception, ...]:
+    """The best first."""
+    ordered = heard if len(heard) < 2 else sorted(heard, key=lambda one: one.rssi, reverse=True)[:MOST_RECEPTIONS]
+    return tuple(map(_reception, ordered))
+
+
+def _reception(heard: _RxInfo) -> Reception:
+    place = heard.location
+    if place is None or not place.is_known:
+        return Reception(heard.gateway_id, heard.rssi, heard.snr)
+    return Reception(heard.gateway_id, heard.rssi, heard.snr, place.longitude, place.latitude)
+
+
+def _up(payload: bytes, received_at: Instant) -> list[Told]:
+    return [decode_uplink(payload, received_at)]
+
+
+def _joined(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_join, payload)
+    return [DeviceJoined(_eui(event), _time(event, received_at), event.dev_addr)]
+
+
+def _status(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_device_status, payload)
+    has_level = not event.battery_level_unavailable and not event.external_power_source
+    level = round(event.battery_level / 100, 4) if has_level else None
+    return [DeviceStatus(_eui(event), _time(event, received_at), level, event.margin, event.external_power_source)]
+
+
+def _acknowledged(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_ack, payload)
+    if not event.queue_item_id:
+        return []
+    delivery = Delivery.ACKNOWLEDGED if event.acknowledged else Delivery.FAILED
+    detail = "" if event.acknowledged else "the device did not acknowledge"
+    return [DeliveryReport(event.queue_item_id, _eui(event), delivery, _time(event, received_at), detail)]
+
+
+def _transmitted(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_tx_ack, payload)
+    if not event.queue_item_id:
+        return []
+    at = _time(event, received_at)
+    return [DeliveryReport(event.queue_item_id, _eui(event), Delivery.TRANSMITTED, at, event.gateway_id)]
+
+
+def _logged(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_log, payload)
+    at, detail = _time(event, received_at), event.description[:_LONGEST_DETAIL]
+    told: list[Told] = [] if event.level == "INFO" else [DeviceFault(_eui(event), at, event.code, detail)]
+    lost = event.context.get("queue_item_id", "")
+    if event.code in _LOST_DOWNLINKS and lost:
+        told.append(DeliveryReport(lost, _eui(event), Delivery.FAILED, at, f"{event.code}: {detail}"))
+    return told
+
+
+def _located(payload: bytes, received_at: Instant) -> list[Told]:
+    event = _read(_location, payload)
+    place = event.location
+    if not place.is_known:
+        return []
+    at, accuracy_m = _time(event, received_at), place.accuracy or None
+    return [DeviceLocated(_eui(event), at, place.longitude, place.latitude, accuracy_m, place.source)]
+
+
+_READERS: Mapping[str, Callable[[bytes, Instant], list[Told]]] = {
+    "up": _up,
+    "join": _joined,
+    "status": _status,
+    "ack": _acknowledged,
+    "txack": _transmitted,
+    "log": _logged,
+    "location": _located,
+}
+_uplink = msgspec.json.Decoder(_UplinkEvent)
+_join = msgspec.json.Decoder(_JoinEvent)
+_device_status = msgspec.json.Decoder(_StatusEvent)
+_ack = msgspec.json.Decoder(_AckEvent)
+_tx_ack = msgspec.json.Decoder(_TxAckEvent)
+_log = msgspec.json.Decoder(_LogEvent)
+_location = msgspec.json.Decoder(_LocationEvent)
+_gateway_stats = msgspec.json.Decoder(_GatewayStats)
+
+
+def _read(decoder: msgspec.json.Decoder[_Document], payload: bytes) -> _Document:
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedMessage(str(error)) from None
+
+
+def _eui(event: _Event) -> str:
+    return event.device_info.dev_eui.lower()
+
+
+def _time(event: _Event, received_at: Instant) -> Instant:
+    return received_at if event.time is None else from_datetime(event.time)
+
+
+def encode_downlink(command_id: str, dev_eui: str, f_port: int, payload: bytes, *, is_confirmed: bool) -> bytes:
+    """A DownlinkCommand. ChirpStack names the queue item after `command_id` and gives it back in its events."""
+    document: dict[str, Any] = {
+        "id": command_id,
+        "devEui": dev_eui,
+        "confirmed": is_confirmed,
+        "fPort": f_port,
+        "data": payload,
+    }
+    return msgspec.json.encode(document)

@@ -10,7 +10,7 @@ from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, only
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(Command).decode
 _TENANT = "tenant = (SELECT id FROM tenant WHERE name = %s)"
-_LOCK = "SELECT id FROM tenant WHERE name = %s FOR UPDATE"
+_LOCK = "SELECT id FROM tenant WHERE name = %s FOR NO KEY UPDATE"
 _OF_KEY = "SELECT document FROM command WHERE tenant = %s AND device = %s AND key = %s"
 _OPEN = """
 SELECT count(*), count(*) FILTER (WHERE device = %s) FROM command WHERE tenant = %s AND due IS NOT NULL
@@ -75,7 +75,7 @@ def _add(connection: Connection, command: Command) -> Command:
     there = connection.execute(_OF_KEY, (tenant, command.hardware_id, command.key)).fetchone()
     if there is not None:
         return _decode(there[0])
-    of_tenant, of_device = only_row(connection.execute(_OPEN, (command.hardware_id, tenant)))
+    of_tenant, of_device = only_row(connection, _OPEN, (command.hardware_id, tenant))
     if of_device >= MOST_OPEN_OF_DEVICE or of_tenant >= MOST_OPEN_OF_TENANT:
         raise TooManyCommands(f"{of_device} commands of the device are open, {of_tenant} of all.")
     values = (
