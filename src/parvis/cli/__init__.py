@@ -13,7 +13,7 @@ _WHERE = {
     "demo": "demo:demo",
     "init": "setup:init",
     "check": "setup:check",
-    "import": "series:import_series",
+    "import": "imports:import_",
     "replay": "series:replay",
     "archive": "archive:archive",
     "doctor": "doctor:doctor",

@@ -1,5 +1,6 @@
 """`parvis import codecs`: the device repository of The Things Network, tried here and made into profiles."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import click
 import msgspec
 
+from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option
 from parvis.fleet.codec_examples import Verdict
-from parvis.fleet.codec_import.install import Installation, install_codec
+from parvis.fleet.codec_import.install import Installation, Installer
 from parvis.fleet.codec_import.repository import DeviceRepository, RepositoryVendor
 from parvis.fleet.codec_import.trials import CodecTrials, try_codec
 from parvis.fleet.fleet import PROFILES_FOLDER
@@ -44,7 +46,7 @@ class _VendorReport(msgspec.Struct):
 @click.argument("checkout", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @data_option()
 @click.option("--vendor", "vendors", multiple=True, help="Only this vendor's; may be given several times.")
-@click.option("--install", is_flag=True, help="Make a profile of each device of a codec with an example that passes.")
+@click.option("--install", is_flag=True, help="Make a profile of each device whose codec runs.")
 @click.option("--replace", is_flag=True, help="With --install: write over profiles that are there.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON, each example with its verdict.")
 @click.option(
@@ -72,11 +74,12 @@ def import_codecs(
     """
     repository = DeviceRepository(checkout)
     names = list(vendors) or repository.list_vendors()
-    root = data_dir / PROFILES_FOLDER if install else None
-    with click.progressbar(names, label="Codecs", file=click.get_text_stream("stderr")) as bar:
-        reports = [_try_vendor(repository, name, root, replace) for name in bar]
+    expand = Contexts().default.expand
+    installer = Installer(data_dir / PROFILES_FOLDER, expand, replace=replace) if install else None
+    with _progress(len(names)) as bar:
+        reports = [_try_vendor(repository, name, installer, bar) for name in names]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_document(reports))).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(_document(reports)).decode()))
     else:
         for line in _lines(reports, at_least):
             click.echo(line)
@@ -84,14 +87,15 @@ def import_codecs(
         raise click.exceptions.Exit(1)
 
 
-def _try_vendor(repository: DeviceRepository, name: str, root: Path | None, replace: bool) -> _VendorReport:
+def _progress(length: int) -> Any:
+    return click.progressbar(length=length, label="Vendors", file=sys.stderr)
+
+
+def _try_vendor(repository: DeviceRepository, name: str, installer: Installer | None, bar: Any) -> _VendorReport:
     vendor = repository.read_vendor(name)
     tried = [try_codec(codec) for codec in vendor.codecs]
-    installed = (
-        []
-        if root is None
-        else [one for each in tried for one in install_codec(each, vendor.name, root, replace=replace)]
-    )
+    installed = [one for each in tried for one in installer.install(each, vendor)] if installer else []
+    bar.update(1, name)
     return _VendorReport(vendor, tried, installed)
 
 

@@ -99,7 +99,7 @@ class Codec:
         source: str,
         ticks_s: Callable[[], float] = monotonic,
         *,
-        needs: Routine = Routine.DECODE_UPLINK,
+        needs: Routine | None = Routine.DECODE_UPLINK,
         normalizes: bool = False,
     ) -> None:
         """With `normalizes`, what its `normalizeUplink` makes of the decoded data is the data.
@@ -114,7 +114,7 @@ class Codec:
             self._program = Program(source)
         except _FAILED_CALL as error:
             raise InvalidCodec(f"the codec does not start: {_first_line(error)}") from None
-        if not self.has(needs):
+        if needs is not None and not self.has(needs):
             raise InvalidCodec(f"the codec does not start: no function {_EXPECTED[needs]}")
         self._kind = _DECODE_NORMALIZED if normalizes and self.has(Routine.NORMALIZE_UPLINK) else _DECODE
         self._started: Run | None = None

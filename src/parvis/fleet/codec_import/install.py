@@ -2,19 +2,30 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
+from parvis.broker.model.entity import Iri
 from parvis.fleet.codec_engine import Routine
 from parvis.fleet.codec_examples import CodecExample, Verdict
 from parvis.fleet.codec_import.guess import Draft, Leaf, draft_mapping
-from parvis.fleet.codec_import.repository import RepositoryCodec, RepositoryDevice
+from parvis.fleet.codec_import.repository import RepositoryCodec, RepositoryDevice, RepositoryVendor
 from parvis.fleet.codec_import.trials import CodecTrials, read_script
 from parvis.fleet.mapping import AttributeRule
-from parvis.fleet.profiles import CODEC_FILE, ENCODER_FILE, EXAMPLES_FILE, PROFILE_FILE
+from parvis.fleet.profiles import (
+    CODEC_FILE,
+    ENCODER_FILE,
+    EXAMPLES_FILE,
+    PROFILE_FILE,
+    InvalidProfile,
+    check_profile,
+    load_profile,
+)
 
 _UNMAPPED_SHOWN = 40
 
@@ -27,21 +38,63 @@ class Installation(msgspec.Struct, frozen=True):
     why_not: str = ""
 
 
-def install_codec(tried: CodecTrials, vendor_name: str, root: Path, *, replace: bool = False) -> list[Installation]:
-    """Write a profile folder for each device of the codec; one that is there is left alone unless `replace`."""
-    codec = tried.codec
-    if Routine.DECODE_UPLINK not in codec.scripts:
-        return [Installation(_id(codec, device), why_not="no uplink decoder") for device in codec.devices]
-    passed = [one.example for one in tried.trials if one.verdict is Verdict.PASSED]
-    decoded = list(_decoded(passed))
-    if not decoded:
-        return [Installation(_id(codec, device), why_not="no example of it passes") for device in codec.devices]
-    draft = draft_mapping(decoded)
-    return [_install(codec, device, vendor_name, root, draft, passed, replace) for device in codec.devices]
+class Installer:
+    """Makes profile folders below `root`; one that is there is left alone unless `replace`."""
+
+    def __init__(self, root: Path, expand: Callable[[str], Iri], *, replace: bool = False) -> None:
+        self._root = root
+        self._expand = expand
+        self._replace = replace
+
+    def install(self, tried: CodecTrials, vendor: RepositoryVendor) -> list[Installation]:
+        """A profile for each device of the codec that was tried."""
+        codec = tried.codec
+        why_not = _why_not(tried)
+        passed = [one.example for one in tried.trials if one.verdict is Verdict.PASSED]
+        draft = draft_mapping(_decoded(passed))
+        return [
+            self._install(_Making(codec, device, vendor.name, draft, passed), _id(codec, device, vendor), why_not)
+            for device in codec.devices
+        ]
+
+    def _install(self, making: "_Making", profile_id: str, why_not: str) -> Installation:
+        folder = self._root / profile_id
+        if not why_not and folder.exists() and not self._replace:
+            why_not = "it is there already"
+        if why_not:
+            return Installation(profile_id, why_not=why_not)
+        self._root.mkdir(parents=True, exist_ok=True)
+        # Beside the profiles, not among them: whoever starts meanwhile finds whole ones only.
+        with TemporaryDirectory(dir=self._root.parent, prefix=".profiles-") as beside:
+            made = Path(beside) / profile_id
+            _write(made, making)
+            try:
+                faults = check_profile(load_profile(made, self._expand))
+            except InvalidProfile as error:
+                faults = [error.detail]
+            if faults:
+                return Installation(profile_id, why_not=f"as a profile it does not hold: {faults[0][:200]}")
+            if folder.exists():
+                rmtree(folder)
+            made.rename(folder)
+        return Installation(profile_id, len(making.draft.rules))
 
 
-def _id(codec: RepositoryCodec, device: RepositoryDevice) -> str:
-    return re.sub(r"[^a-z0-9-]+", "-", f"{codec.vendor}-{device.id}".lower()).strip("-")
+def _why_not(tried: CodecTrials) -> str:
+    if Routine.DECODE_UPLINK not in tried.codec.scripts:
+        return "no uplink decoder"
+    if tried.trials and not any(one.verdict is Verdict.PASSED for one in tried.trials):
+        return "none of its examples passes"
+    return ""
+
+
+def _id(codec: RepositoryCodec, device: RepositoryDevice, vendor: RepositoryVendor) -> str:
+    """A device that has several codecs, for versions of it, is several profiles."""
+    served_by = [one.id for one in vendor.codecs if device in one.devices]
+    name = f"{vendor.id}-{device.id}"
+    if len(served_by) > 1:
+        name += "-" + codec.id.removesuffix("-codec").removeprefix(f"{device.id}-")
+    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
 
 
 def _decoded(passed: list[CodecExample]) -> Iterator[dict[str, Any]]:
@@ -52,32 +105,25 @@ def _decoded(passed: list[CodecExample]) -> Iterator[dict[str, Any]]:
                 yield data
 
 
-def _install(
-    codec: RepositoryCodec,
-    device: RepositoryDevice,
-    vendor_name: str,
-    root: Path,
-    draft: Draft,
-    passed: list[CodecExample],
-    replace: bool,
-) -> Installation:
-    profile_id = _id(codec, device)
-    folder = root / profile_id
-    if (folder / PROFILE_FILE).exists() and not replace:
-        return Installation(profile_id, why_not="it is there already")
-    folder.mkdir(parents=True, exist_ok=True)
+class _Making(msgspec.Struct, frozen=True):
+    codec: RepositoryCodec
+    device: RepositoryDevice
+    vendor_name: str
+    draft: Draft
+    passed: list[CodecExample]
+
+
+def _write(folder: Path, making: _Making) -> None:
+    folder.mkdir()
+    codec = making.codec
     decoder = codec.scripts[Routine.DECODE_UPLINK].path
     encoder = _encoder(codec)
-    has_encoder = encoder is not None and encoder != decoder
+    has_encoder = encoder is not None and encoder != decoder and encoder.is_file()
     (folder / CODEC_FILE).write_text(read_script(decoder), encoding="utf-8")
     if has_encoder and encoder is not None:
         (folder / ENCODER_FILE).write_text(read_script(encoder), encoding="utf-8")
-    (folder / EXAMPLES_FILE).write_text(_examples(passed), encoding="utf-8")
-    # Last: a folder without it is no profile.
-    (folder / PROFILE_FILE).write_text(
-        _profile(profile_id, device, vendor_name, codec, draft, has_encoder), encoding="utf-8"
-    )
-    return Installation(profile_id, len(draft.rules))
+    (folder / EXAMPLES_FILE).write_text(_examples(making.passed), encoding="utf-8")
+    (folder / PROFILE_FILE).write_text(_profile(folder.name, making, has_encoder), encoding="utf-8")
 
 
 def _encoder(codec: RepositoryCodec) -> Path | None:
@@ -98,14 +144,8 @@ def _examples(passed: list[CodecExample]) -> str:
     return json.dumps(listed, ensure_ascii=False, indent=1) + "\n"
 
 
-def _profile(
-    profile_id: str,
-    device: RepositoryDevice,
-    vendor_name: str,
-    codec: RepositoryCodec,
-    draft: Draft,
-    has_encoder: bool,
-) -> str:
+def _profile(profile_id: str, making: _Making, has_encoder: bool) -> str:
+    codec, device, draft = making.codec, making.device, making.draft
     lines = [
         f"# From The Things Network's device repository: vendor/{codec.vendor}/{codec.id}.yaml.",
         "# Attributes were guessed from names and values of the examples: look at them before they are used.",
@@ -113,7 +153,7 @@ def _profile(
         "[profile]",
         f"id = {_quoted(profile_id)}",
         f"name = {_quoted(device.name)}",
-        f"vendor = {_quoted(vendor_name)}",
+        f"vendor = {_quoted(making.vendor_name)}",
         f"model = {_quoted(device.id)}",
         f"entity_type = {_quoted(draft.entity_type)}",
         f"codec = {_quoted(CODEC_FILE)}",

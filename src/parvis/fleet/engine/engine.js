@@ -62,7 +62,8 @@
   }
 
   function fault(kind, error) {
-    const detail = String((error && error.message) || error).slice(0, 500);
+    // Without memory for an error the engine throws null, as no codec does.
+    const detail = error === null ? "out of memory" : String((error && error.message) || error).slice(0, 500);
     return stringify({ fault: detail === "out of memory" ? "OUT_OF_MEMORY" : kind, detail });
   }
 

@@ -1,0 +1,33 @@
+"""`parvis import`: what comes from files. Without the name of a kind, the files are recorded series."""
+
+import click
+
+from parvis.cli.codecs import import_codecs
+from parvis.cli.series import import_series
+
+_SERIES = "series"
+
+
+class _Kinds(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """`parvis import MAPPING FILE...`, as it was before there were other kinds."""
+        if args and args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return _SERIES, self.commands[_SERIES], args
+
+
+@click.group(
+    "import",
+    cls=_Kinds,
+    context_settings={"ignore_unknown_options": True},
+    options_metavar="",
+    subcommand_metavar="[series] MAPPING FILE... | codecs DIR",
+)
+def import_() -> None:
+    """Bring what lies in files: recorded series, or the codecs of a device repository."""
+
+
+import_.add_command(import_series, _SERIES)
+import_.add_command(import_codecs, "codecs")
