@@ -9,8 +9,10 @@ import msgspec
 
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Work
-from parvis.fleet.delivery import Ack, Handler, Message, Route
+from parvis.fleet.delivery import Ack, Handler, Message, Outlet, Route
+from parvis.fleet.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.reactions import Reactions
 from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.outbound import OutboundHttp
@@ -44,19 +46,22 @@ Webhook = Callable[[Post], Awaitable[Answer]]
 class Connector:
     """`routes` are MQTT topics it takes messages of, `webhooks` requests by their path below its own.
 
-    `works` run until cancelled, each in one process at a time; what fails begins again.
+    `works` run until cancelled, each in one process at a time; what fails begins again. `sender` takes
+    commands down to devices that were heard by this way.
     """
 
     name: str
     routes: Sequence[Route] = ()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     works: Mapping[str, Work] = field(default_factory=dict)
+    sender: CommandSender | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
-    are those of all connectors that are on, once they are built."""
+    are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames, `outlet`
+    leads to the clients of the platform's MQTT listener."""
 
     fleet: Fleet
     broker: Broker
@@ -64,6 +69,8 @@ class Surroundings:
     data_dir: Path
     table: Mapping[str, Any]
     routes: Callable[[], Sequence[Route]] = tuple
+    reactions: Reactions | None = None
+    outlet: Outlet = field(default_factory=Outlet)
 
 
 Build = Callable[[Surroundings], Connector]

@@ -34,3 +34,21 @@ Handler = Callable[[list[Message]], Awaitable[list[Ack]]]
 class Route(msgspec.Struct, frozen=True):
     topic_filter: str
     handler: Handler
+
+
+Tell = Callable[[str, str, bytes], bool]
+"""(tenant, topic, payload) to whoever has subscribed at the platform; whether anybody has."""
+
+
+class Outlet:
+    """The platform's own MQTT listener, seen from those who have something to say to its clients."""
+
+    def __init__(self) -> None:
+        self._tell: Tell | None = None
+
+    def open(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def tell(self, tenant: str, topic: str, payload: bytes) -> bool:
+        """Whether anybody listens, at the quality of service that each asked for."""
+        return self._tell is not None and self._tell(tenant, topic, payload)
