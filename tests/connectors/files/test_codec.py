@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from parvis.connectors.files.codec import open_table
+from parvis.connectors.files.codec import LONGEST_LINE, open_table
 from parvis.connectors.files.config import InvalidMapping, Source
+from parvis.connectors.files.table import Unreadable
 
 ROWS = b"time,value\n2026-01-01T00:00:00Z,1\n"
 
@@ -12,8 +13,6 @@ ROWS = b"time,value\n2026-01-01T00:00:00Z,1\n"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("huge-cell.csv", ROWS + b"2026-01-01T01:00:00Z," + b"9" * 200_000),
-        ("other-encoding.csv", ROWS + b"2026-01-01T01:00:00Z,\xff\xfe"),
         ("no-workbook.xlsx", b"PK no zip"),
         ("cut-short.csv.gz", gzip.compress(ROWS * 10_000)[:-20]),
     ],
@@ -23,3 +22,24 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(InvalidMapping, match=name), open_table(path, Source()) as table:
         list(table.rows)
+
+
+@pytest.mark.parametrize(
+    "line", [b"2026-01-01T01:00:00Z," + b"9" * 200_000, b"2026-01-01T01:00:00Z,\xff\xfe", b"2026-01-01T01:00:00Z,\x00"]
+)
+def test_a_line_that_cannot_be_read_does_not_stop_the_rest(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(ROWS + line + b"\n2026-01-01T02:00:00Z,2\n")
+    with open_table(path, Source()) as table:
+        rows = list(table.rows)
+    assert [number for number, row in rows if isinstance(row, Unreadable)] == [3]
+    assert rows[-1] == (4, ["2026-01-01T02:00:00Z", "2"])
+
+
+def test_a_line_without_an_end_is_read_in_bounded_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"time,value\n" + b"x" * (3 * LONGEST_LINE))
+    with open_table(path, Source()) as table:
+        rows = [row for _, row in table.rows]
+    assert rows
+    assert all(isinstance(row, Unreadable) for row in rows)

@@ -1,17 +1,24 @@
-"""The mapping file: which cells of a table are which attribute of which entity."""
+"""The mapping: which cells of a table are which attribute of which entity."""
 
 import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from parvis.kernel.errors import ParvisError
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+LINE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", ".gz"))
+"""Files that are read line by line."""
+BOOK_ENDINGS = (".xlsx", ".xlsm")
+COLUMN_ENDINGS = (".parquet", ".geoparquet")
+GEOJSON_ENDINGS = (".geojson", ".json")
+MAP_ENDINGS = (".gpkg", ".shp", ".zip")
+ENDINGS = (*LINE_ENDINGS, *BOOK_ENDINGS, *COLUMN_ENDINGS, *GEOJSON_ENDINGS, *MAP_ENDINGS)
 
 
 class InvalidMapping(ParvisError):
@@ -20,10 +27,14 @@ class InvalidMapping(ParvisError):
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`file` matches the end of a file's path; a `{placeholder}` in it may be used in `series.entity`."""
+    """`file` matches the end of a file's path; a `{placeholder}` in it may be used in `series.entity`.
+
+    `sheet` is a workbook's, `layer` a GeoPackage's; the first one where none is named.
+    """
 
     file: str = ""
     sheet: str = ""
+    layer: str = ""
     header_row: int = 1
     delimiter: str = ","
     decimal: Literal[".", ","] = "."
@@ -32,7 +43,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Time(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`format` is "iso" or a strptime pattern. `zone` holds for times without an offset.
+    """`format` is "iso", "epoch-s", "epoch-ms" or a strptime pattern. `zone` holds for times without an offset.
 
     `repeated_hour`: which of the two hours of that name in autumn a time means. "in-order": the first hour,
     until a row shows no later time than the one before it, then the second. "refuse": reported and left out.
@@ -63,9 +74,46 @@ class Series(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an object is: in two columns, or in one (GeoJSON, WKT, "latitude, longitude", a map file's own geometry).
+
+    `crs` is what the coordinates are in (`EPSG:2154` is Lambert-93); empty: as the file says, else WGS 84.
+    """
+
+    geometry: str = ""
+    longitude: str = ""
+    latitude: str = ""
+    crs: str = ""
+    attribute: str = "location"
+
+
+class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`value` "uri" makes a Relationship; "date" a DateTime or Date in ISO 8601, read as `format` says."""
+
+    column: str
+    name: str
+    value: Literal["number", "text", "boolean", "date", "uri"] = "text"
+    unit_code: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    format: str = "iso"
+
+
+class Inventory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entity for each row. `id` is a template of column names: `urn:ngsi-ld:WasteContainer:{number}`."""
+
+    type: str
+    id: str
+    attributes: tuple[Attribute, ...] = ()
+    place: Place | None = None
+
+
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    time: Time
-    series: tuple[Series, ...]
+    """Of observations (`time` and `series`) or of objects (`inventory`)."""
+
+    time: Time | None = None
+    series: tuple[Series, ...] = ()
+    inventory: Inventory | None = None
     source: Source = Source()
 
 
@@ -73,15 +121,48 @@ def load_mapping(path: Path) -> Mapping:
     """Raises InvalidMapping, saying where."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        mapping = msgspec.convert(document, Mapping)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidMapping(f"{path} cannot be read: {error}.") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise InvalidMapping(f"{path.name}: {error}.") from error
-    if not mapping.series:
-        raise InvalidMapping(f"{path.name}: there is no [[series]].")
-    zone_of(mapping.time)
+    return mapping_of(document, path.name)
+
+
+def mapping_of(document: object, name: str) -> Mapping:
+    """Raises InvalidMapping."""
+    try:
+        mapping = msgspec.convert(document, Mapping)
+    except msgspec.ValidationError as error:
+        raise InvalidMapping(f"{name}: {error}.") from error
+    if mapping.inventory is not None:
+        _check_inventory(mapping, mapping.inventory, name)
+    elif not mapping.series:
+        raise InvalidMapping(f"{name}: there is neither [[series]] nor [inventory].")
+    elif mapping.time is None:
+        raise InvalidMapping(f"{name}: series need [time].")
+    else:
+        zone_of(mapping.time)
+    if len(mapping.source.delimiter) != 1:
+        raise InvalidMapping(f"{name}: source.delimiter is one character.")
+    _check_encoding(mapping.source.encoding, name)
     return mapping
+
+
+def _check_inventory(mapping: Mapping, inventory: Inventory, name: str) -> None:
+    if mapping.series:
+        raise InvalidMapping(f"{name}: a mapping is of [[series]] or of [inventory], not of both.")
+    if not placeholders(inventory.id):
+        raise InvalidMapping(f"{name}: inventory.id, {inventory.id!r}, names no column.")
+    place = inventory.place
+    if place is not None and not place.geometry and not (place.longitude and place.latitude):
+        raise InvalidMapping(f"{name}: inventory.place needs a column of geometry, or one of longitude and latitude.")
+
+
+def _check_encoding(encoding: str, name: str) -> None:
+    try:
+        "".encode(encoding)
+    except LookupError as error:
+        raise InvalidMapping(f"{name}: there is no encoding {encoding!r}.") from error
 
 
 def zone_of(time: Time) -> ZoneInfo | None:
@@ -97,19 +178,34 @@ def placeholders(template: str) -> list[str]:
     return _PLACEHOLDER.findall(template)
 
 
-def pattern_of(template: str) -> re.Pattern[str]:
-    """What the template matches, each placeholder as a group; the same one twice must hold the same text."""
+class Template(NamedTuple):
+    """What a text with placeholders matches."""
+
+    pattern: re.Pattern[str]
+    names: tuple[str, ...]
+
+    def find(self, text: str) -> dict[str, str] | None:
+        """The text of each placeholder; None where it does not match."""
+        found = self.pattern.fullmatch(text)
+        return None if found is None else dict(zip(self.names, found.groups(), strict=True))
+
+
+def pattern_of(template: str) -> Template:
+    """Each placeholder as a group; the same one twice must hold the same text."""
+    names = tuple(dict.fromkeys(placeholders(template)))
     seen: set[str] = set()
 
-    def group(found: re.Match[str]) -> str:
-        name = found[1]
+    def group(part: str) -> str:
+        name = part[1:-1]
+        number = names.index(name) + 1
         if name in seen:
-            return f"(?P={name})"
+            return f"\\{number}"
         seen.add(name)
-        return f"(?P<{name}>[^/]+?)"
+        return "([^/]+?)"
 
-    parts = re.split(r"(\{\w+\})", template)
-    return re.compile("".join(_PLACEHOLDER.sub(group, part) if part[:1] == "{" else re.escape(part) for part in parts))
+    parts = re.split(r"(\{[^{}]+\})", template)
+    expression = "".join(group(part) if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return Template(re.compile(expression), names)
 
 
 def filled(template: str, values: dict[str, str]) -> str:

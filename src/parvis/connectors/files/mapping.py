@@ -1,13 +1,13 @@
 """Rows of a table as observations, by the mapping; what is no observation goes into the report."""
 
+import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import assert_never
 
 import msgspec
 
-from parvis.connectors.files.codec import Cell, Row, Table
 from parvis.connectors.files.config import (
     InvalidMapping,
     Mapping,
@@ -21,7 +21,16 @@ from parvis.connectors.files.config import (
 )
 from parvis.connectors.files.local_time import LocalClock, NoInstant
 from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey
+from parvis.connectors.files.table import Cell, Row, Table, Unreadable
 from parvis.kernel.time import Instant, from_datetime
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_DIGITS = 18
+_LARGEST = 2**53
+"""A whole number beyond what JSON keeps exact becomes a float."""
+_EPOCHS = {"epoch-s": 1, "epoch-ms": 1000}
+_THOUSANDS = str.maketrans("", "", " \u00a0\u202f\u2009'\u2019")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -53,6 +62,8 @@ class TableReader:
     """Reads one table. `known` are placeholders' values from the file's path."""
 
     def __init__(self, mapping: Mapping, file: str, header: tuple[str, ...], known: dict[str, str], report: Report):
+        if mapping.time is None:
+            raise InvalidMapping("Series need [time].")
         self._source = mapping.source
         self._time = mapping.time
         self._missing = frozenset(mapping.source.missing)
@@ -68,7 +79,11 @@ class TableReader:
     def read(self, table: Table, on_row: Callable[[], None] = lambda: None) -> Iterator[Observation]:
         for number, row in table.rows:
             on_row()
-            if all(cell is None or cell == "" for cell in row):
+            if isinstance(row, Unreadable):
+                self._report.rows += 1
+                self._fault(number, "", row.text, FaultReason.UNREADABLE_ROW)
+                continue
+            if is_blank(row):
                 continue
             self._report.rows += 1
             yield from self._read_row(number, row)
@@ -102,7 +117,7 @@ class TableReader:
         if cell is None or (isinstance(cell, str) and cell.strip() in self._missing):
             self._report.of(key).gaps += 1
             return None
-        value = _text(cell) if column.series.value == "text" else _number(cell, self._source)
+        value = text_of(cell) if column.series.value == "text" else number_of(cell, self._source)
         if value is None:
             self._fault(number, column.name, str(cell), FaultReason.UNREADABLE_VALUE)
             return None
@@ -120,7 +135,7 @@ class TableReader:
         return filled(column.series.entity, values)
 
     def _instant(self, cell: Cell, series: str, number: int) -> Instant | None:
-        moment = self._moment(cell)
+        moment = moment_of(cell, self._time.format)
         if moment is None or (moment.tzinfo is None and self._clock is None):
             self._fault(number, self._time.column, str(cell), FaultReason.UNREADABLE_TIME)
             return None
@@ -132,26 +147,15 @@ class TableReader:
             return None
         return at
 
-    def _moment(self, cell: Cell) -> datetime | None:
-        if isinstance(cell, datetime):
-            return cell
-        text = "" if cell is None else str(cell).strip()
-        try:
-            if self._time.format == "iso":
-                return datetime.fromisoformat(text)
-            return datetime.strptime(text, self._time.format)  # noqa: DTZ007 - the mapping's zone is put on later
-        except ValueError:
-            return None
-
     def _find_columns(self, series: Series, known: dict[str, str]) -> Iterator[_Column]:
         pattern = pattern_of(filled_where_known(series.column, known))
-        matches = [(index, name, pattern.fullmatch(name)) for index, name in enumerate(self._header)]
+        matches = [(index, name, pattern.find(name)) for index, name in enumerate(self._header)]
         found = [(index, name, match) for index, name, match in matches if match is not None]
         if not found:
             raise InvalidMapping(f"{self._file} has no column {series.column!r}.{nearest(series.column, self._header)}")
         where = tuple((self._index(name), text) for name, text in series.where.items())
         for index, name, match in found:
-            values = known | match.groupdict()
+            values = known | match
             open_names = [one for one in placeholders(series.entity) if one not in values]
             for one in open_names:
                 self._index(one)
@@ -171,16 +175,41 @@ def filled_where_known(template: str, known: dict[str, str]) -> str:
     return filled(template, {name: known.get(name, f"{{{name}}}") for name in placeholders(template)})
 
 
-def _number(cell: Cell, source: Source) -> int | float | None:
-    if isinstance(cell, bool | datetime) or cell is None:
+def is_blank(row: Row) -> bool:
+    return all(cell is None or cell == "" for cell in row)
+
+
+def moment_of(cell: Cell, written: str) -> datetime | None:
+    """`written` is the format of a time; a date is its midnight. None where it cannot be read."""
+    if isinstance(cell, datetime):
+        return cell
+    if isinstance(cell, date):
+        return datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001 - the mapping's zone is put on later
+    text = "" if cell is None else str(cell).strip()
+    try:
+        if written == "iso":
+            return datetime.fromisoformat(text)
+        if written in _EPOCHS:
+            return _EPOCH + timedelta(seconds=float(text) / _EPOCHS[written])
+        return datetime.strptime(text, written)  # noqa: DTZ007 - the mapping's zone is put on later
+    except (ValueError, OverflowError):
         return None
-    if isinstance(cell, int | float):
-        return cell if isfinite(cell) else None
-    text = cell.strip()
+
+
+def number_of(cell: Cell, source: Source) -> int | float | None:
+    """With the separators of thousands that are no doubt: spaces of every width, and apostrophes."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return (cell if -_LARGEST <= cell <= _LARGEST else _finite(float(cell))) if isfinite(cell) else None
+    if not isinstance(cell, str):
+        return None
+    text = cell.strip().translate(_THOUSANDS)
     if source.decimal == ",":
         text = text.replace(".", "\0").replace(",", ".")
+    if not _NUMBER.fullmatch(text):
+        return None
     try:
-        return int(text) if text.lstrip("+-").isdecimal() else _finite(float(text))
+        is_whole = len(text) <= _MOST_DIGITS and text.lstrip("+-").isdecimal()
+        return int(text) if is_whole else _finite(float(text))
     except ValueError:
         return None
 
@@ -189,8 +218,8 @@ def _finite(number: float) -> float | None:
     return number if isfinite(number) else None
 
 
-def _text(cell: Cell) -> str:
-    return cell.isoformat() if isinstance(cell, datetime) else str(cell).strip()
+def text_of(cell: Cell) -> str:
+    return cell.isoformat() if isinstance(cell, date) else str(cell).strip()
 
 
 def _scaled(value: float | str, series: Series) -> int | float | str:

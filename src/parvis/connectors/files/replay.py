@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from parvis.connectors.files.client import MappedFile, Progress, read_files
-from parvis.connectors.files.config import Mapping
+from parvis.connectors.files.config import InvalidMapping, Mapping
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.report import Report
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
@@ -31,7 +31,10 @@ def read_in_order(
     files: Sequence[MappedFile], mapping: Mapping, report: Report, progress: Progress
 ) -> list[Observation]:
     """All observations by time; those of one time in the order of the files. They are held in memory."""
-    observations = [one for _, one in read_files(files, mapping, report, progress)]
+    if mapping.inventory is not None:
+        raise InvalidMapping("An inventory has no order in time: it cannot be replayed.")
+    read = (one for _, one in read_files(files, mapping, report, progress))
+    observations = [one for one in read if isinstance(one, Observation)]
     for one in observations:
         report.of(one.key).note(one.at)
     return sorted(observations, key=lambda one: one.at)

@@ -1,12 +1,14 @@
 """What a table held and what became of it, within bounds however long the table is."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from parvis.kernel.time import Instant
 
 MOST_FAULTS_KEPT = 100
+MOST_SERIES_KEPT = 10_000
 SeriesKey = tuple[str, str, str]
 """(entity id, attribute, dataset)."""
 
@@ -14,10 +16,13 @@ SeriesKey = tuple[str, str, str]
 class FaultReason(Enum):
     """Why a cell or row was left out."""
 
+    UNREADABLE_ROW = "a row that cannot be read"
     UNREADABLE_TIME = "a time that cannot be read"
     SKIPPED_HOUR = "a local time that never was (change to summer time)"
     REPEATED_HOUR = "a local time that was twice (change to winter time)"
     UNREADABLE_VALUE = "a value that cannot be read"
+    UNREADABLE_PLACE = "a place that cannot be read, or that is not on Earth"
+    REPEATED_ID = "an id that another row had before"
     INCOMPLETE_ROW = "a row too short, or without what the entity's id needs"
     CONFLICT = "another value at the same time, in the file or stored"
     REFUSED = "refused by the broker"
@@ -49,26 +54,49 @@ class SeriesReport:
         self.last = at if self.last is None else max(self.last, at)
 
 
+class Verdict(Enum):
+    """What becomes of something that could be read."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    ADDED = "added"
+    STORED_BEFORE = "stored-before"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
 @dataclass(slots=True)
 class Report:
-    """`written` counts what reached the store: 0 after a dry run. `repeated_hours`: local times told apart by order."""
+    """`written` counts what reached the store: 0 after a dry run. `repeated_hours`: local times told apart by order.
+
+    `verdicts` count what could be read; what could not is in the faults. Series beyond MOST_SERIES_KEPT have no report
+    of their own.
+    """
 
     files: int = 0
     rows: int = 0
     written: int = 0
     repeated_hours: int = 0
     series: dict[SeriesKey, SeriesReport] = field(default_factory=dict)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
+    on_fault: Callable[[Fault], None] | None = None
     fault_counts: Counter[FaultReason] = field(default_factory=Counter)
 
     def of(self, key: SeriesKey) -> SeriesReport:
         found = self.series.get(key)
         if found is None:
-            found = self.series[key] = SeriesReport()
+            found = SeriesReport()
+            if len(self.series) < MOST_SERIES_KEPT:
+                self.series[key] = found
         return found
 
     def fault(self, fault: Fault) -> None:
         self.fault_counts[fault.reason] += 1
+        if self.on_fault is not None:
+            self.on_fault(fault)
         if len(self.faults) < MOST_FAULTS_KEPT:
             self.faults.append(fault)
 
