@@ -302,22 +302,3 @@ CREATE TABLE frame (  -- the last frames of each device
     document BLOB NOT NULL  -- JSON
 );
 CREATE INDEX frame_by_device ON frame (tenant, device, number);
-
-CREATE TABLE claim (  -- labels that let their holder register one device, once
-    digest BLOB PRIMARY KEY,
-    tenant INTEGER NOT NULL,
-    batch TEXT NOT NULL,
-    device TEXT NOT NULL,
-    document BLOB NOT NULL,  -- JSON
-    used INTEGER,
-    user TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE INDEX claim_by_batch ON claim (tenant, batch);
-CREATE INDEX claim_by_device ON claim (tenant, device);
-
-CREATE TABLE device_list (  -- files of devices that a job registers
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    tenant INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    body BLOB NOT NULL
-);

@@ -350,31 +350,6 @@ ALTER TABLE frame ENABLE ROW LEVEL SECURITY;
 ALTER TABLE frame FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON frame USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
-CREATE TABLE claim (  -- labels that let their holder register one device, once
-    tenant integer NOT NULL,
-    digest bytea PRIMARY KEY,
-    batch text NOT NULL,
-    device text NOT NULL,
-    document bytea NOT NULL,  -- JSON
-    used bigint,
-    "user" text NOT NULL DEFAULT ''
-);
-CREATE INDEX claim_by_batch ON claim (tenant, batch);
-CREATE INDEX claim_by_device ON claim (tenant, device);
-ALTER TABLE claim ENABLE ROW LEVEL SECURITY;
-ALTER TABLE claim FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON claim USING ((SELECT parvis_tenant()) IN (tenant, 0));
-
-CREATE TABLE device_list (  -- files of devices that a job registers
-    tenant integer NOT NULL,
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at bigint NOT NULL,
-    body bytea NOT NULL
-);
-ALTER TABLE device_list ENABLE ROW LEVEL SECURITY;
-ALTER TABLE device_list FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON device_list USING ((SELECT parvis_tenant()) IN (tenant, 0));
-
 CREATE TABLE bus_letter (  -- news between processes too large for a notification; kept for a minute
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
