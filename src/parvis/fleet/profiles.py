@@ -136,8 +136,12 @@ class DeviceProfile:
         self.codec = None if apart else Codec(scripts.codec, normalizes=document.profile.normalized)
         self.encoder = self.codec
         if scripts.encoder and apart is None:
-            self.encoder = Codec(scripts.encoder, needs=Routine.ENCODE_DOWNLINK)
+            self.encoder = Codec(scripts.encoder, needs=None)
         self.fields = FieldMap(document.attribute, expand, frozenset(map(expand, DEVICE_TERMS)))
+
+    def new_codec(self) -> Codec:
+        """One more of the same, in a context of its own."""
+        return Codec(self._scripts.codec, normalizes=self.header.normalized)
 
     async def decode(self, frames: Sequence[Uplink]) -> list[CodecResult]:
         """One result for each frame, in order."""
