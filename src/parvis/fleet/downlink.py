@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import msgspec
 
 from parvis.access.model import AuditRecord
-from parvis.broker.model.entity import Json
 from parvis.fleet import metrics
+from parvis.fleet.codecs import CodecFailure
 from parvis.fleet.commands import (
     LARGEST_PAYLOAD_BYTES,
     LONGEST_LIFE,
@@ -23,6 +23,7 @@ from parvis.fleet.commands import (
     postponed,
     reported,
 )
+from parvis.fleet.devices import Device
 from parvis.fleet.network import DeliveryReport
 from parvis.fleet.registry import Registry, device_id
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ParvisError, ResourceNotFound
@@ -41,7 +42,7 @@ _LONGEST_KEY = 100
 _log = logging.getLogger(__name__)
 
 
-class Downlink(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True):
     """What a way in is asked to send. `route` is what its last uplink of the device gave."""
 
     command_id: str
@@ -70,7 +71,7 @@ class NotSentNow(Exception):
 
 
 class CommandSender(Protocol):
-    async def send(self, downlink: Downlink) -> None:
+    async def send(self, order: Order) -> None:
         """Returns once the network has it. It may be asked again for the same command, of which a process died.
 
         Raises:
@@ -80,14 +81,17 @@ class CommandSender(Protocol):
 
 
 class CommandWish(msgspec.Struct, frozen=True):
-    """`key` makes asking again harmless; without one every wish is a command of its own."""
+    """Either a frame, or `data` in the terms of the device's codec, which makes the frame of it.
 
-    f_port: int
-    payload: bytes
+    `key` makes asking again harmless; without one every wish is a command of its own.
+    """
+
+    f_port: int = 0
+    payload: bytes = b""
     is_confirmed: bool = False
     expires_in: Instant = DAY
     key: str = ""
-    data: Json = None
+    data: Mapping[str, Any] | None = None
 
 
 class Commands:
@@ -119,9 +123,10 @@ class Commands:
         _check(caller)
         await self._registry.load(caller.tenant)
         known = hardware_id.lower()
-        if self._registry.find(caller.tenant, known) is None:
+        device = self._registry.find(caller.tenant, known)
+        if device is None:
             raise ResourceNotFound(f"There is no device {hardware_id!r}.")
-        wanted = self._command(caller, known, wish)
+        wanted = self._command(caller, known, await _encoded(device, wish))
         command = await self.log.add(wanted)
         if not command.asks_the_same(wanted):
             raise BadRequestData(f"The key {wish.key!r} names another command of this device.")
@@ -255,7 +260,7 @@ class Commands:
         unreachable = ""
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await sender.send(_downlink(command, route))
+                await sender.send(_order(command, route))
             after = handed_over(command, way, self._clock())
         except (NotSendable, AddressRefused) as fault:
             after = failed(command, fault.detail, self._clock())
@@ -281,8 +286,8 @@ class Commands:
         return is_replaced
 
 
-def _downlink(command: Command, route: str) -> Downlink:
-    return Downlink(
+def _order(command: Command, route: str) -> Order:
+    return Order(
         command.id,
         command.tenant,
         command.hardware_id,
@@ -291,6 +296,17 @@ def _downlink(command: Command, route: str) -> Downlink:
         command.payload,
         command.is_confirmed,
     )
+
+
+async def _encoded(device: Device, wish: CommandWish) -> CommandWish:
+    if wish.data is None:
+        return wish
+    if wish.payload:
+        raise BadRequestData("A command is a frame or data for the device's codec, not both.")
+    encoded = await device.profile.encode_downlink(wish.data)
+    if isinstance(encoded, CodecFailure):
+        raise BadRequestData(f"The codec of {device.profile.id} makes no frame of this: {encoded.detail}")
+    return msgspec.structs.replace(wish, f_port=encoded.f_port, payload=encoded.payload)
 
 
 def _check(caller: Caller) -> None:
