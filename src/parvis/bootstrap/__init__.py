@@ -20,6 +20,7 @@ from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import (
     Opening,
+    commands_of,
     frames_of,
     holding,
     in_time,
@@ -30,7 +31,7 @@ from parvis.bootstrap.stores import (
 )
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.broker.leading import Work, new_holder
+from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -38,10 +39,12 @@ from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.connector import Connector
-from parvis.fleet.delivery import Route
+from parvis.fleet.delivery import Outlet, Route
+from parvis.fleet.downlink import Commands
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames import Room
 from parvis.fleet.ports import FrameStore
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.profiles import where_codecs_run
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
@@ -91,6 +94,7 @@ class Platform:
     notifications: Notifications
     jobs: Jobs
     fleet: Fleet
+    commands: Commands
     connectors: Mapping[str, Connector]
     outbound: OutboundHttp
     mqtt: MqttListener | None
@@ -127,7 +131,11 @@ async def open_platform(
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
-        connectors = build_connectors(settings, broker, fleet, outbound)
+        commands = Commands(commands_of(store), fleet.registry, access.store.append_audit)
+        outlet = Outlet()
+        reactions = Reactions(broker, fleet.registry, commands)
+        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet)
+        commands.send_by({name: one.sender for name, one in connectors.items() if one.sender is not None})
         mqtt = None
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
@@ -144,6 +152,8 @@ async def open_platform(
         if listen:
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
+            sender = Leader(store, "commands", new_holder())
+            _keep_running(stack, partial(sender.run, commands.run), "sends commands")
         gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
@@ -152,6 +162,7 @@ async def open_platform(
             notifications,
             jobs,
             fleet,
+            commands,
             connectors,
             outbound,
             mqtt,

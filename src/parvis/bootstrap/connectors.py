@@ -11,8 +11,9 @@ from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
 from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundings
-from parvis.fleet.delivery import Route
+from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.reactions import Reactions
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
 
@@ -31,7 +32,9 @@ def _read_manifests() -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield folder.name, tomllib.loads(folder.joinpath("manifest.toml").read_text(encoding="utf-8"))
 
 
-def build_connectors(settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp) -> dict[str, Connector]:
+def build_connectors(
+    settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp, reactions: Reactions, outlet: Outlet
+) -> dict[str, Connector]:
     """Those that are always on, and those that have settings. Raises InvalidSettings."""
     manifests = list_manifests()
     if unknown := settings.connectors.keys() - manifests:
@@ -44,7 +47,10 @@ def build_connectors(settings: Settings, broker: Broker, fleet: Fleet, outbound:
 
     for name in wanted:
         table = settings.connectors.get(name, {})
-        built[name] = _build(name, Surroundings(fleet, broker, outbound, settings.data_dir, table, list_routes))
+        surroundings = Surroundings(
+            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions=reactions, outlet=outlet
+        )
+        built[name] = _build(name, surroundings)
     return built
 
 

@@ -15,6 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
+from parvis.fleet.commands import CommandLog
 from parvis.fleet.ports import FrameStore
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
@@ -75,6 +76,16 @@ def frames_of(store: Store) -> FrameStore:
 
     assert isinstance(store, PostgresStore)
     return store.frames
+
+
+def commands_of(store: Store) -> CommandLog:
+    """Where a store keeps commands to devices."""
+    if isinstance(store, SqliteStore):
+        return store.commands
+    from parvis.stores.postgres.store import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    return store.commands
 
 
 @asynccontextmanager
