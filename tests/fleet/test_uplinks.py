@@ -10,6 +10,7 @@ from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.fleet.fleet import open_fleet
 from parvis.fleet.refusal import RefusalReason, Refused
 from parvis.fleet.uplink import Uplink
+from parvis.fleet.uplinks import Limits
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, SECOND, format_instant
@@ -191,7 +192,7 @@ async def test_who_may_deliver_frames_stores_them_and_writes_nothing_else(villag
 
 async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Village) -> None:
     now = [NOON]
-    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, clock=lambda: now[0], future_limit=HOUR)
+    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, clock=lambda: now[0], limits=Limits(HOUR))
     await fleet.register(CALLER, [RECORD])
     frames = [uplink(1, 10, NOON + HOUR), uplink(2, 20, NOON + HOUR + 1)]
     assert reasons(await fleet.take(CALLER, frames)) == [None, RefusalReason.TIME_IN_THE_FUTURE]

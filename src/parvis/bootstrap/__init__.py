@@ -46,6 +46,7 @@ from parvis.fleet.frames import Room
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.profiles import where_codecs_run
+from parvis.fleet.uplinks import Limits
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.bus import Bus
@@ -231,17 +232,17 @@ async def _open_fleet(
     frames: FrameStore,
     stack: AsyncExitStack,
 ) -> Fleet:
-    future_limit = round(settings.fleet.future_limit_h * HOUR)
+    own = settings.fleet
+    limits = Limits(round(own.future_limit_h * HOUR), own.device_frames_per_s, own.device_frames_burst)
     apart = CodecsApart()
     stack.push_async_callback(apart.close)
-    own = settings.fleet
     room = Room(own.quarantine_frames_of_device, own.quarantine_frames, last=own.last_frames)
     fleet = open_fleet(
         broker,
         frames,
         settings.data_dir,
         more,
-        future_limit=future_limit,
+        limits=limits,
         room=room,
         waiting_days=own.quarantine_days,
         is_shared=is_on_postgres(settings),

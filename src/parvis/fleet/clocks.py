@@ -23,7 +23,7 @@ from parvis.kernel.time import (
 )
 
 SET_SINCE: Instant = from_datetime(datetime(2015, 1, 1, tzinfo=UTC))
-"""A clock that tells an earlier time was never set: it counts from 1970, 1980 (GPS) or 2000, where it was switched on."""
+"""A clock that tells an earlier time was never set: it counts from 1970, 1980 (GPS) or 2000 since switched on."""
 AHEAD_ALLOWED = 10 * SECOND
 """A frame measured later than it was received is wrong by at least the difference; so much is left alone."""
 SLOT = 10 * MINUTE

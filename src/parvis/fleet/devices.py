@@ -1,7 +1,6 @@
 """A device as the platform knows it while running, and which of its frames it has seen."""
 
 from collections import deque
-from enum import Enum
 from enum import Enum, auto
 
 import msgspec
@@ -149,7 +148,7 @@ class Device(msgspec.Struct, eq=False):
     groups: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     expected_interval_s: float = 0.0
+    running: Running = msgspec.field(default_factory=Running)
 
     def __post_init__(self) -> None:
         self.refuses = _REFUSES[self.standing]
-    running: Running = msgspec.field(default_factory=Running)

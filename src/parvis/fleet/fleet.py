@@ -19,10 +19,10 @@ from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsR
 from parvis.fleet.refusal import Refusal, RefusalReason, Refused, count_refused
 from parvis.fleet.registry import DeviceRecord, Registry
 from parvis.fleet.uplink import Uplink
-from parvis.fleet.uplinks import UplinkPipeline
+from parvis.fleet.uplinks import NO_LIMITS, Limits, UplinkPipeline
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
-from parvis.kernel.time import Clock, Instant, system_clock
+from parvis.kernel.time import Clock, system_clock
 
 PROFILES_FOLDER = "profiles"
 _EVENTS_AT_ONCE = 1000
@@ -39,7 +39,7 @@ class Fleet:
         profiles: Mapping[str, DeviceProfile],
         frames: FrameStore,
         clock: Clock = system_clock,
-        future_limit: Instant = 0,
+        limits: Limits = NO_LIMITS,
         *,
         room: Room = Room(),
         waiting_days: int = 0,
@@ -50,7 +50,7 @@ class Fleet:
         self.frames = frames
         self.log = FrameLog(frames, room)
         self._outbox = broker.outbox
-        self._pipeline = UplinkPipeline(broker, self.registry, clock, future_limit, self.log.note)
+        self._pipeline = UplinkPipeline(broker, self.registry, clock, limits, self.log.note)
         self.held = HeldFrames(frames, self.registry, self._pipeline.take, room, clock, waiting_days)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
@@ -154,7 +154,7 @@ def open_fleet(
     data_dir: Path,
     more_profiles: Iterable[Path] = (),
     clock: Clock = system_clock,
-    future_limit: Instant = 0,
+    limits: Limits = NO_LIMITS,
     where: WhereCodecsRun = in_process,
     *,
     room: Room = Room(),
@@ -163,7 +163,7 @@ def open_fleet(
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
-    Frames dated more than `future_limit` ahead of the clock are refused; 0 takes any. The rest as of Fleet.
+    The rest as of Fleet.
 
     Raises:
         InvalidProfile: one of the profiles cannot be used.
@@ -171,5 +171,5 @@ def open_fleet(
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand, where)
     return Fleet(
-        broker, profiles, frames, clock, future_limit, room=room, waiting_days=waiting_days, is_shared=is_shared
+        broker, profiles, frames, clock, limits, room=room, waiting_days=waiting_days, is_shared=is_shared
     )

@@ -19,7 +19,7 @@ OF_UNITS: dict[str, Limits] = {
     "HTZ": (0.0, 1e12),
 }
 """UN/CEFACT Recommendation 20 codes. Temperatures from below the coldest air ever measured (-89.2 degC, WMO) to ovens;
-pressure of air from the top of Everest (337 hPa) to the highest ever measured (1 084 hPa, WMO); light up to the sun's."""
+pressure of air from the top of Everest (337 hPa) to the highest ever measured (1 084 hPa); light up to the sun's."""
 
 OF_TERMS: dict[str, Limits] = {
     "batteryLevel": (-1.0, 1.0),

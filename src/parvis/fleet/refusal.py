@@ -22,6 +22,7 @@ class RefusalReason(Enum):
     OTHER_DEVICE = "OTHER_DEVICE"  # the key is of another device; counted, not kept
     DUPLICATE = "DUPLICATE"  # stored already; counted, not kept
     NO_PAYLOAD = "NO_PAYLOAD"  # the frame is of the network's own business; counted, not kept
+    RATE_LIMITED = "RATE_LIMITED"  # the device sends far more than its share; counted, not kept
     TIME_IN_THE_FUTURE = "TIME_IN_THE_FUTURE"  # the network server's clock is wrong, or the platform's
     CODEC_TIMED_OUT = "CODEC_TIMED_OUT"
     CODEC_OUT_OF_MEMORY = "CODEC_OUT_OF_MEMORY"
@@ -42,6 +43,7 @@ COUNTED_ONLY = frozenset(
         RefusalReason.OTHER_DEVICE,
         RefusalReason.DUPLICATE,
         RefusalReason.NO_PAYLOAD,
+        RefusalReason.RATE_LIMITED,
     }
 )
 

@@ -123,9 +123,25 @@ _NUMBERS = (int, float)
 
 class Vitals:
     __slots__ = (
-        "_counter", "_foreign", "_foreign_at", "_frames", "_gateways", "_interval", "_intervals", "_last_at", "_late",
-        "_lost", "_due", "_previous_session", "_rssi_dbm", "_session", "_snr_db", "_spreading_factor", "_technology",
-        "_way", "series",
+        "_counter",
+        "_due",
+        "_foreign",
+        "_foreign_at",
+        "_frames",
+        "_gateways",
+        "_interval",
+        "_intervals",
+        "_last_at",
+        "_late",
+        "_lost",
+        "_previous_session",
+        "_rssi_dbm",
+        "_session",
+        "_snr_db",
+        "_spreading_factor",
+        "_technology",
+        "_way",
+        "series",
     )  # fmt: skip
 
     def __init__(self, before: Statistics | None = None, expand: Callable[[str], Iri] = str) -> None:
@@ -158,14 +174,14 @@ class Vitals:
             self._fade()
         return is_newest
 
-    def note_value(self, instance: Instance, at: Instant) -> None:
+    def note_value(self, instance: Instance) -> None:
         series = self.series.get(instance.name)
         if series is None:
             series = self.series[instance.name] = SeriesVitals()
-        series.note(instance.value, at)
+        series.note(instance.value, instance.seen_at)
 
-    def note_impossible(self, instance: Instance, at: Instant) -> None:
-        self.series.setdefault(instance.name, SeriesVitals()).note_impossible(float(instance.value), at)
+    def note_impossible(self, instance: Instance) -> None:
+        self.series.setdefault(instance.name, SeriesVitals()).note_impossible(float(instance.value), instance.seen_at)
 
     def _count(self, uplink: Uplink, at: Instant, *, is_newest: bool) -> None:
         if uplink.session != self._session:

@@ -133,6 +133,12 @@ class FleetSettings:
     future_limit_h: float = _setting(
         24.0, "A frame dated further ahead of the clock, in hours, is refused; 0 takes any.", minimum=0
     )
+    device_frames_per_s: float = _setting(
+        20.0, "So many frames a second one device may send for long; further ones are refused; 0: any.", minimum=0
+    )
+    device_frames_burst: float = _setting(
+        20_000.0, "So many it may send at once, such as what a gateway has buffered for days.", minimum=1
+    )
     quarantine_frames: int = _setting(
         50_000, "Frames of unknown devices that wait, of each tenant; more are refused and counted.", minimum=0
     )
