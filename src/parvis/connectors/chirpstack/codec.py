@@ -31,14 +31,14 @@ _Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 _Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 
 
-class _DeviceInfo(msgspec.Struct, rename="camel"):
+class _DeviceInfo(msgspec.Struct, frozen=True, rename="camel"):
     dev_eui: _Eui
     device_name: _Text = ""
     device_profile_name: _Text = ""
     application_id: _Text = ""
 
 
-class _Location(msgspec.Struct, rename="camel"):
+class _Location(msgspec.Struct, frozen=True, rename="camel"):
     latitude: _Latitude = 0
     longitude: _Longitude = 0
     accuracy: float = 0
@@ -50,33 +50,33 @@ class _Location(msgspec.Struct, rename="camel"):
         return bool(self.latitude or self.longitude)
 
 
-class _RxInfo(msgspec.Struct, rename="camel"):
+class _RxInfo(msgspec.Struct, frozen=True, rename="camel"):
     gateway_id: _Text = ""
     rssi: float = 0
     snr: float = 0
     location: _Location | None = None
 
 
-class _Lora(msgspec.Struct, rename="camel"):
+class _Lora(msgspec.Struct, frozen=True, rename="camel"):
     bandwidth: _Count = 0
     spreading_factor: Annotated[int, msgspec.Meta(ge=0, le=12)] = 0
 
 
-class _Modulation(msgspec.Struct):
+class _Modulation(msgspec.Struct, frozen=True):
     lora: _Lora = _Lora()
 
 
-class _TxInfo(msgspec.Struct):
+class _TxInfo(msgspec.Struct, frozen=True):
     frequency: _Count = 0
     modulation: _Modulation = _Modulation()
 
 
-class _Event(msgspec.Struct, rename="camel"):
+class _Event(msgspec.Struct, frozen=True, rename="camel"):
     device_info: _DeviceInfo
     time: _Moment | None = None
 
 
-class _UplinkEvent(_Event, rename="camel"):
+class _UplinkEvent(_Event, frozen=True, rename="camel"):
     dev_addr: _Text = ""
     dr: _Count = 0
     f_cnt: _Count = 0
@@ -86,39 +86,39 @@ class _UplinkEvent(_Event, rename="camel"):
     tx_info: _TxInfo = _TxInfo()
 
 
-class _JoinEvent(_Event, rename="camel"):
+class _JoinEvent(_Event, frozen=True, rename="camel"):
     dev_addr: _Text = ""
 
 
-class _StatusEvent(_Event, rename="camel"):
+class _StatusEvent(_Event, frozen=True, rename="camel"):
     margin: int = 0
     external_power_source: bool = False
     battery_level_unavailable: bool = False
     battery_level: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0
 
 
-class _AckEvent(_Event, rename="camel"):
+class _AckEvent(_Event, frozen=True, rename="camel"):
     queue_item_id: _Text = ""
     acknowledged: bool = False
 
 
-class _TxAckEvent(_Event, rename="camel"):
+class _TxAckEvent(_Event, frozen=True, rename="camel"):
     queue_item_id: _Text = ""
     gateway_id: _Text = ""
 
 
-class _LogEvent(_Event, rename="camel"):
+class _LogEvent(_Event, frozen=True, rename="camel"):
     level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
     code: _Text = "UNKNOWN"
     description: str = ""
     context: dict[str, str] = {}
 
 
-class _LocationEvent(_Event, rename="camel", kw_only=True):
+class _LocationEvent(_Event, frozen=True, rename="camel", kw_only=True):
     location: _Location
 
 
-class _GatewayStats(msgspec.Struct, rename="camel"):
+class _GatewayStats(msgspec.Struct, frozen=True, rename="camel"):
     gateway_id: _Eui
     time: _Moment | None = None
     location: _Location = _Location()

@@ -1,30 +1,38 @@
-"""ChirpStack's events on their way to the fleet, from MQTT or by HTTP."""
+"""ChirpStack's events on their way to the fleet, from MQTT or by HTTP, and commands on their way to ChirpStack."""
 
-from parvis.connectors.chirpstack.codec import decode_uplink
+from parvis.connectors.chirpstack.client import ChirpStackCommands
+from parvis.connectors.chirpstack.codec import decode_event, decode_gateway_stats
 from parvis.fleet.connector import Connector, Post, Surroundings, webhook_of
 from parvis.fleet.delivery import Message, Route
 from parvis.fleet.intake import UplinkIntake
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.network import Told
 from parvis.kernel.errors import BadRequestData
 
-UPLINK_TOPICS = "application/+/device/+/event/up"
+EVENT_TOPICS = "application/+/device/+/event/+"
 """The default `event_topic` of ChirpStack's MQTT integration."""
+GATEWAY_TOPICS = ("gateway/+/event/stats", "+/gateway/+/event/stats")
+"""Of a ChirpStack Gateway Bridge or MQTT Forwarder, without and with the region as prefix."""
 
 
 def build(surroundings: Surroundings) -> Connector:
-    intake = UplinkIntake(surroundings.fleet, _read)
-    return Connector(
-        "chirpstack", [Route(UPLINK_TOPICS, intake.handle)], webhooks={"": webhook_of(intake.handle, _topic)}
-    )
+    events = UplinkIntake(surroundings.fleet, _read_event, surroundings.reactions)
+    gateways = UplinkIntake(surroundings.fleet, _read_stats, surroundings.reactions)
+    routes = [Route(EVENT_TOPICS, events.handle), *(Route(topics, gateways.handle) for topics in GATEWAY_TOPICS)]
+    webhooks = {"": webhook_of(events.handle, _topic)}
+    return Connector("chirpstack", routes, webhooks, sender=ChirpStackCommands(surroundings.outlet))
 
 
-def _read(message: Message) -> list[Uplink]:
-    return [decode_uplink(message.payload, message.received_at)]
+def _read_event(message: Message) -> list[Told]:
+    return decode_event(message.topic.rpartition("/")[2], message.payload, message.received_at)
 
 
-def _topic(post: Post) -> str | None:
-    """ChirpStack names the event beside the body; others than `up` are passed over."""
+def _read_stats(message: Message) -> list[Told]:
+    return decode_gateway_stats(message.payload, message.received_at)
+
+
+def _topic(post: Post) -> str:
+    """As its MQTT topic ends: ChirpStack names the event beside the body."""
     event = post.query.get("event")
     if event is None:
         raise BadRequestData("ChirpStack says in the query which event it is: ?event=up.")
-    return post.path if event == "up" else None
+    return f"{post.path}/{event}"
