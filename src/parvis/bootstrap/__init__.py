@@ -135,7 +135,8 @@ async def open_platform(
         commands = Commands(commands_of(store), fleet.registry, access.store.append_audit)
         outlet = Outlet()
         reactions = Reactions(broker, fleet.registry, commands)
-        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet)
+        jobs = build_jobs(settings, store.jobs, access.store, store)
+        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs)
         commands.send_by({name: one.sender for name, one in connectors.items() if one.sender is not None})
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -149,7 +150,6 @@ async def open_platform(
             _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
             if is_on_postgres(settings):
                 _keep_running(stack, notifications.follow, "hears of who notifies")
-        jobs = build_jobs(settings, store.jobs, access.store, store)
         if listen:
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))

@@ -14,6 +14,7 @@ from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundi
 from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
+from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
 
@@ -33,7 +34,13 @@ def _read_manifests() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def build_connectors(
-    settings: Settings, broker: Broker, fleet: Fleet, outbound: OutboundHttp, reactions: Reactions, outlet: Outlet
+    settings: Settings,
+    broker: Broker,
+    fleet: Fleet,
+    outbound: OutboundHttp,
+    reactions: Reactions,
+    outlet: Outlet,
+    jobs: JobDoor,
 ) -> dict[str, Connector]:
     """Those that are always on, and those that have settings. Raises InvalidSettings."""
     manifests = list_manifests()
@@ -48,7 +55,7 @@ def build_connectors(
     for name in wanted:
         table = settings.connectors.get(name, {})
         surroundings = Surroundings(
-            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions=reactions, outlet=outlet
+            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs
         )
         built[name] = _build(name, surroundings)
     return built

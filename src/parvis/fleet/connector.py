@@ -15,6 +15,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
 from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
 from parvis.kernel.identity import Caller
+from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.time import Instant
 
@@ -61,7 +62,7 @@ class Connector:
 class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
     are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames, `outlet`
-    leads to the clients of the platform's MQTT listener."""
+    leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later."""
 
     fleet: Fleet
     broker: Broker
@@ -71,6 +72,7 @@ class Surroundings:
     routes: Callable[[], Sequence[Route]] = tuple
     reactions: Reactions | None = None
     outlet: Outlet = field(default_factory=Outlet)
+    jobs: JobDoor | None = None
 
 
 Build = Callable[[Surroundings], Connector]

@@ -5,16 +5,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
 from parvis.jobs.kinds import Worker
 from parvis.jobs.messages import LONGEST_LINE, Answer, Failure, Progress, Result, Start
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.jobs import LONGEST_ERROR, Job, WorkFailed
+from parvis.kernel.jobs import LONGEST_ERROR, WorkFailed
 
 PROCESS_DIED = "process-died"
 OUT_OF_CPU_TIME = "out-of-cpu-time"
@@ -30,7 +30,20 @@ class WorkerEnded(ParvisError):
     title = "The worker process ended without a result"
 
 
-async def run_in_process(worker: Worker, job: Job, report: Callable[[float, str], None]) -> Any:
+class Task(Protocol):
+    """What of a job its worker process is told."""
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
+async def run_in_process(worker: Worker, job: Task, report: Callable[[float, str], None]) -> Any:
     """The function's result. Where this is cancelled the process is killed.
 
     Raises:
@@ -58,7 +71,7 @@ async def run_in_process(worker: Worker, job: Job, report: Callable[[float, str]
             tail.cancel()
 
 
-def _start(worker: Worker, job: Job) -> Start:
+def _start(worker: Worker, job: Task) -> Start:
     return Start(
         function=worker.function,
         tenant=job.tenant,

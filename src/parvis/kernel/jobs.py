@@ -315,6 +315,30 @@ class JobQueue(Protocol):
         ...
 
 
+class JobDoor(Protocol):
+    """Where a part of the platform brings its kinds of work, and asks for some."""
+
+    @property
+    def queue(self) -> JobQueue: ...
+
+    def kind(self, name: str, work: Any, **options: Any) -> None:
+        """`work` is LoopWork, or a Worker for a process of its own."""
+        ...
+
+    async def add(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] = ...,
+        *,
+        tenant: str = ...,
+        created_by: str,
+        key: str | None = None,
+        due_at: Instant | None = None,
+    ) -> Job:
+        """Raises Overloaded, NonexistentTenant."""
+        ...
+
+
 class JobContext(Protocol):
     """What the work of a job is given."""
 
