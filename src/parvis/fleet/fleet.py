@@ -16,8 +16,10 @@ from parvis.fleet.frames import LoggedFrame, Room, Waiting
 from parvis.fleet.held import HeldFrames
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
+from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement
 from parvis.fleet.refusal import Refusal, RefusalReason, Refused, count_refused
-from parvis.fleet.registry import DeviceRecord, Registry
+from parvis.fleet.registry import Registry
+from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import NO_LIMITS, Limits, UplinkPipeline
 from parvis.kernel.errors import Forbidden, Overloaded
@@ -50,6 +52,7 @@ class Fleet:
         self.frames = frames
         self.log = FrameLog(frames, room)
         self._outbox = broker.outbox
+        self._check_writer = broker.check_writer
         self._pipeline = UplinkPipeline(broker, self.registry, clock, limits, self.log.note)
         self.held = HeldFrames(frames, self.registry, self._pipeline.take, room, clock, waiting_days)
 
@@ -89,6 +92,41 @@ class Fleet:
         outcomes = await self.registry.register(caller, records)
         await self.held.adopt(caller, {record.hardware_id.lower() for record in records})
         return outcomes
+
+    async def update(self, caller: Caller, hardware_id: str, update: DeviceUpdate) -> Device:
+        """Change what is registered of a device; `suspended` puts it out of use. Raises as Registry.update."""
+        return await self.registry.update(caller, hardware_id, update)
+
+    async def replace(self, caller: Caller, hardware_id: str, replacement: Replacement) -> Device:
+        """Put another device in the place of a broken one: it feeds the same asset, whose history goes on.
+
+        The old one stays, leading to the new one; what it still sends is refused as REPLACED. What waits of the new one
+        is adopted. Raises as Registry.replace.
+        """
+        device = await self.registry.replace(caller, hardware_id, replacement)
+        await self.held.adopt(caller, {device.hardware_id})
+        return device
+
+    async def remove(self, caller: Caller, hardware_id: str) -> Device:
+        """Forget a device and the log of its frames; its asset and the asset's history stay."""
+        device = await self.registry.remove(caller, hardware_id)
+        await self.log.forget(caller.tenant, device.hardware_id)
+        return device
+
+    async def discard_waiting(self, caller: Caller, hardware_id: str) -> int:
+        """Forget what waits of an unknown device; how many frames they were. Raises Forbidden."""
+        self._check_writer(caller)
+        return await self.frames.discard(caller.tenant, hardware_id.lower())
+
+    async def get_device(self, caller: Caller, hardware_id: str) -> Device:
+        """By its hardware id in any case, or its entity id. Raises ResourceNotFound."""
+        await self.registry.load(caller.tenant)
+        return self.registry.get(caller.tenant, hardware_id)
+
+    async def list_devices(self, caller: Caller, which: DeviceFilter = EVERY_DEVICE) -> list[Device]:
+        """By name."""
+        await self.registry.load(caller.tenant)
+        return which.choose(self.registry.list_devices(caller.tenant))
 
     async def list_refusals(self, caller: Caller, hardware_id: str = "") -> list[Refusal]:
         """The newest 1 000, newest first."""
@@ -170,6 +208,4 @@ def open_fleet(
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand, where)
-    return Fleet(
-        broker, profiles, frames, clock, limits, room=room, waiting_days=waiting_days, is_shared=is_shared
-    )
+    return Fleet(broker, profiles, frames, clock, limits, room=room, waiting_days=waiting_days, is_shared=is_shared)

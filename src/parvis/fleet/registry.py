@@ -1,43 +1,36 @@
-"""Which devices there are: NGSI-LD entities of type Device, and an index of them by how they name themselves.
-
-Terms are those of the Smart Data Models Device (dataModel.Device); `hardwareId` and `deviceProfile` are Parvis' own.
-"""
+"""Which devices there are: NGSI-LD entities of type Device, and an index of them by how they name themselves."""
 
 import asyncio
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import TypeVar
 
-import msgspec
+from msgspec import structs
 
 from parvis.broker.broker import Broker
-from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome
-from parvis.broker.model.entity import Entity, Instance, Iri, Json, Kind
+from parvis.broker.model.entity import Entity, Instance, Iri, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.devices import HEALTH_EVERY, Device, SeenFrames
+from parvis.fleet.devices import HEALTH_EVERY, Device, SeenFrames, Standing
 from parvis.fleet.profiles import DeviceProfile
-from parvis.kernel.errors import BadRequestData, ResourceNotFound
+from parvis.fleet.records import DeviceRecord as DeviceRecord
+from parvis.fleet.records import (
+    DeviceTerms,
+    DeviceUpdate,
+    RecordChanges,
+    Replacement,
+    hardware_id_of,
+    number_of,
+    text_of,
+    words_of,
+)
+from parvis.fleet.records import device_id as device_id
+from parvis.fleet.uplink import Technology
+from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 
 _PAGE = 2000
-_HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
-
-
-class DeviceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A device to register, with the asset it observes.
-
-    `hardware_id` is how the device names itself: DevEUI, IMEI, Sigfox identifier, serial number, in any case.
-    `location` is a GeoJSON geometry; `attributes` are static attributes of the asset, by term, with plain values.
-    Without `entity_type` the asset is of its profile's type.
-    """
-
-    hardware_id: str
-    profile: str
-    entity_id: str
-    name: str = ""
-    entity_type: str = ""
-    location: dict[str, Json] | None = None
-    attributes: dict[str, Json] = {}
+_REFRESHED_AT_ONCE = 500
 
 
 class Registry:
@@ -47,7 +40,8 @@ class Registry:
         self._is_shared = is_shared
         self._broker = broker
         self._context = broker.contexts.default
-        self._terms = _DeviceTerms(self._context.expand)
+        self.terms = self._terms = DeviceTerms(self._context.expand)
+        self.changes = RecordChanges(self._terms, self._context.expand, self._context.compact, profiles)
         self._devices: dict[tuple[str, str], Device] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
 
@@ -59,11 +53,15 @@ class Registry:
     def find(self, tenant: str, hardware_id: str) -> Device | None:
         return self._devices.get((tenant, hardware_id))
 
+    def get(self, tenant: str, hardware_id: str) -> Device:
+        """By its hardware id in any case, or its entity id. Raises ResourceNotFound."""
+        device = self.find(tenant, hardware_id_of(hardware_id))
+        if device is None:
+            raise ResourceNotFound(f"There is no device {hardware_id}.")
+        return device
+
     def get_profile(self, profile_id: str) -> DeviceProfile:
-        profile = self.profiles.get(profile_id)
-        if profile is None:
-            raise ResourceNotFound(f"There is no device profile {profile_id!r}.")
-        return profile
+        return self.changes.get_profile(profile_id)
 
     def list_devices(self, tenant: str) -> list[Device]:
         return [device for (owner, _), device in self._devices.items() if owner == tenant]
@@ -112,15 +110,77 @@ class Registry:
         await self.load(caller.tenant)
         changes: list[Change] = []
         for record in records:
-            changes += self._changes(record)
+            asset_change, device_change = self.changes.of_record(record)
+            changes += (asset_change, self._in_use_again(caller.tenant, device_change))
         outcomes = await self._broker.write(caller, changes)
-        of_devices = outcomes[1::2]
-        for record, asset, device in zip(records, outcomes[::2], of_devices, strict=True):
-            if asset.error is None and device.error is None:
-                await self.refresh(caller.tenant, device_id(record.hardware_id))
-        return [
-            device if asset.error is None else asset for asset, device in zip(outcomes[::2], of_devices, strict=True)
-        ]
+        pairs = list(zip(outcomes[::2], outcomes[1::2], strict=True))
+        await self._refresh_all(caller.tenant, [device.entity_id for asset, device in pairs if _is_done(asset, device)])
+        return [device if asset.error is None else asset for asset, device in pairs]
+
+    async def update(self, caller: Caller, hardware_id: str, update: DeviceUpdate) -> Device:
+        """Raises ResourceNotFound, BadRequestData, or what the broker says of a change."""
+        await self.load(caller.tenant)
+        device = self.get(caller.tenant, hardware_id)
+        if device.standing is Standing.REPLACED:
+            raise BadRequestData(f"{device.hardware_id} was replaced: register it anew to use it again.")
+        return await self._written(caller, device.entity_id, self.changes.of_update(device, update))
+
+    async def replace(self, caller: Caller, hardware_id: str, replacement: Replacement) -> Device:
+        """The new device, which has the asset of the old one from now on.
+
+        The same replacement may be asked for again. Raises as `update`, and AlreadyExists: the old device was replaced
+        by another, or the new one is registered.
+        """
+        await self.load(caller.tenant)
+        old, new_id = self.get(caller.tenant, hardware_id), hardware_id_of(replacement.hardware_id)
+        known = self.find(caller.tenant, new_id)
+        entity = await self._broker.get(caller, old.entity_id)
+        if known is not None and known.hardware_id != old.hardware_id:
+            if text_of(entity, self._terms.replaced_by) == known.entity_id and old.standing is Standing.REPLACED:
+                return known
+            raise AlreadyExists(f"{new_id} is registered already.")
+        if old.standing is Standing.REPLACED or known is not None:
+            raise AlreadyExists(f"{old.hardware_id} cannot be replaced by {new_id}.")
+        changes = self.changes.of_replacement(old, entity, replacement)
+        new = await self._written(caller, changes[0].entity_id, changes)
+        await self.refresh(caller.tenant, old.entity_id)
+        return new
+
+    async def remove(self, caller: Caller, hardware_id: str) -> Device:
+        """Forget a device; the asset and its history stay. Raises ResourceNotFound."""
+        await self.load(caller.tenant)
+        device = self.get(caller.tenant, hardware_id)
+        (outcome,) = await self._broker.write(caller, [Change(device.entity_id, Mode.DELETE)])
+        if outcome.error is not None and not isinstance(outcome.error, ResourceNotFound):
+            raise outcome.error
+        self._forget(caller.tenant, device.entity_id)
+        return device
+
+    async def _written(self, caller: Caller, entity_id: str, changes: Sequence[Change]) -> Device:
+        """The device once the changes are durable. Raises what one of them failed with."""
+        for outcome in await self._broker.write(caller, changes):
+            if outcome.error is not None:
+                raise outcome.error
+        device = await self.refresh(caller.tenant, entity_id)
+        if device is None:
+            raise ResourceNotFound(f"{entity_id} is no device any more.")
+        return device
+
+    def _in_use_again(self, tenant: str, change: Change) -> Change:
+        """A device that was replaced once may be registered anew: repaired, at another place."""
+        device = self.find(tenant, hardware_id_of(change.entity_id))
+        if device is None or device.standing is not Standing.REPLACED:
+            return change
+        active = Instance(self._terms.standing, Kind.PROPERTY, Standing.ACTIVE.value)
+        return structs.replace(change, instances=(*change.instances, active))
+
+    async def _refresh_all(self, tenant: str, entity_ids: Sequence[str]) -> None:
+        caller = system_caller("fleet", tenant)
+        for start in range(0, len(entity_ids), _REFRESHED_AT_ONCE):
+            ids = tuple(entity_ids[start : start + _REFRESHED_AT_ONCE])
+            page = await self._broker.query(caller, EntityQuery(ids=ids, limit=len(ids)))
+            for entity in page.entities:
+                self._index(tenant, entity)
 
     async def refresh(self, tenant: str, entity_id: str) -> Device | None:
         """Read one device anew; None where it is none (any more)."""
@@ -163,18 +223,12 @@ class Registry:
 
     def _concerns_registration(self, event: Event) -> bool:
         names = {one.name for one in event.instances} | {name for name, _ in event.removed}
-        return not names.isdisjoint(self._terms.registration)
+        return not names.isdisjoint(self._terms.held)
 
     def _is_as_told(self, device: Device, event: Event) -> bool:
         """Whether the event tells what the registry wrote itself."""
-        told = {one.name: one.value for one in event.instances if one.name in self._terms.registration}
-        held = {
-            self._terms.hardware_id: device.hardware_id,
-            self._terms.profile: device.profile.id,
-            self._terms.asset: device.asset_id,
-            self._terms.name: device.name,
-            self._terms.route: device.route,
-        }
+        told = {one.name: one.value for one in event.instances if one.name in self._terms.held}
+        held = self._terms.held_of(device)
         is_there = event.kind is not EventKind.DELETED and not event.removed
         return is_there and all(held[name] == value for name, value in told.items())
 
@@ -189,8 +243,8 @@ class Registry:
     def _index(self, tenant: str, entity: Entity) -> Device | None:
         """None, and nothing indexed, for a Device entity that no frame can belong to."""
         terms = self._terms
-        hardware_id = _text(entity, terms.hardware_id).lower()
-        profile = self.profiles.get(_text(entity, terms.profile))
+        hardware_id = text_of(entity, terms.hardware_id).lower()
+        profile = self.profiles.get(text_of(entity, terms.profile))
         asset = entity.find(terms.asset)
         if not hardware_id or profile is None or asset is None or not isinstance(asset.value, str):
             return None
@@ -200,13 +254,18 @@ class Registry:
             tenant=tenant,
             hardware_id=hardware_id,
             entity_id=entity.id,
-            name=_text(entity, terms.name),
-            route=_text(entity, terms.route),
+            name=text_of(entity, terms.name),
+            route=text_of(entity, terms.route),
             profile=profile,
             asset_id=asset.value,
             asset_types=_object_types(asset) or (profile.entity_type,),
             seen=earlier.seen if earlier else SeenFrames(last_reported + HEALTH_EVERY if last_reported else 0),
             health_at=earlier.health_at if earlier else last_reported,
+            standing=_one_of(Standing, text_of(entity, terms.standing), Standing.ACTIVE),
+            technology=_one_of(Technology, text_of(entity, terms.technology), Technology.UNKNOWN),
+            groups=words_of(entity, terms.groups),
+            tags=words_of(entity, terms.tags),
+            expected_interval_s=number_of(entity, terms.expected_interval),
         )
         self._devices[tenant, hardware_id] = device
         return device
@@ -215,69 +274,6 @@ class Registry:
         reported = entity.find(self._terms.last_reported)
         return (reported.observed_at or 0) if reported else 0
 
-    def _changes(self, record: DeviceRecord) -> tuple[Change, Change]:
-        hardware_id = record.hardware_id.lower()
-        if not _HARDWARE_ID.fullmatch(hardware_id):
-            raise BadRequestData(
-                f"{record.hardware_id!r} is no hardware identifier: write the DevEUI, IMEI or serial number,"
-                " 4 to 64 letters, digits, dots, dashes and underscores."
-            )
-        if ":" not in record.entity_id:
-            raise BadRequestData(
-                f"{record.entity_id!r} is no entity id: write a URI such as urn:ngsi-ld:WasteContainer:1."
-            )
-        if record.location is not None:
-            check_geometry(record.location, "location")
-        profile = self.get_profile(record.profile)
-        asset_type = self._context.expand(record.entity_type) if record.entity_type else profile.entity_type
-        return self._asset_change(record, asset_type), self._device_change(record, hardware_id, profile, asset_type)
-
-    def _asset_change(self, record: DeviceRecord, asset_type: Iri) -> Change:
-        expand = self._context.expand
-        static = [Instance(expand(term), Kind.PROPERTY, value) for term, value in record.attributes.items()]
-        instances = (*static, *self._shared(record))
-        return Change(record.entity_id, Mode.UPSERT_UPDATE, instances, (asset_type,))
-
-    def _device_change(self, record: DeviceRecord, hardware_id: str, profile: DeviceProfile, asset_type: Iri) -> Change:
-        terms = self._terms
-        observed = [self._context.compact(name) for name in profile.fields.names]
-        instances = (
-            Instance(terms.hardware_id, Kind.PROPERTY, hardware_id),
-            Instance(terms.profile, Kind.PROPERTY, profile.id),
-            Instance(terms.asset, Kind.RELATIONSHIP, record.entity_id, extra={"objectType": asset_type}),
-            Instance(terms.category, Kind.PROPERTY, ["sensor"]),
-            Instance(terms.controlled_property, Kind.PROPERTY, observed),
-            *self._shared(record),
-        )
-        return Change(device_id(hardware_id), Mode.UPSERT_UPDATE, instances, (terms.device,))
-
-    def _shared(self, record: DeviceRecord) -> list[Instance]:
-        instances = []
-        if record.name:
-            instances.append(Instance(self._terms.name, Kind.PROPERTY, record.name))
-        if record.location is not None:
-            instances.append(Instance(self._terms.location, Kind.GEO_PROPERTY, record.location))
-        return instances
-
-
-def device_id(hardware_id: str) -> str:
-    return f"urn:ngsi-ld:Device:{hardware_id.lower()}"
-
-
-class _DeviceTerms:
-    def __init__(self, expand: Callable[[str], Iri]) -> None:
-        self.device: Iri = expand("Device")
-        self.hardware_id: Iri = expand("hardwareId")
-        self.profile: Iri = expand("deviceProfile")
-        self.asset: Iri = expand("controlledAsset")
-        self.category: Iri = expand("category")
-        self.controlled_property: Iri = expand("controlledProperty")
-        self.name: Iri = expand("name")
-        self.location: Iri = expand("location")
-        self.last_reported: Iri = expand("dateLastValueReported")
-        self.route: Iri = expand("downlinkRoute")
-        self.registration = frozenset({self.hardware_id, self.profile, self.asset, self.name, self.route})
-
 
 def _object_types(relationship: Instance) -> tuple[Iri, ...]:
     """Anybody may write a Device entity: one type, several, or none."""
@@ -285,6 +281,16 @@ def _object_types(relationship: Instance) -> tuple[Iri, ...]:
     return tuple(one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str))
 
 
-def _text(entity: Entity, name: Iri) -> str:
-    instance = entity.find(name)
-    return instance.value if instance is not None and isinstance(instance.value, str) else ""
+Member = TypeVar("Member", bound=Enum)
+
+
+def _one_of(members: type[Member], value: str, otherwise: Member) -> Member:
+    """Anybody may write a Device entity."""
+    try:
+        return members(value)
+    except ValueError:
+        return otherwise
+
+
+def _is_done(asset: Outcome, device: Outcome) -> bool:
+    return asset.error is None and device.error is None
