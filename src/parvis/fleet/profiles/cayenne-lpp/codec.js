@@ -1,23 +1,44 @@
-// Cayenne Low Power Payload. Types, sizes and resolutions: myDevices, "Cayenne LPP", data types.
-var TYPES = {
-  0: { name: "digital_in", size: 1, resolution: 1 },
-  1: { name: "digital_out", size: 1, resolution: 1 },
-  2: { name: "analog_in", size: 2, resolution: 100, signed: true },
-  3: { name: "analog_out", size: 2, resolution: 100, signed: true },
-  101: { name: "illuminance", size: 2, resolution: 1 },
-  102: { name: "presence", size: 1, resolution: 1 },
-  103: { name: "temperature", size: 2, resolution: 10, signed: true },
-  104: { name: "relative_humidity", size: 1, resolution: 2 },
-  113: { name: "accelerometer", size: 6, axes: ["x", "y", "z"], resolutions: [1000, 1000, 1000] },
-  115: { name: "barometric_pressure", size: 2, resolution: 10 },
-  134: { name: "gyrometer", size: 6, axes: ["x", "y", "z"], resolutions: [100, 100, 100] },
-  136: { name: "gps", size: 9, axes: ["latitude", "longitude", "altitude"], resolutions: [10000, 10000, 100] }
-};
+// Cayenne Low Power Payload. A value is channel, type (an IPSO object's number less 3200), bytes, big-endian.
+// Types, sizes and resolutions: myDevices, "Cayenne LPP", data types; those of IPSO objects beyond them as the
+// libraries for devices have them (ElectronicCats/CayenneLPP, smlng/pycayennelpp).
+function findType(number) {
+  switch (number) {
+    case 0: return { name: "digital_in", size: 1 };
+    case 1: return { name: "digital_out", size: 1 };
+    case 2: return { name: "analog_in", size: 2, resolution: 100, signed: true };
+    case 3: return { name: "analog_out", size: 2, resolution: 100, signed: true };
+    case 100: return { name: "generic", size: 4 };
+    case 101: return { name: "illuminance", size: 2 };
+    case 102: return { name: "presence", size: 1 };
+    case 103: return { name: "temperature", size: 2, resolution: 10, signed: true };
+    case 104: return { name: "relative_humidity", size: 1, resolution: 2 };
+    case 113: return { name: "accelerometer", size: 6, axes: ["x", "y", "z"], resolutions: [1000, 1000, 1000], signed: true };
+    case 115: return { name: "barometric_pressure", size: 2, resolution: 10 };
+    case 116: return { name: "voltage", size: 2, resolution: 100 };
+    case 117: return { name: "current", size: 2, resolution: 1000 };
+    case 118: return { name: "frequency", size: 4 };
+    case 120: return { name: "percentage", size: 1 };
+    case 121: return { name: "altitude", size: 2, signed: true };
+    case 122: return { name: "load", size: 3, resolution: 1000, signed: true };
+    case 125: return { name: "concentration", size: 2 };
+    case 128: return { name: "power", size: 2 };
+    case 130: return { name: "distance", size: 4, resolution: 1000 };
+    case 131: return { name: "energy", size: 4, resolution: 1000 };
+    case 132: return { name: "direction", size: 2 };
+    case 133: return { name: "unix_time", size: 4 };
+    case 134: return { name: "gyrometer", size: 6, axes: ["x", "y", "z"], resolutions: [100, 100, 100], signed: true };
+    case 135: return { name: "colour", size: 3, axes: ["red", "green", "blue"], resolutions: [1, 1, 1] };
+    case 136: return {
+      name: "gps", size: 9, axes: ["latitude", "longitude", "altitude"], resolutions: [10000, 10000, 100], signed: true
+    };
+    case 142: return { name: "switch", size: 1 };
+  }
+}
 
 function decodeUplink(input) {
   var bytes = input.bytes, data = {}, at = 0;
   while (at < bytes.length) {
-    var type = TYPES[bytes[at + 1]];
+    var type = findType(bytes[at + 1]);
     if (!type) {
       return { data: {}, warnings: [], errors: ["unknown type " + bytes[at + 1] + " at byte " + at] };
     }
@@ -33,10 +54,10 @@ function decodeUplink(input) {
 
 function readAxes(bytes, at, type) {
   var size = type.size / type.axes.length, axes = {};
-  type.axes.forEach(function (axis, index) {
-    var form = { resolution: type.resolutions[index], signed: true };
-    axes[axis] = readNumber(bytes, at + index * size, size, form);
-  });
+  for (var i = 0; i < type.axes.length; i++) {
+    var form = { resolution: type.resolutions[i], signed: type.signed };
+    axes[type.axes[i]] = readNumber(bytes, at + i * size, size, form);
+  }
   return axes;
 }
 
@@ -45,5 +66,28 @@ function readNumber(bytes, at, size, form) {
   for (var i = 0; i < size; i++) value = value * 256 + bytes[at + i];
   var range = Math.pow(256, size);
   if (form.signed && value >= range / 2) value -= range;
-  return value / form.resolution;
+  return value / (form.resolution || 1);
+}
+
+// For the device: channel, hundredths in two bytes, again and again, then 255. {"value_3": 21.5}, {"switch_3": true}.
+function encodeDownlink(input) {
+  var bytes = [], errors = [];
+  for (var name in input.data) {
+    var channel = Number((/_(\d+)$/.exec(name) || [])[1]);
+    var hundredths = Math.round(Number(input.data[name]) * 100);
+    if (!(channel < 255)) errors.push(name + " names no channel: write value_3 for channel 3");
+    else if (!(hundredths >= -32768 && hundredths <= 32767)) errors.push(name + " is no number from -327.68 to 327.67");
+    else bytes.push(channel, (hundredths >> 8) & 255, hundredths & 255);
+  }
+  if (!bytes.length && !errors.length) errors.push("no value for a channel");
+  return errors.length ? { errors: errors } : { fPort: 1, bytes: bytes.concat(255), warnings: [], errors: [] };
+}
+
+function decodeDownlink(input) {
+  var bytes = input.bytes, data = {};
+  for (var at = 0; at < bytes.length && bytes[at] !== 255; at += 3) {
+    if (at + 2 >= bytes.length) return { data: {}, warnings: [], errors: ["the frame ends within a value"] };
+    data["value_" + bytes[at]] = readNumber(bytes, at + 1, 2, { resolution: 100, signed: true });
+  }
+  return { data: data, warnings: [], errors: [] };
 }
