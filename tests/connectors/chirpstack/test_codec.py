@@ -8,7 +8,7 @@ import pytest
 
 from parvis.connectors.chirpstack.codec import decode_uplink
 from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.uplink import Technology, Uplink
+from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
 from parvis.kernel.time import parse_instant
 
 NOW = 1_790_000_000_000_000
@@ -65,16 +65,39 @@ def test_an_event_is_read_with_its_best_reception() -> None:
         device_name="Market place",
         network_profile="Fill level",
         gateways=2,
+        spreading_factor=7,
         technology=Technology.LORAWAN,
         way="chirpstack",
+        receptions=(Reception("0016c001f153a14d", -71, 8), Reception("0016c001f153a14c", -110, -3.5)),
+        frequency_hz=868_100_000,
+        bandwidth_hz=125_000,
+        data_rate=5,
+        route="7c3d2a10-0000-4000-8000-000000000003",
     )
 
 
 def test_what_is_left_out_has_its_default() -> None:
     bare = {"deviceInfo": {"devEui": "70b3d5499e000001"}}
     assert read(bare) == Uplink(
-        "70b3d5499e000001", b"", 0, 0, NOW, gateways=0, technology=Technology.LORAWAN, way="chirpstack"
+        "70b3d5499e000001", b"", 0, 0, NOW, gateways=0, technology=Technology.LORAWAN, way="chirpstack", data_rate=0
     )
+
+
+def test_of_very_many_gateways_the_best_are_told() -> None:
+    heard = [{"gatewayId": f"{number:016x}", "rssi": -120 + number, "snr": 1} for number in range(40)]
+    uplink = read(event(rxInfo=heard))
+    assert uplink.gateways == 40
+    assert [one.rssi_dbm for one in uplink.receptions] == list(range(-81, -81 - MOST_RECEPTIONS, -1))
+
+
+def test_a_gateway_has_the_place_it_is_given_and_none_at_zero() -> None:
+    heard = [
+        {"gatewayId": "a", "rssi": -1, "location": {"latitude": 48.1, "longitude": -3.2, "altitude": 80}},
+        {"gatewayId": "b", "rssi": -2, "location": {}},
+    ]
+    first, second = read(event(rxInfo=heard)).receptions
+    assert (first.longitude, first.latitude) == (-3.2, 48.1)
+    assert (second.longitude, second.latitude) == (None, None)
 
 
 @pytest.mark.parametrize(
