@@ -40,7 +40,7 @@ def write(root: Path, profile: str = GOOD, codec: str = CODEC, name: str = "bin"
 def test_packaged_profiles_and_those_of_the_demonstration_hold_their_examples() -> None:
     profiles = load_profiles([PACKAGED_PROFILES, DEMO_PROFILES], EXPAND)
     assert {"cayenne-lpp", "generic-climate"} < set(profiles)
-    assert all(profile.examples for profile in profiles.values())
+    assert all(profile.examples for profile in profiles.values() if profile.header.codec)
 
 
 def test_a_decoded_frame_becomes_attributes(tmp_path: Path) -> None:
