@@ -101,12 +101,16 @@ class Village:
         return open_fleet(self.broker, self.store.frames, self.data_dir)
 
 
+def write_profile(data_dir: Path, name: str, profile: str, codec: str) -> None:
+    folder = data_dir / "profiles" / name
+    folder.mkdir(parents=True)
+    (folder / "profile.toml").write_text(profile)
+    (folder / "codec.js").write_text(codec)
+
+
 @pytest.fixture
 async def village(tmp_path: Path) -> AsyncIterator[Village]:
-    folder = tmp_path / "profiles/bin-sensor"
-    folder.mkdir(parents=True)
-    (folder / "profile.toml").write_text(PROFILE)
-    (folder / "codec.js").write_text(CODEC)
+    write_profile(tmp_path, "bin-sensor", PROFILE, CODEC)
     store = await SqliteStore.open(tmp_path / "parvis.db")
     broker = Broker(store, Contexts())
     yield Village(store, broker, open_fleet(broker, store.frames, tmp_path), tmp_path)

@@ -1,5 +1,6 @@
 """A device's clock against the network's: what is believed, what is corrected, what looks like drift and is none."""
 
+import contextlib
 import random
 from datetime import UTC, datetime
 
@@ -121,7 +122,5 @@ def test_times_are_read_in_the_forms_that_devices_write(told: str | float) -> No
 
 @given(st.one_of(st.text(max_size=40), st.floats(), st.booleans(), st.none(), st.integers(), st.lists(st.integers())))
 def test_what_is_no_time_is_refused_as_such(told: object) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert isinstance(read_instant(told), int)
-    except ValueError:
-        pass

@@ -1,6 +1,5 @@
 """A bad device or a bad codec among good ones: what it does, it does to itself."""
 
-from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -11,9 +10,9 @@ from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import Uplink
-from parvis.fleet.uplinks import Limits
+from parvis.fleet.uplinks import NO_LIMITS, Limits
 from parvis.kernel.time import SECOND
-from tests.fleet.conftest import CALLER, NOON, Village
+from tests.fleet.conftest import CALLER, NOON, Village, write_profile
 
 GOOD, BAD = "70b3d5499e00000a", "70b3d5499e00000b"
 PROFILE = """
@@ -37,11 +36,8 @@ function decodeUplink(input) {
 ENDLESS, GREEDY, THROWS = 1, 2, 3
 
 
-async def fragile_fleet(village: Village, limits: Limits = Limits()) -> Fleet:
-    folder: Path = village.data_dir / "profiles/fragile"
-    folder.mkdir(parents=True)
-    (folder / "profile.toml").write_text(PROFILE)
-    (folder / "codec.js").write_text(CODEC)
+async def fragile_fleet(village: Village, limits: Limits = NO_LIMITS) -> Fleet:
+    write_profile(village.data_dir, "fragile", PROFILE, CODEC)
     fleet = open_fleet(village.broker, village.store.frames, village.data_dir, limits=limits)
     await fleet.register(
         CALLER, [DeviceRecord(one, "fragile", f"urn:ngsi-ld:WasteContainer:{one}") for one in (GOOD, BAD)]

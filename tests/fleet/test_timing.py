@@ -1,7 +1,6 @@
 """Late, shuffled, doubled and wrongly dated frames: each measurement once, at its own time, the newest as the state."""
 
 import random
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
-from tests.fleet.conftest import BIN, CALLER, EUI, NOON, RECORD, Village, uplink
+from tests.fleet.conftest import BIN, CALLER, EUI, NOON, RECORD, Village, uplink, write_profile
 
 LOGGER = """
 [profile]
@@ -130,10 +129,7 @@ async def test_a_satellite_frame_stands_where_it_was_measured_not_where_it_was_s
 
 
 async def logging_fleet(village: Village, profile: str = LOGGER) -> Fleet:
-    folder: Path = village.data_dir / "profiles/logger"
-    folder.mkdir(parents=True)
-    (folder / "profile.toml").write_text(profile)
-    (folder / "codec.js").write_text(NO_CODEC)
+    write_profile(village.data_dir, "logger", profile, NO_CODEC)
     fleet = open_fleet(village.broker, village.store.frames, village.data_dir)
     await fleet.register(CALLER, [DeviceRecord(hardware_id=EUI, profile="logger", entity_id=BIN)])
     return fleet
