@@ -97,7 +97,6 @@ def test_broken_packets_say_what_is_wrong(stream: bytes, reason: Reason) -> None
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        (b"\x03\x23\0\1", Reason.TOPIC_ALIAS_INVALID),
         (b"\x04\x01\0\x01\0", Reason.PROTOCOL_ERROR),  # twice
         (b"\x03\x21\0\1", Reason.PROTOCOL_ERROR),  # not of PUBLISH
         (b"\x02\x7e\0", Reason.MALFORMED_PACKET),  # unknown

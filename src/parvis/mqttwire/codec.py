@@ -148,15 +148,13 @@ def _read_publish(data: bytes, first: int, start: int, stop: int, version: Versi
             properties, at = _publish_properties(Reader(data, at, stop))
     if qos == 3 or (first & 8 and not qos) or (qos and not packet_id):
         raise MalformedPacket("a QoS, DUP flag or packet identifier that cannot be")
-    if not topic or "+" in topic or "#" in topic:
+    if "+" in topic or "#" in topic or not (topic or Property.TOPIC_ALIAS in properties):
         raise MalformedPacket(f"no topic name: {topic!r}", Reason.TOPIC_NAME_INVALID)
     return Publish(topic, data[at:stop], qos, first & 1 == 1, first & 8 == 8, packet_id, properties)
 
 
 def _publish_properties(reader: Reader) -> tuple[Properties, int]:
     properties = wire.read_properties(reader, wire.IN_PUBLISH)
-    if Property.TOPIC_ALIAS in properties:
-        raise MalformedPacket("no topic alias was offered", Reason.TOPIC_ALIAS_INVALID)
     if Property.SUBSCRIPTION_IDENTIFIER in properties:
         raise MalformedPacket("a subscription identifier from a client", Reason.PROTOCOL_ERROR)
     return properties, reader.at
@@ -235,20 +233,30 @@ def _read_subscribe(reader: Reader, version: Version) -> Subscribe:
     packet_id = _packet_id(reader)
     is_v5 = version is Version.V5
     properties = wire.read_properties(reader, wire.IN_SUBSCRIBE) if is_v5 else NO_PROPERTIES
+    identifier = _subscription_identifier(properties)
     subscriptions = []
     while not reader.finished:
-        subscriptions.append(_read_subscription(reader, version))
+        subscriptions.append(_read_subscription(reader, version, identifier))
     if not subscriptions:
         raise MalformedPacket("SUBSCRIBE without a filter", Reason.PROTOCOL_ERROR)
     return Subscribe(packet_id, tuple(subscriptions), properties)
 
 
-def _read_subscription(reader: Reader, version: Version) -> Subscription:
+def _subscription_identifier(properties: Properties) -> int:
+    """0 where there is none."""
+    given = properties.get(Property.SUBSCRIPTION_IDENTIFIER, [0])
+    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], int):
+        raise MalformedPacket("more than one subscription identifier", Reason.PROTOCOL_ERROR)
+    return given[0]
+
+
+def _read_subscription(reader: Reader, version: Version, identifier: int) -> Subscription:
     topic_filter, options = reader.text(), reader.byte()
     reserved = 0xC0 if version is Version.V5 else 0xFC
     if options & reserved or options & 3 == 3 or options & 0x30 == 0x30:
         raise MalformedPacket("subscription options that cannot be")
-    return Subscription(topic_filter, options & 3, bool(options & 4), bool(options & 8), retain_handling=options >> 4)
+    no_local, retain_as_published = bool(options & 4), bool(options & 8)
+    return Subscription(topic_filter, options & 3, no_local, retain_as_published, options >> 4, identifier)
 
 
 def _read_unsubscribe(reader: Reader, version: Version) -> Unsubscribe:
@@ -313,11 +321,28 @@ def encode_publish(publish: Publish, version: Version) -> bytes:
     return _packet(PacketType.PUBLISH, header + publish.payload, flags)
 
 
-def encode_puback(packet_id: int, reason: int, version: Version) -> bytes:
+def encode_puback(packet_id: int, reason: int, version: Version, reason_string: str = "") -> bytes:
     """At 3.1.1 there is no reason: it can only say that all is well."""
-    if reason and version is Version.V5:
-        return b"\x40\x03" + packet_id.to_bytes(2) + bytes([reason])
-    return b"\x40\x02" + packet_id.to_bytes(2)
+    return _acknowledge(0x40, packet_id, reason, version, reason_string)
+
+
+def encode_pubrec(packet_id: int, reason: int, version: Version, reason_string: str = "") -> bytes:
+    return _acknowledge(0x50, packet_id, reason, version, reason_string)
+
+
+def encode_pubrel(packet_id: int, reason: int, version: Version) -> bytes:
+    return _acknowledge(0x62, packet_id, reason, version, "")
+
+
+def encode_pubcomp(packet_id: int, reason: int, version: Version) -> bytes:
+    return _acknowledge(0x70, packet_id, reason, version, "")
+
+
+def _acknowledge(first: int, packet_id: int, reason: int, version: Version, reason_string: str) -> bytes:
+    if not reason or version is not Version.V5:
+        return bytes((first, 2)) + packet_id.to_bytes(2)
+    said = wire.write_properties({Property.REASON_STRING: reason_string}) if reason_string else b""
+    return bytes((first,)) + wire.variable_integer(3 + len(said)) + packet_id.to_bytes(2) + bytes((reason,)) + said
 
 
 def encode_suback(packet_id: int, reasons: Iterable[int], version: Version) -> bytes:
@@ -329,6 +354,7 @@ def encode_unsuback(packet_id: int, reasons: Iterable[int], version: Version) ->
     return _packet(PacketType.UNSUBACK, wire.two_bytes(packet_id) + _properties(version) + codes)
 
 
-def encode_disconnect(reason: int) -> bytes:
+def encode_disconnect(reason: int, reason_string: str = "") -> bytes:
     """DISCONNECT from the server (5.0 only, 3.14)."""
-    return _packet(PacketType.DISCONNECT, bytes([reason]))
+    said = wire.write_properties({Property.REASON_STRING: reason_string}) if reason_string else b""
+    return _packet(PacketType.DISCONNECT, bytes([reason]) + said)

@@ -59,6 +59,7 @@ class Reason(IntEnum):
     SESSION_TAKEN_OVER = 0x8E
     TOPIC_FILTER_INVALID = 0x8F
     TOPIC_NAME_INVALID = 0x90
+    PACKET_IDENTIFIER_NOT_FOUND = 0x92
     RECEIVE_MAXIMUM_EXCEEDED = 0x93
     TOPIC_ALIAS_INVALID = 0x94
     PACKET_TOO_LARGE = 0x95
@@ -66,6 +67,7 @@ class Reason(IntEnum):
     PAYLOAD_FORMAT_INVALID = 0x99
     QOS_NOT_SUPPORTED = 0x9B
     SHARED_SUBSCRIPTIONS_NOT_SUPPORTED = 0x9E
+    CONNECTION_RATE_EXCEEDED = 0x9F
     SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED = 0xA1
 
 
@@ -142,13 +144,17 @@ class PubComp(PubAck, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """One filter with its options (MQTT 5.0, 3.8.3.1; at 3.1.1 only the QoS is given)."""
+    """One filter with its options (MQTT 5.0, 3.8.3.1; at 3.1.1 only the QoS is given).
+
+    `identifier` goes along with the messages it brings; 0 is none.
+    """
 
     topic_filter: str
     qos: int
     no_local: bool = False
     retain_as_published: bool = False
     retain_handling: int = 0
+    identifier: int = 0
 
 
 class Subscribe(msgspec.Struct, frozen=True):

@@ -35,3 +35,16 @@ def matches(topic_filter: str, topic: str) -> bool:
         if index == len(given) or level not in ("+", given[index]):
             return False
     return len(wanted) == len(given)
+
+
+def covers(wider: str, narrower: str) -> bool:
+    """Whether every topic that `narrower` matches is matched by `wider`, both filters."""
+    if (narrower[0] in "+#" and wider[0] not in "+#") or (narrower[0] == "$" and wider[0] in "+#"):
+        return False
+    outer, inner = wider.split("/"), narrower.split("/")
+    for index, level in enumerate(outer):
+        if level == "#":
+            return True
+        if index == len(inner) or inner[index] == "#" or level not in ("+", inner[index]):
+            return False
+    return len(outer) == len(inner)

@@ -136,7 +136,7 @@ def _form_of(
     if identifier is P.SUBSCRIPTION_IDENTIFIER:
         return Reader.variable_integer, lambda value: variable_integer(value if isinstance(value, int) else 0)
     if identifier is P.USER_PROPERTY:
-        return Reader.pair, lambda value: b"".join(map(text, value if isinstance(value, tuple) else ()))
+        return Reader.pair, lambda value: b"".join(map(text, value if isinstance(value, (tuple, list)) else ()))
     return Reader.text, lambda value: text(str(value))
 
 

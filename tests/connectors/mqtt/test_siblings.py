@@ -18,7 +18,7 @@ from parvis.kernel.identity import Caller
 from parvis.mqttwire.packets import Reason
 from parvis.stores.postgres.bus import CHANNEL, PostgresBus
 from parvis.stores.postgres.database import Database
-from tests.connectors.mqtt.test_listener import UPLINKS, Device, Platform, authenticate, device
+from tests.connectors.mqtt.test_listener import UPLINKS, Device, Platform, authenticate, device, subscribers
 from tests.fleet.conftest import eventually
 
 Open = Callable[[], Awaitable[MqttListener]]
@@ -119,12 +119,12 @@ async def test_of_a_group_one_member_gets_each_message_in_turn(
         for _ in range(2)
     ]
     everything = await subscribed(clients, listener, "town/#")
-    await eventually(lambda: len(list(listener._groups)) == 1 and len(listener._subscribers) == 1)
+    await eventually(lambda: len(list(listener._router.groups)) == 1 and len(subscribers(listener)) == 3)
     await publish(clients, listener, *(b"%d" % number for number in range(6)))
     await eventually(lambda: len(everything.received) == 6)
     await eventually(lambda: [len(one.received) for one in members] == [3, 3])
     members[0].client.unsubscribe("$share/readers/town/+")
-    await eventually(lambda: len(listener._groups._members[next(iter(listener._groups))]) == 1)
+    await eventually(lambda: len(listener._router.groups._members[next(iter(listener._router.groups))]) == 1)
     await publish(clients, listener, b"6", b"7")
     await eventually(lambda: [len(one.received) for one in members] == [3, 5])
     clients.close()
@@ -186,7 +186,7 @@ async def test_a_new_process_learns_what_is_retained(open_listener: Open, client
     here = await open_listener()
     await publish(clients, here, b"old", b"new", retain=True)
     there = await open_listener()
-    await eventually(lambda: len(list(there.list_retained())) == 1)
+    await eventually(lambda: len(list(there._router.list_retained())) == 1)
     late = await subscribed(clients, there, "town/#")
     await eventually(lambda: [(payload, kept) for _, payload, kept in late.received] == [(b"new", True)])
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from parvis.connectors.mqtt.acl import NO_RULES, Rules
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import MqttSettings
 
@@ -12,6 +13,8 @@ class ListenerConfig:
 
     `receive_maximum` bounds the messages of one client that wait for their commit, `max_in_flight` those of all;
     beyond, nothing more is read. A batch that meets an overloaded store is tried `overload_retries` times more.
+    `outgoing_*` bound what waits for one client, `all_mailboxes_bytes` what waits for all; sessions are kept for
+    `longest_session_s` at most after their connection.
     """
 
     host: str = "127.0.0.1"
@@ -28,11 +31,21 @@ class ListenerConfig:
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
     recheck_every_s: float = 10.0
+    max_connections_of_address: int = 5_000
+    max_keepalive_s: int = 3_600
+    max_client_id_bytes: int = 1_024
+    max_topic_levels: int = 64
+    topic_aliases: int = 32
     max_subscriptions: int = 100
     outgoing_window: int = 64
     outgoing_messages: int = 1000
     outgoing_bytes: int = 1_048_576
-    max_retained: int = 1000
+    all_mailboxes_bytes: int = 67_108_864
+    max_retained: int = 10_000
+    max_retained_bytes: int = 16_777_216
+    max_sessions: int = 10_000
+    longest_session_s: int = 604_800
+    rules: Rules = NO_RULES
 
 
 def listener_config(settings: MqttSettings) -> ListenerConfig:

@@ -1,50 +1,40 @@
-"""One client's connection: its packets, its window, its end."""
+"""One client's connection: bytes in and out, their bounds, and the time it may be silent."""
 
 import asyncio
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
+import msgspec
+
 from parvis.connectors.mqtt import metrics
+from parvis.connectors.mqtt.acl import TopicRights
 from parvis.connectors.mqtt.config import ListenerConfig
-from parvis.connectors.mqtt.outgoing import Outgoing
-from parvis.kernel.identity import Caller, Right
+from parvis.connectors.mqtt.mailbox import Letter
+from parvis.connectors.mqtt.session import Session
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import SECOND, Clock, Instant
 from parvis.mqttwire import codec
 from parvis.mqttwire.packets import (
     Connect,
-    Disconnect,
-    Malformed,
-    PingReq,
+    Packet,
     Properties,
     Property,
-    PubAck,
-    PubComp,
     Publish,
-    PubRec,
-    PubRel,
     Reason,
-    Subscribe,
     Subscription,
-    Unsubscribe,
     Version,
 )
-from parvis.mqttwire.topics import is_filter, matches, split_shared
 
-_KEEPALIVE_GRACE = 1.5
-# CONNACK return codes of 3.1.1 (3.2.2.3)
-_RETURN_CODES = {
-    Reason.UNSUPPORTED_PROTOCOL_VERSION: 1,
-    Reason.CLIENT_IDENTIFIER_NOT_VALID: 2,
-    Reason.SERVER_UNAVAILABLE: 3,
-    Reason.BAD_USER_NAME_OR_PASSWORD: 4,
-    Reason.NOT_AUTHORIZED: 5,
-}
+_LARGEST_PACKET_BYTES = 1 << 28
 
 
 class Hub(Protocol):
     """What a connection asks of the listener."""
 
     config: ListenerConfig
+    clock: Clock
+    answers: "Answers"
 
     def enter(self, connection: "Connection") -> bool:
         """Whether there is room for one more."""
@@ -52,20 +42,36 @@ class Hub(Protocol):
 
     def admit(self, connection: "Connection", connect: Connect) -> Caller | Reason: ...
 
-    def publish(self, connection: "Connection", publish: Publish) -> None: ...
+    def open(self, connection: "Connection", connect: Connect, expiry_s: int) -> "Opening | None":
+        """None where it takes a while: the connection is told then."""
+        ...
 
-    def subscribe(self, connection: "Connection", subscription: Subscription, is_new: bool) -> None: ...
+    def publish(self, connection: "Connection | None", session: Session, publish: Publish) -> None: ...
 
-    def unsubscribe(self, connection: "Connection", topic_filter: str) -> None: ...
+    def subscribe(self, session: Session, subscriptions: list[Subscription]) -> None: ...
 
-    def leave(self, connection: "Connection") -> None: ...
+    def unsubscribe(self, session: Session, topic_filter: str) -> bool: ...
+
+    def changed(self, session: Session) -> None: ...
+
+    def when_durable(self, session: Session, act: Callable[[], None]) -> None: ...
+
+    def leave(self, connection: "Connection", will: Publish | None) -> None: ...
 
     @property
     def is_full(self) -> bool: ...
 
 
+class Opening(msgspec.Struct, frozen=True):
+    session: Session
+    is_resumed: bool
+
+
+Answers = dict[type, Callable[["Connection", Any], None]]
+
+
 class Connection(asyncio.Protocol):
-    """`in_flight` counts the messages handed on and not yet finished, `unacknowledged` those of them at QoS 1.
+    """`in_flight` counts the messages handed on and not yet finished, `unacknowledged` those of them at QoS 1 and 2.
 
     At the receive maximum nothing more is read.
     """
@@ -77,12 +83,19 @@ class Connection(asyncio.Protocol):
         self.client_id = ""
         self.version = Version.V311
         self.caller: Caller | None = None
-        self._may_deliver = False
-        self.subscriptions: dict[str, Subscription] = {}
+        self.session: Session | None = None
+        self.rights: TopicRights
+        self.publishes_all = False
+        self.will: Publish | None = None
+        self.asked_expiry_s = 0
+        self.tells_reasons = True
+        self.aliases: dict[int, str] = {}
+        self.address = ""
         self._decoder = codec.Decoder(hub.config.max_packet_bytes)
-        self._will: Publish | None = None
-        self._outgoing = Outgoing(hub.config.outgoing_window, hub.config.outgoing_messages)
-        self._their_max_packet_bytes = hub.config.max_packet_bytes
+        self._held: list[Packet] | None = None
+        self._their_max_packet_bytes = _LARGEST_PACKET_BYTES
+        self._their_aliases = 0
+        self._aliases_given: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._last_heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -93,6 +106,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0].partition("%")[0] if peer else ""
         if not self.hub.enter(self):
             metrics.REFUSED_CONNECTIONS.labels("too_many").inc()
             self._transport.abort()
@@ -104,18 +119,32 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
-        self.hub.leave(self)
-        if self._will is not None and self._may_publish(self._will):
-            self._hand_on(self._will)
+        self.hub.leave(self, self.will)
 
     def data_received(self, data: bytes) -> None:
         self._last_heard_s = self._loop.time()
+        answers = self.hub.answers
         for packet in self._decoder.feed(data):
             if self._closing:
                 return
-            _ANSWERS[type(packet)](self, packet)
+            if self._held is not None:
+                self._held.append(packet)
+            else:
+                answers[type(packet)](self, packet)
         if self.in_flight >= self.hub.config.receive_maximum or self.hub.is_full:
             self.pause()
+
+    def hold(self) -> None:
+        """Answer nothing more before `go_on`."""
+        self._held = []
+        self.pause()
+
+    def go_on(self) -> None:
+        held, self._held = self._held or [], None
+        for packet in held:
+            if not self._closing:
+                self.hub.answers[type(packet)](self, packet)
+        self.resume_if_possible()
 
     def pause_writing(self) -> None:
         """A client that does not read its answers may ask no more."""
@@ -124,12 +153,17 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_deaf = False
+        self.write_waiting()
         self.resume_if_possible()
 
     @property
     def is_loopback(self) -> bool:
-        address = self._transport.get_extra_info("peername") if self._transport else None
-        return address is not None and ip_address(address[0].partition("%")[0]).is_loopback
+        return bool(self.address) and ip_address(self.address).is_loopback
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """What the client's verified certificate says; empty where it showed none."""
+        return (self._transport.get_extra_info("peercert") if self._transport else None) or {}
 
     @property
     def is_closed(self) -> bool:
@@ -145,72 +179,82 @@ class Connection(asyncio.Protocol):
             self._transport.write(acknowledgements)
         self.resume_if_possible()
 
-    def deliver(self, publish: Publish, origin: "Connection | None" = None) -> None:
-        """Send a message if one of the subscriptions wants it, once, at the highest QoS of them."""
-        wanted = [
-            one
-            for topic_filter, one in self.subscriptions.items()
-            if matches(topic_filter, publish.topic) and not (one.no_local and origin is self)
-        ]
-        if wanted:
-            qos = min(publish.qos, max(one.qos for one in wanted))
-            retain = publish.retain and any(one.retain_as_published for one in wanted)
-            self.send(Publish(publish.topic, publish.payload, qos, retain, properties=publish.properties))
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
 
-    def send(self, publish: Publish) -> bool:
-        """Whether it is on its way or waits for it."""
-        if self._transport is None or self._closing:
+    def write_now(self, publish: Publish) -> bool:
+        transport = self._transport
+        if transport is None or self._closing or transport.get_write_buffer_size() > self.hub.config.outgoing_bytes:
             return False
-        if self._transport.get_write_buffer_size() > self.hub.config.outgoing_bytes:
-            metrics.DROPPED.inc()
-            return False
-        try:
-            now = self._outgoing.offer(publish)
-        except OverflowError:
-            metrics.DROPPED.inc()
-            return False
-        if now is not None:
-            self._write_publish(now)
-        return True
+        return self._write_publish(publish)
 
-    def close(self, reason: Reason = Reason.SUCCESS) -> None:
+    def write_waiting(self) -> None:
+        session = self.session
+        if session is None or session.line is not self:
+            return
+        now = self.hub.clock()
+        while self._transport is not None and not self._closing and not self._is_deaf:
+            letter = session.mailbox.take_next(now)
+            if letter is None:
+                break
+            self._write_letter(session, letter, now)
+        if session.mailbox.expired:
+            metrics.EXPIRED.inc(session.mailbox.expired)
+            session.mailbox.expired = 0
+
+    def write_again(self) -> None:
+        """What an earlier connection of the session has not heard acknowledged (4.4), then what waits."""
+        assert self.session is not None
+        for letter in self.session.mailbox.rewind():
+            self.write(codec.encode_pubrel(letter.packet_id, 0, self.version))
+        self.write_waiting()
+
+    def bound_outgoing(self, theirs: Properties) -> None:
+        assert self.session is not None
+        config = self.hub.config
+        window = cast(int, theirs.get(Property.RECEIVE_MAXIMUM, config.outgoing_window))
+        self.session.mailbox.window = min(window, config.outgoing_window)
+        self._their_max_packet_bytes = cast(int, theirs.get(Property.MAXIMUM_PACKET_SIZE, _LARGEST_PACKET_BYTES))
+        self._their_aliases = min(cast(int, theirs.get(Property.TOPIC_ALIAS_MAXIMUM, 0)), config.topic_aliases)
+
+    def close(self, reason: Reason = Reason.SUCCESS, detail: str = "") -> None:
         """End the connection; at 5.0 the client hears why (3.14)."""
         if self._transport is None or self._closing:
             return
         if self.caller is not None and self.version is Version.V5:
-            self._transport.write(codec.encode_disconnect(reason))
-        self._end(self._transport)
+            self._transport.write(codec.encode_disconnect(reason, detail))
+        self.end()
 
-    def forget_will(self) -> None:
-        """A client is not gone because the server goes."""
-        self._will = None
-
-    def _end(self, transport: asyncio.Transport) -> None:
+    def end(self) -> None:
         """Close; a client that does not read what it is still to get is cut off."""
-        self._closing = True
-        transport.close()
-        self._loop.call_later(self.hub.config.close_timeout_s, transport.abort)
+        if self._transport is not None:
+            self._closing = True
+            self._transport.close()
+            self._loop.call_later(self.hub.config.close_timeout_s, self._transport.abort)
 
-    def resume_if_possible(self) -> None:
-        blocked = self._is_deaf or self.hub.is_full or self.in_flight > self.hub.config.receive_maximum // 2
-        if self._paused and not blocked:
-            self._resume()
-
-    def _write_publish(self, publish: Publish) -> None:
-        encoded = codec.encode_publish(publish, self.version)
-        if self._transport is None:
-            return
-        if len(encoded) > self._their_max_packet_bytes:
-            metrics.DROPPED.inc()
-            self._on_puback(PubAck(publish.packet_id))
-            return
-        metrics.MESSAGES_OUT.inc()
-        self._transport.write(encoded)
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def pause(self) -> None:
         if self._transport is not None and not self._paused and not self._closing:
             self._paused = True
             self._transport.pause_reading()
+
+    def resume_if_possible(self) -> None:
+        blocked = self._is_deaf or self.hub.is_full or self.in_flight > self.hub.config.receive_maximum // 2
+        if self._paused and not blocked and self._held is None:
+            self._resume()
+
+    def watch(self, keepalive_s: int) -> None:
+        """The client is to be heard of within one and a half times that (3.1.2.10)."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if keepalive_s:
+            allowed_s = keepalive_s * 1.5
+            self._timer = self._loop.call_later(allowed_s, self._check_keepalive, allowed_s)
 
     def _resume(self) -> None:
         if self._transport is not None and not self._closing:
@@ -220,9 +264,8 @@ class Connection(asyncio.Protocol):
 
     def _give_up(self) -> None:
         """No CONNECT came in time."""
-        if self._transport is not None:
-            metrics.REFUSED_CONNECTIONS.labels("no_connect").inc()
-            self._transport.abort()
+        metrics.REFUSED_CONNECTIONS.labels("no_connect").inc()
+        self.abort()
 
     def _check_keepalive(self, allowed_s: float) -> None:
         silent_s = 0.0 if self._paused and not self._is_deaf else self._loop.time() - self._last_heard_s
@@ -231,161 +274,41 @@ class Connection(asyncio.Protocol):
         else:
             self._timer = self._loop.call_later(allowed_s - silent_s, self._check_keepalive, allowed_s)
 
-    def _on_connect(self, connect: Connect) -> None:
-        self.version = connect.version
-        self.client_id = connect.client_id
-        admitted = self.hub.admit(self, connect)
-        if isinstance(admitted, Reason):
-            self._refuse(admitted)
-            return
-        self.caller = admitted
-        self._may_deliver = admitted.may_deliver
-        self._will = connect.will
-        self._bound_outgoing(connect.properties)
-        self._write(codec.encode_connack(0, self.version, properties=self._offer(connect)))
-        self._watch(connect.keepalive_s)
+    def _write_letter(self, session: Session, letter: Letter, now: Instant) -> None:
+        assert letter.publish is not None
+        properties = letter.publish.properties
+        if letter.expires_at is not None:
+            left_s = max(1, (letter.expires_at - now) // SECOND)
+            properties = {**properties, Property.MESSAGE_EXPIRY_INTERVAL: left_s}
+        publish = msgspec.structs.replace(
+            letter.publish,
+            packet_id=letter.packet_id,
+            duplicate=session.mailbox.was_sent_before(letter),
+            properties=properties,
+        )
+        if not self._write_publish(publish):
+            session.mailbox.acknowledge(letter.packet_id)
 
-    def _refuse(self, reason: Reason) -> None:
-        metrics.REFUSED_CONNECTIONS.labels(reason.name.lower()).inc()
-        code = reason if self.version is Version.V5 else _RETURN_CODES.get(reason, 5)
-        self._write(codec.encode_connack(code, self.version))
-        self.close()
+    def _write_publish(self, publish: Publish) -> bool:
+        """Whether it is not larger than what the client takes (5.0, 3.1.2.11.4)."""
+        named = self._with_alias(publish) if self._their_aliases else publish
+        encoded = codec.encode_publish(named, self.version)
+        if len(encoded) > self._their_max_packet_bytes:
+            metrics.DROPPED.inc()
+            if named.topic:
+                self._aliases_given.pop(publish.topic, None)
+            return False
+        metrics.MESSAGES_OUT.inc()
+        self.write(encoded)
+        return True
 
-    def _bound_outgoing(self, theirs: Properties) -> None:
-        config = self.hub.config
-        window = cast(int, theirs.get(Property.RECEIVE_MAXIMUM, config.outgoing_window))
-        self._outgoing = Outgoing(min(window, config.outgoing_window), config.outgoing_messages)
-        self._their_max_packet_bytes = cast(int, theirs.get(Property.MAXIMUM_PACKET_SIZE, 1 << 28))
-
-    def _offer(self, connect: Connect) -> Properties:
-        """What the server can do (5.0, 3.2.2.3): no sessions kept, QoS 0 and 1, subscriptions plain and shared."""
-        offered: Properties = {
-            Property.SESSION_EXPIRY_INTERVAL: 0,
-            Property.RECEIVE_MAXIMUM: self.hub.config.receive_maximum,
-            Property.MAXIMUM_QOS: 1,
-            Property.MAXIMUM_PACKET_SIZE: self.hub.config.max_packet_bytes,
-            Property.SUBSCRIPTION_IDENTIFIER_AVAILABLE: 0,
-            Property.SHARED_SUBSCRIPTION_AVAILABLE: 1,
-        }
-        if not connect.client_id:
-            offered[Property.ASSIGNED_CLIENT_IDENTIFIER] = self.client_id
-        return offered
-
-    def _watch(self, keepalive_s: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if keepalive_s:
-            allowed_s = keepalive_s * _KEEPALIVE_GRACE
-            self._timer = self._loop.call_later(allowed_s, self._check_keepalive, allowed_s)
-
-    def _on_publish(self, publish: Publish) -> None:
-        if publish.qos == 2:
-            self._protocol_error(Reason.QOS_NOT_SUPPORTED)
-        elif self.version is Version.V5 and self.unacknowledged >= self.hub.config.receive_maximum:
-            self._protocol_error(Reason.RECEIVE_MAXIMUM_EXCEEDED)
-        elif not self._may_publish(publish):
-            self._refuse_publish(publish)
-        else:
-            self._hand_on(publish)
-
-    def _may_publish(self, publish: Publish) -> bool:
-        return publish.topic[0] != "$" and self._may_deliver
-
-    def _hand_on(self, publish: Publish) -> None:
-        self.in_flight += 1
-        self.unacknowledged += publish.packet_id > 0
-        self.hub.publish(self, publish)
-
-    def _refuse_publish(self, publish: Publish) -> None:
-        """At 3.1.1 a refusal can only be told by closing (3.3.5)."""
-        if self.version is Version.V311:
-            self.close()
-        elif publish.qos:
-            self._write(codec.encode_puback(publish.packet_id, Reason.NOT_AUTHORIZED, self.version))
-
-    def _on_puback(self, puback: PubAck) -> None:
-        following = self._outgoing.acknowledge(puback.packet_id)
-        if following is not None:
-            self._write_publish(following)
-
-    def _on_subscribe(self, subscribe: Subscribe) -> None:
-        if Property.SUBSCRIPTION_IDENTIFIER in subscribe.properties:
-            self._protocol_error(Reason.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED)
-            return
-        if any(one.no_local and one.topic_filter.startswith("$share/") for one in subscribe.subscriptions):
-            self._protocol_error(Reason.PROTOCOL_ERROR)  # 5.0, 3.8.3.1
-            return
-        reasons = [self._judge_subscription(one) for one in subscribe.subscriptions]
-        codes = reasons if self.version is Version.V5 else [min(reason, 0x80) for reason in reasons]
-        self._write(codec.encode_suback(subscribe.packet_id, codes, self.version))
-        for subscription, reason in zip(subscribe.subscriptions, reasons, strict=True):
-            if reason < Reason.UNSPECIFIED_ERROR:
-                is_new = subscription.topic_filter not in self.subscriptions
-                self.subscriptions[subscription.topic_filter] = subscription
-                self.hub.subscribe(self, subscription, is_new)
-
-    def _judge_subscription(self, subscription: Subscription) -> int:
-        if not _is_subscribable(subscription.topic_filter):
-            return Reason.TOPIC_FILTER_INVALID
-        if self.caller is None or not self.caller.may(Right.READ):
-            return Reason.NOT_AUTHORIZED
-        if len(self.subscriptions) >= self.hub.config.max_subscriptions:
-            return Reason.QUOTA_EXCEEDED
-        return min(subscription.qos, 1)
-
-    def _on_unsubscribe(self, unsubscribe: Unsubscribe) -> None:
-        reasons = [
-            Reason.SUCCESS if self.subscriptions.pop(one, None) else Reason.NO_SUBSCRIPTION_EXISTED
-            for one in unsubscribe.topic_filters
-        ]
-        for one in unsubscribe.topic_filters:
-            self.hub.unsubscribe(self, one)
-        self._write(codec.encode_unsuback(unsubscribe.packet_id, reasons, self.version))
-
-    def _on_pingreq(self, _pingreq: PingReq) -> None:
-        self._write(codec.PINGRESP)
-
-    def _on_disconnect(self, disconnect: Disconnect) -> None:
-        if disconnect.reason == Reason.SUCCESS:
-            self._will = None
-        if self._transport is not None:
-            self._end(self._transport)
-
-    def _on_malformed(self, malformed: Malformed) -> None:
-        self._protocol_error(malformed.reason)
-
-    def _on_qos_2(self, _packet: PubAck) -> None:
-        self._protocol_error(Reason.PROTOCOL_ERROR)
-
-    def _protocol_error(self, reason: Reason) -> None:
-        metrics.PROTOCOL_ERRORS.labels(reason.name.lower()).inc()
-        if self.caller is None and reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
-            self._write(codec.encode_connack(1, Version.V311))
-        self.close(reason)
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
-
-
-def _is_subscribable(topic_filter: str) -> bool:
-    try:
-        return split_shared(topic_filter) is not None or is_filter(topic_filter)
-    except ValueError:
-        return False
-
-
-_ANSWERS: dict[type, Callable[[Connection, Any], None]] = {
-    Connect: Connection._on_connect,
-    Publish: Connection._on_publish,
-    PubAck: Connection._on_puback,
-    PubRec: Connection._on_qos_2,
-    PubRel: Connection._on_qos_2,
-    PubComp: Connection._on_qos_2,
-    Subscribe: Connection._on_subscribe,
-    Unsubscribe: Connection._on_unsubscribe,
-    PingReq: Connection._on_pingreq,
-    Disconnect: Connection._on_disconnect,
-    Malformed: Connection._on_malformed,
-}
+    def _with_alias(self, publish: Publish) -> Publish:
+        """The first topics a client hears of go by a number afterwards (5.0, 3.3.2.3.4)."""
+        alias = self._aliases_given.get(publish.topic)
+        if alias is not None:
+            properties = {**publish.properties, Property.TOPIC_ALIAS: alias}
+            return msgspec.structs.replace(publish, topic="", properties=properties)
+        if len(self._aliases_given) >= self._their_aliases:
+            return publish
+        alias = self._aliases_given[publish.topic] = len(self._aliases_given) + 1
+        return msgspec.structs.replace(publish, properties={**publish.properties, Property.TOPIC_ALIAS: alias})

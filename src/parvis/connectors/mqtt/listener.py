@@ -1,44 +1,45 @@
-"""The MQTT server in the process: PUBACK goes out only after the platform has the message on disk."""
+"""The MQTT server in the process: PUBACK and PUBREC go out only after the platform has the message on disk."""
 
 import asyncio
 import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Callable, Sequence
 from secrets import token_hex
-
-import msgspec
+from typing import Any
 
 from parvis.connectors.mqtt import metrics
-from parvis.connectors.mqtt.acks import acknowledge
+from parvis.connectors.mqtt.acks import acknowledge, note_taken
 from parvis.connectors.mqtt.config import ListenerConfig
-from parvis.connectors.mqtt.connection import Connection
-from parvis.connectors.mqtt.groups import Group, Groups, groups_for
-from parvis.connectors.mqtt.relay import Client, Relay
-from parvis.fleet.delivery import Ack, Handler, Message, Route
+from parvis.connectors.mqtt.connection import Connection, Opening
+from parvis.connectors.mqtt.dialogue import ANSWERS, welcome
+from parvis.connectors.mqtt.intake import Arrival, Intake
+from parvis.connectors.mqtt.journal import Journal
+from parvis.connectors.mqtt.records import Client
+from parvis.connectors.mqtt.retained import Retained
+from parvis.connectors.mqtt.router import Router
+from parvis.connectors.mqtt.session import Session
+from parvis.connectors.mqtt.sessions import Sessions
+from parvis.connectors.mqtt.tls import TlsListener
+from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Clock, system_clock
-from parvis.mqttwire.packets import Connect, Publish, Reason, Subscription, Version
-from parvis.mqttwire.topics import matches, split_shared
+from parvis.mqttwire.packets import Connect, Property, Publish, Reason, Subscription, Version
 
 _log = logging.getLogger(__name__)
-_TOPICS_REMEMBERED = 65_536
 _CALLERS_A_TURN = 100
 _BACKLOG = 1024
+_SETTLED_WITHIN_S = 5.0
 
 Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
 """(client identifier, user name, password) to the caller they open, or None."""
-
-
-class _Arrival(msgspec.Struct, frozen=True, gc=False):
-    connection: Connection
-    publish: Publish
-    message: Message
-    handler: Handler | None
+AuthenticateCertificate = Callable[[Sequence[str]], Caller | None]
+"""The names in a verified certificate to the caller they open, or None."""
 
 
 class MqttListener:
@@ -55,34 +56,35 @@ class MqttListener:
         is_in_force: Callable[[Caller], bool] = lambda _caller: True,
         clock: Clock = system_clock,
         bus: Bus | None = None,
+        shelf: Shelf | None = None,
+        authenticate_certificate: AuthenticateCertificate = lambda _names: None,
     ) -> None:
         """`is_in_force` is asked again and again: a connection ends when the proof it came in with does.
 
-        Listeners on one `bus` are as one to their clients.
+        Listeners on one `bus` are as one to their clients. On a `shelf` sessions and retained messages are kept.
         """
         self.config = config
-        self._routes = tuple(routes)
+        self.clock = clock
+        self.answers = ANSWERS
         self._authenticate = authenticate
+        self._authenticate_certificate = authenticate_certificate
         self._is_in_force = is_in_force
-        self._clock = clock
-        self._find_handler = lru_cache(_TOPICS_REMEMBERED)(self._search_handler)
+        self._journal = None if shelf is None else Journal(shelf)
+        retained = Retained(config.max_retained, config.max_retained_bytes, self._journal)
+        self._router = Router(retained, self._journal, clock, bus, self.take_over, self._hear_released)
+        self._relay = self._router.relay
+        self._is_alone = bus is None
+        process = "" if bus is None else bus.process
+        self._sessions = Sessions(config, self._journal, clock, process, self._router.detach)
+        self._intake = Intake(config, routes, self._finish)
         self._connections: set[Connection] = set()
-        self._clients: dict[tuple[str, str], Connection] = {}
-        self._subscribers: set[Connection] = set()
-        self._groups = Groups()
-        self._relay = None if bus is None else Relay(bus, self)
-        self._changed = _nothing if self._relay is None else self._relay.changed
-        self._relaying: asyncio.Task[None] | None = None
-        self._retained: dict[tuple[str, str], Publish] = {}
-        self._arrivals: list[_Arrival] = []
-        self._in_flight = 0
+        self._of_address: Counter[str] = Counter()
+        self._clients: dict[Client, Connection] = {}
         self._was_full = False
-        self._batches: set[asyncio.Task[None]] = set()
-        self._newest_batch: asyncio.Task[None] | None = None
-        self._start_scheduled = False
         self._is_stopping = False
         self._server: asyncio.Server | None = None
-        self._rechecking: asyncio.Task[None] | None = None
+        self._tls: TlsListener | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._recheck_now = asyncio.Event()
 
     @property
@@ -94,45 +96,70 @@ class MqttListener:
         return port
 
     async def start(self, tls: ssl.SSLContext | None = None, bound: socket.socket | None = None) -> None:
-        """Listen as configured, or on a socket that is bound already."""
+        """Listen as configured, or on a socket that is bound already. Raises OSError."""
         loop = asyncio.get_running_loop()
+        await self._router.retained.load()
+        if self._is_alone:
+            await self._sessions.load(self._router.attach)
         place = {"host": self.config.host, "port": self.config.port, "reuse_address": True}
         self._server = await loop.create_server(
             lambda: Connection(self), **({"sock": bound} if bound else place), ssl=tls, backlog=_BACKLOG
         )
-        self._rechecking = loop.create_task(self._recheck_callers())
+        self._keep(self._recheck_callers())
         if self._relay is not None:
-            self._relaying = loop.create_task(self._relay.run())
+            self._keep(self._relay.run())
+
+    async def start_tls(self, listener: TlsListener) -> None:
+        """Listen there too. Raises OSError, or InvalidSettings for files that cannot be used."""
+        await listener.start(lambda: Connection(self), self.config.connect_timeout_s)
+        self._tls = listener
+        self._keep(listener.follow_files())
 
     async def stop(self) -> None:
-        """Take no more, finish what is in flight, say goodbye."""
+        """Take no more, finish what is in flight, say goodbye. Sessions that are kept wait for the next start."""
+        if self._is_stopping:
+            return
         self._is_stopping = True
-        if self._rechecking is not None:
-            self._rechecking.cancel()
-        if self._relaying is not None:
-            self._relaying.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._server is not None:
             self._server.close()
+        if self._tls is not None:
+            self._tls.close()
         for connection in self._connections:
             connection.pause()
-        while self._arrivals or self._batches:
-            await asyncio.sleep(0)
-            if self._batches:
-                await asyncio.wait(self._batches)
+        await self._intake.drain()
         for connection in list(self._connections):
-            connection.forget_will()
+            connection.will = None
             connection.close(Reason.SERVER_SHUTTING_DOWN)
         await asyncio.sleep(0)
+        if self._journal is not None:
+            await self._journal.close(_SETTLED_WITHIN_S)
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more is read."""
-        return self._is_stopping or self._in_flight >= self.config.max_in_flight
+        return self._is_stopping or self._intake.is_full
+
+    async def send(self, tenant: str, publish: Publish) -> bool:
+        """From the platform to its subscribers; returns once what waits for kept sessions is durable.
+
+        Whether there is anybody who gets it.
+        """
+        touched: set[Session] = set()
+        self._router.fan_out(tenant, publish, None, touched)
+        self._router.settle(touched)
+        if self._journal is not None:
+            await self._journal.settle()
+        return bool(touched)
 
     def enter(self, connection: Connection) -> bool:
         if len(self._connections) >= self.config.max_connections:
             return False
+        if self._of_address[connection.address] >= self.config.max_connections_of_address:
+            return False
         self._connections.add(connection)
+        self._of_address[connection.address] += 1
         return True
 
     def admit(self, connection: Connection, connect: Connect) -> Caller | Reason:
@@ -142,20 +169,73 @@ class MqttListener:
             return Reason.SERVER_UNAVAILABLE
         if caller is None:
             return Reason.BAD_USER_NAME_OR_PASSWORD if connect.password is not None else Reason.NOT_AUTHORIZED
+        if len(connect.client_id.encode()) > self.config.max_client_id_bytes:
+            return Reason.CLIENT_IDENTIFIER_NOT_VALID
         if not connect.client_id:
             if connect.version is Version.V311 and not connect.clean_start:
                 return Reason.CLIENT_IDENTIFIER_NOT_VALID
             connection.client_id = f"parvis-{token_hex(8)}"
-        earlier = self._clients.get((caller.tenant, connection.client_id))
+        client = (caller.tenant, connection.client_id)
+        earlier = self._clients.get(client)
+        self._clients[client] = connection
         if earlier is not None:
             earlier.close(Reason.SESSION_TAKEN_OVER)
-        self._clients[caller.tenant, connection.client_id] = connection
         metrics.CLIENTS.set(len(self._clients))
         if self._relay is not None:
-            self._relay.claim((caller.tenant, connection.client_id))
+            self._relay.claim(client)
         return caller
 
+    def open(self, connection: Connection, connect: Connect, expiry_s: int) -> Opening | None:
+        """At once, unless another process may have the session, or an old one has yet to go for good."""
+        client = self._client_of(connection)
+        known = self._sessions.find(client)
+        may_be_elsewhere = not self._is_alone and self._journal is not None and known is None
+        is_to_go = known is not None and known.is_kept and connect.clean_start
+        if not may_be_elsewhere and not is_to_go:
+            return self._open(connection, connect, expiry_s)
+        self._keep(self._open_later(connection, connect, expiry_s))
+        return None
+
+    def _open(self, connection: Connection, connect: Connect, expiry_s: int) -> Opening:
+        caller = connection.caller
+        assert caller is not None
+        client = self._client_of(connection)
+        return Opening(*self._sessions.open(client, caller, clean_start=connect.clean_start, expiry_s=expiry_s))
+
+    async def _open_later(self, connection: Connection, connect: Connect, expiry_s: int) -> None:
+        client = self._client_of(connection)
+        try:
+            if self._relay is not None and self._sessions.find(client) is None:
+                fetched = await self._sessions.fetch(client, self._relay.is_alive)
+                if fetched is not None:
+                    self._router.attach(fetched)
+            opening = self._open(connection, connect, expiry_s)
+            if self._journal is not None:
+                await self._journal.settle()
+        except Overloaded:
+            connection.close(Reason.SERVER_UNAVAILABLE)
+            return
+        if connection.is_closed or self._clients.get(client) is not connection:
+            self._abandon(connection, opening.session)
+            return
+        welcome(connection, connect, opening)
+        connection.go_on()
+
+    def _abandon(self, connection: Connection, session: Session) -> None:
+        """The client has gone before its session was there."""
+        if session.line is None and self._sessions.find(session.client) is session:
+            self._sessions.leave(session)
+        connection.abort()
+
+    def _client_of(self, connection: Connection) -> Client:
+        assert connection.caller is not None
+        return connection.caller.tenant, connection.client_id
+
     def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
+        """By its certificate where that names a device, else by its password."""
+        certificate = connection.certificate
+        if certificate and (caller := self._authenticate_certificate(names_of(certificate))) is not None:
+            return caller
         try:
             caller = self._authenticate(connect.client_id, connect.username, connect.password)
         except Forbidden:
@@ -175,6 +255,8 @@ class MqttListener:
                 async with asyncio.timeout(self.config.recheck_every_s):
                     await self._recheck_now.wait()
             self._recheck_now.clear()
+            self._sessions.end_expired()
+            self._router.retained.expire(self.clock())
             try:
                 await self._close_revoked()
             except Overloaded as fault:
@@ -183,140 +265,124 @@ class MqttListener:
                 _log.exception("the keys of connected clients could not be checked")
 
     async def _close_revoked(self) -> None:
-        by_caller: dict[Caller, list[Connection]] = {}
-        for connection in self._clients.values():
-            if connection.caller is not None:
-                by_caller.setdefault(connection.caller, []).append(connection)
-        for number, (caller, connections) in enumerate(by_caller.items(), 1):
+        by_caller: dict[Caller, list[Session]] = {}
+        for session in self._sessions:
+            by_caller.setdefault(session.caller, []).append(session)
+        for number, (caller, sessions) in enumerate(by_caller.items(), 1):
             if not self._is_in_force(caller):
-                for connection in connections:
-                    connection.close(Reason.NOT_AUTHORIZED)
+                for session in sessions:
+                    self._revoke(session)
             if number % _CALLERS_A_TURN == 0:
                 await asyncio.sleep(0)
 
-    def leave(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        self._subscribers.discard(connection)
+    def _revoke(self, session: Session) -> None:
+        if isinstance(session.line, Connection):
+            session.line.close(Reason.NOT_AUTHORIZED)
+        if session.is_kept:
+            self._sessions.end(session)
+
+    def leave(self, connection: Connection, will: Publish | None) -> None:
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self._of_address[connection.address] -= 1
+            if not self._of_address[connection.address]:
+                del self._of_address[connection.address]
         if connection.caller is not None:
-            key = (connection.caller.tenant, connection.client_id)
-            if self._clients.get(key) is connection:
-                del self._clients[key]
-                if self._relay is not None:
-                    self._relay.release(key)
-        if connection.subscriptions:
-            self._groups.leave_all(connection)
-            self._changed()
+            self._leave_as(connection, self._client_of(connection))
+        if connection.session is not None:
+            self._part(connection, connection.session, will)
         metrics.CLIENTS.set(len(self._clients))
 
-    def subscribe(self, connection: Connection, subscription: Subscription, is_new: bool) -> None:
-        """Send what is retained under the filter, unless the subscription asks otherwise (5.0, 3.8.3.1)."""
-        assert connection.caller is not None
-        self._changed()
-        if (group := _group(connection, subscription.topic_filter)) is not None:
-            self._groups.join(group, connection, subscription.qos)
-            return
-        self._subscribers.add(connection)
-        if subscription.retain_handling == 2 or (subscription.retain_handling == 1 and not is_new):
-            return
-        for (tenant, topic), publish in self._retained.items():
-            if tenant == connection.caller.tenant and matches(subscription.topic_filter, topic):
-                connection.send(msgspec.structs.replace(publish, qos=min(publish.qos, subscription.qos), packet_id=0))
+    def _leave_as(self, connection: Connection, client: Client) -> None:
+        if self._clients.get(client) is connection:
+            del self._clients[client]
+            if self._relay is not None:
+                self._relay.release(client)
 
-    def unsubscribe(self, connection: Connection, topic_filter: str) -> None:
-        self._changed()
-        with contextlib.suppress(ValueError):
-            if (group := _group(connection, topic_filter)) is not None:
-                self._groups.leave(group, connection)
+    def _part(self, connection: Connection, session: Session, will: Publish | None) -> None:
+        """The session ends or waits for the next connection; the will is published when either is certain (3.1.2.5)."""
+        is_taken_over = session.line is not connection
+        if not is_taken_over and self._sessions.find(session.client) is session:
+            self._sessions.leave(session)
+        if will is None:
+            return
+        delay_s = will.properties.get(Property.WILL_DELAY_INTERVAL, 0)
+        wait_s = min(delay_s, session.expiry_s) if isinstance(delay_s, int) else 0
+        message = Publish(
+            will.topic,
+            will.payload,
+            will.qos,
+            will.retain,
+            properties={key: value for key, value in will.properties.items() if key != Property.WILL_DELAY_INTERVAL},
+        )
+        if not wait_s:
+            self.publish(None, session, message)
+        elif not is_taken_over:
+            session.will = asyncio.get_running_loop().call_later(wait_s, self.publish, None, session, message)
 
-    def publish(self, connection: Connection, publish: Publish) -> None:
-        assert connection.caller is not None
-        message = Message(connection.caller, publish.topic, publish.payload, self._clock())
-        self._arrivals.append(_Arrival(connection, publish, message, self._find_handler(publish.topic)))
-        self._in_flight += 1
+    def take_over(self, client: Client) -> None:
+        """The client is connected elsewhere now."""
+        if (earlier := self._clients.get(client)) is not None:
+            earlier.close(Reason.SESSION_TAKEN_OVER)
+        session = self._sessions.find(client)
+        if session is not None and session.is_kept:
+            session.line = None
+            self._keep(self._let_go(session))
+
+    async def _let_go(self, session: Session) -> None:
+        await self._sessions.let_go(session)
+        if self._relay is not None:
+            self._relay.tell_released(session.client)
+
+    def _hear_released(self, client: Client) -> None:
+        self._sessions.hear_released(client)
+
+    def subscribe(self, session: Session, subscriptions: list[Subscription]) -> None:
+        for one in subscriptions:
+            self._router.subscribe(session, one)
+        self.changed(session)
+        self._router.settle({session})
+
+    def unsubscribe(self, session: Session, topic_filter: str) -> bool:
+        is_gone = self._router.unsubscribe(session, topic_filter)
+        if is_gone:
+            self.changed(session)
+        return is_gone
+
+    def changed(self, session: Session) -> None:
+        self._sessions.note(session)
+
+    def when_durable(self, session: Session, act: Callable[[], None]) -> None:
+        if self._journal is not None and session.is_kept:
+            self._journal.then(act)
+        else:
+            act()
+
+    def publish(self, connection: Connection | None, session: Session, publish: Publish) -> None:
+        message = Message(session.caller, publish.topic, publish.payload, self.clock())
+        self._intake.take(connection, session, publish, message)
         self._was_full |= self.is_full
-        self._schedule_batch()
 
-    def _search_handler(self, topic: str) -> Handler | None:
-        return next((route.handler for route in self._routes if matches(route.topic_filter, topic)), None)
-
-    def _schedule_batch(self) -> None:
-        if not self._start_scheduled and len(self._batches) < self.config.concurrent_batches:
-            self._start_scheduled = True
-            asyncio.get_running_loop().call_soon(self._start_batch)
-
-    def _start_batch(self) -> None:
-        self._start_scheduled = False
-        batch = self._arrivals[: self.config.max_batch]
-        if not batch:
-            return
-        del self._arrivals[: self.config.max_batch]
-        task = asyncio.get_running_loop().create_task(self._run_batch(batch, self._newest_batch))
-        self._newest_batch = task
-        self._batches.add(task)
-        task.add_done_callback(self._end_batch)
-        if self._arrivals:
-            self._schedule_batch()
-
-    def _end_batch(self, task: asyncio.Task[None]) -> None:
-        self._batches.discard(task)
-        if self._newest_batch is task:
-            self._newest_batch = None
-        if self._arrivals:
-            self._schedule_batch()
-
-    async def _run_batch(self, batch: list[_Arrival], previous: asyncio.Task[None] | None) -> None:
-        metrics.MESSAGES_IN.inc(len(batch))
-        if unrouted := sum(arrival.handler is None for arrival in batch):
-            metrics.UNROUTED.inc(unrouted)
-        acks = await self._handle(batch)
-        if previous is not None and not previous.done():
-            await asyncio.wait((previous,))
-        self._finish(batch, acks)
-
-    async def _handle(self, batch: list[_Arrival]) -> list[Ack]:
-        acks = [Ack.STORED] * len(batch)
-        by_handler: dict[Handler, list[int]] = {}
-        for index, arrival in enumerate(batch):
-            if arrival.handler is not None:
-                by_handler.setdefault(arrival.handler, []).append(index)
-        for handler, indexes in by_handler.items():
-            answers = await self._ask(handler, [batch[index].message for index in indexes])
-            for index, ack in zip(indexes, answers, strict=True):
-                acks[index] = ack
-        return acks
-
-    async def _ask(self, handler: Handler, messages: list[Message]) -> list[Ack]:
-        """The handler's answers; what it is too busy for is offered again, and then given up."""
-        acks = await self._ask_once(handler, messages)
-        for _ in range(self.config.overload_retries):
-            again = [index for index, ack in enumerate(acks) if ack is Ack.OVERLOADED]
-            if not again:
-                break
-            await asyncio.sleep(self.config.overload_pause_s)
-            answers = await self._ask_once(handler, [messages[index] for index in again])
-            for index, ack in zip(again, answers, strict=True):
-                acks[index] = ack
-        return acks
-
-    async def _ask_once(self, handler: Handler, messages: list[Message]) -> list[Ack]:
-        try:
-            return await handler(messages)
-        except Overloaded:
-            return [Ack.OVERLOADED] * len(messages)
-        except Exception:
-            _log.exception("mqtt_handler_failed", extra={"messages": len(messages)})
-            return [Ack.FAILED] * len(messages)
-
-    def _finish(self, batch: list[_Arrival], acks: list[Ack]) -> None:
+    async def _finish(self, batch: list[Arrival], acks: list[Ack]) -> None:
+        made = 0 if self._journal is None else self._journal.made
         answers: dict[Connection, list[tuple[Publish, Ack]]] = {}
+        touched: set[Session] = set()
+        has_subscribers = self._router.has_subscribers
         for arrival, ack in zip(batch, acks, strict=True):
-            answers.setdefault(arrival.connection, []).append((arrival.publish, ack))
-            if ack is Ack.STORED and (arrival.publish.retain or self._subscribers or self._groups or self._relay):
-                self._fan_out(arrival)
-        self._in_flight -= len(batch)
+            publish = arrival.publish
+            if arrival.connection is not None:
+                answers.setdefault(arrival.connection, []).append((publish, ack))
+            if (has_subscribers or publish.retain) and ack is Ack.STORED:
+                self._router.fan_out(arrival.session.tenant, publish, arrival.session, touched)
+            if publish.qos == 2 and publish.packet_id:
+                note_taken(arrival.session, publish.packet_id, ack)
+        if touched:
+            self._router.settle(touched)
+        if self._journal is not None and self._journal.made != made:
+            await self._journal.settle()
+        self._intake.in_flight -= len(batch)
         for connection, finished in answers.items():
             acknowledge(connection, finished)
-        self._count_losses(acks)
         self._wake_paused()
 
     def _wake_paused(self) -> None:
@@ -326,72 +392,14 @@ class MqttListener:
             for connection in list(self._clients.values()):
                 connection.resume_if_possible()
 
-    def _count_losses(self, acks: list[Ack]) -> None:
-        if overloaded := acks.count(Ack.OVERLOADED):
-            metrics.OVERLOADED.inc(overloaded)
-        if failed := acks.count(Ack.FAILED):
-            metrics.FAILED.inc(failed)
-
-    def _fan_out(self, arrival: _Arrival) -> None:
-        publish, tenant = arrival.publish, arrival.message.caller.tenant
-        wanted = groups_for(iter(self._groups), tenant, publish.topic) if self._groups else set()
-        served = self._deliver(tenant, publish, wanted, arrival.connection)
-        if self._relay is not None:
-            self._relay.publish(tenant, publish, served)
-
-    def _deliver(
-        self, tenant: str, publish: Publish, groups: Iterable[Group], origin: Connection | None = None
-    ) -> set[Group]:
-        """The groups of which a member here has taken it."""
-        if publish.retain:
-            self._retain(tenant, publish)
-        for connection in self._subscribers:
-            if connection.caller is not None and connection.caller.tenant == tenant:
-                connection.deliver(publish, origin)
-        return {group for group in groups if self._groups.deliver(group, publish)}
-
-    def hear(self, tenant: str, publish: Publish, groups: Iterable[Group]) -> None:
-        """From a listener in another process."""
-        self._deliver(tenant, publish, groups)
-
-    def keep(self, tenant: str, publish: Publish) -> None:
-        """A message retained elsewhere, unless there is a newer one."""
-        if (tenant, publish.topic) not in self._retained:
-            self._retain(tenant, publish)
-
-    def take_over(self, client: Client) -> None:
-        """The client is connected elsewhere now."""
-        if (earlier := self._clients.get(client)) is not None:
-            earlier.close(Reason.SESSION_TAKEN_OVER)
-
-    def list_interest(self) -> tuple[set[tuple[str, str]], list[Group]]:
-        filters = {
-            (connection.caller.tenant, one)
-            for connection in self._subscribers
-            if connection.caller is not None
-            for one in connection.subscriptions
-            if not one.startswith("$share/")
-        }
-        return filters, list(self._groups)
-
-    def list_retained(self) -> Iterator[tuple[str, Publish]]:
-        return ((tenant, publish) for (tenant, _), publish in self._retained.items())
-
-    def _retain(self, tenant: str, publish: Publish) -> None:
-        """An empty payload takes the retained message away (3.3.1.3). Beyond the bound nothing more is kept."""
-        key = (tenant, publish.topic)
-        if not publish.payload:
-            self._retained.pop(key, None)
-        elif key in self._retained or len(self._retained) < self.config.max_retained:
-            self._retained[key] = publish
+    def _keep(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _group(connection: Connection, topic_filter: str) -> Group | None:
-    shared = split_shared(topic_filter)
-    if shared is None or connection.caller is None:
-        return None
-    return Group(connection.caller.tenant, *shared)
-
-
-def _nothing() -> None:
-    pass
+def names_of(certificate: dict[str, Any]) -> list[str]:
+    """What a verified certificate may call a device: alternative names first, then the common name (RFC 5280)."""
+    alternative = [value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")]
+    common = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return [*alternative, *common]

@@ -15,3 +15,10 @@ PROTOCOL_ERRORS = Counter(
     "parvis_mqtt_protocol_errors_total", "MQTT connections closed for a protocol error.", ["reason"]
 )
 REFUSED_CONNECTIONS = Counter("parvis_mqtt_connections_refused_total", "MQTT connections refused.", ["reason"])
+SESSIONS_KEPT = Gauge("parvis_mqtt_sessions_kept", "MQTT sessions that outlive their connection.")
+SESSIONS_EXPIRED = Counter("parvis_mqtt_sessions_expired_total", "MQTT sessions for which nobody came back in time.")
+EXPIRED = Counter("parvis_mqtt_messages_expired_total", "MQTT messages that expired before their subscriber took them.")
+NOT_RETAINED = Counter("parvis_mqtt_messages_not_retained_total", "MQTT messages not retained for lack of room.")
+NOT_ALLOWED = Counter(
+    "parvis_mqtt_not_allowed_total", "Publications and subscriptions that a client had no right to.", ["what"]
+)

@@ -5,12 +5,13 @@ processes do not hear each other, before it is told. That it is stored does not 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import msgspec
 
 from parvis.connectors.mqtt.groups import Group, groups_for
+from parvis.connectors.mqtt.records import Client
 from parvis.kernel.bus import Bus
 from parvis.mqttwire.packets import Publish
 from parvis.mqttwire.topics import matches
@@ -21,8 +22,6 @@ ANNOUNCE_AFTER_S = 0.02
 """Subscriptions that come together are told together."""
 CLAIM_HEARD_AFTER_S = 5.0
 _TOPICS_REMEMBERED = 65_536
-
-Client = tuple[str, str]
 
 
 class Alive(msgspec.Struct, tag="alive", array_like=True):
@@ -67,16 +66,26 @@ class Claim(msgspec.Struct, tag="claim", array_like=True):
     number: int
 
 
+class Released(msgspec.Struct, tag="released", array_like=True):
+    """The session of a client that has connected elsewhere is durable, and this process has let it go."""
+
+    tenant: str
+    client_id: str
+
+
 class Bye(msgspec.Struct, tag="bye", array_like=True):
     pass
 
 
-_decode = msgspec.msgpack.Decoder(Alive | Interest | Hello | News | Claim | Bye).decode
+_decode = msgspec.msgpack.Decoder(Alive | Interest | Hello | News | Claim | Released | Bye).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Local(Protocol):
     """What the relay asks of the listener beside it."""
+
+    take_over: Callable[[Client], None]
+    hear_released: Callable[[Client], None]
 
     def list_interest(self) -> tuple[set[tuple[str, str]], list[Group]]: ...
 
@@ -85,8 +94,6 @@ class Local(Protocol):
     def hear(self, tenant: str, publish: Publish, groups: Iterable[Group]) -> None: ...
 
     def keep(self, tenant: str, publish: Publish) -> None: ...
-
-    def take_over(self, client: Client) -> None: ...
 
 
 class _Peer:
@@ -145,6 +152,13 @@ class Relay:
     def release(self, client: Client) -> None:
         self._claims.pop(client, None)
 
+    def tell_released(self, client: Client) -> None:
+        self._tell(Released(*client))
+
+    def is_alive(self, process: str) -> bool:
+        """Whether another process of that name is there."""
+        return process in self._peers
+
     def publish(self, tenant: str, publish: Publish, served: set[Group]) -> None:
         """Pass a message on to where it is wanted; groups in `served` have had it."""
         if not self._peers or not (publish.retain or self._is_wanted(tenant, publish.topic)):
@@ -188,7 +202,7 @@ class Relay:
         elif sender != self._bus.process:
             self._on_peer(sender, heard)
 
-    def _on_peer(self, sender: str, heard: Alive | Interest | Hello | News | Bye) -> None:
+    def _on_peer(self, sender: str, heard: Alive | Interest | Hello | News | Released | Bye) -> None:
         if isinstance(heard, Bye):
             self._peers.pop(sender, None)
             self._wanted.clear()
@@ -209,6 +223,8 @@ class Relay:
                         self._tell(_news(tenant, publish, [], is_kept=True))
             case News():
                 self._on_news(heard)
+            case Released():
+                self._local.hear_released((heard.tenant, heard.client_id))
 
     def _on_news(self, news: News) -> None:
         publish = Publish(news.topic, news.payload, news.qos, news.retain, properties=news.properties)
@@ -222,13 +238,11 @@ class Relay:
         """The order on the bus decides, which is the same for all: the last claim holds."""
         client = (claim.tenant, claim.client_id)
         held = self._claims.get(client)
-        if held is None:
-            return
         if sender == self._bus.process:
-            if claim.number == held.number:
+            if held is not None and claim.number == held.number:
                 held.is_heard_at_s = 0.0
-        elif held.is_heard_at_s <= self._loop.time():
-            del self._claims[client]
+        elif held is None or held.is_heard_at_s <= self._loop.time():
+            self._claims.pop(client, None)
             self._local.take_over(client)
 
     def _answers_for_all(self, newcomer: str) -> bool:

@@ -1,0 +1,111 @@
+"""What a client may publish and subscribe to: by its rights, by the device its credential is bound to, by rules."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from parvis.kernel.identity import Caller, Right
+from parvis.kernel.settings import InvalidSettings
+from parvis.mqttwire.topics import covers, is_filter, matches, split_shared
+
+_HARDWARE_ID, _CLIENT_ID = "{hardware_id}", "{client_id}"
+BOUND_DEVICE = "device"
+"""In place of a subject: every credential that is bound to one device."""
+_OWN_TOPICS = (f"device/{_HARDWARE_ID}/#",)
+_TOPICS_REMEMBERED = 4_096
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`subject` may publish or subscribe to what `topic_filter` covers."""
+
+    subject: str
+    may_publish: bool
+    may_subscribe: bool
+    topic_filter: str
+
+
+class Rules(msgspec.Struct, frozen=True):
+    by_subject: dict[str, tuple[Rule, ...]] = {}
+
+
+NO_RULES = Rules()
+_ACTIONS = {"publish": (True, False), "subscribe": (False, True), "both": (True, True)}
+
+
+class TopicRights(msgspec.Struct, frozen=True):
+    """`publish` and `subscribe` answer for a topic and for a filter; `publishes_all` spares asking."""
+
+    publishes_all: bool
+    publish: Callable[[str], bool]
+    subscribe: Callable[[str], bool]
+
+
+def read_rules(lines: Sequence[str]) -> Rules:
+    """Of lines SUBJECT publish|subscribe|both FILTER. Raises InvalidSettings."""
+    by_subject: dict[str, tuple[Rule, ...]] = {}
+    for line in lines:
+        rule = _read_rule(line)
+        by_subject[rule.subject] = (*by_subject.get(rule.subject, ()), rule)
+    return Rules(by_subject)
+
+
+def _read_rule(line: str) -> Rule:
+    words = line.split(maxsplit=2)
+    if len(words) != 3 or words[1] not in _ACTIONS or not is_filter(words[2]):
+        raise InvalidSettings(
+            f"mqtt.rules: {line!r} is no rule. One says SUBJECT publish|subscribe|both FILTER, for instance"
+            ' "key:1a2b3c4d publish gateways/north/#".'
+        )
+    return Rule(words[0], *_ACTIONS[words[1]], words[2])
+
+
+def rights_of(caller: Caller, client_id: str, rules: Rules) -> TopicRights:
+    """Rules for a subject stand in place of its defaults; those for bound devices come beside their own topics."""
+    stated = rules.by_subject.get(caller.subject)
+    if stated is None and caller.device:
+        own = [Rule(BOUND_DEVICE, True, True, topic_filter) for topic_filter in _OWN_TOPICS]
+        stated = (*own, *rules.by_subject.get(BOUND_DEVICE, ()))
+    if stated is None:
+        return _by_rights(caller)
+    publish = [_filled(one, caller, client_id) for one in stated if one.may_publish and caller.may_deliver]
+    subscribe = [_filled(one, caller, client_id) for one in stated if one.may_subscribe]
+    return TopicRights(False, _any_matches(publish), _any_covers(subscribe))
+
+
+def _by_rights(caller: Caller) -> TopicRights:
+    """Who delivers for many devices publishes what it likes; reading takes the right to read."""
+    may_read = caller.may(Right.READ)
+    return TopicRights(caller.may_deliver, lambda _topic: caller.may_deliver, lambda _filter: may_read)
+
+
+def _filled(rule: Rule, caller: Caller, client_id: str) -> str:
+    """A name with wildcards or levels in it reaches nothing beyond itself."""
+    filled = rule.topic_filter
+    for variable, value in ((_HARDWARE_ID, caller.device), (_CLIENT_ID, client_id)):
+        if variable in filled:
+            if not value or set(value) & set("+#/"):
+                return ""
+            filled = filled.replace(variable, value)
+    return filled
+
+
+def _any_matches(filters: Sequence[str]) -> Callable[[str], bool]:
+    known = [one for one in filters if one]
+
+    @lru_cache(_TOPICS_REMEMBERED if known else 0)
+    def is_allowed(topic: str) -> bool:
+        return any(matches(one, topic) for one in known)
+
+    return is_allowed
+
+
+def _any_covers(filters: Sequence[str]) -> Callable[[str], bool]:
+    known = [one for one in filters if one]
+
+    def is_allowed(topic_filter: str) -> bool:
+        shared = split_shared(topic_filter)
+        wanted = topic_filter if shared is None else shared[1]
+        return any(covers(one, wanted) for one in known)
+
+    return is_allowed
