@@ -13,7 +13,6 @@ from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.ports.store import EntityHistory, Store
 from parvis.broker.query.tree import TemporalQuery
 from parvis.kernel.time import MINUTE, SECOND, Instant
-from parvis.stores.postgres import writer
 from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import NOON
@@ -81,17 +80,14 @@ def clock() -> Standing:
     return Standing()
 
 
-@pytest.fixture(params=[1, writer.MANY_CHANGES], ids=["packed before the locks", "packed after the locks"])
-async def store(
-    prepared_postgres_url: str, clock: Standing, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PostgresStore]:
-    monkeypatch.setattr(writer, "MANY_CHANGES", request.param)
+@pytest.fixture
+async def store(prepared_postgres_url: str, clock: Standing) -> AsyncIterator[PostgresStore]:
     opened = await PostgresStore.open(prepared_postgres_url, clock)
     yield opened
     await opened.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.lists(changes, min_size=1, max_size=6), min_size=1, max_size=4))
 async def test_both_stores_make_the_same_of_what_is_written(
     store: PostgresStore, clock: Standing, calls: list[list[Change]]

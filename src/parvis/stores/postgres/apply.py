@@ -1,7 +1,7 @@
 """Changes to rows, inside a transaction that holds the entities it changes."""
 
 from collections.abc import Iterable, Sequence
-from typing import LiteralString, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,21 +15,12 @@ from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import present_instance
 
-MAX_HEADERS = 250_000
 PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
 HEADER_COLUMNS = "urn, id, typeset, scopes, created, modified, deleted"
 _LOCK = f"""
 SELECT {HEADER_COLUMNS} FROM entity
 WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
 ORDER BY id FOR NO KEY UPDATE
-"""
-_LOOK = f"""
-SELECT {HEADER_COLUMNS} FROM entity
-WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
-"""
-_HOLD = """
-SELECT id, typeset, scopes, deleted FROM entity
-WHERE tenant = %s AND id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 _NEXT_IDS = "SELECT nextval('entity_id') FROM generate_series(1, %s)"
 _INSERT = """
@@ -57,35 +48,8 @@ class Dated(NamedTuple):
     at: Instant
 
 
-class Headers:
-    """Those met lately, as they most likely still are: whoever goes by one has to hold the entity and compare."""
-
-    def __init__(self) -> None:
-        self._of_tenant: dict[int, dict[str, Header]] = {}
-        self._met = 0
-
-    def of(self, tenant: int) -> dict[str, Header]:
-        return self._of_tenant.setdefault(tenant, {})
-
-    def keep(self, tenant: int, headers: dict[str, Header]) -> None:
-        known = self.of(tenant)
-        before = len(known)
-        known |= headers
-        self._met += len(known) - before
-        if self._met > MAX_HEADERS:
-            self._of_tenant.clear()
-            self._met = 0
-
-    def drop(self, tenant: int, urns: Iterable[str]) -> None:
-        known = self.of(tenant)
-        self._met -= sum(known.pop(urn, None) is not None for urn in urns)
-
-
 class Applier:
-    """Turns the changes of one transaction and one tenant into rows: lock, prepare, apply, flush.
-
-    Or, where nothing of what is stored matters but that the entities are there: look, apply, hold, finish.
-    """
+    """Turns the changes of one transaction and one tenant into rows: lock, prepare, apply, flush."""
 
     def __init__(self, connection: Connection, names: Names, tenant: int) -> None:
         self._connection = connection
@@ -115,35 +79,6 @@ class Applier:
         self._headers = {urn: header for urn, header in self._stored.items() if urn not in self._unborn}
         self._read(calls)
 
-    def look(self, calls: Sequence[Sequence[Change]], known: Headers) -> bool:
-        """Take the entities as they seem to stand, without locks; False where they have to be locked first."""
-        if not all(is_blind(change) for changes in calls for change in changes):
-            return False
-        urns = {change.entity_id for changes in calls for change in changes}
-        unknown = urns - known.of(self._tenant).keys()
-        if unknown:
-            known.keep(self._tenant, self._read_headers(_LOOK, unknown))
-        met = known.of(self._tenant)
-        self._stored = {urn: met[urn] for urn in urns if urn in met}
-        self._headers = dict(self._stored)
-        return len(self._stored) == len(urns)
-
-    def hold(self) -> bool:
-        """Send the rows, then lock every entity; False, with nothing written, where one is not as it seemed."""
-        self._batch.stage(self._connection)
-        expected = sorted((one.id, one.typeset, one.scopes, one.deleted) for one in self._stored.values())
-        ids = bigints(one[0] for one in expected)
-        return self._connection.execute(_HOLD, (self._tenant, ids)).fetchall() == expected
-
-    @property
-    def headers(self) -> dict[str, Header]:
-        """As they are to stand."""
-        return self._headers
-
-    @property
-    def changes_headers(self) -> bool:
-        return self._headers != self._stored
-
     def apply(self, call: Dated) -> list[Outcome]:
         return [self._apply_one(change, call.at) for change in call.changes]
 
@@ -158,16 +93,9 @@ class Applier:
             self._connection.execute(_UPDATE, (rows, self._tenant))
         return self._batch.flush(self._connection, self._tenant)
 
-    def finish(self, later: int) -> int | None:
-        """Write what `hold` sent, as if it had been applied `later` (microseconds)."""
-        return self._batch.finish(self._connection, self._tenant, later=later)
-
     def _lock(self, urns: Iterable[str]) -> None:
-        self._stored.update(self._read_headers(_LOCK, urns))
-
-    def _read_headers(self, statement: LiteralString, urns: Iterable[str]) -> dict[str, Header]:
-        rows = self._connection.execute(statement, (self._tenant, _json(list(urns))))
-        return {urn: Header(*columns) for urn, *columns in rows}
+        rows = self._connection.execute(_LOCK, (self._tenant, msgspec.json.encode(list(urns)).decode()))
+        self._stored.update({urn: Header(*columns) for urn, *columns in rows})
 
     def _missing(self, calls: Sequence[Dated]) -> dict[str, tuple[Change, Instant]]:
         """The first change that may create each of the entities that are not there."""

@@ -49,16 +49,16 @@ DELETE FROM attribute a USING staged s WHERE s.present = {REMOVE}
 """
 _OVERWRITE = f"""
 UPDATE attribute a SET shape = s.shape, number = s.number, text = s.text,
-    observed = CASE WHEN s.observed THEN s.ts END, extra = s.extra, modified = s.recorded + %(later)s
+    observed = CASE WHEN s.observed THEN s.ts END, extra = s.extra, modified = s.recorded
 FROM staged s WHERE s.present = {OVERWRITE}
-    AND a.tenant = %(tenant)s AND a.entity = s.entity AND a.name = s.name AND a.dataset = s.dataset AND a.bounds IS NULL
+    AND a.tenant = %s AND a.entity = s.entity AND a.name = s.name AND a.dataset = s.dataset AND a.bounds IS NULL
 """
 """Two thirds of the cost of INSERT ... ON CONFLICT. What has a place on the map is left to that one."""
 _PUT = """
 INSERT INTO attribute AS held
     (tenant, entity, name, dataset, shape, number, text, observed, extra, modified, created, bounds)
-SELECT %(tenant)s, entity, name, dataset, shape, number, text, CASE WHEN observed THEN ts END, extra,
-    recorded + %(later)s, recorded + %(later)s, bounds
+SELECT %(tenant)s, entity, name, dataset, shape, number, text, CASE WHEN observed THEN ts END, extra, recorded,
+    recorded, bounds
 FROM staged s WHERE {which}
 ON CONFLICT (tenant, entity, name, dataset) DO UPDATE SET shape = excluded.shape, number = excluded.number,
     text = excluded.text, observed = excluded.observed, extra = excluded.extra, modified = excluded.modified,
@@ -81,13 +81,12 @@ WITH given AS (
 ), past AS (
     INSERT INTO history
         (tenant, entity, name, dataset, ts, seq, shape, observed, number, text, extra, recorded)
-    SELECT %(tenant)s, entity, name, dataset, CASE WHEN observed THEN ts ELSE ts + %(later)s END, given.log + place,
-        shape, observed, number, text, extra, recorded + %(later)s
+    SELECT %(tenant)s, entity, name, dataset, ts, given.log + place, shape, observed, number, text, extra, recorded
     FROM given, staged
 ), told AS (
     INSERT INTO outbox (seq, tenant, entity, typeset, kind, at, first, last, earliest, latest)
-    SELECT given.event + place, %(tenant)s, entity, typeset, kind, at + %(later)s, given.log + first, given.log + last,
-        earliest + least(%(later)s, 0), latest + greatest(%(later)s, 0)
+    SELECT given.event + place, %(tenant)s, entity, typeset, kind, at, given.log + first, given.log + last,
+        earliest, latest
     FROM given, unnest(
         %(entity)s::bigint[], %(typeset)s::integer[], %(kind)s::smallint[], %(at)s::bigint[], %(first)s::bigint[],
         %(last)s::bigint[], %(earliest)s::bigint[], %(latest)s::bigint[]
@@ -177,46 +176,36 @@ class Batch:
             column.append(value)
         self._first, self._earliest = last, None
 
-    def stage(self, connection: Connection) -> None:
-        """Send the rows: what is left to be done then takes a few statements."""
-        self._acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
-        names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
-        self._told = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
-        if self._rows:
-            with connection.cursor().copy(_COPY) as copy:
-                copy.write(b"".join((_HEAD, *self._rows, _END)))
-
     def flush(self, connection: Connection, tenant: int) -> int | None:
-        """Write everything; the number of the newest event, None where there was nothing to write."""
-        self.stage(connection)
-        return self.finish(connection, tenant, later=0)
-
-    def finish(self, connection: Connection, tenant: int, *, later: int) -> int | None:
-        """Write what was staged, as if it had been put `later` (microseconds).
+        """Write everything; the number of the newest event, None where there was nothing to write.
 
         From the lock on `numbers` to the commit no other process commits: this is the last thing in a transaction.
         """
         events = len(self._events[0])
         if not events and not self._rows:
             return None
-        self._put(connection, {"tenant": tenant, "later": later})
-        numbered = {"tenant": tenant, "later": later, "rows": len(self._rows), "events": events, "channel": CHANNEL}
-        row = connection.execute(_NUMBERED, {**numbered, **self._told}).fetchone()
+        if self._rows:
+            self._stage(connection, tenant)
+        names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
+        columns = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
+        numbered = {"tenant": tenant, "rows": len(self._rows), "events": events, "channel": CHANNEL}
+        row = connection.execute(_NUMBERED, {**numbered, **columns}).fetchone()
         assert row is not None, "the row of `numbers` is made with the schema"
         newest: int = row[0]
         return newest
 
-    def _put(self, connection: Connection, given: dict[str, int]) -> None:
-        """Bring the present up to date."""
+    def _stage(self, connection: Connection, tenant: int) -> None:
+        with connection.cursor().copy(_COPY) as copy:
+            copy.write(b"".join((_HEAD, *self._rows, _END)))
         if self._has_removals:
-            connection.execute(_REMOVE, (given["tenant"],))
-        acts = self._acts
-        if acts[OVERWRITE] and acts[OVERWRITE] > connection.execute(_OVERWRITE, given).rowcount:
-            connection.execute(_ADD_WHAT_IS_NOT_THERE, given)
+            connection.execute(_REMOVE, (tenant,))
+        acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())
+        if acts[OVERWRITE] and acts[OVERWRITE] > connection.execute(_OVERWRITE, (tenant,)).rowcount:
+            connection.execute(_ADD_WHAT_IS_NOT_THERE, {"tenant": tenant})
         if acts[ADD]:
-            connection.execute(_ADD, given)
+            connection.execute(_ADD, {"tenant": tenant})
         if acts[KEEP_NEWEST]:
-            connection.execute(_KEEP_NEWEST, given)
+            connection.execute(_KEEP_NEWEST, {"tenant": tenant})
 
     def _present(
         self, entity: int, name: int, dataset: int, observed: Instant | None, overwriting: int, keep_newest: bool

@@ -15,20 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 import psycopg
 
 from parvis.broker.model.change import Change, Outcome
-from parvis.broker.model.header import Header
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue
 from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant
-from parvis.stores.postgres.apply import Applier, Dated, Headers
+from parvis.stores.postgres.apply import Applier, Dated
 from parvis.stores.postgres.batch import STAGING
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
 
-MANY_CHANGES = 50
-"""So many are packed and sent before anything is locked. Fewer hold their locks no longer than that question takes."""
 ATTEMPTS = 6
 """How often a group is tried that others were in the way of."""
 PROBE_EVERY_S = 1.0
@@ -56,12 +53,6 @@ class _Look:
 
 
 _Other = _Stop | _Look
-_Applied = tuple[int | None, Answers, dict[str, Header]]
-"""The number of the newest event, the answers, and the headers that stand once this is committed."""
-
-
-class _Moved(Exception):
-    """An entity has changed between the look at it and its lock: nothing was stored."""
 
 
 class _Lost(Exception):
@@ -76,7 +67,6 @@ class Writer:
         self._database = database
         self._names = names
         self._partitions = Partitions(database)
-        self._known = Headers()
         self._clock = clock
         self._on_commit = on_commit
         self._connection: Connection | None = None
@@ -165,12 +155,9 @@ class Writer:
     def _persist(self, calls: Sequence[Call]) -> tuple[int | None, Answers]:
         """Try again where others were in the way, or the connection had been lost since the last time."""
         lost: _Lost | None = None
-        is_ahead = sum(len(call.changes) for call in calls) >= MANY_CHANGES and not any(call.progress for call in calls)
         for _ in range(ATTEMPTS):
             try:
-                return self._transaction(calls, is_ahead=is_ahead)
-            except _Moved:
-                is_ahead = False
+                return self._transaction(calls)
             except IN_THE_WAY:
                 continue
             except _Lost as fault:
@@ -183,7 +170,7 @@ class Writer:
             ) from lost
         raise Overloaded("Other processes write the same entities all the time; nothing of this request was stored.")
 
-    def _transaction(self, calls: Sequence[Call], *, is_ahead: bool) -> tuple[int | None, Answers]:
+    def _transaction(self, calls: Sequence[Call]) -> tuple[int | None, Answers]:
         tenant = self._find_tenant(calls[0].tenant)
         if tenant is None:
             refusal = NonexistentTenant(f"There is no tenant {calls[0].tenant!r}.")
@@ -193,33 +180,14 @@ class Writer:
             self._prepare(calls)
             try:
                 connection.execute(_BEGIN.format(tenant=tenant))
-                stored = self._apply_ahead(connection, tenant, calls) if is_ahead else None
-                newest, answers, headers = stored or self._apply(connection, tenant, calls)
+                newest, answers = self._apply(connection, tenant, calls)
             except BaseException:
                 self._roll_back()
                 raise
             self._finish(connection)
-            self._known.keep(tenant, headers)
         return newest, answers
 
-    def _apply_ahead(self, connection: Connection, tenant: int, calls: Sequence[Call]) -> _Applied | None:
-        """Pack and send the rows before anything is locked, so that others wait for a few statements only.
-
-        None, with nothing done, where the entities have to be locked first. Raises _Moved.
-        """
-        applier = Applier(connection, self._names, tenant)
-        if not applier.look([call.changes for call in calls], self._known):
-            return None
-        dated = [Dated(call.changes, self._clock()) for call in calls]
-        answers: Answers = [(call, applier.apply(one)) for call, one in zip(calls, dated, strict=True)]
-        if applier.changes_headers:
-            return None
-        if not applier.hold():
-            self._known.drop(tenant, applier.headers)
-            raise _Moved
-        return applier.finish(self._clock() - dated[0].at), answers, {}
-
-    def _apply(self, connection: Connection, tenant: int, calls: Sequence[Call]) -> _Applied:
+    def _apply(self, connection: Connection, tenant: int, calls: Sequence[Call]) -> tuple[int | None, Answers]:
         answers: dict[int, list[Outcome] | Exception] = {}
         for place in sorted(range(len(calls)), key=lambda place: _consumer(calls[place])):
             progress = calls[place].progress
@@ -235,7 +203,7 @@ class Writer:
         for place, one in dated.items():
             answers[place] = applier.apply(one)
         newest = applier.flush()
-        return newest, [(call, answers[place]) for place, call in enumerate(calls)], applier.headers
+        return newest, [(call, answers[place]) for place, call in enumerate(calls)]
 
     def _finish(self, connection: Connection) -> None:
         """Commit. What becomes of it is not known where the session ends before the answer, or with it (FATAL)."""
