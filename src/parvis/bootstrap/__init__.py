@@ -37,21 +37,23 @@ from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
+from parvis.fleet.claims import Claims
 from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.connector import Connector
 from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.downlink import Commands
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames import Room
+from parvis.fleet.onboarding import REGISTER, Onboarding
 from parvis.fleet.ports import FrameStore
-from parvis.fleet.reactions import Reactions
 from parvis.fleet.profiles import where_codecs_run
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplinks import Limits
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.bus import Bus
 from parvis.kernel.hosts import is_loopback
-from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
@@ -96,6 +98,8 @@ class Platform:
     jobs: Jobs
     fleet: Fleet
     commands: Commands
+    claims: Claims
+    onboarding: Onboarding
     connectors: Mapping[str, Connector]
     outbound: OutboundHttp
     mqtt: MqttListener | None
@@ -135,7 +139,9 @@ async def open_platform(
         commands = Commands(commands_of(store), fleet.registry, access.store.append_audit)
         outlet = Outlet()
         reactions = Reactions(broker, fleet.registry, commands)
+        claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = build_jobs(settings, store.jobs, access.store, store)
+        jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
         connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs)
         commands.send_by({name: one.sender for name, one in connectors.items() if one.sender is not None})
         mqtt = None
@@ -164,6 +170,8 @@ async def open_platform(
             jobs,
             fleet,
             commands,
+            claims,
+            onboarding,
             connectors,
             outbound,
             mqtt,

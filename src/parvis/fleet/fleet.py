@@ -12,7 +12,7 @@ from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
 from parvis.fleet.devices import Device
 from parvis.fleet.frame_log import FrameLog
-from parvis.fleet.frames import LoggedFrame, Room, Waiting
+from parvis.fleet.frames import DEFAULT_ROOM, LoggedFrame, Room, Waiting
 from parvis.fleet.held import HeldFrames
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
@@ -43,7 +43,7 @@ class Fleet:
         clock: Clock = system_clock,
         limits: Limits = NO_LIMITS,
         *,
-        room: Room = Room(),
+        room: Room = DEFAULT_ROOM,
         waiting_days: int = 0,
         is_shared: bool = False,
     ) -> None:
@@ -195,7 +195,7 @@ def open_fleet(
     limits: Limits = NO_LIMITS,
     where: WhereCodecsRun = in_process,
     *,
-    room: Room = Room(),
+    room: Room = DEFAULT_ROOM,
     waiting_days: int = 0,
     is_shared: bool = False,
 ) -> Fleet:

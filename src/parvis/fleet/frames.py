@@ -20,6 +20,9 @@ class Room(msgspec.Struct, frozen=True):
     last: int = 50
 
 
+DEFAULT_ROOM = Room()
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A device that nobody has registered, and the frames of it that wait. `newest` is the last one that came."""
 

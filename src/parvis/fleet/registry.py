@@ -63,6 +63,9 @@ class Registry:
     def get_profile(self, profile_id: str) -> DeviceProfile:
         return self.changes.get_profile(profile_id)
 
+    def compact(self, name: Iri) -> str:
+        return self._context.compact(name)
+
     def list_devices(self, tenant: str) -> list[Device]:
         return [device for (owner, _), device in self._devices.items() if owner == tenant]
 
