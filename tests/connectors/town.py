@@ -57,7 +57,7 @@ class Town:
 async def open_town(data_dir: Path) -> AsyncIterator[Town]:
     store = await SqliteStore.open(data_dir / "parvis.db")
     broker = Broker(store, Contexts())
-    yield Town(store, broker, open_fleet(broker, data_dir), data_dir)
+    yield Town(store, broker, open_fleet(broker, store.frames, data_dir), data_dir)
     await store.close()
 
 
