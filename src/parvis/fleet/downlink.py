@@ -14,6 +14,7 @@ from parvis.fleet.codecs import CodecFailure
 from parvis.fleet.commands import (
     LARGEST_PAYLOAD_BYTES,
     LONGEST_LIFE,
+    MOST_OPEN_OF_DEVICE,
     Command,
     CommandLog,
     CommandState,
@@ -29,7 +30,7 @@ from parvis.fleet.registry import Registry, device_id
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import AddressRefused, CallFailed
-from parvis.kernel.time import DAY, Clock, Instant, system_clock
+from parvis.kernel.time import DAY, SECOND, Clock, Instant, system_clock
 
 KEPT_FOR = 90 * DAY
 SEND_WITHIN_S = 15.0
@@ -52,6 +53,7 @@ class Order(msgspec.Struct, frozen=True):
     f_port: int
     payload: bytes
     is_confirmed: bool
+    expires_in_s: int
 
 
 class NotSendable(Exception):
@@ -171,16 +173,22 @@ class Commands:
 
     async def report(self, tenant: str, report: DeliveryReport) -> bool:
         """Whether it told of one of these commands. Raises Overloaded."""
-        if not _is_id(report.command_id):
-            return False
         for _ in range(_TRIES):
-            command = await self.log.find(tenant, report.command_id)
+            command = await self._told_of(tenant, report)
             if command is None or command.hardware_id != report.hardware_id:
                 return False
             after = reported(command, report, self._clock())
             if after is None or await self._replace(command, after):
                 return True
         raise Overloaded("A command changes too often at once. Tell this again.")
+
+    async def _told_of(self, tenant: str, report: DeliveryReport) -> Command | None:
+        """Without an id: the one command that this can be about."""
+        if report.command_id:
+            return await self.log.find(tenant, report.command_id) if _is_id(report.command_id) else None
+        newest = await self.log.list_commands(tenant, report.hardware_id, MOST_OPEN_OF_DEVICE)
+        waiting = [one for one in newest if one.is_confirmed and one.state is CommandState.SENT]
+        return waiting[0] if len(waiting) == 1 else None
 
     async def run(self) -> None:
         """Send what is due, until cancelled. Of several processes one does."""
@@ -260,7 +268,7 @@ class Commands:
         unreachable = ""
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await sender.send(_order(command, route))
+                await sender.send(_order(command, route, self._clock()))
             after = handed_over(command, way, self._clock())
         except (NotSendable, AddressRefused) as fault:
             after = failed(command, fault.detail, self._clock())
@@ -286,7 +294,7 @@ class Commands:
         return is_replaced
 
 
-def _order(command: Command, route: str) -> Order:
+def _order(command: Command, route: str, now: Instant) -> Order:
     return Order(
         command.id,
         command.tenant,
@@ -295,6 +303,7 @@ def _order(command: Command, route: str) -> Order:
         command.f_port,
         command.payload,
         command.is_confirmed,
+        max(1, (command.expires_at - now) // SECOND),
     )
 
 

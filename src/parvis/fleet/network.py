@@ -56,7 +56,9 @@ class Delivery(Enum):
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):
-    """`command_id` is the platform's own, as it was given when the command was handed over."""
+    """`command_id` is the platform's own, as it was given when the command was handed over. It is empty where the network
+    does not give it back and the device has just acknowledged a command.
+    """
 
     command_id: str
     hardware_id: str
@@ -77,5 +79,6 @@ class GatewayStats(msgspec.Struct, frozen=True):
     latitude: float | None = None
 
 
-NetworkEvent = DeviceStatus | DeviceJoined | DeviceLocated | DeviceFault | DeliveryReport | GatewayStats
+DeviceEvent = DeviceStatus | DeviceJoined | DeviceLocated | DeviceFault
+NetworkEvent = DeviceEvent | DeliveryReport | GatewayStats
 Told = Uplink | NetworkEvent

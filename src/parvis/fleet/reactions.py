@@ -12,6 +12,7 @@ from parvis.fleet.downlink import Commands
 from parvis.fleet.gateways import Gateways
 from parvis.fleet.network import (
     DeliveryReport,
+    DeviceEvent,
     DeviceFault,
     DeviceJoined,
     DeviceLocated,
@@ -36,6 +37,7 @@ class Reactions:
         self._commands = commands
         self._clock = clock
         self._gateways = Gateways(broker, clock)
+        self._newest_told: dict[tuple[str, str, type], object] = {}
         self._terms = _Terms(broker)
 
     async def hear(self, caller: Caller, uplinks: Sequence[Uplink]) -> None:
@@ -59,29 +61,31 @@ class Reactions:
         await self._registry.load(tenant)
         stats: list[GatewayStats] = []
         changes: list[Change] = []
+        told: dict[tuple[str, str, type], object] = {}
         for event in events:
             if isinstance(event, GatewayStats):
                 stats.append(event)
             elif isinstance(event, DeliveryReport):
                 await self._report(tenant, event)
-            else:
-                changes += await self._changes(tenant, event)
+            elif (device := self._find(tenant, event)) is not None and not self._is_known(tenant, event):
+                changes += await self._changes(tenant, device, event)
+                told[_key(tenant, event)] = _what_repeats(event)
         if stats:
             await self._gateways.take(tenant, (), stats)
         if changes:
             await self._broker.write(system_caller("fleet", tenant), changes)
+        self._newest_told |= told
 
     async def _report(self, tenant: str, event: DeliveryReport) -> None:
         is_ours = self._commands is not None and await self._commands.report(tenant, event)
         metrics.NETWORK_EVENTS.labels("taken" if is_ours else "unknown_command").inc()
 
-    async def _changes(
-        self, tenant: str, event: DeviceStatus | DeviceJoined | DeviceLocated | DeviceFault
-    ) -> list[Change]:
+    def _find(self, tenant: str, event: DeviceEvent) -> Device | None:
         device = self._registry.find(tenant, event.hardware_id)
         metrics.NETWORK_EVENTS.labels("unknown_device" if device is None else "taken").inc()
-        if device is None:
-            return []
+        return device
+
+    async def _changes(self, tenant: str, device: Device, event: DeviceEvent) -> list[Change]:
         at = min(event.at, self._clock())
         match event:
             case DeviceStatus():
@@ -95,6 +99,10 @@ class Reactions:
                 return self._about(device, self._terms.fault(event, at))
             case _:
                 assert_never(event)
+
+    def _is_known(self, tenant: str, event: DeviceEvent) -> bool:
+        """Some networks repeat with every frame what they last heard of a device's battery, or where it stands."""
+        return self._newest_told.get(_key(tenant, event)) == _what_repeats(event)
 
     async def _moved(self, tenant: str, device: Device, place: list[Instance]) -> list[Change]:
         """A place that somebody gave by hand is better than any that is told by radio. The thing observed moves with
@@ -136,6 +144,16 @@ class Reactions:
 
     def _route(self, route: str) -> list[Instance]:
         return [Instance(self._terms.route, Kind.PROPERTY, route)]
+
+
+def _key(tenant: str, event: DeviceEvent) -> tuple[str, str, type]:
+    return (tenant, event.hardware_id, type(event))
+
+
+def _what_repeats(event: DeviceEvent) -> object:
+    if isinstance(event, DeviceLocated):
+        return (event.longitude, event.latitude)
+    return event.at
 
 
 def _may_move(entity: Entity | None, location: str) -> bool:
