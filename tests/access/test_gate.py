@@ -1,3 +1,6 @@
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from parvis.access.access import COMMAND_LINE, Access
@@ -143,3 +146,38 @@ def test_a_key_stays_in_force_until_it_is_revoked(access: Access) -> None:
 
 def test_who_showed_no_key_stays(access: Access) -> None:
     assert access.gate.is_in_force(Caller("default", "system:mqtt-anonymous", Right.INGEST))
+
+
+def test_a_key_of_one_device_speaks_for_it_alone(access: Access) -> None:
+    key, token = access.keys.create(COMMAND_LINE, "bin 4", "device", device="70B3D5499E000001")
+    told = Caller("default", f"key:{key.id}", Right.INGEST, "70b3d5499e000001")
+    assert access.gate.authenticate(bearer(token), None) == told
+    assert access.gate.authenticate_device(token.encode()) == told
+    assert access.keys.list_device_keys(COMMAND_LINE, "70B3d5499e000001") == [key]
+
+    assert access.keys.revoke_device_keys(COMMAND_LINE, "70b3d5499e000001") == 1
+
+    assert access.gate.authenticate_device(token.encode()) is None
+    assert access.keys.list_device_keys(COMMAND_LINE, "70b3d5499e000001") == []
+
+
+@pytest.mark.parametrize(("role", "tenant"), [("operator", "default"), ("device", EVERY_TENANT)])
+def test_a_key_of_one_device_delivers_and_nothing_else(access: Access, role: str, tenant: str) -> None:
+    with pytest.raises(BadRequestData):
+        access.keys.create(COMMAND_LINE, "bin 4", role, tenant, device="70b3d5499e000001")
+
+
+def test_keys_of_an_older_parvis_are_of_no_one_device(tmp_path: Path) -> None:
+    path = tmp_path / "access.db"
+    old = sqlite3.connect(path)
+    old.executescript(
+        "CREATE TABLE api_key (id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, label TEXT NOT NULL, role TEXT NOT NULL,"
+        " tenant TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at INTEGER,"
+        " revoked_at INTEGER) STRICT, WITHOUT ROWID;"
+        "INSERT INTO api_key VALUES ('k1', x'00', 'old', 'device', 'default', 5, NULL, NULL, NULL);"
+    )
+    old.close()
+    for _ in range(2):
+        store = SqliteAccessStore(path)
+        assert [(one.id, one.device) for one in store.list_keys()] == [("k1", "")]
+        store.close()

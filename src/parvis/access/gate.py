@@ -26,6 +26,7 @@ class Grant(msgspec.Struct, frozen=True):
     subject: str
     rights: Right
     tenant: str
+    device: str = ""
 
 
 class Gate:
@@ -75,7 +76,7 @@ class Gate:
         if grant is None:
             return None
         tenant = DEFAULT_TENANT if grant.tenant == EVERY_TENANT else grant.tenant
-        return Caller(tenant, grant.subject, grant.rights)
+        return Caller(tenant, grant.subject, grant.rights, grant.device)
 
     def is_in_force(self, caller: Caller) -> bool:
         """Whether the API key that a caller once showed still opens; callers without one stay."""
@@ -100,7 +101,7 @@ class Gate:
             return None
         if grant.tenant not in (tenant, EVERY_TENANT):
             raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
-        caller = Caller(tenant, grant.subject, grant.rights)
+        caller = Caller(tenant, grant.subject, grant.rights, grant.device)
         if len(self._answers) >= _MOST_ANSWERS:
             self._answers.clear()
         self._answers[digest, tenant] = (caller, now_s + ANSWER_HOLDS_S)
@@ -113,7 +114,7 @@ class Gate:
             return None
         if key.last_used_at is None or now - key.last_used_at >= _NOTE_USE_EVERY:
             self._store.touch_key(digest, now)
-        return Grant(f"key:{key.id}", ROLES[key.role], key.tenant)
+        return Grant(f"key:{key.id}", ROLES[key.role], key.tenant, key.device)
 
     def _grant_of_session(self, digest: Digest) -> Grant | None:
         session = self._store.find_session(digest)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from parvis.access.accounts import check_role, require_administrator
-from parvis.access.model import EVERY_TENANT, ApiKey, AuditRecord
+from parvis.access.model import DEVICE_ROLE, EVERY_TENANT, ApiKey, AuditRecord
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_api_key
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -27,27 +27,47 @@ class Keys:
         role: str,
         tenant: str = DEFAULT_TENANT,
         expires_at: Instant | None = None,
+        device: str = "",
     ) -> tuple[ApiKey, str]:
-        """The key's record, and the key itself, which cannot be had again. Raises Forbidden or BadRequestData."""
+        """The key's record, and the key itself, which cannot be had again. With `device`, a hardware id, it may deliver
+        for that one alone. Raises Forbidden or BadRequestData."""
         require_administrator(caller, tenant)
         check_role(role)
+        if device and (role != DEVICE_ROLE or tenant == EVERY_TENANT):
+            raise BadRequestData(f"A key of one device has the role {DEVICE_ROLE}, in one tenant.")
         if not label.strip() or len(label) > _LONGEST_LABEL:
             raise BadRequestData(f"A label of 1 to {_LONGEST_LABEL} characters says what the key is for.")
         now = self._clock()
         if expires_at is not None and expires_at <= now:
             raise BadRequestData("The key would have expired already.")
         token = new_api_key()
-        key = ApiKey(secrets.token_hex(4), digest_of(token), label, role, tenant, now, expires_at)
+        key = ApiKey(
+            secrets.token_hex(4), digest_of(token), label, role, tenant, now, expires_at, device=device.lower()
+        )
         with self._store.transaction():
             self._store.add_key(key)
-            self._store.append_audit(
-                AuditRecord(now, tenant, caller.subject, "key-created", key.id, {"label": label, "role": role})
-            )
+            self._store.append_audit(AuditRecord(now, tenant, caller.subject, "key-created", key.id, _told(key)))
         return key, token
 
     def list_keys(self, caller: Caller) -> list[ApiKey]:
         require_administrator(caller, caller.tenant)
         return [one for one in self._store.list_keys() if caller.tenant in (one.tenant, EVERY_TENANT)]
+
+    def list_device_keys(self, caller: Caller, hardware_id: str) -> list[ApiKey]:
+        """Those that may deliver for this device alone and are in force."""
+        now = self._clock()
+        return [
+            one
+            for one in self.list_keys(caller)
+            if one.device == hardware_id.lower() and one.tenant == caller.tenant and one.opens_at(now)
+        ]
+
+    def revoke_device_keys(self, caller: Caller, hardware_id: str) -> int:
+        """Once a device is replaced or gone; how many keys it had. Raises Forbidden."""
+        keys = self.list_device_keys(caller, hardware_id)
+        for key in keys:
+            self.revoke(caller, key.id)
+        return len(keys)
 
     def revoke(self, caller: Caller, key_id: str) -> None:
         """Raises Forbidden, or ResourceNotFound where the caller's tenant has no such key in force."""
@@ -60,3 +80,8 @@ class Keys:
                 raise ResourceNotFound(f"The key {key_id} is revoked already.")
             self._store.append_audit(AuditRecord(now, mine.tenant, caller.subject, "key-revoked", key_id))
         self._on_change()
+
+
+def _told(key: ApiKey) -> dict[str, str]:
+    told = {"label": key.label, "role": key.role}
+    return told | {"device": key.device} if key.device else told

@@ -15,6 +15,7 @@ ROLES: Mapping[str, Right] = {
     "reader": Right.READ | Right.READ_PUBLIC,
     "device": Right.INGEST,
 }
+DEVICE_ROLE = "device"
 EVERY_TENANT = "*"
 """As the tenant of an account or a key: it may act in any."""
 
@@ -66,7 +67,8 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """`id` is shown in lists and names the key in the audit trail; it opens nothing."""
+    """`id` is shown in lists and names the key in the audit trail; it opens nothing. With `device`, the hardware id of
+    one, its holder may deliver the frames of that device and do nothing else."""
 
     id: str
     digest: Digest
@@ -77,6 +79,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
+    device: str = ""
 
     def opens_at(self, now: Instant) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -122,7 +122,9 @@ class PostgresAccessStore:
         self._write("DELETE FROM session WHERE expires_at < %s", before)
 
     def add_key(self, key: ApiKey) -> None:
-        self._write("INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", *msgspec.structs.astuple(key))
+        self._write(
+            "INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", *msgspec.structs.astuple(key)
+        )
 
     def find_key(self, digest: Digest) -> ApiKey | None:
         row = self._row("SELECT * FROM api_key WHERE digest = %s", digest)

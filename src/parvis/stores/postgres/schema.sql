@@ -185,7 +185,8 @@ CREATE TABLE api_key (
     created_at bigint NOT NULL,
     expires_at bigint,
     last_used_at bigint,
-    revoked_at bigint
+    revoked_at bigint,
+    device text NOT NULL DEFAULT ''  -- the only one it may deliver for; empty: any
 ) WITH (fillfactor = 80);
 
 CREATE TABLE one_time_link (

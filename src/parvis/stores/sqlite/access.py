@@ -45,6 +45,14 @@ class SqliteAccessStore:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+        self._add_column("api_key", "device", "TEXT NOT NULL DEFAULT ''")
+
+    def _add_column(self, table: str, name: str, definition: str) -> None:
+        """In a file that an older Parvis has made."""
+        with self.transaction():
+            columns = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+            if name not in {column[1] for column in columns}:
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
 
     def close(self) -> None:
         self._connection.close()
@@ -108,7 +116,7 @@ class SqliteAccessStore:
         self._write("DELETE FROM session WHERE expires_at < ?", before)
 
     def add_key(self, key: ApiKey) -> None:
-        self._write("INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *msgspec.structs.astuple(key))
+        self._write("INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *msgspec.structs.astuple(key))
 
     def find_key(self, digest: Digest) -> ApiKey | None:
         row = self._row("SELECT * FROM api_key WHERE digest = ?", digest)

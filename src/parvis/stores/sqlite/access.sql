@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS api_key (
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
     last_used_at INTEGER,
-    revoked_at   INTEGER
+    revoked_at   INTEGER,
+    device       TEXT NOT NULL DEFAULT ''  -- the only one it may deliver for; empty: any
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS one_time_link (
