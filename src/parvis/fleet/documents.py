@@ -17,13 +17,12 @@ import msgspec
 
 from parvis.fleet.expressions import Expression, ExpressionFailed, InvalidExpression
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
-from parvis.kernel.errors import PARVIS_ERRORS, ParvisError, PayloadTooLarge
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import SECOND, Instant, from_datetime, parse_instant
 
 PACKAGED_MAPPINGS = Path(__file__).parent / "document_mappings"
 MAPPING_FILE = "mapping.toml"
 MAPPINGS_FOLDER = "mappings"
-MOST_ITEMS = 10_000
 LARGEST_PAYLOAD_BYTES = 4096
 _HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 _EARLIEST = parse_instant("1990-01-01T00:00:00Z")
@@ -109,20 +108,13 @@ class DocumentMapping:
         self._records = Expression(document.mapping.records)
         self._expressions = {name: Expression(text) for name in _EXPRESSIONS if (text := getattr(document.item, name))}
 
-    def read(self, document: Any, received_at: Instant, device: str = "", way: str = "") -> list[Uplink | Unread]:
-        """The items in their order; `device` sends those that do not say who does.
-
-        Raises:
-            ExpressionFailed: the document is not of the shape that the mapping is for.
-            PayloadTooLarge: it has more items than are taken at once.
-        """
+    def find_items(self, document: Any) -> list[Any]:
+        """Raises ExpressionFailed where the document is not of the shape that the mapping is for."""
         records = self._records.evaluate(document)
-        items = records if isinstance(records, list) else [] if records is None else [records]
-        if len(items) > MOST_ITEMS:
-            raise PayloadTooLarge(f"At most {MOST_ITEMS} items are taken at once: send them in parts.")
-        return [self._read_item(item, received_at, device, way) for item in items]
+        return records if isinstance(records, list) else [] if records is None else [records]
 
-    def _read_item(self, item: Any, received_at: Instant, device: str, way: str) -> Uplink | Unread:
+    def read_item(self, item: Any, received_at: Instant, device: str = "", way: str = "") -> Uplink | Unread:
+        """`device` sends an item that does not say who does."""
         try:
             found = {name: one.evaluate(item) for name, one in self._expressions.items()}
             return self._uplink(item, found, received_at, device, way)
@@ -159,7 +151,10 @@ class DocumentMapping:
 
 
 def _hardware_id(value: Any, device: str) -> str:
-    told = _text(value).strip().lower() or device
+    told = _text(value).strip().lower()
+    if value is not None and value != "" and not told:
+        raise ExpressionFailed(f"{_shown(value)} is no hardware identifier")
+    told = told or device
     if not told:
         raise ExpressionFailed("it does not say which device sends")
     if not _HARDWARE_ID.fullmatch(told):
@@ -219,6 +214,8 @@ def _of_text(value: Any) -> Instant:
 def _payload(value: Any, encoding: str) -> bytes:
     if value is None:
         return b""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # of digits only, in a form or a table
     try:
         payload = bytes.fromhex(value) if encoding == "hex" else b64decode(value, validate=True)
     except (TypeError, ValueError, NoBase64):
@@ -270,9 +267,10 @@ def load_mapping(folder: Path) -> DocumentMapping:
 
 def _check_example(mapping: DocumentMapping, example: Example) -> str:
     try:
-        read = mapping.read(msgspec.json.decode(example.document), 0)
-    except (msgspec.DecodeError, ExpressionFailed, PayloadTooLarge) as fault:
+        items = mapping.find_items(msgspec.json.decode(example.document))
+    except (msgspec.DecodeError, ExpressionFailed) as fault:
         return str(fault)
+    read = [mapping.read_item(item, 0) for item in items]
     if len(read) != len(example.gives):
         return f"{len(read)} items, expected {len(example.gives)}"
     return "; ".join(_differences(read, example.gives))

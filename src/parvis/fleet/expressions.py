@@ -5,6 +5,7 @@ costs is bounded by the document and its own length.
 """
 
 import itertools
+import warnings
 from typing import Any
 
 import jmespath
@@ -65,8 +66,10 @@ class Expression:
             raise InvalidExpression(f"An expression has at most {LONGEST} characters.")
         self.text = text
         try:
-            self._compiled = jmespath.compile(text)
-        except _FAULTS as fault:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # literals of JMESPath before JEP-12
+                self._compiled = jmespath.compile(text)
+        except (*_FAULTS, PendingDeprecationWarning) as fault:
             raise InvalidExpression(f"{text!r} is no JMESPath: {_first_line(fault)}") from None
 
     def evaluate(self, document: Any) -> Any:

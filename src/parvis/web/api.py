@@ -221,7 +221,10 @@ async def read_refusals(
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ParvisError)
-    return _problem(error.status, error.problem())
+    response = _problem(error.status, error.problem())
+    if error.retry_after_s is not None:
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

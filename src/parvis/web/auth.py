@@ -1,8 +1,9 @@
 """From a request's headers to its Caller, and the cookies and form tokens of signed-in people."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
@@ -40,6 +41,30 @@ def caller_of(gate: Gate, method: str, headers: Headers) -> Caller:
         session.encode() if session else None,
         DEFAULT_TENANT if tenant is None else tenant.decode("latin-1"),
     )
+
+
+def with_key_as_bearer(headers: Headers, query: bytes) -> Headers:
+    """For ways in, whose callers often cannot set `Authorization: Bearer`: an API key may come as X-API-Key, as the
+    password of HTTP Basic, or as `key` in the address."""
+    given = headers.get(b"authorization")
+    key = _password(given) if given is not None else headers.get(b"x-api-key") or _key_in(query)
+    return {**headers, b"authorization": b"Bearer " + key} if key else headers
+
+
+def _password(authorization: bytes) -> bytes:
+    scheme, _, encoded = authorization.partition(b" ")
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        return b64decode(encoded, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+
+
+def _key_in(query: bytes) -> bytes:
+    if b"key=" not in query:
+        return b""
+    return next((value for name, value in parse_qsl(query) if name == b"key"), b"")
 
 
 def still_is(gate: Gate, caller: Caller, method: str, headers: Headers) -> bool:

@@ -14,13 +14,14 @@ from parvis.access.gate import Gate
 from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller
 from parvis.kernel.logs import request_id
-from parvis.web.auth import caller_of
+from parvis.web.auth import Headers, caller_of, with_key_as_bearer
 from parvis.web.metrics import RequestMetrics
 
 logger = logging.getLogger(__name__)
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 AWAY = "/away"
+WAYS_IN = "/api/connectors/"
 STORE_STATE = "/live/store"
 _SAME_FOR_ALL = ("/static/", STORE_STATE)
 """What does not depend on who asks: a page that says that the accounts are away needs its style, and to hear when they
@@ -116,13 +117,15 @@ class Front:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.note(method, status, perf_counter() - began_s)
 
-    def _with_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Scope:
+    def _with_caller(self, scope: Scope, headers: Headers) -> Scope:
         """Where the accounts are out of reach, people who ask for a page get one that says so."""
         state = scope.setdefault("state", {})
         if scope["path"].startswith(_SAME_FOR_ALL):
             state["caller"] = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
             return scope
         try:
+            if scope["path"].startswith(WAYS_IN):
+                headers = with_key_as_bearer(headers, scope["query_string"])
             state["caller"] = caller_of(self._gate, scope["method"], headers)
         except Overloaded:
             if scope["method"] != "GET" or b"text/html" not in headers.get(b"accept", b""):

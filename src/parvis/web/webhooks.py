@@ -12,6 +12,9 @@ from parvis.kernel.time import system_clock
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 
+KEY_PARAMETER = "key"
+KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key"})
+"""Proofs of who calls are no business of connectors."""
 CallerOf = Annotated[Caller, Depends(caller_of)]
 
 
@@ -28,7 +31,8 @@ async def receive_below(request: Request, connector: str, path: str, caller: Cal
         raise ResourceNotFound(f"No connector takes anything at {request.url.path}.")
     if not caller.may_deliver:
         raise Forbidden("Delivering frames needs the role device or operator.")
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    post = Post(caller, request.url.path, dict(request.query_params), headers, await request.body(), system_clock())
+    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in KEY_HEADERS}
+    query = {name: value for name, value in request.query_params.items() if name != KEY_PARAMETER}
+    post = Post(caller, request.url.path, query, headers, await request.body(), system_clock())
     answer = await webhook(post)
     return Response(answer.body, answer.status, media_type=answer.media_type if answer.body else None)

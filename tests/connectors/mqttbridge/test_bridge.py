@@ -222,7 +222,7 @@ async def test_over_tls_with_a_password(tmp_path: Path, village: Village, store:
     make_certificate(tmp_path)
     passwords = tmp_path / "passwords"
     tool = system_tools.require_program("mosquitto", "mosquitto_passwd")
-    command = [tool, "-b", "-c", passwords, "parvis", "s3cret"]
+    command = [str(tool), "-b", "-c", str(passwords), "parvis", "s3cret"]
     await asyncio.to_thread(lambda: subprocess.run(command, check=True, capture_output=True))
     plain_port, secure_port = system_tools.free_port(), system_tools.free_port()
     settings = tmp_path / "mosquitto.conf"

@@ -1,0 +1,74 @@
+"""Pushing over HTTP: the proofs that devices can send, and the answers they get."""
+
+import base64
+import gzip
+import json
+
+import httpx
+import pytest
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import Platform
+
+URL = "/api/connectors/httppush"
+ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:archive"
+RECORD = {"hardware_id": "probe-01", "profile": "generic-climate", "entity_id": ROOM}
+READING = {"device": "probe-01", "temperature_c": 21.5, "humidity_percent": 40}
+
+
+@pytest.fixture
+async def key(platform: Platform, operator: httpx.AsyncClient) -> str:
+    assert (await operator.post("/api/devices", json=[RECORD])).status_code == 201
+    _, key = platform.access.keys.create(COMMAND_LINE, "probes", "device")
+    return key
+
+
+@pytest.mark.parametrize("way", ["bearer", "header", "query", "basic"])
+async def test_a_key_is_taken_in_each_way_that_devices_can_send_it(
+    visitor: httpx.AsyncClient, operator: httpx.AsyncClient, key: str, way: str
+) -> None:
+    basic = base64.b64encode(f"probe:{key}".encode()).decode()
+    headers = {
+        "bearer": {"authorization": f"Bearer {key}"},
+        "header": {"x-api-key": key},
+        "query": {},
+        "basic": {"authorization": f"Basic {basic}"},
+    }[way]
+    query = {"key": key} if way == "query" else {}
+    answer = await visitor.post(URL, json=READING, headers=headers, params=query)
+    assert answer.status_code == 200, answer.text
+    assert (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}")).json()["temperature"]["value"] == 21.5
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "parvis_wrong"}, {"authorization": "Basic ="}])
+async def test_without_a_key_in_force_nothing_is_taken(visitor: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    assert (await visitor.post(URL, json=READING, headers=headers)).status_code in (401, 403)
+
+
+async def test_such_a_key_opens_nothing_but_ways_in(visitor: httpx.AsyncClient, key: str) -> None:
+    for answer in (
+        await visitor.get("/api/devices", headers={"x-api-key": key}),
+        await visitor.get("/api/devices", params={"key": key}),
+    ):
+        assert answer.status_code in (401, 403)
+
+
+async def test_the_answers_say_what_to_do(visitor: httpx.AsyncClient, key: str) -> None:
+    headers = {"x-api-key": key, "content-type": "application/json"}
+    bomb = gzip.compress(b" " * 30_000_000)
+    partly = await visitor.post(URL, content=json.dumps([READING, {"device": "nobody", "a": 1}]), headers=headers)
+    packed = await visitor.post(URL, content=bomb, headers=headers | {"content-encoding": "gzip"})
+    other = await visitor.post(URL, content=b"<a/>", headers=headers | {"content-type": "application/xml"})
+    broken = await visitor.post(URL, content=b"{", headers=headers)
+    nowhere = await visitor.post(f"{URL}/no-such-mapping", content=b"{}", headers=headers)
+    statuses = [one.status_code for one in (partly, packed, other, broken, nowhere)]
+    assert statuses == [202, 413, 415, 400, 404]
+    assert partly.json()["items"][0]["reason"] == "UNKNOWN_DEVICE"
+
+
+async def test_who_pushes_without_a_pause_is_told_when_to_go_on(visitor: httpx.AsyncClient, key: str) -> None:
+    many = [READING | {"time": 1790000000 + number} for number in range(10_000)]
+    headers = {"x-api-key": key}
+    answers = [await visitor.post(URL, json=many, headers=headers) for _ in range(3)]
+    limited = next(one for one in answers if one.status_code == 429)
+    assert int(limited.headers["retry-after"]) > 0
