@@ -171,7 +171,7 @@ def test_keys_of_an_older_parvis_are_of_no_one_device(tmp_path: Path) -> None:
     path = tmp_path / "access.db"
     old = sqlite3.connect(path)
     old.executescript(
-        "CREATE TABLE api_key (id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, label TEXT NOT NULL, role TEXT NOT NULL,"
+        "CREATE TABLE api_key (id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, label TEXT NOT NULL, role TEXT NOT NULL,"  # noqa: E501
         " tenant TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at INTEGER,"
         " revoked_at INTEGER) STRICT, WITHOUT ROWID;"
         "INSERT INTO api_key VALUES ('k1', x'00', 'old', 'device', 'default', 5, NULL, NULL, NULL);"
