@@ -56,4 +56,4 @@ def test_profiles_are_made_that_the_platform_starts_with(tmp_path: Path) -> None
 def test_a_folder_that_is_no_repository_is_told_in_one_sentence(tmp_path: Path) -> None:
     result = call(tmp_path)
     assert isinstance(result.exception, ParvisError)
-    assert "vendor/index.yaml" in result.exception.detail
+    assert "vendor/*/*.yaml" in result.exception.detail

@@ -85,6 +85,18 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path: Path,
     assert [one.id for one in vendor.codecs] == ["climate-codec"]
 
 
+def test_a_part_of_the_repository_without_its_indexes_is_read_too(tmp_path: Path) -> None:
+    root = write_checkout(tmp_path)
+    (root / "vendor/index.yaml").unlink()
+    (root / "vendor/acme/index.yaml").unlink()
+    vendor = DeviceRepository(root / "vendor").read_vendor("acme")
+    assert vendor.name == "acme"
+    assert {one.id: [device.id for device in one.devices] for one in vendor.codecs} == {
+        "climate-codec": ["climate", "climate-outdoor"],
+        "valve-codec": ["valve"],
+    }
+
+
 def test_what_is_no_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoRepository, match="checkout of"):
         DeviceRepository(tmp_path)

@@ -65,17 +65,16 @@ class RepositoryVendor(msgspec.Struct, frozen=True):
 class DeviceRepository:
     def __init__(self, checkout: Path) -> None:
         """`checkout` is the repository or its folder `vendor`. Raises NoRepository."""
-        folders = [one for one in (checkout / "vendor", checkout) if (one / "index.yaml").is_file()]
-        if not folders:
+        folder = checkout / "vendor"
+        self._folder = folder if folder.is_dir() else checkout
+        if not self.list_vendors():
             raise NoRepository(
-                f"{checkout} holds no vendor/index.yaml:"
-                " give a checkout of github.com/TheThingsNetwork/lorawan-devices."
+                f"{checkout} holds no vendor/*/*.yaml: give a checkout of github.com/TheThingsNetwork/lorawan-devices."
             )
-        self._folder = folders[0]
 
     def list_vendors(self) -> list[str]:
         """Those with a folder, as some are in the index alone."""
-        return sorted(path.parent.name for path in self._folder.glob("*/index.yaml"))
+        return sorted({path.parent.name for path in self._folder.glob("*/*.yaml")})
 
     def read_vendor(self, vendor: str) -> RepositoryVendor:
         """Raises NoRepository: there is no such vendor."""
@@ -99,13 +98,19 @@ class _VendorReader:
 
     def read(self) -> RepositoryVendor:
         of_codec: dict[str, dict[str, RepositoryDevice]] = {}
-        for device_id in _texts(self._find("index").get("endDevices")):
+        for device_id in self._device_ids():
             content = self._find(device_id)
             device = _device(device_id, content)
             for codec_id in _codec_ids(content):
                 of_codec.setdefault(codec_id, {})[device_id] = device
         codecs = [self._codec(codec_id, tuple(devices.values())) for codec_id, devices in sorted(of_codec.items())]
         return RepositoryVendor(self._folder.name, self._name, tuple(codecs), tuple(self._unreadable))
+
+    def _device_ids(self) -> list[str]:
+        """By the vendor's index; in a part of the repository that lacks it, whatever may be a device."""
+        if (self._folder / "index.yaml").is_file():
+            return _texts(self._find("index").get("endDevices"))
+        return sorted(path.stem for path in self._folder.glob("*.yaml"))
 
     def _find(self, name: str) -> dict[str, Any]:
         """Empty where the file cannot be read, which is kept."""
