@@ -17,6 +17,7 @@ from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.connectors import build_connectors, run_connectors
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
+from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
 from parvis.bootstrap.notifications import build_notifications
 from parvis.bootstrap.stores import (
     Opening,
@@ -35,12 +36,11 @@ from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.connectors.mqtt.config import listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.claims import Claims
 from parvis.fleet.codecs_apart import CodecsApart
 from parvis.fleet.connector import Connector
-from parvis.fleet.delivery import Outlet, Route
+from parvis.fleet.delivery import Outlet
 from parvis.fleet.downlink import Commands
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames import Room
@@ -51,7 +51,6 @@ from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplinks import Limits
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
-from parvis.kernel.bus import Bus
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.outbound import OutboundHttp
@@ -148,7 +147,9 @@ async def open_platform(
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
             routes = [route for one in connectors.values() for route in one.routes]
-            mqtt = await _open_mqtt(settings, routes, access, bus, mqtt_socket, stack)
+            doorkeeper = Doorkeeper(access, fleet.registry)
+            mqtt = await open_mqtt(settings, routes, doorkeeper, bus, store.shelf, mqtt_socket, stack)
+            outlet.open(mqtt.tell)
         rights_changed = mqtt.recheck if mqtt else _nothing
         _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
@@ -264,30 +265,6 @@ async def _open_fleet(
     return fleet
 
 
-async def _open_mqtt(
-    settings: Settings,
-    routes: Sequence[Route],
-    access: Access,
-    bus: Bus | None,
-    bound: socket.socket | None,
-    stack: AsyncExitStack,
-) -> MqttListener:
-    def authenticate(client_id: str, username: str | None, password: bytes | None) -> Caller | None:
-        return access.gate.authenticate_device(password or b"")
-
-    gate = access.gate
-    listener = MqttListener(listener_config(settings.mqtt), routes, authenticate, gate.is_in_force, bus=bus)
-    try:
-        await listener.start(bound=bound)
-    except OSError as error:
-        raise InvalidSettings(
-            f"Cannot listen on {settings.mqtt.host} port {settings.mqtt.port} for MQTT ({error.strerror}):"
-            " choose another with --mqtt-port."
-        ) from error
-    stack.push_async_callback(listener.stop)
-    return listener
-
-
 def _keep_running(stack: AsyncExitStack, work: Work, name: str) -> None:
     """Until the platform closes."""
     stack.push_async_callback(_cancel, asyncio.create_task(again_and_again(work, name), name=name))
@@ -342,7 +319,11 @@ def check_exposure(settings: Settings) -> None:
     """Without authentication nothing listens beyond this machine."""
     exposed = [
         host
-        for host, listens in ((settings.server.host, True), (settings.mqtt.host, settings.mqtt.enabled))
+        for host, listens in (
+            (settings.server.host, True),
+            (settings.mqtt.host, settings.mqtt.enabled),
+            (settings.mqtt.tls_host, settings.mqtt.enabled and bool(settings.mqtt.tls_certificate)),
+        )
         if listens and not is_loopback(host)
     ]
     if not settings.access.auth and exposed:

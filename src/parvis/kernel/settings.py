@@ -124,6 +124,26 @@ class MqttSettings:
     anonymous: bool = _setting(
         False, "Whether clients from a loopback address may publish without a password (an API key)."
     )
+    rules: tuple[str, ...] = _setting(
+        (),
+        "What a key may publish and subscribe to instead of what its role gives: lines SUBJECT publish|subscribe|both"
+        ' FILTER, such as "key:1a2b3c4d publish gateways/north/#". {hardware_id} and {client_id} stand for those of the'
+        " client; the subject device is every key or certificate of one device.",
+    )
+    session_days: float = _setting(
+        7.0, "How long a client's subscriptions and messages wait for it to come back.", minimum=0, maximum=365
+    )
+    connections_of_address: int = _setting(5000, "How many clients may be connected from one address.", minimum=1)
+    tls_certificate: str = _setting("", "PEM file with the server's certificate and its chain; empty: no TLS.")
+    tls_key: str = _setting("", "PEM file with the key of that certificate. Renewed files are noticed.")
+    tls_host: str = _setting("127.0.0.1", "Address to listen on with TLS.")
+    tls_port: int = _setting(8883, "Port to listen on with TLS; 0 takes a free one.", minimum=0, maximum=65535)
+    tls_client_ca: str = _setting(
+        "", "PEM file with the authority whose certificates open for the devices they name; empty: none is asked for."
+    )
+    tls_clients: str = _setting(
+        "may", "Whether clients may or must show a certificate of that authority.", choices=("may", "must")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,13 @@ _HARDWARE_ID, _CLIENT_ID = "{hardware_id}", "{client_id}"
 BOUND_DEVICE = "device"
 """In place of a subject: every credential that is bound to one device."""
 _OWN_TOPICS = (f"device/{_HARDWARE_ID}/#",)
+COMMAND_TOPICS = (
+    "device/+/down",
+    "application/+/device/+/command/#",
+    "gateway/+/command/#",
+    "+/gateway/+/command/#",
+)
+"""What a network server or a gateway hears: commands, of the platform's own form and of ChirpStack's."""
 _TOPICS_REMEMBERED = 4_096
 
 
@@ -74,9 +81,12 @@ def rights_of(caller: Caller, client_id: str, rules: Rules) -> TopicRights:
 
 
 def _by_rights(caller: Caller) -> TopicRights:
-    """Who delivers for many devices publishes what it likes; reading takes the right to read."""
-    may_read = caller.may(Right.READ)
-    return TopicRights(caller.may_deliver, lambda _topic: caller.may_deliver, lambda _filter: may_read)
+    """Who delivers for many devices publishes what it likes and hears commands; all else takes the right to read."""
+    publishes_all = caller.may_deliver
+    if caller.may(Right.READ):
+        return TopicRights(publishes_all, lambda _topic: publishes_all, lambda _filter: True)
+    subscribe = _any_covers(COMMAND_TOPICS if publishes_all else ())
+    return TopicRights(publishes_all, lambda _topic: publishes_all, subscribe)
 
 
 def _filled(rule: Rule, caller: Caller, client_id: str) -> str:

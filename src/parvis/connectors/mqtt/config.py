@@ -1,10 +1,14 @@
 """The listener's bounds. Everything a client can make grow has one."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from parvis.connectors.mqtt.acl import NO_RULES, Rules
+from parvis.connectors.mqtt.acl import NO_RULES, Rules, read_rules
+from parvis.connectors.mqtt.tls import TlsFiles
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
-from parvis.kernel.settings import MqttSettings
+from parvis.kernel.settings import InvalidSettings, MqttSettings
+
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +53,26 @@ class ListenerConfig:
 
 
 def listener_config(settings: MqttSettings) -> ListenerConfig:
+    """Raises InvalidSettings."""
     anonymous = Caller(DEFAULT_TENANT, "system:mqtt-anonymous", Right.INGEST) if settings.anonymous else None
-    return ListenerConfig(host=settings.host, port=settings.port, anonymous=anonymous)
+    return ListenerConfig(
+        host=settings.host,
+        port=settings.port,
+        anonymous=anonymous,
+        max_connections_of_address=settings.connections_of_address,
+        longest_session_s=round(settings.session_days * _DAY_S),
+        rules=read_rules(settings.rules),
+    )
+
+
+def find_tls_files(settings: MqttSettings) -> TlsFiles | None:
+    """None where no TLS is wanted. Raises InvalidSettings."""
+    if not settings.tls_certificate:
+        return None
+    if not settings.tls_key:
+        raise InvalidSettings("mqtt.tls_certificate needs mqtt.tls_key beside it.")
+    if settings.tls_clients == "must" and not settings.tls_client_ca:
+        raise InvalidSettings("mqtt.tls_clients = must needs mqtt.tls_client_ca: whose certificates are good.")
+    authority = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    must = settings.tls_clients == "must"
+    return TlsFiles(Path(settings.tls_certificate), Path(settings.tls_key), authority, must)

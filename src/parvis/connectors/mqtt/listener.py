@@ -22,7 +22,7 @@ from parvis.connectors.mqtt.retained import Retained
 from parvis.connectors.mqtt.router import Router
 from parvis.connectors.mqtt.session import Session
 from parvis.connectors.mqtt.sessions import Sessions
-from parvis.connectors.mqtt.tls import TlsListener
+from parvis.connectors.mqtt.tls import TlsListener, names_of
 from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Forbidden, Overloaded
@@ -88,6 +88,10 @@ class MqttListener:
         self._recheck_now = asyncio.Event()
 
     @property
+    def tls_port(self) -> int | None:
+        return None if self._tls is None else self._tls.port
+
+    @property
     def port(self) -> int:
         """The port in use, also where a free one was asked for."""
         if self._server is None or not self._server.sockets:
@@ -141,17 +145,15 @@ class MqttListener:
         """Whether nothing more is read."""
         return self._is_stopping or self._intake.is_full
 
-    async def send(self, tenant: str, publish: Publish) -> bool:
-        """From the platform to its subscribers; returns once what waits for kept sessions is durable.
+    def tell(self, tenant: str, topic: str, payload: bytes) -> bool:
+        """From the platform to whoever has subscribed, at the quality of service that each asked for.
 
-        Whether there is anybody who gets it.
+        Whether anybody has.
         """
         touched: set[Session] = set()
-        self._router.fan_out(tenant, publish, None, touched)
+        is_wanted_elsewhere = self._router.fan_out(tenant, Publish(topic, payload, 2), None, touched)
         self._router.settle(touched)
-        if self._journal is not None:
-            await self._journal.settle()
-        return bool(touched)
+        return bool(touched) or is_wanted_elsewhere
 
     def enter(self, connection: Connection) -> bool:
         if len(self._connections) >= self.config.max_connections:
@@ -232,10 +234,9 @@ class MqttListener:
         return connection.caller.tenant, connection.client_id
 
     def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
-        """By its certificate where that names a device, else by its password."""
-        certificate = connection.certificate
-        if certificate and (caller := self._authenticate_certificate(names_of(certificate))) is not None:
-            return caller
+        """By its password, or where it gives none by its certificate."""
+        if connect.password is None and (certificate := connection.certificate):
+            return self._authenticate_certificate(names_of(certificate))
         try:
             caller = self._authenticate(connect.client_id, connect.username, connect.password)
         except Forbidden:
@@ -396,10 +397,3 @@ class MqttListener:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def names_of(certificate: dict[str, Any]) -> list[str]:
-    """What a verified certificate may call a device: alternative names first, then the common name (RFC 5280)."""
-    alternative = [value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")]
-    common = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    return [*alternative, *common]

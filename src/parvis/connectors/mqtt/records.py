@@ -30,9 +30,10 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     ended_at: Instant | None
     process: str
     subscriptions: list[Subscription]
+    device: str = ""
 
     def caller(self, tenant: str) -> Caller:
-        return Caller(tenant, self.subject, Right(self.rights))
+        return Caller(tenant, self.subject, Right(self.rights), self.device)
 
 
 class Restored(msgspec.Struct, frozen=True):

@@ -159,10 +159,10 @@ class Relay:
         """Whether another process of that name is there."""
         return process in self._peers
 
-    def publish(self, tenant: str, publish: Publish, served: set[Group]) -> None:
-        """Pass a message on to where it is wanted; groups in `served` have had it."""
+    def publish(self, tenant: str, publish: Publish, served: set[Group]) -> bool:
+        """Pass a message on to where it is wanted; groups in `served` have had it. Whether it is."""
         if not self._peers or not (publish.retain or self._is_wanted(tenant, publish.topic)):
-            return
+            return False
         open_groups = {
             group: process
             for process, peer in self._peers.items()
@@ -170,6 +170,7 @@ class Relay:
             if group not in served
         }
         self._tell(_news(tenant, publish, list(open_groups.items())))
+        return True
 
     def _is_wanted(self, tenant: str, topic: str) -> bool:
         known = self._wanted.get((tenant, topic))

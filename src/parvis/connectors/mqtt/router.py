@@ -73,15 +73,14 @@ class Router:
         self._changed()
         return True
 
-    def fan_out(self, tenant: str, publish: Publish, origin: Session | None, touched: set[Session]) -> None:
-        """To everybody who wants it; those to whom it waits durably are added to `touched`."""
+    def fan_out(self, tenant: str, publish: Publish, origin: Session | None, touched: set[Session]) -> bool:
+        """To everybody who wants it; who gets it here is added to `touched`. Whether it is passed on elsewhere."""
         expires_at = self._expiry_of(publish)
         if publish.retain and not self.retained.keep(tenant, publish, expires_at):
             metrics.NOT_RETAINED.inc()
         wanted = groups_for(iter(self.groups), tenant, publish.topic) if self.groups else set()
         served = self._deliver(tenant, publish, expires_at, wanted, origin, touched)
-        if self.relay is not None:
-            self.relay.publish(tenant, publish, served)
+        return self.relay is not None and self.relay.publish(tenant, publish, served)
 
     def hear(self, tenant: str, publish: Publish, groups: Iterable[Group]) -> None:
         """From a listener in another process, which keeps what is retained."""

@@ -82,8 +82,16 @@ class Session:
     def write_state(self, process: str) -> None:
         if self._journal is not None:
             caller, subscriptions = self.caller, list(self.subscriptions.values())
-            rights = caller.rights.value
-            kept = Kept(self.client[1], caller.subject, rights, self.expiry_s, self.ended_at, process, subscriptions)
+            kept = Kept(
+                self.client[1],
+                caller.subject,
+                caller.rights.value,
+                self.expiry_s,
+                self.ended_at,
+                process,
+                subscriptions,
+                caller.device,
+            )
             self._journal.put(state_place(self.client), encode_kept(kept))
 
     def begin_taking(self, packet_id: int) -> bool:

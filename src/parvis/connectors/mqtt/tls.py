@@ -4,9 +4,10 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import InvalidSettings
@@ -97,3 +98,27 @@ class TlsListener:
         return await asyncio.get_running_loop().create_server(
             self._make, sock=self._bound.dup(), ssl=context, ssl_handshake_timeout=self._handshake_s, backlog=_BACKLOG
         )
+
+
+def bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    """Where several processes listen, each has a socket of its own on the port. Raises OSError."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
+
+
+def names_of(certificate: Mapping[str, Any]) -> list[str]:
+    """What a verified certificate may call a device: alternative names first, then the common name (RFC 5280)."""
+    alternative = certificate.get("subjectAltName", ())
+    names = [value for kind, value in alternative if kind == "DNS"]
+    names += [value.rpartition(":")[2] for kind, value in alternative if kind == "URI"]
+    names += [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return [one.lower() for one in names]
