@@ -56,8 +56,8 @@ class Delivery(Enum):
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):
-    """`command_id` is the platform's own, as it was given when the command was handed over. It is empty where the network
-    does not give it back and the device has just acknowledged a command.
+    """`command_id` is the platform's own, as it was given when the command was handed over. It is empty where the
+    network does not give it back and the device has just acknowledged a command.
     """
 
     command_id: str
