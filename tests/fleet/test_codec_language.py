@@ -1,6 +1,8 @@
 """What codecs are written in: old and sloppy JavaScript, with what they expect of Node."""
 
 import json
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -125,6 +127,46 @@ def test_results_are_what_json_makes_of_them(expression: str, expected: object) 
 def test_what_codecs_expect_of_node_is_there(expression: str, expected: object) -> None:
     """The values are Node's (20)."""
     assert value(expression) == expected
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("new Date(0).getHours()", 0),
+        ("new Date(2024, 6, 1, 12).toISOString()", "2024-07-01T12:00:00.000Z"),
+        ("new Date('2024-07-01T12:00:00').toISOString()", "2024-07-01T12:00:00.000Z"),
+        ("new Date('2024-07-01 12:00').getTime()", 1719835200000),
+        ("new Date('2024-07-01T12:00:00+02:00').getTime()", 1719828000000),
+        ("new Date('2024-07-01').getTime()", 1719792000000),
+        ("Date.parse('2024-07-01T12:00:00Z')", 1719835200000),
+        ("(() => { const d = new Date(0); d.setHours(5, 30); return d.toISOString(); })()", "1970-01-01T05:30:00.000Z"),
+        ("new Date(new Date(7)).getTime()", 7),
+        ("new Date(2024, 0, 31).getTimezoneOffset()", 0),
+        ("String(new Date(1719835200000))", "Mon Jul 01 2024 12:00:00 GMT+0000 (Coordinated Universal Time)"),
+        ("new Date(1719835200000).toLocaleString()", "7/1/2024, 12:00:00 PM"),
+        ("typeof Date()", "string"),
+        ("isNaN(new Date('nonsense'))", True),
+        ("new Date() instanceof Date && Math.abs(new Date() - Date.now()) < 1000", True),
+        ("class_()", 2024),
+        ("input.recvTime.getHours()", 22),
+        ("JSON.stringify({d: new Date(0)})", '{"d":"1970-01-01T00:00:00.000Z"}'),
+    ],
+)
+@pytest.mark.usefixtures("far_from_greenwich")
+def test_local_time_is_utc_wherever_the_machine_stands(expression: str, expected: object) -> None:
+    """The values are Node's with TZ=UTC."""
+    own = "class Own extends Date {} function class_() { return new Own(2024, 0, 1).getFullYear(); }"
+    data = decode(f"{own} function decodeUplink(input) {{ return {{data: {{v: {expression}}}}}; }}")
+    assert data == {"v": expected}
 
 
 def test_keys_keep_their_order() -> None:

@@ -21,7 +21,8 @@ TOKENS = [
     "function ", "decodeUplink", "encodeDownlink", "(", ")", "{", "}", "[", "]", "input", ".bytes", "[0]", "return ",
     "data", ":", ";", ",", "=>", "=", "1", "'x'", "`", "/", "*", "while(1)", "throw ", "null", "new ", "Buffer",
     "export ", "default ", "import ", "this", "globalThis", "delete ", "async ", "await ", "yield ", "\n", "//",
-    "class ", "Object.freeze(globalThis)", "JSON", "Array.prototype", "Symbol.iterator", "module.exports", "get ", "Proxy",
+    "class ", "Object.freeze(globalThis)", "JSON", "Array.prototype", "Symbol.iterator", "module.exports", "get ",
+    "Proxy",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from enum import Enum
 from importlib.resources import files
@@ -70,7 +71,7 @@ def _read(name: str) -> str:
 
 
 _LANGUAGE, _ENGINE = _read("language.js"), _read("engine.js")
-_TEXT, _BUFFER, _LOCALE = _read("text.js"), _read("buffer.js"), _read("locale.js")
+_TEXT, _BUFFER, _LOCALE, _UTC = _read("text.js"), _read("buffer.js"), _read("locale.js"), _read("utc.js")
 
 Run = Callable[..., str]
 
@@ -102,6 +103,8 @@ class Program:
         context.set_memory_limit(MEMORY_LIMIT_BYTES)
         context.set_max_stack_size(STACK_LIMIT_BYTES)
         context.set_time_limit(START_LIMIT_S)
+        if time.timezone or time.daylight:
+            context.eval(_UTC)
         language = context.eval(_LANGUAGE)
         for shim in self._shims:
             context.eval(shim)
