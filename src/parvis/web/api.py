@@ -17,6 +17,7 @@ from parvis.fleet.registry import DeviceRecord, device_id
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import format_instant
+from parvis.web.commands import give_command, read_commands, read_gateways
 from parvis.web.console.devices import DeviceView, list_devices
 from parvis.web.console.overview import summarise
 from parvis.web.console.refusals import list_refusals, view_of
@@ -144,6 +145,9 @@ def create_api(site: Site) -> FastAPI:
     api.get("/types", summary="Entity types and how many there are of each")(read_types)
     api.get("/devices", summary="Devices, most urgent first")(read_devices)
     api.post("/devices", status_code=201, summary="Register devices")(register_devices)
+    api.post("/devices/{device}/commands", status_code=201, summary="Give a device a command")(give_command)
+    api.get("/devices/{device}/commands", summary="Commands to a device, newest first")(read_commands)
+    api.get("/gateways", summary="Gateways, and whether they are heard")(read_gateways)
     api.get("/refusals", summary="Refused frames, newest first")(read_refusals)
     api.post("/connectors/{connector}", status_code=204, summary="Take what a network server or device pushes")(receive)
     api.post("/connectors/{connector}/{path:path}", status_code=204, summary="The same, by path")(receive_below)
