@@ -162,6 +162,8 @@ async def open_platform(
             run_connectors(connectors, store, partial(_keep_running, stack))
             sender = Leader(store, "commands", new_holder())
             _keep_running(stack, partial(sender.run, commands.run), "sends commands")
+            doctor = Leader(store, "fleet/health", new_holder())
+            _keep_running(stack, partial(doctor.run, fleet.health.run), "looks at the fleet's health")
         gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
@@ -262,6 +264,8 @@ async def _open_fleet(
     _keep_running(stack, fleet.log.run, "fleet logs frames")
     _keep_running(stack, fleet.held.run, "fleet adopts frames")
     _keep_running(stack, fleet.follow, "fleet follows the outbox")
+    stack.push_async_callback(fleet.health.save)
+    _keep_running(stack, fleet.health.keep, "fleet keeps its statistics")
     return fleet
 
 

@@ -14,6 +14,7 @@ from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscription
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, Right
+from parvis.kernel.shelf import Shelf
 
 _READERS = Right.READ | Right.READ_PUBLIC
 
@@ -38,6 +39,7 @@ class Broker:
         self._on_correction = on_correction
         self.contexts = contexts
         self.outbox: Outbox = store
+        self.shelf: Shelf = store.shelf
         self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:

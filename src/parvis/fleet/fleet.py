@@ -22,6 +22,7 @@ from parvis.fleet.registry import Registry
 from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import NO_LIMITS, Limits, UplinkPipeline
+from parvis.fleet.watch import FleetHealth
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock
@@ -54,6 +55,7 @@ class Fleet:
         self._outbox = broker.outbox
         self._check_writer = broker.check_writer
         self._pipeline = UplinkPipeline(broker, self.registry, clock, limits, self.log.note)
+        self.health = FleetHealth(broker, self.registry, clock)
         self.held = HeldFrames(frames, self.registry, self._pipeline.take, room, clock, waiting_days)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
@@ -69,6 +71,8 @@ class Fleet:
         return await self._take(writer, uplinks)
 
     async def _take(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
+        if not self.health.has_restored(writer.tenant):
+            await self.health.restore(writer.tenant)
         results = await self._pipeline.take(writer, uplinks)
         if any(results):
             return await self.held.keep(writer, uplinks, results)

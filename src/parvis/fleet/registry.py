@@ -11,7 +11,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome
 from parvis.broker.model.entity import Entity, Instance, Iri, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.devices import HEALTH_EVERY, Device, SeenFrames, Standing
+from parvis.fleet.devices import HEALTH_EVERY, Device, Running, SeenFrames, Standing
 from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.records import DeviceRecord as DeviceRecord
 from parvis.fleet.records import (
@@ -37,7 +37,7 @@ class Registry:
     def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile], *, is_shared: bool = False) -> None:
         """`is_shared`: other processes store frames of the same devices."""
         self.profiles = profiles
-        self._is_shared = is_shared
+        self.is_shared = is_shared
         self._broker = broker
         self._context = broker.contexts.default
         self.terms = self._terms = DeviceTerms(self._context.expand)
@@ -65,6 +65,11 @@ class Registry:
 
     def compact(self, name: Iri) -> str:
         return self._context.compact(name)
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those whose devices are known here."""
+        return list(self._loading)
 
     def list_devices(self, tenant: str) -> list[Device]:
         return [device for (owner, _), device in self._devices.items() if owner == tenant]
@@ -199,7 +204,7 @@ class Registry:
         for event in events:
             if self._terms.device not in event.types or event.tenant not in self._loading:
                 continue
-            if self._is_shared:
+            if self.is_shared:
                 self._note_reported(event)
             if event.kind is not EventKind.DELETED and not self._concerns_registration(event):
                 continue
@@ -269,6 +274,7 @@ class Registry:
             groups=words_of(entity, terms.groups),
             tags=words_of(entity, terms.tags),
             expected_interval_s=number_of(entity, terms.expected_interval),
+            running=earlier.running if earlier else Running(),
         )
         self._devices[tenant, hardware_id] = device
         return device

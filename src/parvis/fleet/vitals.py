@@ -141,6 +141,7 @@ class Vitals:
         "_spreading_factor",
         "_technology",
         "_way",
+        "has_news",
         "series",
     )  # fmt: skip
 
@@ -157,10 +158,12 @@ class Vitals:
         self._counter = NO_COUNTER
         self._interval = round(known.interval_s * SECOND)
         self._intervals: deque[Instant] = deque((self._interval,) if self._interval else (), maxlen=_INTERVALS)
+        self.has_news = False
         self.series = {expand(term): SeriesVitals(one) for term, one in known.series.items()}
 
     def note(self, uplink: Uplink, at: Instant, arrived_at: Instant, expected: Instant) -> bool:
         """Whether it is the newest one so far; `expected` is the interval that the profile states, or 0."""
+        self.has_news = True
         is_newest = at > self._last_at
         self._frames += 1.0
         if self._interval and arrived_at - at > 2 * self._interval:
