@@ -90,7 +90,7 @@ async def give_command(
     caller: CallerOf,
     idempotency_key: Annotated[str, Header(max_length=100, description="Asking again with it is harmless")] = "",
 ) -> CommandOut:
-    """Needs the right to command. It is on disk once this answers, and sent by the network that heard the device last."""
+    """Needs the right to command. It is on disk once this answers; the network that heard the device last sends it."""
     wish = CommandWish(
         command.f_port,
         _bytes(command.payload_hex),
