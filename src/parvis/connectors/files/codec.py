@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TextIO
 from zipfile import BadZipFile, LargeZipFile, ZipFile
 
-import openpyxl
-
 from parvis.connectors.files.config import (
     BOOK_ENDINGS,
     COLUMN_ENDINGS,
@@ -70,6 +68,8 @@ def _open_kind(path: Path, source: Source) -> Iterator[Table]:
 
 @contextmanager
 def _open_workbook(path: Path, source: Source) -> Iterator[Table]:
+    import openpyxl  # large, and wanted by few
+
     check_archive(path)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:

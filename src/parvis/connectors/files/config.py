@@ -4,12 +4,13 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.identity import DEFAULT_TENANT
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 LINE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", ".gz"))
@@ -215,3 +216,31 @@ def filled(template: str, values: dict[str, str]) -> str:
 def nearest(word: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(word, known, 1, 0.0)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+class Sftp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A server that is asked for new files. `host_key` is its public key as OpenSSH writes it, `private_key` ours.
+
+    `then`: what becomes of a file there once it is here.
+    """
+
+    host: str
+    user: str
+    host_key: str
+    folder: str
+    mapping: str
+    port: int = 22
+    password: str = ""
+    private_key: str = ""
+    files: str = "*"
+    every_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
+    then: Literal["keep", "delete"] = "keep"
+    tenant: str = DEFAULT_TENANT
+
+
+class FilesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`largest_file_mb` is of what may be uploaded or fetched."""
+
+    inbox: bool = True
+    largest_file_mb: Annotated[int, msgspec.Meta(ge=1)] = 4096
+    sftp: tuple[Sftp, ...] = ()

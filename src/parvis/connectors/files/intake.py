@@ -27,12 +27,14 @@ Value = int | float | str
 
 
 class Judged(NamedTuple):
-    """`instances` are what is to be written for it; `told` says more where there is more to say."""
+    """`instances` are what is to be written for it; `told` says more where there is more to say; `meant` is what would
+    have become of it, had it not been refused."""
 
     record: Record
     verdict: Verdict
     instances: tuple[Instance, ...] = ()
     told: str = ""
+    meant: Verdict | None = None
 
     @property
     def is_written(self) -> bool:
@@ -40,7 +42,11 @@ class Judged(NamedTuple):
 
 
 class Intake:
-    """Of one import. The report is told of each verdict."""
+    """Of one import. The report is told of each verdict.
+
+    After `judge`, `known` are the entities of the batch that were stored, `mixed` the series of which something was
+    stored between the times of the batch.
+    """
 
     def __init__(self, broker: Broker, caller: Caller, mapping: Mapping, report: Report) -> None:
         self.report = report
@@ -50,10 +56,13 @@ class Intake:
         self._context = broker.contexts.default
         self._read: defaultdict[SeriesKey, dict[Instant, Value]] = defaultdict(dict)
         self._held = 0
+        self.known: frozenset[str] = frozenset()
+        self.mixed: frozenset[SeriesKey] = frozenset()
 
     async def judge(self, batch: Sequence[Record], name: str) -> list[Judged]:
         """What is to become of each, in order; `name` is the file's."""
         stored = await self._find_entities({one.entity_id for one in batch})
+        self.known = frozenset(stored)
         entries = [one for one in batch if isinstance(one, Entry)]
         if self._mapping.inventory is not None:
             judged = [self._judge_entry(one, stored.get(one.entity_id), self._mapping.inventory) for one in entries]
@@ -171,6 +180,7 @@ class Intake:
             if key[0] in entities:
                 for at, value in await self._stored_of(key, min(instants), max(instants) + 1):
                     found[*key, at] = value
+        self.mixed = frozenset((entity_id, name, dataset) for entity_id, name, dataset, _ in found)
         return found
 
     async def _stored_of(self, key: SeriesKey, start: Instant, end: Instant) -> list[tuple[Instant, Value]]:
@@ -209,7 +219,7 @@ class Intake:
         self.report.fault(Fault(name, record.row, column, told, FaultReason.REFUSED))
         self.report.verdicts[judged.verdict] -= 1
         self.report.verdicts[Verdict.REFUSED] += 1
-        return Judged(record, Verdict.REFUSED, told=told)
+        return Judged(record, Verdict.REFUSED, told=told, meant=judged.verdict)
 
 
 def _is_same(given: Instance, stored: Instance | None) -> bool:

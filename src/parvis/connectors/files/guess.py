@@ -1,0 +1,213 @@
+"""What a file may mean, guessed from its first rows: its form, its columns, and a mapping to begin with."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from parvis.connectors.files.codec import open_table
+from parvis.connectors.files.config import Mapping, Source
+from parvis.connectors.files.look import Column, Kind, folded, shown
+from parvis.connectors.files.mapping import moment_of, number_of
+from parvis.connectors.files.proposal import propose
+from parvis.connectors.files.table import GEOMETRY, Cell, Row, Unreadable
+
+SAMPLE_BYTES = 256 << 10
+SAMPLE_ROWS = 400
+PREVIEW_ROWS = 12
+_ENCODINGS = ("utf-8-sig", "cp1252")
+_DELIMITERS = (";", ",", "\t", "|")
+_MOST_PREAMBLE = 20
+_ALMOST_ALL = 0.9
+TIME_FORMATS = (
+    "iso",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M",
+    "%d-%m-%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%d/%m/%y %H:%M",
+    "%d/%m/%y",
+    "%Y%m%d%H%M",
+    "%Y%m%d",
+)
+_EPOCHS = (("epoch-s", 946_684_800, 4_102_444_800), ("epoch-ms", 946_684_800_000, 4_102_444_800_000))
+_WKT = re.compile(r"\s*(?:SRID=\d+;)?(?:MULTI)?(?:POINT|LINESTRING|POLYGON)\b", re.IGNORECASE)
+_PAIR = re.compile(r"\s*-?\d{1,3}\.\d+\s*[,;]\s*-?\d{1,3}\.\d+\s*")
+
+
+class Guess(msgspec.Struct, frozen=True):
+    mapping: Mapping
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    crs: str = ""
+
+
+def guess_file(path: Path, terms: Collection[str], zone: str, given: Source | None = None) -> Guess:
+    """By `terms` of the context names are found; `given` says how the file is to be read, else that is guessed too.
+
+    Raises:
+        InvalidMapping: the file cannot be read at all.
+    """
+    source = given or guess_source(path)
+    with open_table(path, source) as table:
+        found = [row for _, row in islice(table.rows, SAMPLE_ROWS) if not isinstance(row, Unreadable)]
+        header, crs = table.header, table.crs
+    if source.delimiter != "," and given is None:
+        source = msgspec.structs.replace(source, decimal=_decimal(found))
+    columns = tuple(_column(name, index, found, source) for index, name in enumerate(header))
+    mapping = propose(path.name, columns, found, source, crs, terms, zone)
+    rows = tuple(tuple(shown(cell) for cell in row) for row in found[:PREVIEW_ROWS])
+    return Guess(mapping, columns, rows, crs)
+
+
+def guess_source(path: Path) -> Source:
+    """How a text file is written; other files say so themselves."""
+    name = path.name.lower()
+    if not name.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
+        return Source()
+    if name.endswith(".gz"):
+        import gzip
+
+        with gzip.open(path, "rb") as packed:
+            sample = packed.read(SAMPLE_BYTES)
+    else:
+        with path.open("rb") as content:
+            sample = content.read(SAMPLE_BYTES)
+    encoding = _encoding(sample)
+    text = sample.decode(encoding, "replace")
+    lines = text.splitlines()[:-1] if len(sample) == SAMPLE_BYTES else text.splitlines()
+    delimiter = _delimiter(lines)
+    return Source(delimiter=delimiter, encoding=encoding, header_row=_header_row(lines, delimiter))
+
+
+def _encoding(sample: bytes) -> str:
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    whole = sample[: sample.rfind(b"\n") + 1] or sample
+    for encoding in _ENCODINGS:
+        try:
+            whole.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"
+
+
+def _split(lines: Iterable[str], delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The one by which most lines have the same number of cells, and of those the one with the most cells."""
+
+    def quality(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in _split(lines[:100], delimiter) if row)
+        wide = {width: count for width, count in widths.items() if width > 1}
+        if not wide:
+            return (0.0, 0)
+        width, count = max(wide.items(), key=lambda one: one[1])
+        return (round(count / widths.total(), 1), width)
+
+    return max(_DELIMITERS, key=quality)
+
+
+def _header_row(lines: Sequence[str], delimiter: str) -> int:
+    """Above it may stand a title; it is the first row as wide as the table, whose cells are names."""
+    rows = _split(lines[:100], delimiter)
+    if not rows:
+        return 1
+    width = Counter(len(row) for row in rows).most_common(1)[0][0]
+    for number, (row, text) in enumerate(zip(rows[:_MOST_PREAMBLE], lines, strict=False), 1):
+        filled = [cell for cell in row if cell.strip()]
+        if text.strip() and len(row) == width and len(filled) >= max(1, _ALMOST_ALL * width) and _are_names(filled):
+            return number
+    return 1
+
+
+def _are_names(cells: list[str]) -> bool:
+    return len(set(cells)) == len(cells) and not any(number_of(cell, Source(decimal=",")) is not None for cell in cells)
+
+
+def _decimal(rows: list[Row]) -> str:
+    commas = points = 0
+    for row in rows:
+        for cell in row:
+            if isinstance(cell, str):
+                commas += bool(re.fullmatch(r"\s*-?\d[\d\s]*,\d+\s*", cell))
+                points += bool(re.fullmatch(r"\s*-?\d[\d\s]*\.\d+\s*", cell))
+    return "," if commas > points else "."
+
+
+def _column(name: str, index: int, rows: list[Row], source: Source) -> Column:
+    cells = [row[index] for row in rows if index < len(row)]
+    filled = [cell for cell in cells if not _is_missing(cell, source)]
+    if not filled:
+        return Column(name, Kind.EMPTY)
+    kind, written = _kind(name, filled, source)
+    distinct = len({shown(cell) for cell in filled})
+    return Column(name, kind, written, len(filled), distinct, shown(filled[0]))
+
+
+def _is_missing(cell: Cell, source: Source) -> bool:
+    return cell is None or (isinstance(cell, str) and cell.strip() in source.missing)
+
+
+def _kind(name: str, cells: list[Cell], source: Source) -> tuple[Kind, str]:
+    if name == GEOMETRY or _share(cells, _is_geometry):
+        return Kind.GEOMETRY, ""
+    if _share(cells, lambda cell: isinstance(cell, bool)):
+        return Kind.BOOLEAN, ""
+    if written := time_format(name, cells):
+        return Kind.TIME, written
+    if _share(cells, lambda cell: number_of(cell, source) is not None):
+        return Kind.NUMBER, ""
+    if {folded(shown(cell)) for cell in cells} <= {"oui", "non", "true", "false", "vrai", "faux", "yes", "no"}:
+        return Kind.BOOLEAN, ""
+    if _share(cells, lambda cell: isinstance(cell, str) and cell.startswith("urn:")):
+        return Kind.URI, ""
+    return Kind.TEXT, ""
+
+
+def _share(cells: list[Cell], holds: Callable[[Cell], bool]) -> bool:
+    return sum(map(holds, cells)) >= _ALMOST_ALL * len(cells)
+
+
+def _is_geometry(cell: Cell) -> bool:
+    if isinstance(cell, dict | bytes):
+        return True
+    if not isinstance(cell, str):
+        return False
+    return bool(_WKT.match(cell) or _PAIR.fullmatch(cell) or (cell.startswith("{") and '"coordinates"' in cell))
+
+
+def time_format(name: str, cells: list[Cell]) -> str:
+    """The first format in which almost all can be read; empty where there is none."""
+    if _share(cells, lambda cell: not isinstance(cell, str | int | float | bytes | dict) and cell is not None):
+        return "iso"
+    texts = [shown(cell) for cell in cells[:100]]
+    if all(text.isdecimal() for text in texts):
+        word = folded(name)
+        if not any(part in word for part in ("date", "time", "heure", "epoch", "ts", "horodat")):
+            return ""
+        for form, first, last in _EPOCHS:
+            if all(first <= int(text[:16]) <= last for text in texts):
+                return form
+    for form in TIME_FORMATS:
+        plain = form.isalpha() or "%" in form
+        if plain and sum(moment_of(text, form) is not None for text in texts) >= _ALMOST_ALL * len(texts):
+            return form if form != "iso" or all(len(text) > 7 for text in texts) else ""
+    return ""

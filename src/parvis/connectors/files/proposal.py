@@ -1,0 +1,230 @@
+"""A mapping to begin with: which objects or series the columns of a file may be."""
+
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parvis.broker.jsonld.contexts import PARVIS_FILE, packaged
+from parvis.connectors.files.config import (
+    GEOJSON_ENDINGS,
+    Attribute,
+    InvalidMapping,
+    Inventory,
+    Mapping,
+    Place,
+    Series,
+    Source,
+    Time,
+)
+from parvis.connectors.files.look import UNIT, Column, Kind, folded
+from parvis.connectors.files.mapping import number_of
+from parvis.connectors.files.table import GEOMETRY, Row
+from parvis.connectors.files.words import SYNONYMS, TYPE_SYNONYMS, UNIT_CODES
+
+_LONGITUDES = frozenset({"lon", "long", "lng", "longitude", "x", "coordx", "xlambert", "xl93", "coordonneex", "xwgs84"})
+_LATITUDES = frozenset({"lat", "latitude", "y", "coordy", "ylambert", "yl93", "coordonneey", "ywgs84"})
+_IDS = ("id", "ref", "reference", "code", "numero", "num", "identifiant", "matricule", "gid", "objectid", "fid", "nom")
+_NEAR = 0.84
+
+
+@cache
+def list_terms() -> frozenset[str]:
+    """The names that the platform's own context has, without prefixes."""
+    terms: dict[str, Any] = msgspec.json.decode(packaged(PARVIS_FILE))["@context"]
+    return frozenset(name for name, iri in terms.items() if not (isinstance(iri, str) and iri.endswith(("/", "#"))))
+
+
+def propose(
+    file: str,
+    columns: Sequence[Column],
+    rows: list[Row],
+    source: Source,
+    crs: str,
+    terms: Collection[str],
+    zone: str,
+) -> Mapping:
+    """Of observations where the file has a time that repeats no object, and numbers; else of objects."""
+    place = _place(columns, rows, source, crs, file)
+    times = [one for one in columns if one.kind is Kind.TIME]
+    used = {place.geometry, place.longitude, place.latitude} if place else set()
+    numbers = [one for one in columns if one.kind is Kind.NUMBER and one.name not in used]
+    key = _key(columns)
+    type_name = guess_type(file, [one.name for one in columns], terms)
+    if times and numbers and (key is None or not key.is_key):
+        return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
+    identified = key or next((one for one in columns if one.is_key and one.kind is not Kind.GEOMETRY), None)
+    if identified is None:
+        identified = next((one for one in columns if one.kind is not Kind.EMPTY), None)
+    name = identified.name if identified else ""
+    attributes = tuple(
+        _attribute(one, terms) for one in columns if one.name and one.name not in used and _is_useful(one)
+    )
+    inventory = Inventory(type_name, f"urn:ngsi-ld:{type_name}:{{{name}}}", _apart(attributes), place)
+    return Mapping(inventory=inventory, source=source)
+
+
+def _is_useful(column: Column) -> bool:
+    return column.kind not in (Kind.EMPTY, Kind.GEOMETRY) and not column.name.startswith(("{", "}"))
+
+
+def _series_mapping(
+    time: Column,
+    key: Column | None,
+    numbers: list[Column],
+    type_name: str,
+    source: Source,
+    terms: Collection[str],
+    zone: str,
+) -> Mapping:
+    values = [one for one in numbers if key is None or one.name != key.name]
+    id_part = f"{{{key.name}}}" if key is not None else "1"
+    series = tuple(
+        Series(
+            one.name.replace("{", "").replace("}", ""),
+            f"urn:ngsi-ld:{type_name}:{id_part}",
+            type_name,
+            guess_term(one.name, terms),
+            _unit_code(one.name),
+        )
+        for one in values
+    )
+    return Mapping(Time(time.name, time.format, zone), _series_apart(series), source=source)
+
+
+def _series_apart(series: tuple[Series, ...]) -> tuple[Series, ...]:
+    seen: Counter[str] = Counter()
+    apart = []
+    for one in series:
+        seen[one.attribute] += 1
+        number = seen[one.attribute]
+        apart.append(one if number == 1 else msgspec.structs.replace(one, attribute=f"{one.attribute}{number}"))
+    return tuple(apart)
+
+
+def _apart(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """No two columns are one attribute."""
+    seen: Counter[str] = Counter()
+    apart = []
+    for one in attributes:
+        seen[one.name] += 1
+        number = seen[one.name]
+        apart.append(one if number == 1 else msgspec.structs.replace(one, name=f"{one.name}{number}"))
+    return tuple(apart)
+
+
+def _attribute(column: Column, terms: Collection[str]) -> Attribute:
+    value = column.kind.value if column.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.TIME, Kind.URI) else "text"
+    written = column.format or "iso"
+    return Attribute(column.name, guess_term(column.name, terms), value, _unit_code(column.name), format=written)  # type: ignore[arg-type]
+
+
+def _key(columns: Sequence[Column]) -> Column | None:
+    """The column that says which object: by its name."""
+    words = {folded(one.name): one for one in columns if one.kind in (Kind.TEXT, Kind.NUMBER, Kind.URI)}
+    for wanted in _IDS:
+        if wanted in words:
+            return words[wanted]
+    for word, one in words.items():
+        if word.startswith(("id", "code", "ref", "num")) and word[2:3] != "e":
+            return one
+    return None
+
+
+def _place(columns: Sequence[Column], rows: list[Row], source: Source, crs: str, file: str) -> Place | None:
+    by_word = {folded(one.name): one for one in columns if one.kind is not Kind.EMPTY}
+    x = next((one for word, one in by_word.items() if word in _LONGITUDES and one.kind is Kind.NUMBER), None)
+    y = next((one for word, one in by_word.items() if word in _LATITUDES and one.kind is Kind.NUMBER), None)
+    geometry = next((one for one in columns if one.name == GEOMETRY), None)
+    geometry = geometry or next((one for one in columns if one.kind is Kind.GEOMETRY), None)
+    if geometry is not None:
+        return Place(geometry.name, crs="" if crs or file.lower().endswith(GEOJSON_ENDINGS) else "EPSG:4326")
+    if x is None or y is None:
+        return None
+    names = [one.name for one in columns]
+    points = [
+        (number_of(row[names.index(x.name)], source), number_of(row[names.index(y.name)], source))
+        for row in rows
+        if len(row) == len(names)
+    ]
+    return Place(longitude=x.name, latitude=y.name, crs=guess_crs([(a, b) for a, b in points if a and b]))
+
+
+def guess_crs(points: Sequence[tuple[float, float]]) -> str:
+    """Of metropolitan France the projection shows in the size of its numbers; elsewhere people say it."""
+    if not points:
+        return "EPSG:4326"
+    x = sorted(one[0] for one in points)[len(points) // 2]
+    y = sorted(one[1] for one in points)[len(points) // 2]
+    if abs(x) <= 180 and abs(y) <= 90:
+        return "EPSG:4326"
+    if 0 < x < 1_300_000 and 6_000_000 < y < 7_200_000:
+        return "EPSG:2154"
+    if 1_000_000 < x < 2_400_000 and 1_000_000 < y < 9_400_000:
+        return f"EPSG:{3942 + min(8, max(0, round(y - 1_200_000) // 1_000_000))}"
+    if 0 < x < 1_300_000 and 1_500_000 < y < 2_800_000:
+        return "EPSG:27572"
+    return "EPSG:3857"
+
+
+def guess_term(column: str, terms: Collection[str]) -> str:
+    """The term of the context that a column's name means, else the name itself as a term is written."""
+    word = folded(column)
+    if word in SYNONYMS:
+        return SYNONYMS[word]
+    by_word = {folded(term): term for term in terms if term[:1].islower()}
+    if word in by_word:
+        return by_word[word]
+    near = difflib.get_close_matches(word, by_word, 1, _NEAR) if len(word) > 4 else []
+    return by_word[near[0]] if near else camel(column)
+
+
+def guess_type(file: str, columns: Iterable[str], terms: Collection[str]) -> str:
+    """By what the file or its columns are called; an object of no kind known is a PointOfInterest."""
+    by_word = {folded(term): term for term in terms if term[:1].isupper() and len(term) > 4}
+    words = [*re.split(r"[^\w]+|_|\d+", Path(file).stem), *columns]
+    for text in words:
+        word = folded(text)
+        if not word:
+            continue
+        for part, name in TYPE_SYNONYMS.items():
+            if word.startswith(part):
+                return name
+        near = difflib.get_close_matches(word.removesuffix("s"), by_word, 1, 0.9)
+        if near:
+            return by_word[near[0]]
+    return "PointOfInterest"
+
+
+def camel(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", UNIT.sub("", text)).encode("ascii", "ignore").decode()
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", plain) if word]
+    if not words:
+        return "value"
+    first, *others = words
+    joined = (first if first[1:] != first[1:].upper() or len(first) == 1 else first.lower()) + "".join(
+        word[:1].upper() + word[1:].lower() for word in others
+    )
+    return joined[:1].lower() + joined[1:] if joined[:1].isalpha() else f"v{joined}"
+
+
+def _unit_code(column: str) -> str:
+    """UN/CEFACT Recommendation 20, of a unit in brackets at the end of the name."""
+    found = UNIT.search(column)
+    return UNIT_CODES.get(found[1].strip().lower(), "") if found else ""
+
+
+def check_terms(mapping: Mapping) -> None:
+    """Raises InvalidMapping for names that no attribute may have."""
+    names = [one.attribute for one in mapping.series]
+    if mapping.inventory is not None:
+        names += [one.name for one in mapping.inventory.attributes]
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise InvalidMapping(f"Two columns are to be the attribute {repeated[0]!r}.")

@@ -1,0 +1,49 @@
+"""The report of an import: what could not be read and what became of the rest, in the order of the file."""
+
+import csv
+import heapq
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from parvis.connectors.files.folders import ImportFolder
+from parvis.connectors.files.reading import COLUMNS
+
+_LINES_A_PIECE = 1000
+_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def merged_report(folder: ImportFolder) -> Iterator[bytes]:
+    """CSV in pieces. Of a check where nothing was imported yet."""
+    piece: list[list[str]] = [list(COLUMNS)]
+    for row in merged_rows(folder):
+        piece.append([_inert(cell) for cell in row])
+        if len(piece) >= _LINES_A_PIECE:
+            yield _written(piece)
+            piece = []
+    yield _written(piece)
+
+
+def merged_rows(folder: ImportFolder) -> Iterator[list[str]]:
+    outcomes = [folder.outcomes(is_dry=False), folder.outcomes(is_dry=True)]
+    chosen = next((one for one in outcomes if one.exists()), None)
+    with ExitStack() as stack:
+        streams = [_rows(path, stack) for path in (folder.faults, chosen) if path is not None and path.exists()]
+        yield from heapq.merge(*streams, key=lambda row: int(row[0]))
+
+
+def _rows(path: Path, stack: ExitStack) -> Iterator[list[str]]:
+    lines = stack.enter_context(path.open(encoding="utf-8", newline=""))
+    return (row for row in csv.reader(lines) if row and row[0].isdecimal())
+
+
+def _written(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _inert(cell: str) -> str:
+    """Not a formula, whatever the file had in it."""
+    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell

@@ -1,0 +1,139 @@
+"""What is guessed of files as towns write them."""
+
+from pathlib import Path
+
+import pytest
+
+from parvis.connectors.files.config import Source
+from parvis.connectors.files.guess import Guess, guess_file
+from parvis.connectors.files.proposal import guess_crs, guess_term, guess_type, list_terms
+from tests.connectors.files.conftest import Place
+from tests.connectors.files.test_inventories import geojson, geopackage, parquet
+
+TERMS = list_terms()
+BINS = """Inventaire des points d'apport volontaire;;;;;
+Réf;Désignation;Capacité (l);Taux de remplissage (%);X;Y
+PAV-1;Place de l'Église;3000;42,5;218400,12;6755200,5
+PAV-2;Rue du Port;4000;7,25;221900,55;6750100,75
+"""
+WEATHER = """date_heure,station,temperature (°C),humidite
+03/02/2026 14:00,s1,7.5,81
+03/02/2026 15:00,s1,8.1,80
+03/02/2026 14:00,s2,6.9,85
+03/02/2026 15:00,s2,,86
+"""
+
+
+def guess(path: Path, content: bytes | None = None) -> Guess:
+    if content is not None:
+        path.write_bytes(content)
+    return guess_file(path, TERMS, "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"), [("utf-8", "utf-8-sig"), ("utf-8-sig", "utf-8-sig"), ("cp1252", "cp1252")]
+)
+def test_a_french_table_of_containers_in_lambert_93(tmp_path: Path, encoding: str, found: str) -> None:
+    told = guess(tmp_path / "conteneurs_2026.csv", BINS.encode(encoding))
+
+    assert told.mapping.source == Source(delimiter=";", decimal=",", encoding=found, header_row=2)
+    inventory = told.mapping.inventory
+    assert inventory is not None
+    assert inventory.type == "WasteContainer"
+    assert inventory.id == "urn:ngsi-ld:WasteContainer:{Réf}"
+    assert inventory.place is not None
+    assert (inventory.place.longitude, inventory.place.latitude, inventory.place.crs) == ("X", "Y", "EPSG:2154")
+    assert [(one.column, one.name, one.value, one.unit_code) for one in inventory.attributes] == [
+        ("Réf", "ref", "text", ""),
+        ("Désignation", "name", "text", ""),
+        ("Capacité (l)", "capacity", "number", "LTR"),
+        ("Taux de remplissage (%)", "fillingLevel", "number", "P1"),
+    ]
+
+
+async def test_what_was_guessed_can_be_imported(place: Place, tmp_path: Path) -> None:
+    from parvis.connectors.files.client import find_files, import_files
+    from tests.connectors.files.conftest import CALLER
+
+    for name, content in (("conteneurs.csv", BINS), ("meteo.csv", WEATHER)):
+        path = tmp_path / name
+        told = guess(path, content.encode())
+        report = await import_files(place.broker, CALLER, told.mapping, find_files([path], told.mapping))
+        assert report.faults == []
+        assert report.written == (2 if name == "conteneurs.csv" else 7)
+    assert (await place.history("urn:ngsi-ld:WeatherObserved:s1", "temperature"))["2026-02-03T13:00:00Z"] == 7.5
+
+
+def test_measurements_of_stations_are_series(tmp_path: Path) -> None:
+    mapping = guess(tmp_path / "meteo.csv", WEATHER.encode()).mapping
+
+    assert mapping.time is not None
+    assert (mapping.time.column, mapping.time.format, mapping.time.zone) == (
+        "date_heure",
+        "%d/%m/%Y %H:%M",
+        "Europe/Paris",
+    )
+    assert [(one.column, one.entity, one.attribute, one.unit_code) for one in mapping.series] == [
+        ("temperature (°C)", "urn:ngsi-ld:WeatherObserved:{station}", "temperature", "CEL"),
+        ("humidite", "urn:ngsi-ld:WeatherObserved:{station}", "relativeHumidity", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("2026-02-03T14:00:00Z", "iso"),
+        ("2026-02-03 14:00", "iso"),
+        ("03/02/2026", "%d/%m/%Y"),
+        ("03-02-2026 14:00:30", "%d-%m-%Y %H:%M:%S"),
+        ("1770127200", "epoch-s"),
+        ("1770127200000", "epoch-ms"),
+        ("20260203", ""),
+    ],
+)
+def test_times(tmp_path: Path, written: str, found: str) -> None:
+    told = guess(tmp_path / "x.csv", f"timestamp,v\n{written},1\n{written},2\n".encode())
+    assert told.columns[0].format == found or (not found and told.columns[0].format == "%Y%m%d")
+
+
+@pytest.mark.parametrize("write", [geojson, geopackage, parquet])
+def test_maps_say_themselves_what_they_are(tmp_path: Path, write: object) -> None:
+    path = write(tmp_path)  # type: ignore[operator]
+    inventory = guess(path).mapping.inventory
+    assert inventory is not None
+    assert inventory.id == "urn:ngsi-ld:WasteContainer:{ref}"
+    assert inventory.place is not None
+    assert inventory.place.geometry == "geometry"
+    assert {one.name for one in inventory.attributes} == {"ref", "capacity", "storedWasteKind"}
+
+
+@pytest.mark.parametrize(
+    ("point", "crs"),
+    [
+        ((-3.3, 47.7), "EPSG:4326"),
+        ((218_400, 6_755_200), "EPSG:2154"),
+        ((1_218_400, 7_255_200), "EPSG:3948"),
+        ((168_000, 2_320_000), "EPSG:27572"),
+        ((-367_000, 6_060_000), "EPSG:3857"),
+    ],
+)
+def test_projections_show_in_the_size_of_their_numbers(point: tuple[float, float], crs: str) -> None:
+    assert guess_crs([point]) == crs
+
+
+def test_names_are_found_by_likeness() -> None:
+    assert guess_term("Filling level", TERMS) == "fillingLevel"
+    assert guess_term("relative_humidty", TERMS) == "relativeHumidity"
+    assert guess_term("N° de bac", TERMS) == "nDeBac"
+    assert guess_type("lampadaires-centre.geojson", [], TERMS) == "Streetlight"
+    assert guess_type("x.csv", ["whatever"], TERMS) == "PointOfInterest"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a", b"\xff\xfe", b"a;b\n" * 3, b"\x00" * 40, b'"' * 1000])
+def test_nothing_in_a_file_breaks_a_guess(tmp_path: Path, content: bytes) -> None:
+    from parvis.connectors.files.config import InvalidMapping
+
+    try:
+        guess(tmp_path / "x.csv", content)
+    except InvalidMapping as refusal:
+        assert refusal.detail
