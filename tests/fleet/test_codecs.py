@@ -74,6 +74,8 @@ def test_warnings_come_with_the_data() -> None:
         ("return {data: {v: '\\ud800'}};", CodecFault.BAD_RESULT),
         ("const d = {}; d.d = d; return {data: d};", CodecFault.BAD_RESULT),
         ("let d = {}; for (let i = 0; i < 20; i++) d = {d}; return {data: d};", CodecFault.BAD_RESULT),
+        ("let d = []; for (let i = 0; i < 1500; i++) d = [d]; return {data: {d}};", CodecFault.BAD_RESULT),
+        ("let d = []; for (let i = 0; i < 30000; i++) d = [d]; return {data: {d}};", CodecFault.BAD_RESULT),
         ("return {data: {}, errors: ['too short']};", CodecFault.REPORTED_ERRORS),
     ],
 )
@@ -260,6 +262,25 @@ def test_a_codec_without_an_encoder_says_so() -> None:
     assert codec.encode_downlink({}) == CodecFailure(
         CodecFault.THREW, "no function encodeDownlink(input), Encode(fPort, data) or Encoder(data, port)"
     )
+
+
+@pytest.mark.parametrize("data", [{"v": object()}, {"v": "\ud800"}, {"v": {1, 2}}])
+def test_what_is_no_json_cannot_be_sent(data: dict[str, object]) -> None:
+    result = Codec(ENCODER).encode_downlink(data)
+    assert isinstance(result, CodecFailure)
+    assert result.fault is CodecFault.BAD_RESULT
+
+
+@pytest.mark.parametrize(
+    "made", ["'\\ud800'", "(() => { let d = []; for (let i = 0; i < 1500; i++) d = [d]; return d; })()"]
+)
+def test_an_answer_that_cannot_be_read_is_a_bad_result(made: str) -> None:
+    source = f"function encodeDownlink(i) {{ return {{bytes: [1], x: 1, warnings: [{made}]}}; }}"
+    source += f"function decodeDownlink(i) {{ return {{data: {{v: {made}}}}}; }}"
+    codec = Codec(source, needs=None)
+    for result in (codec.encode_downlink({}), codec.decode_downlink(1, b"")):
+        assert isinstance(result, CodecFailure)
+        assert result.fault is CodecFault.BAD_RESULT
 
 
 def test_an_encoder_that_hangs_is_stopped_and_rests() -> None:

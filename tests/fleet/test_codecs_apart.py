@@ -55,6 +55,14 @@ async def test_frames_are_decoded_and_commands_encoded_as_in_the_process_itself(
     assert many == [Decoded({"v": 5}, ("w",))] * 150
 
 
+async def test_a_result_that_cannot_be_carried_fails_its_frame_only(apart: CodecsApart) -> None:
+    source = "function decodeUplink(i) { return {data: {v: i.bytes[0] === 9 ? 1e20 : 1}}; }"
+    results = await apart.decode("village", source, frames(1, 9, 2))
+    assert [isinstance(one, Decoded) for one in results] == [True, False, True]
+    assert isinstance(results[1], CodecFailure)
+    assert results[1].fault is CodecFault.BAD_RESULT
+
+
 async def test_a_codec_that_cannot_start_fails_its_frames_only(apart: CodecsApart) -> None:
     (result,) = await apart.decode("village", "function (", frames(1))
     assert isinstance(result, CodecFailure)

@@ -41,10 +41,14 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     data: dict[str, Any] | None = None
 
 
+_Packed = tuple[dict[str, Any] | None, tuple[str, ...], str, str]
+"""Data, warnings, fault, detail."""
+
+
 class Answered(msgspec.Struct, frozen=True, array_like=True):
     """One of `decoded` for each frame, or what was encoded."""
 
-    decoded: tuple[tuple[dict[str, Any] | None, tuple[str, ...], str, str], ...] = ()
+    decoded: tuple[_Packed, ...] = ()
     f_port: int = 0
     payload: bytes = b""
     warnings: tuple[str, ...] = ()
@@ -80,8 +84,25 @@ def main() -> None:
     read = msgspec.msgpack.Decoder(Request).decode
     while (message := read_message(sys.stdin.buffer)) is not None:
         answer = _answer(codecs, read(message))
-        sys.stdout.buffer.write(framed(msgspec.msgpack.encode(answer)))
+        sys.stdout.buffer.write(framed(_encoded_answer(answer)))
         sys.stdout.buffer.flush()
+
+
+def _encoded_answer(answer: Answered) -> bytes:
+    """MessagePack has no numbers beyond 64 bits, as a codec may give; they are no measurements."""
+    try:
+        return msgspec.msgpack.encode(answer)
+    except (OverflowError, ValueError):
+        bad = (None, (), CodecFault.BAD_RESULT.name, "a whole number of more than 64 bits, or text that is none")
+        return msgspec.msgpack.encode(Answered(tuple(_sendable(one, bad) for one in answer.decoded)))
+
+
+def _sendable(packed: _Packed, otherwise: _Packed) -> _Packed:
+    try:
+        msgspec.msgpack.encode(packed)
+    except (OverflowError, ValueError):
+        return otherwise
+    return packed
 
 
 def _give_up_rights() -> None:
@@ -121,7 +142,7 @@ def _find_codec(codecs: OrderedDict[tuple[str, bool], Codec | CodecFailure], req
     return codecs[key]
 
 
-def _packed(result: CodecResult) -> tuple[dict[str, Any] | None, tuple[str, ...], str, str]:
+def _packed(result: CodecResult) -> _Packed:
     if isinstance(result, Decoded):
         return (result.data, result.warnings, "", "")
     return (None, (), result.fault.name, result.detail)

@@ -85,7 +85,8 @@ class _Encoded(msgspec.Struct, rename={"f_port": "fPort"}):
 
 _read_answers = msgspec.json.Decoder(list[_Answer]).decode
 _read_encoded = msgspec.json.Decoder(_Encoded).decode
-_FAILED_CALL = (quickjs.JSException, quickjs.StackOverflow, msgspec.DecodeError)
+_FAILED_CALL = (quickjs.JSException, quickjs.StackOverflow, msgspec.DecodeError, RecursionError)
+_NO_JSON = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 class Codec:
@@ -134,21 +135,35 @@ class Codec:
         if not self.has(Routine.ENCODE_DOWNLINK):
             return CodecFailure(CodecFault.THREW, f"no function {_EXPECTED[Routine.ENCODE_DOWNLINK]}")
         answer = self.call(Routine.ENCODE_DOWNLINK, {"data": data})
-        return answer if isinstance(answer, CodecFailure) else _judge_downlink(_read_encoded(answer))
+        if isinstance(answer, CodecFailure):
+            return answer
+        try:
+            return _judge_downlink(_read_encoded(answer))
+        except _FAILED_CALL as error:
+            return _classify(error)
 
     def decode_downlink(self, f_port: int, payload: bytes) -> CodecResult:
         """What a frame tells the device."""
         if not self.has(Routine.DECODE_DOWNLINK):
             return CodecFailure(CodecFault.THREW, f"no function {_EXPECTED[Routine.DECODE_DOWNLINK]}")
         answer = self.call(Routine.DECODE_DOWNLINK, {"fPort": f_port, "bytes": list(payload)})
-        return answer if isinstance(answer, CodecFailure) else _judge(_read_answers(f"[{answer}]")[0])
+        if isinstance(answer, CodecFailure):
+            return answer
+        try:
+            return _judge(_read_answers(f"[{answer}]")[0])
+        except _FAILED_CALL as error:
+            return _classify(error)
 
     def call(self, routine: Routine, given: Mapping[str, Any]) -> str | CodecFailure:
         """What one routine answers to an input, as JSON."""
         if self._is_resting():
             return _RESTING
         try:
-            text = self._run(list(Routine).index(routine), msgspec.json.encode(given).decode())
+            written = msgspec.json.encode(given).decode()
+        except _NO_JSON as error:
+            return CodecFailure(CodecFault.BAD_RESULT, f"the input is no JSON: {_first_line(error)}")
+        try:
+            text = self._run(list(Routine).index(routine), written)
         except _FAILED_CALL as error:
             return self._after_failure(error)
         self._timeouts = 0
@@ -256,6 +271,8 @@ def _is_timeout(error: Exception) -> bool:
 
 def _classify(error: Exception) -> CodecFailure:
     line = _first_line(error)
+    if isinstance(error, RecursionError):
+        return CodecFailure(CodecFault.BAD_RESULT, "the codec returned too deep a structure")
     if isinstance(error, msgspec.DecodeError):
         return CodecFailure(CodecFault.BAD_RESULT, line)
     if _is_timeout(error):
