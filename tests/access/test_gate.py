@@ -155,7 +155,7 @@ def test_a_key_of_one_device_speaks_for_it_alone(access: Access) -> None:
     assert access.gate.authenticate_device(token.encode()) == told
     assert [one.id for one in access.keys.list_device_keys(COMMAND_LINE, "70B3d5499e000001")] == [key.id]
 
-    assert access.keys.revoke_device_keys(COMMAND_LINE, "70b3d5499e000001") == 1
+    access.keys.end_device(Caller("default", "user:ada", OPERATOR), "70b3d5499e000001")
 
     assert access.gate.authenticate_device(token.encode()) is None
     assert access.keys.list_device_keys(COMMAND_LINE, "70b3d5499e000001") == []

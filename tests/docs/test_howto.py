@@ -30,7 +30,7 @@ from parvis.fleet.profiles import check_profile, load_profile
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings_reader import load_settings
-from parvis.web.api import DeviceIn
+from parvis.web.api.devices import DeviceIn
 from tests import system_tools
 
 HOWTO = Path(__file__).resolve().parent.parent.parent / "docs/howto"

@@ -74,6 +74,25 @@ async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> No
         "/types",
         "/devices",
         "/refusals",
+        "/refusals/retry",
+        "/quarantine",
+        "/quarantine/{hardware_id}",
+        "/labels",
+        "/devices.csv",
+        "/devices/facets",
+        "/devices/import",
+        "/devices/import/check",
+        "/devices/claim",
+        "/devices/claims",
+        "/devices/claims/sheet",
+        "/devices/claims/{batch}",
+        "/devices/{hardware_id}",
+        "/devices/{hardware_id}/frames",
+        "/devices/{hardware_id}/keys",
+        "/devices/{hardware_id}/keys/{key_id}",
+        "/devices/{hardware_id}/replace",
+        "/gateways",
+        "/devices/{device}/commands",
         "/connectors/{connector}",
         "/connectors/{connector}/{path}",
     }
@@ -83,7 +102,7 @@ async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> No
 async def test_a_fault_of_the_platform_is_a_problem_report_too_and_tells_nothing_of_the_inside(
     operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parvis.web.api.list_devices", None)
+    monkeypatch.setattr("parvis.web.api.devices.list_devices", None)
     answer = await operator.get("/api/devices")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

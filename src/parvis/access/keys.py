@@ -56,18 +56,22 @@ class Keys:
     def list_device_keys(self, caller: Caller, hardware_id: str) -> list[ApiKey]:
         """Those that may deliver for this device alone and are in force."""
         now = self._clock()
-        return [
-            one
-            for one in self.list_keys(caller)
-            if one.device == hardware_id.lower() and one.opens_at(now)
-        ]
+        return [one for one in self.list_keys(caller) if one.device == hardware_id.lower() and one.opens_at(now)]
 
-    def revoke_device_keys(self, caller: Caller, hardware_id: str) -> int:
-        """Once a device is replaced or gone; how many keys it had. Raises Forbidden."""
-        keys = self.list_device_keys(caller, hardware_id)
-        for key in keys:
-            self.revoke(caller, key.id)
-        return len(keys)
+    def end_device(self, caller: Caller, hardware_id: str) -> None:
+        """The keys of a device that a caller who may do that has replaced or removed, administrator or not."""
+        now = self._clock()
+        mine = [
+            one
+            for one in self._store.list_keys()
+            if one.device == hardware_id.lower() and one.tenant == caller.tenant and one.opens_at(now)
+        ]
+        with self._store.transaction():
+            for key in mine:
+                self._store.revoke_key(key.id, now)
+                self._store.append_audit(AuditRecord(now, key.tenant, caller.subject, "key-revoked", key.id))
+        if mine:
+            self._on_change()
 
     def revoke(self, caller: Caller, key_id: str) -> None:
         """Raises Forbidden, or ResourceNotFound where the caller's tenant has no such key in force."""

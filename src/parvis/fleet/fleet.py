@@ -132,6 +132,10 @@ class Fleet:
         await self.registry.load(caller.tenant)
         return which.choose(self.registry.list_devices(caller.tenant))
 
+    async def list_records(self, caller: Caller) -> list[DeviceRecord]:
+        """Every device as it could be registered anew, with its own place."""
+        return await self.registry.list_records(caller)
+
     async def list_refusals(self, caller: Caller, hardware_id: str = "") -> list[Refusal]:
         """The newest 1 000, newest first."""
         return await self.frames.list_refusals(caller.tenant, hardware_id)

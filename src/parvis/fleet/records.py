@@ -237,6 +237,25 @@ class RecordChanges:
             Change(old.entity_id, Mode.MERGE, leading_on),
         ]
 
+    def record_of(self, device: Device, entity: Entity) -> DeviceRecord:
+        terms = self._terms
+        location = entity.find(terms.location)
+        return DeviceRecord(
+            hardware_id=device.hardware_id,
+            profile=device.profile.id,
+            entity_id=device.asset_id,
+            name=device.name,
+            entity_type=self._compact(device.asset_types[0]),
+            location=location.value if location is not None else None,
+            technology="" if device.technology is Technology.UNKNOWN else device.technology.value,
+            groups=device.groups,
+            tags=device.tags,
+            expected_interval_s=device.expected_interval_s,
+            serial_number=text_of(entity, terms.serial_number),
+            manufacturer=text_of(entity, terms.manufacturer),
+            model=text_of(entity, terms.model),
+        )
+
     def get_profile(self, profile_id: str) -> DeviceProfile:
         profile = self._profiles.get(profile_id)
         if profile is None:

@@ -74,6 +74,16 @@ class Registry:
     def list_devices(self, tenant: str) -> list[Device]:
         return [device for (owner, _), device in self._devices.items() if owner == tenant]
 
+    async def list_records(self, caller: Caller) -> list[DeviceRecord]:
+        """Of every device that is known, in the order in which they were first registered."""
+        await self.load(caller.tenant)
+        query = EntityQuery(types=TypeIs(self._terms.device), limit=_REFRESHED_AT_ONCE)
+        return [
+            self.changes.record_of(device, entity)
+            async for entity in self._broker.walk(caller, query)
+            if (device := self._of_entity(caller.tenant, entity.id)) is not None
+        ]
+
     async def load(self, tenant: str) -> None:
         """Read the tenant's devices from the broker, once."""
         loading = self._loading.get(tenant)

@@ -1,32 +1,23 @@
 """The typed API beside NGSI-LD: summaries, devices, refused frames. Its description is at /api/openapi.json."""
 
-from collections import Counter
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from parvis import __version__
-from parvis.broker.model.change import Status
-from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.registry import DeviceRecord, device_id
-from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
-from parvis.kernel.identity import Caller, Right
-from parvis.kernel.time import format_instant
+from parvis.kernel.errors import BadRequestData, ParvisError
+from parvis.web.api import devices, frames, onboarding
+from parvis.web.api.shared import CallerOf, SiteOf
 from parvis.web.commands import give_command, read_commands, read_gateways
-from parvis.web.console.devices import DeviceView, list_devices
 from parvis.web.console.overview import summarise
-from parvis.web.console.refusals import list_refusals, view_of
 from parvis.web.filters import ObjectFilter, Tally
-from parvis.web.pages import caller_of
-from parvis.web.site import Site, site_of
+from parvis.web.site import Site
 from parvis.web.webhooks import receive, receive_below
-
-MOST_AT_ONCE = 1_000
 
 
 class Problem(BaseModel):
@@ -61,69 +52,6 @@ class TypeCount(BaseModel):
     count: int
 
 
-class DeviceOut(BaseModel):
-    id: str
-    name: str
-    profile: str
-    controlled_asset: str
-    battery_level: float | None = Field(description="0 to 1")
-    last_seen: str | None = Field(description="ISO 8601, UTC")
-    state: str
-
-    @classmethod
-    def of(cls, device: DeviceView) -> "DeviceOut":
-        return cls(
-            id=device.id,
-            name=device.name,
-            profile=device.profile,
-            controlled_asset=device.asset,
-            battery_level=device.battery,
-            last_seen=None if device.last_seen is None else format_instant(device.last_seen),
-            state=device.state.word,
-        )
-
-
-class DeviceIn(BaseModel):
-    """A device and the entity it feeds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    hardware_id: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{3,63}$", examples=["0254520112345678"])
-    profile: str = Field(examples=["generic-climate"])
-    entity_id: str = Field(examples=["urn:ngsi-ld:WasteContainer:market-square"])
-    name: str = ""
-    entity_type: str = ""
-    location: dict[str, Any] | None = Field(default=None, description="A GeoJSON geometry")
-    attributes: dict[str, Any] = Field(default_factory=dict, description="Static attributes of the entity, key-values")
-
-
-class RegisteredOut(BaseModel):
-    """What became of one device; `problem` is set where it was not registered."""
-
-    id: str
-    status: str
-    problem: dict[str, Any] | None = None
-
-
-class RefusalOut(BaseModel):
-    id: int
-    at: str
-    reason: RefusalReason
-    detail: str
-    device: str
-    f_port: int | None
-    payload_hex: str
-
-
-class RefusalsOut(BaseModel):
-    counts: dict[str, int]
-    refusals: list[RefusalOut]
-
-
-SiteOf = Annotated[Site, Depends(site_of)]
-CallerOf = Annotated[Caller, Depends(caller_of)]
-
-
 def create_api(site: Site) -> FastAPI:
     api = FastAPI(
         title="Parvis",
@@ -143,12 +71,11 @@ def create_api(site: Site) -> FastAPI:
     api.state.site = site
     api.get("/summary", summary="Objects by domain and state")(read_summary)
     api.get("/types", summary="Entity types and how many there are of each")(read_types)
-    api.get("/devices", summary="Devices, most urgent first")(read_devices)
-    api.post("/devices", status_code=201, summary="Register devices")(register_devices)
+    for part in (onboarding, devices, frames):
+        api.include_router(part.ROUTER)
     api.post("/devices/{device}/commands", status_code=201, summary="Give a device a command")(give_command)
     api.get("/devices/{device}/commands", summary="Commands to a device, newest first")(read_commands)
     api.get("/gateways", summary="Gateways, and whether they are heard")(read_gateways)
-    api.get("/refusals", summary="Refused frames, newest first")(read_refusals)
     api.post("/connectors/{connector}", status_code=204, summary="Take what a network server or device pushes")(receive)
     api.post("/connectors/{connector}/{path:path}", status_code=204, summary="The same, by path")(receive_below)
     return api
@@ -173,54 +100,6 @@ async def read_types(site: SiteOf, caller: CallerOf) -> list[TypeCount]:
     counts = await site.platform.broker.count_types(caller)
     types = [TypeCount(type=site.reader.compact(iri), iri=iri, count=count) for iri, count in counts.items()]
     return sorted(types, key=lambda one: one.type)
-
-
-async def read_devices(
-    site: SiteOf,
-    caller: CallerOf,
-    limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> list[DeviceOut]:
-    devices = await list_devices(site, caller)
-    return [DeviceOut.of(device) for device in devices[offset : offset + limit]]
-
-
-async def register_devices(devices: list[DeviceIn], site: SiteOf, caller: CallerOf) -> list[RegisteredOut]:
-    """Needs the right to write. Frames of these devices that came too early are tried again."""
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Registering devices needs the right to write.")
-    if not 0 < len(devices) <= MOST_AT_ONCE:
-        raise BadRequestData(f"Register between 1 and {MOST_AT_ONCE} devices at once.")
-    records = [DeviceRecord(**device.model_dump()) for device in devices]
-    outcomes = await site.platform.fleet.register(caller, records)
-    return [
-        RegisteredOut(
-            id=device_id(record.hardware_id),
-            status=outcome.status.name.lower(),
-            problem=outcome.error.problem() if outcome.status is Status.FAILED and outcome.error else None,
-        )
-        for record, outcome in zip(records, outcomes, strict=True)
-    ]
-
-
-async def read_refusals(
-    site: SiteOf, caller: CallerOf, limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100
-) -> RefusalsOut:
-    kept = await list_refusals(site, caller)
-    refusals = [
-        RefusalOut(
-            id=one.id,
-            at=format_instant(one.at),
-            reason=one.reason,
-            detail=one.detail,
-            device=view.device,
-            f_port=view.port,
-            payload_hex=view.payload_hex.replace(" ", ""),
-        )
-        for one in kept[:limit]
-        for view in [view_of(one)]
-    ]
-    return RefusalsOut(counts=dict(Counter(one.reason.value for one in kept)), refusals=refusals)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
