@@ -112,6 +112,13 @@ async def test_there_are_never_many_processes(apart: CodecsApart) -> None:
     assert list(apart._workers) == ["b", "c", "d", "e"]
 
 
+async def test_many_owners_at_once_take_turns(apart: CodecsApart) -> None:
+    asked = [apart.decode(f"owner {n % 6}", ECHO, frames(n)) for n in range(18)]
+    assert await asyncio.gather(*asked) == [[Decoded({"v": n}, ("w",))] for n in range(18)]
+    assert len(apart._workers) == 4
+    assert all(not worker.users for worker in apart._workers.values())
+
+
 async def test_the_process_can_open_nothing_and_knows_nothing(
     apart: CodecsApart, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ class CodecsApart:
         self._ticks_s = ticks_s
         self._longest_wait_s = longest_wait_s
         self._workers: OrderedDict[str, _Worker] = OrderedDict()
+        self._idle = asyncio.Condition()
 
     async def decode(
         self, owner: str, source: str, frames: Sequence[Uplink], *, normalizes: bool = False
@@ -74,36 +75,41 @@ class CodecsApart:
         self._workers.clear()
 
     async def _ask(self, owner: str, request: Request) -> Answered | CodecFailure:
-        worker = self._workers.get(owner)
-        if worker is None:
-            await self._make_room()
-            worker = self._workers[owner] = _Worker(self._ticks_s, self._longest_wait_s)
-        self._workers.move_to_end(owner)
-        return await worker.ask(request)
+        worker = await self._take_worker(owner)
+        try:
+            return await worker.ask(request)
+        finally:
+            worker.users -= 1
+            async with self._idle:
+                self._idle.notify_all()
 
-    async def _make_room(self) -> None:
-        for owner, worker in list(self._workers.items()):
-            if len(self._workers) < MOST_WORKERS:
-                return
-            if not worker.is_busy:
-                del self._workers[owner]
-                await worker.stop()
+    async def _take_worker(self, owner: str) -> "_Worker":
+        """Where there are as many as may be, the one that was idle longest makes room, as soon as one is."""
+        async with self._idle:
+            while owner not in self._workers and len(self._workers) >= MOST_WORKERS:
+                idle = next((name for name, one in self._workers.items() if not one.users), None)
+                if idle is None:
+                    await self._idle.wait()
+                else:
+                    await self._workers.pop(idle).stop()
+            worker = self._workers.get(owner) or _Worker(self._ticks_s, self._longest_wait_s)
+            self._workers[owner] = worker
+            self._workers.move_to_end(owner)
+            worker.users += 1
+            return worker
 
 
 class _Worker:
-    """One process, one request at a time."""
+    """One process, one request at a time; `users` are those that ask, or are about to."""
 
     def __init__(self, ticks_s: Callable[[], float], longest_wait_s: float) -> None:
         self._ticks_s = ticks_s
         self._longest_wait_s = longest_wait_s
+        self.users = 0
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._faults: dict[str, int] = {}
         self._rests_until_s: dict[str, float] = {}
-
-    @property
-    def is_busy(self) -> bool:
-        return self._turn.locked()
 
     async def ask(self, request: Request) -> Answered | CodecFailure:
         """What the codec answers; a codec whose process had to end again and again is left alone for a while."""
@@ -123,7 +129,9 @@ class _Worker:
             return
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.communicate()
 
     async def _exchange(self, request: Request) -> Answered | CodecFailure:
         try:
