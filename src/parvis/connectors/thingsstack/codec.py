@@ -50,8 +50,16 @@ class _GatewayIds(msgspec.Struct, frozen=True):
     eui: _Text = ""
 
 
+class _PacketBroker(msgspec.Struct, frozen=True):
+    """Of a gateway of another network, whose `gateway_ids` are those of the broker between them."""
+
+    forwarder_gateway_eui: _Text = ""
+    forwarder_gateway_id: _Text = ""
+
+
 class _RxMetadata(msgspec.Struct, frozen=True):
     gateway_ids: _GatewayIds = _GatewayIds()
+    packet_broker: _PacketBroker | None = None
     rssi: float | None = None
     snr: float | None = None
     location: _Location | None = None
@@ -237,11 +245,18 @@ def _strength(heard: _RxMetadata) -> float:
 
 
 def _reception(heard: _RxMetadata) -> Reception:
-    name = heard.gateway_ids.eui.lower() or heard.gateway_ids.gateway_id
-    place = heard.location
+    name, place = _gateway_of(heard), heard.location
     if place is None or not place.is_known:
         return Reception(name, heard.rssi, heard.snr)
     return Reception(name, heard.rssi, heard.snr, place.longitude, place.latitude)
+
+
+def _gateway_of(heard: _RxMetadata) -> str:
+    """By its EUI, under which every network knows it."""
+    broker = heard.packet_broker
+    if broker is not None:
+        return broker.forwarder_gateway_eui.lower() or broker.forwarder_gateway_id
+    return heard.gateway_ids.eui.lower() or heard.gateway_ids.gateway_id
 
 
 def _or(moment: datetime | None, at: Instant) -> Instant:
