@@ -141,7 +141,8 @@ async def open_platform(
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = build_jobs(settings, store.jobs, access.store, store)
         jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
-        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs)
+        authenticate = access.gate.authenticate_device
+        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
         commands.send_by({name: one.sender for name, one in connectors.items() if one.sender is not None})
         mqtt = None
         if listen and settings.mqtt.enabled:

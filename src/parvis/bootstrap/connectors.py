@@ -10,7 +10,7 @@ from typing import Any
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
-from parvis.fleet.connector import Build, Connector, InvalidConnector, Surroundings
+from parvis.fleet.connector import Authenticate, Build, Connector, InvalidConnector, Surroundings, nobody
 from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
@@ -41,6 +41,7 @@ def build_connectors(
     reactions: Reactions,
     outlet: Outlet,
     jobs: JobDoor,
+    authenticate: Authenticate = nobody,
 ) -> dict[str, Connector]:
     """Those that are always on, and those that have settings. Raises InvalidSettings."""
     manifests = list_manifests()
@@ -55,7 +56,7 @@ def build_connectors(
     for name in wanted:
         table = settings.connectors.get(name, {})
         surroundings = Surroundings(
-            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs
+            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate
         )
         built[name] = _build(name, surroundings)
     return built

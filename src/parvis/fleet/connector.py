@@ -58,11 +58,20 @@ class Connector:
     sender: CommandSender | None = None
 
 
+Authenticate = Callable[[bytes], Caller | None]
+"""Whom an API key is of; None where it opens nothing."""
+
+
+def nobody(key: bytes) -> Caller | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
     are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames, `outlet`
-    leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later."""
+    leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later, `authenticate` tells whom an
+    API key is of."""
 
     fleet: Fleet
     broker: Broker
@@ -73,6 +82,7 @@ class Surroundings:
     reactions: Reactions | None = None
     outlet: Outlet = field(default_factory=Outlet)
     jobs: JobDoor | None = None
+    authenticate: Authenticate = nobody
 
 
 Build = Callable[[Surroundings], Connector]
