@@ -18,8 +18,9 @@ COMMAND_TOPICS = (
     "application/+/device/+/command/#",
     "gateway/+/command/#",
     "+/gateway/+/command/#",
+    "v3/+/devices/+/down/push",
 )
-"""What a network server or a gateway hears: commands, of the platform's own form and of ChirpStack's."""
+"""What a network server or a gateway hears: commands, of the platform's own form of ChirpStack's and of The Things Stack's."""
 _TOPICS_REMEMBERED = 4_096
 
 
