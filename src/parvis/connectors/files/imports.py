@@ -28,7 +28,7 @@ LEAST_FREE_BYTES = 512 << 20
 _READING_MEMORY_MB = 2048
 _READING_S = 4 * 3600
 _LONGEST_S = 24 * 3600.0
-_ATTEMPTS = 10
+ATTEMPTS = 10
 _READING_SHARE = 0.4
 
 
@@ -42,7 +42,7 @@ class Imports:
         self._jobs = jobs
         self._clock = clock
         options: dict[str, Any] = {
-            "attempts": _ATTEMPTS,
+            "attempts": ATTEMPTS,
             "timeout_s": _LONGEST_S,
             "at_most": 2,
             "right": Right.WRITE,
@@ -120,7 +120,7 @@ class Imports:
                 if number >= MOST_IMPORTS or one.created_at < self._clock() - KEEP_DAYS * DAY:
                     self.folders.remove(one)
 
-    async def run_here(self, one: Import, kind: str, context: JobContext) -> Any:
+    async def run_here(self, kind: str, context: JobContext) -> Any:
         """Without a queue, for the command line."""
         works = {CHECK: self._check, IMPORT: self._import, UNDO: self._undo}
         return await works[kind](context)

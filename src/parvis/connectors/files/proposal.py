@@ -58,6 +58,7 @@ def propose(
     key = _key(columns)
     type_name = guess_type(file, [one.name for one in columns], terms)
     if times and numbers and (key is None or not key.is_key):
+        key = key or next((one for one in columns if one.kind is Kind.TEXT and not one.is_key), None)
         return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
     identified = key or next((one for one in columns if one.is_key and one.kind is not Kind.GEOMETRY), None)
     if identified is None:

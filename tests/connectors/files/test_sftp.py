@@ -1,0 +1,122 @@
+"""Files fetched from SFTP servers: asyncssh's own, and OpenSSH's where it is installed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.connectors.files.config import Sftp, load_mapping
+from parvis.connectors.files.imports import Imports
+from parvis.connectors.files.sftp import Pull
+from parvis.fleet.connector import InvalidConnector
+from tests.connectors.files.test_imports import BINS, ROWS, count
+from tests.connectors.files.test_imports import imports as imports
+from tests.connectors.files.test_imports import platform as platform
+
+
+class _Door(asyncssh.SSHServer):
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == ("town", "secret")
+
+
+@pytest.fixture
+def host_key() -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key("ssh-ed25519")
+
+
+@pytest.fixture
+async def server(tmp_path: Path, host_key: asyncssh.SSHKey) -> AsyncIterator[asyncssh.SSHAcceptor]:
+    root = tmp_path / "served"
+    (root / "out").mkdir(parents=True)
+
+    def sftp(channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
+        return asyncssh.SFTPServer(channel, chroot=str(root).encode())
+
+    async with asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[host_key], server_factory=_Door, sftp_factory=sftp
+    ) as one:
+        yield one
+
+
+def settings(server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey, **more: object) -> Sftp:
+    public = host_key.export_public_key().decode().strip()
+    given = {"password": "secret", "files": "*.csv", "port": server.get_port()}
+    return Sftp("127.0.0.1", "town", public, "/out", "bins", **{**given, **more})  # type: ignore[arg-type]
+
+
+async def until_imported(platform: Platform, wanted: int) -> None:
+    async with asyncio.timeout(20):
+        while await count(platform.broker) != wanted:
+            await asyncio.sleep(0.05)
+
+
+def save_bins(imports: Imports, tmp_path: Path) -> None:
+    (tmp_path / "bins.toml").write_text(BINS)
+    imports.folders.save_mapping("default", "bins", load_mapping(tmp_path / "bins.toml"))
+
+
+async def test_a_file_is_fetched_once_and_again_when_it_has_changed(
+    platform: Platform, imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    save_bins(imports, tmp_path)
+    out = tmp_path / "served/out"
+    (out / "bins.csv").write_text(ROWS)
+    (out / "notes.txt").write_text("not wanted")
+    pull = Pull(imports, settings(server, host_key), tmp_path / "data", 1 << 20)
+
+    assert await pull.look() == 1
+    assert await pull.look() == 0
+    await until_imported(platform, 2)
+
+    (out / "bins.csv").write_text(ROWS + "4,,5\n")
+    again = Pull(imports, settings(server, host_key), tmp_path / "data", 1 << 20)
+    assert await again.look() == 1, "a new process knows what was fetched"
+    await until_imported(platform, 3)
+    assert (out / "bins.csv").exists()
+
+
+async def test_what_is_to_be_deleted_is_deleted_once_it_is_here(
+    platform: Platform, imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    save_bins(imports, tmp_path)
+    (tmp_path / "served/out/bins.csv").write_text(ROWS)
+    await Pull(imports, settings(server, host_key, then="delete"), tmp_path / "data", 1 << 20).look()
+    assert not (tmp_path / "served/out/bins.csv").exists()
+    await until_imported(platform, 2)
+
+
+async def test_another_host_key_is_not_talked_to(
+    imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor
+) -> None:
+    pull = Pull(imports, settings(server, asyncssh.generate_private_key("ssh-ed25519")), tmp_path, 1 << 20)
+    with pytest.raises(asyncssh.HostKeyNotVerifiable):
+        await pull.look()
+
+
+async def test_a_wrong_password_is_told(
+    imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    with pytest.raises(asyncssh.PermissionDenied):
+        await Pull(imports, settings(server, host_key, password="guess"), tmp_path, 1 << 20).look()
+
+
+async def test_a_file_that_is_too_large_is_left_there(
+    imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    save_bins(imports, tmp_path)
+    (tmp_path / "served/out/bins.csv").write_bytes(b"x" * 2000)
+    pull = Pull(imports, settings(server, host_key), tmp_path / "data", 1000)
+    assert (await pull.look(), pull.refused) == (1, 1)
+    assert not list((tmp_path / "data/sftp/incoming").iterdir())
+    assert imports.folders.list_imports("default") == []
+
+
+def test_a_key_that_is_none_is_refused_at_the_start(imports: Imports, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConnector, match="sftp there"):
+        Pull(imports, Sftp("there", "town", "no key", "/", "bins"), tmp_path, 1)
