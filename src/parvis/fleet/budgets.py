@@ -1,30 +1,30 @@
 """How much one device or one codec may take, so that none slows the others."""
 
+import msgspec
 
-class TokenBucket:
-    """Fills by `rate` a second up to `size`; full at first."""
 
-    __slots__ = ("_at_s", "_left", "rate", "size")
+class TokenBucket(msgspec.Struct, gc=False):
+    """Fills by `rate` a second up to `size`; `spent` is what was taken and has not filled again until `at_s`."""
 
-    def __init__(self, rate: float, size: float) -> None:
-        self.rate = rate
-        self.size = size
-        self._left = size
-        self._at_s: float | None = None
+    rate: float
+    size: float
+    spent: float = 0.0
+    at_s: float = 0.0
 
     def left(self, now_s: float) -> float:
-        if self._at_s is not None and now_s > self._at_s:
-            self._left = min(self.size, self._left + (now_s - self._at_s) * self.rate)
-        self._at_s = now_s
-        return self._left
+        if self.spent:
+            self.spent = max(0.0, self.spent - (now_s - self.at_s) * self.rate)
+        self.at_s = now_s
+        return self.size - self.spent
 
     def take(self, amount: float, now_s: float) -> bool:
         """Whether there was enough; if not nothing is taken."""
         if self.left(now_s) < amount:
             return False
-        self._left -= amount
+        self.spent += amount
         return True
 
     def charge(self, amount: float, now_s: float) -> None:
         """For what is known only afterwards: may leave less than nothing."""
-        self._left = self.left(now_s) - amount
+        self.left(now_s)
+        self.spent += amount

@@ -101,7 +101,7 @@ class SeenFrames:
             self._counters |= 1 << -ahead
 
 
-class Running(msgspec.Struct, eq=False):
+class Running(msgspec.Struct, eq=False, gc=False):
     """What is learnt of a device from its frames as they come, in this process."""
 
     clock: DeviceClock = msgspec.field(default_factory=DeviceClock)

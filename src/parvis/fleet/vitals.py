@@ -3,7 +3,6 @@
 A frame costs a few microseconds here. Counts are halved at FADE_AT, so that the last few hundred frames speak.
 """
 
-from collections import deque
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -17,12 +16,14 @@ from parvis.kernel.time import DAY, SECOND, Instant
 FADE_AT = 256.0
 WEIGHT_OF_NEWEST = 0.125
 _INTERVALS = 9
+_LONGEST_GAP = 100
+"""Frames that one gap counts for: a device that was away for weeks is heard well again."""
 _STEPS_LEARNT = 16
 _SPIKE = 10.0
 """A step so many times the usual one."""
 
 
-class SeriesStatistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class SeriesStatistics(msgspec.Struct, gc=False, omit_defaults=True, rename="camel"):
     """Of one attribute: `since` is when it took its present value, `impossible` counts those of the last day."""
 
     frames: float = 0.0
@@ -35,6 +36,40 @@ class SeriesStatistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="
     same_frames: int = 0
     step: float = 0.0
     steps: int = 0
+
+    def note(self, value: Any, at: Instant) -> None:
+        self.frames += 1.0
+        if self.frames >= FADE_AT:
+            self.frames *= 0.5
+            self.spikes *= 0.5
+        before = self.value
+        if value == before:
+            self.same_frames += 1
+            return
+        self.value, self.since, self.same_frames = value, at, 1
+        if type(value) in _NUMBERS and type(before) in _NUMBERS:
+            self._step(abs(value - before))
+
+    def _step(self, step: float) -> None:
+        if self.steps < _STEPS_LEARNT:
+            self.steps += 1
+            self.step += (step - self.step) / self.steps
+        elif step > _SPIKE * self.step:
+            self.spikes += 1.0
+            self.step *= 1.1
+        else:
+            self.step += (step - self.step) * WEIGHT_OF_NEWEST
+
+    def note_impossible(self, value: float, at: Instant) -> None:
+        self.impossible = 1.0 if at - self.impossible_at > DAY else self.impossible + 1.0
+        self.impossible_at, self.impossible_value = at, value
+
+    def snapshot(self) -> "SeriesStatistics":
+        value = self.value if isinstance(self.value, bool | int | float | str) else None
+        return msgspec.structs.replace(self, value=value)
+
+
+_NUMBERS = frozenset({int, float})
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -69,56 +104,7 @@ class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
         return self.lost / sent if sent else 0.0
 
 
-class SeriesVitals:
-    __slots__ = (
-        "frames", "impossible", "impossible_at", "impossible_value", "same_frames", "since", "spikes", "step", "steps",
-        "value",
-    )  # fmt: skip
-
-    def __init__(self, before: SeriesStatistics | None = None) -> None:
-        known = before or SeriesStatistics()
-        self.frames, self.spikes = known.frames, known.spikes
-        self.impossible, self.impossible_at = known.impossible, known.impossible_at
-        self.impossible_value = known.impossible_value
-        self.since, self.value, self.same_frames = known.since, known.value, known.same_frames
-        self.step, self.steps = known.step, known.steps
-
-    def note(self, value: Any, at: Instant) -> None:
-        self.frames += 1.0
-        if self.frames >= FADE_AT:
-            self.frames *= 0.5
-            self.spikes *= 0.5
-        before = self.value
-        if value == before:
-            self.same_frames += 1
-            return
-        self.value, self.since, self.same_frames = value, at, 1
-        if type(value) in _NUMBERS and type(before) in _NUMBERS:
-            self._step(abs(value - before))
-
-    def _step(self, step: float) -> None:
-        if self.steps < _STEPS_LEARNT:
-            self.steps += 1
-            self.step += (step - self.step) / self.steps
-        elif step > _SPIKE * self.step:
-            self.spikes += 1.0
-            self.step *= 1.1
-        else:
-            self.step += (step - self.step) * WEIGHT_OF_NEWEST
-
-    def note_impossible(self, value: float, at: Instant) -> None:
-        self.impossible = 1.0 if at - self.impossible_at > DAY else self.impossible + 1.0
-        self.impossible_at, self.impossible_value = at, value
-
-    def statistics(self) -> SeriesStatistics:
-        value = self.value if isinstance(self.value, bool | int | float | str) else None
-        return SeriesStatistics(
-            self.frames, self.spikes, self.impossible, self.impossible_at, self.impossible_value, self.since,
-            value, self.same_frames, self.step, self.steps,
-        )  # fmt: skip
-
-
-_NUMBERS = (int, float)
+_NOTHING_YET = Statistics()
 
 
 class Vitals:
@@ -146,7 +132,7 @@ class Vitals:
     )  # fmt: skip
 
     def __init__(self, before: Statistics | None = None, expand: Callable[[str], Iri] = str) -> None:
-        known = before or Statistics()
+        known = before or _NOTHING_YET
         self._technology = Technology(known.technology or Technology.UNKNOWN.value)
         self._way = known.way
         self._last_at = known.last_at
@@ -157,9 +143,9 @@ class Vitals:
         self._session = self._previous_session = ""
         self._counter = NO_COUNTER
         self._interval = round(known.interval_s * SECOND)
-        self._intervals: deque[Instant] = deque((self._interval,) if self._interval else (), maxlen=_INTERVALS)
+        self._intervals = [self._interval] if self._interval else []
         self.has_news = False
-        self.series = {expand(term): SeriesVitals(one) for term, one in known.series.items()}
+        self.series = {expand(term): one for term, one in known.series.items()}
 
     def note(self, uplink: Uplink, at: Instant, arrived_at: Instant, expected: Instant) -> bool:
         """Whether it is the newest one so far; `expected` is the interval that the profile states, or 0."""
@@ -180,11 +166,13 @@ class Vitals:
     def note_value(self, instance: Instance) -> None:
         series = self.series.get(instance.name)
         if series is None:
-            series = self.series[instance.name] = SeriesVitals()
+            series = self.series[instance.name] = SeriesStatistics()
         series.note(instance.value, instance.seen_at)
 
     def note_impossible(self, instance: Instance) -> None:
-        self.series.setdefault(instance.name, SeriesVitals()).note_impossible(float(instance.value), instance.seen_at)
+        self.series.setdefault(instance.name, SeriesStatistics()).note_impossible(
+            float(instance.value), instance.seen_at
+        )
 
     def _count(self, uplink: Uplink, at: Instant, *, is_newest: bool) -> None:
         if uplink.session != self._session:
@@ -192,8 +180,10 @@ class Vitals:
                 self._change_session(uplink, at)
             return
         ahead = uplink.f_cnt - self._counter
-        if ahead > 0:
-            self._lost += ahead - 1
+        if self._counter == NO_COUNTER:
+            self._counter = uplink.f_cnt
+        elif ahead > 0:
+            self._lost += min(ahead - 1, _LONGEST_GAP)
             self._counter = uplink.f_cnt
         elif is_newest and ahead < 0:
             self._note_foreign(at)
@@ -219,8 +209,9 @@ class Vitals:
             return
         gap = at - last
         self._intervals.append(gap)
-        if not self._interval or int(self._frames) % _INTERVALS == 0:
+        if not self._interval or len(self._intervals) > _INTERVALS:
             self._interval = round(median(self._intervals))
+            del self._intervals[:-1]
         interval = expected or self._interval
         self._due += max(1.0, gap / interval) if interval else 1.0
 
@@ -259,7 +250,7 @@ class Vitals:
             foreign_at=self._foreign_at,
             clock_offset_s=None if clock_offset is None else clock_offset / SECOND,
             is_clock_unset=is_clock_unset,
-            series={compact(name): one.statistics() for name, one in self.series.items()},
+            series={compact(name): one.snapshot() for name, one in self.series.items()},
         )
 
 
