@@ -20,7 +20,7 @@ COMMAND_TOPICS = (
     "+/gateway/+/command/#",
     "v3/+/devices/+/down/push",
 )
-"""What a network server or a gateway hears: commands, of the platform's own form of ChirpStack's and of The Things Stack's."""
+"""What a network server or a gateway hears: commands, in the platform's form, ChirpStack's and The Things Stack's."""
 _TOPICS_REMEMBERED = 4_096
 
 
