@@ -69,9 +69,9 @@ def nobody(key: bytes) -> Caller | None:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
-    are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames, `outlet`
-    leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later, `authenticate` tells whom an
-    API key is of."""
+    are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames,
+    `outlet` leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later, `authenticate`
+    tells whom an API key is of."""
 
     fleet: Fleet
     broker: Broker
