@@ -129,6 +129,13 @@ def test_places_become_points(value: dict[str, float]) -> None:
     assert instance.value == {"type": "Point", "coordinates": [-3.2, 48.1]}
 
 
+def test_a_place_may_lie_in_the_data_themselves() -> None:
+    places = FieldMap([AttributeRule("*", "location", kind="GeoProperty")], EXPAND, frozenset())
+    (instance,) = places.map({"latitude": 48.1, "longitude": -3.2, "speed": 4}, 0).asset
+    assert instance.value == {"type": "Point", "coordinates": [-3.2, 48.1]}
+    assert places.map({"speed": 4, "latitude": None}, 0).asset == []
+
+
 @pytest.mark.parametrize(
     "value", [5, {"latitude": 48.1}, {"lat": 95, "lon": 0}, {"type": "Point", "coordinates": ["x"]}]
 )

@@ -33,6 +33,10 @@ class AttributeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     varies_within_h: float = 0.0
 
 
+WHOLE = "*"
+"""As the field of a place: latitude and longitude are members of the data themselves."""
+
+
 class MappingFailure(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -79,7 +83,7 @@ class FieldMap:
         """
         mapped = Mapped([], [], [])
         for first, rest, name, kind, unit_code, convert, is_device, low, high in self._steps:
-            value = data.get(first)
+            value = _place_in(data) if first == WHOLE else data.get(first)
             if rest:
                 value = dig(value, rest)
             if value is None:
@@ -157,5 +161,11 @@ def _sound(geometry: Json) -> Json:
         raise MappingFailure(error.detail) from None
 
 
-def _first(value: dict[str, Any], names: tuple[str, ...]) -> Any:
+def _place_in(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """None where the frame tells no place."""
+    latitude, longitude = _first(data, _LATITUDES), _first(data, _LONGITUDES)
+    return None if latitude is None or longitude is None else {"latitude": latitude, "longitude": longitude}
+
+
+def _first(value: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((value[name] for name in names if name in value), None)

@@ -121,3 +121,9 @@ def test_a_place_is_an_object_with_latitude_and_longitude() -> None:
     (rule,) = draft.rules
     assert (rule.field, rule.name, rule.kind) == ("gps", "location", "GeoProperty")
     assert [one.path for one in draft.unmapped] == ["speed"]
+
+
+def test_a_place_may_be_told_by_the_data_themselves() -> None:
+    draft = draft_mapping([{"latitude": 48.1, "longitude": -1.6}, {"speed": 3}])
+    (rule,) = draft.rules
+    assert (rule.field, rule.name, rule.kind) == ("*", "location", "GeoProperty")

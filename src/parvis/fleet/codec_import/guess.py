@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.mapping import AttributeRule
+from parvis.fleet.mapping import WHOLE, AttributeRule
 
 _DEEPEST = 4
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -213,8 +213,8 @@ def _places(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Paths of objects with a latitude and a longitude."""
     if not isinstance(value, dict) or len(path) >= _DEEPEST:
         return
-    if path and _has(value, _LATITUDE) and _has(value, _LONGITUDE):
-        yield ".".join(path)
+    if _has(value, _LATITUDE) and _has(value, _LONGITUDE):
+        yield ".".join(path) or WHOLE
     for name, member in value.items():
         if "." not in name:
             yield from _places(member, (*path, name))
