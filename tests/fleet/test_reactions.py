@@ -133,9 +133,15 @@ async def test_nothing_is_made_of_a_device_that_nobody_knows(
     assert await village.broker.count_types(CALLER) == before
 
 
-async def test_who_may_not_deliver_tells_nothing(reactions: Reactions) -> None:
+@pytest.mark.parametrize(
+    "caller", [Caller("default", "key:screen", Right.READ), Caller("default", "key:own", Right.INGEST, EUI)]
+)
+async def test_who_is_no_network_server_tells_nothing(reactions: Reactions, village: Village, caller: Caller) -> None:
     with pytest.raises(Forbidden):
-        await reactions.take(Caller("default", "key:screen", Right.READ), [GatewayStats("a-gateway", NOON)])
+        await reactions.take(caller, [GatewayStats("a-gateway", NOON)])
+    if caller.device:
+        await reactions.hear(caller, [uplink(1, 50, way="chirpstack", route="mine", receptions=(Reception("church"),))])
+        assert await village.value(DEVICE, "downlinkRoute") is None
 
 
 async def test_a_clock_that_is_ahead_hides_nothing(reactions: Reactions, village: Village, clock: SetClock) -> None:
@@ -182,6 +188,13 @@ async def test_frames_and_events_of_one_turn_are_all_taken(reactions: Reactions,
     assert await village.value(BIN, "fillingLevel") == 0.5
     assert await village.value(DEVICE, "networkFault") == "OTAA"
     assert await village.value("urn:ngsi-ld:Gateway:church", "rssi") == -70
+
+
+async def test_events_from_who_is_no_network_server_are_refused(village: Village, reactions: Reactions) -> None:
+    own = Caller("default", "key:own", Right.INGEST, EUI)
+    read = Script([[uplink(1, 50)], [DeviceFault(EUI, NOON, "OTAA")]])
+    taken = [Message(own, "t", str(index).encode(), NOON) for index in range(2)]
+    assert await UplinkIntake(village.fleet, read, reactions).handle(taken) == [Ack.STORED, Ack.REFUSED]
 
 
 async def test_events_that_meet_an_overload_are_asked_for_again(

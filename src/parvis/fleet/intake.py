@@ -7,7 +7,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.network import NetworkEvent, Told
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 
 
@@ -83,8 +83,13 @@ class UplinkIntake:
         try:
             await reactions.take(caller, [one for of_message in events.values() for one in of_message])
         except Overloaded:
-            for index in events:
-                acks[index] = Ack.OVERLOADED
+            acks_of_events = Ack.OVERLOADED
+        except Forbidden:
+            acks_of_events = Ack.REFUSED
+        else:
+            return
+        for index in events:
+            acks[index] = acks_of_events
 
     async def _store(self, first: Message, uplinks: list[Uplink], of_message: list[int], acks: list[Ack]) -> None:
         try:

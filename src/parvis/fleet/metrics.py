@@ -9,7 +9,9 @@ POLLS = Counter(
 )
 GATEWAYS_LEFT_OUT = Counter("parvis_gateways_left_out_total", "Receptions of gateways beyond those that are followed.")
 NETWORK_EVENTS = Counter(
-    "parvis_network_events_total", "What network servers told beside frames: taken, or of an unknown device.", ["result"]
+    "parvis_network_events_total",
+    "What network servers told beside frames: taken, forbidden, or of an unknown device or command.",
+    ["result"],
 )
 COMMANDS = Counter("parvis_commands_total", "Commands to devices that came into a state.", ["state"])
 NOT_LOGGED = Counter("parvis_frames_not_logged_total", "Frames that came too fast for the log of last frames.")

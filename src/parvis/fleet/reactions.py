@@ -41,8 +41,9 @@ class Reactions:
         self._terms = _Terms(broker)
 
     async def hear(self, caller: Caller, uplinks: Sequence[Uplink]) -> None:
-        """Which gateways hear, and by which way each device is heard. What cannot be written now is told again."""
-        if uplinks:
+        """Which gateways hear, and by which way each device is heard: a network server knows, a device by itself does
+        not. What cannot be written now is told again."""
+        if uplinks and not caller.device:
             await self._gateways.take(caller.tenant, uplinks)
             await self._note_routes(caller.tenant, uplinks)
 
@@ -50,13 +51,14 @@ class Reactions:
         """Do what each asks for; returns once it is durable.
 
         Raises:
-            Forbidden: the caller may not deliver frames.
+            Forbidden: the caller may not deliver frames, or may for one device only.
             Overloaded: the same may be given again.
         """
         if not events:
             return
-        if not caller.may_deliver:
-            raise Forbidden(f"{caller.subject} may not deliver frames in tenant {caller.tenant}.")
+        if not caller.may_deliver or caller.device:
+            metrics.NETWORK_EVENTS.labels("forbidden").inc(len(events))
+            raise Forbidden(f"{caller.subject} is no network server of tenant {caller.tenant}.")
         tenant = caller.tenant
         await self._registry.load(tenant)
         stats: list[GatewayStats] = []

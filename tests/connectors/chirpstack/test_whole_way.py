@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.connector import Surroundings
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.frames import Room
+from parvis.fleet.refusal import Refusal, RefusalReason
 from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
@@ -69,7 +69,9 @@ class Way:
     def __init__(self, store: HeldStore, data_dir: Path) -> None:
         self.store = store
         self.broker = Broker(store, Contexts())
-        self.fleet: Fleet = open_fleet(self.broker, store.frames, data_dir, [Path(parvis.demo.__file__).parent / "codecs"])
+        self.fleet: Fleet = open_fleet(
+            self.broker, store.frames, data_dir, [Path(parvis.demo.__file__).parent / "codecs"]
+        )
         self.routes = build(
             Surroundings(self.fleet, self.broker, GuardedClient(OutboundSettings()), data_dir, {})
         ).routes
@@ -154,10 +156,16 @@ async def test_what_will_never_be_stored_is_acknowledged_once_the_refusal_is_kep
     assert (malformed.payload, malformed.topic) == (b"{}", TOPIC)
 
 
-async def test_many_messages_that_are_no_uplinks_cost_one_flush(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    flushes: list[int] = []
-    monkeypatch.setattr(os, "fsync", flushes.append)
+async def test_many_messages_that_are_no_uplinks_cost_one_write(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    keep = way.store.frames.keep
+
+    async def keep_counted(refusals: Sequence[Refusal], room: Room) -> list[bool]:
+        kept.append(len(refusals))
+        return await keep(refusals, room)
+
+    monkeypatch.setattr(way.store.frames, "keep", keep_counted)
     messages = [Message(GATEWAY, TOPIC, b"noise %d" % number, 0) for number in range(50)]
     assert await way.routes[0].handler(messages) == [Ack.REFUSED] * 50
-    assert len(flushes) == 1
+    assert kept == [50]
     assert [one.payload for one in (await way.fleet.list_refusals(GATEWAY))][-1] == b"noise 0"
