@@ -83,7 +83,7 @@ class FieldMap:
         """
         mapped = Mapped([], [], [])
         for first, rest, name, kind, unit_code, convert, is_device, low, high in self._steps:
-            value = _place_in(data) if first == WHOLE else data.get(first)
+            value: Any = _place_in(data) if first == WHOLE else data.get(first)
             if rest:
                 value = dig(value, rest)
             if value is None:
