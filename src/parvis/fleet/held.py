@@ -25,8 +25,12 @@ _log = logging.getLogger(__name__)
 
 Take = Callable[[Caller, Sequence[Uplink]], Awaitable[list[Refused | None]]]
 PASSING = frozenset(
-    {RefusalReason.UNKNOWN_DEVICE, RefusalReason.CODEC_RESTING, RefusalReason.WRITE_FAILED}
-    | {one for one in RefusalReason if one.name == "RATE_LIMITED"}
+    {
+        RefusalReason.UNKNOWN_DEVICE,
+        RefusalReason.CODEC_RESTING,
+        RefusalReason.RATE_LIMITED,
+        RefusalReason.WRITE_FAILED,
+    }
 )
 """A frame that is adopted and meets one of these goes on waiting: the next sweep tries it again."""
 
