@@ -5,12 +5,12 @@ from parvis.fleet.records import DeviceRecord
 from parvis.kernel.errors import BadRequestData
 from tests.fleet.conftest import Village
 
-ENGLISH = """hardware_id,profile,name,latitude,longitude,groups,tags,expected_interval,technology,attribute:storedWasteKind,colour
+ENGLISH = """hardware_id,profile,name,latitude,longitude,groups,tags,interval,technology,attribute:storedWasteKind,colour
 70B3D5499E000001,bin-sensor,Market place,48.1,-3.2,north|bins,new,10 min,lorawan,glass,red
 70-B3-D5-49-9E-00-00-02,bin-sensor,"Church, north side",,,,,,,,
 """
-FRENCH = """Identifiant;Profil;Nom;Latitude;Longitude;Groupes;Étiquettes;Intervalle attendu;Technologie;N°;Numéro de série
-70b3d5499e000001;bin-sensor;Place du marché;48,1;-3,2;nord|bacs;neuf;1 h;LoRaWAN;7;A-17
+FRENCH = """Identifiant;Profil;Nom;Latitude;Longitude;Groupes;Étiquettes;Intervalle attendu;Technologie;Numéro de série
+70b3d5499e000001;bin-sensor;Place du marché;48,1;-3,2;nord|bacs;neuf;1 h;LoRaWAN;A-17
 """
 
 
