@@ -9,7 +9,7 @@ from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.intake import UplinkIntake
 from parvis.fleet.network import DeviceEvent, DeviceFault, DeviceJoined, DeviceLocated, DeviceStatus, GatewayStats
 from parvis.fleet.reactions import Reactions
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.records import DeviceRecord
 from parvis.fleet.uplink import Reception
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right

@@ -26,7 +26,8 @@ from parvis.fleet.commands import (
 )
 from parvis.fleet.devices import Device
 from parvis.fleet.network import DeliveryReport
-from parvis.fleet.registry import Registry, device_id
+from parvis.fleet.records import device_id
+from parvis.fleet.registry import Registry
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import AddressRefused, CallFailed

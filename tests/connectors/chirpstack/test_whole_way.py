@@ -23,8 +23,8 @@ from parvis.fleet.connector import Surroundings
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames import Room
+from parvis.fleet.records import DeviceRecord
 from parvis.fleet.refusal import Refusal, RefusalReason
-from parvis.fleet.registry import DeviceRecord
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.mqttwire import codec

@@ -11,9 +11,8 @@ from starlette.responses import Response
 
 from parvis import __version__
 from parvis.kernel.errors import BadRequestData, ParvisError
-from parvis.web.api import devices, frames, onboarding
+from parvis.web.api import commands, devices, frames, onboarding
 from parvis.web.api.shared import CallerOf, SiteOf
-from parvis.web.commands import give_command, read_commands, read_gateways
 from parvis.web.console.overview import summarise
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.site import Site
@@ -71,11 +70,8 @@ def create_api(site: Site) -> FastAPI:
     api.state.site = site
     api.get("/summary", summary="Objects by domain and state")(read_summary)
     api.get("/types", summary="Entity types and how many there are of each")(read_types)
-    for part in (onboarding, devices, frames):
+    for part in (onboarding, devices, frames, commands):
         api.include_router(part.ROUTER)
-    api.post("/devices/{device}/commands", status_code=201, summary="Give a device a command")(give_command)
-    api.get("/devices/{device}/commands", summary="Commands to a device, newest first")(read_commands)
-    api.get("/gateways", summary="Gateways, and whether they are heard")(read_gateways)
     api.post("/connectors/{connector}", status_code=204, summary="Take what a network server or device pushes")(receive)
     api.post("/connectors/{connector}/{path:path}", status_code=204, summary="The same, by path")(receive_below)
     return api

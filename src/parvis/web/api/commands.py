@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from parvis.broker.model.entity import Entity, Json
@@ -10,16 +10,14 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.commands import LONGEST_LIFE, Command, CommandState
 from parvis.fleet.downlink import CommandWish
 from parvis.fleet.gateways import GatewayState, judge_gateway
-from parvis.kernel.errors import BadRequestData, Forbidden
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, SECOND, Instant, format_instant, system_clock
-from parvis.web.pages import caller_of
-from parvis.web.site import Site, site_of
+from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, SiteOf, check_reads
+from parvis.web.site import Site
 
 MOST_COMMANDS = 500
-MOST_GATEWAYS = 1000
-CallerOf = Annotated[Caller, Depends(caller_of)]
-DeviceOf = Annotated[str, Path(description="Entity id, or how the device names itself", max_length=200)]
+ROUTER = APIRouter()
+HardwareId = Annotated[str, Path(**ONE_DEVICE)]
 
 
 class CommandIn(BaseModel):
@@ -83,10 +81,11 @@ class GatewayOut(BaseModel):
     location: dict[str, Any] | None = Field(description="A GeoJSON geometry")
 
 
+@ROUTER.post("/devices/{hardware_id}/commands", status_code=201, summary="Give a device a command")
 async def give_command(
-    device: DeviceOf,
+    hardware_id: HardwareId,
     command: CommandIn,
-    request: Request,
+    site: SiteOf,
     caller: CallerOf,
     idempotency_key: Annotated[str, Header(max_length=100, description="Asking again with it is harmless")] = "",
 ) -> CommandOut:
@@ -99,29 +98,29 @@ async def give_command(
         idempotency_key,
         command.data,
     )
-    given = await site_of(request).platform.commands.give(caller, _hardware_id(device), wish)
+    given = await site.platform.commands.give(caller, _named(hardware_id), wish)
     return CommandOut.of(given)
 
 
+@ROUTER.get("/devices/{hardware_id}/commands", summary="Commands to a device, newest first")
 async def read_commands(
-    device: DeviceOf,
-    request: Request,
+    hardware_id: HardwareId,
+    site: SiteOf,
     caller: CallerOf,
     limit: Annotated[int, Query(ge=1, le=MOST_COMMANDS)] = 100,
 ) -> list[CommandOut]:
-    commands = await site_of(request).platform.commands.list_commands(caller, _hardware_id(device), limit)
+    commands = await site.platform.commands.list_commands(caller, _named(hardware_id), limit)
     return [CommandOut.of(one) for one in commands]
 
 
+@ROUTER.get("/gateways", summary="Gateways, and whether they are heard")
 async def read_gateways(
-    request: Request,
+    site: SiteOf,
     caller: CallerOf,
-    limit: Annotated[int, Query(ge=1, le=MOST_GATEWAYS)] = MOST_GATEWAYS,
+    limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = MOST_AT_ONCE,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> list[GatewayOut]:
-    if not caller.may(Right.READ):
-        raise Forbidden("Reading gateways needs the right to read.")
-    site = site_of(request)
+    check_reads(caller)
     broker = site.platform.broker
     query = EntityQuery(types=TypeIs(broker.contexts.default.expand("Gateway")), limit=limit, offset=offset)
     page = await broker.query(caller, query)
@@ -160,8 +159,8 @@ def _written(instant: Instant | None) -> str | None:
     return None if instant is None else format_instant(instant)
 
 
-def _hardware_id(device: str) -> str:
-    return device.rpartition(":")[2]
+def _named(hardware_id: str) -> str:
+    return hardware_id.rpartition(":")[2]
 
 
 def _bytes(digits: str) -> bytes:
