@@ -123,6 +123,8 @@ class DeviceProfile:
         apart: CodecsApart | None = None,
     ) -> None:
         """With `apart` its codec runs there. Raises InvalidCodec, or BadRequestData for a term that can be no name."""
+        self.folder = Path()
+        self.where: WhereCodecsRun = in_process
         self.id = document.profile.id
         self.header = document.profile
         self.examples = document.example
@@ -137,7 +139,13 @@ class DeviceProfile:
         self.encoder = self.codec
         if scripts.encoder and apart is None:
             self.encoder = Codec(scripts.encoder, needs=None)
+        self.rules = document.attribute
         self.fields = FieldMap(document.attribute, expand, frozenset(map(expand, DEVICE_TERMS)))
+
+    def take_over(self, fresh: "DeviceProfile", folder: Path) -> None:
+        """Be as `fresh` from now on, for all devices of this profile; it lies in `folder`."""
+        vars(self).update(vars(fresh))
+        self.folder = folder
 
     def new_codec(self) -> Codec:
         """One more of the same, in a context of its own."""
@@ -172,11 +180,13 @@ def load_profile(folder: Path, expand: Callable[[str], Iri], where: WhereCodecsR
         document = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), ProfileDocument)
         if document.profile.id != folder.name:
             raise InvalidProfile(f"{path}: id {document.profile.id!r} is not the folder's name")
-        return DeviceProfile(document, _read_scripts(folder, document.profile), expand, where(document.profile))
+        profile = DeviceProfile(document, _read_scripts(folder, document.profile), expand, where(document.profile))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
         raise InvalidProfile(f"{path}: {error}") from error
     except (InvalidCodec, BadRequestData) as error:
         raise InvalidProfile(f"{path}: {error.detail}") from error
+    profile.folder, profile.where = folder, where
+    return profile
 
 
 def _read_scripts(folder: Path, header: Header) -> Scripts:

@@ -16,7 +16,7 @@ from parvis.fleet.codec_examples import CodecExample, Verdict
 from parvis.fleet.codec_import.guess import Draft, Leaf, draft_mapping
 from parvis.fleet.codec_import.repository import RepositoryCodec, RepositoryDevice, RepositoryVendor
 from parvis.fleet.codec_import.trials import CodecTrials, read_script
-from parvis.fleet.mapping import AttributeRule
+from parvis.fleet.profile_text import quoted, rule_lines
 from parvis.fleet.profiles import (
     CODEC_FILE,
     ENCODER_FILE,
@@ -151,35 +151,21 @@ def _profile(profile_id: str, making: _Making, has_encoder: bool) -> str:
         "# Attributes were guessed from names and values of the examples: look at them before they are used.",
         "",
         "[profile]",
-        f"id = {_quoted(profile_id)}",
-        f"name = {_quoted(device.name)}",
-        f"vendor = {_quoted(making.vendor_name)}",
-        f"model = {_quoted(device.id)}",
-        f"entity_type = {_quoted(draft.entity_type)}",
-        f"codec = {_quoted(CODEC_FILE)}",
+        f"id = {quoted(profile_id)}",
+        f"name = {quoted(device.name)}",
+        f"vendor = {quoted(making.vendor_name)}",
+        f"model = {quoted(device.id)}",
+        f"entity_type = {quoted(draft.entity_type)}",
+        f"codec = {quoted(CODEC_FILE)}",
     ]
     if has_encoder:
-        lines.append(f"encoder = {_quoted(ENCODER_FILE)}")
+        lines.append(f"encoder = {quoted(ENCODER_FILE)}")
     if not draft.rules:
         lines.insert(3, "attribute = []")
     for rule in draft.rules:
-        lines += ["", *_rule(rule)]
+        lines += ["", *rule_lines(rule)]
     lines += ["", *_left_out(draft.unmapped)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _rule(rule: AttributeRule) -> Iterator[str]:
-    yield "[[attribute]]"
-    yield f"field = {_quoted(rule.field)}"
-    yield f"name = {_quoted(rule.name)}"
-    if rule.scale != 1.0:
-        yield f"scale = {rule.scale!r}"
-    if rule.offset:
-        yield f"offset = {rule.offset!r}"
-    if rule.unit_code:
-        yield f"unit_code = {_quoted(rule.unit_code)}"
-    if rule.kind != "Property":
-        yield f"kind = {_quoted(rule.kind)}"
 
 
 def _left_out(unmapped: tuple[Leaf, ...]) -> Iterator[str]:
@@ -187,8 +173,3 @@ def _left_out(unmapped: tuple[Leaf, ...]) -> Iterator[str]:
         yield "# Numbers of the examples that no attribute was guessed for:"
     for leaf in unmapped[:_UNMAPPED_SHOWN]:
         yield f"#   {leaf.path.encode('unicode_escape').decode()} = {leaf.values[0]:.10g}"
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are among its own, but for those of DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
