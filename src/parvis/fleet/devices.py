@@ -12,7 +12,7 @@ from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.vitals import Vitals
-from parvis.kernel.time import MINUTE, Instant
+from parvis.kernel.time import HOUR, MINUTE, Instant
 
 FRAMES_REMEMBERED = 16
 COUNTERS_REMEMBERED = 1024
@@ -23,6 +23,10 @@ DUPLICATE_WITHIN = 10 * MINUTE
 
 HEALTH_EVERY = MINUTE
 """A device's own health is written at most so often: nobody looks at the signal of every frame."""
+
+
+RADIO_EVERY = HOUR
+"""So often its signal: the log of frames tells that of each, and the fleet's health the usual one."""
 
 
 class Seen(Enum):
@@ -108,6 +112,7 @@ class Running(msgspec.Struct, eq=False, gc=False):
     frames: TokenBucket | None = None
     codec_s: TokenBucket | None = None
     suspect_until_s: float = 0.0
+    radio_at: Instant = 0
     vitals: Vitals | None = None
 
 

@@ -15,7 +15,7 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet import metrics
 from parvis.fleet.budgets import TokenBucket
 from parvis.fleet.decoding import Decoding
-from parvis.fleet.devices import HEALTH_EVERY, Seen
+from parvis.fleet.devices import HEALTH_EVERY, RADIO_EVERY, Seen
 from parvis.fleet.mapping import Mapped
 from parvis.fleet.placing import Placing
 from parvis.fleet.refusal import RefusalReason, Refused
@@ -181,14 +181,18 @@ class UplinkPipeline:
                 changes.append(Change(device.asset_id, upsert, tuple(mapped.asset), types, keep_newest=True))
             if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
                 device.health_at = at
-                health = self._health(work.uplink, mapped, at)
+                health = self._health(work, mapped, at)
                 changes.append(Change(device.entity_id, upsert, health, self._device_type, keep_newest=True))
             work.changes = (first, len(changes))
         return changes
 
-    def _health(self, uplink: Uplink, mapped: Mapped, at: Instant) -> tuple[Instance, ...]:
+    def _health(self, work: Work, mapped: Mapped, at: Instant) -> tuple[Instance, ...]:
         reported = {"@type": "DateTime", "@value": format_instant(at)}
         instances = [*mapped.device, Instance(self._last_reported, Kind.PROPERTY, reported, "", at)]
+        uplink, running = work.uplink, work.of.running
+        if abs(at - running.radio_at) < RADIO_EVERY:
+            return tuple(instances)
+        running.radio_at = at
         if uplink.rssi_dbm is not None:
             instances.append(Instance(self._rssi, Kind.PROPERTY, uplink.rssi_dbm, "", at, "DBM"))
         if uplink.snr_db is not None:
@@ -203,7 +207,7 @@ class UplinkPipeline:
         except BaseException:
             for work in still_open(works):
                 if work.device is not None:
-                    work.device.health_at = 0
+                    work.device.health_at = work.device.running.radio_at = 0
             raise
         for work in still_open(works):
             start, stop = work.changes
