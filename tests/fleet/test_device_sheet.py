@@ -5,7 +5,7 @@ from parvis.fleet.records import DeviceRecord
 from parvis.kernel.errors import BadRequestData
 from tests.fleet.conftest import Village
 
-ENGLISH = """hardware_id,profile,name,latitude,longitude,groups,tags,interval,technology,attribute:storedWasteKind,colour
+ENGLISH = """hardware_id,profile,name,latitude,longitude,groups,tags,interval,technology,attribute:kind,colour
 70B3D5499E000001,bin-sensor,Market place,48.1,-3.2,north|bins,new,10 min,lorawan,glass,red
 70-B3-D5-49-9E-00-00-02,bin-sensor,"Church, north side",,,,,,,,
 """
@@ -29,7 +29,7 @@ async def test_lines_become_records(read) -> None:  # type: ignore[no-untyped-de
         entity_id="urn:ngsi-ld:WasteContainer:70b3d5499e000001",
         name="Market place",
         location={"type": "Point", "coordinates": [-3.2, 48.1]},
-        attributes={"storedWasteKind": "glass"},
+        attributes={"kind": "glass"},
         technology="lorawan",
         groups=("north", "bins"),
         tags=("new",),

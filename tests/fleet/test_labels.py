@@ -63,7 +63,7 @@ PLAIN_LORAWAN = Label(LabelKind.LORAWAN, EUI, join_eui=JOIN, vendor_id="000a", v
         ("SN-2024.17", Label(LabelKind.PLAIN, "sn-2024.17")),
         ("https://maker.example/p?devEUI=0018B20000000101&x=1", Label(LabelKind.PLAIN, EUI)),
         ("PV-7K2M-Q9XA-0B1C", Label(LabelKind.CLAIM, claim_code="PV7K2MQ9XA0B1C")),
-        ("https://town.example/console/devices/new?code=PV-7K2M-Q9XA-0B1C", Label(LabelKind.CLAIM, claim_code="PV7K2MQ9XA0B1C")),
+        ("https://town.example/new?code=PV-7K2M-Q9XA-0B1C", Label(LabelKind.CLAIM, claim_code="PV7K2MQ9XA0B1C")),
     ],
 )  # fmt: skip
 def test_a_label_says_which_device_it_is(text: str, label: Label) -> None:

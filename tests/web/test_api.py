@@ -92,7 +92,7 @@ async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> No
         "/devices/{hardware_id}/keys/{key_id}",
         "/devices/{hardware_id}/replace",
         "/gateways",
-        "/devices/{device}/commands",
+        "/devices/{hardware_id}/commands",
         "/connectors/{connector}",
         "/connectors/{connector}/{path}",
     }

@@ -17,6 +17,7 @@ _WHERE = {
     "replay": "series:replay",
     "archive": "archive:archive",
     "doctor": "doctor:doctor",
+    "device": "devices:device",
     "jobs": "jobs:jobs",
     "account": "accounts:account",
     "api-key": "keys:api_key",

@@ -156,6 +156,22 @@ def read_sheet(body: bytes, profiles: Mapping[str, DeviceProfile], compact: Call
     return Sheet(tuple(lines), left_out)
 
 
+def read_cells(body: bytes) -> list[dict[Column, str]]:
+    """The cells of each line as they are written. Raises BadRequestData."""
+    rows = _rows(_text(body))
+    columns, _ = _columns(next(rows, (0, []))[1])
+    return [
+        {column: cells[index] for index, column in columns.items() if isinstance(column, Column) and index < len(cells)}
+        for _, cells in rows
+        if any(cells)
+    ]
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Groups or tags in one cell."""
+    return tuple(word.strip() for word in re.split("[|,;]", text) if word.strip())
+
+
 def write_sheet(records: Iterable[DeviceRecord], language: str = "en") -> str:
     """What `read_sheet` reads; in French with semicolons and decimal commas, as spreadsheets there expect."""
     is_french = language == "fr"
@@ -369,9 +385,8 @@ def _degrees(told: Mapping[Column | str, str], column: Column, most: float) -> f
 
 def _words(column: Column) -> _Reading:
     def read(_reader: _LineReader, told: Mapping[Column | str, str]) -> tuple[str, ...]:
-        words = [word.strip() for word in re.split("[|,;]", told.get(column, "")) if word.strip()]
         try:
-            return tuple(check_words(words))
+            return tuple(check_words(split_words(told.get(column, ""))))
         except BadRequestData as fault:
             raise _Refusing(column, LineFault.TOO_MUCH) from fault
 

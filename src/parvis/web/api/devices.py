@@ -14,7 +14,15 @@ from parvis.fleet.selection import DeviceFilter, Facets
 from parvis.fleet.uplink import Technology
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import format_instant
-from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, SiteOf, check_reads, check_writes
+from parvis.web.api.shared import (
+    MOST_AT_ONCE,
+    ONE_DEVICE,
+    CallerOf,
+    SiteOf,
+    check_administers,
+    check_reads,
+    check_writes,
+)
 from parvis.web.console.devices import DeviceView, list_devices
 
 ROUTER = APIRouter()
@@ -265,6 +273,7 @@ async def replace_device(hardware_id: HardwareId, new: ReplacementIn, site: Site
 @ROUTER.get("/devices/{hardware_id}/keys", summary="Keys that may deliver for this device alone")
 async def read_device_keys(hardware_id: HardwareId, site: SiteOf, caller: CallerOf) -> list[DeviceKeyOut]:
     """For administrators."""
+    check_administers(caller)
     device = await site.platform.fleet.get_device(caller, hardware_id)
     keys = site.platform.access.keys.list_device_keys(caller, device.hardware_id)
     return [DeviceKeyOut.of(key) for key in keys]
@@ -275,6 +284,7 @@ async def read_device_keys(hardware_id: HardwareId, site: SiteOf, caller: Caller
 )
 async def make_device_key(hardware_id: HardwareId, given: DeviceKeyIn, site: SiteOf, caller: CallerOf) -> DeviceKeyOut:
     """For administrators. An HTTP bearer token, and a password over MQTT."""
+    check_administers(caller)
     device = await site.platform.fleet.get_device(caller, hardware_id)
     label = given.label or device.name or device.hardware_id
     keys = site.platform.access.keys

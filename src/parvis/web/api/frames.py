@@ -155,6 +155,7 @@ async def read_quarantine(
 
 @ROUTER.delete("/quarantine/{hardware_id}", summary="Forget what waits of an unknown device")
 async def discard_waiting(hardware_id: HardwareId, site: SiteOf, caller: CallerOf) -> DiscardedOut:
+    check_writes(caller)
     return DiscardedOut(frames=await site.platform.fleet.discard_waiting(caller, hardware_id))
 
 

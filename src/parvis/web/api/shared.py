@@ -32,6 +32,11 @@ def check_reads(caller: Caller) -> None:
         raise Forbidden("Devices and their frames can be read by people who are signed in.")
 
 
+def check_administers(caller: Caller) -> None:
+    if not caller.may(Right.ADMINISTER):
+        raise Forbidden("Keys of devices are for administrators.")
+
+
 def check_writes(caller: Caller) -> None:
     if not caller.may(Right.WRITE):
         raise Forbidden("Changing devices needs the right to write.")
