@@ -36,8 +36,11 @@ DEVICE = integration.DeviceInfo(application_id="7c3d2a10-0000-4000-8000-00000000
 
 
 def read(kind: str, event: Proto) -> list[Told]:
+    """In both forms."""
     event.time.FromMicroseconds(AT)
-    return decode_event(kind, MessageToJson(event).encode(), NOW)
+    told = decode_event(kind, MessageToJson(event).encode(), NOW)
+    assert decode_event(kind, event.SerializeToString(), NOW) == told
+    return told
 
 
 def test_an_uplink() -> None:
@@ -124,12 +127,64 @@ def test_a_gateway_reports_what_it_counted() -> None:
     stats.time.FromMicroseconds(AT)
     told = decode_gateway_stats(MessageToJson(stats).encode(), NOW)
     assert told == [GatewayStats("0016c001f153a14c", AT, 12, 9, 2, -3.2, 48.1)]
+    assert decode_gateway_stats(stats.SerializeToString(), NOW) == told
 
 
 def test_chirpstack_reads_our_commands() -> None:
     command = Parse(encode_downlink(COMMAND, EUI, 10, b"\0\1", is_confirmed=True), integration.DownlinkCommand())
     assert (command.id, command.dev_eui, command.f_port, command.confirmed) == (COMMAND, EUI, 10, True)
     assert command.data == b"\0\1"
+
+
+@given(
+    f_cnt=st.integers(0, 2**32 - 1),
+    data=st.binary(max_size=242),
+    rssi=st.integers(-150, 20),
+    snr=st.floats(-30, 30, width=32),
+    micros=st.integers(0, 4 * 10**15),
+    name=st.text(max_size=20),
+)
+def test_both_forms_of_an_uplink_say_the_same(
+    f_cnt: int, data: bytes, rssi: int, snr: float, micros: int, name: str
+) -> None:
+    event = integration.UplinkEvent(device_info=DEVICE, f_cnt=f_cnt, f_port=1, data=data, adr=True)
+    event.device_info.device_name = name
+    event.rx_info.append(gw.UplinkRxInfo(gateway_id="a", rssi=rssi, snr=snr, context=b"x", crc_status=gw.CRC_OK))
+    event.time.FromMicroseconds(micros)
+    (as_json,) = decode_event("up", MessageToJson(event).encode(), NOW)
+    (as_protobuf,) = decode_event("up", event.SerializeToString(), NOW)
+    assert isinstance(as_json, Uplink)
+    assert isinstance(as_protobuf, Uplink)
+    snr_db = as_protobuf.snr_db
+    assert snr_db is not None
+    assert as_json.snr_db == pytest.approx(snr_db, rel=1e-6)
+    assert (as_json.f_cnt, as_json.payload, as_json.received_at, as_json.rssi_dbm, as_json.device_name) == (
+        as_protobuf.f_cnt,
+        as_protobuf.payload,
+        as_protobuf.received_at,
+        as_protobuf.rssi_dbm,
+        as_protobuf.device_name,
+    )
+    assert (as_protobuf.f_cnt, as_protobuf.payload, as_protobuf.rssi_dbm) == (f_cnt, data, rssi)
+
+
+@given(st.data())
+def test_a_damaged_message_is_read_or_refused(draw: st.DataObject) -> None:
+    event = integration.UplinkEvent(device_info=DEVICE, f_port=1, data=b"1234", dev_addr="00189440")
+    event.time.FromMicroseconds(AT)
+    whole = bytearray(event.SerializeToString())
+    for _ in range(draw.draw(st.integers(1, 4))):
+        whole[draw.draw(st.integers(0, len(whole) - 1))] = draw.draw(st.integers(0, 255))
+    with suppress(MalformedMessage):
+        decode_event("up", bytes(whole[: draw.draw(st.integers(0, len(whole)))]), NOW)
+
+
+def test_a_message_that_repeats_without_end_is_refused() -> None:
+    event = integration.UplinkEvent(device_info=DEVICE, f_port=1)
+    event.rx_info.extend([gw.UplinkRxInfo(gateway_id="a")] * 501)
+    for payload in (event.SerializeToString(), MessageToJson(event).encode()):
+        with pytest.raises(MalformedMessage):
+            decode_event("up", payload, NOW)
 
 
 JSON = st.recursive(

@@ -1,11 +1,12 @@
-"""ChirpStack v4's events as JSON (package integration in the proto3 JSON form, which leaves out defaults)."""
+"""ChirpStack v4's events (package integration) in the proto3 JSON form, which leaves out defaults, or as Protobuf."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from parvis.connectors.chirpstack import protobuf
 from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import (
     Delivery,
@@ -82,7 +83,7 @@ class _UplinkEvent(_Event, frozen=True, rename="camel"):
     f_cnt: _Count = 0
     f_port: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     data: Annotated[bytes, msgspec.Meta(max_length=LARGEST_PAYLOAD_BYTES)] = b""
-    rx_info: list[_RxInfo] = []
+    rx_info: Annotated[list[_RxInfo], msgspec.Meta(max_length=protobuf.MOST_REPEATED)] = []
     tx_info: _TxInfo = _TxInfo()
 
 
@@ -108,7 +109,7 @@ class _TxAckEvent(_Event, frozen=True, rename="camel"):
 
 
 class _LogEvent(_Event, frozen=True, rename="camel"):
-    level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
+    level: _Text = "INFO"
     code: _Text = "UNKNOWN"
     description: str = ""
     context: dict[str, str] = {}
@@ -145,7 +146,7 @@ def decode_event(kind: str, payload: bytes, received_at: Instant) -> list[Told]:
 
 def decode_gateway_stats(payload: bytes, received_at: Instant) -> list[Told]:
     """A gateway's report (gw.GatewayStats). Raises MalformedMessage."""
-    stats = _read(_gateway_stats, payload)
+    stats = _gateway_stats.read(payload)
     place = stats.location
     return [
         GatewayStats(
@@ -162,7 +163,7 @@ def decode_gateway_stats(payload: bytes, received_at: Instant) -> list[Told]:
 
 def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
     """The frame of an `up` event. Raises MalformedMessage."""
-    event = _read(_uplink, payload)
+    event = _uplink.read(payload)
     device, lora = event.device_info, event.tx_info.modulation.lora
     receptions = _receptions(event.rx_info)
     best = receptions[0] if receptions else Reception("")
@@ -208,19 +209,19 @@ def _up(payload: bytes, received_at: Instant) -> list[Told]:
 
 
 def _joined(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_join, payload)
+    event = _join.read(payload)
     return [DeviceJoined(_eui(event), _time(event, received_at), event.dev_addr)]
 
 
 def _status(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_device_status, payload)
+    event = _device_status.read(payload)
     has_level = not event.battery_level_unavailable and not event.external_power_source
     level = round(event.battery_level / 100, 4) if has_level else None
     return [DeviceStatus(_eui(event), _time(event, received_at), level, event.margin, event.external_power_source)]
 
 
 def _acknowledged(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_ack, payload)
+    event = _ack.read(payload)
     if not event.queue_item_id:
         return []
     delivery = Delivery.ACKNOWLEDGED if event.acknowledged else Delivery.FAILED
@@ -229,7 +230,7 @@ def _acknowledged(payload: bytes, received_at: Instant) -> list[Told]:
 
 
 def _transmitted(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_tx_ack, payload)
+    event = _tx_ack.read(payload)
     if not event.queue_item_id:
         return []
     at = _time(event, received_at)
@@ -237,7 +238,7 @@ def _transmitted(payload: bytes, received_at: Instant) -> list[Told]:
 
 
 def _logged(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_log, payload)
+    event = _log.read(payload)
     at, detail = _time(event, received_at), event.description[:_LONGEST_DETAIL]
     told: list[Told] = [] if event.level == "INFO" else [DeviceFault(_eui(event), at, event.code, detail)]
     lost = event.context.get("queue_item_id", "")
@@ -247,7 +248,7 @@ def _logged(payload: bytes, received_at: Instant) -> list[Told]:
 
 
 def _located(payload: bytes, received_at: Instant) -> list[Told]:
-    event = _read(_location, payload)
+    event = _location.read(payload)
     place = event.location
     if not place.is_known:
         return []
@@ -264,21 +265,34 @@ _READERS: Mapping[str, Callable[[bytes, Instant], list[Told]]] = {
     "log": _logged,
     "location": _located,
 }
-_uplink = msgspec.json.Decoder(_UplinkEvent)
-_join = msgspec.json.Decoder(_JoinEvent)
-_device_status = msgspec.json.Decoder(_StatusEvent)
-_ack = msgspec.json.Decoder(_AckEvent)
-_tx_ack = msgspec.json.Decoder(_TxAckEvent)
-_log = msgspec.json.Decoder(_LogEvent)
-_location = msgspec.json.Decoder(_LocationEvent)
-_gateway_stats = msgspec.json.Decoder(_GatewayStats)
 
 
-def _read(decoder: msgspec.json.Decoder[_Document], payload: bytes) -> _Document:
-    try:
-        return decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedMessage(str(error)) from None
+class _Form(Generic[_Document]):
+    """A document that comes as JSON or, where it does not begin like an object, as Protobuf."""
+
+    def __init__(self, wanted: type[_Document], schema: protobuf.Schema) -> None:
+        self._wanted = wanted
+        self._decode_json = msgspec.json.Decoder(wanted).decode
+        self._schema = schema
+
+    def read(self, payload: bytes) -> _Document:
+        try:
+            if payload[:1] == b"{":
+                return self._decode_json(payload)
+            document = protobuf.read_message(payload, self._schema)
+            return msgspec.convert(document, self._wanted)
+        except (msgspec.DecodeError, UnicodeDecodeError, protobuf.InvalidProtobuf) as error:
+            raise MalformedMessage(str(error)) from None
+
+
+_uplink = _Form(_UplinkEvent, protobuf.UPLINK)
+_join = _Form(_JoinEvent, protobuf.JOIN)
+_device_status = _Form(_StatusEvent, protobuf.STATUS)
+_ack = _Form(_AckEvent, protobuf.ACK)
+_tx_ack = _Form(_TxAckEvent, protobuf.TX_ACK)
+_log = _Form(_LogEvent, protobuf.LOG)
+_location = _Form(_LocationEvent, protobuf.LOCATION)
+_gateway_stats = _Form(_GatewayStats, protobuf.GATEWAY_STATS)
 
 
 def _eui(event: _Event) -> str:
