@@ -10,6 +10,7 @@ FIGURES = (
     "patch_attribute",
     "notifications",
     "lorawan_uplinks",
+    "onboarding",
     "query_entities",
     "temporal_aggregate",
     "idle_memory",
