@@ -30,10 +30,16 @@ DEVICE_TERMS = ("batteryLevel",)
 """Attributes that a frame may carry of the device itself rather than of what it observes."""
 
 
-READ_BY_ITS_WAY_IN = """
+READ_BY_ITS_WAY_IN = r"""
 function decodeUplink() { return {data: {}, errors: ["the way in reads what such a device says"]}; }
+function encodeDownlink(input) {
+  const escaped = (one) => "\\u" + ("000" + one.charCodeAt(0).toString(16)).slice(-4);
+  const text = JSON.stringify(input.data).replace(/[^ -~]/g, escaped);
+  return {fPort: 1, bytes: Array.from(text, (one) => one.charCodeAt(0))};
+}
 """
-"""The codec of a profile that has none: of devices whose way in gives fields, such as Modbus."""
+"""The codec of a profile that has none: of devices whose way in gives fields and takes commands as JSON, such as
+Modbus."""
 
 
 class InvalidProfile(ParvisError):

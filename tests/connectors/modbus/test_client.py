@@ -10,10 +10,11 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from pyModbusTCP.server import DataBank, ModbusServer
 
-from parvis.connectors.modbus.client import ModbusLink, ModbusReader
+from parvis.connectors.modbus.client import ModbusLink, ModbusReader, RegisterCommands
 from parvis.connectors.modbus.codec import RegisterType, UnreadableRegister
 from parvis.connectors.modbus.config import ModbusDevice
 from parvis.connectors.modbus.mapping import MapDocument, Register, RegisterMap, Table
+from parvis.fleet.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.polling import NoAnswer
 from parvis.fleet.uplink import NO_COUNTER, Technology
 from tests.system_tools import free_port
@@ -104,6 +105,39 @@ async def test_a_register_is_written_where_the_map_says_so(server: ModbusServer,
         await one.write("set_point", 26)
     with pytest.raises(KeyError):
         await one.write("serial", 1)
+
+
+def order(payload: str, hardware_id: str = "plant-room-1") -> Order:
+    return Order("c-1", "default", hardware_id, hardware_id, 1, payload.encode(), True, 60)
+
+
+async def test_a_command_writes_the_registers_it_names(server: ModbusServer, reader: Readers) -> None:
+    one = reader(
+        server.port,
+        Register("set_point", 20, RegisterType.INT16, scale=0.1, is_writable=True, most=25),
+        Register("pump", 5, table=Table.COIL, is_writable=True),
+        Register("beyond", 200, is_writable=True),
+        Register("serial", 40),
+    )
+    commands = RegisterCommands([one])
+    await commands.send(order('{"set_point": 20.5, "pump": true}'))
+    assert server.data_bank.get_holding_registers(20, 1) == [205]
+    assert server.data_bank.get_coils(5, 1) == [True]
+    for payload, reason in (
+        ('{"pump": false, "set_point": 26}', "not between"),
+        ('{"pump": false, "serial": 1}', "nobody write"),
+        ('{"set_point": "warm"}', "no values"),
+        ("\\x00", "no values"),
+        ('{"beyond": 1}', "ILLEGAL_ADDRESS"),
+    ):
+        with pytest.raises(NotSendable, match=reason):
+            await commands.send(order(payload))
+    assert server.data_bank.get_coils(5, 1) == [True]
+    with pytest.raises(NotSendable, match="no such device"):
+        await commands.send(order("{}", "elsewhere"))
+    server.stop()
+    with pytest.raises(NotSentNow):
+        await commands.send(order('{"set_point": 21}'))
 
 
 async def test_a_device_that_went_away_is_read_again_when_it_is_back(reader: Readers) -> None:

@@ -1,5 +1,6 @@
 """From the registers of a server to state and history, by settings alone."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from pyModbusTCP.server import ModbusServer
 
 from parvis.connectors.modbus.plugin import build
+from parvis.fleet.codecs import Downlink
 from parvis.fleet.connector import InvalidConnector
 from parvis.fleet.registry import DeviceRecord
 from tests.connectors.town import CALLER, at_work, open_town
@@ -45,3 +47,11 @@ async def test_what_is_wrong_with_the_settings_is_told(tmp_path: Path, table: di
     async with open_town(tmp_path) as town:
         with pytest.raises(InvalidConnector, match=fault):
             build(town.surroundings(table))
+
+
+async def test_what_a_device_is_told_is_json_where_its_profile_has_no_codec(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town:
+        profile = town.fleet.registry.get_profile("eastron-sdm630")
+        encoded = await profile.encode_downlink({"set_point_c": 20.5, "label": "été"})
+    assert isinstance(encoded, Downlink)
+    assert (encoded.f_port, json.loads(encoded.payload)) == (1, {"set_point_c": 20.5, "label": "été"})

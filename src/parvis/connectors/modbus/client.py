@@ -2,24 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
-from parvis.connectors.modbus.codec import Value
+from parvis.connectors.modbus.codec import UnreadableRegister, Value
 from parvis.connectors.modbus.config import ModbusDevice
 from parvis.connectors.modbus.mapping import Register, RegisterMap, Span, Table
+from parvis.fleet.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.polling import NoAnswer
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.time import Clock, system_clock
 
 _FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU}
 _LIBRARY_GIVES_UP_LATER_S = 1.0
+WAY = "modbus"
 _log = logging.getLogger(__name__)
+
+_PASSING = (
+    ExcCodes.ACKNOWLEDGE,
+    ExcCodes.DEVICE_BUSY,
+    ExcCodes.GATEWAY_PATH_UNAVIABLE,
+    ExcCodes.GATEWAY_NO_RESPONSE,
+)
 
 _Ask = Callable[[AsyncModbusTcpClient], Awaitable[ModbusPDU]]
 
@@ -31,6 +41,11 @@ class RefusedByDevice(NoAnswer):
         name = ExcCodes(code).name if code in list(ExcCodes) else "UNKNOWN"
         super().__init__(f"the device answers exception {code} ({name})")
         self.code = code
+
+    @property
+    def is_passing(self) -> bool:
+        """Busy, or the gateway cannot reach it: asked later, it may do as it is told."""
+        return self.code in _PASSING
 
 
 class ModbusLink:
@@ -115,7 +130,8 @@ class ModbusReader:
                 self._clock(),
                 fields=dict(fields),
                 technology=Technology.WIRED,
-                way="modbus",
+                way=WAY,
+                route=f"{WAY}:{self.device.hardware_id}",
             )
         ]
 
@@ -126,6 +142,15 @@ class ModbusReader:
             raise KeyError(name)
         words = self._registers.write(register, value)
         await self.link.ask(_writing(register, words, self.device.unit), self.device.timeout_s)
+
+    async def write_all(self, values: Mapping[str, Value]) -> None:
+        """What a command says, register after register. Raises as `write`, before anything is written where it can."""
+        for name, value in values.items():
+            if (register := self._registers.find_writable(name)) is None:
+                raise KeyError(name)
+            self._registers.write(register, value)
+        for name, value in values.items():
+            await self.write(name, value)
 
     async def _read_span(self, span: Span) -> Mapping[tuple[Table, int], int]:
         try:
@@ -182,3 +207,36 @@ def _writing(register: Register, words: list[int], unit: int) -> _Ask:
         return await client.write_registers(register.address, words, device_id=unit)
 
     return ask
+
+
+class RegisterCommands:
+    """Commands such as `{"set_point_c": 20.5}` (CommandSender): asked again, a register is written the same again."""
+
+    def __init__(self, readers: Iterable[ModbusReader]) -> None:
+        self._readers = {reader.device.hardware_id: reader for reader in readers}
+
+    async def send(self, order: Order) -> None:
+        """Raises NotSendable, NotSentNow."""
+        reader = self._readers.get(order.hardware_id)
+        if reader is None:
+            raise NotSendable("the settings of the connector have no such device")
+        try:
+            await reader.write_all(_read_values(order.payload))
+        except msgspec.ValidationError as fault:
+            raise NotSendable(f"no values for registers: {fault}") from None
+        except KeyError as fault:
+            raise NotSendable(f"the register map lets nobody write {fault}") from None
+        except UnreadableRegister as fault:
+            raise NotSendable(fault.detail) from None
+        except RefusedByDevice as fault:
+            raise (NotSentNow if fault.is_passing else NotSendable)(fault.detail) from None
+        except NoAnswer as fault:
+            raise NotSentNow(fault.detail) from None
+
+
+def _read_values(payload: bytes) -> dict[str, int | float | bool]:
+    """Raises msgspec.ValidationError."""
+    try:
+        return msgspec.json.decode(payload, type=dict[str, int | float | bool])
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise msgspec.ValidationError(str(fault)) from None

@@ -1,6 +1,6 @@
 """Modbus devices, asked in turn by the one process that leads."""
 
-from parvis.connectors.modbus.client import ModbusLink, ModbusReader
+from parvis.connectors.modbus.client import ModbusLink, ModbusReader, RegisterCommands
 from parvis.connectors.modbus.config import ModbusConfig
 from parvis.connectors.modbus.mapping import load_map
 from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
@@ -34,7 +34,7 @@ def build(surroundings: Surroundings) -> Connector:
             for link in links:
                 link.close()
 
-    return Connector("modbus", works={"poll": poll})
+    return Connector("modbus", works={"poll": poll}, sender=RegisterCommands(readers))
 
 
 def build_readers(config: ModbusConfig, surroundings: Surroundings) -> list[ModbusReader]:
