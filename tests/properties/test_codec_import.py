@@ -34,6 +34,8 @@ TOKENS = [
 @example("a: 99999-99-99")
 @example("a: 0b2")
 @example("- " * 100)
+@example("a: " + "[" * 400 + "]" * 400)
+@example("a: " + "[" * 5000 + "]" * 5000)
 def test_any_file_is_a_mapping_or_unreadable(content: str | bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.yaml"

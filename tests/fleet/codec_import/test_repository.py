@@ -50,7 +50,7 @@ def test_each_example_is_run_and_a_wrong_one_says_where_it_differs(tmp_path: Pat
     ("script", "expected"),
     [
         ("function decodeUplink(i) { while (true) {} }", Verdict.TIMED_OUT),
-        ("function decodeUplink(i) { const a = []; while (true) a.push(new Array(1e5).fill(1)); }", Verdict.OUT_OF_MEMORY),
+        ("function decodeUplink(i) { for (const a = []; ; ) a.push(new Array(1e5).fill(1)); }", Verdict.OUT_OF_MEMORY),
         ("function decodeUplink(i) { return i.none.at; }", Verdict.THREW),
         ("function decodeUplink(i) { return 5; }", Verdict.BAD_RESULT),
         ("function decodeUplink(i) { return {data: {open: 1}}; }", Verdict.DIFFERS),
@@ -116,6 +116,23 @@ def test_yaml_is_read_as_the_repositorys_tools_read_it(tmp_path: Path) -> None:
         "j": "2023-07-19T00:00:00.000Z", "k": "2023-07-19T05:51:25.500Z", "l": "1", "m": 3, "n": -0.5,
         "o": {"p": 1}, "q": {"p": 1, "r": 2}, "s": "12e", "t": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: &a [*a]",
+        "a: &a [1, 2, 3, 4]\n"
+        + "".join(
+            f"b{n}: &b{n} [{', '.join(['*' + p] * 9)}]\n" for n, p in enumerate(["a", *[f"b{n}" for n in range(12)]])
+        ),
+    ],
+)
+def test_a_file_that_grows_without_end_by_its_aliases_is_not_read(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(content)
+    with pytest.raises(UnreadableFile, match="aliases"):
+        read_yaml(path)
 
 
 def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ A time becomes text, as it would in JSON: an example's input and output are comp
 
 import re
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 LARGEST_FILE_BYTES = 4 << 20
+MOST_VALUES = 1_000_000
 
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
@@ -79,10 +81,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise UnreadableFile(path, f"more than {LARGEST_FILE_BYTES >> 20} MiB")
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a safe loader
+        size = _size(content, {})
     except OSError as error:
         raise UnreadableFile(path, error.strerror or str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UnreadableFile(path, " ".join(str(error).split())[:200]) from None
     if not isinstance(content, dict):
         raise UnreadableFile(path, "holds no mapping")
+    if size > MOST_VALUES:
+        raise UnreadableFile(path, "grows beyond measure by its aliases")
     return content
+
+
+def _size(value: Any, known: dict[int, float]) -> float:
+    """How many values it is with each alias written out; what holds itself is infinite."""
+    if not isinstance(value, dict | list):
+        return 1.0
+    if id(value) not in known:
+        known[id(value)] = inf
+        members = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1.0 + sum(_size(one, known) for one in members)
+    return known[id(value)]
