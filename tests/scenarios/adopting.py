@@ -1,0 +1,40 @@
+"""A process that adopts what waits of a device in the data directory given, until it is killed or done."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from parvis.bootstrap import open_platform
+from parvis.fleet.records import DeviceRecord
+from parvis.fleet.uplink import Uplink
+from parvis.kernel.identity import system_caller
+from parvis.kernel.settings import MqttSettings, Settings
+from parvis.kernel.time import MINUTE, SECOND
+
+EUI = "70b3d5499e000001"
+ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:1"
+CALLER = system_caller("test")
+START = 1_780_000_000 * SECOND
+RECORD = DeviceRecord(EUI, "cayenne-lpp", ROOM)
+
+
+def settings(data_dir: Path) -> Settings:
+    return Settings(data_dir, mqtt=MqttSettings(enabled=False))
+
+
+def frame(number: int) -> Uplink:
+    """Temperature in Cayenne LPP, another one each time."""
+    payload = b"\x01\x67" + (number % 400).to_bytes(2)
+    return Uplink(EUI, payload, 1, number, START + number * MINUTE, session="00189440")
+
+
+async def adopt(data_dir: Path) -> None:
+    async with open_platform(settings(data_dir), listen=False) as platform:
+        print("open", flush=True)
+        await platform.fleet.register(CALLER, [RECORD])
+        await platform.fleet.held.sweep()
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(adopt(Path(sys.argv[1])))
