@@ -19,7 +19,7 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
-from parvis.web.console import devices, entity, jobs, overview, refusals, session, subscriptions
+from parvis.web.console import devices, entity, imports, jobs, overview, refusals, session, subscriptions
 from parvis.web.console import map as map_pages
 from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
@@ -47,6 +47,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *refusals.ROUTES,
             *subscriptions.ROUTES,
             *jobs.ROUTES,
+            *imports.ROUTES,
             *session.ROUTES,
             *basemap.ROUTES,
             Route("/static/{digest}/{path:path}", site.assets.serve),

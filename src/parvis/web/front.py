@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from secrets import token_hex
 from time import perf_counter
+from types import MappingProxyType
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,8 +66,11 @@ class Front:
         metrics: RequestMetrics,
         body_limit_bytes: int,
         stopping: asyncio.Event | None = None,
+        larger_bodies: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """Once `stopping` is set every answer asks the client to connect anew."""
+        """Once `stopping` is set every answer asks the client to connect anew. `larger_bodies` are the limits of paths
+        whose bodies go to disk."""
+        self._larger_bodies = larger_bodies
         self._app = app
         self._gate = gate
         self._metrics = metrics
@@ -105,7 +109,7 @@ class Front:
         self._metrics.open += 1
         try:
             scope = self._with_caller(scope, headers)
-            await self._app(scope, self._bounded(headers, receive), answer)
+            await self._app(scope, self._bounded(scope["path"], headers, receive), answer)
         except Exception as error:
             problem = _problem_of(error, scope)
             if not status:
@@ -140,29 +144,32 @@ class Front:
             return text
         return f"{self._id_prefix}-{next(self._numbers):x}"
 
-    def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    def _bounded(self, path: str, headers: dict[bytes, bytes], receive: Receive) -> Receive:
         """Raises PayloadTooLarge at once where the length is said; else while reading."""
+        limit_bytes = self._larger_bodies.get(path, self._body_limit_bytes)
         length = headers.get(b"content-length")
         if length is not None:
-            if length.isdigit() and int(length) > self._body_limit_bytes:
-                raise self._too_large()
+            if length.isdigit() and int(length) > limit_bytes:
+                raise _too_large(limit_bytes)
             return receive
         if b"transfer-encoding" not in headers:
             return receive
-        left = self._body_limit_bytes
+        left = limit_bytes
 
         async def receive_bounded() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise self._too_large()
+                raise _too_large(limit_bytes)
             return message
 
         return receive_bounded
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"A body may have at most {self._body_limit_bytes} bytes: send it in parts.")
+
+
+def _too_large(limit_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"A body may have at most {limit_bytes} bytes: send it in parts.")
 
 
 def _extra_headers(scope: Scope, current: str) -> RawHeaders:

@@ -25,6 +25,7 @@ from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
 from parvis.web.app import create_app
+from parvis.web.console.imports import UPLOAD, files_of
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
 from parvis.web.http import BoundedHttp
@@ -157,7 +158,8 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
     app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
-    return Front(app, platform.access.gate, metrics, limit, platform.stopping)
+    larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20}
+    return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger)
 
 
 class Crossroads:

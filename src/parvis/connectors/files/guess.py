@@ -3,16 +3,18 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from parvis.broker.model.geometry import bounds
 from parvis.connectors.files.codec import open_table
 from parvis.connectors.files.config import Mapping, Source
 from parvis.connectors.files.look import Column, Kind, folded, shown
 from parvis.connectors.files.mapping import moment_of, number_of
+from parvis.connectors.files.places import Places
 from parvis.connectors.files.proposal import propose
 from parvis.connectors.files.table import GEOMETRY, Cell, Row, Unreadable
 
@@ -47,28 +49,46 @@ _PAIR = re.compile(r"\s*-?\d{1,3}\.\d+\s*[,;]\s*-?\d{1,3}\.\d+\s*")
 
 
 class Guess(msgspec.Struct, frozen=True):
+    """`rows` are the first as text; `points` where the first objects would stand, longitude and latitude."""
+
     mapping: Mapping
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     crs: str = ""
+    points: tuple[tuple[float, float], ...] = ()
 
 
-def guess_file(path: Path, terms: Collection[str], zone: str, given: Source | None = None) -> Guess:
-    """By `terms` of the context names are found; `given` says how the file is to be read, else that is guessed too.
+def guess_file(path: Path, terms: Collection[str], zone: str, given: Mapping | None = None) -> Guess:
+    """By `terms` of the context names are found; with `given` only what the file shows by that mapping is told.
 
     Raises:
         InvalidMapping: the file cannot be read at all.
     """
-    source = given or guess_source(path)
+    source = given.source if given else guess_source(path)
     with open_table(path, source) as table:
         found = [row for _, row in islice(table.rows, SAMPLE_ROWS) if not isinstance(row, Unreadable)]
         header, crs = table.header, table.crs
     if source.delimiter != "," and given is None:
         source = msgspec.structs.replace(source, decimal=_decimal(found))
     columns = tuple(_column(name, index, found, source) for index, name in enumerate(header))
-    mapping = propose(path.name, columns, found, source, crs, terms, zone)
+    mapping = given or propose(path.name, columns, found, source, crs, terms, zone)
     rows = tuple(tuple(shown(cell) for cell in row) for row in found[:PREVIEW_ROWS])
-    return Guess(mapping, columns, rows, crs)
+    return Guess(mapping, columns, rows, crs, tuple(_points(mapping, header, found, crs)))
+
+
+def _points(mapping: Mapping, header: Sequence[str], rows: list[Row], crs: str) -> Iterator[tuple[float, float]]:
+    place = mapping.inventory.place if mapping.inventory else None
+    if place is None:
+        return
+    names = [place.geometry] if place.geometry else [place.longitude, place.latitude]
+    if not set(names) <= set(header):
+        return
+    places = Places([header.index(name) for name in names], place.crs or crs, mapping.source)
+    for row in rows:
+        geometry = places.read(row).geometry
+        if geometry is not None:
+            west, south, east, north = bounds(geometry)
+            yield (west + east) / 2, (south + north) / 2
 
 
 def guess_source(path: Path) -> Source:

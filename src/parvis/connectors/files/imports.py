@@ -1,5 +1,6 @@
 """Imports as jobs: a file is received, checked, imported, and perhaps taken back."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import disk_usage, move
@@ -10,10 +11,11 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.connectors.files.config import InvalidMapping, Mapping
 from parvis.connectors.files.folders import Folders, Import, Origin, Phase, Position, Reading
+from parvis.connectors.files.guess import Guess
 from parvis.connectors.files.passage import Passage, consumer_of
 from parvis.connectors.files.undoing import Undoing
 from parvis.jobs.kinds import Worker
-from parvis.jobs.process import run_in_process
+from parvis.jobs.process import WorkerEnded, run_in_process
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.jobs import Job, JobContext, JobDoor, WorkFailed, WrongState
@@ -27,9 +29,19 @@ MOST_IMPORTS = 1_000
 LEAST_FREE_BYTES = 512 << 20
 _READING_MEMORY_MB = 2048
 _READING_S = 4 * 3600
+_LOOKING_S = 30
+_MOST_LOOKING = 2
 _LONGEST_S = 24 * 3600.0
 ATTEMPTS = 10
 _READING_SHARE = 0.4
+
+
+class _Looking(msgspec.Struct, frozen=True):
+    """What the worker process is told of a look: all of it is given."""
+
+    tenant: str
+    arguments: dict[str, Any] = {}
+    attempt: int = 1
 
 
 class Imports:
@@ -40,6 +52,7 @@ class Imports:
         self._data_dir = data_dir
         self._broker = broker
         self._jobs = jobs
+        self._lookers = asyncio.Semaphore(_MOST_LOOKING)
         self._clock = clock
         options: dict[str, Any] = {
             "attempts": ATTEMPTS,
@@ -80,6 +93,24 @@ class Imports:
     def choose(self, one: Import, mapping: Mapping, mapping_name: str = "") -> Import:
         """By which mapping it is read from now on."""
         return self.folders.save(msgspec.structs.replace(one, mapping=mapping, mapping_name=mapping_name))
+
+    async def look(self, one: Import, zone: str, mapping: Mapping | None = None) -> Guess:
+        """What the file may mean; with `mapping`, what it shows by that. Raises InvalidMapping."""
+        given = {
+            "folder": str(self.folders.folder(one).path),
+            "name": one.name,
+            "zone": zone,
+            "mapping": None if mapping is None else msgspec.to_builtins(mapping),
+        }
+        worker = Worker("parvis.connectors.files.reading:look", _READING_MEMORY_MB, _LOOKING_S, given)
+        try:
+            async with self._lookers, asyncio.timeout(_LOOKING_S):
+                told = await run_in_process(worker, _Looking(one.tenant), lambda _part, _word: None)
+        except (WorkFailed, WorkerEnded) as refusal:
+            raise InvalidMapping(refusal.detail) from refusal
+        except TimeoutError as refusal:
+            raise InvalidMapping(f"{one.name} cannot be looked at in {_LOOKING_S} s.") from refusal
+        return msgspec.convert(told, Guess)
 
     async def start(self, caller: Caller, one: Import, kind: str) -> Import:
         """One of CHECK, IMPORT and UNDO. Raises Forbidden, WrongState, InvalidMapping, Overloaded."""

@@ -12,9 +12,11 @@ from parvis.connectors.files.client import read_table
 from parvis.connectors.files.codec import open_table
 from parvis.connectors.files.config import InvalidMapping, Mapping
 from parvis.connectors.files.folders import Counts, ImportFolder, Reading
+from parvis.connectors.files.guess import guess_file
 from parvis.connectors.files.intake import Record
 from parvis.connectors.files.inventory import Entry
 from parvis.connectors.files.mapping import Observation
+from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.report import Fault, Report
 from parvis.kernel.jobs import JobContext, WorkFailed
 
@@ -42,6 +44,18 @@ def read(context: JobContext) -> Any:
     mapping = msgspec.convert(context.arguments["mapping"], Mapping)
     try:
         return msgspec.to_builtins(read_file(folder, context.arguments["name"], mapping, context.report))
+    except InvalidMapping as refusal:
+        raise WorkFailed(refusal.detail) from refusal
+
+
+def look(context: JobContext) -> Any:
+    """What the file may mean, or what it shows by the mapping given."""
+    folder = ImportFolder(Path(context.arguments["folder"]))
+    given = context.arguments["mapping"]
+    mapping = None if given is None else msgspec.convert(given, Mapping)
+    path = folder.source(context.arguments["name"])
+    try:
+        return msgspec.to_builtins(guess_file(path, list_terms(), context.arguments["zone"], mapping))
     except InvalidMapping as refusal:
         raise WorkFailed(refusal.detail) from refusal
 

@@ -1,0 +1,202 @@
+"""The form that says what a file's columns mean: from a mapping to its fields, and back."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import log, pi, tan
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from parvis.connectors.files.config import InvalidMapping, Mapping, Source, mapping_of
+from parvis.connectors.files.guess import TIME_FORMATS, Guess
+from parvis.connectors.files.look import Kind
+from parvis.connectors.files.proposal import camel, check_terms
+
+DELIMITERS = ((",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
+FORMATS = (*TIME_FORMATS, "epoch-s", "epoch-ms")
+PROJECTIONS = ("EPSG:4326", "EPSG:2154", "EPSG:3857", "EPSG:27572", *(f"EPSG:{code}" for code in range(3942, 3951)))
+MOST_COLUMNS = 500
+_PLOT_WIDTH = 480.0
+_PLOT_HEIGHT = 260.0
+_MARGIN = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnField:
+    """One row of the form. `is_used`: it becomes an attribute."""
+
+    name: str
+    kind: str
+    example: str
+    is_used: bool
+    term: str
+    value: str
+    unit_code: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """`plot` is where the first objects are, in the units of the picture; `bounds` west, south, east, north."""
+
+    guess: Guess
+    is_series: bool
+    is_by_hand: bool
+    type: str
+    id: str
+    columns: tuple[ColumnField, ...]
+    names: tuple[tuple[str, str], ...]
+    titles: tuple[dict[str, str], ...]
+    plot: tuple[tuple[float, float], ...]
+    bounds: tuple[float, float, float, float] | None
+
+
+def drawing_of(guess: Guess) -> Drawing:
+    mapping = guess.mapping
+    first = mapping.series[0] if mapping.series else None
+    inventory = mapping.inventory
+    return Drawing(
+        guess,
+        inventory is None,
+        is_by_hand(mapping, {one.name for one in guess.columns}),
+        inventory.type if inventory else first.type if first else "",
+        inventory.id if inventory else first.entity if first else "",
+        tuple(_fields(guess)),
+        tuple((one.name, one.name) for one in guess.columns),
+        tuple({"title": one.name[:60]} for one in guess.columns),
+        plotted(guess.points),
+        _bounds(guess.points),
+    )
+
+
+def _fields(guess: Guess) -> list[ColumnField]:
+    mapping = guess.mapping
+    attributes = {one.column: one for one in mapping.inventory.attributes} if mapping.inventory else {}
+    series = {one.column: one for one in mapping.series}
+    fields = []
+    for column in guess.columns[:MOST_COLUMNS]:
+        shown = (column.name, column.kind.value, column.example)
+        if (attribute := attributes.get(column.name)) is not None:
+            told = (attribute.name, attribute.value, attribute.unit_code, attribute.format)
+            fields.append(ColumnField(*shown, True, *told))
+        elif (one := series.get(column.name)) is not None:
+            fields.append(ColumnField(*shown, True, one.attribute, one.value, one.unit_code, ""))
+        else:
+            value = column.kind.value if column.kind not in (Kind.EMPTY, Kind.GEOMETRY) else "text"
+            fields.append(ColumnField(*shown, False, camel(column.name), value, "", column.format))
+    return fields
+
+
+def is_by_hand(mapping: Mapping, names: Collection[str]) -> bool:
+    """Whether the mapping says more than the form can."""
+    inventory = mapping.inventory
+    attributes = inventory.attributes if inventory else ()
+    scales = [(one.scale, one.offset) for one in mapping.series] + [(one.scale, one.offset) for one in attributes]
+    scaled = [one for one in scales if one != (1.0, 0.0)]
+    templates = [one for one in mapping.series if one.column not in names or one.where or one.dataset]
+    others = {(one.entity, one.type) for one in mapping.series}
+    elsewhere = inventory is not None and inventory.place is not None and inventory.place.attribute != "location"
+    plain = mapping.source.file == "" and mapping.source.missing == Source().missing
+    by_order = mapping.time is None or mapping.time.repeated_hour == "in-order"
+    return bool(scaled or templates or len(others) > 1 or elsewhere or not plain or not by_order)
+
+
+def mapping_from(form: FormData) -> Mapping:
+    """Raises InvalidMapping."""
+    text = _Fields(form)
+    source: dict[str, Any] = {
+        "delimiter": text("delimiter") or ",",
+        "decimal": text("decimal") or ".",
+        "encoding": text("encoding") or "utf-8-sig",
+        "header_row": text.number("header_row", 1),
+        "sheet": text("sheet"),
+        "layer": text("layer"),
+    }
+    columns = [index for index in range(min(text.number("columns", 0), MOST_COLUMNS)) if text(f"use-{index}")]
+    document: dict[str, Any] = {"source": source}
+    if text("what") == "series":
+        document["time"] = {"column": text("time_column"), "format": text("time_format") or "iso", "zone": text("zone")}
+        document["series"] = [_series(text, index) for index in columns]
+    else:
+        document["inventory"] = {
+            "type": text("type"),
+            "id": text("id"),
+            "attributes": [_attribute(text, index) for index in columns],
+            "place": _place(text),
+        }
+    if not text("type"):
+        raise InvalidMapping("Say of which type the objects are.")
+    mapping = mapping_of(document, text("name") or "mapping")
+    check_terms(mapping)
+    return mapping
+
+
+class _Fields:
+    def __init__(self, form: FormData) -> None:
+        self._form = form
+
+    def __call__(self, name: str) -> str:
+        value = self._form.get(name, "")
+        text = value if isinstance(value, str) else ""
+        return text if name == "delimiter" else text.strip()
+
+    def number(self, name: str, default: int) -> int:
+        text = self(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else default
+
+
+def _series(text: _Fields, index: int) -> dict[str, Any]:
+    return {
+        "column": text(f"column-{index}"),
+        "entity": text("id"),
+        "type": text("type"),
+        "attribute": text(f"term-{index}"),
+        "unit_code": text(f"unit-{index}"),
+        "value": "number" if text(f"value-{index}") == "number" else "text",
+    }
+
+
+def _attribute(text: _Fields, index: int) -> dict[str, Any]:
+    return {
+        "column": text(f"column-{index}"),
+        "name": text(f"term-{index}"),
+        "value": text(f"value-{index}") or "text",
+        "unit_code": text(f"unit-{index}"),
+        "format": text(f"format-{index}") or "iso",
+    }
+
+
+def _place(text: _Fields) -> dict[str, str] | None:
+    geometry, longitude, latitude = text("geometry"), text("longitude"), text("latitude")
+    if not geometry and not (longitude and latitude):
+        return None
+    return {"geometry": geometry, "longitude": longitude, "latitude": latitude, "crs": text("crs")}
+
+
+def _bounds(points: tuple[tuple[float, float], ...]) -> tuple[float, float, float, float] | None:
+    if not points:
+        return None
+    return (
+        min(one[0] for one in points),
+        min(one[1] for one in points),
+        max(one[0] for one in points),
+        max(one[1] for one in points),
+    )
+
+
+def plotted(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """In a picture of 480 by 260, true to angles (Mercator), north up."""
+    flat = [(x, 180 / pi * log(tan(pi / 4 + max(-85.0, min(85.0, y)) * pi / 360))) for x, y in points]
+    if not flat:
+        return ()
+    west, east = min(one[0] for one in flat), max(one[0] for one in flat)
+    south, north = min(one[1] for one in flat), max(one[1] for one in flat)
+    inner_width, inner_height = _PLOT_WIDTH - 2 * _MARGIN, _PLOT_HEIGHT - 2 * _MARGIN
+    scale = min(inner_width / max(east - west, 1e-9), inner_height / max(north - south, 1e-9))
+    return tuple(
+        (
+            round(_PLOT_WIDTH / 2 + (x - (west + east) / 2) * scale, 1),
+            round(_PLOT_HEIGHT / 2 - (y - (south + north) / 2) * scale, 1),
+        )
+        for x, y in flat
+    )
