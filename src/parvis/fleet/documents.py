@@ -31,8 +31,8 @@ _LARGEST_COUNTER = 2**53
 _UNITS = {"s": SECOND, "ms": 1000, "us": 1}
 
 
-class InvalidMapping(ParvisError):
-    type_uri = PARVIS_ERRORS + "invalid-mapping"
+class InvalidDocumentMapping(ParvisError):
+    type_uri = PARVIS_ERRORS + "invalid-document-mapping"
     title = "The mapping cannot be used"
     status = 400
 
@@ -233,7 +233,7 @@ def load_mappings(roots: Iterable[Path]) -> dict[str, DocumentMapping]:
     """Every mapping below the folders that exist, by id; a later folder wins.
 
     Raises:
-        InvalidMapping: one of them cannot be used.
+        InvalidDocumentMapping: one of them cannot be used.
     """
     mappings = {}
     for root in roots:
@@ -244,24 +244,24 @@ def load_mappings(roots: Iterable[Path]) -> dict[str, DocumentMapping]:
 
 
 def load_mapping(folder: Path) -> DocumentMapping:
-    """Raises InvalidMapping, which names the file and what is wrong with it."""
+    """Raises InvalidDocumentMapping, which names the file and what is wrong with it."""
     path = folder / MAPPING_FILE
     try:
         document = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), MappingDocument)
         mapping = DocumentMapping(document)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise InvalidMapping(f"{path}: {error}") from error
+        raise InvalidDocumentMapping(f"{path}: {error}") from error
     except InvalidExpression as error:
-        raise InvalidMapping(f"{path}: {error.detail}") from error
+        raise InvalidDocumentMapping(f"{path}: {error.detail}") from error
     if mapping.id != folder.name:
-        raise InvalidMapping(f"{path}: id {mapping.id!r} is not the folder's name")
+        raise InvalidDocumentMapping(f"{path}: id {mapping.id!r} is not the folder's name")
     failures = [
         f"example {number}: {failure}"
         for number, one in enumerate(mapping.examples, 1)
         if (failure := _check_example(mapping, one))
     ]
     if failures:
-        raise InvalidMapping(f"{path}: {'; '.join(failures)}")
+        raise InvalidDocumentMapping(f"{path}: {'; '.join(failures)}")
     return mapping
 
 

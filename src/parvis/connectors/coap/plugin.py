@@ -5,7 +5,7 @@ from functools import partial
 from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.server import serve
 from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.documents import MAPPINGS_FOLDER, PACKAGED_MAPPINGS, InvalidMapping, load_mappings
+from parvis.fleet.documents import MAPPINGS_FOLDER, PACKAGED_MAPPINGS, InvalidDocumentMapping, load_mappings
 from parvis.kernel.time import system_clock
 
 
@@ -13,7 +13,7 @@ def build(surroundings: Surroundings) -> Connector:
     config = read_config(surroundings, CoapConfig)
     try:
         mappings = load_mappings([PACKAGED_MAPPINGS, surroundings.data_dir / MAPPINGS_FOLDER])
-    except InvalidMapping as fault:
+    except InvalidDocumentMapping as fault:
         raise InvalidConnector(fault.detail) from fault
     work = partial(serve, config, surroundings.fleet, mappings, surroundings.authenticate, system_clock)
     return Connector("coap", works={"server": work})

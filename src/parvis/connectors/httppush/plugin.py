@@ -15,7 +15,7 @@ from parvis.fleet.documents import (
     MAPPINGS_FOLDER,
     PACKAGED_MAPPINGS,
     DocumentMapping,
-    InvalidMapping,
+    InvalidDocumentMapping,
     load_mappings,
 )
 from parvis.fleet.fleet import Fleet
@@ -36,7 +36,7 @@ def build(surroundings: Surroundings) -> Connector:
     config = read_config(surroundings, HttpPushConfig)
     try:
         mappings = load_mappings([PACKAGED_MAPPINGS, surroundings.data_dir / MAPPINGS_FOLDER])
-    except InvalidMapping as fault:
+    except InvalidDocumentMapping as fault:
         raise InvalidConnector(fault.detail) from fault
     push = HttpPush(surroundings.fleet, config)
     webhooks = {name: partial(push.receive, mapping) for name, mapping in mappings.items()}
