@@ -54,6 +54,21 @@ async def test_events_of_a_type_can_be_read_alone(store: Store) -> None:
     assert await store.read(0, types=frozenset({"urn:Nothing"})) == []
 
 
+async def test_events_about_an_attribute_can_be_read_alone(store: Store) -> None:
+    await store.write(TENANT, [bin_(number, level(number)) for number in range(5)])
+    await store.write(TENANT, [Change(bin_id(3), Mode.APPEND, (note("full"),))])
+    await store.write(TENANT, [Change(bin_id(3), Mode.DELETE_ATTRIBUTE, removals=((note("").name, ""),))])
+    await store.write(TENANT, [Change(bin_id(4), Mode.DELETE)])
+    about_notes = frozenset({note("").name})
+
+    about = [(one.entity_id, one.kind) for one in await store.read(0, attributes=about_notes)]
+    assert about == [(bin_id(3), EventKind.UPDATED), (bin_id(3), EventKind.UPDATED), (bin_id(4), EventKind.DELETED)]
+    (first,) = await store.read(0, limit=1, attributes=about_notes, types=frozenset({BIN}))
+    assert first.instances[0].value == "full"
+    assert len(await store.read(first.seq, limit=2, attributes=about_notes)) == 2
+    assert len(await store.read(0, attributes=frozenset({"urn:nothing"}))) == 1
+
+
 async def test_who_waits_is_woken_by_a_commit(store: Store) -> None:
     waiting = asyncio.create_task(store.wait(await store.newest()))
     await asyncio.sleep(0)

@@ -169,7 +169,8 @@ class Fleet:
     async def _follow_from(self, position: int) -> int:
         await self._outbox.wait(position)
         newest = await self._outbox.newest()
-        events = await self._outbox.read(position, _EVENTS_AT_ONCE, self.registry.event_types)
+        registry = self.registry
+        events = await self._outbox.read(position, _EVENTS_AT_ONCE, registry.event_types, registry.event_attributes)
         has_missed = position + 1 < await self._outbox.oldest()
         await self._adopt_new(await (self.registry.reload() if has_missed else self.registry.follow(events)))
         return events[-1].seq if len(events) == _EVENTS_AT_ONCE else newest

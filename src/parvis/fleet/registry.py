@@ -50,6 +50,11 @@ class Registry:
         """The entity types whose events `follow` is about."""
         return frozenset({self._terms.device})
 
+    @property
+    def event_attributes(self) -> frozenset[Iri]:
+        """The attributes whose events `follow` is about."""
+        return self._terms.held | {self._terms.last_reported} if self.is_shared else self._terms.held
+
     def find(self, tenant: str, hardware_id: str) -> Device | None:
         return self._devices.get((tenant, hardware_id))
 

@@ -138,10 +138,17 @@ class TemporalStore(Protocol):
 
 
 class Outbox(Protocol):
-    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+    async def read(
+        self,
+        after: int,
+        limit: int = 1000,
+        types: frozenset[Iri] = frozenset(),
+        attributes: frozenset[Iri] = frozenset(),
+    ) -> list[Event]:
         """Committed events of all tenants with a number above `after`, in order.
 
-        With `types`, only those of entities that have one of them: what is passed over costs next to nothing.
+        With `types`, only those of entities that have one of them; with `attributes`, only those that wrote or took
+        away one of these, or the entity: what is passed over costs next to nothing.
         """
         ...
 

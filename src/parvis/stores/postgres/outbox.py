@@ -127,8 +127,31 @@ class Listener:
 
 
 def read_events(
-    connection: Connection, names: Names, after: int, limit: int, types: frozenset[Iri] = frozenset()
+    connection: Connection,
+    names: Names,
+    after: int,
+    limit: int,
+    types: frozenset[Iri] = frozenset(),
+    attributes: frozenset[Iri] = frozenset(),
 ) -> list[Event]:
+    """Which attributes an event is about is known once its rows are read: to search partitions would cost more."""
+    if not attributes:
+        return _read_events(connection, names, after, limit, types)
+    found: list[Event] = []
+    while True:
+        events = _read_events(connection, names, after, limit, types)
+        found += [one for one in events if _is_about(one, attributes)]
+        if len(events) < limit or len(found) >= limit:
+            return found[:limit]
+        after = events[-1].seq
+
+
+def _is_about(event: Event, attributes: frozenset[Iri]) -> bool:
+    told = {one.name for one in event.instances} | {name for name, _ in event.removed}
+    return event.kind is EventKind.DELETED or not told.isdisjoint(attributes)
+
+
+def _read_events(connection: Connection, names: Names, after: int, limit: int, types: frozenset[Iri]) -> list[Event]:
     wanted: dict[str, object] = {"after": after, "limit": limit}
     if types:
         names.typesets.load(connection)

@@ -160,9 +160,15 @@ class PostgresStore:
         self._bell.ring(done.newest)
         return done.seq
 
-    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+    async def read(
+        self,
+        after: int,
+        limit: int = 1000,
+        types: frozenset[Iri] = frozenset(),
+        attributes: frozenset[Iri] = frozenset(),
+    ) -> list[Event]:
         def ask(connection: Connection) -> list[Event]:
-            return read_events(connection, self._names, after, limit, types)
+            return read_events(connection, self._names, after, limit, types, attributes)
 
         return await self._outbox.run(EVERY_TENANT, ask)
 

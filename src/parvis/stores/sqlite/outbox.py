@@ -17,28 +17,37 @@ SELECT o.seq, o.kind, o.at, o.tenant, o.urn, o.typeset,
     l.name, l.dataset, l.shape, l.value, l.ts, l.observed, l.extra, l.recorded, l.seq
 FROM (
     SELECT o.seq, o.kind, o.at, o.first, o.last, e.tenant, e.urn, e.typeset
-    FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > ?{filter} ORDER BY o.seq LIMIT ?
+    FROM outbox o JOIN entity e ON e.id = o.entity WHERE o.seq > :after{filter} ORDER BY o.seq LIMIT :limit
 ) o LEFT JOIN log l ON l.seq >= o.first AND l.seq < o.last
 ORDER BY o.seq, l.seq
 """
 """One statement for events and their rows: whoever steps through one gives the interpreter to the writer's thread at
 each step, and waits to get it back."""
-_OF_TYPES = " AND e.typeset IN (SELECT value FROM json_each(?))"
-_ALL_EVENTS = _EVENTS.format(filter="")
-_EVENTS_OF_TYPES = _EVENTS.format(filter=_OF_TYPES)
+_OF_TYPES = " AND e.typeset IN (SELECT value FROM json_each(:typesets))"
+_OF_NAMES = f""" AND (o.kind = {EventKind.DELETED.value} OR EXISTS (
+    SELECT 1 FROM log l WHERE l.seq >= o.first AND l.seq < o.last AND l.name IN (SELECT value FROM json_each(:names))
+))"""
 _OF_EVENT = 6
 """So many columns of a row are the event's; the rest are of one of its rows in the log, or NULL where it has none."""
 ADVANCE = "INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
 
 
 def read_events(
-    connection: Connection, names: Names, after: int, limit: int, types: frozenset[Iri] = frozenset()
+    connection: Connection,
+    names: Names,
+    after: int,
+    limit: int,
+    types: frozenset[Iri] = frozenset(),
+    attributes: frozenset[Iri] = frozenset(),
 ) -> list[Event]:
+    wanted: dict[str, object] = {"after": after, "limit": limit}
     if types:
         numbers = [number for typeset, number in names.typesets.items() if not types.isdisjoint(typeset)]
-        rows = connection.execute(_EVENTS_OF_TYPES, (after, json.dumps(numbers), limit)).fetchall()
-    else:
-        rows = connection.execute(_ALL_EVENTS, (after, limit)).fetchall()
+        wanted["typesets"] = json.dumps(numbers)
+    if attributes:
+        wanted["names"] = json.dumps([number for name, number in names.words.items() if name in attributes])
+    sql = _EVENTS.format(filter=(_OF_TYPES if types else "") + (_OF_NAMES if attributes else ""))
+    rows = connection.execute(sql, wanted).fetchall()
     events = groupby(rows, key=itemgetter(slice(_OF_EVENT)))
     return [_event(names, event, list(of_event)) for event, of_event in events]
 

@@ -164,9 +164,18 @@ class SqliteStore:
             return await read(lambda connection: past.tell_hot(connection, tell))
         return await self._reader.read_past(lambda connection: past.tell(connection, tell))
 
-    async def read(self, after: int, limit: int = 1000, types: frozenset[Iri] = frozenset()) -> list[Event]:
+    async def read(
+        self,
+        after: int,
+        limit: int = 1000,
+        types: frozenset[Iri] = frozenset(),
+        attributes: frozenset[Iri] = frozenset(),
+    ) -> list[Event]:
         """None whose entities the readers still hold as they were before: those come with the next call."""
-        events = await self._reader.read(lambda connection: read_events(connection, self._names, after, limit, types))
+        def ask(connection: Connection) -> list[Event]:
+            return read_events(connection, self._names, after, limit, types, attributes)
+
+        events = await self._reader.read(ask)
         known = self._bell.newest
         return events if not events or events[-1].seq <= known else [one for one in events if one.seq <= known]
 
