@@ -65,7 +65,8 @@ def _exposure(settings: Settings) -> Iterator[str]:
 def _profile_faults(settings: Settings) -> Iterator[str]:
     """Examples of a profile are run through its codec."""
     try:
-        load_profiles([PACKAGED_PROFILES, settings.data_dir / PROFILES_FOLDER], Contexts().default.expand)
+        roots = [PACKAGED_PROFILES, settings.data_dir / PROFILES_FOLDER]
+        load_profiles(roots, Contexts().default.expand, is_thorough=True)
     except ParvisError as error:
         yield error.detail
 

@@ -28,7 +28,7 @@ def test_each_device_becomes_a_profile_that_holds_its_examples(tmp_path: Path) -
         "acme-climate-outdoor": 2,
         "acme-valve": 1,
     }
-    profiles = load_profiles([to], EXPAND)
+    profiles = load_profiles([to], EXPAND, is_thorough=True)
     assert list(profiles) == sorted(made)
     assert profiles["acme-valve"].header.name == 'Valve "V"'
     assert profiles["acme-climate"].entity_type == EXPAND("EnvironmentObserved")
