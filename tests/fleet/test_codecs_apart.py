@@ -13,7 +13,10 @@ from parvis.fleet.codec_worker import Request
 from parvis.fleet.codecs import CodecFailure, CodecFault, Decoded, Downlink
 from parvis.fleet.codecs_apart import CodecsApart, _Worker
 from parvis.fleet.profiles import load_profile, where_codecs_run
+from parvis.fleet.records import DeviceRecord
 from parvis.fleet.uplink import Uplink
+from parvis.kernel.identity import ADMINISTRATOR, Caller
+from tests.fleet.conftest import Village
 
 ECHO = """
 function decodeUplink(i) { if (i.bytes[0] === 66) while (true) {} return {data: {v: i.bytes[0]}, warnings: ["w"]}; }
@@ -91,6 +94,20 @@ async def test_a_process_that_dies_is_told_and_another_takes_its_place(apart: Co
     process.kill()
     await process.wait()
     assert await apart.decode("village", ECHO, frames(2)) == [Decoded({"v": 2}, ("w",))]
+
+
+async def test_no_other_tenants_devices_use_what_a_tenant_brought(village: Village) -> None:
+    folder = village.data_dir / "profiles" / "brought"
+    folder.mkdir()
+    (folder / "profile.toml").write_text(PROFILE)
+    (folder / "codec.js").write_text(ECHO)
+    await village.store.add_tenant("village")
+    fleet = village.reopened()
+    for tenant in ("default", "village"):
+        caller = Caller(tenant, "admin", ADMINISTRATOR)
+        await fleet.register(caller, [DeviceRecord("70b3d5e75e000001", "brought", "urn:ngsi-ld:DeviceMeasurement:1")])
+    assert fleet.registry.find("default", "70b3d5e75e000001") is None
+    assert fleet.registry.find("village", "70b3d5e75e000001") is not None
 
 
 async def test_a_codec_whose_process_ends_again_and_again_rests() -> None:

@@ -153,6 +153,10 @@ class DeviceProfile:
         vars(self).update(vars(fresh))
         self.folder = folder
 
+    def is_for(self, tenant: str) -> bool:
+        """Whether its devices may use the profile: what a tenant brought is for that one alone."""
+        return self.header.tenant in ("", tenant)
+
     def new_codec(self) -> Codec:
         """One more of the same, in a context of its own."""
         return Codec(self._scripts.codec, normalizes=self.header.normalized)

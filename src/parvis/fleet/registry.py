@@ -271,6 +271,8 @@ class Registry:
         asset = entity.find(terms.asset)
         if not hardware_id or profile is None or asset is None or not isinstance(asset.value, str):
             return None
+        if not profile.is_for(tenant):
+            return None
         earlier = self._devices.get((tenant, hardware_id))
         last_reported = self._last_reported(entity)
         device = Device(
