@@ -14,7 +14,7 @@ import msgspec
 from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
-from parvis.bootstrap.connectors import build_connectors, run_connectors
+from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
@@ -135,15 +135,14 @@ async def open_platform(
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
-        commands = Commands(commands_of(store), fleet.registry, access.store.append_audit)
-        outlet = Outlet()
+        commands, outlet = Commands(commands_of(store), fleet.registry, access.store.append_audit), Outlet()
         reactions = Reactions(broker, fleet.registry, commands)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = build_jobs(settings, store.jobs, access.store, store)
         jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
         authenticate = access.gate.authenticate_device
         connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
-        commands.send_by({name: one.sender for name, one in connectors.items() if one.sender is not None})
+        commands.send_by(senders_of(connectors))
         mqtt = None
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
@@ -161,10 +160,8 @@ async def open_platform(
         if listen:
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
-            sender = Leader(store, "commands", new_holder())
-            _keep_running(stack, partial(sender.run, commands.run), "sends commands")
-            doctor = Leader(store, "fleet/health", new_holder())
-            _keep_running(stack, partial(doctor.run, fleet.health.run), "looks at the fleet's health")
+            _keep_running_once(stack, store, commands.run, "sends commands")
+            _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
         gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
@@ -273,6 +270,12 @@ async def _open_fleet(
 def _keep_running(stack: AsyncExitStack, work: Work, name: str) -> None:
     """Until the platform closes."""
     stack.push_async_callback(_cancel, asyncio.create_task(again_and_again(work, name), name=name))
+
+
+def _keep_running_once(stack: AsyncExitStack, store: Store, work: Work, name: str) -> None:
+    """Of several processes in one."""
+    leader = Leader(store, name, new_holder())
+    _keep_running(stack, partial(leader.run, work), name)
 
 
 async def again_and_again(work: Work, name: str, pause_s: float = _AGAIN_AFTER_S) -> None:

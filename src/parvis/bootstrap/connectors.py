@@ -12,6 +12,7 @@ from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
 from parvis.fleet.connector import Authenticate, Build, Connector, InvalidConnector, Surroundings, nobody
 from parvis.fleet.delivery import Outlet, Route
+from parvis.fleet.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
 from parvis.kernel.jobs import JobDoor
@@ -70,6 +71,10 @@ def _build(name: str, surroundings: Surroundings) -> Connector:
         raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
     except ModuleNotFoundError as fault:
         raise InvalidSettings(f"The connector {name} needs more: pip install 'parvis[{name}]' ({fault}).") from fault
+
+
+def senders_of(connectors: Mapping[str, Connector]) -> dict[str, CommandSender]:
+    return {name: one.sender for name, one in connectors.items() if one.sender is not None}
 
 
 def run_connectors(
