@@ -135,14 +135,10 @@ async def open_platform(
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
-        commands, outlet = Commands(commands_of(store), fleet.registry, access.store.append_audit), Outlet()
-        reactions = Reactions(broker, fleet.registry, commands)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = build_jobs(settings, store.jobs, access.store, store)
         jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
-        authenticate = access.gate.authenticate_device
-        connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
-        commands.send_by(senders_of(connectors))
+        commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
             bus = await open_bus(settings, stack)
@@ -153,11 +149,8 @@ async def open_platform(
         rights_changed = mqtt.recheck if mqtt else _nothing
         _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
-        if listen and settings.notifications.enabled:
-            _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
-            if is_on_postgres(settings):
-                _keep_running(stack, notifications.follow, "hears of who notifies")
         if listen:
+            _keep_notifying(settings, notifications, stack)
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
             _keep_running_once(stack, store, commands.run, "sends commands")
@@ -181,6 +174,32 @@ async def open_platform(
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
+
+
+def _build_ways(
+    settings: Settings,
+    store: Store,
+    access: Access,
+    broker: Broker,
+    fleet: Fleet,
+    outbound: OutboundHttp,
+    jobs: Jobs,
+) -> tuple[Commands, Outlet, dict[str, Connector]]:
+    """The ways in, and what goes down by them."""
+    commands, outlet = Commands(commands_of(store), fleet.registry, access.store.append_audit), Outlet()
+    reactions = Reactions(broker, fleet.registry, commands)
+    authenticate = access.gate.authenticate_device
+    connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
+    commands.send_by(senders_of(connectors))
+    return commands, outlet, connectors
+
+
+def _keep_notifying(settings: Settings, notifications: Notifications, stack: AsyncExitStack) -> None:
+    if not settings.notifications.enabled:
+        return
+    _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
+    if is_on_postgres(settings):
+        _keep_running(stack, notifications.follow, "hears of who notifies")
 
 
 async def _open_stores(
