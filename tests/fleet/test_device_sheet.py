@@ -1,6 +1,7 @@
 import pytest
 
-from parvis.fleet.device_sheet import Column, LineFault, read_sheet, write_sheet
+from parvis.fleet.device_columns import Column, LineFault
+from parvis.fleet.device_sheet import read_sheet, write_sheet
 from parvis.fleet.records import DeviceRecord
 from parvis.kernel.errors import BadRequestData
 from tests.fleet.conftest import Village

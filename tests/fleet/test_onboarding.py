@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.fleet.device_sheet import LineFault, read_sheet
+from parvis.fleet.device_columns import LineFault
+from parvis.fleet.device_sheet import read_sheet
 from parvis.fleet.onboarding import LIST_GONE, Onboarding
 from parvis.fleet.profiles import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import BadRequestData, Forbidden

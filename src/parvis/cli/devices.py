@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import click
 import httpx
 
-from parvis.fleet.device_sheet import Column, read_cells, split_words
+from parvis.fleet.device_columns import Column
+from parvis.fleet.device_lines import split_words
+from parvis.fleet.device_sheet import read_cells
 from parvis.fleet.devices import Standing
 from parvis.fleet.uplink import Technology
 from parvis.kernel.errors import ParvisError

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.device_sheet import Fault, LineFault, Sheet, SheetReport, read_sheet, report_of
+from parvis.fleet.device_columns import Fault, LineFault
+from parvis.fleet.device_sheet import Sheet, SheetReport, read_sheet, report_of
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.records import DeviceRecord
 from parvis.kernel.errors import Forbidden, ParvisError
