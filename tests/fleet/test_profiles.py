@@ -109,7 +109,25 @@ def test_fields_a_frame_does_not_have_give_no_attribute() -> None:
     assert field_map().map({"v": None}, 0).asset == []
 
 
-@pytest.mark.parametrize("value", ["5", True, [5]])
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        ("25.1", 25.1),
+        ("-0.50", -0.5),
+        (" 7 ", 7.0),
+        ("1e3", 1000.0),
+        ("n/a", "n/a"),
+        ("", ""),
+        ("0x1F", "0x1F"),
+        (5, 5),
+    ],
+)
+def test_a_quantity_that_a_codec_tells_as_text_is_a_number(told: object, value: object) -> None:
+    assert field_map(unit_code="CEL").map({"v": told}, 0).asset[0].value == value
+    assert field_map().map({"v": told}, 0).asset[0].value == told
+
+
+@pytest.mark.parametrize("value", ["5 V", True, [5]])
 def test_only_numbers_are_scaled(value: object) -> None:
     with pytest.raises(MappingFailure):
         field_map(scale=2.0).map({"v": value}, 0)

@@ -1,5 +1,6 @@
 """From a codec's fields to attributes, as a device profile states."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -115,14 +116,23 @@ def _conversion(rule: AttributeRule) -> _Convert | None:
     if rule.kind == "Relationship":
         return _uri
     if rule.scale == 1.0 and rule.offset == 0.0:
-        return None
+        return _as_number if rule.unit_code else None
     return _scaling(rule)
+
+
+_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?(e[-+]?\d+)?\s*", re.IGNORECASE)
+
+
+def _as_number(value: Json) -> Json:
+    """Many codecs tell a quantity as text, as `toFixed` gives it."""
+    return float(value) if type(value) is str and len(value) < 40 and _NUMBER.fullmatch(value) else value
 
 
 def _scaling(rule: AttributeRule) -> _Convert:
     scale, offset = rule.scale, rule.offset
 
-    def scaled(value: Json) -> Json:
+    def scaled(told: Json) -> Json:
+        value = _as_number(told)
         if type(value) is not float and type(value) is not int:
             raise MappingFailure(f"{rule.field} is {str(value)[:50]!r}: only a number can be scaled")
         return float(f"{value * scale + offset:.{SIGNIFICANT_DIGITS}g}")
