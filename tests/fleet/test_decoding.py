@@ -1,5 +1,7 @@
 """A bad device or a bad codec among good ones: what it does, it does to itself."""
 
+import asyncio
+from statistics import median
 from time import perf_counter
 
 import pytest
@@ -105,3 +107,16 @@ def test_a_bucket_fills_with_time_and_never_beyond_its_size() -> None:
     bucket.charge(15.0, 1000.0)
     assert not bucket.take(0.1, 1002.0)
     assert bucket.take(0.1, 1003.0)
+
+
+async def test_while_one_device_floods_the_frames_of_another_are_stored_in_time(village: Village) -> None:
+    fleet = await fragile_fleet(village)
+    flooding = asyncio.create_task(fleet.take(CALLER, [frame(BAD, n) for n in range(8000)]))
+    latencies_s: list[float] = []
+    while not flooding.done():
+        began_s = perf_counter()
+        assert await fleet.take(CALLER, [frame(GOOD, len(latencies_s))]) == [None]
+        latencies_s.append(perf_counter() - began_s)
+    assert await flooding == [None] * 8000
+    assert len(latencies_s) >= 5
+    assert median(latencies_s) < 0.2

@@ -1,6 +1,6 @@
 """What the fleet counts."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 STORED = Counter("parvis_uplinks_stored_total", "Uplinks stored.")
 REFUSED = Counter("parvis_uplinks_refused_total", "Uplinks refused.", ["reason"])
@@ -21,3 +21,4 @@ CODEC_SECONDS = Histogram(
     "Time a payload codec took for one frame, as the mean of a call.",
     buckets=(5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2, 5e-2),
 )
+FINDINGS = Gauge("parvis_fleet_findings", "Devices with a finding, when they were looked at last.", ["finding"])

@@ -6,6 +6,7 @@ last few minutes and one process can judge what all have heard.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Iri, Kind
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeRelation, TypeIs
+from parvis.fleet import metrics
 from parvis.fleet.battery import Point, last_day
 from parvis.fleet.clocks import DeviceClock
 from parvis.fleet.coverage import CELL_DEG, CoverageCell, HeardDevice, coverage
@@ -23,6 +25,7 @@ from parvis.fleet.health import (
     DeviceFacts,
     DeviceState,
     Finding,
+    FindingKind,
     examine,
     read_findings,
     state_of,
@@ -56,6 +59,7 @@ class FleetHealth:
         self._clock = clock
         self._terms = _Terms(broker)
         self._restored: set[str] = set()
+        self._found: Counter[FindingKind] = Counter()
 
     def has_restored(self, tenant: str) -> bool:
         return tenant in self._restored
@@ -107,11 +111,14 @@ class FleetHealth:
     async def look(self) -> int:
         """Judge every device of every tenant that is known here; how many entities had to be changed."""
         changed = 0
+        self._found.clear()
         for tenant in self._registry.tenants:
             try:
                 changed += await self._look_at(tenant)
             except ParvisError as fault:
                 _log.warning("the fleet could not be looked at", extra={"tenant": tenant, "reason": fault.detail})
+        for kind in FindingKind:
+            metrics.FINDINGS.labels(kind.value).set(self._found[kind])
         return changed
 
     async def _look_at(self, tenant: str) -> int:
@@ -148,6 +155,7 @@ class FleetHealth:
         told = entity.find(terms.findings)
         earlier = read_findings([] if told is None else told.value)
         findings = examine(facts, earlier) if device.standing is Standing.ACTIVE else ()
+        self._found.update(one.kind for one in findings)
         instances = []
         if told is None or _is_news(findings, earlier, now - told.seen_at):
             instances += self._told_findings(findings, now)
