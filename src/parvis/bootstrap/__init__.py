@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -141,10 +141,8 @@ async def open_platform(
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
-            bus = await open_bus(settings, stack)
-            routes = [route for one in connectors.values() for route in one.routes]
             doorkeeper = Doorkeeper(access, fleet.registry)
-            mqtt = await open_mqtt(settings, routes, doorkeeper, bus, store.shelf, mqtt_socket, stack)
+            mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
         rights_changed = mqtt.recheck if mqtt else _nothing
         _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
@@ -192,6 +190,19 @@ def _build_ways(
     connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
     commands.send_by(senders_of(connectors))
     return commands, outlet, connectors
+
+
+async def _listen(
+    settings: Settings,
+    connectors: Iterable[Connector],
+    doorkeeper: Doorkeeper,
+    store: Store,
+    bound: socket.socket | None,
+    stack: AsyncExitStack,
+) -> MqttListener:
+    bus = await open_bus(settings, stack)
+    routes = [route for one in connectors for route in one.routes]
+    return await open_mqtt(settings, routes, doorkeeper, bus, store.shelf, bound, stack)
 
 
 def _keep_notifying(settings: Settings, notifications: Notifications, stack: AsyncExitStack) -> None:
