@@ -187,7 +187,7 @@ def _build_ways(
     commands, outlet = Commands(commands_of(store), fleet.registry, access.store.append_audit), Outlet()
     reactions = Reactions(broker, fleet.registry, commands)
     authenticate = access.gate.authenticate_device
-    connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate)
+    connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate, store.shelf)
     commands.send_by(senders_of(connectors))
     return commands, outlet, connectors
 

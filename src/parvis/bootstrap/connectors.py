@@ -18,6 +18,7 @@ from parvis.fleet.reactions import Reactions
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.shelf import Shelf
 
 _PACKAGE = "parvis.connectors"
 
@@ -43,6 +44,7 @@ def build_connectors(
     outlet: Outlet,
     jobs: JobDoor,
     authenticate: Authenticate = nobody,
+    shelf: Shelf | None = None,
 ) -> dict[str, Connector]:
     """Those that are always on, and those that have settings. Raises InvalidSettings."""
     manifests = list_manifests()
@@ -57,7 +59,7 @@ def build_connectors(
     for name in wanted:
         table = settings.connectors.get(name, {})
         surroundings = Surroundings(
-            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate
+            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate, shelf
         )
         built[name] = _build(name, surroundings)
     return built

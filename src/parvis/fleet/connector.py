@@ -17,6 +17,7 @@ from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 
 Config = TypeVar("Config", bound=msgspec.Struct)
@@ -71,7 +72,7 @@ class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
     are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames,
     `outlet` leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later, `authenticate`
-    tells whom an API key is of."""
+    tells whom an API key is of, `shelf` keeps small records over a restart."""
 
     fleet: Fleet
     broker: Broker
@@ -83,6 +84,7 @@ class Surroundings:
     outlet: Outlet = field(default_factory=Outlet)
     jobs: JobDoor | None = None
     authenticate: Authenticate = nobody
+    shelf: Shelf | None = None
 
 
 Build = Callable[[Surroundings], Connector]

@@ -56,14 +56,14 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 @contextmanager
-def connector(town: Town, **table: Any) -> Iterator[tuple[Connector, int]]:
-    port = system_tools.free_port()
+def connector(town: Town, port: int = 0, **table: Any) -> Iterator[tuple[Connector, int]]:
+    port = port or system_tools.free_port()
     surroundings = town.surroundings({"host": "127.0.0.1", "port": port, **table})
 
     def authenticate(key: bytes) -> Caller | None:
         return KEY if key == b"parvis_right" else None
 
-    made = build(replace(surroundings, authenticate=authenticate))
+    made = build(replace(surroundings, authenticate=authenticate, shelf=town.store.shelf))
     yield made, port
 
 
@@ -197,8 +197,12 @@ TLV_HUMIDITY = bytes.fromhex("e41644" + "42200000")
 """Resource 5700 (0x1644), four bytes: 40.0."""
 
 
+def senml(temperature: float) -> bytes:
+    return encode([{"bn": "/3303/0/", "n": "5700", "v": temperature}])
+
+
 async def test_a_device_that_registers_is_observed(town: Town) -> None:
-    temperature = Reading(encode([{"bn": "/3303/0/", "n": "5700", "v": 20.5}]), 110)
+    temperature = Reading(senml(20.5), 110)
     async with serving(town) as uri, device(temperature) as sensor:
         answer = await sensor.register(uri)
         assert answer.code == aiocoap.CREATED
@@ -206,7 +210,7 @@ async def test_a_device_that_registers_is_observed(town: Town) -> None:
         await town.eventually(ROOM, "temperature")
         assert (await town.eventually(ROOM, "relativeHumidity")).value == 0.4
         assert (await town.eventually(f"urn:ngsi-ld:Device:{SENSOR}", "batteryLevel")).value == 0.87
-        temperature.change(encode([{"bn": "/3303/0/", "n": "5700", "v": 23.0}]))
+        temperature.change(senml(23.0))
         async with asyncio.timeout(5):
             while await town.value(ROOM, "temperature") != 23.0:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -225,6 +229,20 @@ async def test_a_device_sends_of_itself(town: Town) -> None:
         await sensor.register(uri)
         assert (await post(sensor.context, f"{uri}/dp", encode(pack), 110)).code == CHANGED
     assert [one for one in await town.history(ROOM, "temperature") if one in (5, 6)] == [5, 6]
+
+
+async def test_registered_devices_are_observed_again_after_a_restart(town: Town) -> None:
+    temperature, port = Reading(senml(20.5), 110), system_tools.free_port()
+    async with device(temperature) as sensor:
+        async with serving(town, port=port) as uri:
+            place = "/".join((await sensor.register(uri)).opt.location_path)
+            await town.eventually(ROOM, "temperature")
+        temperature.change(senml(24.5))
+        async with serving(town, port=port) as uri:
+            async with asyncio.timeout(5):
+                while await town.value(ROOM, "temperature") != 24.5:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert (await post(sensor.context, f"{uri}/{place}?lt=600", b"")).code == CHANGED
 
 
 async def test_names_that_are_no_devices_do_not_register(town: Town, client: Context) -> None:

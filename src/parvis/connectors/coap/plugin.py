@@ -15,5 +15,13 @@ def build(surroundings: Surroundings) -> Connector:
         mappings = load_mappings([PACKAGED_MAPPINGS, surroundings.data_dir / MAPPINGS_FOLDER])
     except InvalidDocumentMapping as fault:
         raise InvalidConnector(fault.detail) from fault
-    work = partial(serve, config, surroundings.fleet, mappings, surroundings.authenticate, system_clock)
+    work = partial(
+        serve,
+        config,
+        surroundings.fleet,
+        mappings,
+        surroundings.authenticate,
+        system_clock,
+        surroundings.shelf,
+    )
     return Connector("coap", works={"server": work})

@@ -12,7 +12,8 @@ from parvis.connectors.coap import codec, metrics
 from parvis.connectors.coap.codec import MalformedContent
 from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.ipso import to_fields
-from parvis.connectors.coap.registrations import WAY, Registrations, TooManyRegistrations, find_hardware_id
+from parvis.connectors.coap.observations import WAY, Observer
+from parvis.connectors.coap.registrations import Registrations, TooManyRegistrations, find_hardware_id
 from parvis.fleet.connector import Authenticate
 from parvis.fleet.documents import DocumentMapping
 from parvis.fleet.fleet import Fleet
@@ -21,6 +22,7 @@ from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Clock, Instant
 
 PLAIN = "plain"
@@ -198,7 +200,7 @@ class RegistrationResource(_Guarded):
         lifetime_s = _lifetime(query)
         if request.opt.uri_path:
             instances = codec.decode_links(request.payload) if request.payload else None
-            if not self._registrations.update(request.opt.uri_path[0], request.remote, lifetime_s, instances):
+            if not await self._registrations.update(request.opt.uri_path[0], request.remote, lifetime_s, instances):
                 raise Refusal(Code.NOT_FOUND, "register anew")
             return Message(code=Code.CHANGED)
         hardware_id = find_hardware_id(query.get("ep", ""))
@@ -209,7 +211,7 @@ class RegistrationResource(_Guarded):
             raise Refusal(Code.FORBIDDEN, "the key is of another device")
         instances = codec.decode_links(request.payload)
         try:
-            made = self._registrations.add(
+            made = await self._registrations.add(
                 caller, hardware_id, request.remote, instances, lifetime_s or _DEFAULT_LIFETIME_S
             )
         except TooManyRegistrations:
@@ -217,7 +219,7 @@ class RegistrationResource(_Guarded):
         return Message(code=Code.CREATED, location_path=["rd", made.id])
 
     async def render_delete(self, request: Message) -> Message:
-        if not request.opt.uri_path or not self._registrations.remove(request.opt.uri_path[0]):
+        if not request.opt.uri_path or not await self._registrations.remove(request.opt.uri_path[0]):
             raise Refusal(Code.NOT_FOUND, "there is no such registration")
         return Message(code=Code.DELETED)
 
@@ -278,20 +280,24 @@ async def serve(
     mappings: Mapping[str, DocumentMapping],
     authenticate: Authenticate,
     clock: Clock,
+    shelf: Shelf | None,
 ) -> None:
     """Until cancelled. Raises OSError where it cannot listen."""
     door = Door(config, authenticate)
-    registrations = Registrations(fleet, clock, config.max_registrations)
     site = Site()
+    context = await Context.create_server_context(None, bind=(config.host, config.port), transports=_TRANSPORTS)
+    observer = Observer(fleet, lambda: context, clock)
+    registrations = Registrations(observer, shelf, clock, config.max_registrations)
     site.add_resource(["push"], PushResource(door, fleet, mappings, clock))
     site.add_resource(["push"], PushBelow(door, fleet, mappings, clock))
     site.add_resource(["rd"], RegistrationResource(door, registrations))
     site.add_resource(["rd"], RegistrationBelow(door, registrations))
     site.add_resource(["dp"], SendResource(door, fleet, registrations, clock))
-    context = await Context.create_server_context(site, bind=(config.host, config.port), transports=_TRANSPORTS)
-    registrations.context = lambda: context
     try:
+        await registrations.restore(context)
+        context.serversite = site
         await registrations.forget_expired()
     finally:
-        await registrations.close()
+        registrations.close()
+        await observer.close()
         await context.shutdown()
