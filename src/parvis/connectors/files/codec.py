@@ -23,7 +23,9 @@ from parvis.connectors.files.documents import open_geojson, open_json_lines
 from parvis.connectors.files.table import Row, Table, Unreadable
 
 LONGEST_LINE = 1 << 20
-MOST_UNPACKED_BYTES = 4 << 30
+MOST_UNPACKED_BYTES = 2 << 30
+"""Of an archive."""
+LONGEST_TEXT = 16 << 30
 MOST_STRINGS_BYTES = 256 << 20
 """Of a workbook's texts, which are held in memory."""
 _DAMAGED = (BadZipFile, EOFError, KeyError, LargeZipFile, SyntaxError, csv.Error, gzip.BadGzipFile, zlib.error)
@@ -132,7 +134,7 @@ def _text_rows(lines: TextIO, source: Source) -> Iterator[tuple[int, Row | Unrea
 
 def _counted(lines: Iterator[str]) -> Iterator[str]:
     """Raises EOFError where a packed file goes on and on."""
-    left = MOST_UNPACKED_BYTES
+    left = LONGEST_TEXT
     for line in lines:
         left -= len(line)
         if left < 0:

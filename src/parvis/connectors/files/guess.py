@@ -1,7 +1,9 @@
 """What a file may mean, guessed from its first rows: its form, its columns, and a mapping to begin with."""
 
 import csv
+import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,7 +13,7 @@ import msgspec
 
 from parvis.broker.model.geometry import bounds
 from parvis.connectors.files.codec import open_table
-from parvis.connectors.files.config import Mapping, Source
+from parvis.connectors.files.config import InvalidMapping, Mapping, Source
 from parvis.connectors.files.look import Column, Kind, folded, shown
 from parvis.connectors.files.mapping import moment_of, number_of
 from parvis.connectors.files.places import Places
@@ -96,19 +98,21 @@ def guess_source(path: Path) -> Source:
     name = path.name.lower()
     if not name.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
         return Source()
-    if name.endswith(".gz"):
-        import gzip
-
-        with gzip.open(path, "rb") as packed:
-            sample = packed.read(SAMPLE_BYTES)
-    else:
-        with path.open("rb") as content:
-            sample = content.read(SAMPLE_BYTES)
+    sample = _sample(path)
     encoding = _encoding(sample)
     text = sample.decode(encoding, "replace")
     lines = text.splitlines()[:-1] if len(sample) == SAMPLE_BYTES else text.splitlines()
     delimiter = _delimiter(lines)
     return Source(delimiter=delimiter, encoding=encoding, header_row=_header_row(lines, delimiter))
+
+
+def _sample(path: Path) -> bytes:
+    """Raises InvalidMapping where it is packed and damaged."""
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as content:
+            return content.read(SAMPLE_BYTES)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InvalidMapping(f"{path.name} cannot be read: {error}.") from error
 
 
 def _encoding(sample: bytes) -> str:

@@ -69,15 +69,15 @@ class InventoryReader:
         if entity_id is None:
             self._fault(number, self._inventory.id, "", FaultReason.INCOMPLETE_ROW)
             return None
-        if self._is_repeated(entity_id):
-            self._fault(number, self._inventory.id, entity_id, FaultReason.REPEATED_ID)
-            return None
         place = None
         if self._places is not None:
             place, told = self._places.read(row)
             if told:
                 self._fault(number, GEOMETRY, told, FaultReason.UNREADABLE_PLACE)
                 return None
+        if self._is_repeated(entity_id):
+            self._fault(number, self._inventory.id, entity_id, FaultReason.REPEATED_ID)
+            return None
         values: dict[str, Value] = {}
         for index, attribute in self._attributes:
             cell = row[index] if index < len(row) else None

@@ -33,6 +33,8 @@ UPLOAD = "/console/imports/upload"
 SEE_OTHER = 303
 REFRESH_BUSY_S = 1
 REFRESH_IDLE_S = 30
+REFRESH_NEVER_S = 86_400
+"""What is filled in must not be put back."""
 LINES_SHOWN = 60
 _FORM_HEADER = "x-form-token"
 _CHUNK = 1 << 20
@@ -169,7 +171,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         counts=None if reading is None else reading.counts,
         verdicts=[(name, number) for name, number in (position.verdicts if position else {}).items() if number],
         lines=await asyncio.to_thread(_worst_lines, imports, one) if not view.is_busy else [],
-        refresh_s=REFRESH_BUSY_S if view.is_busy else 0,
+        refresh_s=REFRESH_BUSY_S if view.is_busy else REFRESH_NEVER_S,
     )
 
 
