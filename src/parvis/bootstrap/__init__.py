@@ -136,16 +136,14 @@ async def open_platform(
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
-        jobs = build_jobs(settings, store.jobs, access.store, store)
-        jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
+        jobs = _build_jobs(settings, store, access, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
             doorkeeper = Doorkeeper(access, fleet.registry)
             mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
-        rights_changed = mqtt.recheck if mqtt else _nothing
-        _keep_running(stack, lambda: access.follow(rights_changed), "access follows other processes")
+        _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows other processes")
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen:
             _keep_notifying(settings, notifications, stack)
@@ -172,6 +170,12 @@ async def open_platform(
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
+
+
+def _build_jobs(settings: Settings, store: Store, access: Access, onboarding: Onboarding) -> Jobs:
+    jobs = build_jobs(settings, store.jobs, access.store, store)
+    jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
+    return jobs
 
 
 def _build_ways(
