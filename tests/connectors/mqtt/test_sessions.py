@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -90,8 +90,12 @@ class Talk:
             return await self.reader.read(-1)
 
 
+class Place(Protocol):
+    listener: MqttListener
+
+
 @contextlib.asynccontextmanager
-async def talk(house: House, first: bytes) -> AsyncIterator[Talk]:
+async def talk(house: Place, first: bytes) -> AsyncIterator[Talk]:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.listener.port)
     writer.write(first)
     try:

@@ -195,6 +195,8 @@ class MqttListener:
         is_to_go = known is not None and known.is_kept and connect.clean_start
         if not may_be_elsewhere and not is_to_go:
             return self._open(connection, connect, expiry_s)
+        if may_be_elsewhere:
+            self._sessions.expect_release(client)
         self._keep(self._open_later(connection, connect, expiry_s))
         return None
 

@@ -59,18 +59,23 @@ class Sessions:
                 session.write_state(self._process)
             attach(session)
 
+    def expect_release(self, client: Client) -> None:
+        """Another process may be about to let go of the client's session, and to say so before `fetch` listens."""
+        self._awaited[client] = asyncio.Event()
+
     async def fetch(self, client: Client, is_alive: Callable[[str], bool]) -> Session | None:
         """A session that another process has kept up to now, once that one has let it go."""
-        if self._journal is None:
-            return None
-        restored = await self._read(client)
-        if restored is not None and restored.kept.process != self._process and is_alive(restored.kept.process):
-            released = self._awaited.setdefault(client, asyncio.Event())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RELEASED_WITHIN_S):
-                    await released.wait()
-            self._awaited.pop(client, None)
+        released = self._awaited.get(client)
+        try:
             restored = await self._read(client)
+            if restored is not None and released is not None and is_alive(restored.kept.process):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_RELEASED_WITHIN_S):
+                        await released.wait()
+                restored = await self._read(client)
+        finally:
+            if self._awaited.get(client) is released:
+                self._awaited.pop(client, None)
         return None if restored is None or client in self._by_client else self._adopt(client, restored)
 
     def hear_released(self, client: Client) -> None:
