@@ -143,7 +143,7 @@ async def open_platform(
             doorkeeper = Doorkeeper(access, fleet.registry)
             mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
-        _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows other processes")
+        _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows the others")
         notifications = build_notifications(settings, broker, store, outbound, stack)
         if listen:
             _keep_notifying(settings, notifications, stack)
