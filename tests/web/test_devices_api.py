@@ -1,5 +1,6 @@
 """The registry over HTTP, as an installer and an integrator use it."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -78,7 +79,9 @@ async def test_an_unknown_device_waits_and_its_frames_are_seen_once_it_is_regist
     retried = (await operator.post("/api/refusals/retry", json={"ids": [refusal["id"]]})).json()
     assert retried["results"][str(refusal["id"])]["reason"] == "UNKNOWN_DEVICE"
     await operator.post("/api/devices", json=[RECORD])
-    assert (await operator.get("/api/quarantine")).json() == []
+    async with asyncio.timeout(5):  # whoever hears of it first adopts them
+        while (await operator.get("/api/quarantine")).json():
+            await asyncio.sleep(0.01)
     (frame,) = (await operator.get(f"/api/devices/{EUI}/frames")).json()
     assert (frame["decoded"], frame["refused"], frame["payload_hex"]) == ({"temperature_c": 20.5}, None, "01")
 
