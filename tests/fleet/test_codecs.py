@@ -291,19 +291,22 @@ def test_an_encoder_that_hangs_is_stopped_and_rests() -> None:
     ]
 
 
-def test_normalized_measurements_are_the_data_where_that_is_asked_for() -> None:
+def test_normalized_measurements_come_with_the_data_where_that_is_asked_for() -> None:
     source = """
     function decodeUplink(input) { return {data: {raw: input.bytes[0]}, warnings: ["w"]}; }
     function normalizeUplink(input) {
       if (input.data.raw === 0) return {data: [{air: {temperature: 1}}, {air: {temperature: 2}}]};
       if (input.data.raw === 9) return {errors: ["nine"]};
+      if (input.data.raw === 8) throw new Error("eight");
       return {data: {air: {temperature: input.data.raw / 2}}};
     }
     """
+    two = [{"air": {"temperature": 1}}, {"air": {"temperature": 2}}]
     codec = Codec(source, normalizes=True)
-    assert codec.decode([frame(b"\x05"), frame(b"\0"), frame(b"\x09")]) == [
-        Decoded({"air": {"temperature": 2.5}}, ("w",)),
-        Decoded({"measurements": [{"air": {"temperature": 1}}, {"air": {"temperature": 2}}]}, ("w",)),
-        CodecFailure(CodecFault.REPORTED_ERRORS, "nine"),
+    assert codec.decode([frame(bytes([n])) for n in (5, 0, 8, 9)]) == [
+        Decoded({"raw": 5, "normalized": {"air": {"temperature": 2.5}}}, ("w",)),
+        Decoded({"raw": 0, "normalized": {"measurements": two}}, ("w",)),
+        Decoded({"raw": 8}, ("w", "eight")),
+        Decoded({"raw": 9}, ("w", "nine")),
     ]
     assert Codec(source).decode([frame(b"\x05")]) == [Decoded({"raw": 5}, ("w",))]

@@ -115,6 +115,7 @@ def test_fields_a_frame_does_not_have_give_no_attribute() -> None:
         ("25.1", 25.1),
         ("-0.50", -0.5),
         (" 7 ", 7.0),
+        ("1e999", "1e999"),
         ("1e3", 1000.0),
         ("n/a", "n/a"),
         ("", ""),

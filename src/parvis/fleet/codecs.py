@@ -103,7 +103,7 @@ class Codec:
         needs: Routine | None = Routine.DECODE_UPLINK,
         normalizes: bool = False,
     ) -> None:
-        """With `normalizes`, what its `normalizeUplink` makes of the decoded data is the data.
+        """With `normalizes`, what its `normalizeUplink` makes of the decoded data is their member `normalized`.
 
         Raises InvalidCodec: the source does not run, or has no function of a known form.
         """

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -116,25 +117,35 @@ def _conversion(rule: AttributeRule) -> _Convert | None:
     if rule.kind == "Relationship":
         return _uri
     if rule.scale == 1.0 and rule.offset == 0.0:
-        return _as_number if rule.unit_code else None
+        return _number_or_as_it_is if rule.unit_code else None
     return _scaling(rule)
 
 
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 
-def _as_number(value: Json) -> Json:
+def as_number(value: Json) -> float | None:
     """Many codecs tell a quantity as text, as `toFixed` gives it."""
-    return float(value) if type(value) is str and len(value) < 40 and _NUMBER.fullmatch(value) else value
+    if type(value) is float or type(value) is int:
+        return value
+    if type(value) is not str or len(value) > 40 or not _NUMBER.fullmatch(value):
+        return None
+    number = float(value)
+    return number if isfinite(number) else None
+
+
+def _number_or_as_it_is(value: Json) -> Json:
+    number = as_number(value)
+    return value if number is None else number
 
 
 def _scaling(rule: AttributeRule) -> _Convert:
     scale, offset = rule.scale, rule.offset
 
     def scaled(told: Json) -> Json:
-        value = _as_number(told)
-        if type(value) is not float and type(value) is not int:
-            raise MappingFailure(f"{rule.field} is {str(value)[:50]!r}: only a number can be scaled")
+        value = as_number(told)
+        if value is None:
+            raise MappingFailure(f"{rule.field} is {str(told)[:50]!r}: only a number can be scaled")
         return float(f"{value * scale + offset:.{SIGNIFICANT_DIGITS}g}")
 
     return scaled

@@ -50,7 +50,7 @@ class InvalidProfile(ParvisError):
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`tenant` is who brought the profile, where the operator does not vouch for its codec. With `normalized`, what the
-    codec's `normalizeUplink` makes of the decoded data is what attributes are taken from."""
+    codec's `normalizeUplink` makes of the decoded data is their member of that name."""
 
     id: str
     name: str

@@ -7,8 +7,9 @@ from parvis.fleet.codec_import.guess import Leaf, draft_mapping, find_meaning
 from parvis.fleet.codec_import.install import Installation, Installer
 from parvis.fleet.codec_import.repository import DeviceRepository
 from parvis.fleet.codec_import.trials import try_codec
-from parvis.fleet.codecs import Downlink
+from parvis.fleet.codecs import Decoded, Downlink
 from parvis.fleet.profiles import load_profile, load_profiles
+from parvis.fleet.uplink import Uplink
 from tests.fleet.codec_import.checkout import write_checkout
 
 EXPAND = Contexts().default.expand
@@ -32,7 +33,12 @@ def test_each_device_becomes_a_profile_that_holds_its_examples(tmp_path: Path) -
     assert list(profiles) == sorted(made)
     assert profiles["acme-valve"].header.name == 'Valve "V"'
     assert profiles["acme-climate"].entity_type == EXPAND("EnvironmentObserved")
-    mapped = profiles["acme-climate"].fields.map({"TempC_SHT": 27.1, "hum": 50}, 0)
+    climate = profiles["acme-climate"]
+    assert climate.codec is not None
+    (decoded,) = climate.codec.decode([Uplink("", b"\x01\x0f\x64", 1, 0, 0)])
+    assert isinstance(decoded, Decoded)
+    assert [rule.field for rule in climate.rules] == ["normalized.air.temperature", "hum"]
+    mapped = climate.fields.map(decoded.data, 0)
     assert {one.name: one.value for one in mapped.asset} == {
         EXPAND("temperature"): 27.1,
         EXPAND("relativeHumidity"): 0.5,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.mapping import WHOLE, AttributeRule
+from parvis.fleet.mapping import WHOLE, AttributeRule, as_number
 
 _DEEPEST = 4
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -31,6 +31,10 @@ class Draft(msgspec.Struct, frozen=True):
     entity_type: str
     rules: tuple[AttributeRule, ...]
     unmapped: tuple[Leaf, ...]
+
+    @property
+    def is_normalized(self) -> bool:
+        return any(map(_is_normalized, self.rules))
 
 
 _Scale = tuple[float, float]
@@ -127,6 +131,20 @@ _MEANINGS = (
     _Meaning(r"turbidity|ntu", "turbidity", ""),
     _Meaning(r"(people|person)(_(counter|in|total))?|occupancy_people", "peopleCount", "", _as_is),
 )
+NORMALIZED = "normalized"
+_OF_NORMALIZED = {
+    "air.temperature": ("temperature", 1.0, "CEL"),
+    "air.relativeHumidity": ("relativeHumidity", 0.01, "C62"),
+    "air.pressure": ("atmosphericPressure", 1.0, "A97"),
+    "air.co2": ("co2", 1.0, "59"),
+    "air.lightIntensity": ("illuminance", 1.0, "LUX"),
+    "soil.temperature": ("soilTemperature", 1.0, "CEL"),
+    "soil.moisture": ("soilMoistureVwc", 0.01, "C62"),
+    "soil.pH": ("pH", 1.0, ""),
+    "wind.speed": ("windSpeed", 1.0, "MTS"),
+    "wind.direction": ("windDirection", 1.0, "DD"),
+}
+"""The units of normalized measurements are fixed (lib/payload.json of the device repository)."""
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng")
 _TYPES: tuple[tuple[str, frozenset[str]], ...] = (
     ("AgriParcelRecord", frozenset({"soilMoistureVwc", "soilTemperature"})),
@@ -163,6 +181,9 @@ def draft_mapping(frames: Iterable[Mapping[str, Any]]) -> Draft:
 
 
 def find_meaning(leaf: Leaf) -> AttributeRule | None:
+    if leaf.path.startswith(NORMALIZED + "."):
+        known = _OF_NORMALIZED.get(leaf.path.removeprefix(NORMALIZED + "."))
+        return known and AttributeRule(field=leaf.path, name=known[0], scale=known[1], unit_code=known[2])
     words = _words(leaf.path)
     if _SETTINGS.search(words):
         return None
@@ -181,8 +202,12 @@ def find_meaning(leaf: Leaf) -> AttributeRule | None:
 
 
 def _best(candidates: list[AttributeRule]) -> AttributeRule:
-    """Of several fields for one term: the least nested, then the shortest name."""
-    return min(candidates, key=lambda rule: (rule.field.count("."), len(rule.field)))
+    """Of several fields for one term: a normalized one, the least nested, the shortest name."""
+    return min(candidates, key=lambda rule: (not _is_normalized(rule), rule.field.count("."), len(rule.field)))
+
+
+def _is_normalized(rule: AttributeRule) -> bool:
+    return rule.field.startswith(NORMALIZED + ".")
 
 
 def _type(terms: Iterable[str]) -> str:
@@ -205,8 +230,8 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
         for name, member in value.items():
             if "." not in name:
                 yield from _leaves(member, (*path, name))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and path:
-        yield ".".join(path), float(value)
+    elif path and (number := as_number(value)) is not None:
+        yield ".".join(path), number
 
 
 def _places(value: Any, path: tuple[str, ...]) -> Iterator[str]:

@@ -13,9 +13,10 @@ import msgspec
 from parvis.broker.model.entity import Iri
 from parvis.fleet.codec_engine import Routine
 from parvis.fleet.codec_examples import CodecExample, Verdict
-from parvis.fleet.codec_import.guess import Draft, Leaf, draft_mapping
+from parvis.fleet.codec_import.guess import NORMALIZED, Draft, Leaf, draft_mapping
 from parvis.fleet.codec_import.repository import RepositoryCodec, RepositoryDevice, RepositoryVendor
 from parvis.fleet.codec_import.trials import CodecTrials, read_script
+from parvis.fleet.codecs import Codec, CodecFailure
 from parvis.fleet.profile_text import quoted, rule_lines
 from parvis.fleet.profiles import (
     CODEC_FILE,
@@ -51,7 +52,7 @@ class Installer:
         codec = tried.codec
         why_not = _why_not(tried)
         passed = [one.example for one in tried.trials if one.verdict is Verdict.PASSED]
-        draft = draft_mapping(_decoded(passed))
+        draft = draft_mapping(_with_normalized(tried, list(_decoded(passed))))
         return [
             self._install(_Making(codec, device, vendor.name, draft, passed), _id(codec, device, vendor), why_not)
             for device in codec.devices
@@ -103,6 +104,25 @@ def _decoded(passed: list[CodecExample]) -> Iterator[dict[str, Any]]:
             data = example.expected.get("data")
             if isinstance(data, dict) and not example.expected.get("errors"):
                 yield data
+
+
+def _with_normalized(tried: CodecTrials, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The data with what the codec makes of them in fixed terms and units, where it does."""
+    script = tried.codec.scripts.get(Routine.DECODE_UPLINK)
+    if script is None or not decoded:
+        return decoded
+    codec = Codec(read_script(script.path))
+    if not codec.has(Routine.NORMALIZE_UPLINK):
+        return decoded
+    return [{**data, NORMALIZED: _normalized(codec, data)} for data in decoded]
+
+
+def _normalized(codec: Codec, data: dict[str, Any]) -> Any:
+    answer = codec.call(Routine.NORMALIZE_UPLINK, {"data": data})
+    normalized = None if isinstance(answer, CodecFailure) else json.loads(answer).get("data")
+    if isinstance(normalized, list):
+        return normalized[0] if len(normalized) == 1 else None
+    return normalized
 
 
 class _Making(msgspec.Struct, frozen=True):
@@ -158,6 +178,8 @@ def _profile(profile_id: str, making: _Making, has_encoder: bool) -> str:
         f"entity_type = {quoted(draft.entity_type)}",
         f"codec = {quoted(CODEC_FILE)}",
     ]
+    if draft.is_normalized:
+        lines.append("normalized = true")
     if has_encoder:
         lines.append(f"encoder = {quoted(ENCODER_FILE)}")
     if not draft.rules:

@@ -27,11 +27,21 @@
     return FORMS[forms[at]](found);
   }
 
+  // What cannot be normalized is still decoded.
   function normalized(answer) {
-    if (!answer || (answer.errors && answer.errors.length)) return answer;
-    const { data, warnings, errors } = routine(1)(answer);
+    if (!answer || !answer.data || (answer.errors && answer.errors.length)) return answer;
+    const warnings = isArray(answer.warnings) ? answer.warnings : [];
+    let result;
+    try {
+      result = routine(1)(answer) || {};
+    } catch (error) {
+      result = { errors: [(error && error.message) || error] };
+    }
+    const { data, warnings: more, errors } = result;
+    const told = [...warnings, ...(isArray(more) ? more : []), ...(isArray(errors) ? errors : [])];
+    if (!data || (errors && errors.length)) return { data: answer.data, warnings: told };
     const plain = isArray(data) ? (data.length === 1 ? data[0] : { measurements: data }) : data;
-    return { data: plain, warnings: warnings || answer.warnings, errors };
+    return { data: { ...answer.data, normalized: plain }, warnings: told };
   }
 
   const plainNumber = (_name, value) => (typeof value === "bigint" ? Number(value) : value);
