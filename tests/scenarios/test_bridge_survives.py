@@ -4,7 +4,8 @@ import json
 import struct
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,8 @@ from benchmarks.harness.platform import start, stop, wait_until_ready
 from parvis.kernel.time import SECOND, format_instant
 from tests import system_tools
 
-DEVICES, FRAMES, KILLS = 3, 300, 3
+DEVICES, FRAMES, KILLS = 3, 200, 2
+EVERYTHING = [[number / 10 for number in range(FRAMES)]] * DEVICES
 START = 1_780_000_000 * SECOND
 
 
@@ -57,11 +59,9 @@ def stored(http: httpx.Client, device: int) -> list[float]:
         since = max(one["observedAt"] for one in instances)
 
 
-def bridged(folder: Path, port: int, version: str) -> None:
+def bridged(folder: Path, port: int, more: str) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / "territory.toml").write_text(
-        f'[connectors.mqttbridge.town]\nurl = "mqtt://127.0.0.1:{port}"\nversion = "{version}"\n'
-    )
+    (folder / "territory.toml").write_text(f'[connectors.mqttbridge.town]\nurl = "mqtt://127.0.0.1:{port}"\n{more}\n')
 
 
 @pytest.mark.slow
@@ -71,34 +71,78 @@ def test_nothing_is_missing_and_nothing_doubled(tmp_path: Path, program: str, ve
     running = system_tools.running_mosquitto if program == "mosquitto" else system_tools.running_nats
     more = ("max_queued_messages 0\n",) if program == "mosquitto" else ()
     with running(tmp_path, *more) as port:
-        bridged(data, port, version)
+        bridged(data, port, f'version = "{version}"')
         served = start(data)
         try:
             wait_until_ready(served)
             register(served.address)
             until_connected(served.address)
-            publisher = paho.Client(CallbackAPIVersion.VERSION2)
-            publisher.connect("127.0.0.1", port)
-            publisher.loop_start()
-            sent = list(frames())
-            part = len(sent) // KILLS
-            for begin in range(0, len(sent), part):
-                for topic, payload in sent[begin : begin + part]:
-                    publisher.publish(topic, payload, qos=1)
-                time.sleep(chance.uniform(0.01, 0.3))
-                served.kill()
-                served = start(data)
-                wait_until_ready(served)
-            publisher.disconnect()
-            publisher.loop_stop()
-            with httpx.Client(base_url=served.address, trust_env=False, timeout=30) as http:
-                deadline = time.monotonic() + 60
-                while any(len(stored(http, one)) < FRAMES for one in range(DEVICES)) and time.monotonic() < deadline:
-                    time.sleep(0.3)
-                histories = [stored(http, one) for one in range(DEVICES)]
+            with publishing(port) as publish:
+                for part in parts():
+                    publish(part)
+                    time.sleep(chance.uniform(0.01, 0.3))
+                    served.kill()
+                    served = start(data)
+                    wait_until_ready(served)
+            histories = all_stored(served.address)
         finally:
             stop(served)
-    assert [sorted(one) for one in histories] == [[number / 10 for number in range(FRAMES)]] * DEVICES
+    assert [sorted(one) for one in histories] == EVERYTHING
+
+
+@pytest.mark.slow
+def test_a_process_takes_over_the_sessions_of_one_that_died(tmp_path: Path, postgres_url: str) -> None:
+    with system_tools.running_mosquitto(tmp_path, "max_queued_messages 0\n") as port:
+        folders = [tmp_path / "one", tmp_path / "other"]
+        for folder in folders:
+            bridged(folder, port, "sessions = 2")
+        first, second = (start(folder, "--store", postgres_url) for folder in folders)
+        try:
+            wait_until_ready(first)
+            wait_until_ready(second)
+            register(first.address)
+            until_connected(first.address, second.address, sessions=2)
+            with publishing(port) as publish:
+                begin, rest = parts()
+                publish(begin)
+                time.sleep(0.3)
+                first.kill()
+                publish(rest)
+            histories = all_stored(second.address)
+        finally:
+            stop(second)
+            stop(first)
+    assert [sorted(one) for one in histories] == EVERYTHING
+
+
+@contextmanager
+def publishing(port: int) -> Iterator[Callable[[list[tuple[str, bytes]]], None]]:
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+
+    def publish(part: list[tuple[str, bytes]]) -> None:
+        told = [client.publish(topic, payload, qos=1) for topic, payload in part]
+        told[-1].wait_for_publish(10)
+
+    yield publish
+    client.disconnect()
+    client.loop_stop()
+
+
+def parts() -> list[list[tuple[str, bytes]]]:
+    sent = list(frames())
+    size = len(sent) // KILLS
+    return [sent[begin : begin + size] for begin in range(0, len(sent), size)]
+
+
+def all_stored(address: str) -> list[list[float]]:
+    """As soon as there is as much as was sent."""
+    with httpx.Client(base_url=address, trust_env=False, timeout=30) as http:
+        deadline = time.monotonic() + 60
+        while any(len(stored(http, one)) < FRAMES for one in range(DEVICES)) and time.monotonic() < deadline:
+            time.sleep(0.3)
+        return [stored(http, one) for one in range(DEVICES)]
 
 
 def register(address: str) -> None:
@@ -109,8 +153,13 @@ def register(address: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
-def until_connected(address: str) -> None:
+def until_connected(*addresses: str, sessions: int = 1) -> None:
     deadline = time.monotonic() + 20
-    while 'parvis_mqttbridge_connected{broker="town"} 1.0' not in httpx.get(f"{address}/metrics", trust_env=False).text:
+    while sum(connected(address) for address in addresses) < sessions:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def connected(address: str) -> int:
+    lines = httpx.get(f"{address}/metrics", trust_env=False).text.splitlines()
+    return sum(line.startswith("parvis_mqttbridge_connected{") and line.endswith(" 1.0") for line in lines)
