@@ -13,7 +13,7 @@ from parvis.fleet import downlink as downlink_module
 from parvis.fleet.commands import Command, CommandState, TooManyCommands, postponed
 from parvis.fleet.downlink import Commands, CommandWish, NotSendable, NotSentNow, Order
 from parvis.fleet.network import Delivery, DeliveryReport
-from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND
@@ -293,6 +293,27 @@ async def test_it_runs_by_itself_and_what_is_long_over_is_forgotten(town: Town) 
         await asyncio.sleep(0.05)
         assert [one.id for one in await town.commands.list_commands(CALLER, EUI)] == [given.id]
         assert old.id != given.id
+    finally:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_it_goes_on_when_the_store_can_be_read_again(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downlink_module, "_LOOK_EVERY_S", 0.01)
+    asked: list[int] = []
+
+    async def refuse(now: int, _limit: int) -> list[Command]:
+        asked.append(now)
+        raise Overloaded("the database does not answer")
+
+    await town.give()
+    with monkeypatch.context() as patch:
+        patch.setattr(town.commands.log, "list_due", refuse)
+        running = asyncio.create_task(town.commands.run())
+        await eventually(lambda: len(asked) > 1)
+    try:
+        await eventually(lambda: len(town.network.taken) == 1)
     finally:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -197,6 +197,18 @@ async def test_events_from_who_is_no_network_server_are_refused(village: Village
     assert await UplinkIntake(village.fleet, read, reactions).handle(taken) == [Ack.STORED, Ack.REFUSED]
 
 
+async def test_a_fault_of_ours_with_an_event_spoils_no_frame(
+    reactions: Reactions, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(reactions, "take", fail)
+    monkeypatch.setattr(reactions, "hear", fail)
+    read = Script([[uplink(1, 50)], [DeviceFault(EUI, NOON, "OTAA")]])
+    assert await UplinkIntake(village.fleet, read, reactions).handle(messages(2)) == [Ack.STORED, Ack.FAILED]
+
+
 async def test_events_that_meet_an_overload_are_asked_for_again(
     reactions: Reactions, village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:

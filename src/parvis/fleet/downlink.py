@@ -28,7 +28,7 @@ from parvis.fleet.devices import Device
 from parvis.fleet.network import DeliveryReport
 from parvis.fleet.records import device_id
 from parvis.fleet.registry import Registry
-from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ParvisError, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import AddressRefused, CallFailed
 from parvis.kernel.time import DAY, SECOND, Clock, Instant, system_clock
@@ -198,10 +198,13 @@ class Commands:
         try:
             while True:
                 self._given.clear()
-                await self._begin_rounds()
-                if loop.time() - pruned_at_s >= _PRUNE_EVERY_S:
-                    pruned_at_s = loop.time()
-                    await self._prune()
+                try:
+                    await self._begin_rounds()
+                    if loop.time() - pruned_at_s >= _PRUNE_EVERY_S:
+                        await self._prune()
+                        pruned_at_s = loop.time()
+                except Overloaded as fault:
+                    _log.warning("the commands that are due cannot be read", extra={"reason": fault.detail})
                 try:
                     async with asyncio.timeout(_LOOK_EVERY_S):
                         await self._given.wait()
@@ -256,8 +259,8 @@ class Commands:
             except Overloaded as fault:
                 _log.warning("what became of a command cannot be kept", extra={"reason": fault.detail})
                 return
-            except ParvisError as fault:
-                _log.warning("a command could not be followed", extra={"command": command.id, "reason": fault.detail})
+            except Exception:
+                _log.exception("a command could not be followed", extra={"command": command.id})
 
     async def _send_one(self, way: str, route: str, command: Command) -> str:
         """Why the network cannot be reached, where it cannot."""

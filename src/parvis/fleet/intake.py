@@ -1,5 +1,6 @@
 """Messages of a network server on their way to the fleet: those of one caller share a write."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from parvis.fleet.delivery import Ack, Message
@@ -9,6 +10,8 @@ from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
+
+_log = logging.getLogger(__name__)
 
 
 class MalformedMessage(Exception):
@@ -78,14 +81,20 @@ class UplinkIntake:
         events: dict[int, list[NetworkEvent]],
         acks: list[Ack],
     ) -> None:
-        """What the frames tell of the network is worth no second delivery; the rest is."""
-        await reactions.hear(caller, uplinks)
+        """What the frames tell of the network is worth no second delivery; the rest is, which never spoils a frame."""
+        try:
+            await reactions.hear(caller, uplinks)
+        except Exception:
+            _log.exception("what frames tell of gateways could not be noted")
         try:
             await reactions.take(caller, [one for of_message in events.values() for one in of_message])
         except Overloaded:
             acks_of_events = Ack.OVERLOADED
         except Forbidden:
             acks_of_events = Ack.REFUSED
+        except Exception:
+            _log.exception("what a network server told could not be taken")
+            acks_of_events = Ack.FAILED
         else:
             return
         for index in events:
