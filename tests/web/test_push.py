@@ -72,3 +72,24 @@ async def test_who_pushes_without_a_pause_is_told_when_to_go_on(visitor: httpx.A
     answers = [await visitor.post(URL, json=many, headers=headers) for _ in range(3)]
     limited = next(one for one in answers if one.status_code == 429)
     assert int(limited.headers["retry-after"]) > 0
+
+
+async def test_a_key_of_one_device_needs_no_name_and_speaks_for_no_other(
+    platform: Platform, visitor: httpx.AsyncClient, operator: httpx.AsyncClient, key: str
+) -> None:
+    _, own = platform.access.keys.create(COMMAND_LINE, "probe 1", "device", device="probe-01")
+    headers = {"x-api-key": own}
+    answer = await visitor.post(URL, json={"temperature_c": 18}, headers=headers)
+    assert answer.json()["accepted"] == 1
+    other = await visitor.post(URL, json={"temperature_c": 99}, headers=headers, params={"device": "probe-02"})
+    assert other.json()["items"][0]["reason"] == "OTHER_DEVICE"
+    assert (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}")).json()["temperature"]["value"] == 18
+
+
+async def test_keys_in_the_address_are_not_logged(
+    visitor: httpx.AsyncClient, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG", logger="parvis"):
+        for content in (json.dumps(READING), "{", json.dumps([{"device": "nobody"}])):
+            await visitor.post(URL, content=content, params={"key": key})
+    assert key not in caplog.text
