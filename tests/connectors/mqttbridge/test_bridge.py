@@ -155,6 +155,10 @@ async def test_a_message_that_always_fails_holds_up_no_others_and_is_kept(
         await eventually(lambda: store.payloads == [b"a", b"b"])
         await eventually(lambda: count("given_up_") == before + 1)
         await eventually_refused(village, b"poison")
+        monkeypatch.setattr("parvis.connectors.mqttbridge.bridge._FIRST_PAUSE_S", 60)
+        await publish(config, b"c", b"poison", b"d")
+        await eventually(lambda: store.payloads == [b"a", b"b", b"c", b"d"])
+        await eventually(lambda: count("given_up_") == before + 2)
 
 
 async def eventually_refused(village: Village, payload: bytes) -> None:

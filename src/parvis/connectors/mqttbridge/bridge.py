@@ -3,6 +3,7 @@ they are durable."""
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from random import random
@@ -25,7 +26,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_STORE_PAUSE_S = 5.0
 _MOST_FAULTS = 3
-"""So often messages meet a fault together before each goes alone, and what still fails is kept as refused."""
+"""So often a message meets a fault of the platform, the second time and later alone, before it is kept as refused."""
 _TOPICS_REMEMBERED = 4096
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Bridge:
         self._connected.set(0)
         self._trouble = Trouble(f"no messages from the broker {self.name}")
         self._had_session = False
+        self._failing: OrderedDict[str, None] = OrderedDict()
         self._find_handler = lru_cache(_TOPICS_REMEMBERED)(self._search_handler)
 
     async def run(self) -> None:
@@ -142,24 +144,38 @@ class Bridge:
         pause_s, faults = _FIRST_PAUSE_S, 0
         while messages:
             acks = await self._ask(handler, messages)
-            left = [message for message, ack in zip(messages, acks, strict=True) if _must_come_again(ack)]
+            if Ack.FAILED in acks and len(messages) > 1:
+                acks = await self._ask_each(handler, messages, acks)
             faults += Ack.FAILED in acks
-            messages = await self._one_by_one(handler, left) if faults >= _MOST_FAULTS else left
+            lost, left = [], []
+            for message, ack in zip(messages, acks, strict=True):
+                if ack is Ack.FAILED and (faults >= _MOST_FAULTS or message.topic in self._failing):
+                    lost.append(message)
+                elif ack in (Ack.OVERLOADED, Ack.FAILED):
+                    left.append(message)
+            if lost:
+                await self._give_up(lost)
+            messages = left
             if messages:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_STORE_PAUSE_S)
 
-    async def _one_by_one(self, handler: Handler, messages: list[Message]) -> list[Message]:
-        """So that one that always fails holds up no others; those that the store was too busy for."""
-        left = []
+    async def _ask_each(self, handler: Handler, messages: list[Message], acks: list[Ack]) -> list[Ack]:
+        """So that one that fails takes none along."""
+        return [
+            (await self._ask(handler, [message]))[0] if ack is Ack.FAILED else ack
+            for message, ack in zip(messages, acks, strict=True)
+        ]
+
+    async def _give_up(self, messages: list[Message]) -> None:
+        """The next one of the same topic is not waited for, if it fails too."""
+        metrics.GIVEN_UP.labels(self.name).inc(len(messages))
         for message in messages:
-            (ack,) = await self._ask(handler, [message])
-            if ack is Ack.FAILED:
-                metrics.GIVEN_UP.labels(self.name).inc()
-                await self._refuse([(message, "a fault of the platform, again and again: its log tells more")])
-            elif ack is Ack.OVERLOADED:
-                left.append(message)
-        return left
+            self._failing[message.topic] = None
+            self._failing.move_to_end(message.topic)
+        while len(self._failing) > _TOPICS_REMEMBERED:
+            self._failing.popitem(last=False)
+        await self._refuse([(one, "a fault of the platform, again and again: its log tells more") for one in messages])
 
     async def _ask(self, handler: Handler, messages: list[Message]) -> list[Ack]:
         try:
@@ -176,7 +192,3 @@ class Bridge:
                 return await self._fleet.refuse_messages(self._caller, refused)
             except Overloaded:
                 await asyncio.sleep(_LONGEST_STORE_PAUSE_S)
-
-
-def _must_come_again(ack: Ack) -> bool:
-    return ack in (Ack.OVERLOADED, Ack.FAILED)
