@@ -16,6 +16,7 @@ _OWN_TOPICS = (f"device/{_HARDWARE_ID}/#",)
 COMMAND_TOPICS = (
     "device/+/down",
     "application/+/device/+/command/#",
+    "v3/+/devices/+/down/#",
     "gateway/+/command/#",
     "+/gateway/+/command/#",
     "v3/+/devices/+/down/push",
