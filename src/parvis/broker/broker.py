@@ -134,6 +134,10 @@ class Broker:
     async def is_tenant(self, name: str) -> bool:
         return name in await self._store.list_tenants()
 
+    async def list_tenants(self) -> list[str]:
+        """For parts of the platform that look after all of them; no caller is asked for."""
+        return await self._store.list_tenants()
+
     def may_read(self, caller: Caller, types: Iterable[Iri]) -> bool:
         """Whether the caller may read an entity of these types."""
         return Right.READ in caller.rights or (Right.READ_PUBLIC in caller.rights and self._is_public(types))

@@ -71,11 +71,6 @@ class Registry:
     def compact(self, name: Iri) -> str:
         return self._context.compact(name)
 
-    @property
-    def tenants(self) -> list[str]:
-        """Those whose devices are known here."""
-        return list(self._loading)
-
     def list_devices(self, tenant: str) -> list[Device]:
         return [device for (owner, _), device in self._devices.items() if owner == tenant]
 

@@ -109,10 +109,10 @@ class FleetHealth:
             await self.look()
 
     async def look(self) -> int:
-        """Judge every device of every tenant that is known here; how many entities had to be changed."""
+        """Judge every device of every tenant; how many entities had to be changed."""
         changed = 0
         self._found.clear()
-        for tenant in self._registry.tenants:
+        for tenant in await self._broker.list_tenants():
             try:
                 changed += await self._look_at(tenant)
             except ParvisError as fault:
