@@ -119,10 +119,11 @@ class Program:
         program = self._compile(context, looks)
         context.eval("module = {exports: {}}, exports = module.exports")
         call = context.eval("(program) => JSON.stringify(Reflect.apply(program, globalThis, []))")
-        are_there = json.loads(call(program))
+        told = json.loads(call(program) or "null")  # a source that returns on its top level tells what it likes
+        are_there = told if isinstance(told, list) else []
         found = dict.fromkeys(Routine, Found())
-        for (routine, one), is_there in reversed(list(zip(_CANDIDATES, are_there, strict=True))):
-            if is_there:
+        for (routine, one), is_there in reversed(list(zip(_CANDIDATES, are_there, strict=False))):
+            if is_there is True:
                 found[routine] = one
         return found
 
