@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.fleet.clocks import AHEAD_ALLOWED
+from parvis.fleet.clocks import AHEAD_ALLOWED, RecordsRule
 from parvis.fleet.devices import Device, SeenFrames
 from parvis.fleet.placing import Placing
 from parvis.fleet.profiles import DeviceProfile, ProfileDocument, Scripts
@@ -31,7 +31,7 @@ DOCUMENT = msgspec.convert(
     },
     ProfileDocument,
 )
-AGED = msgspec.structs.replace(DOCUMENT, records=msgspec.structs.replace(DOCUMENT.records, time_format="age_s"))
+AGED = msgspec.structs.replace(DOCUMENT, records=RecordsRule("history", "at", "age_s"))
 PROFILES = [
     DeviceProfile(one, Scripts("function decodeUplink() { return {data: {}}; }"), EXPAND) for one in (DOCUMENT, AGED)
 ]
