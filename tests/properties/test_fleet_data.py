@@ -37,11 +37,17 @@ PROFILES = [
 ]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 JSON = st.recursive(SCALARS, lambda of: st.lists(of, max_size=4) | st.dictionaries(st.text(max_size=4), of, max_size=4))
+TIMES = st.integers(0, 2_000_000_000) | st.floats(0, 1e13)
+SOUND = {"a": st.floats(allow_nan=False), "b": st.fixed_dictionaries({"c": st.integers(-(2**60), 2**60)})}
+SOUND_RECORDS = st.lists(st.fixed_dictionaries({"at": TIMES, "a": SOUND["a"]}), max_size=6)
 RECORDS = st.lists(st.fixed_dictionaries({"at": SCALARS, "a": JSON}) | JSON, max_size=6) | JSON
-DATA = st.fixed_dictionaries(
+ANY = st.fixed_dictionaries(
     {},
     optional={"a": JSON, "b": st.fixed_dictionaries({"c": JSON}) | JSON, "p": JSON, "history": RECORDS}
     | {"clock": st.fixed_dictionaries({"sent": SCALARS}) | JSON},
+)
+DATA = ANY | st.fixed_dictionaries(
+    SOUND, optional={"history": SOUND_RECORDS, "clock": st.fixed_dictionaries({"sent": TIMES})}
 )
 
 
