@@ -554,7 +554,7 @@ async def test_a_client_that_says_goodbye_and_reads_nothing_more_is_cut_off(star
         await eventually(lambda: connection._is_deaf)
         connection.resume_writing()
         deaf.writer.write(b"\xe0\0")
-        await eventually(lambda: connection not in listener._connections)
+        await eventually(lambda: connection not in listener._admission.connections)
 
 
 async def test_a_connection_ends_when_its_key_is_revoked(platform: Platform) -> None:
@@ -600,7 +600,7 @@ async def test_a_client_that_does_not_read_its_answers_is_read_no_further(start:
     listener = await start()
     async with wire(listener, connect_packet()) as deaf:
         await deaf.expect(4)
-        (connection,) = listener._connections
+        (connection,) = listener._admission.connections
         connection.pause_writing()
         deaf.writer.write(b"\xc0\0")
         with pytest.raises(TimeoutError):
@@ -621,7 +621,7 @@ async def test_noise_on_the_line_harms_nobody_else(start: Start, platform: Platf
                 pass
         gateway.writer.write(publish)
         assert await gateway.expect(4) == b"\x40\x02\0\x01"
-    await eventually(lambda: not listener._connections)
+    await eventually(lambda: not listener._admission.connections)
 
 
 async def run_program(name: str, *arguments: str) -> str:

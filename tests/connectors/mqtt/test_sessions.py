@@ -493,7 +493,7 @@ async def test_connections_of_one_address_are_bounded(house: House) -> None:
             with contextlib.suppress(ConnectionError):
                 assert await three.until_closed() == b""
     assert metrics.REFUSED_CONNECTIONS.labels("too_many")._value.get() == before + 1
-    await eventually(lambda: not house.listener._of_address)
+    await eventually(lambda: not house.listener._admission.of_address)
 
 
 async def test_the_platform_tells_its_clients_and_knows_whether_anybody_hears(house: House) -> None:

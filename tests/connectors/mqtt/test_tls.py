@@ -79,7 +79,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 async def tls(house: House, authority: Authority) -> TlsListener:
-    house.listener._authenticate_certificate = lambda names: (
+    house.listener._admission.authenticate_certificate = lambda names: (
         Caller("default", f"device:{names[0]}", Right.INGEST, names[0]) if names and names[0] != "stranger" else None
     )
     files = TlsFiles(*authority.issue("server", "localhost", *LOCAL), authority.path)

@@ -5,13 +5,12 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable, Sequence
-from secrets import token_hex
 from typing import Any
 
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.acks import acknowledge, note_taken
+from parvis.connectors.mqtt.admission import Admission, Authenticate, AuthenticateCertificate
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection, Opening
 from parvis.connectors.mqtt.dialogue import ANSWERS, welcome
@@ -22,24 +21,19 @@ from parvis.connectors.mqtt.retained import Retained
 from parvis.connectors.mqtt.router import Router
 from parvis.connectors.mqtt.session import Session
 from parvis.connectors.mqtt.sessions import Sessions
-from parvis.connectors.mqtt.tls import TlsListener, names_of
+from parvis.connectors.mqtt.tls import TlsListener
 from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.bus import Bus
-from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Clock, system_clock
-from parvis.mqttwire.packets import Connect, Property, Publish, Reason, Subscription, Version
+from parvis.mqttwire.packets import Connect, Property, Publish, Reason, Subscription
 
 _log = logging.getLogger(__name__)
 _CALLERS_A_TURN = 100
 _BACKLOG = 1024
 _SETTLED_WITHIN_S = 5.0
-
-Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
-"""(client identifier, user name, password) to the caller they open, or None."""
-AuthenticateCertificate = Callable[[Sequence[str]], Caller | None]
-"""The names in a verified certificate to the caller they open, or None."""
 
 
 class MqttListener:
@@ -66,8 +60,7 @@ class MqttListener:
         self.config = config
         self.clock = clock
         self.answers = ANSWERS
-        self._authenticate = authenticate
-        self._authenticate_certificate = authenticate_certificate
+        self._admission = Admission(config, authenticate, authenticate_certificate)
         self._is_in_force = is_in_force
         self._journal = None if shelf is None else Journal(shelf)
         retained = Retained(config.max_retained, config.max_retained_bytes, self._journal)
@@ -77,8 +70,6 @@ class MqttListener:
         process = "" if bus is None else bus.process
         self._sessions = Sessions(config, self._journal, clock, process, self._router.detach)
         self._intake = Intake(config, routes, self._finish)
-        self._connections: set[Connection] = set()
-        self._of_address: Counter[str] = Counter()
         self._clients: dict[Client, Connection] = {}
         self._was_full = False
         self._is_stopping = False
@@ -130,10 +121,10 @@ class MqttListener:
             self._server.close()
         if self._tls is not None:
             self._tls.close()
-        for connection in self._connections:
+        for connection in self._admission.connections:
             connection.pause()
         await self._intake.drain()
-        for connection in list(self._connections):
+        for connection in list(self._admission.connections):
             connection.will = None
             connection.close(Reason.SERVER_SHUTTING_DOWN)
         await asyncio.sleep(0)
@@ -156,27 +147,12 @@ class MqttListener:
         return bool(touched) or is_wanted_elsewhere
 
     def enter(self, connection: Connection) -> bool:
-        if len(self._connections) >= self.config.max_connections:
-            return False
-        if self._of_address[connection.address] >= self.config.max_connections_of_address:
-            return False
-        self._connections.add(connection)
-        self._of_address[connection.address] += 1
-        return True
+        return self._admission.enter(connection)
 
     def admit(self, connection: Connection, connect: Connect) -> Caller | Reason:
-        try:
-            caller = self._identify(connection, connect)
-        except Overloaded:
-            return Reason.SERVER_UNAVAILABLE
-        if caller is None:
-            return Reason.BAD_USER_NAME_OR_PASSWORD if connect.password is not None else Reason.NOT_AUTHORIZED
-        if len(connect.client_id.encode()) > self.config.max_client_id_bytes:
-            return Reason.CLIENT_IDENTIFIER_NOT_VALID
-        if not connect.client_id:
-            if connect.version is Version.V311 and not connect.clean_start:
-                return Reason.CLIENT_IDENTIFIER_NOT_VALID
-            connection.client_id = f"parvis-{token_hex(8)}"
+        caller = self._admission.judge(connection, connect)
+        if isinstance(caller, Reason):
+            return caller
         client = (caller.tenant, connection.client_id)
         earlier = self._clients.get(client)
         self._clients[client] = connection
@@ -235,19 +211,6 @@ class MqttListener:
         assert connection.caller is not None
         return connection.caller.tenant, connection.client_id
 
-    def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
-        """By its password, or where it gives none by its certificate."""
-        if connect.password is None and (certificate := connection.certificate):
-            return self._authenticate_certificate(names_of(certificate))
-        try:
-            caller = self._authenticate(connect.client_id, connect.username, connect.password)
-        except Forbidden:
-            return None
-        is_unnamed = connect.username is None and connect.password is None
-        if caller is None and is_unnamed and connection.is_loopback:
-            return self.config.anonymous
-        return caller
-
     def recheck(self) -> None:
         """Look at once whether those who are connected still may be: rights have changed."""
         self._recheck_now.set()
@@ -285,11 +248,7 @@ class MqttListener:
             self._sessions.end(session)
 
     def leave(self, connection: Connection, will: Publish | None) -> None:
-        if connection in self._connections:
-            self._connections.discard(connection)
-            self._of_address[connection.address] -= 1
-            if not self._of_address[connection.address]:
-                del self._of_address[connection.address]
+        self._admission.leave(connection)
         if connection.caller is not None:
             self._leave_as(connection, self._client_of(connection))
         if connection.session is not None:
