@@ -96,7 +96,9 @@ def _times(records: list[dict[str, Any]], rule: RecordsRule, frame: DeviceTime, 
     said = [_read_instant(one, f"{rule.time} of record {number}") for number, one in enumerate(told, 1)]
     newest = max(said, default=frame.at)
     offset = frame.offset or offset_of_unbelievable(newest, uplink.received_at)
-    yield from (DeviceTime(one + offset, one if offset else None) for one in said)
+    for one in said:
+        at = max(FIRST_INSTANT, min(one + offset, uplink.received_at)) if offset else one
+        yield DeviceTime(at, one if offset else None)
 
 
 def _age(told: Any, number: int, rule: RecordsRule) -> Instant:
