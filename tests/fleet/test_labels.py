@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parvis.fleet.labels import Label, LabelKind, find_code, new_code, read_label
 from parvis.kernel.errors import BadRequestData
@@ -88,3 +90,18 @@ def test_a_code_is_the_same_however_it_is_typed() -> None:
     assert find_code("pv-7k2m-q9xa-ob1c") == find_code("PV7K2MQ9XA0BIC") == "PV7K2MQ9XA0B1C"
     assert find_code("PV-7K2M-Q9XA") is None
     assert new_code() != new_code()
+
+
+BEGINNINGS = st.sampled_from(
+    ["", "LW:D0:", "URN:LW:DP:", "URN:DEV:LW:", "https://a.example/?sn=", "PV-", "0018B200"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BEGINNINGS, st.text(max_size=40) | st.text("0123456789abcdefABCDEF:_%&=-?", max_size=80))
+def test_whatever_a_label_says_it_is_read_or_refused(beginning: str, rest: str) -> None:
+    try:
+        label = read_label(beginning + rest)
+    except BadRequestData:
+        return
+    assert label.hardware_id or label.claim_code

@@ -80,7 +80,7 @@ async def test_an_unknown_device_waits_and_its_frames_are_seen_once_it_is_regist
     assert retried["results"][str(refusal["id"])]["reason"] == "UNKNOWN_DEVICE"
     await operator.post("/api/devices", json=[RECORD])
     async with asyncio.timeout(5):  # whoever hears of it first adopts them
-        while (await operator.get("/api/quarantine")).json():
+        while (await operator.get("/api/quarantine")).json():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     (frame,) = (await operator.get(f"/api/devices/{EUI}/frames")).json()
     assert (frame["decoded"], frame["refused"], frame["payload_hex"]) == ({"temperature_c": 20.5}, None, "01")
@@ -141,30 +141,43 @@ async def test_a_key_of_a_device_ends_with_it(registered: httpx.AsyncClient, pla
     assert platform.access.gate.authenticate_device(made["key"].encode()) is None
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/api/quarantine", None),
-        ("GET", f"/api/devices/{EUI}", None),
-        ("GET", f"/api/devices/{EUI}/frames", None),
-        ("GET", "/api/devices.csv", None),
-        ("GET", "/api/devices/facets", None),
-        ("GET", "/api/labels?text=70b3d549", None),
-        ("GET", "/api/devices/claims", None),
-        ("GET", f"/api/devices/{EUI}/keys", None),
-        ("POST", f"/api/devices/{EUI}/keys", {}),
-        ("PATCH", f"/api/devices/{EUI}", {"name": "x"}),
-        ("DELETE", f"/api/devices/{EUI}", None),
-        ("POST", f"/api/devices/{EUI}/replace", {"hardware_id": NEW_EUI}),
-        ("POST", "/api/devices/import", None),
-        ("POST", "/api/devices/claim", {"code": "PV-7K2M-Q9XA-0B1C", "entity_id": FULL_BIN}),
-        ("DELETE", f"/api/quarantine/{EUI}", None),
-        ("POST", "/api/refusals/retry", {"ids": [1]}),
-    ],
-)
-async def test_nothing_of_it_is_public(
-    registered: httpx.AsyncClient, platform: Platform, method: str, path: str, body: Any
-) -> None:
+NOT_PUBLIC: list[tuple[str, str, Any]] = [
+    ("GET", "/api/quarantine", None),
+    ("GET", f"/api/devices/{EUI}", None),
+    ("GET", f"/api/devices/{EUI}/frames", None),
+    ("GET", "/api/devices.csv", None),
+    ("GET", "/api/devices/facets", None),
+    ("GET", "/api/labels?text=70b3d549", None),
+    ("GET", "/api/devices/claims", None),
+    ("GET", f"/api/devices/{EUI}/keys", None),
+    ("POST", f"/api/devices/{EUI}/keys", {}),
+    ("PATCH", f"/api/devices/{EUI}", {"name": "x"}),
+    ("DELETE", f"/api/devices/{EUI}", None),
+    ("DELETE", f"/api/devices/{EUI}/keys/x", None),
+    ("POST", f"/api/devices/{EUI}/replace", {"hardware_id": NEW_EUI}),
+    ("POST", "/api/devices/import", None),
+    ("POST", "/api/devices/claim", {"code": "PV-7K2M-Q9XA-0B1C", "entity_id": FULL_BIN}),
+    ("DELETE", f"/api/quarantine/{EUI}", None),
+    ("POST", "/api/refusals/retry", {"ids": [1]}),
+]
+
+
+async def test_nothing_of_it_is_public(registered: httpx.AsyncClient, platform: Platform) -> None:
     async with client_of(platform) as visitor:
-        answer = await visitor.request(method, path, json=body)
-    assert answer.status_code == 403, answer.text
+        answers = {
+            (method, path): (await visitor.request(method, path, json=body)).status_code
+            for method, path, body in NOT_PUBLIC
+        }
+    assert answers == {(method, path): 403 for method, path, _ in NOT_PUBLIC}
+
+
+async def test_who_did_what_stands_in_the_trail(registered: httpx.AsyncClient, platform: Platform) -> None:
+    await registered.patch(f"/api/devices/{EUI}", json={"suspended": True})
+    await registered.post(f"/api/devices/{EUI}/replace", json={"hardware_id": NEW_EUI})
+    await registered.delete(f"/api/devices/{NEW_EUI}")
+    told = [entry.record for entry in platform.access.store.read_audit() if entry.record.action.startswith("device-")]
+    assert [(one.subject, one.action, one.object) for one in told] == [
+        ("user:ada", "device-changed", EUI),
+        ("user:ada", "device-replaced", EUI),
+        ("user:ada", "device-removed", NEW_EUI),
+    ]

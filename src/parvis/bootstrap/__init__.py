@@ -45,7 +45,6 @@ from parvis.fleet.downlink import Commands
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames import Room
 from parvis.fleet.onboarding import REGISTER, Onboarding
-from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import where_codecs_run
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplinks import Limits
@@ -134,7 +133,7 @@ async def open_platform(
             _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
-        fleet = await _open_fleet(settings, broker, additions.profiles, frames_of(store), stack)
+        fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
@@ -272,7 +271,8 @@ async def _open_fleet(
     settings: Settings,
     broker: Broker,
     more: Sequence[Path],
-    frames: FrameStore,
+    store: Store,
+    access: Access,
     stack: AsyncExitStack,
 ) -> Fleet:
     own = settings.fleet
@@ -282,13 +282,14 @@ async def _open_fleet(
     room = Room(own.quarantine_frames_of_device, own.quarantine_frames, last=own.last_frames)
     fleet = open_fleet(
         broker,
-        frames,
+        frames_of(store),
         settings.data_dir,
         more,
         limits=limits,
         room=room,
         waiting_days=own.quarantine_days,
         is_shared=is_on_postgres(settings),
+        audit=access.store.append_audit,
         where=where_codecs_run(settings.fleet.codecs_apart, apart),
     )
     await fleet.registry.load(DEFAULT_TENANT)

@@ -101,6 +101,7 @@ class Claims:
         now = self._clock()
         puts = {_place(caller.tenant, one.code): _encode(Claim(batch.strip(), one.entry, now)) for one in issued}
         await self._shelf.change((), puts, [Place(Box(caller.tenant, _BOX), key) for key in ended])
+        self._fleet.note(caller, "claims-made", batch.strip(), codes=str(len(issued)))
         return issued
 
     async def list_claims(self, caller: Caller, batch: str = "") -> list[Claim]:
@@ -114,6 +115,7 @@ class Claims:
         _check_writes(caller)
         keys = [key for key, one in (await self._read(caller.tenant)).items() if one.batch == batch]
         await self._shelf.change((), {}, [Place(Box(caller.tenant, _BOX), key) for key in keys])
+        self._fleet.note(caller, "claims-ended", batch, codes=str(len(keys)))
         return len(keys)
 
     async def get(self, caller: Caller, code: str) -> Claim:
@@ -145,6 +147,7 @@ class Claims:
                 raise outcome.error
             used = structs.replace(claim, used_at=self._clock(), used_by=caller.subject)
             await self._shelf.change((), {place: _encode(used)}, ())
+            self._fleet.note(caller, "device-claimed", claim.entry.hardware_id, batch=claim.batch)
         finally:
             await self._leases.give_back(lease, holder)
         return await self._fleet.get_device(caller, claim.entry.hardware_id)

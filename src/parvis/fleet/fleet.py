@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
+from parvis.access.model import AuditRecord
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
 from parvis.fleet.delivery import Message
@@ -16,7 +18,7 @@ from parvis.fleet.frames import DEFAULT_ROOM, LoggedFrame, Room, Waiting
 from parvis.fleet.held import HeldFrames
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
-from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement
+from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, hardware_id_of
 from parvis.fleet.refusal import Refusal, RefusalReason, Refused, count_refused
 from parvis.fleet.registry import Registry
 from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
@@ -35,6 +37,13 @@ _FOLLOW_AGAIN_AFTER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
+Audit = Callable[[AuditRecord], object]
+
+
+def _keep_no_trail(_record: AuditRecord) -> None:
+    """Where nobody asks who did what."""
+
+
 class Fleet:
     def __init__(
         self,
@@ -47,8 +56,11 @@ class Fleet:
         room: Room = DEFAULT_ROOM,
         waiting_days: int = 0,
         is_shared: bool = False,
+        audit: Audit = _keep_no_trail,
     ) -> None:
         """`is_shared`: other processes store frames of the same devices. `waiting_days` as of HeldFrames."""
+        self._clock = clock
+        self._audit = audit
         self.registry = Registry(broker, profiles, is_shared=is_shared)
         self.frames = frames
         self.log = FrameLog(frames, room)
@@ -99,7 +111,10 @@ class Fleet:
 
     async def update(self, caller: Caller, hardware_id: str, update: DeviceUpdate) -> Device:
         """Change what is registered of a device; `suspended` puts it out of use. Raises as Registry.update."""
-        return await self.registry.update(caller, hardware_id, update)
+        device = await self.registry.update(caller, hardware_id, update)
+        told = [name for name, value in structs.asdict(update).items() if value is not UNSET]
+        self.note(caller, "device-changed", device.hardware_id, changed=", ".join(told))
+        return device
 
     async def replace(self, caller: Caller, hardware_id: str, replacement: Replacement) -> Device:
         """Put another device in the place of a broken one: it feeds the same asset, whose history goes on.
@@ -108,19 +123,23 @@ class Fleet:
         is adopted. Raises as Registry.replace.
         """
         device = await self.registry.replace(caller, hardware_id, replacement)
+        self.note(caller, "device-replaced", hardware_id_of(hardware_id), by=device.hardware_id)
         await self.held.adopt(caller, {device.hardware_id})
         return device
 
     async def remove(self, caller: Caller, hardware_id: str) -> Device:
         """Forget a device and the log of its frames; its asset and the asset's history stay."""
         device = await self.registry.remove(caller, hardware_id)
+        self.note(caller, "device-removed", device.hardware_id, object=device.asset_id)
         await self.log.forget(caller.tenant, device.hardware_id)
         return device
 
     async def discard_waiting(self, caller: Caller, hardware_id: str) -> int:
         """Forget what waits of an unknown device; how many frames they were. Raises Forbidden."""
         self._check_writer(caller)
-        return await self.frames.discard(caller.tenant, hardware_id.lower())
+        frames = await self.frames.discard(caller.tenant, hardware_id.lower())
+        self.note(caller, "frames-forgotten", hardware_id.lower(), frames=str(frames))
+        return frames
 
     async def get_device(self, caller: Caller, hardware_id: str) -> Device:
         """By its hardware id in any case, or its entity id. Raises ResourceNotFound."""
@@ -131,6 +150,10 @@ class Fleet:
         """By name."""
         await self.registry.load(caller.tenant)
         return which.choose(self.registry.list_devices(caller.tenant))
+
+    def note(self, caller: Caller, action: str, what: str, **facts: str) -> None:
+        """In the audit trail."""
+        self._audit(AuditRecord(self._clock(), caller.tenant, caller.subject, action, what, facts))
 
     async def list_records(self, caller: Caller) -> list[DeviceRecord]:
         """Every device as it could be registered anew, with its own place."""
@@ -207,6 +230,7 @@ def open_fleet(
     room: Room = DEFAULT_ROOM,
     waiting_days: int = 0,
     is_shared: bool = False,
+    audit: Audit = _keep_no_trail,
 ) -> Fleet:
     """The fleet of an installation: profiles of the package, then `more_profiles`, then those in its data directory.
 
@@ -217,4 +241,5 @@ def open_fleet(
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.default.expand, where)
-    return Fleet(broker, profiles, frames, clock, limits, room=room, waiting_days=waiting_days, is_shared=is_shared)
+    own: dict[str, Any] = {"room": room, "waiting_days": waiting_days, "is_shared": is_shared, "audit": audit}
+    return Fleet(broker, profiles, frames, clock, limits, **own)
