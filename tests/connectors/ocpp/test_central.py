@@ -1,24 +1,35 @@
 """Stations that are no stations, that break off, and a store that takes nothing just now."""
 
 import asyncio
+import base64
+import ipaddress
 import json
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Progress
 from parvis.connectors.ocpp import desk, metrics
 from parvis.connectors.ocpp.central import MOST_MALFORMED
+from parvis.connectors.ocpp.config import OcppConfig, Station
 from parvis.connectors.ocpp.mapping import read_samples
+from parvis.connectors.ocpp.plugin import build
+from parvis.fleet.connector import InvalidConnector
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
-from tests.connectors.ocpp.conftest import STATION, Central
-from tests.connectors.town import Town
+from tests.connectors.mqtt.test_tls import Authority
+from tests.connectors.ocpp.conftest import PASSWORD, STATION, Central, open_central
+from tests.connectors.town import Town, at_work
 
 V16 = "ocpp1.6"
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
@@ -184,3 +195,40 @@ async def test_no_message_stops_the_central_system(central: Central, action: str
         async with asyncio.timeout(5):
             while json.loads(await connection.recv())[1] != "1":
                 pass
+
+
+async def test_stations_connect_by_tls(town: Town, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    name = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate, key = authority.issue("central", "central", name)
+    config = OcppConfig(port=0, station=(Station(STATION, PASSWORD),), certificate=str(certificate), key=str(key))
+    context = ssl.create_default_context(cafile=str(authority.path))
+    shown = base64.b64encode(f"{STATION}:{PASSWORD}".encode()).decode()
+    async with (
+        open_central(town, config) as central,
+        connect(
+            f"wss://127.0.0.1:{central.system.port}/{STATION}",
+            subprotocols=[Subprotocol(V16)],
+            additional_headers={"Authorization": f"Basic {shown}"},
+            ssl=context,
+        ) as connection,
+    ):
+        assert (await ask(connection, HEARTBEAT))[0] == 3
+
+
+async def test_a_certificate_that_is_not_there_is_told_before_anything_starts(town: Town) -> None:
+    with pytest.raises(InvalidConnector, match="certificate, key"):
+        build(town.surroundings({"certificate": "nowhere.crt", "key": "nowhere.key"}))
+
+
+async def test_the_connector_listens_by_its_settings_alone(town: Town, free_port: int) -> None:
+    connector = build(town.surroundings({"port": free_port, "station": [{"id": STATION}]}))
+    assert connector.sender is not None
+    async with at_work(connector, "central-system"), asyncio.timeout(5):
+        while True:
+            try:
+                async with connect(f"ws://127.0.0.1:{free_port}/{STATION}", subprotocols=[Subprotocol(V16)]) as one:
+                    assert (await ask(one, HEARTBEAT))[0] == 3
+                    return
+            except OSError:
+                await asyncio.sleep(0.02)

@@ -1,7 +1,6 @@
 """Stations of the library's own OCPP 1.6 client, by way of a socket, to state and history."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,4 +295,4 @@ async def test_settings_name_each_station_once() -> None:
     with pytest.raises(ValueError, match="common password"):
         OcppConfig(accepts_unlisted=True)
     with pytest.raises(ValueError, match="certificate and key"):
-        OcppConfig(key=Path("station.key"))
+        OcppConfig(key="station.key")

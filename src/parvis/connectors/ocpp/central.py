@@ -65,7 +65,7 @@ class CentralSystem:
             close_timeout=_CLOSE_WITHIN_S,
             compression=None,
             server_header=None,
-            ssl=self._tls(),
+            ssl=load_tls(self._config),
         ) as self.server:
             await self.server.serve_forever()
 
@@ -99,14 +99,6 @@ class CentralSystem:
             self._asking.discard(station.lower())
         if status not in ACCEPTED:
             raise NotSendable(f"the station answers {status}")
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._config.certificate is None or self._config.key is None:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self._config.certificate, self._config.key)
-        return context
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Nothing where it may come in; the answer to who may not."""
@@ -190,6 +182,16 @@ class CentralSystem:
             await self._records.connected(station, is_connected)
         except ParvisError as fault:
             _log.warning("a connection could not be noted", extra={"station": station, "reason": fault.detail})
+
+
+def load_tls(config: OcppConfig) -> ssl.SSLContext | None:
+    """None where the settings have no certificate. Raises OSError: it cannot be read, or its key is another's."""
+    if not config.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(config.certificate, config.key)
+    return context
 
 
 def _station_of(path: str) -> str | None:

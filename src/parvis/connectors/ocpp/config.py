@@ -1,6 +1,5 @@
 """`[connectors.ocpp]`: where stations connect, and which may."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,7 +21,8 @@ class OcppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`password` is of all stations that have none of their own; empty: those need none (only on a closed network).
 
     `accepts_unlisted` lets in any station that knows the common password. `id_tags` are cards that may charge, empty:
-    any. Who charged is kept with a session only where `keeps_id_tags`: that is personal data.
+    any. Who charged is kept with a session only where `keeps_id_tags`: that is personal data. `certificate` and `key`
+    are files in PEM; with them stations connect by TLS.
     """
 
     host: str = "127.0.0.1"
@@ -30,8 +30,8 @@ class OcppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     station: Annotated[tuple[Station, ...], msgspec.Meta(max_length=MOST_STATIONS)] = ()
     password: str = ""
     accepts_unlisted: bool = False
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: str = ""
+    key: str = ""
     tenant: str = DEFAULT_TENANT
     heartbeat_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
     id_tags: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class OcppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocols: tuple[Literal["ocpp2.0.1", "ocpp1.6"], ...] = ("ocpp2.0.1", "ocpp1.6")
 
     def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.key is None):
+        if bool(self.certificate) != bool(self.key):
             raise ValueError("TLS needs both certificate and key")
         if self.accepts_unlisted and not self.password:
             raise ValueError("unlisted stations need a common password")

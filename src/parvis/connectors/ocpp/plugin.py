@@ -1,14 +1,18 @@
 """Charging stations, as one process hears them."""
 
-from parvis.connectors.ocpp.central import CentralSystem
+from parvis.connectors.ocpp.central import CentralSystem, load_tls
 from parvis.connectors.ocpp.config import OcppConfig
 from parvis.connectors.ocpp.records import ChargingRecords
-from parvis.fleet.connector import Connector, Surroundings, read_config
+from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
 from parvis.kernel.identity import system_caller
 
 
 def build(surroundings: Surroundings) -> Connector:
     config = read_config(surroundings, OcppConfig)
+    try:
+        load_tls(config)
+    except OSError as fault:
+        raise InvalidConnector(f"certificate, key: {fault}") from None
     caller = system_caller("ocpp", config.tenant)
     records = ChargingRecords(surroundings.broker, surroundings.fleet, caller, config.keeps_id_tags)
     central = CentralSystem(config, records)
