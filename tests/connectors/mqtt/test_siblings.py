@@ -171,6 +171,7 @@ async def test_of_a_group_in_two_processes_one_member_gets_each_message(
 
 async def test_a_client_that_connects_elsewhere_is_taken_over(open_listener: Open, clients: ExitStack) -> None:
     here, there = await open_listener(), await open_listener()
+    await eventually(lambda: all(one._relay is not None and one._relay._peers for one in (here, there)))
     first = clients.enter_context(device(here, client_id="pump 4"))
     await eventually(lambda: first.connected == [0])
     other = clients.enter_context(device(here, client_id="pump 5"))
