@@ -10,6 +10,7 @@ from parvis.fleet.intake import UplinkIntake
 from parvis.fleet.network import DeviceEvent, DeviceFault, DeviceJoined, DeviceLocated, DeviceStatus, GatewayStats
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.records import DeviceRecord
+from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import Reception
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
@@ -195,6 +196,20 @@ async def test_events_from_who_is_no_network_server_are_refused(village: Village
     read = Script([[uplink(1, 50)], [DeviceFault(EUI, NOON, "OTAA")]])
     taken = [Message(own, "t", str(index).encode(), NOON) for index in range(2)]
     assert await UplinkIntake(village.fleet, read, reactions).handle(taken) == [Ack.STORED, Ack.REFUSED]
+
+
+@pytest.mark.parametrize("at", [-1, 253_402_300_800 * SECOND])
+async def test_what_no_calendar_can_date_is_refused_by_itself(village: Village, reactions: Reactions, at: int) -> None:
+    told: list[list[Any]] = [
+        [uplink(1, 50, at=at)],
+        [DeviceFault(EUI, at, "OTAA")],
+        [uplink(2, 60, measured_at=at)],
+        [uplink(3, 70)],
+    ]
+    acks = await UplinkIntake(village.fleet, Script(told), reactions).handle(messages(4))
+    assert acks == [Ack.REFUSED, Ack.REFUSED, Ack.REFUSED, Ack.STORED]
+    reasons = {one.reason for one in await village.fleet.list_refusals(CALLER)}
+    assert reasons == {RefusalReason.MALFORMED_MESSAGE}
 
 
 async def test_a_fault_of_ours_with_an_event_spoils_no_frame(

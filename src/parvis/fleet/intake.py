@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet
@@ -10,7 +11,10 @@ from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
+from parvis.kernel.time import from_datetime
 
+_LATEST = from_datetime(datetime.max.replace(tzinfo=UTC))
+"""Beyond, no calendar can write it."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,7 @@ class UplinkIntake:
         for index, message in enumerate(messages):
             try:
                 told = self._read(message)
+                _check_times(told)
             except MalformedMessage as error:
                 malformed.append((message, error.detail))
                 acks[index] = Ack.REFUSED
@@ -110,3 +115,12 @@ class UplinkIntake:
         for index, refused in zip(of_message, results, strict=True):
             if refused is not None:
                 acks[index] = Ack.REFUSED
+
+
+def _check_times(told: Sequence[Told]) -> None:
+    """Of a network server or device whose clock was never set, or that names a zone beyond the last day."""
+    for one in told:
+        at = one.received_at if isinstance(one, Uplink) else one.at
+        measured_at = one.measured_at if isinstance(one, Uplink) else None
+        if not (0 <= at <= _LATEST and 0 <= (measured_at or 0) <= _LATEST):
+            raise MalformedMessage("its time is before 1970, or after the year 9999")
