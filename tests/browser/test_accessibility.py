@@ -12,6 +12,7 @@ PAGES = {
     "devices": "/console/devices",
     "refusals": "/console/refusals",
     "jobs": "/console/jobs",
+    "imports": "/console/imports",
     "sign-in": "/console/sign-in",
     "not found": "/nowhere",
 }

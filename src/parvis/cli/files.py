@@ -77,6 +77,8 @@ def import_file(
     if report_file is not None:
         report_file.write_bytes(b"".join(merged_report(folder)))
     left_out = _show(folders, one, is_dry=dry_run)
+    if dry_run:
+        click.echo("Nothing was written (dry run).")
     if left_out:
         raise click.exceptions.Exit(SOMETHING_LEFT_OUT)
 

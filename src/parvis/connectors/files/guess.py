@@ -207,7 +207,13 @@ def _kind(name: str, cells: list[Cell], source: Source) -> tuple[Kind, str]:
 
 
 def _share(cells: list[Cell], holds: Callable[[Cell], bool]) -> bool:
-    return sum(map(holds, cells)) >= _ALMOST_ALL * len(cells)
+    return _is_most(sum(map(holds, cells)), len(cells))
+
+
+def _is_most(hits: int, total: int) -> bool:
+    """All but a tenth; of few, all but one."""
+    misses = total - hits
+    return misses <= max(1.0, (1 - _ALMOST_ALL) * total) and hits > 1.5 * misses
 
 
 def _is_geometry(cell: Cell) -> bool:
@@ -232,6 +238,6 @@ def time_format(name: str, cells: list[Cell]) -> str:
                 return form
     for form in TIME_FORMATS:
         plain = form.isalpha() or "%" in form
-        if plain and sum(moment_of(text, form) is not None for text in texts) >= _ALMOST_ALL * len(texts):
+        if plain and _is_most(sum(moment_of(text, form) is not None for text in texts), len(texts)):
             return form if form != "iso" or all(len(text) > 7 for text in texts) else ""
     return ""

@@ -17,7 +17,7 @@ from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 
 BATCH = 2000
-MOST_READ = 200_000
+MOST_READ = 50_000
 """Observations remembered to tell a repeated row from one that was stored before."""
 _HISTORY_PAGE = 50_000
 _WRITTEN = frozenset({Verdict.CREATED, Verdict.UPDATED, Verdict.ADDED})
