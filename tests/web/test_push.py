@@ -40,6 +40,13 @@ async def test_a_key_is_taken_in_each_way_that_devices_can_send_it(
     assert (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}")).json()["temperature"]["value"] == 21.5
 
 
+async def test_a_key_of_another_tenant_needs_no_header_for_it(platform: Platform, visitor: httpx.AsyncClient) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "probes", "device", "harbour")
+    own = await visitor.post(URL, json=READING, headers={"x-api-key": key})
+    other = await visitor.post(URL, json=READING, headers={"x-api-key": key, "ngsild-tenant": "default"})
+    assert (own.status_code, other.status_code) == (202, 403)
+
+
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "parvis_wrong"}, {"authorization": "Basic ="}])
 async def test_without_a_key_in_force_nothing_is_taken(visitor: httpx.AsyncClient, headers: dict[str, str]) -> None:
     assert (await visitor.post(URL, json=READING, headers=headers)).status_code in (401, 403)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from parvis.access.accounts import SignedIn
 from parvis.access.gate import Gate
 from parvis.access.tokens import form_token, is_form_token, new_token
-from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import SECOND, system_clock
@@ -21,6 +21,7 @@ FORM_COOKIE = "parvis_form"
 FORM_FIELD = "form_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_COOKIE_S = 24 * 3600
+_BEARER = b"Bearer "
 
 Headers = Mapping[bytes, bytes]
 
@@ -43,12 +44,23 @@ def caller_of(gate: Gate, method: str, headers: Headers) -> Caller:
     )
 
 
-def with_key_as_bearer(headers: Headers, query: bytes) -> Headers:
-    """For ways in, whose callers often cannot set `Authorization: Bearer`: an API key may come as X-API-Key, as the
-    password of HTTP Basic, or as `key` in the address."""
+def caller_of_way_in(gate: Gate, method: str, headers: Headers, query: bytes) -> Caller:
+    """For those who often cannot set headers: an API key may come as X-API-Key, as the password of HTTP Basic, or as
+    `key` in the address, and where no tenant is named it is the key's own. Raises as `caller_of`."""
+    headers = _with_key_as_bearer(headers, query)
+    authorization = headers.get(b"authorization", b"")
+    if not gate.auth or b"ngsild-tenant" in headers or not authorization.startswith(_BEARER):
+        return caller_of(gate, method, headers)
+    caller = gate.authenticate_device(authorization.removeprefix(_BEARER))
+    if caller is None:
+        raise Unauthenticated("This key is not in force: send an API key of the role device.")
+    return caller
+
+
+def _with_key_as_bearer(headers: Headers, query: bytes) -> Headers:
     given = headers.get(b"authorization")
     key = _password(given) if given is not None else headers.get(b"x-api-key") or _key_in(query)
-    return {**headers, b"authorization": b"Bearer " + key} if key else headers
+    return {**headers, b"authorization": _BEARER + key} if key else headers
 
 
 def _password(authorization: bytes) -> bytes:

@@ -15,7 +15,7 @@ from parvis.access.gate import Gate
 from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller
 from parvis.kernel.logs import request_id
-from parvis.web.auth import Headers, caller_of, with_key_as_bearer
+from parvis.web.auth import Headers, caller_of, caller_of_way_in
 from parvis.web.metrics import RequestMetrics
 
 logger = logging.getLogger(__name__)
@@ -129,8 +129,9 @@ class Front:
             return scope
         try:
             if scope["path"].startswith(WAYS_IN):
-                headers = with_key_as_bearer(headers, scope["query_string"])
-            state["caller"] = caller_of(self._gate, scope["method"], headers)
+                state["caller"] = caller_of_way_in(self._gate, scope["method"], headers, scope["query_string"])
+            else:
+                state["caller"] = caller_of(self._gate, scope["method"], headers)
         except Overloaded:
             if scope["method"] != "GET" or b"text/html" not in headers.get(b"accept", b""):
                 raise
