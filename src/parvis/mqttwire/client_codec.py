@@ -50,7 +50,11 @@ def encode_connect(
     properties: Properties = NO_PROPERTIES,
 ) -> bytes:
     """CONNECT (3.1) without a will; `properties` are for 5.0 only."""
-    flags = (_CLEAN_START if clean_start else 0) | (_USERNAME if username is not None else 0) | (_PASSWORD if password is not None else 0)
+    flags = (
+        (_CLEAN_START if clean_start else 0)
+        | (_USERNAME if username is not None else 0)
+        | (_PASSWORD if password is not None else 0)
+    )
     body = wire.text("MQTT") + bytes([version, flags]) + wire.two_bytes(keepalive_s)
     body += wire.write_properties(properties) if version is Version.V5 else b""
     body += wire.text(client_id)
