@@ -192,7 +192,9 @@ async def test_who_may_deliver_frames_stores_them_and_writes_nothing_else(villag
 
 async def test_a_frame_from_the_future_waits_until_its_time_has_come(village: Village) -> None:
     now = [NOON]
-    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, clock=lambda: now[0], limits=Limits(HOUR))
+    fleet = open_fleet(
+        village.broker, village.store.frames, village.data_dir, clock=lambda: now[0], limits=Limits(HOUR)
+    )
     await fleet.register(CALLER, [RECORD])
     frames = [uplink(1, 10, NOON + HOUR), uplink(2, 20, NOON + HOUR + 1)]
     assert reasons(await fleet.take(CALLER, frames)) == [None, RefusalReason.TIME_IN_THE_FUTURE]

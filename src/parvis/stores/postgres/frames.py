@@ -95,8 +95,8 @@ class PostgresFrames:
             return connection.execute(_LIST_WAITING.encode(), values).fetchall()
 
         return [
-            Waiting(*row, None if document is None else read_refusal(0, document).uplink)
-            for *row, document in await self._pool.run(EVERY_TENANT, ask)
+            Waiting(tenant, device, frames, first, last, None if document is None else read_refusal(0, document).uplink)
+            for tenant, device, frames, first, last, document in await self._pool.run(EVERY_TENANT, ask)
         ]
 
     async def find_waiting(self, tenant: str, hardware_ids: Collection[str], after: int, limit: int) -> list[int]:

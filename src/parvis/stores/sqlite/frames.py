@@ -83,8 +83,8 @@ class SqliteFrames:
 
     async def list_waiting(self, tenant: str | None = None, limit: int = 100_000) -> list[Waiting]:
         return [
-            Waiting(*row, None if document is None else read_refusal(0, document).uplink)
-            for *row, document in await self._rows(_LIST_WAITING, tenant, limit)
+            Waiting(tenant, device, frames, first, last, None if document is None else read_refusal(0, document).uplink)
+            for tenant, device, frames, first, last, document in await self._rows(_LIST_WAITING, tenant, limit)
         ]
 
     async def find_waiting(self, tenant: str, hardware_ids: Collection[str], after: int, limit: int) -> list[int]:
