@@ -273,6 +273,7 @@ async def test_only_who_may_command_does(town: Town) -> None:
         await town.commands.list_commands(Caller("default", "key:device", Right.INGEST), EUI)
     with pytest.raises(ResourceNotFound):
         await town.commands.give(CALLER, "0" * 16, OPEN_VALVE)
+    assert await town.commands.list_commands(CALLER, "0\0") == []
 
 
 async def test_commands_that_wait_for_one_device_are_bounded(town: Town) -> None:

@@ -26,7 +26,7 @@ from parvis.fleet.commands import (
 )
 from parvis.fleet.devices import Device
 from parvis.fleet.network import DeliveryReport
-from parvis.fleet.records import device_id
+from parvis.fleet.records import HARDWARE_ID, device_id
 from parvis.fleet.registry import Registry
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
@@ -170,7 +170,8 @@ class Commands:
     async def list_commands(self, caller: Caller, hardware_id: str, limit: int = 100) -> list[Command]:
         if not caller.may(Right.READ):
             raise Forbidden("Reading commands needs the right to read.")
-        return await self.log.list_commands(caller.tenant, hardware_id.lower(), limit)
+        known = hardware_id.lower()
+        return await self.log.list_commands(caller.tenant, known, limit) if HARDWARE_ID.fullmatch(known) else []
 
     async def report(self, tenant: str, report: DeliveryReport) -> bool:
         """Whether it told of one of these commands. Raises Overloaded."""

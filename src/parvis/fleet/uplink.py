@@ -42,7 +42,8 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
     content itself gives it as `fields`: no codec is run then, and `payload` is what came, for the log. `f_cnt` is
     NO_COUNTER where frames are not numbered. `session` changes when the device joins anew (LoRaWAN: the DevAddr).
     `rssi_dbm` and `snr_db` are those of the gateway that heard it best, one of `gateways`, of which `receptions` tells
-    the best. `data_rate` is the region's index of it. `route` is what the way in needs to send something down to it.
+    the best. `data_rate` is the region's index of it, `device_class` A, B or C where known. `route` is what the way in
+    needs to send something down to it.
     """
 
     hardware_id: str
@@ -66,6 +67,7 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
     frequency_hz: int = 0
     bandwidth_hz: int = 0
     data_rate: int | None = None
+    device_class: str = ""
     route: str = ""
 
     @property

@@ -72,6 +72,7 @@ def test_an_event_is_read_with_its_best_reception() -> None:
         frequency_hz=868_100_000,
         bandwidth_hz=125_000,
         data_rate=5,
+        device_class="A",
         route="7c3d2a10-0000-4000-8000-000000000003",
     )
 
@@ -79,7 +80,16 @@ def test_an_event_is_read_with_its_best_reception() -> None:
 def test_what_is_left_out_has_its_default() -> None:
     bare = {"deviceInfo": {"devEui": "70b3d5499e000001"}}
     assert read(bare) == Uplink(
-        "70b3d5499e000001", b"", 0, 0, NOW, gateways=0, technology=Technology.LORAWAN, way="chirpstack", data_rate=0
+        "70b3d5499e000001",
+        b"",
+        0,
+        0,
+        NOW,
+        gateways=0,
+        technology=Technology.LORAWAN,
+        way="chirpstack",
+        data_rate=0,
+        device_class="A",
     )
 
 

@@ -49,8 +49,10 @@ def test_an_uplink() -> None:
     event.rx_info[0].location.CopyFrom(common.Location(latitude=48.1, longitude=-3.2, source=common.GPS))
     event.tx_info.frequency = 868_100_000
     event.tx_info.modulation.lora.CopyFrom(gw.LoraModulationInfo(bandwidth=125_000, spreading_factor=7))
+    event.device_info.device_class_enabled = common.CLASS_C
     (uplink,) = read("up", event)
     assert isinstance(uplink, Uplink)
+    assert uplink.device_class == "C"
     assert (uplink.hardware_id, uplink.payload, uplink.f_port, uplink.f_cnt) == (EUI, b"\1\xff", 85, 17)
     assert (uplink.received_at, uplink.session, uplink.route) == (AT, "00189440", DEVICE.application_id)
     assert (uplink.spreading_factor, uplink.bandwidth_hz, uplink.frequency_hz) == (7, 125_000, 868_100_000)

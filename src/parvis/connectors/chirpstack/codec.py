@@ -37,6 +37,7 @@ class _DeviceInfo(msgspec.Struct, frozen=True, rename="camel"):
     device_name: _Text = ""
     device_profile_name: _Text = ""
     application_id: _Text = ""
+    device_class_enabled: _Text = "CLASS_A"
 
 
 class _Location(msgspec.Struct, frozen=True, rename="camel"):
@@ -187,6 +188,7 @@ def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
         frequency_hz=event.tx_info.frequency,
         bandwidth_hz=lora.bandwidth,
         data_rate=event.dr,
+        device_class=device.device_class_enabled.removeprefix("CLASS_"),
         route=device.application_id,
     )
 

@@ -187,7 +187,14 @@ def text_map(name: str) -> Field:
 
 
 _DEVICE = message(
-    "deviceInfo", {3: text("applicationId"), 6: text("deviceProfileName"), 7: text("deviceName"), 8: text("devEui")}
+    "deviceInfo",
+    {
+        3: text("applicationId"),
+        6: text("deviceProfileName"),
+        7: text("deviceName"),
+        8: text("devEui"),
+        10: choice("deviceClassEnabled", "CLASS_A", "CLASS_B", "CLASS_C"),
+    },
 )
 _SOURCES = ("UNKNOWN", "GPS", "CONFIG", *(f"GEO_RESOLVER_{way}" for way in ("TDOA", "RSSI", "GNSS", "WIFI")))
 _LOCATION = message(
