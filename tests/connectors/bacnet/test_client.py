@@ -327,6 +327,7 @@ async def test_changes_that_cannot_be_stored_wait_one_a_point(
         ("", {}, "point"),
         (LIST, {"profile": "elsewhere"}, "elsewhere/points.toml"),
         (LIST, {"instance": -1}, "instance"),
+        (LIST, {}, "has no address"),
         (
             LIST,
             {

@@ -65,11 +65,16 @@ async def test_a_station_without_a_common_version_is_hung_up_on(central: Central
         ('[2,"1","MakeCoffee",{}]', "NotSupported"),
     ],
 )
-async def test_a_call_that_breaks_its_schema_is_answered_with_why(central: Central, message: str, code: str) -> None:
+async def test_a_call_that_breaks_its_schema_is_answered_with_why_and_counted(
+    central: Central, message: str, code: str
+) -> None:
     async with central.wire(V16) as connection:
-        answer = await ask(connection, message)
-        assert answer[:2] == [4, "1"]
-        assert code in answer[2] or answer[2] in ("FormationViolation", "PropertyConstraintViolation")
+        kind, number, answered, *_ = await ask(connection, message)
+        assert (kind, number) == (4, "1")
+        assert code in answered or answered == "FormationViolation"
+        before = counted(answered)
+        await ask(connection, message)
+        assert counted(answered) == before + 1
         assert (await ask(connection, HEARTBEAT))[0] == 3
 
 

@@ -38,6 +38,8 @@ def _readers(config: BacnetConfig, port: BacnetPort, surroundings: Surroundings)
         told = [getattr(device, what) for device in config.device]
         if twice := sorted({one for one in told if told.count(one) > 1}):
             raise InvalidConnector(f"two devices have the {what} {twice[0]}")
+    if "/32" in config.address and (lost := [one.hardware_id for one in config.device if not one.address]):
+        raise InvalidConnector(f"{lost[0]} has no address, and a network of one address has nobody to ask for it")
     roots = [surroundings.data_dir / PROFILES_FOLDER, PACKAGED_PROFILES]
     lists = {profile: load_points(profile, roots) for profile in {device.profile for device in config.device}}
     return [BacnetReader(device, lists[device.profile], port) for device in config.device]

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
+import msgspec
 from ocpp.routing import on
 
 from parvis.connectors.ocpp import metrics
@@ -33,6 +34,12 @@ class Wire(Protocol):
 
 def handles(action: str) -> Callable[[_Handler], _Handler]:
     return cast(Callable[[_Handler], _Handler], on(action))
+
+
+def count_error(message: str) -> None:
+    """Of a message that answers a call with an error, by its code."""
+    if message.startswith("[4,"):
+        metrics.MALFORMED.labels(str(msgspec.json.decode(message)[2])).inc()
 
 
 class Desk:

@@ -16,7 +16,7 @@ from parvis.connectors.ocpp.commands import (
     StationCommand,
     Unlock,
 )
-from parvis.connectors.ocpp.desk import Desk, handles, wire_log
+from parvis.connectors.ocpp.desk import Desk, count_error, handles, wire_log
 from parvis.connectors.ocpp.mapping import read_time
 from parvis.connectors.ocpp.records import Began
 
@@ -27,6 +27,10 @@ class ChargePoint16(ChargePoint):  # type: ignore[misc]
     def __init__(self, desk: Desk, wire: Any) -> None:
         super().__init__(desk.station, wire, logger=wire_log)
         self.desk = desk
+
+    async def _send(self, message: str) -> None:
+        count_error(message)
+        await super()._send(message)
 
     @handles("BootNotification")
     async def on_boot(

@@ -17,7 +17,7 @@ from parvis.connectors.ocpp.commands import (
     StationCommand,
     Unlock,
 )
-from parvis.connectors.ocpp.desk import Desk, handles, wire_log
+from parvis.connectors.ocpp.desk import Desk, count_error, handles, wire_log
 from parvis.connectors.ocpp.mapping import ENERGY, Sample, read_time
 from parvis.connectors.ocpp.records import Began
 
@@ -29,6 +29,10 @@ class ChargingStation201(ChargePoint):  # type: ignore[misc]
     def __init__(self, desk: Desk, wire: Any) -> None:
         super().__init__(desk.station, wire, logger=wire_log)
         self.desk = desk
+
+    async def _send(self, message: str) -> None:
+        count_error(message)
+        await super()._send(message)
 
     @handles("BootNotification")
     async def on_boot(self, charging_station: Mapping[str, Any], **_more: Any) -> Any:
