@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from parvis.fleet.budgets import TokenBucket
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.refusal import RefusalReason, Refused
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import NO_LIMITS, Limits
@@ -26,6 +26,9 @@ entity_type = "WasteContainer"
 field = "fill"
 name = "fillingLevel"
 scale = 0.01
+[[attribute]]
+field = "note"
+name = "storedWasteKind"
 """
 CODEC = """
 function decodeUplink(input) {
@@ -120,3 +123,16 @@ async def test_while_one_device_floods_the_frames_of_another_are_stored_in_time(
     assert await flooding == [None] * 8000
     assert len(latencies_s) >= 5
     assert median(latencies_s) < 0.2
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), "\ud800", ["\ud800"]])
+async def test_a_value_that_no_store_can_hold_refuses_its_own_frame_only(village: Village, value: object) -> None:
+    fleet = await fragile_fleet(village)
+    plain = [Uplink(GOOD, b"", 1, n, NOON + n * SECOND, fields={"fill": 10 + n}) for n in range(3)]
+    bad = Uplink(BAD, b"", 1, 1, NOON, fields={"fill": 1, "note": value})
+    beside, results = await asyncio.gather(fleet.take(CALLER, plain[:1]), fleet.take(CALLER, [plain[1], bad, plain[2]]))
+    assert (beside, results[0], results[2]) == ([None], None, None)
+    assert results[1] is not None
+    assert await fleet.take(CALLER, plain) == [Refused(RefusalReason.DUPLICATE, f"frame counter {n}") for n in range(3)]
+    (kept,) = await fleet.list_refusals(CALLER)
+    assert kept.device == BAD

@@ -12,7 +12,7 @@ from parvis.fleet.devices import Device, SeenFrames
 from parvis.fleet.placing import Placing
 from parvis.fleet.profiles import DeviceProfile, ProfileDocument, Scripts
 from parvis.fleet.uplink import NO_COUNTER, Uplink
-from parvis.fleet.vitals import Vitals
+from parvis.fleet.vitals import Statistics, Vitals
 from parvis.fleet.work import Work
 from parvis.kernel.time import FIRST_INSTANT, SECOND
 
@@ -35,7 +35,7 @@ AGED = msgspec.structs.replace(DOCUMENT, records=RecordsRule("history", "at", "a
 PROFILES = [
     DeviceProfile(one, Scripts("function decodeUplink() { return {data: {}}; }"), EXPAND) for one in (DOCUMENT, AGED)
 ]
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
+SCALARS = st.just(10**400) | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 JSON = st.recursive(SCALARS, lambda of: st.lists(of, max_size=4) | st.dictionaries(st.text(max_size=4), of, max_size=4))
 TIMES = st.integers(0, 2_000_000_000) | st.floats(0, 1e13)
 SOUND = {"a": st.floats(allow_nan=False), "b": st.fixed_dictionaries({"c": st.integers(-(2**60), 2**60)})}
@@ -67,4 +67,5 @@ def test_any_data_is_placed_or_refused(profile: DeviceProfile, data: dict[str, A
         vitals.note_value(one)
     for one in work.mapped.impossible:
         vitals.note_impossible(one)
-    assert msgspec.json.encode(vitals.statistics(str))
+    kept = msgspec.json.encode(vitals.statistics(str))
+    assert msgspec.json.decode(kept, type=Statistics).frames == 1

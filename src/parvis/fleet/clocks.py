@@ -6,7 +6,6 @@ for long. docs/explanation/time.md tells the rules.
 """
 
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -34,6 +33,7 @@ _OTHER_EPOCHS = (315_964_782 * SECOND, 946_684_800 * SECOND, -2_208_988_800 * SE
 """What clocks are off by that count from 1980-01-06 without leap seconds (GPS), from 2000 or from 1900 (NTP)."""
 _BUFFERED_AT_MOST = 7 * DAY
 _MILLISECONDS_FROM = 100_000_000_000
+_FARTHEST = 1e15
 
 
 class ClockRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +143,6 @@ def _read_text(text: str) -> Instant:
 
 def read_number(value: Any) -> float:
     """Raises ValueError for what is none, or far beyond any time."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or abs(value) > 1e15:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _FARTHEST:
         raise ValueError(f"{str(value)[:50]!r} is no time")
     return value

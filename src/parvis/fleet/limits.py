@@ -1,9 +1,9 @@
 """What a value can be at all: by its unit, and by what the standard terms mean."""
 
-from math import inf
-
 Limits = tuple[float, float]
-ANYTHING: Limits = (-inf, inf)
+FARTHEST = 1e18
+"""No number beyond is a measurement; nor is one that is none."""
+ANYTHING: Limits = (-FARTHEST, FARTHEST)
 
 OF_UNITS: dict[str, Limits] = {
     "CEL": (-90.0, 1000.0),
@@ -43,4 +43,5 @@ OF_TERMS: dict[str, Limits] = {
 def limits_of(term: str, unit_code: str, minimum: float | None, maximum: float | None) -> Limits:
     """The profile's own, then the term's, then the unit's."""
     low, high = OF_TERMS.get(term) or OF_UNITS.get(unit_code) or ANYTHING
-    return (low if minimum is None else minimum, high if maximum is None else maximum)
+    own = (low if minimum is None else minimum, high if maximum is None else maximum)
+    return max(own[0], -FARTHEST), min(own[1], FARTHEST)

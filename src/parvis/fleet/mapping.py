@@ -9,7 +9,7 @@ import msgspec
 
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
-from parvis.fleet.limits import limits_of
+from parvis.fleet.limits import FARTHEST, limits_of
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import HOUR, Instant
 
@@ -96,6 +96,8 @@ class FieldMap:
             (mapped.device if is_device else mapped.asset).append(instance)
             value_type = type(value)
             if (value_type is float or value_type is int) and not low <= value <= high:
+                if not -FARTHEST <= value <= FARTHEST:
+                    raise MappingFailure(f"{str(value)[:50]} for {name} is no number that can be kept")
                 mapped.impossible.append(instance)
         return mapped
 

@@ -27,6 +27,9 @@ class Placing:
             except MappingFailure as failure:
                 work.refused = Refused(RefusalReason.MAPPING_FAILED, failure.detail)
                 continue
+            except ArithmeticError as error:
+                work.refused = Refused(RefusalReason.MAPPING_FAILED, f"a number is out of bounds: {error}")
+                continue
             if mapped.asset or mapped.device:
                 work.mapped = mapped
             else:

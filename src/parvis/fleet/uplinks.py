@@ -1,6 +1,7 @@
 """From frames to entities, as a table of contents: find the device, drop what is known, decode, map, write."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from operator import attrgetter
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet import metrics
 from parvis.fleet.budgets import TokenBucket
@@ -24,6 +25,7 @@ from parvis.fleet.stored import StoredFrames
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.vitals import Vitals
 from parvis.fleet.work import Work, still_open
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_clock
 
@@ -204,16 +206,28 @@ class UplinkPipeline:
             return
         try:
             outcomes = await self._broker.write(caller, changes)
-        except BaseException:
-            for work in still_open(works):
-                if work.device is not None:
-                    work.device.health_at = work.device.running.radio_at = 0
+        except (ParvisError, asyncio.CancelledError):
+            _forget_health(works)
             raise
+        except Exception:
+            await self._write_alone(caller, works, changes)
+            return
         for work in still_open(works):
-            start, stop = work.changes
-            error = next((one.error for one in outcomes[start:stop] if one.error is not None), None)
-            if error is not None:
-                work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
+            _judge(work, outcomes[slice(*work.changes)])
+
+    async def _write_alone(self, caller: Caller, works: list[Work], changes: list[Change]) -> None:
+        """The store cannot take something of it, such as text that is no Unicode: find out of which frame it is."""
+        _forget_health(works)
+        for work in still_open(works):
+            try:
+                outcomes = await self._broker.write(caller, changes[slice(*work.changes)])
+            except ParvisError:
+                raise
+            except Exception as fault:
+                _log.exception("a frame cannot be written", extra={"device": work.uplink.hardware_id})
+                work.refused = Refused(RefusalReason.WRITE_FAILED, type(fault).__name__)
+            else:
+                _judge(work, outcomes)
 
     def _remember(self, works: list[Work]) -> None:
         stored = still_open(works)
@@ -225,6 +239,19 @@ class UplinkPipeline:
 
 
 _seen_at = attrgetter("seen_at")
+_log = logging.getLogger(__name__)
+
+
+def _forget_health(works: list[Work]) -> None:
+    """What was to be written was not: the next frame of each device tells it."""
+    for work in still_open(works):
+        work.of.health_at = work.of.running.radio_at = 0
+
+
+def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:
+    error = next((one.error for one in outcomes if one.error is not None), None)
+    if error is not None:
+        work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
 
 
 def _note_vitals(work: Work, now: Instant) -> None:

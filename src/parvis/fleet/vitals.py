@@ -4,6 +4,7 @@ A frame costs a few microseconds here. Counts are halved at FADE_AT, so that the
 """
 
 from collections.abc import Callable
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -16,6 +17,7 @@ from parvis.kernel.time import DAY, SECOND, Instant
 FADE_AT = 256.0
 WEIGHT_OF_NEWEST = 0.125
 _INTERVALS = 9
+_LARGEST = 1e300
 _LONGEST_GAP = 100
 """Frames that one gap counts for: a device that was away for weeks is heard well again."""
 _STEPS_LEARNT = 16
@@ -48,7 +50,12 @@ class SeriesStatistics(msgspec.Struct, gc=False, omit_defaults=True, rename="cam
             return
         self.value, self.since, self.same_frames = value, at, 1
         if type(value) in _NUMBERS and type(before) in _NUMBERS:
-            self._step(abs(value - before))
+            try:
+                step = abs(value - before)
+            except OverflowError:
+                return
+            if step < inf:
+                self._step(step)
 
     def _step(self, step: float) -> None:
         if self.steps < _STEPS_LEARNT:
@@ -62,11 +69,16 @@ class SeriesStatistics(msgspec.Struct, gc=False, omit_defaults=True, rename="cam
 
     def note_impossible(self, value: float, at: Instant) -> None:
         self.impossible = 1.0 if at - self.impossible_at > DAY else self.impossible + 1.0
-        self.impossible_at, self.impossible_value = at, value
+        self.impossible_at, self.impossible_value = at, _finite(value)
 
     def snapshot(self) -> "SeriesStatistics":
         value = self.value if isinstance(self.value, bool | int | float | str) else None
         return msgspec.structs.replace(self, value=value)
+
+
+def _finite(value: float) -> float:
+    """What JSON can hold."""
+    return float(max(-_LARGEST, min(value, _LARGEST))) if value == value else 0.0
 
 
 _NUMBERS = frozenset({int, float})
@@ -170,9 +182,7 @@ class Vitals:
         series.note(instance.value, instance.seen_at)
 
     def note_impossible(self, instance: Instance) -> None:
-        self.series.setdefault(instance.name, SeriesStatistics()).note_impossible(
-            float(instance.value), instance.seen_at
-        )
+        self.series.setdefault(instance.name, SeriesStatistics()).note_impossible(instance.value, instance.seen_at)
 
     def _count(self, uplink: Uplink, at: Instant, *, is_newest: bool) -> None:
         if uplink.session != self._session:
