@@ -1,5 +1,6 @@
 """Sessions and retained messages as the records in which they are kept. No I/O."""
 
+import contextlib
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -96,14 +97,22 @@ def encode_retention(retention: Retention) -> bytes:
     return _encode(_message_of(retention.publish, retention.expires_at))
 
 
-def decode_retention(value: bytes) -> Retention:
-    message = _decode_message(value)
-    assert message is not None
-    return Retention(_publish_of(message), message.expires_at)
+def find_retention(value: bytes) -> Retention | None:
+    """None where another version, or nobody, has written it."""
+    with contextlib.suppress(msgspec.DecodeError):
+        message = _decode_message(value)
+        return None if message is None else Retention(_publish_of(message), message.expires_at)
+    return None
 
 
 def restore(records: Mapping[bytes, bytes]) -> Restored | None:
-    """The session of one client of its records in the order of their keys."""
+    """The session of one client of its records in the order of their keys; None where they cannot be read."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return _restore(records)
+    return None
+
+
+def _restore(records: Mapping[bytes, bytes]) -> Restored | None:
     kept: Kept | None = None
     letters: list[Letter] = []
     taken: set[int] = set()

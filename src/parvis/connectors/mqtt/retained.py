@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from parvis.connectors.mqtt.journal import Journal
-from parvis.connectors.mqtt.records import RETAINED, Retention, decode_retention, encode_retention, retained_place
+from parvis.connectors.mqtt.records import RETAINED, Retention, encode_retention, find_retention, retained_place
 from parvis.kernel.time import Instant
 from parvis.mqttwire.packets import Publish
 from parvis.mqttwire.topics import matches
@@ -23,7 +23,8 @@ class Retained:
     async def load(self) -> None:
         if self._journal is not None:
             for place, value in (await self._journal.shelf.read_all(RETAINED)).items():
-                self._replace(place.box.tenant, decode_retention(value))
+                if (retention := find_retention(value)) is not None:
+                    self._replace(place.box.tenant, retention)
 
     def keep(self, tenant: str, publish: Publish, expires_at: Instant | None, *, is_durable: bool = True) -> bool:
         """An empty payload takes it away. Whether it is kept: beyond the bounds nothing more is."""

@@ -17,7 +17,7 @@ _RELEASED_WITHIN_S = 1.0
 
 
 class Sessions:
-    """`attach` and `detach` are told of the sessions that may be sent something, and of those that no more may."""
+    """`detach` is told of sessions that may be sent nothing any more."""
 
     def __init__(
         self,
@@ -91,6 +91,8 @@ class Sessions:
         is_resumed = session is not None
         if session is None:
             session = self._make(client, caller, is_kept=expiry_s > 0 and self._has_room)
+            if session.is_kept and self._journal is not None:
+                self._journal.empty(prefix_of(client))
         if session.will is not None:
             session.will.cancel()
             session.will = None

@@ -65,9 +65,13 @@ class TlsListener:
         """Raises OSError, or InvalidSettings for files that cannot be used."""
         self._make = make
         self._handshake_s = handshake_s
-        context = self._files.context()
-        self._versions = self._files.versions()
-        self._server = await self._listen(context)
+        try:
+            context = self._files.context()
+            self._versions = self._files.versions()
+            self._server = await self._listen(context)
+        except BaseException:
+            self._bound.close()
+            raise
 
     async def follow_files(self) -> None:
         """Until cancelled. Files that cannot be used change nothing."""

@@ -1,0 +1,102 @@
+"""The listener as an installation has it: TLS, keys and certificates of devices, sessions in its store."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import check_exposure, open_platform
+from parvis.bootstrap.mqtt import Doorkeeper
+from parvis.fleet.records import DeviceUpdate
+from parvis.fleet.registry import DeviceRecord
+from parvis.kernel.identity import ADMINISTRATOR, Caller
+from parvis.kernel.settings import AccessSettings, InvalidSettings, MqttSettings, Settings
+from tests.connectors.mqtt.conftest import run_program
+from tests.connectors.mqtt.test_tls import LOCAL, Authority
+from tests.fleet.conftest import eventually
+
+CLERK = Caller("default", "user:clerk", ADMINISTRATOR)
+PUMP = DeviceRecord(
+    hardware_id="0011AABB",
+    profile="generic-climate",
+    entity_id="urn:ngsi-ld:IndoorEnvironmentObserved:pump",
+    name="Pump",
+)
+
+
+async def test_a_device_with_a_certificate_delivers_until_it_is_suspended(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, key = authority.issue("server", "localhost", *LOCAL)
+    mine, my_key = authority.issue("device", "0011AABB")
+    tls = MqttSettings(
+        port=0, tls_port=0, tls_certificate=str(server), tls_key=str(key), tls_client_ca=str(authority.path)
+    )
+    async with open_platform(Settings(tmp_path / "data", mqtt=tls)) as platform:
+        await platform.fleet.register(CLERK, [PUMP])
+        assert platform.mqtt is not None
+        proof = ("--cafile", str(authority.path), "--cert", str(mine), "--key", str(my_key))
+        common = ("-h", "127.0.0.1", "-p", str(platform.mqtt.tls_port), *proof, "-V", "mqttv5", "-q", "1")
+        up = ("-t", "device/0011aabb/up", "-m", '{"temperature_c": 21.5}')
+        await run_program("mosquitto_pub", *common, *up)
+        entity = await platform.broker.find(CLERK, PUMP.entity_id)
+        assert entity is not None
+        assert 21.5 in [one.value for one in entity.instances]
+        connected = asyncio.create_task(
+            run_program("mosquitto_sub", *common, "-t", "device/0011aabb/down", "-i", "pump", "-W", "8", fails=True)
+        )
+        await eventually(lambda: platform.mqtt is not None and bool(platform.mqtt._clients))
+        await platform.fleet.update(CLERK, "0011aabb", DeviceUpdate(suspended=True))
+        platform.mqtt.recheck()
+        await eventually(lambda: platform.mqtt is not None and not platform.mqtt._clients)
+        await run_program("mosquitto_pub", *common, *up, fails=True)
+        connected.cancel()
+        await asyncio.gather(connected, return_exceptions=True)
+
+
+async def test_a_certificate_opens_for_the_first_name_that_can_be_a_device(tmp_path: Path) -> None:
+    async with open_platform(Settings(tmp_path, mqtt=MqttSettings(port=0))) as platform:
+        doorkeeper = Doorkeeper(platform.access, platform.fleet.registry)
+        caller = doorkeeper.by_certificate(["a/b", "+", "x" * 65, "pump-7", "other"])
+        assert caller is not None
+        assert (caller.device, caller.tenant, caller.may_deliver) == ("pump-7", "default", True)
+        assert doorkeeper.by_certificate(["#", ""]) is None
+
+
+async def test_a_key_of_one_device_is_known_as_such(tmp_path: Path) -> None:
+    async with open_platform(Settings(tmp_path, mqtt=MqttSettings(port=0))) as platform:
+        _, key = platform.access.keys.create(COMMAND_LINE, "pump", "device", device="0011aabb")
+        caller = Doorkeeper(platform.access, platform.fleet.registry).by_password("", None, key.encode())
+        assert caller is not None
+        assert caller.device == "0011aabb"
+
+
+async def test_sessions_wait_in_the_installations_store(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, mqtt=MqttSettings(port=0))
+    signed_in: tuple[str, ...] = ()
+    for life in range(2):
+        async with open_platform(settings) as platform:
+            if not signed_in:
+                _, key = platform.access.keys.create(COMMAND_LINE, "screen", "operator")
+                signed_in = ("-h", "127.0.0.1", "-u", "screen", "-P", key, "-V", "mqttv311")
+            assert platform.mqtt is not None
+            common = (*signed_in, "-p", str(platform.mqtt.port), "-q", "1")
+            kept = ("-c", "-i", "screen", "-t", "town/#")
+            if life == 0:
+                await run_program("mosquitto_sub", *common, *kept, "-E")
+                await run_program("mosquitto_pub", *common, "-t", "town/a", "-m", "x")
+            else:
+                assert (await run_program("mosquitto_sub", *common, *kept, "-C", "1")).split() == ["x"]
+
+
+async def test_certificates_that_cannot_be_used_keep_the_platform_from_starting(tmp_path: Path) -> None:
+    broken = MqttSettings(port=0, tls_port=0, tls_certificate=str(tmp_path / "none"), tls_key=str(tmp_path / "none"))
+    with pytest.raises(InvalidSettings, match="certificate files"):
+        async with open_platform(Settings(tmp_path, mqtt=broken)):
+            pass
+
+
+def test_without_authentication_tls_listens_on_this_machine_only(tmp_path: Path) -> None:
+    open_to_all = MqttSettings(tls_certificate="a", tls_key="b", tls_host="0.0.0.0")
+    with pytest.raises(InvalidSettings, match=r"0\.0\.0\.0"):
+        check_exposure(Settings(tmp_path, access=AccessSettings(auth=False), mqtt=open_to_all))
