@@ -14,6 +14,7 @@ import pytest
 from aiocoap import CHANGED, CONTENT, DELETE, POST, Context, Message
 from aiocoap.resource import ObservableResource, Site
 from msgspec.json import decode, encode
+from prometheus_client import REGISTRY
 
 from parvis.connectors.coap.plugin import build
 from parvis.fleet.connector import Connector
@@ -136,7 +137,8 @@ async def test_refusals_are_told_in_codes_of_coap(town: Town, client: Context) -
             await post(client, f"{uri}/push/none?{key}", b"{}"),
             await post(client, f"{uri}/push?{key}", b'{"device": "stranger-01", "a": 1}'),
         ]
-    codes = [str(one.code).split(" ")[0] for one in answers]
+    codes = [one.code.dotted for one in answers]
+    assert REGISTRY.get_sample_value("parvis_coap_requests_total", {"code": "4.13"})
     assert codes == ["4.01", "4.01", "4.00", "4.15", "4.13", "4.04", "4.00"]
     assert decode(answers[-1].payload)["items"][0]["reason"] == "UNKNOWN_DEVICE"
 

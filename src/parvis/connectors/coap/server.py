@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import msgspec
 from aiocoap import Code, Context, Message
-from aiocoap.error import ConstructionRenderableError, Error
+from aiocoap.error import ConstructionRenderableError
 from aiocoap.resource import PathCapable, Resource, Site
 
 from parvis.connectors.coap import codec, metrics
@@ -46,6 +46,11 @@ class Refusal(ConstructionRenderableError):  # type: ignore[misc]  # aiocoap tel
     def __init__(self, code: Code, text: str) -> None:
         super().__init__(text)
         self.code = code
+        _count(code)
+
+
+def _count(code: Code) -> None:
+    metrics.REQUESTS.labels(code.dotted).inc()
 
 
 class Door:
@@ -100,10 +105,7 @@ class _Guarded(Resource):  # type: ignore[misc]  # aiocoap tells no types
             answer = cast(Message, await super().render(request))
         except (MalformedContent, ParvisError) as fault:
             answer = _failure(fault)
-        except Error:
-            metrics.REQUESTS.labels("refused").inc()
-            raise
-        metrics.REQUESTS.labels(str(answer.code).split(" ")[0]).inc()
+        _count(answer.code)
         return answer
 
 
