@@ -266,7 +266,7 @@ def write_profile(folder: Path, points: str = LIST) -> None:
     (folder / "profiles/school/points.toml").write_text(points)
 
 
-def table(config: BacnetConfig, address: str = "", **more: Any) -> dict[str, Any]:
+def table(config: BacnetConfig, address: str = f"{HOST}:47808", **more: Any) -> dict[str, Any]:
     device = {"hardware_id": "bacnet-school", "instance": 1001, "profile": "school", "address": address, **more}
     return {"address": config.address, "timeout_s": 1.0, "device": [device]}
 
@@ -327,7 +327,7 @@ async def test_changes_that_cannot_be_stored_wait_one_a_point(
         ("", {}, "point"),
         (LIST, {"profile": "elsewhere"}, "elsewhere/points.toml"),
         (LIST, {"instance": -1}, "instance"),
-        (LIST, {}, "has no address"),
+        (LIST, {"address": ""}, "has no address"),
         (
             LIST,
             {

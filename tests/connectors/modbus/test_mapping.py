@@ -1,5 +1,6 @@
 """Register maps: few requests, and every fault of a map told when it is loaded."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_fields_are_scaled_and_absent_ones_left_out() -> None:
     )
     words = {(Table.HOLDING, 0): 215, (Table.HOLDING, 1): 0x8000, (Table.HOLDING, 2): 8, (Table.COIL, 0): 1}
     assert RegisterMap(document).read(words) == {"temperature": 21.5, "is_open": True, "pump": True}
+
+
+@given(
+    st.lists(st.integers(0, 0xFFFF), min_size=4, max_size=4),
+    st.sampled_from(RegisterType),
+    st.floats(allow_nan=False, allow_infinity=False).filter(bool),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_any_words_and_scales_give_a_finite_value_or_none(
+    words: list[int], kind: RegisterType, scale: float, offset: float
+) -> None:
+    one = RegisterMap(MapDocument((Register("a", 0, kind, scale=scale, offset=offset, words=2),)))
+    for value in one.read({(Table.HOLDING, at): word for at, word in enumerate(words)}).values():
+        assert isinstance(value, str) or math.isfinite(value)
 
 
 def test_a_set_point_is_written_within_its_bounds() -> None:

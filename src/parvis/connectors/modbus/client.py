@@ -23,6 +23,8 @@ _FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU}
 _LIBRARY_GIVES_UP_LATER_S = 1.0
 WAY = "modbus"
 _log = logging.getLogger(__name__)
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+"""Whose errors are told here, once for each silence."""
 
 _PASSING = (
     ExcCodes.ACKNOWLEDGE,

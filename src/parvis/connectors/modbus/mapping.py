@@ -3,6 +3,7 @@
 A map is `registers.toml` beside the `profile.toml` of the device profile that says what its fields mean.
 """
 
+import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
@@ -192,10 +193,12 @@ def _spans(table: Table, registers: Iterable[Register], largest_gap: int) -> Ite
     yield Span(table, start, end - start)
 
 
-def _scaled(register: Register, value: int | float) -> Value:
+def _scaled(register: Register, value: int | float) -> Value | None:
+    """None where scaling leads out of what a number can hold."""
     if register.scale == 1.0 and register.offset == 0.0:
         return value if isinstance(value, int) else _rounded(value)
-    return _rounded(value * register.scale + register.offset)
+    scaled = value * register.scale + register.offset
+    return _rounded(scaled) if math.isfinite(scaled) else None
 
 
 def _rounded(value: float) -> float:
