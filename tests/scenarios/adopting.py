@@ -1,4 +1,4 @@
-"""A process that adopts what waits of a device in the data directory given, until it is killed or done."""
+"""A process that adopts what waits of a device, until it is killed or done. Given: data directory, store's address."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from parvis.bootstrap import open_platform
 from parvis.fleet.records import DeviceRecord
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.identity import system_caller
-from parvis.kernel.settings import MqttSettings, Settings
+from parvis.kernel.settings import MqttSettings, Settings, StoreSettings
 from parvis.kernel.time import MINUTE, SECOND
 
 EUI = "70b3d5499e000001"
@@ -18,8 +18,8 @@ START = 1_780_000_000 * SECOND
 RECORD = DeviceRecord(EUI, "cayenne-lpp", ROOM)
 
 
-def settings(data_dir: Path) -> Settings:
-    return Settings(data_dir, mqtt=MqttSettings(enabled=False))
+def settings(data_dir: Path, store_url: str) -> Settings:
+    return Settings(data_dir, mqtt=MqttSettings(enabled=False), store=StoreSettings(store_url))
 
 
 def frame(number: int) -> Uplink:
@@ -28,8 +28,8 @@ def frame(number: int) -> Uplink:
     return Uplink(EUI, payload, 1, number, START + number * MINUTE, session="00189440")
 
 
-async def adopt(data_dir: Path) -> None:
-    async with open_platform(settings(data_dir), listen=False) as platform:
+async def adopt(data_dir: Path, store_url: str) -> None:
+    async with open_platform(settings(data_dir, store_url), listen=False) as platform:
         print("open", flush=True)
         await platform.fleet.register(CALLER, [RECORD])
         await platform.fleet.held.sweep()
@@ -37,4 +37,4 @@ async def adopt(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(adopt(Path(sys.argv[1])))
+    asyncio.run(adopt(Path(sys.argv[1]), sys.argv[2]))

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from html import escape
 
-import segno
-
 from parvis.fleet.claims import Issued
 
 _STYLE = """
@@ -37,6 +35,8 @@ def _label(issued: Issued, text: str) -> str:
 
 
 def qr_svg(text: str) -> str:
-    """Error correction M: a label that is a little worn is still read."""
+    """Error correction M: a label that is a little worn is still read. The library is loaded when one is made."""
+    import segno
+
     svg: str = segno.make_qr(text, error="m").svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
     return svg

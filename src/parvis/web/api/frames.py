@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from parvis.fleet.frames import LoggedFrame, Waiting
+from parvis.fleet.records import hardware_id_of
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import Technology
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, RefusedOut, SiteOf, check_reads, check_writes
-from parvis.web.console.refusals import list_refusals, view_of
+from parvis.web.console.refusals import view_of
 
 ROUTER = APIRouter()
 HardwareId = Annotated[str, Path(**ONE_DEVICE)]
@@ -118,9 +119,10 @@ async def read_refusals(
     device: Annotated[str, Query(**ONE_DEVICE)] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
 ) -> RefusalsOut:
-    kept = await list_refusals(site, caller)
-    counts = await site.platform.fleet.frames.count_refusals(caller.tenant)
-    chosen = [one for one in kept if not device or one.device == device.lower()]
+    check_reads(caller)
+    fleet = site.platform.fleet
+    chosen = await fleet.list_refusals(caller, hardware_id_of(device))
+    counts = await fleet.frames.count_refusals(caller.tenant)
     refusals = [
         RefusalOut(
             id=one.id,
