@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what some tests need beside Python: Chromium, mosquitto and its clients, NATS, libcoap's
-# client, PostgreSQL, Java (for Spark).
+# client, OpenSSH's server, PostgreSQL, Java (for Spark).
 # Where that is impossible say so loudly; the tests then skip, or fail with CI=true.
 set -u
 
@@ -28,6 +28,7 @@ command -v mosquitto_sub >/dev/null || missing="$missing mosquitto-clients"
 has_postgresql || missing="$missing postgresql"
 command -v coap-client-notls >/dev/null || command -v coap-client >/dev/null || missing="$missing libcoap3-bin"
 has_nats || missing="$missing nats-server"
+[ -x /usr/sbin/sshd ] || command -v sshd >/dev/null || missing="$missing openssh-server"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -n "$missing" ] || exit 0
 

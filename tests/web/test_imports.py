@@ -98,7 +98,7 @@ async def test_a_file_is_guessed_checked_and_imported(platform: Platform, operat
 
     await do(operator, path, "undo")
     await finish(platform, path)
-    assert "Taken back" in plain((await operator.get(path)).text)
+    assert "Taken back" in plain((await operator.get(path, params={"lang": "en"})).text)
     assert await platform.broker.find(system_caller("test"), "urn:ngsi-ld:WasteContainer:1") is None
 
 

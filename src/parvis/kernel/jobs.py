@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias, assert_never
 import msgspec
 
 from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
+from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 
 LONGEST_MESSAGE = 200
@@ -325,17 +326,16 @@ class JobDoor(Protocol):
         """`work` is LoopWork, or a Worker for a process of its own."""
         ...
 
-    async def add(
+    async def submit(
         self,
+        caller: Caller,
         kind: str,
         arguments: Mapping[str, Any] = ...,
         *,
-        tenant: str = ...,
-        created_by: str,
         key: str | None = None,
         due_at: Instant | None = None,
     ) -> Job:
-        """Raises Overloaded, NonexistentTenant."""
+        """Raises Forbidden, Overloaded, NonexistentTenant."""
         ...
 
 

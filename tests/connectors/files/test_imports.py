@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from parvis.bootstrap import Platform, open_platform
@@ -20,7 +21,7 @@ from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
 from parvis.connectors.files.inbox import Inbox
 from parvis.connectors.files.plugin import FilesConnector
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.identity import Caller, Right, system_caller
+from parvis.kernel.identity import ADMINISTRATOR, Caller, Right, system_caller
 from parvis.kernel.jobs import Job, JobState, WrongState
 from parvis.kernel.settings import AccessSettings, MqttSettings, Settings
 from tests.connectors.files.test_import import TABLE, WIDE
@@ -191,6 +192,62 @@ async def test_a_step_that_was_broken_off_is_done_once(
     assert await platform.broker.outbox.newest() == 9
     made = (imports.folders.folder(one).made).read_text().splitlines()
     assert len(made) == 9
+
+
+async def test_an_import_that_was_cancelled_goes_on_where_it_was(
+    platform: Platform, imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage, "BATCH", 2)
+    table = "ref,place,size\n" + "".join(f"{number},,{number}\n" for number in range(9))
+    one = received(imports, tmp_path, BINS, table)
+    write, writes, reached = platform.broker.write, 0, asyncio.Event()
+
+    async def slow(*args: object) -> object:
+        nonlocal writes
+        writes += 1
+        if writes == 3:
+            reached.set()
+            await asyncio.sleep(60)
+        return await write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(platform.broker, "write", slow)
+    one = await imports.start(ADA, one, IMPORT)
+    async with asyncio.timeout(20):
+        await reached.wait()
+    with pytest.raises(WrongState):
+        await imports.start(ADA, one, IMPORT)
+    assert one.job_id is not None
+    await platform.jobs.cancel(system_admin(), one.job_id)
+    while (job := await imports.find_job(one)) is None or not job.state.has_ended:
+        await asyncio.sleep(0.02)
+    assert job.state is JobState.CANCELLED
+    assert await count(platform.broker) == 4
+    await imports.tidy()
+
+    _, job = await done(imports, imports.folders.get(one.tenant, one.id), IMPORT)
+
+    assert job.result["verdicts"] == {"created": 9}
+    assert writes == 6, "what was written is not written again"
+
+
+def system_admin() -> Caller:
+    return Caller("default", "account:ada", ADMINISTRATOR)
+
+
+async def test_a_formula_counts_with_the_value_saved_with_it(
+    platform: Platform, imports: Imports, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    for row in (["ref", "place", "size"], [1, None, "=1+1"], ['=HYPERLINK("http://x")', None, 5]):
+        book.active.append(row)
+    book.save(tmp_path / "bins.xlsx")
+    one = imports.take(ADA, tmp_path / "bins.xlsx", Origin.UPLOAD)
+    (tmp_path / "mapping.toml").write_text(BINS)
+    one = imports.choose(one, load_mapping(tmp_path / "mapping.toml"))
+    one, job = await done(imports, one, IMPORT)
+    assert job.result == {"rows": 2, "rejected": {"INCOMPLETE_ROW": 1}, "verdicts": {"created": 1}}
+    entity = await platform.broker.get(ADA, "urn:ngsi-ld:WasteContainer:1")
+    assert entity.instances == (), "nobody has reckoned it yet"
 
 
 async def test_another_mapping_reads_the_file_anew(platform: Platform, imports: Imports, tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Files fetched from SFTP servers: asyncssh's own, and OpenSSH's where it is installed."""
 
 import asyncio
+import getpass
+import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
+import msgspec
 import pytest
 
 from parvis.bootstrap import Platform
@@ -15,6 +19,7 @@ from parvis.fleet.connector import InvalidConnector
 from tests.connectors.files.test_imports import BINS, ROWS, count
 from tests.connectors.files.test_imports import imports as imports
 from tests.connectors.files.test_imports import platform as platform
+from tests.system_tools import require_program
 
 
 class _Door(asyncssh.SSHServer):
@@ -52,7 +57,7 @@ def settings(server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey, **more: ob
 
 async def until_imported(platform: Platform, wanted: int) -> None:
     async with asyncio.timeout(20):
-        while await count(platform.broker) != wanted:
+        while await count(platform.broker) != wanted:  # noqa: ASYNC110 - a job of its own does it
             await asyncio.sleep(0.05)
 
 
@@ -88,6 +93,67 @@ async def test_what_is_to_be_deleted_is_deleted_once_it_is_here(
     (tmp_path / "served/out/bins.csv").write_text(ROWS)
     await Pull(imports, settings(server, host_key, then="delete"), tmp_path / "data", 1 << 20).look()
     assert not (tmp_path / "served/out/bins.csv").exists()
+    await until_imported(platform, 2)
+
+
+SSHD = """
+ListenAddress 127.0.0.1:{port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+Subsystem sftp internal-sftp
+"""
+
+
+def make_empty_folder() -> None:
+    """Where sshd puts its process without rights."""
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+
+
+@pytest.fixture
+async def openssh(tmp_path: Path, host_key: asyncssh.SSHKey) -> AsyncIterator[int]:
+    """OpenSSH's server, for this user, by key; its port."""
+    program = require_program("openssh-server", "sshd")
+    make_empty_folder()
+    own_key = asyncssh.generate_private_key("ssh-ed25519")
+    own_key.write_private_key(tmp_path / "own_key")
+    own_key.write_public_key(tmp_path / "authorized_keys")
+    host_key.write_private_key(tmp_path / "host_key")
+    (tmp_path / "host_key").chmod(0o600)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    (tmp_path / "sshd_config").write_text(SSHD.format(port=port, folder=tmp_path))
+    command = (str(program), "-D", "-e", "-f", str(tmp_path / "sshd_config"))
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(10):
+            line = await process.stderr.readline()
+            assert b"Server listening" in line, line
+        yield port
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def test_files_come_from_openssh_by_key(
+    platform: Platform, imports: Imports, tmp_path: Path, host_key: asyncssh.SSHKey, openssh: int
+) -> None:
+    save_bins(imports, tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/bins.csv").write_text(ROWS)
+    public = host_key.export_public_key().decode().strip()
+    own_key = str(tmp_path / "own_key")
+    server = Sftp("127.0.0.1", getpass.getuser(), public, str(tmp_path / "out"), "bins", openssh, private_key=own_key)
+    pull = Pull(imports, msgspec.structs.replace(server, then="delete"), tmp_path / "data", 1 << 20)
+    assert await pull.look() == 1
+    assert not (tmp_path / "out/bins.csv").exists()
     await until_imported(platform, 2)
 
 

@@ -59,7 +59,7 @@ class Imports:
             "timeout_s": _LONGEST_S,
             "at_most": 2,
             "right": Right.WRITE,
-            "back_off_s": 5.0,
+            "back_off_s": 1.0,
         }
         jobs.kind(CHECK, self._check, **options)
         jobs.kind(IMPORT, self._import, **options)
@@ -122,7 +122,7 @@ class Imports:
             raise InvalidMapping("Say first what the columns mean.")
         if (kind == UNDO) != (one.phase is Phase.IMPORTED):
             raise WrongState(f"The import {one.id} is {one.phase.value}.")
-        added = await self._jobs.add(kind, {"import": one.id}, tenant=one.tenant, created_by=caller.subject)
+        added = await self._jobs.submit(caller, kind, {"import": one.id})
         return self.folders.save(msgspec.structs.replace(one, job_id=added.id))
 
     async def find_job(self, one: Import) -> Job | None:
@@ -187,6 +187,8 @@ class Imports:
         reading = folder.find("reading", Reading)
         if reading is not None and reading.mapping == mapping and folder.records.exists():
             return reading
+        if not self.folders.source(one).exists():
+            raise WorkFailed("The file is no longer here: bring it again.")
         await self._broker.outbox.retire(consumer_of(one))
         given = {"folder": str(folder.path), "name": one.name, "mapping": msgspec.to_builtins(mapping)}
         worker = Worker("parvis.connectors.files.reading:read", _READING_MEMORY_MB, _READING_S, given)

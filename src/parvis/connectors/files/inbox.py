@@ -11,8 +11,8 @@ import msgspec
 
 from parvis.connectors.files.config import InvalidMapping
 from parvis.connectors.files.folders import Import, Origin, Phase
-from parvis.connectors.files.imports import IMPORT, Imports
-from parvis.kernel.errors import ParvisError
+from parvis.connectors.files.imports import IMPORT, MOST_IMPORTS, Imports
+from parvis.kernel.errors import ParvisError, ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, system_caller
 from parvis.kernel.jobs import Job, JobState
 
@@ -41,20 +41,27 @@ class Inbox:
         self._look_every_s = look_every_s
         self._quiet_s = quiet_s
         self._sizes: dict[Path, int] = {}
+        self._under_way: dict[str, Import] | None = None
 
     async def run(self) -> None:
+        """Until cancelled. What another process has begun is followed."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._under_way = None
         while True:
             await self.look()
             await asyncio.sleep(self._look_every_s)
 
     async def look(self) -> None:
-        under_way = 0
-        for one in self._imports.folders.list_imports(DEFAULT_TENANT):
-            if one.origin is Origin.INBOX and not self._is_delivered(one):
-                under_way += not await self._follow(one)
-        for path in list(self._whole_files())[: max(0, MOST_AT_ONCE - under_way)]:
-            await self._take(path)
+        if self._under_way is None:
+            found = await asyncio.to_thread(self._imports.folders.list_imports, DEFAULT_TENANT, MOST_IMPORTS)
+            inbox = [one for one in found if one.origin is Origin.INBOX and not self._is_delivered(one)]
+            self._under_way = {one.id: one for one in inbox}
+        for import_id in list(self._under_way):
+            if await self._follow(import_id):
+                del self._under_way[import_id]
+        for path in list(self._whole_files())[: max(0, MOST_AT_ONCE - len(self._under_way))]:
+            if (one := await self._take(path)) is not None:
+                self._under_way[one.id] = one
 
     def _is_delivered(self, one: Import) -> bool:
         return self._imports.folders.folder(one).find(_DELIVERED, Delivered) is not None
@@ -74,7 +81,8 @@ class Inbox:
                     yield path
         self._sizes = sizes
 
-    async def _take(self, path: Path) -> None:
+    async def _take(self, path: Path) -> Import | None:
+        """None where it is refused."""
         name = path.parent.name
         try:
             mapping = self._imports.folders.find_mapping(DEFAULT_TENANT, name)
@@ -83,14 +91,19 @@ class Inbox:
             one = self._imports.receive(_SYSTEM, path.name, Origin.INBOX)
         except InvalidMapping as refusal:
             self._put_back(path, path.parent / "failed", refusal.detail)
-            return
+            return None
         one = self._imports.choose(one, mapping, name)
         await asyncio.to_thread(shutil.move, path, self._imports.folders.source(one))
-        await self._imports.start(_SYSTEM, self._imports.keep(one), IMPORT)
+        one = await self._imports.start(_SYSTEM, self._imports.keep(one), IMPORT)
         _log.info("a file came in", extra={"file": path.name, "mapping": name, "import": one.id})
+        return one
 
-    async def _follow(self, one: Import) -> bool:
+    async def _follow(self, import_id: str) -> bool:
         """Whether it has come to an end."""
+        try:
+            one = self._imports.folders.get(DEFAULT_TENANT, import_id)
+        except ResourceNotFound:
+            return True
         if not self._imports.folders.source(one).exists():
             self._imports.folders.remove(one)  # the process died before the file was moved
             return True
