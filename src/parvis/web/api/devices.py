@@ -187,7 +187,7 @@ async def read_devices(
     profile: str = "",
     technology: Technology | None = None,
     standing: Standing | None = None,
-    state: Annotated[str, Query(description="good, warning, critical, stale, unknown")] = "",
+    state: Annotated[str, Query(description="Health: good, stale, warn, bad")] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> list[DeviceOut]:
