@@ -1,4 +1,4 @@
-"""A charging session outlives `kill -9`: what a station was told is there, and what it sends again is the same session."""
+"""A charging session outlives `kill -9`: what a station was told is there, and what it sends again is no second one."""
 
 import asyncio
 import json

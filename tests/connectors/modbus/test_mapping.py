@@ -76,7 +76,7 @@ def test_a_set_point_is_written_within_its_bounds() -> None:
     document = RegisterMap(MapDocument((one,)))
     assert document.find_writable("set_point") == one
     assert document.write(one, 20.5) == [205]
-    for value in (4.9, 25.1, "warm", float("nan")):
+    for value in (4.9, 25.1, "warm", math.nan, math.inf):
         with pytest.raises(UnreadableRegister):
             document.write(one, value)
 

@@ -151,6 +151,8 @@ class RegisterMap:
         if not _is_within(value, register):
             raise UnreadableRegister(f"{value} is not between {register.least} and {register.most}")
         raw = (value - register.offset) / register.scale
+        if not math.isfinite(raw):
+            raise UnreadableRegister(f"{value} does not fit into {register.name}")
         is_whole = not register.type.value.startswith("float")
         return encode(register.type, round(raw) if is_whole else raw, *self._orders(register))
 
@@ -195,14 +197,10 @@ def _spans(table: Table, registers: Iterable[Register], largest_gap: int) -> Ite
 
 def _scaled(register: Register, value: int | float) -> Value | None:
     """None where scaling leads out of what a number can hold."""
-    if register.scale == 1.0 and register.offset == 0.0:
-        return value if isinstance(value, int) else _rounded(value)
-    scaled = value * register.scale + register.offset
-    return _rounded(scaled) if math.isfinite(scaled) else None
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(value, int) and register.scale == 1.0 and register.offset == 0.0:
+        return value
+    scaled = float(f"{value * register.scale + register.offset:.{SIGNIFICANT_DIGITS}g}")
+    return scaled if math.isfinite(scaled) else None
 
 
 def _is_within(value: float, register: Register) -> bool:
