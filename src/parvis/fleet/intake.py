@@ -30,6 +30,23 @@ ReadMessage = Callable[[Message], Sequence[Told]]
 """What one message tells, nothing where it is of no use here. Raises MalformedMessage."""
 
 
+class _Heard:
+    """What the messages of one caller tell: frames, each with the index of its message, and the rest by that index."""
+
+    def __init__(self) -> None:
+        self.uplinks: list[Uplink] = []
+        self.of_message: list[int] = []
+        self.events: dict[int, list[NetworkEvent]] = {}
+
+    def add(self, index: int, told: Sequence[Told]) -> None:
+        for one in told:
+            if isinstance(one, Uplink):
+                self.uplinks.append(one)
+                self.of_message.append(index)
+            else:
+                self.events.setdefault(index, []).append(one)
+
+
 class UplinkIntake:
     """A Handler of messages that carry frames, and what else a network server tells where there are `reactions`."""
 
@@ -51,10 +68,7 @@ class UplinkIntake:
 
     async def _take(self, messages: list[Message]) -> list[Ack]:
         acks = [Ack.STORED] * len(messages)
-        uplinks: list[Uplink] = []
-        of_message: list[int] = []
-        events: dict[int, list[NetworkEvent]] = {}
-        malformed: list[tuple[Message, str]] = []
+        heard, malformed = _Heard(), []
         for index, message in enumerate(messages):
             try:
                 told = self._read(message)
@@ -62,37 +76,25 @@ class UplinkIntake:
             except MalformedMessage as error:
                 malformed.append((message, error.detail))
                 acks[index] = Ack.REFUSED
-                continue
-            for one in told:
-                if isinstance(one, Uplink):
-                    uplinks.append(one)
-                    of_message.append(index)
-                else:
-                    events.setdefault(index, []).append(one)
+            else:
+                heard.add(index, told)
         caller = messages[0].caller
         if malformed:
             await self._fleet.refuse_messages(caller, malformed)
-        if uplinks:
-            await self._store(messages[0], uplinks, of_message, acks)
+        if heard.uplinks:
+            await self._store(messages[0], heard.uplinks, heard.of_message, acks)
         if self._reactions is not None:
-            await self._react(self._reactions, caller, uplinks, events, acks)
+            await self._react(self._reactions, caller, heard, acks)
         return acks
 
-    async def _react(
-        self,
-        reactions: Reactions,
-        caller: Caller,
-        uplinks: list[Uplink],
-        events: dict[int, list[NetworkEvent]],
-        acks: list[Ack],
-    ) -> None:
+    async def _react(self, reactions: Reactions, caller: Caller, heard: _Heard, acks: list[Ack]) -> None:
         """What the frames tell of the network is worth no second delivery; the rest is, which never spoils a frame."""
         try:
-            await reactions.hear(caller, uplinks)
+            await reactions.hear(caller, heard.uplinks)
         except Exception:
             _log.exception("what frames tell of gateways could not be noted")
         try:
-            await reactions.take(caller, [one for of_message in events.values() for one in of_message])
+            await reactions.take(caller, [one for of_message in heard.events.values() for one in of_message])
         except Overloaded:
             acks_of_events = Ack.OVERLOADED
         except Forbidden:
@@ -102,7 +104,7 @@ class UplinkIntake:
             acks_of_events = Ack.FAILED
         else:
             return
-        for index in events:
+        for index in heard.events:
             acks[index] = acks_of_events
 
     async def _store(self, first: Message, uplinks: list[Uplink], of_message: list[int], acks: list[Ack]) -> None:
