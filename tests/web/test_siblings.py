@@ -14,11 +14,11 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.broker.query.tree import TypeIs
+from parvis.broker.query.tree import TemporalQuery, TypeIs
 from parvis.broker.subscriptions import delivery, notifications
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscription
+from parvis.fleet.records import DeviceRecord, DeviceUpdate
 from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import AccessSettings, MqttSettings, OutboundSettings, Settings, StoreSettings
@@ -110,6 +110,39 @@ async def test_a_frame_refused_at_one_is_shown_and_tried_again_at_the_other(plat
     assert shown.reason is RefusalReason.UNKNOWN_DEVICE
     again = await there.fleet.retry(caller, [shown.id])
     assert [one is not None and one.reason for one in again.values()] == [RefusalReason.UNKNOWN_DEVICE]
+
+
+async def test_frames_that_wait_at_one_are_adopted_once_the_device_is_registered_at_the_other(
+    platforms: list[Platform],
+) -> None:
+    here, there = platforms
+    caller, room, now = system_caller("test"), "urn:ngsi-ld:IndoorEnvironmentObserved:1", system_clock()
+    eui = "0303030303030303"
+    frames = [
+        Uplink(eui, b"\x01\x67\x00" + bytes([number]), 1, number, now - 10_000_000 + number, session="00189440")
+        for number in range(60)
+    ]
+    await here.fleet.take(caller, frames)
+    await there.fleet.register(caller, [DeviceRecord(eui, "cayenne-lpp", room)])
+    async with asyncio.timeout(5):
+        while await here.fleet.list_waiting(caller):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    history = await here.broker.history(caller, room, TemporalQuery(last_n=1000))
+    (values,) = history.instances.values()
+    assert [one.observed_at for one in values] == [one.received_at for one in frames]
+
+
+async def test_a_device_suspended_at_one_is_refused_at_the_other(platforms: list[Platform]) -> None:
+    here, there = platforms
+    caller, eui = system_caller("test"), "0404040404040404"
+    await here.fleet.register(caller, [DeviceRecord(eui, "cayenne-lpp", "urn:ngsi-ld:IndoorEnvironmentObserved:2")])
+    await here.fleet.update(caller, eui, DeviceUpdate(suspended=True))
+    async with asyncio.timeout(5):
+        while (found := there.fleet.registry.find("default", eui)) is None or found.refuses is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    (refused,) = await there.fleet.take(caller, [Uplink(eui, b"\x01\x67\x00\x01", 1, 1, system_clock())])
+    assert refused is not None
+    assert refused.reason is RefusalReason.SUSPENDED
 
 
 async def test_each_tells_on_its_page_and_in_its_gauges_that_a_receiver_is_away(
