@@ -10,11 +10,12 @@ _STYLE = """
 body { font: 9pt/1.35 system-ui, sans-serif; margin: 0; color: #000; background: #fff }
 h1 { font-size: 12pt; margin: 0 0 4mm }
 ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(62mm, 1fr)); gap: 3mm; margin: 0; padding: 0 }
-li { list-style: none; display: flex; gap: 3mm; align-items: center; border: 0.2mm dashed #777; padding: 2mm;
+li { list-style: none; display: flex; gap: 1mm; align-items: center; border: 0.2mm dashed #777; padding: 1mm 2mm 1mm 0;
   break-inside: avoid }
-svg { width: 24mm; height: 24mm; flex: none }
+svg { width: 26mm; height: 26mm; flex: none }
 p { margin: 0; overflow-wrap: anywhere }
-.code { font: 600 11pt ui-monospace, monospace }
+.code { font: 600 9.5pt ui-monospace, monospace; white-space: nowrap }
+@media screen { body { margin: 5mm } }
 """
 
 
@@ -38,5 +39,5 @@ def qr_svg(text: str) -> str:
     """Error correction M: a label that is a little worn is still read. The library is loaded when one is made."""
     import segno
 
-    svg: str = segno.make_qr(text, error="m").svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
+    svg: str = segno.make_qr(text, error="m").svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     return svg
