@@ -19,7 +19,17 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
-from parvis.web.console import devices, entity, imports, jobs, overview, refusals, session, subscriptions
+from parvis.web.console import (
+    device_changes,
+    devices,
+    entity,
+    imports,
+    jobs,
+    overview,
+    refusals,
+    session,
+    subscriptions,
+)
 from parvis.web.console import map as map_pages
 from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
@@ -44,6 +54,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *map_pages.ROUTES,
             *entity.ROUTES,
             *devices.ROUTES,
+            *device_changes.ROUTES,
             *refusals.ROUTES,
             *subscriptions.ROUTES,
             *jobs.ROUTES,

@@ -1,16 +1,22 @@
-"""The devices that measure: when each was last heard, its battery, its profile."""
+"""The devices that measure: what each needs, and when it was last heard."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
+from parvis.fleet.devices import Device, Standing
+from parvis.fleet.health import Finding, FindingKind, read_findings
+from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter, Facets
+from parvis.fleet.uplink import Technology
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant, format_instant
@@ -24,18 +30,27 @@ from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
 MOST_DEVICES = 20_000
-CSV_COLUMNS = ("id", "name", "profile", "feeds", "feeds_id", "battery", "last_seen", "state")
+MOST_AT_ONCE = 2_000
+CSV_COLUMNS = (
+    "id", "name", "profile", "feeds", "feeds_id", "battery", "last_seen",
+    "hardware_id", "technology", "groups", "tags", "standing", "findings", "state",
+)  # fmt: skip
 SILENT_AFTER = 3 * HOUR
 LAST_SEEN = ("dateLastValueReported", "dateObserved")
 PROFILE = ("deviceProfile", "category")
 ASSET = "controlledAsset"
 BATTERY = "batteryLevel"
+FINDINGS = "deviceFindings"
 _PAGE = 1_000
+_TECHNOLOGIES = {one.value: one for one in Technology}
+_STANDINGS = {one.value: one for one in Standing}
+_FINDINGS = {one.value: one for one in FindingKind}
+_STATES = {one.word: one for one in State}
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """`battery` between 0 and 1; `last_seen` None: never heard."""
+    """`battery` between 0 and 1; `last_seen` None: never heard; `known` None: no frame can belong to it."""
 
     id: str
     name: str
@@ -45,23 +60,96 @@ class DeviceView:
     battery: float | None
     last_seen: Instant | None
     state: State
+    findings: tuple[Finding, ...] = ()
+    known: Device | None = None
 
     @property
     def href(self) -> str:
-        return f"/console/entities/{quote(self.id, safe=':')}"
+        if self.known is None:
+            return f"/console/entities/{quote(self.id, safe=':')}"
+        return device_href(self.known.hardware_id)
 
     @property
     def asset_href(self) -> str:
         return f"/console/entities/{quote(self.asset, safe=':')}" if self.asset else ""
 
 
+def device_href(hardware_id: str) -> str:
+    return f"/console/devices/{quote(hardware_id, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the address of the page asks for."""
+
+    registered: DeviceFilter = EVERY_DEVICE
+    state: State | None = None
+    finding: FindingKind | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> "Choice":
+        """What is not understood asks for nothing."""
+        registered = DeviceFilter(
+            search=given.get("search", "").strip()[:LONGEST_SEARCH],
+            group=given.get("group", ""),
+            tag=given.get("tag", ""),
+            profile=given.get("profile", ""),
+            technology=_TECHNOLOGIES.get(given.get("technology", "")),
+            standing=_STANDINGS.get(given.get("standing", "")),
+        )
+        return cls(registered, _STATES.get(given.get("state", "")), _FINDINGS.get(given.get("finding", "")))
+
+    @property
+    def has_details(self) -> bool:
+        """Beyond what is always shown."""
+        return replace_search(self.registered, "") != EVERY_DEVICE
+
+    @property
+    def asks_for_nothing(self) -> bool:
+        return self == Choice()
+
+    def to_query(self) -> dict[str, str]:
+        which = self.registered
+        pairs = {
+            "search": which.search,
+            "group": which.group,
+            "tag": which.tag,
+            "profile": which.profile,
+            "technology": "" if which.technology is None else which.technology.value,
+            "standing": "" if which.standing is None else which.standing.value,
+            "state": "" if self.state is None else self.state.word,
+            "finding": "" if self.finding is None else self.finding.value,
+        }
+        return {name: value for name, value in pairs.items() if value}
+
+    def admits(self, view: DeviceView) -> bool:
+        return (
+            (self.state is None or view.state is self.state)
+            and (self.finding is None or any(one.kind is self.finding for one in view.findings))
+            and (self._names(view) or (view.known is not None and self.registered.admits(view.known)))
+        )
+
+    def _names(self, view: DeviceView) -> bool:
+        """Where only a search is asked for, what is shown counts as well: the object's name, and any Device entity."""
+        if self.has_details and (view.known is None or not replace_search(self.registered, "").admits(view.known)):
+            return False
+        wanted = self.registered.search.casefold()
+        shown = (view.id, view.name, view.profile, view.asset, view.asset_name)
+        return any(wanted in text.casefold() for text in shown)
+
+
+def replace_search(which: DeviceFilter, search: str) -> DeviceFilter:
+    return structs.replace(which, search=search)
+
+
 async def devices_page(request: Request) -> Response:
-    site = site_of(request)
-    search, state = _chosen(request)
-    everything = await list_devices(site, caller_of(request))
-    found = [device for device in everything if _admits(device, search, state)]
+    site, caller = site_of(request), caller_of(request)
+    choice = Choice.of(request.query_params)
+    everything = await list_devices(site, caller)
+    found = [device for device in everything if choice.admits(device)]
     page = max(1, _integer(request.query_params.get("page", "")))
-    counts = {one: sum(device.state is one for device in everything) for one in State}
+    states = Counter(device.state for device in everything)
+    findings = Counter(one.kind for device in everything for one in device.findings)
     return site.pages.render(
         request,
         "console/pages/devices.html",
@@ -70,17 +158,22 @@ async def devices_page(request: Request) -> Response:
         found=len(found),
         page=page,
         pages=max(1, -(-len(found) // ROWS_A_PAGE)),
-        search=search,
-        chosen_state=state,
-        counts=[(one, counts[one]) for one in sorted(State, reverse=True)],
+        choice=choice,
+        query=urlencode(choice.to_query()),
+        counts=[(one, states[one]) for one in sorted(State, reverse=True)],
+        findings=findings.most_common(),
+        facets=Facets.of(device.known for device in everything if device.known is not None),
+        most_at_once=MOST_AT_ONCE,
+        outcome=_outcome(request),
+        removed=request.query_params.get("removed", "")[:LONGEST_SEARCH],
     )
 
 
 async def devices_csv(request: Request) -> Response:
-    search, state = _chosen(request)
+    choice = Choice.of(request.query_params)
     devices = await list_devices(site_of(request), caller_of(request))
     t = site_of(request).pages.words(request)
-    rows = [_csv_row(device, t) for device in devices if _admits(device, search, state)]
+    rows = [_csv_row(device, t) for device in devices if choice.admits(device)]
     text = localised_csv([[t(f"device_table.{name}") for name in CSV_COLUMNS], *rows], t.language)
     headers = {"content-disposition": 'attachment; filename="devices.csv"', "cache-control": "no-store"}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
@@ -88,8 +181,14 @@ async def devices_csv(request: Request) -> Response:
 
 def _csv_row(device: DeviceView, t: Wording) -> Sequence[object]:
     seen = "" if device.last_seen is None else format_instant(device.last_seen)
-    state = t(f"state.{device.state.word}")
-    return (device.id, device.name, device.profile, device.asset_name, device.asset, device.battery, seen, state)
+    state, known = t(f"state.{device.state.word}"), device.known
+    findings = ", ".join(t(f"finding.{one.kind.value}") for one in device.findings)
+    shown = (device.id, device.name, device.profile, device.asset_name, device.asset, device.battery, seen)
+    if known is None:
+        return (*shown, "", "", "", "", "", findings, state)
+    technology, standing = t(f"technology.{known.technology.value}"), t(f"standing.{known.standing.value}")
+    words = (", ".join(known.groups), ", ".join(known.tags))
+    return (*shown, known.hardware_id, technology, *words, standing, findings, state)
 
 
 async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
@@ -104,7 +203,11 @@ async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
             if len(devices) == MOST_DEVICES:
                 break
     names = await _asset_names(site, caller, {device.asset for device in devices if device.asset})
-    named = (replace(device, asset_name=names.get(device.asset, device.asset_name)) for device in devices)
+    known = {device.entity_id: device for device in await site.platform.fleet.list_devices(caller)}
+    named = (
+        replace(device, asset_name=names.get(device.asset, device.asset_name), known=known.get(device.id))
+        for device in devices
+    )
     return sorted(named, key=_urgency)
 
 
@@ -128,6 +231,8 @@ def device_view(site: Site, entity: Entity) -> DeviceView:
     last_seen = last_seen_of(site, entity)
     battery = _number(site, entity, BATTERY)
     asset = _text(site, entity, (ASSET,))
+    told = entity.find(site.reader.expand(FINDINGS))
+    findings = None if told is None else read_findings(told.value)
     return DeviceView(
         id=entity.id,
         name=_text(site, entity, ("name",)) or short_id(entity.id),
@@ -136,15 +241,23 @@ def device_view(site: Site, entity: Entity) -> DeviceView:
         asset_name=short_id(asset),
         battery=battery,
         last_seen=last_seen,
-        state=device_state(battery, last_seen, site.now),
+        state=device_state(battery, last_seen, findings, site.now),
+        findings=findings or (),
     )
 
 
-def device_state(battery: float | None, last_seen: Instant | None, now: Instant) -> State:
-    charge = State.GOOD if battery is None else judge(DEVICE, battery)
-    if last_seen is None or now - last_seen > SILENT_AFTER:
-        return max(charge, State.STALE)
-    return charge
+def device_state(
+    battery: float | None, last_seen: Instant | None, findings: Sequence[Finding] | None, now: Instant
+) -> State:
+    """`findings` is None where nobody has looked at the device yet: then hours of silence count as such."""
+    state = State.GOOD if battery is None else judge(DEVICE, battery)
+    if findings is None:
+        is_silent = last_seen is None or now - last_seen > SILENT_AFTER
+        return max(state, State.STALE) if is_silent else state
+    kinds = {one.kind for one in findings}
+    if last_seen is None or FindingKind.SILENT in kinds:
+        state = max(state, State.STALE)
+    return max(state, State.WARN) if kinds - {FindingKind.SILENT} else state
 
 
 def last_seen_of(site: Site, entity: Entity) -> Instant | None:
@@ -171,23 +284,19 @@ def _number(site: Site, entity: Entity, term: str) -> float | None:
     return one.value if one is not None and isinstance(one.value, int | float) else None
 
 
-def _chosen(request: Request) -> tuple[str, str]:
-    search = request.query_params.get("search", "").strip()[:LONGEST_SEARCH]
-    state = request.query_params.get("state", "")
-    return search, state if state in [one.word for one in State] else ""
-
-
-def _admits(device: DeviceView, search: str, state: str) -> bool:
-    if state and device.state.word != state:
-        return False
-    wanted = search.casefold()
-    return any(
-        wanted in text.casefold() for text in (device.id, device.name, device.profile, device.asset, device.asset_name)
-    )
-
-
 def _integer(text: str) -> int:
-    return int(text) if text.isdigit() else 1
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 1
 
 
-ROUTES = [Route("/console/devices", devices_page), Route("/console/devices.csv", devices_csv)]
+def _outcome(request: Request) -> tuple[int, int, int] | None:
+    told = [request.query_params.get(name, "") for name in ("changed", "of", "faults")]
+    if not all(one.isascii() and one.isdigit() and len(one) <= 9 for one in told):
+        return None
+    changed, of, faults = map(int, told)
+    return changed, of, faults
+
+
+ROUTES = [
+    Route("/console/devices", devices_page, methods=["GET"]),
+    Route("/console/devices.csv", devices_csv, methods=["GET"]),
+]
