@@ -64,7 +64,7 @@ def test_any_data_is_placed_or_refused(profile: DeviceProfile, data: dict[str, A
     vitals.note(frame, work.at, NOON, 0)
     for one in (*work.mapped.asset, *work.mapped.device):
         assert FIRST_INSTANT <= one.seen_at <= NOON + AHEAD_ALLOWED
-        vitals.note_value(one)
+        vitals.note_values([one])
     for one in work.mapped.impossible:
         vitals.note_impossible(one)
     kept = msgspec.json.encode(vitals.statistics(str))

@@ -109,7 +109,7 @@ class Running(msgspec.Struct, eq=False, gc=False):
     """What is learnt of a device from its frames as they come, in this process."""
 
     clock: DeviceClock = msgspec.field(default_factory=DeviceClock)
-    frames: TokenBucket | None = None
+    even_at_s: float = 0.0
     codec_s: TokenBucket | None = None
     suspect_until_s: float = 0.0
     radio_at: Instant = 0

@@ -14,7 +14,6 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet import metrics
-from parvis.fleet.budgets import TokenBucket
 from parvis.fleet.decoding import Decoding
 from parvis.fleet.devices import HEALTH_EVERY, RADIO_EVERY, Seen
 from parvis.fleet.mapping import Mapped
@@ -153,17 +152,20 @@ class UplinkPipeline:
             work.may_be_stored = seen is Seen.MAYBE
 
     def _drop_excess(self, works: list[Work]) -> None:
+        """Each frame puts off the time from which on its device is even with its rate (ITU-T I.371: GCRA)."""
         limits = self._limits
         if not limits.frames_per_s:
             return
-        now_s = self._ticks_s()
+        now_s, every_s = self._ticks_s(), 1 / limits.frames_per_s
+        latest_s = now_s + (limits.frames_burst - 0.5) * every_s
         for work in still_open(works):
             running = work.of.running
-            if running.frames is None:
-                running.frames = TokenBucket(limits.frames_per_s, limits.frames_burst)
-            if not running.frames.take(1.0, now_s):
+            even_s = max(running.even_at_s, now_s)
+            if even_s > latest_s:
                 detail = f"more than {limits.frames_per_s:g} frames a second, for long"
                 work.refused = Refused(RefusalReason.RATE_LIMITED, detail)
+            else:
+                running.even_at_s = even_s + every_s
 
     async def _drop_stored(self, tenant: str, works: list[Work]) -> None:
         """What a client sends again after a restart of the platform, or what a gateway had buffered twice."""
@@ -261,9 +263,7 @@ def _note_vitals(work: Work, now: Instant) -> None:
         vitals = device.running.vitals = Vitals()
     expected = round((device.expected_interval_s or device.profile.expect.interval_s) * SECOND)
     if vitals.note(work.uplink, at, now, expected):
-        told = sorted(mapped.asset, key=_seen_at) if work.has_records else mapped.asset
-        for instance in told:
-            vitals.note_value(instance)
+        vitals.note_values(sorted(mapped.asset, key=_seen_at) if work.has_records else mapped.asset)
     for instance in mapped.impossible:
         vitals.note_impossible(instance)
 

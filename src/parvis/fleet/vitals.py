@@ -3,7 +3,7 @@
 A frame costs a few microseconds here. Counts are halved at FADE_AT, so that the last few hundred frames speak.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from statistics import median
 from typing import Any
@@ -175,11 +175,14 @@ class Vitals:
             self._fade()
         return is_newest
 
-    def note_value(self, instance: Instance) -> None:
-        series = self.series.get(instance.name)
-        if series is None:
-            series = self.series[instance.name] = SeriesStatistics()
-        series.note(instance.value, instance.seen_at)
+    def note_values(self, instances: Iterable[Instance]) -> None:
+        """Of one frame, or of its records in the order of time."""
+        known = self.series
+        for one in instances:
+            series = known.get(one.name)
+            if series is None:
+                series = known[one.name] = SeriesStatistics()
+            series.note(one.value, one.observed_at or 0)
 
     def note_impossible(self, instance: Instance) -> None:
         self.series.setdefault(instance.name, SeriesStatistics()).note_impossible(instance.value, instance.seen_at)
