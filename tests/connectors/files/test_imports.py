@@ -218,7 +218,7 @@ async def test_an_import_that_was_cancelled_goes_on_where_it_was(
         await imports.start(ADA, one, IMPORT)
     assert one.job_id is not None
     await platform.jobs.cancel(system_admin(), one.job_id)
-    while (job := await imports.find_job(one)) is None or not job.state.has_ended:
+    while (job := await imports.find_job(one)) is None or not job.state.has_ended:  # noqa: ASYNC110 - a job of its own
         await asyncio.sleep(0.02)
     assert job.state is JobState.CANCELLED
     assert await count(platform.broker) == 4
