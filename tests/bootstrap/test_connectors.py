@@ -1,11 +1,21 @@
 """Which ways in there are."""
 
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from parvis.bootstrap import open_platform
 from parvis.bootstrap.connectors import list_manifests
+from parvis.fleet.commands import CommandState
+from parvis.fleet.downlink import CommandWish
+from parvis.fleet.registry import DeviceRecord
+from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import InvalidSettings, MqttSettings, Settings
 
 PORT = MqttSettings(port=0)
@@ -22,3 +32,34 @@ async def test_settings_of_a_connector_that_is_none_are_refused(tmp_path: Path) 
     with pytest.raises(InvalidSettings, match="carrier-pigeon"):
         async with open_platform(Settings(tmp_path, mqtt=PORT, connectors={"carrier-pigeon": {}})):
             pass
+
+
+async def test_a_command_goes_out_over_the_connection_that_a_connector_holds(tmp_path: Path, free_port: int) -> None:
+    table = {"port": free_port, "station": [{"id": "CP-1"}]}
+    record = DeviceRecord("CP-1", "ocpp-charging-station", "urn:ngsi-ld:EVChargingStation:market-place")
+    caller = Caller("default", "somebody", ADMINISTRATOR)
+    async with open_platform(Settings(tmp_path, mqtt=PORT, connectors={"ocpp": table})) as platform:
+        await platform.fleet.register(caller, [record])
+        async with asyncio.timeout(20), station(free_port) as wire:
+            await wire.send('[2,"1","BootNotification",{"chargePointVendor":"Maker","chargePointModel":"7"}]')
+            assert json.loads(await wire.recv())[2]["status"] == "Accepted"
+            await platform.commands.give(caller, "cp-1", CommandWish(data={"command": "reset"}))
+            kind, number, action, payload = json.loads(await wire.recv())
+            assert (kind, action, payload) == (2, "Reset", {"type": "Soft"})
+            await wire.send(json.dumps([3, number, {"status": "Accepted"}]))
+            command = (await platform.commands.list_commands(caller, "cp-1"))[0]
+            while command.state is not CommandState.SENT:
+                await asyncio.sleep(0.05)
+                command = (await platform.commands.list_commands(caller, "cp-1"))[0]
+
+
+@contextlib.asynccontextmanager
+async def station(port: int) -> AsyncIterator[ClientConnection]:
+    while True:
+        try:
+            wire = await connect(f"ws://127.0.0.1:{port}/CP-1", subprotocols=[Subprotocol("ocpp1.6")])
+            break
+        except OSError:
+            await asyncio.sleep(0.05)
+    async with wire:
+        yield wire

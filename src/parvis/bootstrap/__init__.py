@@ -14,7 +14,7 @@ import msgspec
 from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
-from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of
+from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
@@ -148,7 +148,8 @@ async def open_platform(
             _keep_notifying(settings, notifications, stack)
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
-            _keep_running_once(stack, store, commands.run, "sends commands")
+            sending = {"sends commands": commands.run, **sending_works(connectors)}
+            _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
             _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
         gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
@@ -311,6 +312,13 @@ def _keep_running_once(stack: AsyncExitStack, store: Store, work: Work, name: st
     """Of several processes in one."""
     leader = Leader(store, name, new_holder())
     _keep_running(stack, partial(leader.run, work), name)
+
+
+async def side_by_side(works: Mapping[str, Work]) -> None:
+    """Each begun again by itself, until cancelled or until all have ended."""
+    async with asyncio.TaskGroup() as tasks:
+        for name, work in works.items():
+            tasks.create_task(again_and_again(work, name), name=name)
 
 
 async def again_and_again(work: Work, name: str, pause_s: float = _AGAIN_AFTER_S) -> None:

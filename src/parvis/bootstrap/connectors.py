@@ -82,8 +82,20 @@ def senders_of(connectors: Mapping[str, Connector]) -> dict[str, CommandSender]:
 def run_connectors(
     connectors: Mapping[str, Connector], leases: Leases, keep_running: Callable[[Work, str], None]
 ) -> None:
-    """Start what connectors do by themselves; of several processes one does it."""
+    """Start what connectors do by themselves; of several processes one does it. Not those of `sending_works`."""
     for connector in connectors.values():
+        if connector.sends_by_its_works:
+            continue
         for work_name, work in connector.works.items():
             leader = Leader(leases, f"{connector.name}/{work_name}", new_holder())
             keep_running(partial(leader.run, work), f"{connector.name}: {work_name}")
+
+
+def sending_works(connectors: Mapping[str, Connector]) -> dict[str, Work]:
+    """What has to run in the process that sends commands, by a name of its own."""
+    return {
+        f"{connector.name}: {work_name}": work
+        for connector in connectors.values()
+        if connector.sends_by_its_works
+        for work_name, work in connector.works.items()
+    }

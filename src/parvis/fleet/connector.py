@@ -49,7 +49,8 @@ class Connector:
     """`routes` are MQTT topics it takes messages of, `webhooks` requests by their path below its own.
 
     `works` run until cancelled, each in one process at a time; what fails begins again. `sender` takes
-    commands down to devices that were heard by this way.
+    commands down to devices that were heard by this way; where it `sends_by_its_works`, over what they hold open, they
+    run in the process that sends commands.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Connector:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     works: Mapping[str, Work] = field(default_factory=dict)
     sender: CommandSender | None = None
+    sends_by_its_works: bool = False
 
 
 Authenticate = Callable[[bytes], Caller | None]

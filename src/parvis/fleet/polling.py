@@ -10,6 +10,7 @@ import msgspec
 
 from parvis.fleet import metrics
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
@@ -50,13 +51,24 @@ Read = Callable[[], Awaitable[Sequence[Uplink]]]
 class Poller:
     """Asks one device over and over; what it answered while the platform could not store is given in later."""
 
-    def __init__(self, fleet: Fleet, caller: Caller, way: str, device: str, read: Read, pace: Pace) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        caller: Caller,
+        way: str,
+        device: str,
+        read: Read,
+        pace: Pace,
+        reactions: Reactions | None = None,
+    ) -> None:
+        """With `reactions` commands go down the way that the device answers by."""
         self._fleet = fleet
         self._caller = caller
         self._way = way
         self._device = device
         self._read = read
         self._pace = pace
+        self._reactions = reactions
         self._failures = 0
         self._waiting: deque[Uplink] = deque(maxlen=READINGS_KEPT)
         self._silence = Trouble(f"{way}: {device} does not answer")
@@ -112,6 +124,8 @@ class Poller:
         given = list(self._waiting)
         try:
             await self._fleet.take(self._caller, given)
+            if self._reactions is not None:
+                await self._reactions.hear(self._caller, given)
         except Overloaded:
             return
         except Exception as fault:

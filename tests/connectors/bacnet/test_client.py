@@ -121,7 +121,7 @@ async def test_points_are_read_by_one_request(controller: Controller, port: Bacn
     assert uplink.fields == {"supply_c": 61.5, "set_point_c": 21.5, "is_on": True}
     assert controller.server.asked_several == 1
     assert (uplink.hardware_id, uplink.f_cnt, uplink.received_at) == ("bacnet-school", NO_COUNTER, NOW)
-    assert (uplink.technology, uplink.way, uplink.route) == (Technology.WIRED, "bacnet", "bacnet:bacnet-school")
+    assert (uplink.technology, uplink.way, uplink.route) == (Technology.WIRED, "bacnet", "bacnet-school")
 
 
 async def test_a_controller_that_reads_one_by_one_is_read_one_by_one(controller: Controller, port: BacnetPort) -> None:

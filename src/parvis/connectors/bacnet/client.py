@@ -267,7 +267,7 @@ class BacnetReader:
             fields=dict(values),
             technology=Technology.WIRED,
             way=WAY,
-            route=f"{WAY}:{self.device.hardware_id}",
+            route=self.device.hardware_id,
         )
 
 

@@ -23,14 +23,16 @@ def build(surroundings: Surroundings) -> Connector:
         async with port.opened(), asyncio.TaskGroup() as tasks:
             for process, reader in enumerate(readers, 1):
                 pace = Pace(reader.device.every_s, config.longest_pause_s)
-                poller = Poller(fleet, caller, WAY, reader.device.hardware_id, reader.read, pace)
+                poller = Poller(
+                    fleet, caller, WAY, reader.device.hardware_id, reader.read, pace, surroundings.reactions
+                )
                 tasks.create_task(poller.run())
                 if reader.device.follows_changes:
                     follower = BacnetFollower(reader, process, fleet, caller, config.subscribe_for_s)
                     tasks.create_task(follower.run())
             await asyncio.Event().wait()
 
-    return Connector(WAY, works={"listen": listen}, sender=PointCommands(readers))
+    return Connector(WAY, works={"listen": listen}, sender=PointCommands(readers), sends_by_its_works=True)
 
 
 def _readers(config: BacnetConfig, port: BacnetPort, surroundings: Surroundings) -> list[BacnetReader]:

@@ -133,7 +133,7 @@ class ModbusReader:
                 fields=dict(fields),
                 technology=Technology.WIRED,
                 way=WAY,
-                route=f"{WAY}:{self.device.hardware_id}",
+                route=self.device.hardware_id,
             )
         ]
 

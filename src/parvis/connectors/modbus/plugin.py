@@ -22,6 +22,7 @@ def build(surroundings: Surroundings) -> Connector:
             reader.device.hardware_id,
             reader.read,
             Pace(reader.device.every_s, config.longest_pause_s),
+            surroundings.reactions,
         )
         for reader in readers
     ]
@@ -34,7 +35,7 @@ def build(surroundings: Surroundings) -> Connector:
             for link in links:
                 link.close()
 
-    return Connector("modbus", works={"poll": poll}, sender=RegisterCommands(readers))
+    return Connector("modbus", works={"poll": poll}, sender=RegisterCommands(readers), sends_by_its_works=True)
 
 
 def build_readers(config: ModbusConfig, surroundings: Surroundings) -> list[ModbusReader]:

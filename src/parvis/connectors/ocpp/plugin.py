@@ -14,6 +14,8 @@ def build(surroundings: Surroundings) -> Connector:
     except OSError as fault:
         raise InvalidConnector(f"certificate, key: {fault}") from None
     caller = system_caller("ocpp", config.tenant)
-    records = ChargingRecords(surroundings.broker, surroundings.fleet, caller, config.keeps_id_tags)
+    records = ChargingRecords(
+        surroundings.broker, surroundings.fleet, caller, config.keeps_id_tags, reactions=surroundings.reactions
+    )
     central = CentralSystem(config, records)
-    return Connector("ocpp", works={"central-system": central.run}, sender=central)
+    return Connector("ocpp", works={"central-system": central.run}, sender=central, sends_by_its_works=True)

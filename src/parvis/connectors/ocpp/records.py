@@ -15,6 +15,7 @@ from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
@@ -46,13 +47,20 @@ class Began(msgspec.Struct, frozen=True):
 
 class ChargingRecords:
     def __init__(
-        self, broker: Broker, fleet: Fleet, caller: Caller, keeps_id_tags: bool, clock: Clock = system_clock
+        self,
+        broker: Broker,
+        fleet: Fleet,
+        caller: Caller,
+        keeps_id_tags: bool,
+        clock: Clock = system_clock,
+        reactions: Reactions | None = None,
     ) -> None:
         self.clock = clock
         self._broker = broker
         self._fleet = fleet
         self._caller = caller
         self._keeps_id_tags = keeps_id_tags
+        self._reactions = reactions
         self._expand = broker.contexts.default.expand
 
     async def describe(self, station: str, facts: Mapping[str, str | None]) -> None:
@@ -210,9 +218,11 @@ class ChargingRecords:
             fields={"is_connected": True},
             technology=Technology.WIRED,
             way=WAY,
-            route=f"{WAY}:{station}",
+            route=station,
         )
         await self._fleet.take(self._caller, [uplink])
+        if self._reactions is not None:
+            await self._reactions.hear(self._caller, [uplink])
 
     def _station(self, station: str, told: Attributes, at: Instant | None = None) -> Change:
         return self._change(self.station_id(station), "EVChargingStation", told, self.clock() if at is None else at)
