@@ -151,7 +151,6 @@ async def open_platform(
             sending = {"sends commands": commands.run, **sending_works(connectors)}
             _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
             _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
-        gauges = _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs)
         yield Platform(
             settings,
             broker,
@@ -166,7 +165,7 @@ async def open_platform(
             outbound,
             mqtt,
             additions.base_map,
-            gauges,
+            _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
