@@ -202,6 +202,14 @@ def test_a_wrong_setting_stops_every_command(tmp_path: Path) -> None:
             commands.main([command, "--data", str(tmp_path)], standalone_mode=False)
 
 
+def test_a_key_may_be_of_one_device(territory: Path) -> None:
+    made = call("api-key", "create", *data(territory), "--label", "bin", "--role", "device", "--device", "70B3D549")
+    with closing(SqliteAccessStore(territory / "access.db")) as store:
+        caller = build_access(store, AccessSettings()).gate.authenticate_device(made.stdout.strip().encode())
+    assert caller is not None
+    assert caller.device == "70b3d549"
+
+
 def test_a_key_is_made_listed_and_revoked(territory: Path) -> None:
     made = call("api-key", "create", *data(territory), "--label", "gateway", "--role", "operator", "--days", "2")
     token = made.stdout.strip()

@@ -25,11 +25,12 @@ def api_key() -> None:
     "--tenant", default=DEFAULT_TENANT, show_default=True, help=f"Where it holds; {EVERY_TENANT} is everywhere."
 )
 @click.option("--days", type=click.IntRange(1), help="How long it holds; for ever by default.")
-def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None) -> None:
+@click.option("--device", default="", metavar="HARDWARE_ID", help="The one device it may deliver for; role device.")
+def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None, device: str) -> None:
     """Make a key. It is shown this once: only its hash is kept."""
     with opened_access(data_dir) as (access, _):
         expires_at = None if days is None else system_clock() + days * DAY
-        key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at)
+        key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at, device)
     click.echo(f"Key {key.id} ({role}, tenant {tenant}). Keep it now, it is not shown again:", err=True)
     click.echo(token)
 
