@@ -89,9 +89,9 @@ async def converse(opening: bytes, said: list[bytes]) -> None:
     assert transport.written[0] == 0x20
     for one in said:
         connection.data_received(one)
-        await listener._intake.drain()
+        await listener._intake.drain(5)
     connection.connection_lost(None)
-    await listener._intake.drain()
+    await listener._intake.drain(5)
     assert not listener._router.tree
     assert not list(listener._sessions)
     assert listener._sessions._space.used_bytes == 0

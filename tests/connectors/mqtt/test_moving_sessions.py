@@ -136,3 +136,30 @@ async def test_what_is_retained_outlives_all_processes(open_process: Open) -> No
         await is_resumed(screen)
         await screen.hear()
         assert (await screen.hear_publish())[2] == b"x"
+
+
+async def test_sessions_of_dead_processes_are_swept_away_once_they_are_over(open_process: Open) -> None:
+    here, there = await open_process(), await open_process()
+    await acquainted(here, there)
+    await keep_session(here)
+    await tell(here, b"1")
+    sessions, relay = there.listener._sessions, there.listener._relay
+    assert relay is not None
+    shelf = sessions._journal.shelf  # type: ignore[union-attr]
+    ends = there.listener.clock() + (3600 + 3601) * 1_000_000
+    sessions._clock = lambda: ends
+    await sessions.sweep(relay.is_alive)
+    await sessions._journal.settle()  # type: ignore[union-attr]
+    assert len(await shelf.read_all("mqtt-sessions")) == 2
+    await here.listener.stop()
+    await eventually(lambda: not relay._peers)
+    sessions._clock = lambda: ends - 10 * 1_000_000
+    await sessions.sweep(relay.is_alive)
+    await sessions._journal.settle()  # type: ignore[union-attr]
+    assert len(await shelf.read_all("mqtt-sessions")) == 2
+    sessions._clock = lambda: ends
+    await sessions.sweep(relay.is_alive)
+    await sessions._journal.settle()  # type: ignore[union-attr]
+    assert await shelf.read_all("mqtt-sessions") == {}
+    async with talk(there, connect("s")) as screen:
+        assert not await is_resumed(screen)

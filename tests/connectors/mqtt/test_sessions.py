@@ -505,3 +505,23 @@ async def test_the_platform_tells_its_clients_and_knows_whether_anybody_hears(ho
         assert house.listener.tell("default", "device/x/down", b"go")
         assert await screen.hear_publish() == (1, False, b"go")
         assert not house.listener.tell("neighbour", "device/x/down", b"go")
+
+
+async def test_stopping_does_not_wait_for_a_store_that_does_not_write(house: House) -> None:
+    house.config["stop_timeout_s"] = 0.1
+    await house.restart()
+    async with talk(house, connect("s") + subscribe("town/#", 1)) as screen:
+        await is_resumed(screen)
+        await screen.hear()
+        change = house.store.shelf.change
+
+        async def away(*_arguments: Any) -> None:
+            raise Overloaded("away")
+
+        house.store.shelf.change = away  # type: ignore[assignment,method-assign]
+        screen.say(publish(1))
+        await eventually(lambda: house.listener._intake.in_flight == 1)
+        began_s = asyncio.get_running_loop().time()
+        await house.listener.stop()
+        assert asyncio.get_running_loop().time() - began_s < 8
+        house.store.shelf.change = change  # type: ignore[method-assign]

@@ -34,6 +34,7 @@ class ListenerConfig:
     overload_pause_s: float = 0.2
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
+    stop_timeout_s: float = 5.0
     recheck_every_s: float = 10.0
     max_connections_of_address: int = 5_000
     max_keepalive_s: int = 3_600
@@ -49,6 +50,8 @@ class ListenerConfig:
     max_retained_bytes: int = 16_777_216
     max_sessions: int = 10_000
     longest_session_s: int = 604_800
+    sweep_after_s: float = 60.0
+    sweep_every_s: float = 3_600.0
     rules: Rules = NO_RULES
 
 

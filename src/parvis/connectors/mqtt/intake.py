@@ -56,11 +56,18 @@ class Intake:
         self.in_flight += 1
         self._schedule_batch()
 
-    async def drain(self) -> None:
-        while self._arrivals or self._batches:
-            await asyncio.sleep(0)
-            if self._batches:
-                await asyncio.wait(self._batches)
+    async def drain(self, within_s: float) -> None:
+        """Finish what has arrived. Who is not answered by then sends again."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self._arrivals or self._batches:
+                    await asyncio.sleep(0)
+                    if self._batches:
+                        await asyncio.wait(self._batches)
+        except TimeoutError:
+            _log.warning("MQTT messages could not be finished before the end", extra={"messages": self.in_flight})
+            for task in self._batches:
+                task.cancel()
 
     def _search_handler(self, topic: str) -> Handler | None:
         return next((route.handler for route in self.routes if matches(route.topic_filter, topic)), None)

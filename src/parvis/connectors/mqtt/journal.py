@@ -28,6 +28,7 @@ class Journal:
         self._next: _Changes | None = None
         self._under_way: _Changes | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def put(self, place: Place, value: bytes) -> None:
         changes = self._open()
@@ -68,6 +69,7 @@ class Journal:
                 await self.settle()
         except TimeoutError:
             _log.warning("changes of MQTT sessions could not be kept before the end")
+        self._is_closed = True
         if self._writing is not None:
             self._writing.cancel()
 
@@ -75,7 +77,7 @@ class Journal:
         self.made += 1
         if self._next is None:
             self._next = _Changes()
-            if self._writing is None or self._writing.done():
+            if not self._is_closed and (self._writing is None or self._writing.done()):
                 self._writing = asyncio.get_running_loop().create_task(self._write())
         return self._next
 

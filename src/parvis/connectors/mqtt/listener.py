@@ -17,6 +17,7 @@ from parvis.connectors.mqtt.dialogue import ANSWERS, welcome
 from parvis.connectors.mqtt.intake import Arrival, Intake
 from parvis.connectors.mqtt.journal import Journal
 from parvis.connectors.mqtt.records import Client
+from parvis.connectors.mqtt.relay import Relay
 from parvis.connectors.mqtt.retained import Retained
 from parvis.connectors.mqtt.router import Router
 from parvis.connectors.mqtt.session import Session
@@ -33,7 +34,6 @@ from parvis.mqttwire.packets import Connect, Property, Publish, Reason, Subscrip
 _log = logging.getLogger(__name__)
 _CALLERS_A_TURN = 100
 _BACKLOG = 1024
-_SETTLED_WITHIN_S = 5.0
 
 
 class MqttListener:
@@ -103,6 +103,7 @@ class MqttListener:
         self._keep(self._recheck_callers())
         if self._relay is not None:
             self._keep(self._relay.run())
+            self._keep(self._sweep(self._relay))
 
     async def start_tls(self, listener: TlsListener) -> None:
         """Listen there too. Raises OSError, or InvalidSettings for files that cannot be used."""
@@ -123,13 +124,13 @@ class MqttListener:
             self._tls.close()
         for connection in self._admission.connections:
             connection.pause()
-        await self._intake.drain()
+        await self._intake.drain(self.config.stop_timeout_s)
         for connection in list(self._admission.connections):
             connection.will = None
             connection.close(Reason.SERVER_SHUTTING_DOWN)
         await asyncio.sleep(0)
         if self._journal is not None:
-            await self._journal.close(_SETTLED_WITHIN_S)
+            await self._journal.close(self.config.stop_timeout_s)
 
     @property
     def is_full(self) -> bool:
@@ -192,7 +193,9 @@ class MqttListener:
             opening = self._open(connection, connect, expiry_s)
             if self._journal is not None:
                 await self._journal.settle()
-        except Overloaded:
+        except Exception as fault:
+            if not isinstance(fault, Overloaded):
+                _log.exception("a session could not be opened")
             connection.close(Reason.SERVER_UNAVAILABLE)
             return
         if connection.is_closed or self._clients.get(client) is not connection:
@@ -246,6 +249,16 @@ class MqttListener:
             session.line.close(Reason.NOT_AUTHORIZED)
         if session.is_kept:
             self._sessions.end(session)
+
+    async def _sweep(self, relay: Relay) -> None:
+        """Of several processes each looks after sessions whose process has died."""
+        await asyncio.sleep(self.config.sweep_after_s)
+        while True:
+            try:
+                await self._sessions.sweep(relay.is_alive)
+            except Overloaded as fault:
+                _log.warning("sessions of processes that died cannot be looked after", extra={"reason": fault.detail})
+            await asyncio.sleep(self.config.sweep_every_s)
 
     def leave(self, connection: Connection, will: Publish | None) -> None:
         self._admission.leave(connection)

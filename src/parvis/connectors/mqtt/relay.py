@@ -125,6 +125,7 @@ class Relay:
         self._wanted: dict[tuple[str, str], bool] = {}
         self._claims: dict[Client, _Held] = {}
         self._claimed = 0
+        self._is_over = False
         bus.listen(self._hear)
 
     async def run(self) -> None:
@@ -136,6 +137,7 @@ class Relay:
                 await asyncio.sleep(ALIVE_EVERY_S)
         finally:
             self._tell(Bye())
+            self._is_over = True
 
     def changed(self) -> None:
         """The clients here want something else now."""
@@ -190,7 +192,9 @@ class Relay:
         self._tell(Interest(self._version, sorted(filters), groups))
 
     def _tell(self, message: msgspec.Struct) -> None:
-        self._bus.tell(_encode(message))
+        """Nothing after Bye: who hears of this process would take it to be there."""
+        if not self._is_over:
+            self._bus.tell(_encode(message))
 
     def _hear(self, sender: str, message: bytes) -> None:
         """What a process of another version tells may be unknown here."""

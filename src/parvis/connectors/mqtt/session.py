@@ -75,9 +75,7 @@ class Session:
 
     def is_over(self, now: Instant) -> bool:
         """Whether nobody has come back for it in time."""
-        if self.line is not None or self.ended_at is None or self.expiry_s == FOR_EVER_S:
-            return False
-        return now >= self.ended_at + self.expiry_s * SECOND
+        return self.line is None and is_over(self.ended_at, self.expiry_s, now)
 
     def write_state(self, process: str) -> None:
         if self._journal is not None:
@@ -148,3 +146,7 @@ class Session:
             self._journal.drop(place)
         else:
             self._journal.put(place, encode_letter(letter))
+
+
+def is_over(ended_at: Instant | None, expiry_s: int, now: Instant) -> bool:
+    return ended_at is not None and expiry_s != FOR_EVER_S and now >= ended_at + expiry_s * SECOND

@@ -4,16 +4,29 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
 from parvis.connectors.mqtt.mailbox import Space
-from parvis.connectors.mqtt.records import SESSIONS, Client, Restored, prefix_of, restore, restore_all
-from parvis.connectors.mqtt.session import Session
+from parvis.connectors.mqtt.records import (
+    SESSIONS,
+    Client,
+    Restored,
+    encode_kept,
+    prefix_of,
+    restore,
+    restore_all,
+    state_place,
+)
+from parvis.connectors.mqtt.session import Session, is_over
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import Clock
+from parvis.kernel.time import HOUR, Clock
 
 _RELEASED_WITHIN_S = 1.0
+_SWEPT_AFTER = HOUR
+"""So long after it is over nobody has just taken a session that is swept away."""
 
 
 class Sessions:
@@ -76,7 +89,27 @@ class Sessions:
         finally:
             if self._awaited.get(client) is released:
                 self._awaited.pop(client, None)
-        return None if restored is None or client in self._by_client else self._adopt(client, restored)
+        if restored is None or client in self._by_client:
+            return None
+        if is_over(restored.kept.ended_at, restored.kept.expiry_s, self._clock()):
+            return None
+        return self._adopt(client, restored)
+
+    async def sweep(self, is_alive: Callable[[str], bool]) -> None:
+        """End sessions in the database that no process has, and nobody has come back for."""
+        if self._journal is None:
+            return
+        now = self._clock()
+        for tenant, restored in restore_all(await self._journal.shelf.read_all(SESSIONS)):
+            kept, client = restored.kept, (tenant, restored.kept.client_id)
+            if client in self._by_client or is_alive(kept.process):
+                continue
+            if kept.ended_at is None:
+                left = msgspec.structs.replace(kept, ended_at=now)
+                self._journal.put(state_place(client), encode_kept(left))
+            elif is_over(kept.ended_at, kept.expiry_s, now - _SWEPT_AFTER):
+                metrics.SESSIONS_EXPIRED.inc()
+                self._journal.empty(prefix_of(client))
 
     def hear_released(self, client: Client) -> None:
         if (waiting := self._awaited.get(client)) is not None:
