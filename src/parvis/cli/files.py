@@ -134,7 +134,7 @@ async def _have_done(
     async with opened_jobs(settings) as jobs:
         new = NewJob(tenant, kind, {"import": one.id}, COMMAND_LINE.subject, ATTEMPTS)
         job = await jobs.queue.add(new)
-        folders.save(msgspec.structs.replace(one, job_id=job.id))
+        folders.save(msgspec.structs.replace(folders.get(tenant, one.id), job_id=job.id))
         with _Bar() as bar:
             while not job.state.has_ended:
                 await asyncio.sleep(_LOOK_EVERY_S)

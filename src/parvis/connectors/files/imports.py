@@ -123,7 +123,8 @@ class Imports:
         if (kind == UNDO) != (one.phase is Phase.IMPORTED):
             raise WrongState(f"The import {one.id} is {one.phase.value}.")
         added = await self._jobs.submit(caller, kind, {"import": one.id})
-        return self.folders.save(msgspec.structs.replace(one, job_id=added.id))
+        current = self.folders.get(one.tenant, one.id)  # the job may have come to its end by now
+        return self.folders.save(msgspec.structs.replace(current, job_id=added.id))
 
     async def find_job(self, one: Import) -> Job | None:
         """The one asked for last, while it is kept."""

@@ -89,7 +89,9 @@ class Passage:
         judged = await self._intake.judge([self._decode(line) for line in lines], self._one.name)
         writes = not self._is_dry and any(one.is_written for one in judged)
         made = [] if self._is_dry else self._list_made(judged)
-        after = self._after(lines, judged, self._append(judged), self._append_made(made))
+        outcomes_end = await asyncio.to_thread(self._append, judged)
+        made_end = await asyncio.to_thread(self._append_made, made)
+        after = self._after(lines, judged, outcomes_end, made_end)
         if writes:
             after = await self._write(judged, after)
         self.position = after
@@ -112,7 +114,9 @@ class Passage:
         verdicts = Counter(after.verdicts)
         verdicts[Verdict.REFUSED.value] += len(refused)
         verdicts.subtract(one.meant.value for one in refused if one.meant is not None)
-        return msgspec.structs.replace(after, outcomes=self._append(refused), verdicts=dict(verdicts))
+        return msgspec.structs.replace(
+            after, outcomes=await asyncio.to_thread(self._append, refused), verdicts=dict(verdicts)
+        )
 
     async def _write_patiently(self, judged: list[Judged], progress: Progress) -> list[Judged]:
         """A store that is full or away for a while is waited for."""
