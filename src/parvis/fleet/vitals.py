@@ -85,7 +85,8 @@ _NUMBERS = frozenset({int, float})
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """`lost` by gaps in the frame counter; `due` by the time that passed; `late` arrived later than two intervals.
+    """`lost` by gaps in the frame counter; `due` by the time that passed, where that tells more than the counter; `late`
+    arrived later than two intervals.
 
     `foreign` counts what only a second radio with the same key explains, `clock_offset_s` is positive where the device
     is behind.
@@ -225,8 +226,8 @@ class Vitals:
         if not self._interval or len(self._intervals) > _INTERVALS:
             self._interval = round(median(self._intervals))
             del self._intervals[:-1]
-        interval = expected or self._interval
-        self._due += max(1.0, gap / interval) if interval else 1.0
+        interval = expected or (self._interval if self._counter == NO_COUNTER else 0)
+        self._due += max(1, round(gap / interval)) if interval else 1
 
     def _hear(self, uplink: Uplink) -> None:
         self._technology, self._way = uplink.technology, uplink.way
