@@ -21,6 +21,7 @@ from bacpypes3.service.cov import ChangeOfValueServices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parvis.connectors.bacnet import client
 from parvis.connectors.bacnet.client import BacnetFollower, BacnetPort, BacnetReader, PointCommands
 from parvis.connectors.bacnet.config import BacnetConfig, BacnetDevice
 from parvis.connectors.bacnet.mapping import Point
@@ -30,6 +31,7 @@ from parvis.fleet.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.polling import NoAnswer
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import NO_COUNTER, Technology
+from parvis.kernel.errors import Overloaded
 from tests.connectors.town import CALLER, at_work, open_town
 from tests.system_tools import free_port
 
@@ -316,6 +318,31 @@ async def test_changes_that_cannot_be_stored_wait_one_a_point(
             while follower._changed.get("set_point_c") != 29.0:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert follower._changed.keys() <= {point.name for point in POINTS}
+
+
+async def test_changes_outlive_a_fault_of_the_store(
+    tmp_path: Path, controller: Controller, port: BacnetPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_STORE_AGAIN_AFTER_S", 0.05)
+    taken: list[dict[str, Any] | None] = []
+    faults: list[Exception] = [Overloaded("Not now."), RuntimeError("a fault")]
+
+    async def take(_caller: Any, uplinks: list[Any]) -> list[None]:
+        if faults:
+            raise faults.pop()
+        taken.append(uplinks[0].fields)
+        return [None]
+
+    async with open_town(tmp_path) as town:
+        monkeypatch.setattr(town.fleet, "take", take)
+        follower = BacnetFollower(reader(port, controller.address), 1, town.fleet, CALLER, 60)
+        running = asyncio.create_task(follower.run())
+        async with asyncio.timeout(5):
+            while not taken:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.wait((running,))
+    assert taken[0] == {"supply_c": 61.5, "set_point_c": 21.5, "is_on": True}
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from parvis.fleet.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.polling import NoAnswer
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
-from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, system_clock
+from parvis.kernel.trouble import Trouble
 
 WAY = "bacnet"
 DEFAULT_PORT = 47808
@@ -284,6 +284,7 @@ class BacnetFollower:
         self._changed: dict[str, Value] = {}
         self._has_changed = asyncio.Event()
         self._refused: set[str] = set()
+        self._storage = Trouble(f"{WAY}: changes of {reader.device.hardware_id} cannot be stored")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -333,10 +334,13 @@ class BacnetFollower:
             changed, self._changed = self._changed, {}
             try:
                 await self._fleet.take(self._caller, [self._reader.uplink(changed)])
-            except Overloaded:
+            except Exception as fault:
+                self._storage.note(fault)
                 self._changed = changed | self._changed
                 self._has_changed.set()
                 await asyncio.sleep(_STORE_AGAIN_AFTER_S)
+            else:
+                self._storage.is_over()
 
 
 class PointCommands:
