@@ -75,6 +75,7 @@ async def test_an_unknown_device_waits_and_its_frames_are_seen_once_it_is_regist
     await platform.fleet.take(caller, [uplink(caller, now, 1)])
     (waiting,) = (await operator.get("/api/quarantine")).json()
     assert (waiting["hardware_id"], waiting["frames"], waiting["name"]) == (EUI, 1, "a sensor")
+    assert (await operator.get("/api/labels", params={"text": EUI})).json()["is_waiting"]
     (refusal,) = (await operator.get("/api/refusals", params={"device": EUI})).json()["refusals"]
     retried = (await operator.post("/api/refusals/retry", json={"ids": [refusal["id"]]})).json()
     assert retried["results"][str(refusal["id"])]["reason"] == "UNKNOWN_DEVICE"
@@ -115,7 +116,7 @@ async def test_what_is_no_file_of_devices_is_refused(operator: httpx.AsyncClient
 
 async def test_a_label_is_read_and_a_claim_code_used_once(operator: httpx.AsyncClient) -> None:
     label = (await operator.get("/api/labels", params={"text": f"LW:D0:70B3D57ED0000010:{EUI}:000AF8BE"})).json()
-    assert (label["kind"], label["hardware_id"]) == ("lorawan", EUI)
+    assert (label["kind"], label["hardware_id"], label["is_registered"]) == ("lorawan", EUI, False)
     batch = {"batch": "Autumn", "devices": [{"hardware_id": EUI, "profile": "generic-climate"}]}
     (issued,) = (await operator.post("/api/devices/claims", json=batch)).json()
     assert issued["qr_text"] == issued["code"]

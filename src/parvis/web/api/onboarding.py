@@ -58,6 +58,8 @@ class LabelOut(BaseModel):
     vendor_id: str
     vendor_profile_id: str
     serial_number: str
+    is_registered: bool
+    is_waiting: bool = Field(description="Its frames wait until somebody registers it")
 
 
 class ClaimEntryIn(BaseModel):
@@ -158,10 +160,17 @@ async def start_import(request: Request, site: SiteOf, caller: CallerOf) -> JobO
 
 
 @ROUTER.get("/labels", summary="What the label of a device says")
-async def read_device_label(caller: CallerOf, text: Annotated[str, Query(min_length=1, max_length=512)]) -> LabelOut:
+async def read_device_label(
+    site: SiteOf, caller: CallerOf, text: Annotated[str, Query(min_length=1, max_length=512)]
+) -> LabelOut:
     """QR codes after LoRa Alliance TR005 and its drafts, claim codes of Parvis, plain identifiers."""
     check_reads(caller)
-    return LabelOut.model_validate(msgspec.to_builtins(read_label(text)), from_attributes=True)
+    label, fleet = read_label(text), site.platform.fleet
+    await fleet.registry.load(caller.tenant)
+    is_registered = fleet.registry.find(caller.tenant, label.hardware_id) is not None
+    is_waiting = bool(await fleet.frames.find_waiting(caller.tenant, {label.hardware_id}, 0, 1))
+    told = msgspec.to_builtins(label) | {"is_registered": is_registered, "is_waiting": is_waiting}
+    return LabelOut.model_validate(told)
 
 
 @ROUTER.post("/devices/claims", status_code=201, summary="Make claim codes for devices that will be mounted")
