@@ -300,6 +300,10 @@ async def test_tidying_lets_go_of_old_imports_and_of_events(
     assert await platform.broker.outbox.position(consumer) == 0
     assert imports.folders.folder(one).find("position", Position) == Position(100, 5), "it goes on from there"
     old = imports.folders.save(Import(one.id, one.tenant, one.name, one.origin, "ada", 0))
+    stray = imports.folders.folder(old).path.with_name("half-made")
+    stray.mkdir()
+    assert imports.folders.clear_strays("default", 3600) == 0, "somebody may be at it"
+    assert imports.folders.clear_strays("default", -1) == 1
     await imports.tidy()
     with pytest.raises(ResourceNotFound):
         imports.folders.get(old.tenant, old.id)

@@ -2,13 +2,14 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -161,10 +162,21 @@ class Folders:
     def remove(self, one: Import) -> None:
         rmtree(self.folder(one).path, ignore_errors=True)
 
+    def clear_strays(self, tenant: str, older_than_s: float) -> int:
+        """Remove what a crash has left that is no import; how many."""
+        folder = self._of(tenant)
+        before = time.time() - older_than_s
+        strays = [
+            one
+            for one in (folder.iterdir() if folder.is_dir() else ())
+            if not (one / "import.json").exists() and one.stat().st_mtime < before
+        ]
+        for one in strays:
+            rmtree(one, ignore_errors=True)
+        return len(strays)
+
     def tenants(self) -> Iterator[str]:
         if self._imports.is_dir():
-            from urllib.parse import unquote
-
             yield from (unquote(one.name) for one in self._imports.iterdir() if one.is_dir())
 
     def save_mapping(self, tenant: str, name: str, mapping: Mapping) -> None:

@@ -30,6 +30,7 @@ LEAST_FREE_BYTES = 512 << 20
 _READING_MEMORY_MB = 2048
 _READING_S = 4 * 3600
 _LOOKING_S = 30
+_STRAY_S = 24 * 3600.0
 _MOST_LOOKING = 2
 _LONGEST_S = 24 * 3600.0
 ATTEMPTS = 10
@@ -142,6 +143,7 @@ class Imports:
     async def tidy(self) -> None:
         """Forget imports that are old, and let go of events that broken-off ones would still be told."""
         for tenant in list(self.folders.tenants()):
+            await asyncio.to_thread(self.folders.clear_strays, tenant, _STRAY_S)
             found = self.folders.list_imports(tenant, most=MOST_IMPORTS * 2)
             for number, one in enumerate(found):
                 job = await self.find_job(one)
