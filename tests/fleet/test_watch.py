@@ -11,7 +11,8 @@ from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.health import FindingKind
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
-from parvis.fleet.watch import EVERY_S, slot_of
+from parvis.fleet.watch import BOX, EVERY_S, slot_of
+from parvis.kernel.shelf import Box, Place
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, Village, write_profile
 
@@ -170,6 +171,17 @@ async def test_a_deleted_device_does_not_come_back(surgery: Surgery) -> None:
     await surgery.village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
     await surgery.fleet.health.look()
     assert await surgery.village.broker.find(CALLER, DEVICE) is None
+
+
+async def test_statistics_of_a_device_that_is_no_more_are_forgotten_at_the_next_start(surgery: Surgery) -> None:
+    await surgery.hear(NOON, 20)
+    await surgery.fleet.health.save()
+    shelf, box = surgery.village.broker.shelf, Place(Box("default", BOX), b"")
+    assert list(await shelf.read(box)) == [EUI.encode()]
+    await surgery.village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    surgery.restart()
+    await surgery.fleet.health.look()
+    assert await shelf.read(box) == {}
 
 
 async def test_what_somebody_else_wrote_into_a_device_is_no_fault(surgery: Surgery) -> None:

@@ -85,8 +85,8 @@ _NUMBERS = frozenset({int, float})
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """`lost` by gaps in the frame counter; `due` by the time that passed, where that tells more than the counter; `late`
-    arrived later than two intervals.
+    """`lost` by gaps in the frame counter; `due` by the time that passed, where that tells more than the counter;
+    `late` arrived later than two intervals.
 
     `foreign` counts what only a second radio with the same key explains, `clock_offset_s` is positive where the device
     is behind.

@@ -65,15 +65,23 @@ class FleetHealth:
         return tenant in self._restored
 
     async def restore(self, tenant: str) -> None:
-        """What earlier processes have counted of the tenant's devices; what has been counted here stands."""
+        """What earlier processes have counted of the tenant's devices; what has been counted here stands.
+
+        Devices that are no more are forgotten. Raises Overloaded.
+        """
         await self._registry.load(tenant)
+        gone = []
         for hardware_id, statistics in (await self._read_shelf(tenant)).items():
             device = self._registry.find(tenant, hardware_id)
-            if device is not None and device.running.vitals is None:
+            if device is None:
+                gone.append(Place(Box(tenant, BOX), hardware_id.encode()))
+            elif device.running.vitals is None:
                 device.running.vitals = Vitals(statistics, self._terms.expand)
                 if statistics.clock_offset_s is not None:
                     device.running.clock = DeviceClock(round(statistics.clock_offset_s * SECOND))
         self._restored.add(tenant)
+        if gone:
+            await self._shelf.change((), {}, gone)
 
     async def keep(self) -> None:
         """Save what this process counts every few minutes, until cancelled."""
@@ -248,6 +256,17 @@ class FleetHealth:
     async def quality_of(self, tenant: str, entity_id: str, attribute: str) -> Quality | None:
         """Of one series; `attribute` is its short name."""
         return (await self.list_qualities(tenant, entity_id)).get(attribute)
+
+    async def get_statistics(self, device: Device) -> Statistics:
+        """What the device's frames have told, whichever process they came to."""
+        if not self.has_restored(device.tenant):
+            await self.restore(device.tenant)
+        if not self._registry.is_shared:
+            return self._count(device)
+        key = device.hardware_id.encode()
+        records = await self._shelf.read(Place(Box(device.tenant, BOX), key))
+        kept = {one.decode(): statistics for one, statistics in _readable(records.items())}
+        return self._newest(device, kept)
 
     async def list_coverage(self, caller: Caller, cell_deg: float = CELL_DEG) -> tuple[CoverageCell, ...]:
         """Of the devices whose place is known. Raises Forbidden."""
