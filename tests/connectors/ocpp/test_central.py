@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from parvis.broker.model.change import Change, Outcome
+from parvis.broker.model.change import Change, Outcome, Status
 from parvis.broker.ports.store import Progress
 from parvis.connectors.ocpp import desk, metrics
 from parvis.connectors.ocpp.central import MOST_MALFORMED
@@ -25,7 +25,7 @@ from parvis.connectors.ocpp.config import OcppConfig, Station
 from parvis.connectors.ocpp.mapping import read_samples
 from parvis.connectors.ocpp.plugin import build
 from parvis.fleet.connector import InvalidConnector
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import BadRequestData, Overloaded
 from parvis.kernel.identity import Caller
 from tests.connectors.mqtt.test_tls import Authority
 from tests.connectors.ocpp.conftest import PASSWORD, STATION, Central, open_central
@@ -148,6 +148,19 @@ async def test_nothing_is_answered_that_is_not_stored(
     assert first[2] == again[2]
     session = f"urn:ngsi-ld:ChargingSession:{STATION}:{first[2]['transactionId']}"
     assert len(await town.history(session, "startDate")) == 1
+
+
+async def test_what_is_refused_for_good_is_answered_so(
+    central: Central, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write(_caller: Caller, changes: Sequence[Change], _progress: Progress | None = None) -> list[Outcome]:
+        return [Outcome(one.entity_id, Status.FAILED, error=BadRequestData("No.")) for one in changes]
+
+    async with central.wire(V16) as connection:
+        assert (await ask(connection, HEARTBEAT))[0] == 3
+        monkeypatch.setattr(town.broker, "write", write)
+        assert (await ask(connection, START))[:3] == [4, "2", "InternalError"]
+        assert (await ask(connection, HEARTBEAT))[0] == 3
 
 
 async def test_a_short_trouble_of_the_store_is_waited_out(

@@ -91,6 +91,12 @@ async def test_events_that_come_again_or_in_any_order_tell_the_same(central: Cen
     assert await town.value(SESSION, "energyDelivered") == 5
 
 
+async def test_any_number_of_a_transaction_makes_an_entity(central: Central) -> None:
+    async with central.station(ChargePoint, V201) as station:
+        await station.call(event("Started", 0, 0, 1000, info={"transaction_id": "a b/é:1"}))
+    assert await central.town.value(f"urn:ngsi-ld:ChargingSession:{STATION}:a%20b%2F%C3%A9%3A1", "meterStart") == 1
+
+
 async def test_values_outside_sessions_and_states_of_the_station_are_kept(central: Central) -> None:
     async with central.station(ChargePoint, V201) as station:
         sampled = [{"value": 230.4, "measurand": "Voltage", "phase": "L1-N"}]

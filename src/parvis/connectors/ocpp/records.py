@@ -6,6 +6,7 @@ by what began it, its end by its moment, a measurement by its moment.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +18,7 @@ from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
-from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, Instant, format_instant, system_clock
 
@@ -34,6 +35,10 @@ Attributes = Mapping[str, tuple[Json, str]]
 
 class NotStored(Exception):
     """The store refused a change: the message is not to be answered."""
+
+
+class NeverStored(Exception):
+    """The platform refuses a change for good: the station hears an error, and goes on with its next message."""
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -275,7 +280,7 @@ def connector_id(station: str, connector: str) -> str:
 
 
 def session_id(station: str, transaction: str) -> str:
-    return f"urn:ngsi-ld:ChargingSession:{station}:{transaction}"
+    return f"urn:ngsi-ld:ChargingSession:{station}:{quote(transaction, safe='')}"
 
 
 def _date(at: Instant) -> Json:
@@ -285,4 +290,5 @@ def _date(at: Instant) -> Json:
 def _check(outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
-            raise NotStored(outcome.error.detail)
+            passes = isinstance(outcome.error, Overloaded)
+            raise (NotStored if passes else NeverStored)(outcome.error.detail)
