@@ -525,3 +525,23 @@ async def test_stopping_does_not_wait_for_a_store_that_does_not_write(house: Hou
         await house.listener.stop()
         assert asyncio.get_running_loop().time() - began_s < 8
         house.store.shelf.change = change  # type: ignore[method-assign]
+
+
+async def test_a_fault_in_passing_on_is_told_to_the_sender_and_blocks_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> bool:
+        raise ZeroDivisionError
+
+    async with talk(house, connect("s") + subscribe("#", 1)) as screen, talk(house, connect("p")) as gateway:
+        await is_resumed(screen)
+        await is_resumed(gateway)
+        await screen.hear()
+        with monkeypatch.context() as broken:
+            broken.setattr(house.listener._router, "fan_out", fail)
+            gateway.say(publish(1), publish(2, qos=1))
+            answers = {await gateway.hear(), await gateway.hear()}
+        assert answers == {bytes([PUBREC, 0, 1, 0x80]), bytes([PUBACK, 0, 2, 0x80])}
+        gateway.say(publish(1))
+        assert await gateway.hear() == b"\x50\0\1"
+    assert house.listener._intake.in_flight == 0

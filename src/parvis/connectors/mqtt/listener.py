@@ -340,25 +340,34 @@ class MqttListener:
 
     async def _finish(self, batch: list[Arrival], acks: list[Ack]) -> None:
         made = 0 if self._journal is None else self._journal.made
+        try:
+            self._pass_on(batch, acks)
+        except Exception:
+            _log.exception("mqtt_messages_not_passed_on", extra={"messages": len(batch)})
+            acks = [Ack.FAILED] * len(batch)
         answers: dict[Connection, list[tuple[Publish, Ack]]] = {}
-        touched: set[Session] = set()
-        has_subscribers = self._router.has_subscribers
         for arrival, ack in zip(batch, acks, strict=True):
             publish = arrival.publish
             if arrival.connection is not None:
                 answers.setdefault(arrival.connection, []).append((publish, ack))
-            if (has_subscribers or publish.retain) and ack is Ack.STORED:
-                self._router.fan_out(arrival.session.tenant, publish, arrival.session, touched)
             if publish.qos == 2 and publish.packet_id:
                 note_taken(arrival.session, publish.packet_id, ack)
-        if touched:
-            self._router.settle(touched)
         if self._journal is not None and self._journal.made != made:
             await self._journal.settle()
         self._intake.in_flight -= len(batch)
         for connection, finished in answers.items():
             acknowledge(connection, finished)
         self._wake_paused()
+
+    def _pass_on(self, batch: list[Arrival], acks: list[Ack]) -> None:
+        """What is stored to whoever has subscribed."""
+        has_subscribers = self._router.has_subscribers
+        touched: set[Session] = set()
+        for arrival, ack in zip(batch, acks, strict=True):
+            if (has_subscribers or arrival.publish.retain) and ack is Ack.STORED:
+                self._router.fan_out(arrival.session.tenant, arrival.publish, arrival.session, touched)
+        if touched:
+            self._router.settle(touched)
 
     def _wake_paused(self) -> None:
         """Who was held back because of all the others may go on."""
