@@ -20,6 +20,7 @@ from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import (
+    device,
     device_changes,
     devices,
     entity,
@@ -56,6 +57,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *entity.ROUTES,
             *devices.ROUTES,
             *device_changes.ROUTES,
+            *device.ROUTES,
             *quarantine.ROUTES,
             *refusals.ROUTES,
             *subscriptions.ROUTES,

@@ -50,7 +50,7 @@ _PAGE_HEADERS: RawHeaders = (
     (b"content-security-policy", _CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(self)"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(self)"),
 )
 _CLOSE = (b"connection", b"close")
 _HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")

@@ -12,9 +12,10 @@ from starlette.routing import Route
 from parvis.fleet.devices import Device, Standing
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.records import DeviceUpdate
-from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.errors import BadRequestData, ParvisError
+from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.device_form import check_writes
 from parvis.web.console.devices import MOST_AT_ONCE, Choice, list_devices
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -80,11 +81,6 @@ async def _apply(fleet: Fleet, caller: Caller, updates: Sequence[tuple[Device, D
             elif isinstance(outcome, BaseException):
                 raise outcome
     return faults
-
-
-def check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Changing devices needs the right to write.")
 
 
 ROUTES = [Route("/console/devices/change", change_many, methods=["POST"])]

@@ -41,6 +41,7 @@ PROFILE = ("deviceProfile", "category")
 ASSET = "controlledAsset"
 BATTERY = "batteryLevel"
 FINDINGS = "deviceFindings"
+JUDGEMENTS = (FINDINGS, "deviceState", "dataQuality", "batteryLastDay")
 _PAGE = 1_000
 _TECHNOLOGIES = {one.value: one for one in Technology}
 _STANDINGS = {one.value: one for one in Standing}
@@ -261,8 +262,9 @@ def device_state(
 
 
 def last_seen_of(site: Site, entity: Entity) -> Instant | None:
-    """When the newest of its values was observed."""
-    observed = [one.observed_at for one in entity.instances if one.observed_at is not None]
+    """When the newest of its values was observed; what the platform finds of it is none."""
+    found = {site.reader.expand(term) for term in JUDGEMENTS}
+    observed = [one.observed_at for one in entity.instances if one.observed_at is not None and one.name not in found]
     for term in LAST_SEEN:
         one = entity.find(site.reader.expand(term))
         if one is not None:
