@@ -22,6 +22,7 @@ from parvis.web.assets import Assets
 from parvis.web.console import (
     device,
     device_changes,
+    device_new,
     devices,
     entity,
     imports,
@@ -57,6 +58,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *entity.ROUTES,
             *devices.ROUTES,
             *device_changes.ROUTES,
+            *device_new.ROUTES,
             *device.ROUTES,
             *quarantine.ROUTES,
             *refusals.ROUTES,
