@@ -108,7 +108,7 @@ def attribute_rows(site: Site, entity: Entity, headline: Headline | None, t: Wor
         if one.kind is Kind.RELATIONSHIP:
             yield from _relations(one, term, label)
         else:
-            number, unit = _value(one, term, t)
+            number, unit = value_text(one, term, t)
             yield AttributeRow(term, label, short_id(one.dataset), number, unit, one.seen_at)
 
 
@@ -119,7 +119,8 @@ def _relations(one: Instance, term: str, label: str) -> Iterable[AttributeRow]:
         yield AttributeRow(term, label, one.dataset, short_id(str(target)), "", one.seen_at, href)
 
 
-def _value(one: Instance, term: str, t: Wording) -> tuple[str, str]:
+def value_text(one: Instance, term: str, t: Wording) -> tuple[str, str]:
+    """The value and its unit."""
     if one.kind is Kind.GEO_PROPERTY:
         return (_place(one.value), "")
     if isinstance(one.value, dict) and (at := instant_of(one.value)) is not None:
