@@ -224,3 +224,42 @@ async def test_a_name_that_can_be_none_is_told_as_such(name: str) -> None:
     async with GuardedClient(OutboundSettings()) as client:
         with pytest.raises(CallFailed):
             await client.get(f"http://{name}/c.jsonld")
+
+
+async def test_what_is_not_modified_is_told_where_that_was_asked() -> None:
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        heads.append(head)
+        writer.write(b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n')
+
+    async with web(serve) as port, open_client() as client:
+        url = f"http://127.0.0.1:{port}/"
+        condition = {"if-none-match": '"1"'}
+        answer = await client.get(url, headers=condition, statuses=frozenset({200, 304}))
+        with pytest.raises(CallFailed, match="status 304"):
+            await client.get(url, headers=condition)
+    assert (answer.status, answer.body) == (304, b"")
+    assert 'if-none-match: "1"' in heads[0]
+
+
+async def test_a_key_does_not_follow_a_redirect_to_another_host() -> None:
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        heads.append(head)
+        port = writer.get_extra_info("sockname")[1]
+        told = redirect(f"http://other.example:{port}/") if "first.example" in head else document("{}")
+        writer.write(told.encode())
+
+    async with web(serve) as port, open_client(first="127.0.0.1", other="127.0.0.1") as client:
+        await client.get(f"http://first.example:{port}/", headers={"apikey": "secret"})
+    assert ["apikey: secret" in head for head in heads] == [True, False]
+
+
+async def test_one_call_may_read_more_than_others() -> None:
+    body = "x" * 3000
+    async with web(says(document(body))) as port, open_client() as client:
+        assert len((await client.get(f"http://127.0.0.1:{port}/", limit_bytes=4000)).body) == 3000
+        with pytest.raises(CallFailed):
+            await client.get(f"http://127.0.0.1:{port}/")

@@ -7,7 +7,7 @@ import pytest
 
 from parvis.broker.ports.notifications import Verdict
 from parvis.broker.subscriptions.model import Endpoint
-from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
+from parvis.kernel.outbound import OK, AddressRefused, Answer, CallFailed
 from parvis.outbound.notifications import HttpNotifications, wait_s
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -21,7 +21,15 @@ class Calls:
         self.headers: Mapping[str, str] = {}
         self.limit_s: float | None = None
 
-    async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = OK,
+        limit_bytes: int | None = None,
+    ) -> Answer:
         raise NotImplementedError
 
     async def post(

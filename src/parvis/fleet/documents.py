@@ -123,7 +123,7 @@ class DocumentMapping:
 
     def _uplink(self, item: Any, found: dict[str, Any], received_at: Instant, device: str, way: str) -> Uplink:
         unit = self._rules.time_unit
-        received = _moment(found.get("received"), unit)
+        received = read_moment(found.get("received"), unit)
         payload, fields = self._content(item, found)
         return Uplink(
             _hardware_id(found.get("hardware_id"), device),
@@ -136,7 +136,7 @@ class DocumentMapping:
             gateway=_text(found.get("gateway")),
             device_name=_text(found.get("device_name")),
             fields=fields,
-            measured_at=_moment(found.get("time"), unit),
+            measured_at=read_moment(found.get("time"), unit),
             technology=self.header.technology,
             way=way,
         )
@@ -183,7 +183,7 @@ def _whole(value: Any, name: str, largest: int = _LARGEST_COUNTER) -> int | None
     return int(number)
 
 
-def _moment(value: Any, unit: str) -> Instant | None:
+def read_moment(value: Any, unit: str = "auto") -> Instant | None:
     """Text in ISO 8601, where UTC is meant if no zone is told, or a number of seconds (or of `unit`) since 1970."""
     if value is None or value == "":
         return None

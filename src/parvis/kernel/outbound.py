@@ -24,6 +24,9 @@ class CallFailed(ParvisError):
     status = 502
 
 
+OK = frozenset({200})
+
+
 class Answer(msgspec.Struct, frozen=True):
     """`media_type` is in lower case and without parameters; `url` is where redirects led."""
 
@@ -35,8 +38,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class OutboundHttp(Protocol):
-    async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
-        """The answer of status 200, of one of the media types in `accept` (empty: any).
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = OK,
+        limit_bytes: int | None = None,
+    ) -> Answer:
+        """The answer of one of `statuses`, of one of the media types in `accept` (empty: any). `headers` go no further
+        than to the host of `url`, and `limit_bytes` stands instead of the limit that the settings give.
 
         Raises:
             AddressRefused, CallFailed

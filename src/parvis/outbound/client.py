@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from parvis import __version__
 from parvis.kernel.causes import Cause
-from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
+from parvis.kernel.outbound import OK, AddressRefused, Answer, CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.guard import AddressGuard
 from parvis.outbound.network import GuardedNetwork, Resolver, resolve
@@ -77,12 +77,23 @@ class GuardedClient:
         self._kept.clear()
         await asyncio.sleep(0)
 
-    async def get(self, url: str, *, accept: tuple[str, ...] = ()) -> Answer:
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        statuses: frozenset[int] = OK,
+        limit_bytes: int | None = None,
+    ) -> Answer:
+        limit, first = limit_bytes or self._settings.limit_bytes, target_of(url).origin
+        common = {"accept": ", ".join(accept) or "*/*"}
         async with self._within_limits(url, self._settings.timeout_s):
             for _ in range(_MOST_REDIRECTS + 1):
-                answer = await self._get_once(url, ", ".join(accept) or "*/*")
+                is_meant = target_of(url).origin == first
+                answer = await self._get_once(url, {**common, **(headers or {})} if is_meant else common, limit)
                 if answer.status not in _REDIRECTS or "location" not in answer.headers:
-                    return _usable(answer, accept)
+                    return _usable(answer, accept, statuses)
                 url = _redirected(url, answer.headers["location"])
         raise CallFailed(f"More than {_MOST_REDIRECTS} redirects, the last one to {url}.")
 
@@ -118,10 +129,10 @@ class GuardedClient:
             origin = target_of(url).origin
             await self.network.checked_addresses(origin.host, origin.port)
 
-    async def _get_once(self, url: str, accept: str) -> Answer:
+    async def _get_once(self, url: str, headers: Mapping[str, str], limit_bytes: int) -> Answer:
         target = target_of(url)
-        connection = await self._connect(target.origin)
-        head = _header_lines((("accept", accept),))
+        head = _header_lines(tuple(headers.items()))
+        connection = await self._connect(target.origin, limit_bytes)
         try:
             await connection.send(b"GET %b%bconnection: close\r\n\r\n" % (target.head, head))
         finally:
@@ -140,8 +151,8 @@ class GuardedClient:
                 connection.close()
         return connection
 
-    async def _connect(self, origin: Origin) -> HttpConnection:
-        limit = self._settings.limit_bytes
+    async def _connect(self, origin: Origin, limit_bytes: int | None = None) -> HttpConnection:
+        limit = limit_bytes or self._settings.limit_bytes
         return await self.network.connect(lambda: HttpConnection(limit), origin.host, origin.port, tls=origin.tls)
 
     def _take_kept(self, origin: Origin) -> _Kept | None:
@@ -251,8 +262,8 @@ def _answer(url: str, connection: HttpConnection) -> Answer:
     return Answer(connection.status, media_type, bytes(connection.body), url, headers)
 
 
-def _usable(answer: Answer, accept: tuple[str, ...]) -> Answer:
-    if answer.status != 200:
+def _usable(answer: Answer, accept: tuple[str, ...], statuses: frozenset[int]) -> Answer:
+    if answer.status not in statuses:
         raise CallFailed(f"{answer.url} answered with status {answer.status}.")
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise CallFailed(f"{answer.url} answered in an encoding that was not asked for.")
