@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from parvis.fleet.device_columns import Fault, LineFault
 from parvis.fleet.device_sheet import Sheet, SheetReport, read_sheet, report_of
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.records import DeviceRecord
-from parvis.kernel.errors import Forbidden, ParvisError
+from parvis.kernel.errors import Forbidden, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.jobs import JobContext, WorkFailed
 from parvis.kernel.shelf import Box, Place, Shelf
@@ -53,6 +53,18 @@ class Onboarding:
         old = [Place(box, one) for one in known if int.from_bytes(one[:8]) < now - KEPT]
         await self._shelf.change((), {Place(box, key): body}, old)
         return {"list": key.hex()}
+
+    async def check_kept(self, caller: Caller, arguments: Mapping[str, str]) -> SheetReport:
+        """As `check`, of a file that was put. Raises ResourceNotFound as well."""
+        _check_writes(caller)
+        try:
+            place = _place(caller.tenant, arguments)
+        except WorkFailed as fault:
+            raise ResourceNotFound("There is no such file (any more).") from fault
+        body = (await self._shelf.read(place)).get(place.key)
+        if body is None:
+            raise ResourceNotFound("There is no such file (any more).")
+        return await self.check(caller, body)
 
     async def drop(self, caller: Caller, arguments: dict[str, str]) -> None:
         """Forget a file that no job was made for."""

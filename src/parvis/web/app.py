@@ -20,8 +20,10 @@ from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import (
+    codecs,
     device,
     device_changes,
+    device_import,
     device_new,
     devices,
     entity,
@@ -29,7 +31,6 @@ from parvis.web.console import (
     jobs,
     overview,
     quarantine,
-    codecs,
     refusals,
     session,
     subscriptions,
@@ -60,6 +61,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *devices.ROUTES,
             *device_changes.ROUTES,
             *device_new.ROUTES,
+            *device_import.ROUTES,
             *device.ROUTES,
             *quarantine.ROUTES,
             *codecs.ROUTES,

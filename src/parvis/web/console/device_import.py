@@ -1,0 +1,146 @@
+"""Many devices from a CSV file: what it would do is shown first, then a job registers them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from parvis.fleet.device_columns import Column
+from parvis.fleet.device_sheet import MOST_LINES, SheetReport
+from parvis.fleet.onboarding import REGISTER
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
+from parvis.kernel.jobs import JobState
+from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.device_form import check_writes
+from parvis.web.console.jobs import view_of
+from parvis.web.console.spreadsheet import localised_csv
+from parvis.web.pages import caller_of
+from parvis.web.site import site_of
+from parvis.web.wording import Wording
+
+PAGE = "/console/devices/import"
+SEE_OTHER = 303
+REFRESH_S = 1
+REFRESH_NEVER_S = 86_400
+FAULTS_SHOWN = 100
+_LARGEST_ID = 2**62
+_EXAMPLE = (
+    "70b3d5499e000001", "generic-climate", "urn:ngsi-ld:IndoorEnvironmentObserved:school-1", "",
+    "École Jules-Ferry, salle 3", 47.70012, -3.28012, "lorawan", "Écoles", "2026", "15 min", "", "", "",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FaultView:
+    line: int
+    column: str
+    what: str
+    text: str
+    detail: str
+
+
+async def import_page(request: Request) -> Response:
+    check_writes(caller_of(request))
+    return _render(request)
+
+
+def _render(request: Request, status: int = 200, **data: Any) -> Response:
+    told: dict[str, Any] = {
+        "refusal": None,
+        "report": None,
+        "faults": (),
+        "list_key": "",
+        "job": None,
+        "refresh_s": REFRESH_NEVER_S,
+        "most_lines": MOST_LINES,
+    }
+    return site_of(request).pages.render(request, "console/pages/device_import.html", status=status, **{**told, **data})
+
+
+async def upload(request: Request) -> Response:
+    """Keeps the file for a job, and leads to what it would do."""
+    async with request.form(max_files=1, max_fields=5) as form:
+        check_form(request, str(form.get(FORM_FIELD, "")))
+        caller, onboarding = caller_of(request), site_of(request).platform.onboarding
+        check_writes(caller)
+        file = form.get("file")
+        body = await file.read() if isinstance(file, UploadFile) else b""
+        try:
+            arguments = await onboarding.put(caller, body)
+        except BadRequestData as refused:
+            return _render(request, refused.status, refusal=refused.detail)
+    return RedirectResponse(f"{PAGE}/{arguments['list']}", SEE_OTHER)
+
+
+async def check_page(request: Request) -> Response:
+    """What a kept file would do; after its job has taken it, there is none."""
+    caller, key = caller_of(request), request.path_params["list_key"]
+    check_writes(caller)
+    report = await site_of(request).platform.onboarding.check_kept(caller, {"list": key})
+    return _render(request, report=report, faults=_faults(request, report), list_key=key)
+
+
+async def start(request: Request) -> Response:
+    """Started twice, the file is registered once."""
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    caller, platform = caller_of(request), site_of(request).platform
+    key = request.path_params["list_key"]
+    await platform.onboarding.check_kept(caller, {"list": key})
+    job = await platform.jobs.submit(caller, REGISTER, {"list": key}, key=key)
+    return RedirectResponse(f"{PAGE}/job/{job.id}", SEE_OTHER)
+
+
+async def job_page(request: Request) -> Response:
+    """How far it is, then what it has done and left out."""
+    site, caller = site_of(request), caller_of(request)
+    check_writes(caller)
+    number = request.path_params["job_id"]
+    job = await site.platform.jobs.get(caller, number) if number < _LARGEST_ID else None
+    if job is None or job.kind != REGISTER:
+        raise ResourceNotFound("There is no such job.")
+    view = view_of(site, request, job, site.pages.words(request))
+    report = msgspec.convert(job.result, SheetReport) if job.state is JobState.DONE and job.result is not None else None
+    return _render(
+        request,
+        job=view,
+        report=report,
+        faults=() if report is None else _faults(request, report),
+        refresh_s=REFRESH_NEVER_S if job.state.has_ended else REFRESH_S,
+    )
+
+
+def _faults(request: Request, report: SheetReport) -> Sequence[FaultView]:
+    t = site_of(request).pages.words(request)
+    return [
+        FaultView(one.line, one.column, t(f"line_fault.{one.fault.value}"), one.text, one.detail)
+        for one in report.faults[:FAULTS_SHOWN]
+    ]
+
+
+async def template(request: Request) -> Response:
+    """The columns as this language names them, and one line as an example."""
+    check_writes(caller_of(request))
+    t = site_of(request).pages.words(request)
+    text = localised_csv([_columns(t), _EXAMPLE], t.language)
+    headers = {"content-disposition": 'attachment; filename="devices-template.csv"', "cache-control": "no-store"}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _columns(t: Wording) -> list[str]:
+    return [one.french if t.language == "fr" else one.english for one in Column]
+
+
+ROUTES = [
+    Route(PAGE, import_page, methods=["GET"]),
+    Route(PAGE, upload, methods=["POST"]),
+    Route(f"{PAGE}/template.csv", template, methods=["GET"]),
+    Route(f"{PAGE}/job/{{job_id:int}}", job_page, methods=["GET"]),
+    Route(f"{PAGE}/{{list_key}}", check_page, methods=["GET"]),
+    Route(f"{PAGE}/{{list_key}}", start, methods=["POST"]),
+]
