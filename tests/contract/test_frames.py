@@ -71,6 +71,8 @@ async def test_what_one_process_keeps_all_see_the_newest_first(opened: Opened) -
     assert oldest.uplink == frame(1)
     assert newest.id > oldest.id > 0
     assert await opened.other.list_refusals(TENANT, EUI) == [oldest]
+    assert await opened.other.list_refusals(TENANT, reasons=[RefusalReason.MALFORMED_MESSAGE]) == [newest]
+    assert await opened.other.list_refusals(TENANT, EUI, reasons=[RefusalReason.MALFORMED_MESSAGE]) == []
     assert await opened.other.count_refusals(TENANT) == {
         RefusalReason.UNKNOWN_DEVICE: 1,
         RefusalReason.MALFORMED_MESSAGE: 1,

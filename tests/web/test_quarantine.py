@@ -5,6 +5,7 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
+from parvis.fleet.delivery import Message
 from parvis.fleet.uplink import Technology, Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import MINUTE, Instant
@@ -117,3 +118,14 @@ async def test_readers_look_and_change_nothing(platform: Platform, operator: htt
         assert (await visitor.get("/console/quarantine")).status_code == 303
     forged = await operator.post("/console/quarantine", data={"form_token": "forged", "do": f"forget {EUI}"})
     assert forged.status_code == 403
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_refused_frames_do_not_hide_behind_those_that_wait(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    await platform.fleet.refuse_messages(caller, [(Message(caller, "a/topic", b"noise", now), "no JSON")])
+    page = plain((await operator.get("/console/refusals")).text)
+    assert "4 frames of unknown devices wait" in page
+    assert "All 1 Unreadable message 1" in page
+    assert EUI not in page

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from parvis.fleet.held import HeldFrames
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
 from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, hardware_id_of
-from parvis.fleet.refusal import Refusal, RefusalReason, Refused, count_refused
+from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
 from parvis.fleet.registry import Registry
 from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
 from parvis.fleet.uplink import Uplink
@@ -159,9 +159,15 @@ class Fleet:
         """Every device as it could be registered anew, with its own place."""
         return await self.registry.list_records(caller)
 
-    async def list_refusals(self, caller: Caller, hardware_id: str = "") -> list[Refusal]:
+    async def list_refusals(
+        self, caller: Caller, hardware_id: str = "", reasons: Collection[RefusalReason] = EVERY_REASON
+    ) -> list[Refusal]:
         """The newest 1 000, newest first."""
-        return await self.frames.list_refusals(caller.tenant, hardware_id)
+        return await self.frames.list_refusals(caller.tenant, hardware_id, reasons=reasons)
+
+    async def count_refusals(self, caller: Caller) -> Mapping[RefusalReason, int]:
+        """Of all that are kept, those that wait among them."""
+        return await self.frames.count_refusals(caller.tenant)
 
     async def list_waiting(self, caller: Caller) -> list[Waiting]:
         """Devices that nobody has registered, and how many frames of each wait: the one heard last comes first."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from parvis.fleet.frames import LoggedFrame, Room, Waiting
-from parvis.fleet.refusal import Refusal, RefusalReason
+from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
 
 CLAIM_HOLDS_S = 60
@@ -19,7 +19,9 @@ class FrameStore(Protocol):
         make room. Of a tenant that does not exist nothing is kept."""
         ...
 
-    async def list_refusals(self, tenant: str, device: str = "", limit: int = 1_000) -> list[Refusal]:
+    async def list_refusals(
+        self, tenant: str, device: str = "", limit: int = 1_000, reasons: Collection[RefusalReason] = EVERY_REASON
+    ) -> list[Refusal]:
         """The newest first; of one device, or of all."""
         ...
 

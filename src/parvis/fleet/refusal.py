@@ -35,6 +35,7 @@ class RefusalReason(Enum):
     WRITE_FAILED = "WRITE_FAILED"  # the broker refused the change
 
 
+EVERY_REASON = tuple(RefusalReason)
 COUNTED_ONLY = frozenset(
     {
         RefusalReason.QUARANTINE_FULL,

@@ -6,7 +6,7 @@ from typing import Any
 
 from parvis.fleet.frames import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
 from parvis.fleet.ports import CLAIM_HOLDS_S
-from parvis.fleet.refusal import Refusal, RefusalReason
+from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, only_row
 
@@ -78,10 +78,16 @@ class PostgresFrames:
             self._untrimmed = 0
         return kept
 
-    async def list_refusals(self, tenant: str, device: str = "", limit: int = 1_000) -> list[Refusal]:
+    async def list_refusals(
+        self, tenant: str, device: str = "", limit: int = 1_000, reasons: Collection[RefusalReason] = EVERY_REASON
+    ) -> list[Refusal]:
         of_device = "" if not device else " AND device = %s"
-        sql = f"SELECT number, document FROM refusal WHERE {_TENANT}{of_device} ORDER BY number DESC LIMIT %s"
-        values = (tenant, device, limit) if device else (tenant, limit)
+        sql = (
+            f"SELECT number, document FROM refusal WHERE {_TENANT} AND reason = ANY(%s){of_device}"
+            " ORDER BY number DESC LIMIT %s"
+        )
+        wanted = [one.value for one in reasons]
+        values = (tenant, wanted, device, limit) if device else (tenant, wanted, limit)
         return [read_refusal(*row) for row in await self._rows(sql, *values)]
 
     async def count_refusals(self, tenant: str) -> Mapping[RefusalReason, int]:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.json import encode
 
 from parvis.fleet.frames import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
-from parvis.fleet.refusal import Refusal, RefusalReason
+from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.database import Connection
 
@@ -71,10 +71,16 @@ class SqliteFrames:
             raise
         return kept
 
-    async def list_refusals(self, tenant: str, device: str = "", limit: int = 1_000) -> list[Refusal]:
+    async def list_refusals(
+        self, tenant: str, device: str = "", limit: int = 1_000, reasons: Collection[RefusalReason] = EVERY_REASON
+    ) -> list[Refusal]:
         of_device = "" if not device else " AND device = ?"
-        sql = f"SELECT number, document FROM refusal WHERE {_TENANT}{of_device} ORDER BY number DESC LIMIT ?"
-        values = (tenant, device, limit) if device else (tenant, limit)
+        sql = (
+            f"SELECT number, document FROM refusal WHERE {_TENANT} AND reason IN (SELECT value FROM json_each(?))"
+            f"{of_device} ORDER BY number DESC LIMIT ?"
+        )
+        wanted = _array([one.value for one in reasons])
+        values = (tenant, wanted, device, limit) if device else (tenant, wanted, limit)
         return [read_refusal(*row) for row in await self._rows(sql, *values)]
 
     async def count_refusals(self, tenant: str) -> Mapping[RefusalReason, int]:

@@ -1,7 +1,6 @@
 """Frames that were refused: why, what to do, and trying them again."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.fleet.refusal import Refusal, RefusalReason
+from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
@@ -20,6 +19,8 @@ from parvis.web.site import Site, site_of
 ROWS = 100
 SEE_OTHER = 303
 BYTES_SHOWN = 64
+REFUSED = tuple(one for one in EVERY_REASON if one is not RefusalReason.UNKNOWN_DEVICE)
+"""Those that do not wait for their device."""
 _COUNT = re.compile("[0-9]{1,9}")
 
 
@@ -39,17 +40,21 @@ class RefusalView:
 async def refusals_page(request: Request) -> Response:
     """The caller must hold READ: frames come from devices that are no one's public matter."""
     site, caller = site_of(request), caller_of(request)
-    kept = await list_refusals(site, caller)
+    check_reads(caller)
+    kept = dict(await site.platform.fleet.count_refusals(caller))
+    waiting = kept.pop(RefusalReason.UNKNOWN_DEVICE, 0)
     reason = _reason(request.query_params.get("reason", ""))
-    shown = [refusal for refusal in kept if reason is None or refusal.reason is reason]
+    shown = await list_refusals(site, caller, reason)
+    count = sum(kept.values()) if reason is None else kept.get(reason, len(shown))
     return site.pages.render(
         request,
         "console/pages/refusals.html",
-        counts=Counter(refusal.reason.value for refusal in kept).most_common(),
+        counts=[(one.value, count) for one, count in kept.items()],
         reason="" if reason is None else reason.value,
         refusals=[view_of(refusal) for refusal in shown[:ROWS]],
-        total=len(kept),
-        more=max(0, len(shown) - ROWS),
+        total=sum(kept.values()),
+        waiting=waiting,
+        more=max(0, count - ROWS),
         outcome=_outcome(request),
     )
 
@@ -62,17 +67,21 @@ async def retry(request: Request) -> Response:
     if not caller.may(Right.WRITE):
         raise Forbidden("Trying frames again writes: it needs the right to write.")
     chosen, reason = str(form.get("id", "")), _reason(str(form.get("reason", "")))
-    kept = await list_refusals(site, caller)
-    ids = [one.id for one in kept if (str(one.id) == chosen if chosen else reason is None or one.reason is reason)]
+    listed = [] if chosen else await list_refusals(site, caller, reason)
+    ids = [int(chosen)] if _COUNT.fullmatch(chosen) else [one.id for one in listed]
     results = await site.platform.fleet.retry(caller, ids)
     stored = sum(refused is None for refused in results.values())
     return RedirectResponse(f"/console/refusals?stored={stored}&tried={len(results)}", SEE_OTHER)
 
 
-async def list_refusals(site: Site, caller: Caller) -> Sequence[Refusal]:
+async def list_refusals(site: Site, caller: Caller, reason: RefusalReason | None = None) -> Sequence[Refusal]:
+    """Without those that wait, unless they are asked for."""
+    return await site.platform.fleet.list_refusals(caller, reasons=REFUSED if reason is None else (reason,))
+
+
+def check_reads(caller: Caller) -> None:
     if not caller.may(Right.READ):
         raise Forbidden("Refused frames can be read by people who are signed in.")
-    return await site.platform.fleet.list_refusals(caller)
 
 
 def view_of(refusal: Refusal) -> RefusalView:
