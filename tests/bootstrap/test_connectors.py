@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from parvis.bootstrap import open_platform
-from parvis.bootstrap.connectors import list_manifests
+from parvis.bootstrap.plug_ins import list_packaged
 from parvis.fleet.commands import CommandState
 from parvis.fleet.downlink import CommandWish
 from parvis.fleet.registry import DeviceRecord
@@ -22,7 +22,7 @@ PORT = MqttSettings(port=0)
 
 
 async def test_those_that_need_no_settings_are_always_there(tmp_path: Path) -> None:
-    always = {name for name, manifest in list_manifests().items() if manifest.get("is_always_on")}
+    always = {name for name, one in list_packaged().items() if one.manifest.is_always_on}
     async with open_platform(Settings(tmp_path, mqtt=PORT)) as platform:
         assert platform.connectors.keys() == always
         assert "chirpstack" in always

@@ -1,12 +1,10 @@
-"""The ways in: every folder of `parvis.connectors` with a `plugin.py`, where its settings or its manifest want it."""
+"""The ways in: connectors that settings want, or, of ours, their manifest."""
 
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from importlib.resources import files
-from typing import Any
 
+from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
@@ -19,20 +17,6 @@ from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.shelf import Shelf
-
-_PACKAGE = "parvis.connectors"
-
-
-@cache
-def list_manifests() -> Mapping[str, Mapping[str, Any]]:
-    """The manifest of each folder that can be plugged in, by name; nothing of it is imported."""
-    return dict(sorted(_read_manifests()))
-
-
-def _read_manifests() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for folder in files(_PACKAGE).iterdir():
-        if folder.joinpath("plugin.py").is_file():
-            yield folder.name, tomllib.loads(folder.joinpath("manifest.toml").read_text(encoding="utf-8"))
 
 
 def build_connectors(
@@ -47,32 +31,33 @@ def build_connectors(
     shelf: Shelf | None = None,
 ) -> dict[str, Connector]:
     """Those that are always on, and those that have settings. Raises InvalidSettings."""
-    manifests = list_manifests()
-    if unknown := settings.connectors.keys() - manifests:
-        raise InvalidSettings(f"There is no connector {min(unknown)!r}: there are {', '.join(manifests)}.")
-    wanted = [name for name, one in manifests.items() if one.get("is_always_on") or name in settings.connectors]
+    wanted = {name: one for name, one in list_packaged().items() if one.manifest.is_always_on}
+    wanted |= {name: get_plug_in(name) for name in settings.connectors}
     built: dict[str, Connector] = {}
 
     def list_routes() -> list[Route]:
         return [route for one in built.values() for route in one.routes]
 
-    for name in wanted:
+    for name, plug_in in sorted(wanted.items()):
         table = settings.connectors.get(name, {})
         surroundings = Surroundings(
             fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate, shelf
         )
-        built[name] = _build(name, surroundings)
+        built[name] = _build(name, plug_in, surroundings)
     return built
 
 
-def _build(name: str, surroundings: Surroundings) -> Connector:
+def _build(name: str, plug_in: PlugIn, surroundings: Surroundings) -> Connector:
     try:
-        build: Build = import_module(f"{_PACKAGE}.{name}.plugin").build
+        build: Build = import_module(f"{plug_in.module}.plugin").build
         return build(surroundings)
     except InvalidConnector as fault:
         raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
     except ModuleNotFoundError as fault:
-        raise InvalidSettings(f"The connector {name} needs more: pip install 'parvis[{name}]' ({fault}).") from fault
+        package = plug_in.distribution or f"parvis[{name}]"
+        raise InvalidSettings(f"The connector {name} needs more: pip install '{package}' ({fault}).") from fault
+    except ImportError as fault:
+        raise InvalidSettings(f"The connector {name} does not fit this version of Parvis: {fault}.") from fault
 
 
 def senders_of(connectors: Mapping[str, Connector]) -> dict[str, CommandSender]:
