@@ -6,6 +6,7 @@ from typing import cast
 
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.polling import READINGS_KEPT, NoAnswer, Pace, Poller, poll_all
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.refusal import Refused
 from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.kernel.errors import Overloaded
@@ -32,20 +33,37 @@ class FullStore:
         return [None] * len(uplinks)
 
 
-def poller(store: FullStore, answers: list[Uplink | Exception], pace: Pace | None = None) -> Poller:
+def poller(
+    store: FullStore,
+    answers: list[Uplink | Exception],
+    pace: Pace | None = None,
+    reactions: Reactions | None = None,
+) -> Poller:
     async def read() -> list[Uplink]:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return [answer]
 
-    return Poller(cast(Fleet, store), CALLER, "test", "meter-1", read, pace or Pace(60))
+    return Poller(cast(Fleet, store), CALLER, "test", "meter-1", read, pace or Pace(60), reactions)
 
 
 async def test_what_is_answered_is_stored() -> None:
     store = FullStore()
     await poller(store, [reading(1)]).ask()
     assert store.taken == [reading(1)]
+
+
+async def test_a_way_that_cannot_be_noted_has_nothing_stored_twice() -> None:
+    class DeafReactions:
+        async def hear(self, caller: Caller, uplinks: Sequence[Uplink]) -> None:
+            raise Overloaded("Not now.")
+
+    store = FullStore()
+    asked = poller(store, [reading(1), reading(2)], reactions=cast(Reactions, DeafReactions()))
+    await asked.ask()
+    await asked.ask()
+    assert store.taken == [reading(1), reading(2)]
 
 
 async def test_what_cannot_be_stored_now_is_stored_later_in_order() -> None:

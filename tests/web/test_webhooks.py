@@ -9,6 +9,7 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
@@ -80,6 +81,19 @@ async def test_an_overloaded_platform_asks_to_send_again(
     monkeypatch.setattr(Fleet, "take", take)
     answer = await operator.post(URL, params={"event": "up"}, json=UPLINK)
     assert answer.status_code == 503
+
+
+async def test_what_a_fault_of_the_platform_spoils_is_asked_for_again(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take(*_given: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Reactions, "take", take)
+    status = {"deviceInfo": {"devEui": EUI}, "time": "2026-09-21T07:04:05+00:00", "margin": 7, "batteryLevel": 80.0}
+    answer = await operator.post(URL, params={"event": "status"}, json=status)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_device_key_delivers_frames_and_does_nothing_else(

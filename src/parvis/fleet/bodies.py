@@ -16,6 +16,7 @@ import msgspec
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge, UnsupportedMediaType
 
 MOST_LINES = 10_000
+MOST_MEMBERS = 100
 _MOST_FORM_FIELDS = 1000
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 """Written as a number is: what begins with zeros may be bytes in hexadecimal."""
@@ -52,10 +53,14 @@ def unpack(body: bytes, encoding: str, limit_bytes: int) -> bytes:
 
 
 def _inflate(body: bytes, bits: int, limit_bytes: int) -> bytes:
-    """Of gzip all members (RFC 1952, 2.2)."""
+    """Of gzip all members (RFC 1952, 2.2), of which empty ones would cost their time without ever filling the limit."""
     unpacked = bytearray()
     left = body
+    members = 0
     while left:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise PayloadTooLarge(f"A packed body may have at most {MOST_MEMBERS} parts: pack it as one.")
         inflate = zlib.decompressobj(bits)
         try:
             unpacked += inflate.decompress(left, limit_bytes - len(unpacked) + 1)

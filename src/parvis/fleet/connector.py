@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -21,6 +21,7 @@ from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 
 Config = TypeVar("Config", bound=msgspec.Struct)
+_AFTER_A_FAULT_S = 30
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -115,8 +116,20 @@ def webhook_of(handler: Handler, topic: Callable[[Post], str | None]) -> Webhook
         if named is None:
             return Answer()
         (ack,) = await handler([Message(post.caller, named, post.body, post.received_at)])
-        if ack is Ack.OVERLOADED:
-            raise Overloaded("Too many frames wait for their commit. Send this one again.")
-        return Answer(status=204 if ack is Ack.STORED else 202)
+        return _answer(ack)
 
     return take
+
+
+def _answer(ack: Ack) -> Answer:
+    match ack:
+        case Ack.STORED:
+            return Answer(204)
+        case Ack.REFUSED:
+            return Answer(202)
+        case Ack.OVERLOADED:
+            raise Overloaded("Too many frames wait for their commit. Send this one again.")
+        case Ack.FAILED:
+            raise Overloaded("A fault of the platform has kept this from the disk. Send it again.", _AFTER_A_FAULT_S)
+        case _:
+            assert_never(ack)

@@ -89,10 +89,7 @@ class UplinkIntake:
 
     async def _react(self, reactions: Reactions, caller: Caller, heard: _Heard, acks: list[Ack]) -> None:
         """What the frames tell of the network is worth no second delivery; the rest is, which never spoils a frame."""
-        try:
-            await reactions.hear(caller, heard.uplinks)
-        except Exception:
-            _log.exception("what frames tell of gateways could not be noted")
+        await note_heard(reactions, caller, heard.uplinks)
         try:
             await reactions.take(caller, [one for of_message in heard.events.values() for one in of_message])
         except Overloaded:
@@ -105,7 +102,8 @@ class UplinkIntake:
         else:
             return
         for index in heard.events:
-            acks[index] = acks_of_events
+            if acks[index] is not Ack.OVERLOADED:
+                acks[index] = acks_of_events
 
     async def _store(self, first: Message, uplinks: list[Uplink], of_message: list[int], acks: list[Ack]) -> None:
         try:
@@ -117,6 +115,14 @@ class UplinkIntake:
         for index, refused in zip(of_message, results, strict=True):
             if refused is not None:
                 acks[index] = Ack.REFUSED
+
+
+async def note_heard(reactions: Reactions, caller: Caller, uplinks: Sequence[Uplink]) -> None:
+    """What stored frames tell of their way. They are stored: sent again for this they would be so twice."""
+    try:
+        await reactions.hear(caller, uplinks)
+    except Exception:
+        _log.exception("what frames tell of gateways could not be noted")
 
 
 def _check_times(told: Sequence[Told]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from parvis.fleet import metrics
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.intake import note_heard
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import Overloaded
@@ -124,8 +125,6 @@ class Poller:
         given = list(self._waiting)
         try:
             await self._fleet.take(self._caller, given)
-            if self._reactions is not None:
-                await self._reactions.hear(self._caller, given)
         except Overloaded:
             return
         except Exception as fault:
@@ -134,6 +133,8 @@ class Poller:
             return
         self._storage.is_over()
         self._waiting.clear()
+        if self._reactions is not None:
+            await note_heard(self._reactions, self._caller, given)
 
 
 async def poll_all(pollers: Iterable[Poller]) -> None:

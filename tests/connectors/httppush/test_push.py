@@ -155,6 +155,9 @@ async def test_a_bomb_is_noticed_before_it_goes_off(town: Town) -> None:
     many = gzip.compress(b" " * 1_000_000) * 100
     with pytest.raises(PayloadTooLarge):
         await push(town, many, JSON | {"content-encoding": "gzip"})
+    of_nothing = gzip.compress(b"") * 101  # 16 MiB of them would take minutes
+    with pytest.raises(PayloadTooLarge, match="100 parts"):
+        await push(town, of_nothing, JSON | {"content-encoding": "gzip"})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from parvis.connectors.mqttdevice.codec import WAY, decode_frame, decode_outcome
 from parvis.fleet.connector import Connector, Surroundings
 from parvis.fleet.delivery import Ack, Handler, Message, Route
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.intake import UplinkIntake
+from parvis.fleet.intake import UplinkIntake, note_heard
 from parvis.fleet.network import DeliveryReport
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.uplink import Uplink
@@ -44,7 +44,7 @@ def _uplinks(fleet: Fleet, reactions: Reactions | None, decode: Decode) -> Handl
         acks = await UplinkIntake(fleet, read).handle(messages)
         if reactions is not None:
             for tenant, uplinks in heard.items():
-                await reactions.hear(system_caller(WAY, tenant), uplinks)
+                await note_heard(reactions, system_caller(WAY, tenant), uplinks)
         return acks
 
     return handle
