@@ -146,3 +146,20 @@ async def _prune(village: Village) -> None:
     await village.store._writer.run(
         lambda connection: connection.execute("DELETE FROM outbox WHERE seq < (SELECT max(seq) FROM outbox)")
     )
+
+
+async def test_the_same_list_again_adds_nothing_to_the_history(village: Village) -> None:
+    for _ in range(2):
+        outcomes = await village.fleet.register(CALLER, [RECORD])
+        assert [one.error for one in outcomes] == [None]
+    assert await village.values(BIN, "storedWasteKind") == [["glass"]]
+    assert await village.values(DEVICE, "deviceProfile") == ["bin-sensor"]
+
+
+async def test_of_two_devices_at_one_asset_the_last_one_names_it_however_often_they_come(
+    village: Village,
+) -> None:
+    lines = [RECORD, replace(RECORD, hardware_id="70b3d5499e000002", name="Market place, north")]
+    for _ in range(2):
+        await village.fleet.register(CALLER, lines)
+        assert await village.value(BIN, "name") == "Market place, north"

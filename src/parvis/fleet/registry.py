@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome
+from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome, Status
 from parvis.broker.model.entity import Entity, Instance, Iri, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices import HEALTH_EVERY, Device, Running, SeenFrames, Standing
@@ -119,7 +119,8 @@ class Registry:
         return added
 
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
-        """Write each device and its asset; the outcomes of the devices, in order.
+        """Write each device and its asset; the outcomes of the devices, in order. What they say already is not written
+        again: the same list may come twice, or begin again after a kill.
 
         Raises:
             BadRequestData: an identifier, an entity id, a place or a term that cannot be one; nothing was written.
@@ -130,10 +131,31 @@ class Registry:
         for record in records:
             asset_change, device_change = self.changes.of_record(record)
             changes += (asset_change, self._in_use_again(caller.tenant, device_change))
-        outcomes = await self._broker.write(caller, changes)
+        outcomes = await self._write_news(caller, changes)
         pairs = list(zip(outcomes[::2], outcomes[1::2], strict=True))
         await self._refresh_all(caller.tenant, [device.entity_id for asset, device in pairs if _is_done(asset, device)])
         return [device if asset.error is None else asset for asset, device in pairs]
+
+    async def _write_news(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
+        """Of each device and its asset, one after the other, what is new."""
+        known = {
+            one.entity_id
+            for pair in zip(changes[::2], changes[1::2], strict=True)
+            if self._of_entity(caller.tenant, pair[1].entity_id) is not None
+            for one in pair
+        }
+        held = {entity.id: entity for entity in await self._find_all(caller.tenant, sorted(known))}
+        news: list[Change | None] = []
+        for change in changes:
+            new = _news(change, held.get(change.entity_id))
+            news.append(new)
+            if new is not None:
+                held.pop(change.entity_id, None)  # another device of the same asset may tell otherwise
+        written = iter(await self._broker.write(caller, [change for change in news if change is not None]))
+        return [
+            next(written) if new is not None else Outcome(change.entity_id, Status.UNCHANGED)
+            for change, new in zip(changes, news, strict=True)
+        ]
 
     async def update(self, caller: Caller, hardware_id: str, update: DeviceUpdate) -> Device:
         """Raises ResourceNotFound, BadRequestData, or what the broker says of a change."""
@@ -193,12 +215,17 @@ class Registry:
         return structs.replace(change, instances=(*change.instances, active))
 
     async def _refresh_all(self, tenant: str, entity_ids: Sequence[str]) -> None:
+        for entity in await self._find_all(tenant, entity_ids):
+            self._index(tenant, entity)
+
+    async def _find_all(self, tenant: str, entity_ids: Sequence[str]) -> list[Entity]:
         caller = system_caller("fleet", tenant)
+        found: list[Entity] = []
         for start in range(0, len(entity_ids), _REFRESHED_AT_ONCE):
             ids = tuple(entity_ids[start : start + _REFRESHED_AT_ONCE])
             page = await self._broker.query(caller, EntityQuery(ids=ids, limit=len(ids)))
-            for entity in page.entities:
-                self._index(tenant, entity)
+            found += page.entities
+        return found
 
     async def refresh(self, tenant: str, entity_id: str) -> Device | None:
         """Read one device anew; None where it is none (any more)."""
@@ -300,6 +327,32 @@ def _object_types(relationship: Instance) -> tuple[Iri, ...]:
     """Anybody may write a Device entity: one type, several, or none."""
     told = (relationship.extra or {}).get("objectType")
     return tuple(one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str))
+
+
+def _news(change: Change, held: Entity | None) -> Change | None:
+    """What of a registration the entity does not say already; None where it says all of it."""
+    if held is None:
+        return change
+    instances = tuple(one for one in change.instances if not _says_the_same(held.find(one.name), one))
+    if not instances and set(change.types or ()) <= set(held.types):
+        return None
+    return structs.replace(change, instances=instances)
+
+
+def _says_the_same(held: Instance | None, told: Instance) -> bool:
+    return held is not None and _meaning(held) == _meaning(told)
+
+
+def _meaning(instance: Instance) -> tuple[object, ...]:
+    """All but what the store gives to it."""
+    return (
+        instance.kind,
+        type(instance.value) is bool,
+        instance.value,
+        instance.observed_at,
+        instance.unit_code,
+        instance.extra or {},
+    )
 
 
 Member = TypeVar("Member", bound=Enum)
