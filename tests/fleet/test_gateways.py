@@ -102,6 +102,16 @@ async def test_their_number_is_bounded(
     assert await village.value(gateway_entity_id("gateway-9"), "hardwareId") == "gateway-9"
 
 
+async def test_those_of_one_tenant_take_no_place_of_another(
+    gateways: Gateways, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateways_module, "MOST_GATEWAYS", 3)
+    await village.store.add_tenant("flood")
+    await gateways.take("flood", [heard(*(Reception(f"gateway-{number}") for number in range(5)))])
+    await gateways.take(TENANT, [heard(Reception(CHURCH))])
+    assert await village.value(CHURCH_ENTITY, "hardwareId") == CHURCH
+
+
 def test_a_gateway_is_silent_after_a_quarter_of_an_hour() -> None:
     assert judge_gateway(None, NOON) is GatewayState.SILENT
     assert judge_gateway(NOON - 15 * MINUTE, NOON) is GatewayState.HEARD

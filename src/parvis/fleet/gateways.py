@@ -20,7 +20,9 @@ WRITTEN_EVERY = MINUTE
 SILENT_AFTER = 15 * MINUTE
 """Gateways report every 30 s by default; one that hears no frame in a quarter of an hour stands apart from a town."""
 MOST_GATEWAYS = 10_000
+"""Of one tenant: none takes another's place."""
 _FORGOTTEN_AFTER = DAY
+_FORGET_EVERY = MINUTE
 _GATEWAY = re.compile(r"[0-9a-z][0-9a-z._-]{0,63}")
 
 
@@ -77,6 +79,28 @@ class _Tally(msgspec.Struct, eq=False):
             self.place = (stats.longitude, stats.latitude)
 
 
+class _Followed:
+    """The gateways of one tenant, by name. Where there are too many, those not heard for a day make room."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, _Tally] = {}
+        self._forgot_at: Instant = 0
+
+    def find(self, name: str, now: Instant) -> _Tally | None:
+        tally = self.tallies.get(name)
+        if tally is None and self._has_room(now):
+            tally = self.tallies[name] = _Tally(written_at=0)
+        return tally
+
+    def _has_room(self, now: Instant) -> bool:
+        if len(self.tallies) >= MOST_GATEWAYS and abs(now - self._forgot_at) >= _FORGET_EVERY:
+            self._forgot_at = now
+            before = now - _FORGOTTEN_AFTER
+            for name in [name for name, one in self.tallies.items() if one.last_heard_at < before]:
+                del self.tallies[name]
+        return len(self.tallies) < MOST_GATEWAYS
+
+
 class Gateways:
     """What this process hears of gateways. Several processes write what each has heard, one after the other."""
 
@@ -84,7 +108,7 @@ class Gateways:
         self._broker = broker
         self._clock = clock
         self._terms = _Terms(broker)
-        self._tallies: dict[tuple[str, str], _Tally] = {}
+        self._followed: dict[str, _Followed] = {}
 
     async def take(self, tenant: str, uplinks: Iterable[Uplink], stats: Iterable[GatewayStats] = ()) -> None:
         """Count; and write those whose time it is. What cannot be written now is with the next one."""
@@ -106,38 +130,24 @@ class Gateways:
     def _tally(self, tenant: str, gateway: str, now: Instant, touched: dict[str, _Tally]) -> _Tally | None:
         name = gateway.lower()
         tally = touched.get(name)
+        if tally is not None or not _GATEWAY.fullmatch(name):
+            return tally
+        tally = self._followed.setdefault(tenant, _Followed()).find(name, now)
         if tally is None:
-            tally = self._tallies.get((tenant, name)) or self._new_tally(tenant, name, now)
-            if tally is not None:
-                touched[name] = tally
-        return tally
-
-    def _new_tally(self, tenant: str, name: str, now: Instant) -> _Tally | None:
-        if not _GATEWAY.fullmatch(name):
-            return None
-        if len(self._tallies) >= MOST_GATEWAYS:
-            self._forget(now - _FORGOTTEN_AFTER)
-        if len(self._tallies) >= MOST_GATEWAYS:
             metrics.GATEWAYS_LEFT_OUT.inc()
-            return None
-        tally = self._tallies[tenant, name] = _Tally(written_at=0)
+        else:
+            touched[name] = tally
         return tally
-
-    def _forget(self, before: Instant) -> None:
-        for key, tally in list(self._tallies.items()):
-            if tally.last_heard_at < before:
-                del self._tallies[key]
 
     async def _write(self, tenant: str, due: dict[str, _Tally], now: Instant) -> None:
         before = {gateway: msgspec.structs.replace(tally) for gateway, tally in due.items()}
         changes = [self._change(gateway, tally, now) for gateway, tally in due.items()]
-        for gateway, tally in due.items():
-            _begin_anew(self._tallies, (tenant, gateway), tally, now)
+        tallies = self._followed[tenant].tallies
+        tallies |= {gateway: _begun_anew(tally, now) for gateway, tally in due.items()}
         try:
             await self._broker.write(system_caller("fleet", tenant), changes)
         except ParvisError:
-            for gateway, tally in before.items():
-                self._tallies[tenant, gateway] = tally
+            tallies |= before
 
     def _change(self, gateway: str, tally: _Tally, now: Instant) -> Change:
         return Change(
@@ -149,8 +159,8 @@ class Gateways:
         )
 
 
-def _begin_anew(tallies: dict[tuple[str, str], _Tally], key: tuple[str, str], tally: _Tally, now: Instant) -> None:
-    tallies[key] = _Tally(written_at=now, last_heard_at=tally.last_heard_at, told_place=tally.place or tally.told_place)
+def _begun_anew(tally: _Tally, now: Instant) -> _Tally:
+    return _Tally(written_at=now, last_heard_at=tally.last_heard_at, told_place=tally.place or tally.told_place)
 
 
 class _Terms:
