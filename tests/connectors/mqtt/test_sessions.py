@@ -11,7 +11,7 @@ from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import Caller, Right
 from parvis.mqttwire import codec, wire
 from parvis.mqttwire.packets import Properties, Property, Publish, Reason, Version
 from tests.connectors.mqtt.conftest import CALLERS, House
@@ -545,3 +545,54 @@ async def test_a_fault_in_passing_on_is_told_to_the_sender_and_blocks_nobody(
         gateway.say(publish(1))
         assert await gateway.hear() == b"\x50\0\1"
     assert house.listener._intake.in_flight == 0
+
+
+DEVICES = {
+    b"bin-key": Caller("default", "key:bin", Right.INGEST, "0011aabb"),
+    b"thief-key": Caller("default", "key:thief", Right.INGEST, "0022ccdd"),
+}
+
+
+async def test_a_device_cannot_take_the_session_of_another_by_its_name(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, caller in DEVICES.items():
+        monkeypatch.setitem(CALLERS, key, caller)
+    async with talk(house, connect("pump", key=b"bin-key") + subscribe("device/0011aabb/down", 1)) as pump:
+        await is_resumed(pump)
+        await pump.hear()
+        for name in ("pump", "0011aabb", "0011aabb/pump"):
+            async with talk(house, connect(name, key=b"thief-key", clean=True)) as thief:
+                assert not await is_resumed(thief)
+        await pump.silence()
+    house.listener.tell("default", "device/0011aabb/down", b"open")
+    async with talk(house, connect("pump", key=b"bin-key")) as pump:
+        assert await is_resumed(pump)
+        assert (await pump.hear_publish())[2] == b"open"
+
+
+async def test_a_device_leaves_room_for_the_sessions_of_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, caller in DEVICES.items():
+        monkeypatch.setitem(CALLERS, key, caller)
+    house.config["max_sessions_of_device"] = 2
+    await house.restart()
+    for number in range(3):
+        async with talk(house, connect(f"many-{number}", key=b"thief-key")) as thief:
+            is_kept = b"\x11\0\0\0\0" not in await thief.hear()
+            assert is_kept is (number < 2)
+    async with talk(house, connect("pump", key=b"bin-key")) as pump:
+        assert b"\x11\0\0\0\0" not in await pump.hear()
+
+
+async def test_a_device_leaves_room_for_what_others_have_retained(house: House) -> None:
+    house.config["max_retained_of_device"] = 2
+    await house.restart()
+    retained = house.listener._router.retained
+    kept = [retained.keep("default", Publish(f"device/0022ccdd/{n}", b"x", 1, True), None) for n in range(3)]
+    assert kept == [True, True, False]
+    assert retained.keep("default", Publish("device/0022ccdd/1", b"y", 1, True), None)
+    assert retained.keep("default", Publish("device/0011aabb/1", b"x", 1, True), None)
+    assert retained.keep("default", Publish("device/0022ccdd/0", b"", 1, True), None)
+    assert retained.keep("default", Publish("device/0022ccdd/2", b"x", 1, True), None)
+    assert not retained._of_device.keys() - {("default", "0022ccdd"), ("default", "0011aabb")}
+    assert not retained.keep("default", Publish("device/0011aabb/2", b"x" * 300_000, 1, True), None)

@@ -12,7 +12,8 @@ from parvis.mqttwire.topics import covers, is_filter, matches, split_shared
 _HARDWARE_ID, _CLIENT_ID = "{hardware_id}", "{client_id}"
 BOUND_DEVICE = "device"
 """In place of a subject: every credential that is bound to one device."""
-_OWN_TOPICS = (f"device/{_HARDWARE_ID}/#",)
+DEVICE_BRANCH = "device/"
+_OWN_TOPICS = (f"{DEVICE_BRANCH}{_HARDWARE_ID}/#",)
 COMMAND_TOPICS = (
     "device/+/down",
     "application/+/device/+/command/#",

@@ -17,6 +17,7 @@ class ListenerConfig:
 
     `receive_maximum` bounds the messages of one client that wait for their commit, `max_in_flight` those of all;
     beyond, nothing more is read. A batch that meets an overloaded store is tried `overload_retries` times more.
+    `*_of_device` bound what one device with a credential of its own may take of what is there for all.
     `outgoing_*` bound what waits for one client, `all_mailboxes_bytes` what waits for all; sessions are kept for
     `longest_session_s` at most after their connection.
     """
@@ -48,7 +49,10 @@ class ListenerConfig:
     all_mailboxes_bytes: int = 67_108_864
     max_retained: int = 10_000
     max_retained_bytes: int = 16_777_216
+    max_retained_of_device: int = 100
+    max_retained_bytes_of_device: int = 262_144
     max_sessions: int = 10_000
+    max_sessions_of_device: int = 4
     longest_session_s: int = 604_800
     sweep_after_s: float = 60.0
     sweep_every_s: float = 3_600.0

@@ -16,7 +16,7 @@ from parvis.connectors.mqtt.connection import Connection, Opening
 from parvis.connectors.mqtt.dialogue import ANSWERS, welcome
 from parvis.connectors.mqtt.intake import Arrival, Intake
 from parvis.connectors.mqtt.journal import Journal
-from parvis.connectors.mqtt.records import Client
+from parvis.connectors.mqtt.records import Client, client_of
 from parvis.connectors.mqtt.relay import Relay
 from parvis.connectors.mqtt.retained import Retained
 from parvis.connectors.mqtt.router import Router
@@ -63,7 +63,7 @@ class MqttListener:
         self._admission = Admission(config, authenticate, authenticate_certificate)
         self._is_in_force = is_in_force
         self._journal = None if shelf is None else Journal(shelf)
-        retained = Retained(config.max_retained, config.max_retained_bytes, self._journal)
+        retained = Retained(config, self._journal)
         self._router = Router(retained, self._journal, clock, bus, self.take_over, self._hear_released)
         self._relay = self._router.relay
         self._is_alone = bus is None
@@ -154,7 +154,7 @@ class MqttListener:
         caller = self._admission.judge(connection, connect)
         if isinstance(caller, Reason):
             return caller
-        client = (caller.tenant, connection.client_id)
+        client = client_of(caller, connection.client_id)
         earlier = self._clients.get(client)
         self._clients[client] = connection
         if earlier is not None:
@@ -212,7 +212,7 @@ class MqttListener:
 
     def _client_of(self, connection: Connection) -> Client:
         assert connection.caller is not None
-        return connection.caller.tenant, connection.client_id
+        return client_of(connection.caller, connection.client_id)
 
     def recheck(self) -> None:
         """Look at once whether those who are connected still may be: rights have changed."""

@@ -16,7 +16,7 @@ from parvis.mqttwire.packets import Publish, Subscription
 SESSIONS = "mqtt-sessions"
 RETAINED = "mqtt-retained"
 Client = tuple[str, str]
-"""(tenant, client identifier)."""
+"""(tenant, name)."""
 _STATE, _LETTER, _TAKEN = b"s", b"l", b"t"
 _DIGEST_BYTES = 16
 
@@ -62,6 +62,12 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_kept = msgspec.msgpack.Decoder(Kept).decode
 _decode_message = msgspec.msgpack.Decoder(_Message | None).decode
+
+
+def client_of(caller: Caller, client_id: str) -> Client:
+    """A device that has a credential of its own has its client identifiers to itself: no other can end its session.
+    No identifier holds the separator (MQTT 1.5.3)."""
+    return caller.tenant, f"{caller.device}\0{client_id}" if caller.device else client_id
 
 
 def prefix_of(client: Client) -> Place:

@@ -1,21 +1,28 @@
 """Retained messages (3.3.1.3): the newest of each topic, durable, for whoever subscribes later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+import msgspec
+
+from parvis.connectors.mqtt.acl import DEVICE_BRANCH
+from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
 from parvis.connectors.mqtt.records import RETAINED, Retention, encode_retention, find_retention, retained_place
 from parvis.kernel.time import Instant
 from parvis.mqttwire.packets import Publish
 from parvis.mqttwire.topics import matches
 
+_Branch = tuple[str, str]
+
 
 class Retained:
-    def __init__(self, most_messages: int, most_bytes: int, journal: Journal | None) -> None:
-        self._most_messages = most_messages
-        self._most_bytes = most_bytes
+    def __init__(self, config: ListenerConfig, journal: Journal | None) -> None:
         self._journal = journal
         self._kept: dict[tuple[str, str], Retention] = {}
-        self._bytes = 0
+        self._all = _Room(config.max_retained, config.max_retained_bytes)
+        self._new_room = partial(_Room, config.max_retained_of_device, config.max_retained_bytes_of_device)
+        self._of_device: dict[_Branch, _Room] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -35,8 +42,7 @@ class Retained:
                 self._forget(tenant, earlier, journal)
             return True
         added_bytes = _size_of(publish) - (0 if earlier is None else _size_of(earlier.publish))
-        is_too_many = earlier is None and len(self._kept) >= self._most_messages
-        if is_too_many or self._bytes + added_bytes > self._most_bytes:
+        if not all(room.has(earlier is None, added_bytes) for room in self._rooms(_branch_of(tenant, publish.topic))):
             return False
         retention = Retention(publish, expires_at)
         self._replace(tenant, retention)
@@ -63,16 +69,49 @@ class Retained:
     def _replace(self, tenant: str, retention: Retention) -> None:
         key = (tenant, retention.publish.topic)
         if (earlier := self._kept.get(key)) is not None:
-            self._bytes -= _size_of(earlier.publish)
+            self._occupy(tenant, earlier.publish, -1)
         self._kept[key] = retention
-        self._bytes += _size_of(retention.publish)
+        self._occupy(tenant, retention.publish, 1)
 
     def _forget(self, tenant: str, retention: Retention, journal: Journal | None) -> None:
         topic = retention.publish.topic
         del self._kept[tenant, topic]
-        self._bytes -= _size_of(retention.publish)
+        self._occupy(tenant, retention.publish, -1)
         if journal is not None:
             journal.drop(retained_place(tenant, topic))
+
+    def _occupy(self, tenant: str, publish: Publish, change: int) -> None:
+        branch = _branch_of(tenant, publish.topic)
+        rooms = self._rooms(branch)
+        for room in rooms:
+            room.messages += change
+            room.used_bytes += change * _size_of(publish)
+        if branch is None:
+            return
+        if rooms[-1].messages:
+            self._of_device[branch] = rooms[-1]
+        else:
+            self._of_device.pop(branch, None)
+
+    def _rooms(self, branch: "_Branch | None") -> Sequence["_Room"]:
+        return (self._all,) if branch is None else (self._all, self._of_device.get(branch) or self._new_room())
+
+
+class _Room(msgspec.Struct):
+    most_messages: int
+    most_bytes: int
+    messages: int = 0
+    used_bytes: int = 0
+
+    def has(self, is_more: bool, added_bytes: int) -> bool:
+        return self.messages + is_more <= self.most_messages and self.used_bytes + added_bytes <= self.most_bytes
+
+
+def _branch_of(tenant: str, topic: str) -> _Branch | None:
+    """Below which a device with a credential of its own publishes; None for all else."""
+    if not topic.startswith(DEVICE_BRANCH):
+        return None
+    return tenant, topic.split("/", 2)[1]
 
 
 def _size_of(publish: Publish) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -48,6 +49,7 @@ class Sessions:
         self._space = Space(config.all_mailboxes_bytes)
         self._by_client: dict[Client, Session] = {}
         self._kept = 0
+        self._kept_of_device: Counter[tuple[str, str]] = Counter()
         self._awaited: dict[Client, asyncio.Event] = {}
 
     def __iter__(self) -> Iterator[Session]:
@@ -123,7 +125,7 @@ class Sessions:
             session = None
         is_resumed = session is not None
         if session is None:
-            session = self._make(client, caller, is_kept=expiry_s > 0 and self._has_room)
+            session = self._make(client, caller, is_kept=expiry_s > 0 and self._has_room(caller))
             if session.is_kept and self._journal is not None:
                 self._journal.empty(prefix_of(client))
         if session.will is not None:
@@ -166,9 +168,10 @@ class Sessions:
                 metrics.SESSIONS_EXPIRED.inc()
                 self.end(session)
 
-    @property
-    def _has_room(self) -> bool:
-        return self._journal is not None and self._kept < self._config.max_sessions
+    def _has_room(self, caller: Caller) -> bool:
+        if self._journal is None or self._kept >= self._config.max_sessions:
+            return False
+        return self._kept_of_device[_device_of(caller)] < self._config.max_sessions_of_device
 
     async def _read(self, client: Client) -> Restored | None:
         assert self._journal is not None
@@ -178,7 +181,7 @@ class Sessions:
         bounds = (self._config.outgoing_messages, self._config.outgoing_bytes, self._space)
         session = Session(client, caller, bounds, self._journal if is_kept else None)
         self._by_client[client] = session
-        self._count(is_kept)
+        self._count(session, 1)
         return session
 
     def _adopt(self, client: Client, restored: Restored) -> Session:
@@ -190,9 +193,20 @@ class Sessions:
     def _drop(self, session: Session) -> None:
         if self._by_client.get(session.client) is session:
             del self._by_client[session.client]
-            self._count(-session.is_kept)
+            self._count(session, -1)
         self._detach(session)
 
-    def _count(self, kept: int) -> None:
-        self._kept += kept
+    def _count(self, session: Session, change: int) -> None:
+        if not session.is_kept:
+            return
+        self._kept += change
+        device = _device_of(session.caller)
+        if device[1]:
+            self._kept_of_device[device] += change
+            if not self._kept_of_device[device]:
+                del self._kept_of_device[device]
         metrics.SESSIONS_KEPT.set(self._kept)
+
+
+def _device_of(caller: Caller) -> tuple[str, str]:
+    return caller.tenant, caller.device
