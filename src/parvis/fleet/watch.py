@@ -270,7 +270,8 @@ class FleetHealth:
 
     async def list_coverage(self, caller: Caller, cell_deg: float = CELL_DEG) -> tuple[CoverageCell, ...]:
         """Of the devices whose place is known. Raises Forbidden."""
-        await self._registry.load(caller.tenant)
+        if not self.has_restored(caller.tenant):
+            await self.restore(caller.tenant)
         kept = await self._read_shelf(caller.tenant) if self._registry.is_shared else {}
         devices = {one.entity_id: one for one in self._registry.list_devices(caller.tenant)}
         heard = []

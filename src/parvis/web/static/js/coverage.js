@@ -1,0 +1,68 @@
+// Coverage on the map: squares by their state with the loss in them, and the gateways that hear.
+
+import { colour, openMap } from "./map/ground.js";
+
+const STATES = ["good", "warn", "bad", "stale"];
+const FONT = ["system-ui"];
+const MARGIN_PX = 40;
+const place = document.querySelector("[data-coverage]");
+const drawn = JSON.parse(document.querySelector("#coverage")?.textContent ?? "null");
+
+function byState() {
+  return ["match", ["get", "state"], ...STATES.flatMap((state) => [state, colour(`--${state}`)]), colour("--stale")];
+}
+
+function boundsOf(library) {
+  const bounds = new library.LngLatBounds();
+  for (const square of drawn.squares.features) for (const corner of square.geometry.coordinates[0]) bounds.extend(corner);
+  for (const gateway of drawn.gateways.features) bounds.extend(gateway.geometry.coordinates);
+  return bounds;
+}
+
+function addLayers(map) {
+  const [ink, surface] = [colour("--ink"), colour("--surface")];
+  map.addSource("squares", { type: "geojson", data: drawn.squares });
+  map.addSource("gateways", { type: "geojson", data: drawn.gateways });
+  map.addLayer({ id: "squares", type: "fill", source: "squares", paint: { "fill-color": byState(), "fill-opacity": 0.3 } });
+  map.addLayer({ id: "edges", type: "line", source: "squares", paint: { "line-color": byState(), "line-width": 1.5 } });
+  map.addLayer({
+    id: "losses",
+    type: "symbol",
+    source: "squares",
+    layout: { "text-field": ["get", "text"], "text-font": FONT, "text-size": 13 },
+    paint: { "text-color": ink, "text-halo-color": surface, "text-halo-width": 1.5 },
+  });
+  map.addLayer({
+    id: "gateways",
+    type: "circle",
+    source: "gateways",
+    paint: { "circle-radius": 7, "circle-color": byState(), "circle-stroke-color": ink, "circle-stroke-width": 2.5 },
+  });
+  map.addLayer({
+    id: "gateway-names",
+    type: "symbol",
+    source: "gateways",
+    layout: { "text-field": ["get", "text"], "text-font": FONT, "text-size": 12, "text-anchor": "top", "text-offset": [0, 0.8] },
+    paint: { "text-color": ink, "text-halo-color": surface, "text-halo-width": 1.5 },
+  });
+}
+
+async function show() {
+  const frame = place.querySelector("[data-map]");
+  try {
+    const { map, library } = await openMap(frame, { center: [0, 0], zoom: 10 });
+    map.fitBounds(boundsOf(library), { padding: MARGIN_PX, maxZoom: 13, animate: false });
+    map.addControl(new library.NavigationControl({ showCompass: false }));
+    addLayers(map);
+    map.on("click", "squares", ({ features }) => {
+      location.hash = features[0].properties.row;
+    });
+    frame.dataset.ready = "true";
+    frame.querySelector(".map-waiting")?.remove();
+  } catch (error) {
+    place.hidden = true;
+    console.warn(error);
+  }
+}
+
+if (place && drawn) show();
