@@ -94,7 +94,7 @@ def test_check_finds_a_fresh_directory_sound(tmp_path: Path) -> None:
     call("init", *data(tmp_path))
     result = call("check", *data(tmp_path))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("sound") == 4
+    assert result.stdout.count("sound") == 5
 
 
 def test_check_names_what_is_wrong(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ _WHERE = {
     "demo": "demo:demo",
     "init": "setup:init",
     "check": "setup:check",
+    "new": "new:new",
     "import": "imports:import_",
     "replay": "series:replay",
     "archive": "archive:archive",

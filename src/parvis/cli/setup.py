@@ -6,9 +6,12 @@ from pathlib import Path
 import click
 
 from parvis.bootstrap import check_exposure
+from parvis.bootstrap.plug_ins import get_plug_in
 from parvis.bootstrap.stores import find_access, find_store_damage
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option, settings_beside
+from parvis.fleet.connector_check import CONNECTOR_NAME, MANIFEST_FILE, PLUG_IN_PREFIX, check_connector
+from parvis.fleet.connector_examples import count_examples
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.profiles import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import ParvisError
@@ -32,9 +35,16 @@ def init(data_dir: Path, name: str | None, force: bool) -> None:
 
 
 @click.command()
+@click.argument("connector", required=False)
 @data_option()
-def check(data_dir: Path) -> None:
-    """Check settings, device profiles, store and audit trail; exit code 1 if anything is wrong."""
+def check(connector: str | None, data_dir: Path) -> None:
+    """Check settings, device profiles, connectors, store and audit trail; exit code 1 if anything is wrong.
+
+    With CONNECTOR, its name or its folder, check that instead: the shape of its folder, and the examples of its codec.
+    """
+    if connector is not None:
+        _check_connector(connector)
+        return
     settings = settings_beside(data_dir)
     if not settings.data_dir.is_dir():
         raise click.ClickException(f"{data_dir} is not there: give the platform's data directory with --data.")
@@ -42,6 +52,7 @@ def check(data_dir: Path) -> None:
     for name, find in (
         ("settings", _exposure),
         ("device profiles", _profile_faults),
+        ("connectors", _connector_faults),
         ("store", find_store_damage),
         ("audit trail", _audit_faults),
     ):
@@ -50,6 +61,23 @@ def check(data_dir: Path) -> None:
         click.echo(f"{name}: {'; '.join(found) if found else 'sound'}")
     if faults:
         raise click.exceptions.Exit(1)
+
+
+def _check_connector(words: str) -> None:
+    folder = _folder_of(words)
+    if faults := check_connector(folder):
+        for fault in faults:
+            click.echo(fault)
+        raise click.exceptions.Exit(1)
+    click.echo(f"{words}: sound, {count_examples(folder)} examples hold")
+
+
+def _folder_of(words: str) -> Path:
+    """A folder that is no connector may be a package's own, which holds one."""
+    if CONNECTOR_NAME.fullmatch(words):
+        return get_plug_in(words).folder
+    within = [path.parent for path in Path(words).glob(f"src/{PLUG_IN_PREFIX}*/{MANIFEST_FILE}")]
+    return within[0] if len(within) == 1 else Path(words)
 
 
 Check = Callable[[Settings], Iterator[str]]
@@ -69,6 +97,18 @@ def _profile_faults(settings: Settings) -> Iterator[str]:
         load_profiles(roots, Contexts().default.expand, is_thorough=True)
     except ParvisError as error:
         yield error.detail
+
+
+def _connector_faults(settings: Settings) -> Iterator[str]:
+    """Ours have the shape: of those that are switched on packages of others are looked at."""
+    for name in settings.connectors:
+        try:
+            plug_in = get_plug_in(name)
+        except ParvisError as error:
+            yield error.detail
+            continue
+        if plug_in.distribution:
+            yield from (f"{name}: {fault}" for fault in check_connector(plug_in.folder))
 
 
 def _audit_faults(settings: Settings) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The one shape of a connector's folder, so that who has read one has read all, and the examples of its codec."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from parvis.fleet.intake import ReadMessage
 
 SHAPE = frozenset({"__init__.py", "config.py", "codec.py", "mapping.py", "client.py", "plugin.py"})
 """Any of them may be left out; another needs a reason in the manifest."""
+CONNECTOR_NAME = re.compile("[a-z][a-z0-9]{1,30}")
 MANIFEST_FILE = "manifest.toml"
 PLUG_IN_PREFIX = "parvis_"
 """Of the folder of a connector that is a package of its own: what follows is the connector's name."""
@@ -28,7 +30,7 @@ _OURS = "parvis.connectors"
 class ConnectorManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`manifest.toml`. `extra_files` are those outside the shape, each with its reason."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]{1,30}$")]
+    name: Annotated[str, msgspec.Meta(pattern=f"^{CONNECTOR_NAME.pattern}$")]
     summary: Annotated[str, msgspec.Meta(min_length=10)]
     standards: tuple[str, ...] = ()
     is_always_on: bool = False

@@ -1,6 +1,7 @@
 """Examples of a connector's codec: a message as it comes, and what it must tell."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -61,6 +62,12 @@ def find_example_faults(document: bytes, read: ReadMessage) -> Iterator[str]:
     for number, example in enumerate(examples, 1):
         if wrong := _try(example, read):
             yield f"{EXAMPLES_FILE}: {number} ({example.description}): {wrong}"
+
+
+def count_examples(folder: Path) -> int:
+    """Of a folder whose examples can be read."""
+    path = folder / EXAMPLES_FILE
+    return len(_read_examples(path.read_bytes())) if path.is_file() else 0
 
 
 def _try(example: _Example, read: ReadMessage) -> str:
