@@ -31,7 +31,8 @@ def test_a_device_speaks_and_hears_below_its_own_name_only() -> None:
 
 def test_a_network_server_delivers_for_all_and_hears_commands() -> None:
     all_of_them = rights(SERVER)
-    assert all_of_them.publishes_all
+    for topic in ("application/1/device/ff/event/up", "v3/a@t/devices/d/down/sent", "eu868/gateway/g/command/down"):
+        assert all_of_them.publish(topic)
     assert all_of_them.subscribe("application/+/device/+/command/+")
     assert all_of_them.subscribe("device/+/down")
     assert not all_of_them.subscribe("application/+/device/+/event/up")
@@ -51,7 +52,7 @@ def test_a_rule_stands_in_place_of_what_the_role_gives() -> None:
     assert not mine.publish("device/x/up")
     assert mine.subscribe("gateways/north/g1/command")
     assert not mine.subscribe("gateways/north/#")
-    assert rights(Caller("default", "key:else", Right.INGEST), "key:server publish a").publishes_all
+    assert rights(Caller("default", "key:else", Right.INGEST), "key:server publish a").publish("b")
 
 
 def test_a_rule_gives_nobody_a_right_to_deliver() -> None:
@@ -74,6 +75,23 @@ def test_rules_name_the_client_and_its_device() -> None:
 def test_a_line_that_is_no_rule_is_told(line: str) -> None:
     with pytest.raises(InvalidSettings, match=r"mqtt\.rules"):
         read_rules([line])
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "device/0011aabb/down",
+        "device/0011aabb/down/now",
+        "application/1/device/0011aabb/command/down",
+        "v3/town@tenant/devices/pump/down/push",
+        "v3/town/devices/pump/down/replace",
+    ],
+)
+def test_who_only_delivers_frames_commands_no_device(topic: str) -> None:
+    assert not rights(SERVER).publishes_all
+    assert not rights(SERVER).publish(topic)
+    assert rights(Caller("default", "user:a", OPERATOR)).publish(topic)
+    assert rights(SERVER, f"key:server publish {topic}").publish(topic)
 
 
 async def test_a_device_that_speaks_for_another_is_told_so(house: House, meet: Meet) -> None:

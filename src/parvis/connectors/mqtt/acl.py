@@ -23,6 +23,13 @@ COMMAND_TOPICS = (
     "v3/+/devices/+/down/push",
 )
 """What a network server or a gateway hears: commands, in the platform's form, ChirpStack's and The Things Stack's."""
+_ORDERS = (
+    "device/+/down/#",
+    "application/+/device/+/command/#",
+    "v3/+/devices/+/down/push",
+    "v3/+/devices/+/down/replace",
+)
+"""What makes a device do something. Network servers send their gateways theirs, which carry sealed frames."""
 _TOPICS_REMEMBERED = 4_096
 
 
@@ -84,12 +91,34 @@ def rights_of(caller: Caller, client_id: str, rules: Rules) -> TopicRights:
 
 
 def _by_rights(caller: Caller) -> TopicRights:
-    """Who delivers for many devices publishes what it likes and hears commands; all else takes the right to read."""
-    publishes_all = caller.may_deliver
+    """Who delivers for many devices publishes what it likes but commands, and hears those; all else takes the right to
+    read, or to command."""
+    may_publish = _publishing(caller)
+    publishes_all = may_publish is _anything
     if caller.may(Right.READ):
-        return TopicRights(publishes_all, lambda _topic: publishes_all, lambda _filter: True)
-    subscribe = _any_covers(COMMAND_TOPICS if publishes_all else ())
-    return TopicRights(publishes_all, lambda _topic: publishes_all, subscribe)
+        return TopicRights(publishes_all, may_publish, _anything)
+    subscribe = _any_covers(COMMAND_TOPICS if caller.may_deliver else ())
+    return TopicRights(publishes_all, may_publish, subscribe)
+
+
+def _publishing(caller: Caller) -> Callable[[str], bool]:
+    if not caller.may_deliver:
+        return _nothing
+    return _anything if caller.may(Right.COMMAND) else _no_order
+
+
+def _anything(_topic: str) -> bool:
+    return True
+
+
+def _nothing(_topic: str) -> bool:
+    return False
+
+
+def _no_order(topic: str) -> bool:
+    if "/down" not in topic and "/command" not in topic:
+        return True
+    return not any(matches(one, topic) for one in _ORDERS)
 
 
 def _filled(rule: Rule, caller: Caller, client_id: str) -> str:
