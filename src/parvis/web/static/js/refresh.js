@@ -21,4 +21,4 @@ function wait() {
   setTimeout(refresh, Number(page.dataset.refresh) * 1000);
 }
 
-wait();
+if (page) wait();
