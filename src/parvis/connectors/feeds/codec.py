@@ -1,0 +1,121 @@
+"""From the bytes of a feed to a document: JSON (GeoJSON too), CSV and XML, each within limits."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+from xml.parsers import expat  # what makes it unsafe is refused below: no document type, so no entities of its own
+
+import msgspec
+
+MOST_RECORDS = 200_000
+MOST_ELEMENTS = 500_000
+DEEPEST = 50
+_DELIMITERS = ";\t,"
+
+
+class Encoding(Enum):
+    JSON = "json"
+    CSV = "csv"
+    XML = "xml"
+
+
+class UnreadableFeed(Exception):
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+def read_document(body: bytes, encoding: Encoding, charset: str = "utf-8") -> Any:
+    """Raises UnreadableFeed."""
+    return _READERS[encoding](body, charset)
+
+
+def _read_json(body: bytes, charset: str) -> Any:
+    try:
+        return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise UnreadableFeed(f"It is no JSON: {fault}.") from None
+    except RecursionError:
+        raise UnreadableFeed("It is nested too deeply.") from None
+
+
+def _read_csv(body: bytes, charset: str) -> Any:
+    """An array of objects by column name; every cell is text, empty ones are left out."""
+    try:
+        text = body.decode("utf-8-sig" if charset == "utf-8" else charset)
+    except (ValueError, LookupError) as fault:
+        raise UnreadableFeed(f"It is no {charset}: {fault}.") from None
+    if text.count("\n") > MOST_RECORDS:
+        raise UnreadableFeed(f"It has more than {MOST_RECORDS} lines.")
+    head = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as fault:
+        raise UnreadableFeed(f"It is no CSV: {fault}.") from None
+    return [_cells(row) for row in rows]
+
+
+def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if isinstance(name, str) and isinstance(cell, str) and cell}
+
+
+class _Elements:
+    """`<a b="1"><c>2</c></a>` becomes `{"a": {"@b": "1", "c": ["2"]}}`: children are always arrays, an element with
+    nothing but text is that text. Prefixes of namespaces are left out."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[dict[str, Any], list[str]]] = [({}, [])]
+        self._count = 0
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {name: one[0] for name, one in self._open[0][0].items()}
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._count += 1
+        if self._count > MOST_ELEMENTS or len(self._open) > DEEPEST:
+            raise UnreadableFeed("It has too many elements, or they are nested too deeply.")
+        self._open.append(({"@" + _local(key): value for key, value in attributes.items()}, []))
+
+    def end(self, name: str) -> None:
+        members, texts = self._open.pop()
+        text = "".join(texts).strip()
+        if members and text:
+            members["#text"] = text
+        self._open[-1][0].setdefault(_local(name), []).append(members or text)
+
+    def text(self, data: str) -> None:
+        self._open[-1][1].append(data)
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _refuse_doctype(*_: Any) -> None:
+    raise UnreadableFeed("It declares a document type, which feeds may not.")
+
+
+def _read_xml(body: bytes, charset: str) -> Any:
+    elements = _Elements()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartElementHandler = elements.start
+    parser.EndElementHandler = elements.end
+    parser.CharacterDataHandler = elements.text
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, ValueError, LookupError) as fault:
+        raise UnreadableFeed(f"It is no XML: {fault}.") from None
+    return elements.document
+
+
+_READERS: Mapping[Encoding, Callable[[bytes, str], Any]] = {
+    Encoding.JSON: _read_json,
+    Encoding.CSV: _read_csv,
+    Encoding.XML: _read_xml,
+}
