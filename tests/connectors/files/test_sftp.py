@@ -96,6 +96,26 @@ async def test_what_is_to_be_deleted_is_deleted_once_it_is_here(
     await until_imported(platform, 2)
 
 
+async def test_a_file_that_is_refused_is_not_deleted(
+    platform: Platform, imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    (tmp_path / "served/out/bins.csv").write_text(ROWS)
+    pull = Pull(imports, settings(server, host_key, then="delete"), tmp_path / "data", 1 << 20)
+    await pull.look()
+    assert pull.refused == 1, "there is no mapping of that name yet"
+    assert (tmp_path / "served/out/bins.csv").exists()
+
+
+async def test_files_of_one_name_on_two_servers_do_not_meet(
+    imports: Imports, tmp_path: Path, server: asyncssh.SSHAcceptor, host_key: asyncssh.SSHKey
+) -> None:
+    pulls = [
+        Pull(imports, settings(server, host_key, tenant=tenant), tmp_path / "data", 1 << 20)
+        for tenant in ("default", "other")
+    ]
+    assert pulls[0]._incoming != pulls[1]._incoming
+
+
 SSHD = """
 ListenAddress 127.0.0.1:{port}
 HostKey {folder}/host_key
@@ -179,7 +199,7 @@ async def test_a_file_that_is_too_large_is_left_there(
     (tmp_path / "served/out/bins.csv").write_bytes(b"x" * 2000)
     pull = Pull(imports, settings(server, host_key), tmp_path / "data", 1000)
     assert (await pull.look(), pull.refused) == (1, 1)
-    assert not list((tmp_path / "data/sftp/incoming").iterdir())
+    assert not [one for one in (tmp_path / "data/sftp/incoming").rglob("*") if one.is_file()]
     assert imports.folders.list_imports("default") == []
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,8 +49,9 @@ class Pull:
         self._server = server
         self._largest_bytes = largest_bytes
         named = f"{server.tenant} {server.user}@{server.host}:{server.port}/{server.folder} {server.mapping}"
-        self._fetched_file = data_dir / "sftp" / f"{hashlib.sha256(named.encode()).hexdigest()[:24]}.json"
-        self._incoming = data_dir / "sftp" / "incoming"
+        digest = hashlib.sha256(named.encode()).hexdigest()[:24]
+        self._fetched_file = data_dir / "sftp" / f"{digest}.json"
+        self._incoming = data_dir / "sftp" / "incoming" / digest
         self._trouble = Trouble(f"the SFTP server {server.host} cannot be asked")
         self.refused = 0
 
@@ -73,11 +75,11 @@ class Pull:
             for name, mark in sorted(listed.items()):
                 if kept.get(name) == mark:
                     continue
-                await self._fetch(client, name)
+                is_taken = await self._fetch(client, name)
                 count += 1
                 kept[name] = mark
                 self._keep_fetched(kept)
-                if self._server.then == "delete":
+                if is_taken and self._server.then == "delete":
                     await client.remove(join(self._server.folder, name))
         return count
 
@@ -111,11 +113,11 @@ class Pull:
         return found
 
     def _is_wanted(self, name: str) -> bool:
-        safe = "/" not in name and not name.startswith(".")
+        safe = name.isprintable() and "/" not in name and not name.startswith(".")
         return safe and fnmatchcase(name, self._server.files) and name.lower().endswith(ENDINGS)
 
-    async def _fetch(self, client: asyncssh.SFTPClient, name: str) -> None:
-        """What is refused is told and not asked for again until it changes."""
+    async def _fetch(self, client: asyncssh.SFTPClient, name: str) -> bool:
+        """Whether it was taken. What is refused is told and not asked for again until it changes."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         target = self._incoming / name
         try:
@@ -125,8 +127,10 @@ class Pull:
         except InvalidMapping as refusal:
             self.refused += 1
             _log.warning("a file was refused", extra={"file": name, "reason": refusal.detail})
+            return False
         finally:
             target.unlink(missing_ok=True)
+        return True
 
     async def _download(self, client: asyncssh.SFTPClient, name: str, target: Path) -> None:
         size = 0
@@ -137,6 +141,8 @@ class Pull:
                     if size > self._largest_bytes:
                         raise InvalidMapping(f"{name} has more than {self._largest_bytes >> 20} MiB.")
                     await asyncio.to_thread(file.write, part)  # type: ignore[arg-type] # opened for bytes
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
 
     def _read_fetched(self) -> dict[str, Mark]:
         try:
