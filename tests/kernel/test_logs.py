@@ -41,6 +41,15 @@ def test_a_readable_line_tells_the_same() -> None:
     assert stream.getvalue().endswith("info    parvis.fleet up  port=1883\n")
 
 
+def test_what_somebody_sends_forges_no_line() -> None:
+    sent = "/x\n12:00:00 warning parvis.access signed in\r\x1b[2K\u2028"
+    with logged("info", "readable") as stream:
+        logging.getLogger("parvis.fleet").info("%s", sent, extra={"path": sent})
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\x1b" not in stream.getvalue()
+    assert "/x\\n12:00:00" in stream.getvalue()
+
+
 def test_what_is_below_the_level_is_not_told() -> None:
     with logged("warning", "readable") as stream:
         logging.getLogger("parvis").info("unheard")

@@ -52,6 +52,11 @@ def without_secrets(text: str) -> str:
     return _SECRET_VALUES.sub(_HIDDEN, text)
 
 
+def _on_one_line(text: str) -> str:
+    """What others send must not look like lines of ours, or move the cursor of who reads them."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 class _Of(logging.Filter):
     def __init__(self, worker: int) -> None:
         super().__init__()
@@ -88,8 +93,8 @@ class ReadableFormatter(logging.Formatter):
         facts = facts_of(record)
         if current := request_id.get():
             facts["request_id"] = current
-        told = "".join(f" {name}={value}" for name, value in facts.items())
-        message = without_secrets(record.getMessage())
+        told = _on_one_line("".join(f" {name}={value}" for name, value in facts.items()))
+        message = _on_one_line(without_secrets(record.getMessage()))
         text = f"{at} {record.levelname.lower():7} {record.name} {message}" + (f" {told}" if told else "")
         if record.exc_info:
             text += "\n" + without_secrets(self.formatException(record.exc_info))
