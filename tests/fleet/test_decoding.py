@@ -13,6 +13,7 @@ from parvis.fleet.refusal import RefusalReason, Refused
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import NO_LIMITS, Limits
+from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import SECOND
 from tests.fleet.conftest import CALLER, NOON, Village, write_profile
 
@@ -83,6 +84,20 @@ async def test_a_burst_of_poison_leaves_the_codec_awake_for_the_others(village: 
     for n in range(30, 130):
         assert (await fleet.take(CALLER, [frame(BAD, n, ENDLESS)]))[0] is not None
     assert perf_counter() - began_s < 2.0
+
+
+async def test_a_tenant_that_wears_out_a_codec_does_so_to_itself(village: Village) -> None:
+    fleet = await fragile_fleet(village)
+    await village.store.add_tenant("other")
+    other = Caller("other", "key:gateway", OPERATOR)
+    many = [f"70b3d5499e0001{n:02x}" for n in range(20)]
+    await fleet.register(other, [DeviceRecord(one, "fragile", f"urn:ngsi-ld:WasteContainer:{one}") for one in many])
+    for one in many[:-1]:
+        await fleet.take(other, [frame(one, 1, ENDLESS)])
+    (own,) = await fleet.take(other, [frame(many[-1], 10)])
+    assert own is not None
+    assert own.reason is RefusalReason.CODEC_RESTING
+    assert await fleet.take(CALLER, [frame(GOOD, 1)]) == [None]
 
 
 async def test_a_device_that_floods_is_refused_and_counted_and_the_others_are_not(village: Village) -> None:

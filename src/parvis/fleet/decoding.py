@@ -1,7 +1,8 @@
 """Payloads through their codecs, so that no device and no codec takes more than its share.
 
 A device whose frames a codec does not end in time, or that takes much of it, is decoded apart from the others, in a
-context of its own and from a budget of its own: what it does to the codec, it does to itself.
+context of its own and from a budget of its own: what it does to the codec, it does to itself. So is each tenant: many
+may use a profile that is for all.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ MOST_SUSPECTS = 8
 class Decoding:
     def __init__(self, ticks_s: Callable[[], float] = monotonic) -> None:
         self._ticks_s = ticks_s
-        self._guards: dict[DeviceProfile, _Guard] = {}
+        self._guards: dict[tuple[str, DeviceProfile], _Guard] = {}
 
     async def decode(self, works: list[Work]) -> None:
         by_profile: dict[DeviceProfile, list[Work]] = {}
@@ -42,13 +43,13 @@ class Decoding:
             if profile.codec is None:
                 others.append(_decode_in_worker(profile, of_profile))
             else:
-                self._guard(profile).decode(of_profile)
+                self._guard(of_profile[0].of.tenant, profile).decode(of_profile)
         await asyncio.gather(*others)
 
-    def _guard(self, profile: DeviceProfile) -> "_Guard":
-        guard = self._guards.get(profile)
+    def _guard(self, tenant: str, profile: DeviceProfile) -> "_Guard":
+        guard = self._guards.get((tenant, profile))
         if guard is None:
-            guard = self._guards[profile] = _Guard(profile, self._ticks_s)
+            guard = self._guards[tenant, profile] = _Guard(profile, self._ticks_s)
         return guard
 
 
@@ -61,13 +62,12 @@ async def _decode_in_worker(profile: DeviceProfile, works: list[Work]) -> None:
 
 
 class _Guard:
-    """Of one profile whose codec runs in this process."""
+    """Of one profile whose codec runs in this process, and one tenant."""
 
     def __init__(self, profile: DeviceProfile, ticks_s: Callable[[], float]) -> None:
-        assert profile.codec is not None
         self._profile = profile
         self._ticks_s = ticks_s
-        self._codec = profile.codec
+        self._codec = profile.new_codec()
         self._apart: Codec | None = None
         self._budget_s = TokenBucket(CODEC_SHARE, CODEC_BURST_S)
         self._suspects: dict[str, float] = {}
