@@ -62,7 +62,7 @@ async def test_squares_say_how_well_each_technology_is_heard(
     assert [one["geometry"]["coordinates"] for one in drawn["gateways"]["features"]] == [[-3.36, 47.75]]
 
     cellular = plain((await operator.get("/console/coverage", params={"technology": "cellular", "lang": "fr"})).text)
-    assert "1 appareil dans 1 carré · tous bien couverts" in cellular
+    assert "1 capteur dans 1 carré · tous bien couverts" in cellular
     assert "Passerelles par trame" in cellular
     assert "7276ff0039990001" not in cellular
 

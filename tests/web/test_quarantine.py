@@ -46,7 +46,7 @@ async def test_unknown_devices_are_listed_with_what_waits(operator: httpx.AsyncC
     assert OTHER in found
     assert EUI not in found
     none = await operator.get("/console/quarantine", params={"search": "nothing", "lang": "fr"})
-    assert "Aucun appareil inconnu ne correspond" in plain(none.text)
+    assert "Aucun capteur inconnu ne correspond" in plain(none.text)
 
 
 async def test_nobody_waits_in_a_registered_town(operator: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
 """Everything about one entity: its state in a sentence, the chart that matters, attributes, relations, place."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
+from parvis.fleet.quality import Quality
 from parvis.kernel.errors import BadRequestData
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, parse_instant
 from parvis.web.console.series import DEFAULT_RANGE, RANGES, Series, Span, csv_lines, range_with_data, read_series
 from parvis.web.headline import Domain, Headline
@@ -58,6 +59,7 @@ async def entity_page(request: Request) -> Response:
     rows = list(attribute_rows(site, entity, view.headline, t))
     charted = chartable(site, entity, view)
     attribute, shown_range = await chosen_chart(request, entity, charted)
+    qualities = await list_qualities(site, caller, entity.id)
     return site.pages.render(
         request,
         "console/pages/entity.html",
@@ -70,10 +72,18 @@ async def entity_page(request: Request) -> Response:
         range=shown_range,
         ranges=list(RANGES),
         rows=[row for row in rows if not row.href],
+        qualities=qualities,
         relations=[*(_as_related(row) for row in rows if row.href), *await list_referring(site, caller, entity.id, t)],
         href=f"/console/entities/{quote(entity.id, safe=':')}",
         raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
     )
+
+
+async def list_qualities(site: Site, caller: Caller, entity_id: str) -> Mapping[str, Quality]:
+    """By attribute; for people who are signed in."""
+    if not caller.may(Right.READ):
+        return {}
+    return await site.platform.fleet.health.list_qualities(caller.tenant, entity_id)
 
 
 async def chosen_chart(request: Request, entity: Entity, charted: Sequence[str]) -> tuple[str, str]:

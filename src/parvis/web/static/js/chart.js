@@ -43,6 +43,7 @@ export class Chart {
   }
 
   async load() {
+    for (const one of this.figure.querySelectorAll("[data-quality-of]")) one.hidden = one.dataset.qualityOf !== this.attribute;
     const query = new URLSearchParams({ attr: this.attribute, range: this.range });
     const csv = this.figure.querySelector("[data-download='csv']");
     csv.href = `${csv.dataset.source}?${query}`;
