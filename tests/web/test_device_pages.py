@@ -430,7 +430,7 @@ FIGURES: dict[FindingKind, dict[str, float | str]] = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", FindingKind)
 def test_every_finding_has_its_sentence(kind: FindingKind, language: str) -> None:
-    view = view_of_finding(Finding(kind, 0, "in English", FIGURES[kind]), wording(language, "UTC"))
+    view = view_of_finding(Finding(kind, 0, "in English", FIGURES[kind]), wording(language, "UTC"), HOUR)
     assert (view.detail, "{" in view.reason) == ("", False)
     assert min(len(view.name), len(view.reason), len(view.next)) > 3
 
@@ -438,7 +438,7 @@ def test_every_finding_has_its_sentence(kind: FindingKind, language: str) -> Non
 @pytest.mark.parametrize("kind", set(FindingKind) - {FindingKind.CLOCK_DRIFT, FindingKind.DUPLICATE_KEY})
 @pytest.mark.parametrize("figures", [{}, {"quiet_s": "x", "level": "nan", "last_day": "soon"}])
 def test_figures_that_somebody_else_wrote_harm_nothing(kind: FindingKind, figures: dict[str, float | str]) -> None:
-    view = view_of_finding(Finding(kind, 0, "in English", figures), wording("fr", "UTC"))
+    view = view_of_finding(Finding(kind, 0, "in English", figures), wording("fr", "UTC"), HOUR)
     assert (view.reason, view.detail) == ("", "in English")
 
 

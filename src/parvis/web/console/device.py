@@ -113,7 +113,7 @@ async def _page(
         device=device,
         href=device_href(device.hardware_id),
         asset_name=short_id(device.asset_id) if asset is None else site.reader.view(asset, site.now).name,
-        findings=[view_of_finding(one, t) for one in view.findings],
+        findings=[view_of_finding(one, t, site.now) for one in view.findings],
         last_day=_last_day(site, entity),
         statistics=statistics,
         interval=_interval(device, statistics, t),

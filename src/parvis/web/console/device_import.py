@@ -117,8 +117,9 @@ async def job_page(request: Request) -> Response:
 
 def _faults(request: Request, report: SheetReport) -> Sequence[FaultView]:
     t = site_of(request).pages.words(request)
+    names = dict(zip((one.english for one in Column), _columns(t), strict=True))
     return [
-        FaultView(one.line, one.column, t(f"line_fault.{one.fault.value}"), one.text, one.detail)
+        FaultView(one.line, names.get(one.column, one.column), t(f"line_fault.{one.fault.value}"), one.text, one.detail)
         for one in report.faults[:FAULTS_SHOWN]
     ]
 

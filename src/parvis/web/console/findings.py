@@ -19,17 +19,19 @@ class FindingView:
     reason: str
     next: str
     since: Instant
+    lasting: str
     detail: str = ""
 
 
-def view_of_finding(finding: Finding, t: Wording) -> FindingView:
+def view_of_finding(finding: Finding, t: Wording, now: Instant) -> FindingView:
     kind, detail = finding.kind, ""
     try:
         reason = _reason(kind, finding.figures, t)
     except (KeyError, TypeError, ValueError, OverflowError):
         reason, detail = "", finding.reason
     name, what_next = t(f"finding.{kind.value}"), t(f"finding_next.{kind.value}")
-    return FindingView(kind, name, reason, what_next, finding.since, detail)
+    lasting = spell_span(max(0.0, (now - finding.since) / SECOND), t)
+    return FindingView(kind, name, reason, what_next, finding.since, lasting, detail)
 
 
 def spell_span(seconds: float, t: Wording) -> str:
