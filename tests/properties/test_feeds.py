@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parvis.connectors.feeds.codec import DEEPEST, Encoding, UnreadableFeed, read_document
+from parvis.connectors.feeds.codec import DEEPEST, Encoding, UnreadableFeed, read_documents
 from parvis.connectors.feeds.mapping import PACKAGED_FORMATS, FeedFormat, Reading, load_format
 from parvis.fleet.expressions import ExpressionFailed
 from tests.connectors.feeds.samples import GARONNE, NOW, air, air_file, river, rivers, weather
@@ -38,12 +38,12 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(st.binary(max_size=300), damaged()), st.sampled_from(Encoding), st.sampled_from(sorted(FORMATS)))
 def test_any_bytes_are_read_or_refused(body: bytes, encoding: Encoding, name: str) -> None:
     try:
-        document = read_document(body, encoding)
-        FORMATS[name].read(document, (), 100, NOW, Reading())
+        documents = list(read_documents(body, encoding))
+        for document in documents:
+            FORMATS[name].read(document, (), 100, NOW, Reading())
     except (UnreadableFeed, ExpressionFailed):
         return
-    following = FORMATS[name].find_next(document)
-    assert following is None or isinstance(following, str)
+    assert all(isinstance(FORMATS[name].find_next(document), str | None) for document in documents)
 
 
 @settings(max_examples=150, deadline=None)
@@ -70,4 +70,4 @@ def test_every_record_is_an_observation_or_has_none_or_is_refused(records: list[
 )
 def test_xml_that_could_do_harm_or_is_none_is_refused(body: bytes) -> None:
     with pytest.raises(UnreadableFeed):
-        read_document(body, Encoding.XML)
+        list(read_documents(body, Encoding.XML))

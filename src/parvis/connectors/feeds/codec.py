@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any
 from xml.parsers import expat  # what makes it unsafe is refused below: no document type, so no entities of its own
 
@@ -13,6 +14,7 @@ MOST_RECORDS = 200_000
 MOST_ELEMENTS = 500_000
 DEEPEST = 50
 _DELIMITERS = ";\t,"
+_ROWS_AT_ONCE = 1000
 
 
 class Encoding(Enum):
@@ -27,22 +29,26 @@ class UnreadableFeed(Exception):
         self.detail = detail
 
 
-def read_document(body: bytes, encoding: Encoding, charset: str = "utf-8") -> Any:
-    """Raises UnreadableFeed."""
+def read_documents(body: bytes, encoding: Encoding, charset: str = "utf-8") -> Iterator[Any]:
+    """One document, or the rows of a table in several arrays: those of a large one take far more room than its bytes.
+
+    Raises:
+        UnreadableFeed: also after some of it was read.
+    """
     return _READERS[encoding](body, charset)
 
 
-def _read_json(body: bytes, charset: str) -> Any:
+def _read_json(body: bytes, charset: str) -> Iterator[Any]:
     try:
-        return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+        yield msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise UnreadableFeed(f"It is no JSON: {fault}.") from None
     except RecursionError:
         raise UnreadableFeed("It is nested too deeply.") from None
 
 
-def _read_csv(body: bytes, charset: str) -> Any:
-    """An array of objects by column name; every cell is text, empty ones are left out."""
+def _read_csv(body: bytes, charset: str) -> Iterator[Any]:
+    """Arrays of objects by column name; every cell is text, empty ones are left out."""
     try:
         text = body.decode("utf-8-sig" if charset == "utf-8" else charset)
     except (ValueError, LookupError) as fault:
@@ -50,16 +56,13 @@ def _read_csv(body: bytes, charset: str) -> Any:
     if text.count("\n") > MOST_RECORDS:
         raise UnreadableFeed(f"It has more than {MOST_RECORDS} lines.")
     head = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        names = next(rows, [])
+        while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+            yield [{name: cell for name, cell in zip(names, row, strict=False) if cell} for row in chunk if row]
     except csv.Error as fault:
         raise UnreadableFeed(f"It is no CSV: {fault}.") from None
-    return [_cells(row) for row in rows]
-
-
-def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
-    return {name: cell for name, cell in row.items() if isinstance(name, str) and isinstance(cell, str) and cell}
 
 
 class _Elements:
@@ -99,7 +102,7 @@ def _refuse_doctype(*_: Any) -> None:
     raise UnreadableFeed("It declares a document type, which feeds may not.")
 
 
-def _read_xml(body: bytes, charset: str) -> Any:
+def _read_xml(body: bytes, charset: str) -> Iterator[Any]:
     elements = _Elements()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -111,10 +114,10 @@ def _read_xml(body: bytes, charset: str) -> Any:
         parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as fault:
         raise UnreadableFeed(f"It is no XML: {fault}.") from None
-    return elements.document
+    yield elements.document
 
 
-_READERS: Mapping[Encoding, Callable[[bytes, str], Any]] = {
+_READERS: Mapping[Encoding, Callable[[bytes, str], Iterator[Any]]] = {
     Encoding.JSON: _read_json,
     Encoding.CSV: _read_csv,
     Encoding.XML: _read_xml,

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from parvis.connectors.feeds import metrics
 from parvis.connectors.feeds.client import FeedClient, NoFeed, Page
-from parvis.connectors.feeds.codec import UnreadableFeed, read_document
+from parvis.connectors.feeds.codec import UnreadableFeed, read_documents
 from parvis.connectors.feeds.config import MOST_STATIONS, FeedSettings
 from parvis.connectors.feeds.mapping import FeedFormat, Reading, list_addresses
 from parvis.connectors.feeds.records import StationRecords
@@ -133,10 +133,11 @@ class Feed:
         return following
 
     def _read(self, page: Page, now: Instant) -> tuple[Reading, str | None]:
-        header, reading = self._form.header, Reading()
-        document = read_document(page.body, header.encoding, header.charset)
-        self._form.read(document, self._wanted, MOST_STATIONS, now, reading)
-        return reading, self._form.find_next(document)
+        header, reading, following = self._form.header, Reading(), None
+        for document in read_documents(page.body, header.encoding, header.charset):
+            self._form.read(document, self._wanted, MOST_STATIONS, now, reading)
+            following = self._form.find_next(document)
+        return reading, following
 
     async def _judge(self) -> None:
         standing = await self._records.judge(self.clock())
