@@ -29,10 +29,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a new package `parvis-tide`, as it was made, and `site`, where it is installed."""
     folder = tmp_path_factory.mktemp("plug-in")
     assert call("new", "connector", "tide", "--into", folder).exit_code == 0
-    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = run(folder, *install, "--target", "site", "./parvis-tide")
-    assert done.returncode == 0, done.stderr
+    install(folder)
     return folder
+
+
+def install(folder: Path) -> None:
+    """`parvis-tide`, into `site`, without asking any registry."""
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = run(folder, *pip, "--target", "site", "./parvis-tide")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_tests_of_a_new_package_pass_at_once(installed: Path) -> None:

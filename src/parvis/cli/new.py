@@ -56,13 +56,14 @@ def new_connector(name: str, parent: Path, checkout: Path | None) -> None:
         raise click.BadParameter(f"a name is {wanted}", param_hint="NAME")
     if files(_CONNECTORS_PACKAGE).joinpath(name).is_dir():
         raise click.ClickException(f"There is a connector {name} already.")
-    made = _part_of_parvis(name, checkout) if checkout else _package(name, parent / f"parvis-{name}")
+    root = parent.resolve() / f"parvis-{name}"
+    made = _part_of_parvis(name, checkout) if checkout else _package(name, root)
     _write(dict(made))
     if checkout:
         click.echo(f"Try it: python -m pytest tests/connectors/{name}")
         return
-    click.echo(f"Install it: pip install --editable 'parvis-{name}[dev]'")
-    click.echo(f"Try it: python -m pytest parvis-{name}")
+    click.echo(f"Install it: pip install --editable '{root}[dev]'")
+    click.echo(f"Try it: python -m pytest {root}")
 
 
 def _package(name: str, root: Path) -> Iterator[tuple[Path, str]]:
