@@ -125,16 +125,21 @@ class Feed:
     async def _take_page(self, page: Page) -> str | None:
         """The address of the next one, where there is one."""
         now = self.clock()
-        reading, following = await asyncio.to_thread(self._read, page, now)
+        reading, following = await asyncio.to_thread(self.read, page.body, now)
         for reason, count in reading.refused.items():
             metrics.REFUSED.labels(self.name, reason).inc(count)
         stored = await self._records.store(reading.stations.values())
         metrics.OBSERVATIONS.labels(self.name).inc(stored)
         return following
 
-    def _read(self, page: Page, now: Instant) -> tuple[Reading, str | None]:
+    def read(self, body: bytes, now: Instant) -> tuple[Reading, str | None]:
+        """What an answer tells, and the address of the page after it.
+
+        Raises:
+            UnreadableFeed, ExpressionFailed
+        """
         header, reading, following = self._form.header, Reading(), None
-        for document in read_documents(page.body, header.encoding, header.charset):
+        for document in read_documents(body, header.encoding, header.charset):
             self._form.read(document, self._wanted, MOST_STATIONS, now, reading)
             following = self._form.find_next(document)
         return reading, following
