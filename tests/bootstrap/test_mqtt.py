@@ -71,6 +71,19 @@ async def test_a_key_of_one_device_is_known_as_such(tmp_path: Path) -> None:
         assert caller.device == "0011aabb"
 
 
+async def test_a_key_of_a_suspended_device_opens_nothing_until_it_is_in_use_again(tmp_path: Path) -> None:
+    async with open_platform(Settings(tmp_path, mqtt=MqttSettings(port=0))) as platform:
+        await platform.fleet.register(CLERK, [PUMP])
+        _, key = platform.access.keys.create(COMMAND_LINE, "pump", "device", device="0011aabb")
+        doorkeeper = Doorkeeper(platform.access, platform.fleet.registry)
+        caller = doorkeeper.by_password("", None, key.encode())
+        assert caller is not None
+        for is_suspended in (True, False):
+            await platform.fleet.update(CLERK, "0011aabb", DeviceUpdate(suspended=is_suspended))
+            assert doorkeeper.is_in_force(caller) is not is_suspended
+            assert (doorkeeper.by_password("", None, key.encode()) is None) is is_suspended
+
+
 async def test_sessions_wait_in_the_installations_store(tmp_path: Path) -> None:
     settings = Settings(tmp_path, mqtt=MqttSettings(port=0))
     signed_in: tuple[str, ...] = ()

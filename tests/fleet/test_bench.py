@@ -132,6 +132,14 @@ def test_only_administrators_change_profiles(bench: CodecBench) -> None:
         bench.keep_example(operator, "bin", 1, b"\x10")
 
 
+def test_who_administers_another_tenant_changes_no_profile_that_all_share(bench: CodecBench) -> None:
+    neighbour = Caller("neighbour", "admin", ADMINISTRATOR)
+    with pytest.raises(Forbidden):
+        bench.keep_rules(neighbour, "bin", [DEGREES])
+    with pytest.raises(Forbidden):
+        bench.keep_example(neighbour, "bin", 1, b"\x10")
+
+
 def test_what_is_no_example_is_not_kept(bench: CodecBench) -> None:
     with pytest.raises(BadRequestData, match="no percentage"):
         bench.keep_example(ADMIN, "bin", 1, b"\xff")

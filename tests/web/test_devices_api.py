@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet.onboarding import REGISTER
 from parvis.fleet.uplink import Uplink
@@ -140,6 +141,16 @@ async def test_a_key_of_a_device_ends_with_it(registered: httpx.AsyncClient, pla
     assert (listed["id"], listed["key"]) == (made["id"], "")
     await registered.post(f"/api/devices/{EUI}/replace", json={"hardware_id": NEW_EUI})
     assert platform.access.gate.authenticate_device(made["key"].encode()) is None
+
+
+async def test_a_key_is_ended_under_the_name_of_its_own_device_only(
+    registered: httpx.AsyncClient, platform: Platform
+) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "another's", "device", device="0011aabb")
+    other = platform.access.keys.list_device_keys(COMMAND_LINE, "0011aabb")[0]
+    answer = await registered.delete(f"/api/devices/{EUI}/keys/{other.id}")
+    assert answer.status_code == 404
+    assert platform.access.gate.authenticate_device(key.encode()) is not None
 
 
 NOT_PUBLIC: list[tuple[str, str, Any]] = [

@@ -28,7 +28,8 @@ class Doorkeeper:
         self._registry = registry
 
     def by_password(self, _client_id: str, _username: str | None, password: bytes | None) -> Caller | None:
-        return self._gate.authenticate_device(password or b"")
+        caller = self._gate.authenticate_device(password or b"")
+        return caller if caller is not None and self._is_in_use(caller) else None
 
     def by_certificate(self, names: Sequence[str]) -> Caller | None:
         """It delivers for that device; one that is not registered yet has its frames waiting in quarantine."""
@@ -39,10 +40,14 @@ class Doorkeeper:
         return caller if self.is_in_force(caller) else None
 
     def is_in_force(self, caller: Caller) -> bool:
-        if caller.subject.startswith(_CERTIFIED):
-            device = self._registry.find(caller.tenant, caller.device)
-            return device is None or device.standing is Standing.ACTIVE
-        return self._gate.is_in_force(caller)
+        if not self._is_in_use(caller):
+            return False
+        return caller.subject.startswith(_CERTIFIED) or self._gate.is_in_force(caller)
+
+    def _is_in_use(self, caller: Caller) -> bool:
+        """Whether the device it speaks for, where it is one, may be heard at all."""
+        device = self._registry.find(caller.tenant, caller.device) if caller.device else None
+        return device is None or device.standing is Standing.ACTIVE
 
 
 def _may_be_device(name: str) -> bool:

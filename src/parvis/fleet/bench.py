@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from parvis.access.model import EVERY_TENANT
 from parvis.broker.model.entity import Instance, Iri
 from parvis.fleet.codec_engine import Routine
 from parvis.fleet.codecs import CodecFailure, CodecResult
@@ -25,7 +26,7 @@ from parvis.fleet.profiles import (
 )
 from parvis.fleet.uplink import Uplink
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Clock, format_instant, system_clock
 
 MOST_EXAMPLES = 200
@@ -161,6 +162,11 @@ def _add_example(path: Path, example: dict[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def may_change_profiles(caller: Caller) -> bool:
+    """All tenants decode by the same profiles: who administers the installation changes them."""
+    return caller.may(Right.ADMINISTER) and caller.tenant in (DEFAULT_TENANT, EVERY_TENANT)
+
+
 def _check_administers(caller: Caller) -> None:
-    if not caller.may(Right.ADMINISTER):
+    if not may_change_profiles(caller):
         raise Forbidden(f"{caller.subject} may not change device profiles.")

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from parvis.access.model import ApiKey
 from parvis.broker.model.change import Status
 from parvis.fleet.devices import Device, Standing
-from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, device_id
+from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, device_id, hardware_id_of
 from parvis.fleet.selection import DeviceFilter, Facets
 from parvis.fleet.uplink import Technology
-from parvis.kernel.errors import BadRequestData
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import (
     MOST_AT_ONCE,
@@ -294,4 +294,8 @@ async def make_device_key(hardware_id: HardwareId, given: DeviceKeyIn, site: Sit
 @ROUTER.delete("/devices/{hardware_id}/keys/{key_id}", status_code=204, summary="End a key of this device")
 async def end_device_key(hardware_id: HardwareId, key_id: str, site: SiteOf, caller: CallerOf) -> None:
     """For administrators."""
-    site.platform.access.keys.revoke(caller, key_id)
+    check_administers(caller)
+    keys = site.platform.access.keys
+    if key_id not in [one.id for one in keys.list_device_keys(caller, hardware_id_of(hardware_id))]:
+        raise ResourceNotFound(f"{hardware_id} has no key {key_id}.")
+    keys.revoke(caller, key_id)

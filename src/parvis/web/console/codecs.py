@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
-from parvis.fleet.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench
+from parvis.fleet.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
 from parvis.fleet.codecs import CodecFailure, Decoded
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.mapping import AttributeRule
@@ -316,7 +316,7 @@ def _page(
             (one.payload, f"{href_of(profile.id)}?{urlencode({'payload': one.payload, 'f_port': one.f_port})}")
             for one in profile.examples[:EXAMPLES_SHOWN]
         ],
-        may_administer=caller_of(request).may(Right.ADMINISTER),
+        may_administer=may_change_profiles(caller_of(request)),
     )
 
 
