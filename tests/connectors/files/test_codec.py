@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from parvis.connectors.files import codec
 from parvis.connectors.files.codec import LONGEST_LINE, open_table
-from parvis.connectors.files.config import InvalidMapping, Source
+from parvis.connectors.files.config import InvalidMapping, Source, mapping_of
 from parvis.connectors.files.table import Unreadable
 
 ROWS = b"time,value\n2026-01-01T00:00:00Z,1\n"
@@ -43,3 +44,21 @@ def test_a_line_without_an_end_is_read_in_bounded_pieces(tmp_path: Path) -> None
         rows = [row for _, row in table.rows]
     assert rows
     assert all(isinstance(row, Unreadable) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["endless.csv.gz", "endless.jsonl.gz"])
+def test_a_packed_file_that_goes_on_and_on_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(codec, "LONGEST_TEXT", 1000)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b'{"a":1}\n' + b"\n" * 5000))
+    with pytest.raises(InvalidMapping, match="longer than any file"), open_table(path, Source()) as table:
+        list(table.rows)
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "a\0b", "zlib_codec", "klingon"])
+def test_an_encoding_that_is_none_is_told(encoding: str) -> None:
+    mapping = {"inventory": {"type": "Bin", "id": "urn:{a}"}, "source": {"encoding": encoding}}
+    with pytest.raises(InvalidMapping, match="no encoding"):
+        mapping_of(mapping, "bins.toml")

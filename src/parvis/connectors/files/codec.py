@@ -61,7 +61,7 @@ def _open_kind(path: Path, source: Source) -> Iterator[Table]:
     elif kind.endswith(ENDINGS):
         with _open_text(path, source) as lines:
             if ".jsonl" in kind or ".ndjson" in kind:
-                yield open_json_lines(bounded_lines(lines), _count_lines(path))
+                yield open_json_lines(_counted(bounded_lines(lines)), _count_lines(path))
             else:
                 yield _headed(path, _text_rows(lines, source), source, _count_lines(path))
     else:

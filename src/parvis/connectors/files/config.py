@@ -162,7 +162,7 @@ def _check_inventory(mapping: Mapping, inventory: Inventory, name: str) -> None:
 def _check_encoding(encoding: str, name: str) -> None:
     try:
         "".encode(encoding)
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise InvalidMapping(f"{name}: there is no encoding {encoding!r}.") from error
 
 
