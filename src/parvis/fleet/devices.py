@@ -29,6 +29,11 @@ RADIO_EVERY = HOUR
 """So often its signal: the log of frames tells that of each, and the fleet's health the usual one."""
 
 
+def is_same_number(uplink: Uplink, seen_at: Instant) -> bool:
+    """Whether it is the frame of its number that was measured at `seen_at`, and not one of another count."""
+    return abs(uplink.at - seen_at) <= (0 if uplink.f_cnt == NO_COUNTER else DUPLICATE_WITHIN)
+
+
 class Seen(Enum):
     """Whether a frame came before. Where it may have, history knows."""
 
@@ -56,6 +61,14 @@ class SeenFrames:
         """Bit n: the counter n below the highest was seen."""
         self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
 
+    def doubt(self, until: Instant) -> None:
+        """Frames up to then may be stored, by whomever."""
+        self.stored_until = max(self.stored_until, until + 1)
+
+    def begin_anew(self) -> "SeenFrames":
+        """For a device that counts from 0 again: of what came before history knows."""
+        return SeenFrames(max(self.stored_until, self._newest + 1 if self._newest else 0))
+
     def look(self, uplink: Uplink) -> Seen:
         at = uplink.at
         if uplink.session == self._session and self._is_among_last(uplink):
@@ -67,9 +80,8 @@ class SeenFrames:
     def _is_among_last(self, uplink: Uplink) -> bool:
         if uplink.f_cnt > self._highest:
             return False
-        number, at = uplink.number, uplink.at
-        within = 0 if uplink.f_cnt == NO_COUNTER else DUPLICATE_WITHIN
-        return any(one == number and abs(at - seen_at) <= within for one, seen_at in self._frames)
+        number = uplink.number
+        return any(one == number and is_same_number(uplink, seen_at) for one, seen_at in self._frames)
 
     def _may_be_earlier(self, uplink: Uplink) -> bool:
         if uplink.at > self._newest:

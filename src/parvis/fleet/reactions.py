@@ -7,7 +7,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.fleet import metrics
-from parvis.fleet.devices import Device, SeenFrames
+from parvis.fleet.devices import Device
 from parvis.fleet.downlink import Commands
 from parvis.fleet.gateways import Gateways
 from parvis.fleet.network import (
@@ -93,7 +93,7 @@ class Reactions:
             case DeviceStatus():
                 return self._about(device, self._terms.status(event, at))
             case DeviceJoined():
-                device.seen = SeenFrames(device.seen.stored_until)
+                device.seen = device.seen.begin_anew()
                 return self._about(device, self._terms.joined(at))
             case DeviceLocated():
                 return await self._moved(tenant, device, self._terms.located(event, at))

@@ -264,7 +264,7 @@ class Registry:
         for one in event.instances:
             if one.name == self._terms.last_reported and one.observed_at not in (None, device.health_at):
                 assert one.observed_at is not None
-                device.seen.stored_until = max(device.seen.stored_until, one.observed_at + HEALTH_EVERY)
+                device.seen.doubt(one.observed_at + HEALTH_EVERY)
 
     def _concerns_registration(self, event: Event) -> bool:
         names = {one.name for one in event.instances} | {name for name, _ in event.removed}

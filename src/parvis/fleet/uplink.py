@@ -77,7 +77,14 @@ class Uplink(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def number(self) -> int:
-        """Its counter; of a frame that is not numbered one that other content would hardly have."""
+        """Its counter; of a frame that is not numbered one that other content would hardly have, in this process."""
         if self.f_cnt != NO_COUNTER:
             return self.f_cnt
-        return hash(self.payload if self.fields is None else encode(self.fields))
+        return hash(self.payload if self.fields is None else _told(self.fields))
+
+
+def _told(fields: dict[str, Any]) -> bytes | str:
+    try:
+        return encode(fields)
+    except (TypeError, ValueError, OverflowError):
+        return repr(fields)  # what a way in read may be no JSON

@@ -15,16 +15,16 @@ from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet import metrics
 from parvis.fleet.decoding import Decoding
-from parvis.fleet.devices import HEALTH_EVERY, RADIO_EVERY, Seen
+from parvis.fleet.devices import HEALTH_EVERY, RADIO_EVERY, Seen, is_same_number
 from parvis.fleet.mapping import Mapped
 from parvis.fleet.placing import Placing
 from parvis.fleet.refusal import RefusalReason, Refused
 from parvis.fleet.registry import Registry
 from parvis.fleet.stored import StoredFrames
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.fleet.vitals import Vitals
 from parvis.fleet.work import Work, still_open
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_clock
 
@@ -141,14 +141,16 @@ class UplinkPipeline:
 
     def _drop_duplicates(self, works: list[Work]) -> None:
         """Remembered only after the write: a frame that comes again after a failed one is no duplicate."""
-        here: set[tuple[str, str, int, int]] = set()
+        here: dict[tuple[str, str, int, Instant], list[Instant]] = {}
         for work in still_open(works):
             uplink = work.uplink
-            key = (uplink.hardware_id, uplink.session, uplink.number, uplink.at)
+            at = uplink.at
+            key = (uplink.hardware_id, uplink.session, uplink.number, at if uplink.f_cnt == NO_COUNTER else 0)
             seen = work.of.seen.look(uplink)
-            if key in here or seen is Seen.YES:
+            earlier = here.setdefault(key, [])
+            if seen is Seen.YES or any(is_same_number(uplink, one) for one in earlier):
                 work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
-            here.add(key)
+            earlier.append(at)
             work.may_be_stored = seen is Seen.MAYBE
 
     def _drop_excess(self, works: list[Work]) -> None:
@@ -207,15 +209,27 @@ class UplinkPipeline:
         if not changes:
             return
         try:
-            outcomes = await self._broker.write(caller, changes)
-        except (ParvisError, asyncio.CancelledError):
+            outcomes = await self._committed(caller, changes)
+        except (ParvisError, asyncio.CancelledError) as fault:
             _forget_health(works)
+            if not isinstance(fault, Overloaded) or fault.may_be_stored:
+                _doubt(works)
             raise
         except Exception:
             await self._write_alone(caller, works, changes)
             return
         for work in still_open(works):
             _judge(work, outcomes[slice(*work.changes)])
+
+    async def _committed(self, caller: Caller, changes: Sequence[Change]) -> list[Outcome]:
+        """Whoever asked may go meanwhile: the store writes what it was given all the same, and until it has, nobody
+        else may store the same frames."""
+        writing = asyncio.ensure_future(self._broker.write(caller, changes))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})
+            raise
 
     async def _write_alone(self, caller: Caller, works: list[Work], changes: list[Change]) -> None:
         """The store cannot take something of it, such as text that is no Unicode: find out of which frame it is."""
@@ -248,6 +262,12 @@ def _forget_health(works: list[Work]) -> None:
     """What was to be written was not: the next frame of each device tells it."""
     for work in still_open(works):
         work.of.health_at = work.of.running.radio_at = 0
+
+
+def _doubt(works: list[Work]) -> None:
+    """Whether they are stored nobody can tell: when they come again, history knows."""
+    for work in still_open(works):
+        work.of.seen.doubt(max(work.at, work.uplink.at))
 
 
 def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:

@@ -127,11 +127,12 @@ class Forbidden(ParvisError):
 
 
 class Overloaded(ParvisError):
-    """Queues are bounded: nothing was stored, try again after `retry_after_s`."""
+    """Queues are bounded: nothing was stored, unless it `may_be_stored`; try again after `retry_after_s`."""
 
     type_uri = PARVIS_ERRORS + "overloaded"
     title = "Too busy just now"
     status = 503
+    may_be_stored: ClassVar[bool] = False
 
     def __init__(self, detail: str, retry_after_s: int = 1, **extras: Any) -> None:
         super().__init__(detail, **extras)

@@ -48,6 +48,12 @@ class StoreUnreachable(Overloaded):
     title: ClassVar[str] = "The database does not answer just now"
 
 
+class CommitUnknown(StoreUnreachable):
+    """It went away during the commit."""
+
+    may_be_stored: ClassVar[bool] = True
+
+
 class Database:
     """One PostgreSQL database (a libpq connection string or URI)."""
 

@@ -21,7 +21,7 @@ from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
 from parvis.kernel.time import Clock, Instant
 from parvis.stores.postgres.apply import Applier, Dated
 from parvis.stores.postgres.batch import STAGING
-from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
+from parvis.stores.postgres.database import IN_THE_WAY, CommitUnknown, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
@@ -213,7 +213,7 @@ class Writer:
             if fault.diag.severity_nonlocalized == "ERROR" and not connection.closed:
                 raise
             self._disconnect()
-            raise StoreUnreachable(
+            raise CommitUnknown(
                 "The database went away while it stored the request: it may have been stored, or not. Send it again.",
                 RETRY_AFTER_S,
             ) from fault
