@@ -9,6 +9,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.health import FindingKind
+from parvis.fleet.records import DeviceUpdate, Replacement
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.watch import BOX, EVERY_S, slot_of
@@ -156,6 +157,31 @@ async def test_quality_is_told_for_each_series_and_found_by_the_asset(surgery: S
     assert quality.score >= 95
     assert await surgery.fleet.health.quality_of("default", BIN, "humidity") is None
     assert await surgery.fleet.health.quality_of("default", "urn:x:nobody", "temperature") is None
+
+
+async def test_the_quality_of_an_asset_is_that_of_the_device_that_observes_it_now(surgery: Surgery) -> None:
+    for n in range(40):
+        await surgery.hear(NOON + n * 10 * MINUTE, 20 + n % 3 / 10)
+    await surgery.find()
+    await surgery.fleet.replace(CALLER, EUI, Replacement("70b3d5499e000002"))
+    for n in range(40, 60):
+        frame = Uplink("70b3d5499e000002", b"", 0, NO_COUNTER, NOON + n * 10 * MINUTE, fields={"t": n / 100})
+        assert await surgery.fleet.take(CALLER, [frame]) == [None]
+    await surgery.find(after=11 * HOUR)
+    device = surgery.fleet.registry.get("default", "70b3d5499e000002")
+    own = await surgery.fleet.health.quality_of("default", device.entity_id, "temperature")
+    assert own is not None
+    assert await surgery.fleet.health.quality_of("default", BIN, "temperature") == own
+
+
+async def test_a_device_that_is_out_of_use_is_not_marked_down_for_its_silence(surgery: Surgery) -> None:
+    for n in range(40):
+        await surgery.hear(NOON + n * 10 * MINUTE, 20 + n % 3 / 10)
+    await surgery.find()
+    before = await surgery.fleet.health.quality_of("default", BIN, "temperature")
+    await surgery.fleet.update(CALLER, EUI, DeviceUpdate(suspended=True))
+    assert await surgery.find(after=7 * DAY) == []
+    assert await surgery.fleet.health.quality_of("default", BIN, "temperature") == before
 
 
 async def test_coverage_shows_devices_where_they_are(surgery: Surgery) -> None:

@@ -167,7 +167,8 @@ class FleetHealth:
         instances = []
         if told is None or _is_news(findings, earlier, now - told.seen_at):
             instances += self._told_findings(findings, now)
-        instances += self._told_quality(device, entity, facts)
+        if device.standing is Standing.ACTIVE:
+            instances += self._told_quality(device, entity, facts)
         if ends_at is not None and self._stored_last_day(entity) != ends_at:
             value = {"@type": "DateTime", "@value": format_instant(ends_at)}
             instances.append(Instance(terms.last_day, Kind.PROPERTY, value, "", now))
@@ -247,7 +248,8 @@ class FleetHealth:
         await self._registry.load(tenant)
         found: dict[str, Quality] = {}
         for device in self._registry.list_devices(tenant):
-            if device.asset_id == entity_id or device.entity_id == entity_id:
+            observes_it = device.asset_id == entity_id and device.standing is not Standing.REPLACED
+            if observes_it or device.entity_id == entity_id:
                 entity = await self._broker.find(system_caller("fleet", tenant), device.entity_id)
                 told = None if entity is None else entity.find(self._terms.quality)
                 found |= read_qualities(None if told is None else told.value)
