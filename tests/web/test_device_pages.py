@@ -177,6 +177,13 @@ async def test_an_entity_id_leads_to_the_device_and_an_unknown_one_nowhere(opera
     await text_of(operator, f"/console/devices/{NEW}", 404)
 
 
+async def test_a_device_and_its_history_lead_to_each_other(operator: httpx.AsyncClient) -> None:
+    history = f"/console/entities/urn:ngsi-ld:Device:{EUI}"
+    assert f'href="{history}"' in await text_of(operator, PAGE)
+    assert f'href="{PAGE}"' in await text_of(operator, history)
+    assert "Findings, frames, commands" not in await text_of(operator, f"/console/entities/{FULL_BIN}")
+
+
 async def test_what_is_registered_is_changed_and_its_place_stays(
     operator: httpx.AsyncClient, platform: Platform, caller: Caller
 ) -> None:

@@ -98,7 +98,7 @@ async def _page(
     site, caller = site_of(request), caller_of(request)
     t, fleet = site.pages.words(request), site.platform.fleet
     entity = await site.platform.broker.get(caller, device.entity_id)
-    view = device_view(site, entity)
+    view = device_view(site, entity, device)
     statistics = await fleet.health.get_statistics(device)
     commands = await site.platform.commands.list_commands(caller, device.hardware_id, COMMANDS_SHOWN)
     asset = await site.platform.broker.find(caller, device.asset_id)

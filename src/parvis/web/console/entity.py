@@ -13,6 +13,7 @@ from starlette.routing import Route
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
 from parvis.fleet.quality import Quality
+from parvis.fleet.records import hardware_id_of
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, parse_instant
@@ -22,7 +23,7 @@ from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period, state_sentence
 from parvis.web.site import Site, site_of
 from parvis.web.units import SHARES_OF_ONE
-from parvis.web.views import ObjectView, one_text, short_id
+from parvis.web.views import DEVICE_TYPE, ObjectView, one_text, short_id
 from parvis.web.wording import Wording
 
 MOST_RELATED = 20
@@ -75,6 +76,7 @@ async def entity_page(request: Request) -> Response:
         qualities=qualities,
         relations=[*(_as_related(row) for row in rows if row.href), *await list_referring(site, caller, entity.id, t)],
         href=f"/console/entities/{quote(entity.id, safe=':')}",
+        device_href=await _find_device_page(site, caller, view),
         raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
     )
 
@@ -84,6 +86,16 @@ async def list_qualities(site: Site, caller: Caller, entity_id: str) -> Mapping[
     if not caller.may(Right.READ):
         return {}
     return await site.platform.fleet.health.list_qualities(caller.tenant, entity_id)
+
+
+async def _find_device_page(site: Site, caller: Caller, view: ObjectView) -> str:
+    """Empty for what is no registered device, and for those who may not read devices."""
+    if view.type != DEVICE_TYPE or not caller.may(Right.READ):
+        return ""
+    devices = site.platform.fleet.registry
+    await devices.load(caller.tenant)
+    device = devices.find(caller.tenant, hardware_id_of(view.id))
+    return "" if device is None else f"/console/devices/{quote(device.hardware_id, safe='')}"
 
 
 async def chosen_chart(request: Request, entity: Entity, charted: Sequence[str]) -> tuple[str, str]:
