@@ -1,5 +1,5 @@
 from parvis.connectors.mqtt.mailbox import Letter, Mailbox, Space
-from parvis.mqttwire.packets import Publish
+from parvis.mqttwire.packets import Properties, Property, Publish
 
 NOW = 1_000_000
 
@@ -133,3 +133,10 @@ def test_a_message_that_is_never_acknowledged_does_not_meet_its_own_identifier()
         (packet_id,) = sent_from(box)
         box.acknowledge(packet_id)
     assert packet_id == 70_001 - 65_535
+
+
+def test_what_messages_say_of_themselves_takes_room_too() -> None:
+    properties: Properties = {Property.USER_PROPERTY: [("a", "b")] * 1000, Property.CONTENT_TYPE: "x" * 1000}
+    box = mailbox(most_bytes=100_000)
+    assert not box.post(Publish("town/a", b"", 1, properties=properties), None)
+    assert box.post(Publish("town/a", b"", 1, properties={Property.CORRELATION_DATA: b"1"}), None)

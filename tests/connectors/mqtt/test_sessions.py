@@ -596,3 +596,26 @@ async def test_a_device_leaves_room_for_what_others_have_retained(house: House) 
     assert retained.keep("default", Publish("device/0022ccdd/2", b"x", 1, True), None)
     assert not retained._of_device.keys() - {("default", "0022ccdd"), ("default", "0011aabb")}
     assert not retained.keep("default", Publish("device/0011aabb/2", b"x" * 300_000, 1, True), None)
+
+
+async def test_topics_that_are_too_long_are_refused_and_remembered_nowhere(house: House) -> None:
+    long = "town/" + "x" * 1020
+    async with talk(house, connect("s", clean=True)) as one:
+        await is_resumed(one)
+        one.say(publish(1, qos=1, topic=long), publish(2, qos=2, topic=long))
+        for kind in (PUBACK, PUBREC):
+            heard = await one.hear()
+            assert (heard[0], heard[3]) == (kind, Reason.TOPIC_NAME_INVALID)
+        one.say(subscribe(long + "/#", 1))
+        assert (await one.hear())[-1] == Reason.TOPIC_FILTER_INVALID
+        one.say(publish(3, qos=1))
+        assert (await one.hear())[0] == PUBACK
+    assert [one.topic for one in house.stored] == [TOPIC]
+    assert house.listener._intake._find_handler.cache_info().currsize == 1
+
+
+async def test_a_will_of_a_topic_that_is_too_long_is_not_kept(house: House) -> None:
+    async with talk(house, connect("s", clean=True, will=Publish("town/" + "x" * 1020, b"", 1))) as one:
+        await is_resumed(one)
+        (connection,) = house.listener._clients.values()
+        assert connection.will is None

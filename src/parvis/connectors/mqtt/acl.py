@@ -30,7 +30,7 @@ _ORDERS = (
     "v3/+/devices/+/down/replace",
 )
 """What makes a device do something. Network servers send their gateways theirs, which carry sealed frames."""
-_TOPICS_REMEMBERED = 4_096
+_TOPICS_REMEMBERED = 256
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ class ListenerConfig:
     max_connections_of_address: int = 5_000
     max_keepalive_s: int = 3_600
     max_client_id_bytes: int = 1_024
+    max_topic_characters: int = 1_024
     max_topic_levels: int = 64
     topic_aliases: int = 32
     max_subscriptions: int = 100

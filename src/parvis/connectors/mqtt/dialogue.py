@@ -144,8 +144,11 @@ def on_publish(connection: Connection, publish: Publish) -> None:
         publish = named
     if publish.qos and connection.version is Version.V5 and _is_beyond_maximum(connection):
         return _protocol_error(connection, Reason.RECEIVE_MAXIMUM_EXCEEDED)
+    if len(publish.topic) > connection.hub.config.max_topic_characters:
+        return _refuse_publish(connection, publish, Reason.TOPIC_NAME_INVALID, "The topic is too long.")
     if publish.topic[0] == "$" or not (connection.publishes_all or connection.rights.publish(publish.topic)):
-        return _refuse_publish(connection, publish)
+        detail = f"This key may not publish to {publish.topic}."
+        return _refuse_publish(connection, publish, Reason.NOT_AUTHORIZED, detail)
     session = connection.session
     assert session is not None
     if publish.qos == 2 and not session.begin_taking(publish.packet_id):
@@ -180,20 +183,21 @@ def _without_alias(connection: Connection, publish: Publish) -> Publish | None:
 
 
 def _may_publish(connection: Connection, topic: str) -> bool:
-    return topic[0] != "$" and connection.rights.publish(topic)
+    is_short = len(topic) <= connection.hub.config.max_topic_characters
+    return is_short and topic[0] != "$" and connection.rights.publish(topic)
 
 
-def _refuse_publish(connection: Connection, publish: Publish) -> None:
+def _refuse_publish(connection: Connection, publish: Publish, reason: Reason, detail: str) -> None:
     """At 3.1.1 a refusal can only be told by closing (3.3.5)."""
     metrics.NOT_ALLOWED.labels("publish").inc()
     if connection.version is Version.V311:
         connection.close()
         return
-    detail = f"This key may not publish to {publish.topic}." if connection.tells_reasons else ""
+    detail = detail if connection.tells_reasons else ""
     if publish.qos == 1:
-        connection.write(codec.encode_puback(publish.packet_id, Reason.NOT_AUTHORIZED, Version.V5, detail))
+        connection.write(codec.encode_puback(publish.packet_id, reason, Version.V5, detail))
     elif publish.qos == 2:
-        connection.write(codec.encode_pubrec(publish.packet_id, Reason.NOT_AUTHORIZED, Version.V5, detail))
+        connection.write(codec.encode_pubrec(publish.packet_id, reason, Version.V5, detail))
 
 
 def _answer_again(connection: Connection, session: Session, packet_id: int) -> None:
@@ -262,8 +266,9 @@ def on_subscribe(connection: Connection, subscribe: Subscribe) -> None:
 
 def _judge(connection: Connection, subscription: Subscription, *, has_room: bool) -> int:
     """The QoS that is granted, or why none is (3.9.3)."""
-    topic_filter = subscription.topic_filter
-    if not _is_subscribable(topic_filter) or topic_filter.count("/") >= connection.hub.config.max_topic_levels:
+    topic_filter, config = subscription.topic_filter, connection.hub.config
+    is_long = len(topic_filter) > config.max_topic_characters or topic_filter.count("/") >= config.max_topic_levels
+    if is_long or not _is_subscribable(topic_filter):
         return Reason.TOPIC_FILTER_INVALID
     if not connection.rights.subscribe(topic_filter):
         metrics.NOT_ALLOWED.labels("subscribe").inc()

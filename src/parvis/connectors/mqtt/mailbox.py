@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from parvis.kernel.time import Instant
-from parvis.mqttwire.packets import Publish
+from parvis.mqttwire.packets import PropertyValue, Publish
 
 _LARGEST_PACKET_ID = 65_535
 _WIDEST_SPAN = 60_000
@@ -164,5 +164,19 @@ class Mailbox:
         self._space.used_bytes += size
 
 
+def size_of(publish: Publish) -> int:
+    """About what it takes in memory."""
+    said = sum(map(_size_of_property, publish.properties.values())) if publish.properties else 0
+    return _OVERHEAD_BYTES + len(publish.topic) + len(publish.payload) + said
+
+
+def _size_of_property(value: PropertyValue) -> int:
+    if isinstance(value, int):
+        return 0
+    if isinstance(value, str | bytes):
+        return len(value)
+    return sum(_OVERHEAD_BYTES + (sum(map(len, one)) if isinstance(one, tuple) else 0) for one in value)
+
+
 def _size_of(publish: Publish | None) -> int:
-    return _OVERHEAD_BYTES if publish is None else _OVERHEAD_BYTES + len(publish.topic) + len(publish.payload)
+    return _OVERHEAD_BYTES if publish is None else size_of(publish)

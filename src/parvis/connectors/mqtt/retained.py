@@ -8,6 +8,7 @@ import msgspec
 from parvis.connectors.mqtt.acl import DEVICE_BRANCH
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
+from parvis.connectors.mqtt.mailbox import size_of
 from parvis.connectors.mqtt.records import RETAINED, Retention, encode_retention, find_retention, retained_place
 from parvis.kernel.time import Instant
 from parvis.mqttwire.packets import Publish
@@ -41,7 +42,7 @@ class Retained:
             if earlier is not None:
                 self._forget(tenant, earlier, journal)
             return True
-        added_bytes = _size_of(publish) - (0 if earlier is None else _size_of(earlier.publish))
+        added_bytes = size_of(publish) - (0 if earlier is None else size_of(earlier.publish))
         if not all(room.has(earlier is None, added_bytes) for room in self._rooms(_branch_of(tenant, publish.topic))):
             return False
         retention = Retention(publish, expires_at)
@@ -85,7 +86,7 @@ class Retained:
         rooms = self._rooms(branch)
         for room in rooms:
             room.messages += change
-            room.used_bytes += change * _size_of(publish)
+            room.used_bytes += change * size_of(publish)
         if branch is None:
             return
         if rooms[-1].messages:
@@ -112,10 +113,6 @@ def _branch_of(tenant: str, topic: str) -> _Branch | None:
     if not topic.startswith(DEVICE_BRANCH):
         return None
     return tenant, topic.split("/", 2)[1]
-
-
-def _size_of(publish: Publish) -> int:
-    return len(publish.topic) + len(publish.payload)
 
 
 def _is_over(retention: Retention, now: Instant) -> bool:
