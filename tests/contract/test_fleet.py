@@ -1,5 +1,6 @@
 """What the fleet stands on is the same on every store: late and doubled frames, records, findings, statistics."""
 
+import asyncio
 import random
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,25 @@ async def test_findings_statistics_and_the_last_day_outlive_a_restart(yard: Yard
     ends_at = await yard.fleet.health.forecast(CALLER, device)
     assert ends_at is not None
     assert abs(ends_at - (NOON + 27.5 * DAY)) < 2 * DAY
+
+
+async def test_frames_that_came_to_the_other_process_are_not_lost(yard: Yard) -> None:
+    """Behind a balancer each process hears every other frame."""
+    fleets = [yard.fleet, yard.opened()]
+    for fleet in fleets:
+        await fleet.registry.load(TENANT)
+    following = [asyncio.create_task(fleet.follow()) for fleet in fleets]
+    await asyncio.sleep(0)
+    for number in range(30):
+        yard.fleet = fleets[number % 2]
+        assert await yard.take(frame(number)) == [None]
+        other = fleets[1 - number % 2].registry.get(TENANT, EUI)
+        async with asyncio.timeout(5):
+            while other.seen.stored_until < frame(number).at:  # noqa: ASYNC110 (what it follows has no event)
+                await asyncio.sleep(0.005)
+    for one in following:
+        one.cancel()
+    statistics = await fleets[0].health.get_statistics(fleets[0].registry.get(TENANT, EUI))
+    assert statistics.loss == 0.0
+    await fleets[0].health.look()
+    assert await yard.value(DEVICE, "deviceFindings") == []

@@ -250,7 +250,7 @@ class UplinkPipeline:
         now = self._clock()
         for work in stored:
             work.of.seen.add(work.uplink)
-            _note_vitals(work, now)
+            _note_vitals(work, now, work.of.seen.stored_until if self._registry.is_shared else 0)
         metrics.STORED.inc(len(stored))
 
 
@@ -276,13 +276,13 @@ def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:
         work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
 
 
-def _note_vitals(work: Work, now: Instant) -> None:
+def _note_vitals(work: Work, now: Instant, elsewhere_until: Instant) -> None:
     device, mapped, at = work.of, work.values, work.at
     vitals = device.running.vitals
     if vitals is None:
         vitals = device.running.vitals = Vitals()
     expected = round((device.expected_interval_s or device.profile.expect.interval_s) * SECOND)
-    if vitals.note(work.uplink, at, now, expected):
+    if vitals.note(work.uplink, at, now, expected, elsewhere_until):
         vitals.note_values(sorted(mapped.asset, key=_seen_at) if work.has_records else mapped.asset)
     for instance in mapped.impossible:
         vitals.note_impossible(instance)

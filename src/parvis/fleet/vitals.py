@@ -160,17 +160,23 @@ class Vitals:
         self.has_news = False
         self.series = {expand(term): one for term, one in known.series.items()}
 
-    def note(self, uplink: Uplink, at: Instant, arrived_at: Instant, expected: Instant) -> bool:
-        """Whether it is the newest one so far; `expected` is the interval that the profile states, or 0."""
+    def note(
+        self, uplink: Uplink, at: Instant, arrived_at: Instant, expected: Instant, elsewhere_until: Instant = 0
+    ) -> bool:
+        """Whether it is the newest one so far; `expected` is the interval that the profile states, or 0.
+
+        Another process may have heard frames up to `elsewhere_until`: what is missing here until then tells nothing.
+        """
         self.has_news = True
+        was_alone = self._last_at >= elsewhere_until
         is_newest = at > self._last_at
         self._frames += 1.0
         if self._interval and arrived_at - at > 2 * self._interval:
             self._late += 1.0
         if uplink.f_cnt != NO_COUNTER:
-            self._count(uplink, at, is_newest=is_newest)
+            self._count(uplink, at, is_newest=is_newest, was_alone=was_alone)
         if is_newest:
-            self._pass_time(at, expected)
+            self._pass_time(at, expected, was_alone=was_alone)
             self._hear(uplink)
         if self._frames >= FADE_AT:
             self._fade()
@@ -188,7 +194,7 @@ class Vitals:
     def note_impossible(self, instance: Instance) -> None:
         self.series.setdefault(instance.name, SeriesStatistics()).note_impossible(instance.value, instance.seen_at)
 
-    def _count(self, uplink: Uplink, at: Instant, *, is_newest: bool) -> None:
+    def _count(self, uplink: Uplink, at: Instant, *, is_newest: bool, was_alone: bool) -> None:
         if uplink.session != self._session:
             if is_newest:
                 self._change_session(uplink, at)
@@ -197,7 +203,8 @@ class Vitals:
         if self._counter == NO_COUNTER:
             self._counter = uplink.f_cnt
         elif ahead > 0:
-            self._lost += min(ahead - 1, _LONGEST_GAP)
+            if was_alone:
+                self._lost += min(ahead - 1, _LONGEST_GAP)
             self._counter = uplink.f_cnt
         elif is_newest and ahead < 0:
             self._note_foreign(at)
@@ -216,7 +223,7 @@ class Vitals:
         self._foreign = 1.0 if at - self._foreign_at > DAY else self._foreign + 1.0
         self._foreign_at = at
 
-    def _pass_time(self, at: Instant, expected: Instant) -> None:
+    def _pass_time(self, at: Instant, expected: Instant, *, was_alone: bool) -> None:
         last, self._last_at = self._last_at, at
         if not last:
             self._due += 1.0
@@ -227,7 +234,7 @@ class Vitals:
             self._interval = round(median(self._intervals))
             del self._intervals[:-1]
         interval = expected or (self._interval if self._counter == NO_COUNTER else 0)
-        self._due += max(1, round(gap / interval)) if interval else 1
+        self._due += max(1, round(gap / interval)) if interval and was_alone else 1
 
     def _hear(self, uplink: Uplink) -> None:
         self._technology, self._way = uplink.technology, uplink.way
