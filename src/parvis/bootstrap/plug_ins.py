@@ -7,11 +7,13 @@ settings name it, never else: a start without any reads no list of packages, and
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from parvis.fleet.connector import Build
 from parvis.fleet.connector_check import ConnectorManifest, InvalidManifest, read_manifest
 from parvis.kernel.settings import InvalidSettings
 
@@ -27,6 +29,18 @@ class PlugIn:
     folder: Path
     manifest: ConnectorManifest
     distribution: str = ""
+
+    def load(self) -> Build:
+        """Imports it. Raises InvalidSettings."""
+        name = self.manifest.name
+        try:
+            build: Build = import_module(f"{self.module}.plugin").build
+        except ModuleNotFoundError as fault:
+            package = self.distribution or f"parvis[{name}]"
+            raise InvalidSettings(f"The connector {name} needs more: pip install '{package}' ({fault}).") from fault
+        except (ImportError, AttributeError) as fault:
+            raise InvalidSettings(f"The connector {name} does not fit this version of Parvis: {fault}.") from fault
+        return build
 
 
 @cache
