@@ -32,15 +32,19 @@ class PlugIn:
 
     def load(self) -> Build:
         """Imports it. Raises InvalidSettings."""
-        name = self.manifest.name
         try:
             build: Build = import_module(f"{self.module}.plugin").build
         except ModuleNotFoundError as fault:
-            package = self.distribution or f"parvis[{name}]"
-            raise InvalidSettings(f"The connector {name} needs more: pip install '{package}' ({fault}).") from fault
+            raise self.needs_more(fault) from fault
         except (ImportError, AttributeError) as fault:
+            name = self.manifest.name
             raise InvalidSettings(f"The connector {name} does not fit this version of Parvis: {fault}.") from fault
         return build
+
+    def needs_more(self, fault: ModuleNotFoundError) -> InvalidSettings:
+        name = self.manifest.name
+        package = self.distribution or f"parvis[{name}]"
+        return InvalidSettings(f"The connector {name} needs more: pip install '{package}' ({fault}).")
 
 
 @cache
