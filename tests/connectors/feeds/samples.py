@@ -12,8 +12,7 @@ BORDEAUX = "33281001"
 _E2_COLUMNS = (
     "Date de début;Date de fin;Organisme;code zas;Zas;code site;nom site;type d'implantation;Polluant;"
     "type d'influence;discriminant;Réglementaire;type d'évaluation;procédure de mesure;type de valeur;valeur;"
-    "valeur brute;unité de mesure;taux de saisie;couverture temporelle;couverture de données;code qualité;validité;"
-    "Latitude;Longitude"
+    "valeur brute;unité de mesure;taux de saisie;couverture temporelle;couverture de données;code qualité;validité"
 )
 
 
@@ -49,7 +48,7 @@ def air(pollutant: str, end: Instant, value: str, validity: int = 1, site: str =
     unit = "mg/m3" if pollutant == "CO" else "µg-m3"
     return (
         f"{begin};{until};ATMO NOUVELLE-AQUITAINE;FR75ZAG01;ZAG BORDEAUX;{site};Talence;Urbaine;{pollutant};Fond;A;Oui;"
-        f"mesures fixes;Auto {pollutant};moyenne horaire brute;{value};{value};{unit};;;;A;{validity};44.8003;-0.5881"
+        f"mesures fixes;Auto {pollutant};moyenne horaire brute;{value};{value};{unit};;;;A;{validity}"
     )
 
 

@@ -180,7 +180,7 @@ async def test_air_quality_of_the_national_file(town: Town, service: Service, tm
         air_file(
             air("NO2", end - HOUR, "11.5"),
             air("NO2", end, "12.5"),
-            air("PM2.5", end, "7.1"),
+            air("PM2.5", end, "7.1", validity=4),
             air("CO", end, "0.2"),
             air("O3", end, "", validity=-1),
             air("SO2", end, "3.3", validity=0),
@@ -191,6 +191,7 @@ async def test_air_quality_of_the_national_file(town: Town, service: Service, tm
     settings = {
         "feed": "lcsqa-e2",
         "stations": [TALENCE],
+        "places": {TALENCE: [-0.5881, 44.8003]},
         "url": service.url + "/{year}/FR_E2_{date}.csv",
     }
     feed = feed_of(town, settings)
@@ -376,6 +377,7 @@ unit_code = "MTR"
         ([{"feed": "meteofrance-6m", "headers": {"apikey": "x"}}], "give stations"),
         ([HUBEAU, HUBEAU], "two feeds are named hubeau-hydrometrie"),
         ([{**HUBEAU, "every_s": 1}], ">= 10"),
+        ([{**HUBEAU, "places": {GARONNE: [44.8, 181.0]}}], "<= 90"),
         ([{**HUBEAU, "stations": ["a b"]}], "stations"),
     ],
 )

@@ -9,6 +9,8 @@ from parvis.kernel.identity import DEFAULT_TENANT
 
 _Seconds = Annotated[float, msgspec.Meta(ge=10, le=86_400)]
 _Age = Annotated[float, msgspec.Meta(ge=60, le=31_536_000)]
+_Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+_Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 _Name = Annotated[str, msgspec.Meta(pattern="^([0-9a-z][0-9a-z-]{0,62})?$")]
 _Station = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 MOST_FEEDS = 100
@@ -17,13 +19,15 @@ MOST_STATIONS = 5000
 
 class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`feed` is the folder of its format, `name` tells two of the same format apart. Without `stations` all that the
-    feed answers with are taken, at most MOST_STATIONS. `query` is added to the format's own parameters, and `url`,
+    feed answers with are taken, at most MOST_STATIONS. `places` ([longitude, latitude] by station) are for a feed that
+    does not tell them. `query` is added to the format's own parameters, and `url`,
     `every_s` and `stale_after_s` stand instead of the format's.
     """
 
     feed: Annotated[str, msgspec.Meta(min_length=1)]
     name: _Name = ""
     stations: Annotated[tuple[_Station, ...], msgspec.Meta(max_length=MOST_STATIONS)] = ()
+    places: Mapping[str, tuple[_Longitude, _Latitude]] = {}
     query: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
     url: str = ""

@@ -142,6 +142,8 @@ class Feed:
         for document in read_documents(body, header.encoding, header.charset):
             self._form.read(document, self._wanted, MOST_STATIONS, now, reading)
             following = self._form.find_next(document)
+        for station in reading.stations.values():
+            station.place = station.place or self._settings.places.get(station.id)
         return reading, following
 
     async def _judge(self) -> None:
