@@ -25,6 +25,7 @@ from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
 from parvis.fleet.uplink import Uplink
 from parvis.fleet.uplinks import NO_LIMITS, Limits, UplinkPipeline
 from parvis.fleet.watch import FleetHealth
+from parvis.fleet.ways import Ways
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock
@@ -64,6 +65,7 @@ class Fleet:
         self.registry = Registry(broker, profiles, is_shared=is_shared)
         self.frames = frames
         self.log = FrameLog(frames, room)
+        self.ways = Ways(clock)
         self._outbox = broker.outbox
         self._check_writer = broker.check_writer
         self._pipeline = UplinkPipeline(broker, self.registry, clock, limits, self.log.note)
@@ -78,9 +80,9 @@ class Fleet:
             Forbidden: the caller may not deliver frames.
         """
         writer = _as_writer(caller)
-        if caller.device:
-            return await self._take_own(writer, uplinks)
-        return await self._take(writer, uplinks)
+        results = await (self._take_own if caller.device else self._take)(writer, uplinks)
+        self.ways.note(caller.tenant, uplinks, results)
+        return results
 
     async def _take(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         if not self.health.has_restored(writer.tenant):
