@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
 
 from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
-from parvis.fleet.connector import Authenticate, Build, Connector, InvalidConnector, Surroundings, nobody
+from parvis.fleet.connector import Authenticate, Connector, InvalidConnector, Surroundings, nobody
 from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
@@ -49,15 +48,11 @@ def build_connectors(
 
 def _build(name: str, plug_in: PlugIn, surroundings: Surroundings) -> Connector:
     try:
-        build: Build = import_module(f"{plug_in.module}.plugin").build
-        return build(surroundings)
+        return plug_in.load()(surroundings)
     except InvalidConnector as fault:
         raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
     except ModuleNotFoundError as fault:
-        package = plug_in.distribution or f"parvis[{name}]"
-        raise InvalidSettings(f"The connector {name} needs more: pip install '{package}' ({fault}).") from fault
-    except ImportError as fault:
-        raise InvalidSettings(f"The connector {name} does not fit this version of Parvis: {fault}.") from fault
+        raise plug_in.needs_more(fault) from fault
 
 
 def senders_of(connectors: Mapping[str, Connector]) -> dict[str, CommandSender]:
