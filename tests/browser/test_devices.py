@@ -78,6 +78,37 @@ def test_a_device_is_registered_with_a_phone_where_it_hangs(visit: Callable[...,
     expect(page.get_by_role("heading", level=1)).to_have_text("Gym")
 
 
+CAMERA = """
+window.BarcodeDetector = class {
+  static getSupportedFormats = async () => ["qr_code"];
+  detect = async () => [{ rawValue: "LW:D0:70B3D57ED0000010:70B3D5499E0000BB:000AF8BE" }];
+};
+navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("2d").fillRect(0, 0, 9, 9);
+  return (window.filmed = canvas.captureStream(5));
+};
+"""
+"""What the phone sees: Chromium has no detector of its own here."""
+
+
+def test_a_label_is_read_by_the_camera_where_the_browser_can(visit: Callable[..., Visit], fleet: Town) -> None:
+    window = visit(390)
+    window.page.add_init_script(CAMERA)
+    page = window.open(NEW_PAGE)
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.get_by_text("What kind of device is it?")).to_be_visible()
+    expect(page.get_by_text("70b3d5499e0000bb")).to_be_visible()
+
+
+def test_a_camera_that_may_not_be_used_is_told(visit: Callable[..., Visit], fleet: Town) -> None:
+    window = visit(390)
+    window.page.add_init_script(CAMERA + "navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error());")
+    page = window.open(NEW_PAGE)
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.get_by_text("The camera cannot be used")).to_be_visible()
+
+
 def test_several_are_changed_and_one_is_removed_without_scripts(visit: Callable[..., Visit], fleet: Town) -> None:
     page = visit(java_script_enabled=False).open("/console/devices?group=Schools")
     page.get_by_label("Tick Room 1").check()
