@@ -83,6 +83,20 @@ class CommandSender(Protocol):
         ...
 
 
+class OfTenant:
+    """CommandSender of what is set up for one tenant: another may have a device of the same name, and say of it what it
+    likes."""
+
+    def __init__(self, tenant: str, sender: CommandSender) -> None:
+        self._tenant = tenant
+        self._sender = sender
+
+    async def send(self, order: Order) -> None:
+        if order.tenant != self._tenant:
+            raise NotSendable("the connector is set up for another tenant")
+        await self._sender.send(order)
+
+
 class CommandWish(msgspec.Struct, frozen=True):
     """Either a frame, or `data` in the terms of the device's codec, which makes the frame of it.
 

@@ -6,6 +6,7 @@ from parvis.connectors.bacnet.client import WAY, BacnetFollower, BacnetPort, Bac
 from parvis.connectors.bacnet.config import BacnetConfig
 from parvis.connectors.bacnet.mapping import load_points
 from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.downlink import OfTenant
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.polling import Pace, Poller
 from parvis.fleet.profiles import PACKAGED_PROFILES
@@ -32,7 +33,8 @@ def build(surroundings: Surroundings) -> Connector:
                     tasks.create_task(follower.run())
             await asyncio.Event().wait()
 
-    return Connector(WAY, works={"listen": listen}, sender=PointCommands(readers), sends_by_its_works=True)
+    sender = OfTenant(config.tenant, PointCommands(readers))
+    return Connector(WAY, works={"listen": listen}, sender=sender, sends_by_its_works=True)
 
 
 def _readers(config: BacnetConfig, port: BacnetPort, surroundings: Surroundings) -> list[BacnetReader]:

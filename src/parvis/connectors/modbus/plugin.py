@@ -4,6 +4,7 @@ from parvis.connectors.modbus.client import ModbusLink, ModbusReader, RegisterCo
 from parvis.connectors.modbus.config import ModbusConfig
 from parvis.connectors.modbus.mapping import load_map
 from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.downlink import OfTenant
 from parvis.fleet.fleet import PROFILES_FOLDER
 from parvis.fleet.polling import Pace, Poller, poll_all
 from parvis.fleet.profiles import PACKAGED_PROFILES
@@ -35,7 +36,8 @@ def build(surroundings: Surroundings) -> Connector:
             for link in links:
                 link.close()
 
-    return Connector("modbus", works={"poll": poll}, sender=RegisterCommands(readers), sends_by_its_works=True)
+    sender = OfTenant(config.tenant, RegisterCommands(readers))
+    return Connector("modbus", works={"poll": poll}, sender=sender, sends_by_its_works=True)
 
 
 def build_readers(config: ModbusConfig, surroundings: Surroundings) -> list[ModbusReader]:

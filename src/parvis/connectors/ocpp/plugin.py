@@ -4,6 +4,7 @@ from parvis.connectors.ocpp.central import CentralSystem, load_tls
 from parvis.connectors.ocpp.config import OcppConfig
 from parvis.connectors.ocpp.records import ChargingRecords
 from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.downlink import OfTenant
 from parvis.kernel.identity import system_caller
 
 
@@ -18,4 +19,5 @@ def build(surroundings: Surroundings) -> Connector:
         surroundings.broker, surroundings.fleet, caller, config.keeps_id_tags, reactions=surroundings.reactions
     )
     central = CentralSystem(config, records)
-    return Connector("ocpp", works={"central-system": central.run}, sender=central, sends_by_its_works=True)
+    sender = OfTenant(config.tenant, central)
+    return Connector("ocpp", works={"central-system": central.run}, sender=sender, sends_by_its_works=True)
