@@ -1,6 +1,7 @@
 """The ways in: connectors that settings want, or, of ours, their manifest."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
@@ -48,11 +49,13 @@ def build_connectors(
 
 def _build(name: str, plug_in: PlugIn, surroundings: Surroundings) -> Connector:
     try:
-        return plug_in.load()(surroundings)
+        connector = plug_in.load()(surroundings)
     except InvalidConnector as fault:
         raise InvalidSettings(f"connectors.{name}: {fault.detail}") from fault
     except ModuleNotFoundError as fault:
         raise plug_in.needs_more(fault) from fault
+    ways = surroundings.fleet.ways
+    return replace(connector, works={work: ways.watched(name, run) for work, run in connector.works.items()})
 
 
 def senders_of(connectors: Mapping[str, Connector]) -> dict[str, CommandSender]:

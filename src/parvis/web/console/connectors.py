@@ -1,0 +1,111 @@
+"""The ways in: which are on, where they listen, what each has brought, and what went wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from parvis.bootstrap.plug_ins import PlugIn, list_packaged
+from parvis.fleet import metrics
+from parvis.fleet.connector import Connector
+from parvis.fleet.ways import Brought, WayFault
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.identity import Right
+from parvis.kernel.time import DAY, HOUR, Instant
+from parvis.web.front import WAYS_IN
+from parvis.web.headline import State
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+
+QUIET_AFTER = HOUR
+ANSWERED = "answered"
+_NOBODY: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class WayView:
+    """`asked` counts devices that were asked, by what came of it; `summary` is the manifest's, in English."""
+
+    name: str
+    summary: str
+    state: State
+    word: str
+    topics: tuple[str, ...]
+    addresses: tuple[str, ...]
+    works: int
+    brought: Brought
+    asked: Mapping[str, int]
+    fault: WayFault | None
+
+    @property
+    def unanswered(self) -> int:
+        return sum(count for result, count in self.asked.items() if result != ANSWERED)
+
+
+async def connectors_page(request: Request) -> Response:
+    site, caller = site_of(request), caller_of(request)
+    if not caller.may(Right.READ):
+        raise Forbidden("The ways in can be seen by people who are signed in.")
+    shows_faults = caller.may(Right.ADMINISTER)
+    views = [view_of(site, one, caller.tenant, shows_faults) for one in site.platform.connectors.values()]
+    off = [one for one in list_packaged().items() if one[0] not in site.platform.connectors]
+    return site.pages.render(
+        request,
+        "console/pages/connectors.html",
+        ways=sorted(views, key=lambda view: (view.state in (State.GOOD, State.STALE), not view.brought.frames)),
+        off=[(name, plug_in.manifest.summary) for name, plug_in in sorted(off)],
+        listens=site.platform.mqtt is not None,
+        since=site.platform.fleet.ways.since,
+        shows_faults=shows_faults,
+    )
+
+
+def view_of(site: Site, connector: Connector, tenant: str, shows_faults: bool) -> WayView:
+    ways = site.platform.fleet.ways
+    brought = ways.brought_to(tenant).get(connector.name) or Brought()
+    fault = ways.find_fault(connector.name) if shows_faults else None
+    plug_in: PlugIn | None = list_packaged().get(connector.name)
+    asked = asked_by(connector.name) if shows_faults else _NOBODY
+    state, word = judge(brought, fault, site.now, asked, listens=bool(connector.routes or connector.webhooks))
+    return WayView(
+        name=connector.name,
+        summary="" if plug_in is None else plug_in.manifest.summary,
+        state=state,
+        word=word,
+        topics=tuple(route.topic_filter for route in connector.routes),
+        addresses=tuple(f"{WAYS_IN}{connector.name}{'/' if path else ''}{path}" for path in connector.webhooks),
+        works=len(connector.works),
+        brought=brought,
+        asked=asked,
+        fault=fault,
+    )
+
+
+def judge(
+    brought: Brought, fault: WayFault | None, now: Instant, asked: Mapping[str, int] = _NOBODY, *, listens: bool = True
+) -> tuple[State, str]:
+    """The state, and the word for it. Where a way in only works by itself, bringing no frames says nothing of it."""
+    if fault is not None and now - fault.at < DAY and fault.at >= brought.last_at:
+        return State.WARN, "failed"
+    if asked and not asked.get(ANSWERED):
+        return State.WARN, "no_answer"
+    if not brought.frames:
+        return (State.STALE, "waits") if listens else (State.GOOD, "runs")
+    if brought.refused == brought.frames:
+        return State.WARN, "refused_all"
+    return (State.GOOD, "hears") if now - brought.last_at <= QUIET_AFTER else (State.STALE, "quiet")
+
+
+def asked_by(way: str) -> dict[str, int]:
+    """Devices this process asked for their values, by result."""
+    return {
+        sample.labels["result"]: round(sample.value)
+        for metric in metrics.POLLS.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.labels["way"] == way
+    }
+
+
+ROUTES = [Route("/console/connectors", connectors_page, methods=["GET"])]

@@ -1,0 +1,97 @@
+"""The ways in as people see them."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from parvis.access.access import COMMAND_LINE
+from parvis.bootstrap import Platform
+from parvis.fleet import metrics
+from parvis.fleet.refusal import RefusalReason, Refused
+from parvis.fleet.uplink import Uplink
+from parvis.fleet.ways import MOST_WAYS, Brought, WayFault, Ways
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.time import HOUR, MINUTE, Instant
+from parvis.web.console.connectors import asked_by, judge
+from parvis.web.headline import State
+from tests.web.conftest import client_of, plain
+
+AT = 1_700_000_000_000_000
+
+
+def frame(way: str, now: Instant) -> Uplink:
+    return Uplink("00000000000000aa", b"\x01", 1, 1, now, way=way)
+
+
+async def test_ways_that_are_on_say_what_they_bring(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    before = plain((await operator.get("/console/connectors")).text)
+    assert "The MQTT listener is off" in before
+    assert "ChirpStack" in before
+    assert "Nothing heard yet" in before
+    assert "application/+/device/+/event/+" in before
+    assert "[connectors.modbus]" in before
+
+    await platform.fleet.take(caller, [frame("chirpstack", now)])
+    answer = await operator.get("/console/connectors")
+    assert "All refused 1 1 Unknown device" in plain(answer.text)
+    assert 'href="/console/quarantine">1</a>' in answer.text
+    french = plain((await operator.get("/console/connectors", params={"lang": "fr"})).text)
+    assert "Tout est refusé" in french
+
+
+async def test_faults_are_for_administrators(platform: Platform, operator: httpx.AsyncClient) -> None:
+    async def fail() -> None:
+        raise ConnectionRefusedError("broker <away>")
+
+    with pytest.raises(ConnectionRefusedError):
+        await platform.fleet.ways.watched("chirpstack", fail)()
+    page = plain((await operator.get("/console/connectors")).text)
+    assert "Failed, began again" in page
+    assert "ConnectionRefusedError: broker <away>" in page
+    _, token = platform.access.keys.create(COMMAND_LINE, "a screen in the hall", "reader", DEFAULT_TENANT, None)
+    async with client_of(platform, authorization=f"Bearer {token}") as reader:
+        assert "<away>" not in plain((await reader.get("/console/connectors")).text)
+    async with client_of(platform) as visitor:
+        assert (await visitor.get("/console/connectors")).status_code == 303
+
+
+def test_each_tenant_counts_its_own() -> None:
+    ways = Ways(lambda: AT)
+    refused = Refused(RefusalReason.CODEC_THREW)
+    ways.note("here", [frame("coap", AT), frame("coap", AT)], [None, refused])
+    assert ways.brought_to("here") == {"coap": Brought(2, 1, AT, AT, RefusalReason.CODEC_THREW)}
+    assert ways.brought_to("there") == {}
+    ways.note("here", [frame(str(number), AT) for number in range(2 * MOST_WAYS)], [None] * 2 * MOST_WAYS)
+    assert len(ways.brought_to("here")) == MOST_WAYS
+
+
+async def test_work_that_is_cancelled_has_not_failed() -> None:
+    ways = Ways(lambda: AT)
+    task = asyncio.create_task(ways.watched("coap", lambda: asyncio.sleep(60))())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ways.find_fault("coap") is None
+
+
+def test_a_way_is_judged_by_what_came_last() -> None:
+    fault = WayFault(AT, "gone")
+    assert judge(Brought(), None, AT) == (State.STALE, "waits")
+    assert judge(Brought(), None, AT, listens=False) == (State.GOOD, "runs")
+    assert judge(Brought(), None, AT, {"no_answer": 2}, listens=False) == (State.WARN, "no_answer")
+    assert judge(Brought(3, 1, AT), None, AT + MINUTE) == (State.GOOD, "hears")
+    assert judge(Brought(3, 3, AT), None, AT + MINUTE) == (State.WARN, "refused_all")
+    assert judge(Brought(3, 0, AT), None, AT + 2 * HOUR) == (State.STALE, "quiet")
+    assert judge(Brought(3, 0, AT + 1), fault, AT + MINUTE) == (State.GOOD, "hears")
+    assert judge(Brought(3, 0, AT - 1), fault, AT + MINUTE) == (State.WARN, "failed")
+
+
+def test_what_was_asked_is_told_by_result() -> None:
+    metrics.POLLS.labels("of a test", "answered").inc(3)
+    metrics.POLLS.labels("of a test", "no_answer").inc()
+    assert asked_by("of a test") == {"answered": 3, "no_answer": 1}
+    assert asked_by("of nobody") == {}
