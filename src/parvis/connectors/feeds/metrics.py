@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge
 
 TURNS = Counter(
     "parvis_feed_turns_total",
-    "Turns of asking a feed, by what came of it: answered, unchanged, partly, no_answer, unreadable, not_stored, failed.",
+    "Turns of a feed, by what came of them: answered, unchanged, partly, no_answer, unreadable, not_stored, failed.",
     ["feed", "result"],
 )
 OBSERVATIONS = Counter("parvis_feed_observations_total", "Observations of feeds stored.", ["feed"])
