@@ -1,6 +1,6 @@
 """A device as the platform knows it while running, and which of its frames it has seen."""
 
-from collections import deque
+from array import array
 from enum import Enum, auto
 
 import msgspec
@@ -17,6 +17,7 @@ from parvis.kernel.time import HOUR, MINUTE, Instant
 FRAMES_REMEMBERED = 16
 COUNTERS_REMEMBERED = 1024
 _ALL_COUNTERS = (1 << COUNTERS_REMEMBERED) - 1
+_POSITIVE = (1 << 63) - 1
 DUPLICATE_WITHIN = 10 * MINUTE
 """The same counter later than this is a device that started to count again (LoRaWAN ABP after a reset)."""
 
@@ -59,7 +60,8 @@ class SeenFrames:
         self._newest: Instant = 0
         self._counters = 0
         """Bit n: the counter n below the highest was seen."""
-        self._frames: deque[tuple[int, Instant]] = deque(maxlen=FRAMES_REMEMBERED)
+        self._frames = array("q")
+        """Number and instant of each in turn, the oldest first: a fleet of 100 000 devices keeps them all."""
 
     def doubt(self, until: Instant) -> None:
         """Frames up to then may be stored, by whomever."""
@@ -80,8 +82,10 @@ class SeenFrames:
     def _is_among_last(self, uplink: Uplink) -> bool:
         if uplink.f_cnt > self._highest:
             return False
-        number = uplink.number
-        return any(one == number and is_same_number(uplink, seen_at) for one, seen_at in self._frames)
+        frames, number = self._frames, uplink.number & _POSITIVE
+        return any(
+            frames[place] == number and is_same_number(uplink, frames[place + 1]) for place in range(0, len(frames), 2)
+        )
 
     def _may_be_earlier(self, uplink: Uplink) -> bool:
         if uplink.at > self._newest:
@@ -97,9 +101,11 @@ class SeenFrames:
             if self._newest and not is_newest:
                 return
             self._session = uplink.session
-            self._frames.clear()
+            del self._frames[:]
             self._counters, self._highest = 0, NO_COUNTER
-        self._frames.append((uplink.number, uplink.at))
+        if len(self._frames) == 2 * FRAMES_REMEMBERED:
+            del self._frames[:2]
+        self._frames.extend((uplink.number & _POSITIVE, uplink.at))
         self._count(uplink.f_cnt, is_newest=is_newest)
         if is_newest:
             self._newest = uplink.at
