@@ -74,6 +74,31 @@ async def test_who_begins_a_request_and_falls_silent_is_cut_off(
     writer.close()
 
 
+async def test_a_head_that_trickles_in_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SILENCE_AT_MOST_S", 0.2)
+    reader, writer = await connect(running)
+    writer.write(b"GET / HTTP/1.1\r\nx-slow: ")
+    is_over = asyncio.create_task(is_cut_off(reader))
+    for _ in range(20):
+        await asyncio.sleep(0.05)
+        writer.write(b"a")
+    assert is_over.done(), "though it was never silent"
+    assert await is_over
+    writer.close()
+
+
+async def test_a_body_may_take_longer_than_its_head(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SILENCE_AT_MOST_S", 0.2)
+    reader, writer = await connect(running)
+    writer.write(b"POST /console/sign-in HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0.04)
+        writer.write(b"a")
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 4")
+    writer.close()
+
+
 async def test_who_waits_for_a_long_answer_is_not(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "SILENCE_AT_MOST_S", 0.05)
     reader, writer = await connect(running)

@@ -66,6 +66,11 @@ async def test_nobody_delivers_frames_without_the_right_to(platform: Platform, v
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_who_may_not_deliver_does_not_learn_which_ways_in_there_are(visitor: httpx.AsyncClient) -> None:
+    answers = [await visitor.post(f"/api/connectors/{name}", json={}) for name in ("chirpstack", "none")]
+    assert [one.status_code for one in answers] == [403, 403]
+
+
 async def test_a_request_without_its_event_is_explained(operator: httpx.AsyncClient) -> None:
     answer = await operator.post(URL, json=UPLINK)
     assert answer.status_code == 400

@@ -13,14 +13,14 @@ MOST_CONNECTIONS = 10_000
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Ends a connection whose request brings more than a head's worth of bytes without a head or a body in them, or
-    none at all for a while; keeps the newest ones out where too many are open."""
+    """Ends a connection whose request brings more than a head's worth of bytes without a head or a body in them, takes
+    too long over a head, or brings nothing at all for a while; keeps the newest ones out where too many are open."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_bytes = 0
         self._made_way = False
-        self._heard_at_s = self.loop.time()
+        self._heard_at_s = self._head_began_at_s = self.loop.time()
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -42,6 +42,8 @@ class BoundedHttp(HttpToolsProtocol):
         if self._made_way:
             self._head_bytes = 0
             return
+        if not self._head_bytes:
+            self._head_began_at_s = self._heard_at_s
         self._head_bytes += len(data)
         if self._head_bytes > LONGEST_HEAD_BYTES:
             self._refuse("head_too_long")
@@ -59,7 +61,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def _end_if_silent(self) -> None:
-        if self._waits_for_client and self.loop.time() - self._heard_at_s >= SILENCE_AT_MOST_S:
+        since_s = self._head_began_at_s if self._head_bytes else self._heard_at_s
+        if self._waits_for_client and self.loop.time() - since_s >= SILENCE_AT_MOST_S:
             self._refuse("silent")
         else:
             self._watch = self.loop.call_later(SILENCE_AT_MOST_S, self._end_if_silent)

@@ -25,12 +25,12 @@ async def receive(request: Request, connector: str, caller: CallerOf) -> Respons
 
 async def receive_below(request: Request, connector: str, path: str, caller: CallerOf) -> Response:
     """The same for what a connector tells apart by path."""
+    if not caller.may_deliver:
+        raise Forbidden("Delivering frames needs the role device or operator.")
     found = site_of(request).platform.connectors.get(connector)
     webhook = None if found is None else found.webhooks.get(path)
     if webhook is None:
         raise ResourceNotFound(f"No connector takes anything at {request.url.path}.")
-    if not caller.may_deliver:
-        raise Forbidden("Delivering frames needs the role device or operator.")
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in KEY_HEADERS}
     query = {name: value for name, value in request.query_params.items() if name != KEY_PARAMETER}
     post = Post(caller, request.url.path, query, headers, await request.body(), system_clock())
