@@ -71,8 +71,7 @@ class UplinkIntake:
         heard, malformed = _Heard(), []
         for index, message in enumerate(messages):
             try:
-                told = self._read(message)
-                _check_times(told)
+                told = _told_by(self._read, message)
             except MalformedMessage as error:
                 malformed.append((message, error.detail))
                 acks[index] = Ack.REFUSED
@@ -123,6 +122,16 @@ async def note_heard(reactions: Reactions, caller: Caller, uplinks: Sequence[Upl
         await reactions.hear(caller, uplinks)
     except Exception:
         _log.exception("what frames tell of gateways could not be noted")
+
+
+def _told_by(read: ReadMessage, message: Message) -> Sequence[Told]:
+    """Raises MalformedMessage."""
+    try:
+        told = read(message)
+    except RecursionError:
+        raise MalformedMessage("it is nested too deeply") from None
+    _check_times(told)
+    return told
 
 
 def _check_times(told: Sequence[Told]) -> None:
