@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -619,3 +620,12 @@ async def test_a_will_of_a_topic_that_is_too_long_is_not_kept(house: House) -> N
         await is_resumed(one)
         (connection,) = house.listener._clients.values()
         assert connection.will is None
+
+
+async def test_a_client_without_a_keepalive_that_is_gone_is_noticed_by_the_system(house: House) -> None:
+    async with talk(house, connect("s", level=4, clean=True)) as one:
+        await is_resumed(one)
+        (connection,) = house.listener._clients.values()
+        assert connection._transport is not None
+        line = connection._transport.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

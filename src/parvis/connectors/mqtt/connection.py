@@ -1,6 +1,7 @@
 """One client's connection: bytes in and out, their bounds, and the time it may be silent."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
@@ -27,6 +28,7 @@ from parvis.mqttwire.packets import (
 )
 
 _LARGEST_PACKET_BYTES = 1 << 28
+_ASK_AFTER_S = 300
 
 
 class Hub(Protocol):
@@ -106,6 +108,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        _watch_line(transport)
         peer = transport.get_extra_info("peername")
         self.address = peer[0].partition("%")[0] if peer else ""
         if not self.hub.enter(self):
@@ -312,3 +315,12 @@ class Connection(asyncio.Protocol):
             return publish
         alias = self._aliases_given[publish.topic] = len(self._aliases_given) + 1
         return msgspec.structs.replace(publish, properties={**publish.properties, Property.TOPIC_ALIAS: alias})
+
+
+def _watch_line(transport: asyncio.BaseTransport) -> None:
+    """A client may ask for no keepalive (3.1.2.10) and lose its power: the system finds out."""
+    line = transport.get_extra_info("socket")
+    if line is not None and line.family in (socket.AF_INET, socket.AF_INET6):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER_S)
