@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -337,6 +338,32 @@ async def test_what_was_not_stored_is_fetched_again(service: Service, tmp_path: 
     (tmp_path / "a").write_bytes(b"1" * 3000)
     with pytest.raises(NoFeed, match="2000"):
         await client.fetch(f"{service.url}/a")
+
+
+async def test_a_key_in_an_address_is_not_told(service: Service) -> None:
+    client = FeedClient(GuardedClient(OutboundSettings(allow=("127.0.0.0/8",))), {}, 2000)
+    service.says["/a"] = 500
+    with pytest.raises(NoFeed, match=r"/a answered with status 500\.$") as told:
+        await client.fetch(f"{service.url}/a?key=secret")
+    assert "secret" not in told.value.detail
+
+
+async def test_which_stations_are_stale_is_told_by_the_process_that_asks_them(
+    town: Town, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(state: str) -> float | None:
+        labels = {"feed": "hubeau-hydrometrie", "state": state}
+        return REGISTRY.get_sample_value("parvis_feed_stations", labels)
+
+    monkeypatch.setattr("parvis.connectors.feeds.feed.FIRST_WITHIN_S", 0.0)
+    service.says["/obs"] = rivers(river(GARONNE, "H", "2026-01-01T00:00:00Z", 4100.0))
+    async with polling(town, {**HUBEAU, "stations": [GARONNE, DORDOGNE], "url": f"{service.url}/obs"}):
+        await town.eventually(RIVER, "isStale")
+        async with asyncio.timeout(10):
+            while count("stale") != 1:  # noqa: ASYNC110 (others count)
+                await asyncio.sleep(0.02)
+        assert (count("fresh"), count("missing")) == (0, 1)
+    assert count("stale") is None
 
 
 async def test_a_feed_of_ones_own_in_xml(town: Town, service: Service) -> None:

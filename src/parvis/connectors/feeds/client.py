@@ -42,7 +42,7 @@ class FeedClient:
         try:
             answer = await self._outbound.get(url, headers=headers, statuses=_STATUSES, limit_bytes=self._largest_bytes)
         except (AddressRefused, CallFailed) as fault:
-            raise NoFeed(fault.detail) from None
+            raise NoFeed(fault.detail.replace(url, url.partition("?")[0])) from None  # keys may be in the query
         if answer.status in (204, 304) or (answer.status == 404 and may_be_missing):
             return None
         if answer.status not in (200, 206):

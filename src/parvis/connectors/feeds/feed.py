@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
 from parvis.connectors.feeds import metrics
@@ -22,6 +23,7 @@ _JITTER = 0.05
 _GIVEN_UP_AFTER = 3
 """Addresses of one service that fail before any has answered: the rest waits for the next turn."""
 _USABLE = frozenset({"answered", "unchanged", "partly"})
+_STATES = ("fresh", "stale", "missing")
 _log = logging.getLogger(__name__)
 
 
@@ -50,11 +52,16 @@ class Feed:
         self._judging = Trouble(f"the stations of the feed {name} cannot be told stale")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled: another process tells of the stations then."""
         await asyncio.sleep(random.random() * FIRST_WITHIN_S)  # noqa: S311 (spreads load)
-        while True:
-            await self.ask()
-            await asyncio.sleep(self.pause_s())
+        try:
+            while True:
+                await self.ask()
+                await asyncio.sleep(self.pause_s())
+        finally:
+            for state in _STATES:
+                with suppress(KeyError):
+                    metrics.STATIONS.remove(self.name, state)
 
     def pause_s(self) -> float:
         jitter = 1 + _JITTER * (2 * random.random() - 1)  # noqa: S311 (spreads load)
@@ -150,7 +157,7 @@ class Feed:
         standing = await self._records.judge(self.clock())
         heard = standing.fresh + standing.stale
         missing = max(len(self._wanted) - heard, 0)
-        for state, count in (("fresh", standing.fresh), ("stale", standing.stale), ("missing", missing)):
+        for state, count in zip(_STATES, (standing.fresh, standing.stale, missing), strict=True):
             metrics.STATIONS.labels(self.name, state).set(count)
 
 
