@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterable
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 from parvis.broker.model.change import Change, Event, Mode, Status
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet.devices import Device
-from parvis.fleet.registry import Registry
+from parvis.fleet.registry import Registry, device_id
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import OPERATOR, Caller
 from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, RECORD, Village, eventually, uplink
@@ -163,3 +164,29 @@ async def test_of_two_devices_at_one_asset_the_last_one_names_it_however_often_t
     for _ in range(2):
         await village.fleet.register(CALLER, lines)
         assert await village.value(BIN, "name") == "Market place, north"
+
+
+async def test_an_entity_that_is_given_another_hardware_id_is_no_longer_known_by_the_one_before(
+    village: Village,
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    registry, name = village.fleet.registry, village.broker.contexts.default.expand("hardwareId")
+    for hardware_id in ("70b3d5499e0000ff", "70b3d5499e0000fe", EUI):
+        other = Instance(name, Kind.PROPERTY, hardware_id)
+        await village.broker.write(CALLER, [Change(DEVICE, Mode.MERGE, (other,))])
+        await registry.refresh("default", DEVICE)
+        assert [one.hardware_id for one in registry.list_devices("default")] == [hardware_id]
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    await registry.refresh("default", DEVICE)
+    assert registry.list_devices("default") == []
+
+
+async def test_thousands_of_devices_that_go_at_once_are_forgotten_in_a_moment(village: Village) -> None:
+    registry = village.fleet.registry
+    records = [replace(RECORD, hardware_id=f"{n:016x}") for n in range(4_000)]
+    await village.fleet.register(CALLER, records)
+    began_s = thread_time()
+    for record in records:
+        registry._forget("default", device_id(record.hardware_id))
+    assert thread_time() - began_s < 0.2
+    assert registry.list_devices("default") == []

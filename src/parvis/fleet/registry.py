@@ -31,6 +31,7 @@ from parvis.kernel.identity import Caller, system_caller
 
 _PAGE = 2000
 _REFRESHED_AT_ONCE = 500
+_NO_DEVICES: Mapping[str, Device] = {}
 
 
 class Registry:
@@ -42,7 +43,10 @@ class Registry:
         self._context = broker.contexts.default
         self.terms = self._terms = DeviceTerms(self._context.expand)
         self.changes = RecordChanges(self._terms, self._context.expand, self._context.compact, profiles)
-        self._devices: dict[tuple[str, str], Device] = {}
+        self._devices: dict[str, dict[str, Device]] = {}
+        """By tenant, then by hardware id."""
+        self._named_otherwise: set[tuple[str, str]] = set()
+        """Entities whose id does not end in their hardware id: anybody may write one."""
         self._loading: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -56,7 +60,7 @@ class Registry:
         return self._terms.held | {self._terms.last_reported} if self.is_shared else self._terms.held
 
     def find(self, tenant: str, hardware_id: str) -> Device | None:
-        return self._devices.get((tenant, hardware_id))
+        return self._devices.get(tenant, _NO_DEVICES).get(hardware_id)
 
     def get(self, tenant: str, hardware_id: str) -> Device:
         """By its hardware id in any case, or its entity id. Raises ResourceNotFound."""
@@ -72,7 +76,7 @@ class Registry:
         return self._context.compact(name)
 
     def list_devices(self, tenant: str) -> list[Device]:
-        return [device for (owner, _), device in self._devices.items() if owner == tenant]
+        return list(self._devices.get(tenant, _NO_DEVICES).values())
 
     async def list_records(self, caller: Caller) -> list[DeviceRecord]:
         """Of every device that is known, in the order in which they were first registered."""
@@ -278,12 +282,18 @@ class Registry:
         return is_there and all(held[name] == value for name, value in told.items())
 
     def _of_entity(self, tenant: str, entity_id: str) -> Device | None:
-        return self._devices.get((tenant, entity_id.rpartition(":")[2].lower()))
+        return self.find(tenant, _told_by(entity_id))
 
     def _forget(self, tenant: str, entity_id: str) -> None:
-        stale = [key for key, one in self._devices.items() if key[0] == tenant and one.entity_id == entity_id]
-        for key in stale:
-            del self._devices[key]
+        """At once for all but those named otherwise: many may go at once."""
+        devices = self._devices.get(tenant, {})
+        named = devices.get(_told_by(entity_id))
+        if named is not None and named.entity_id == entity_id:
+            del devices[named.hardware_id]
+        if (tenant, entity_id) in self._named_otherwise:
+            self._named_otherwise.discard((tenant, entity_id))
+            for stale in [one for one in devices.values() if one.entity_id == entity_id]:
+                del devices[stale.hardware_id]
 
     def _index(self, tenant: str, entity: Entity) -> Device | None:
         """None, and nothing indexed, for a Device entity that no frame can belong to."""
@@ -295,7 +305,7 @@ class Registry:
             return None
         if not profile.is_for(tenant):
             return None
-        earlier = self._devices.get((tenant, hardware_id))
+        earlier = self.find(tenant, hardware_id)
         last_reported = self._last_reported(entity)
         device = Device(
             tenant=tenant,
@@ -315,12 +325,21 @@ class Registry:
             expected_interval_s=number_of(entity, terms.expected_interval),
             running=earlier.running if earlier else Running(),
         )
-        self._devices[tenant, hardware_id] = device
+        is_named_otherwise = hardware_id != _told_by(entity.id)
+        if is_named_otherwise or (tenant, entity.id) in self._named_otherwise:
+            self._forget(tenant, entity.id)
+        if is_named_otherwise:
+            self._named_otherwise.add((tenant, entity.id))
+        self._devices.setdefault(tenant, {})[hardware_id] = device
         return device
 
     def _last_reported(self, entity: Entity) -> int:
         reported = entity.find(self._terms.last_reported)
         return (reported.observed_at or 0) if reported else 0
+
+
+def _told_by(entity_id: str) -> str:
+    return entity_id.rpartition(":")[2].lower()
 
 
 def _object_types(relationship: Instance) -> tuple[Iri, ...]:
