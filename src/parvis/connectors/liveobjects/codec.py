@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from parvis.fleet.delivery import Message
 from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import Delivery, DeliveryReport, DeviceLocated, Told
 from parvis.fleet.uplink import Technology, Uplink
@@ -54,6 +55,11 @@ class _DataMessage(msgspec.Struct, frozen=True):
 
 
 _read = msgspec.json.Decoder(_DataMessage).decode
+
+
+def read_message(message: Message) -> list[Told]:
+    """Raises MalformedMessage."""
+    return decode_message(message.payload, message.received_at)
 
 
 def decode_message(payload: bytes, received_at: Instant) -> list[Told]:

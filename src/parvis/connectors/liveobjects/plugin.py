@@ -1,12 +1,11 @@
 """Live Objects' data messages on their way to the fleet, and commands on their way to Live Objects."""
 
 from parvis.connectors.liveobjects.client import LiveObjectsCommands
-from parvis.connectors.liveobjects.codec import decode_message
+from parvis.connectors.liveobjects.codec import read_message
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
 from parvis.fleet.connector import Connector, Post, Surroundings, read_config, webhook_of
-from parvis.fleet.delivery import Message, Route
+from parvis.fleet.delivery import Route
 from parvis.fleet.intake import UplinkIntake
-from parvis.fleet.network import Told
 
 TOPICS = ("fifo/+", "router/~event/v1/data/new/#")
 """Of Live Objects' MQTT interface for applications: a queue by its name, or all new data."""
@@ -14,14 +13,10 @@ TOPICS = ("fifo/+", "router/~event/v1/data/new/#")
 
 def build(surroundings: Surroundings) -> Connector:
     config = read_config(surroundings, LiveObjectsConfig)
-    intake = UplinkIntake(surroundings.fleet, _read, surroundings.reactions)
+    intake = UplinkIntake(surroundings.fleet, read_message, surroundings.reactions)
     routes = [Route(topic, intake.handle) for topic in TOPICS]
     sender = LiveObjectsCommands(config, surroundings.outbound)
     return Connector("liveobjects", routes, {"": webhook_of(intake.handle, _topic)}, sender=sender)
-
-
-def _read(message: Message) -> list[Told]:
-    return decode_message(message.payload, message.received_at)
 
 
 def _topic(post: Post) -> str:
