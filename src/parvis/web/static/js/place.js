@@ -17,8 +17,8 @@ function locate(fields, button) {
   button.disabled = true;
   navigator.geolocation.getCurrentPosition(
     ({ coords }) => {
-      fields.querySelector("[name=latitude]").value = coords.latitude.toFixed(6);
-      fields.querySelector("[name=longitude]").value = coords.longitude.toFixed(6);
+      fields.querySelector("[name^=latitude]").value = coords.latitude.toFixed(6);
+      fields.querySelector("[name^=longitude]").value = coords.longitude.toFixed(6);
       state.textContent = fields.dataset.found.replace("{m}", number(Math.max(1, Math.round(coords.accuracy))));
       button.disabled = false;
     },
