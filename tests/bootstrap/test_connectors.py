@@ -34,6 +34,13 @@ async def test_settings_of_a_connector_that_is_none_are_refused(tmp_path: Path) 
             pass
 
 
+async def test_a_variable_that_is_not_there_stops_the_start_by_its_name(tmp_path: Path) -> None:
+    table = {"password": "${PARVIS_NOT_THERE}"}
+    with pytest.raises(InvalidSettings, match=r"connectors\.mqttbridge: .*PARVIS_NOT_THERE"):
+        async with open_platform(Settings(tmp_path, mqtt=PORT, connectors={"mqttbridge": table})):
+            pass
+
+
 async def test_a_command_goes_out_over_the_connection_that_a_connector_holds(tmp_path: Path, free_port: int) -> None:
     table = {"port": free_port, "station": [{"id": "CP-1"}]}
     record = DeviceRecord("CP-1", "ocpp-charging-station", "urn:ngsi-ld:EVChargingStation:market-place")

@@ -2,22 +2,31 @@ from pathlib import Path
 
 import pytest
 
-from parvis.kernel.connector_tables import read_tables
+from parvis.kernel.connector_tables import read_tables, resolve_table
 from parvis.kernel.settings import InvalidSettings
 from parvis.kernel.settings_reader import load_settings
 
 
 def test_a_password_stays_in_the_environment() -> None:
-    tables = {"ocpp": {"stations": [{"password": "${KEY}"}], "port": 9000, "note": "costs ${KEY}"}}
-    assert read_tables(tables, {"KEY": "secret"}) == {
-        "ocpp": {"stations": [{"password": "secret"}], "port": 9000, "note": "costs ${KEY}"}
-    }
+    table = {"stations": [{"password": "${KEY}"}], "port": 9000, "note": "costs ${KEY}"}
+    resolved = {"stations": [{"password": "secret"}], "port": 9000, "note": "costs ${KEY}"}
+    assert resolve_table(table, {"KEY": "secret"}) == resolved
 
 
-@pytest.mark.parametrize("tables", [[], {"ocpp": 1}, {"ocpp": {"password": "${NOT_THERE}"}}])
-def test_what_cannot_be_used_is_refused(tables: object) -> None:
-    with pytest.raises(ValueError, match=r"connectors|NOT_THERE"):
-        read_tables(tables, {})
+def test_a_variable_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="NOT_THERE"):
+        resolve_table({"password": "${NOT_THERE}"}, {})
+
+
+@pytest.mark.parametrize("tables", [[], {"ocpp": 1}])
+def test_what_is_no_table_is_refused(tables: object) -> None:
+    with pytest.raises(ValueError, match="connectors"):
+        read_tables(tables)
+
+
+def test_a_variable_is_needed_only_where_the_connector_is_built(tmp_path: Path) -> None:
+    (tmp_path / "territory.toml").write_text('[connectors.mqttbridge]\npassword = "${NOT_THERE}"\n', encoding="utf-8")
+    assert load_settings(tmp_path).connectors == {"mqttbridge": {"password": "${NOT_THERE}"}}
 
 
 def test_the_file_has_tables_of_connectors_beside_its_sections(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The ways in: connectors that settings want, or, of ours, their manifest."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
 from parvis.broker.broker import Broker
@@ -13,6 +15,7 @@ from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.reactions import Reactions
+from parvis.kernel.connector_tables import resolve_table
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import InvalidSettings, Settings
@@ -30,7 +33,10 @@ def build_connectors(
     authenticate: Authenticate = nobody,
     shelf: Shelf | None = None,
 ) -> dict[str, Connector]:
-    """Those that are always on, and those that have settings. Raises InvalidSettings."""
+    """Those that are always on, and those that have settings: only these need what the environment says of them.
+
+    Raises InvalidSettings.
+    """
     wanted = {name: one for name, one in list_packaged().items() if one.manifest.is_always_on}
     wanted |= {name: get_plug_in(name) for name in settings.connectors}
     built: dict[str, Connector] = {}
@@ -39,12 +45,19 @@ def build_connectors(
         return [route for one in built.values() for route in one.routes]
 
     for name, plug_in in sorted(wanted.items()):
-        table = settings.connectors.get(name, {})
+        table = _table_of(settings, name)
         surroundings = Surroundings(
             fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate, shelf
         )
         built[name] = _build(name, plug_in, surroundings)
     return built
+
+
+def _table_of(settings: Settings, name: str) -> Mapping[str, Any]:
+    try:
+        return resolve_table(settings.connectors.get(name, {}), os.environ)
+    except ValueError as fault:
+        raise InvalidSettings(f"connectors.{name}: {fault}") from fault
 
 
 def _build(name: str, plug_in: PlugIn, surroundings: Surroundings) -> Connector:

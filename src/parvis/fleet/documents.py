@@ -111,7 +111,9 @@ class DocumentMapping:
     def find_items(self, document: Any) -> list[Any]:
         """Raises ExpressionFailed where the document is not of the shape that the mapping is for."""
         records = self._records.evaluate(document)
-        return records if isinstance(records, list) else [] if records is None else [records]
+        if records is None:
+            raise ExpressionFailed(f"the mapping {self.id} finds nothing in it")
+        return records if isinstance(records, list) else [records]
 
     def read_item(self, item: Any, received_at: Instant, device: str = "", way: str = "") -> Uplink | Unread:
         """`device` sends an item that does not say who does."""

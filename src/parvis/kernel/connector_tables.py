@@ -7,15 +7,20 @@ from typing import Any
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def read_tables(tables: Any, environment: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+def read_tables(tables: Any) -> dict[str, Mapping[str, Any]]:
+    """As they are written. Raises ValueError: one of them is no table."""
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise ValueError("write tables, such as [connectors.chirpstack]")
+    return tables
+
+
+def resolve_table(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """A text `${NAME}` stands for that variable of the environment, so that no password need be in the file.
 
     Raises:
-        ValueError: one of them is no table, or names a variable that is not there.
+        ValueError: it names a variable that is not there.
     """
-    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
-        raise ValueError("write tables, such as [connectors.chirpstack]")
-    return {name: _resolved(table, environment) for name, table in tables.items()}
+    return {name: _resolved(value, environment) for name, value in table.items()}
 
 
 def _resolved(value: Any, environment: Mapping[str, str]) -> Any:

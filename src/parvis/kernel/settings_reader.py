@@ -38,7 +38,7 @@ def load_settings(
     """
     document = _read_file(data_dir / TERRITORY_FILE)
     try:
-        connectors = read_tables(document.pop(CONNECTORS, {}), environment)
+        connectors = read_tables(document.pop(CONNECTORS, {}))
     except ValueError as error:
         raise InvalidSettings(f"{TERRITORY_FILE}: {CONNECTORS}: {error}") from error
     values = _flatten(document)

@@ -34,6 +34,14 @@ field = "temperature"
 name = "temperature"
 unit_code = "CEL"
 """
+LOGGERS = """
+[mapping]
+id = "loggers"
+name = "Loggers"
+records = "loggers[]"
+[item]
+hardware_id = "serial"
+"""
 
 
 @pytest.fixture
@@ -173,6 +181,32 @@ async def test_what_is_no_json_is_refused_and_kept(town: Town, body: bytes) -> N
     with pytest.raises(BadRequestData):
         await push(town, body)
     assert await reasons(town) == [RefusalReason.MALFORMED_MESSAGE]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"device": "meter-07", "temperature": 3}', b' [{"device":"METER-07","temperature":3}]']
+)
+async def test_json_that_is_called_a_form_is_read_as_json(town: Town, body: bytes) -> None:
+    answer = await push(town, body, {"content-type": "application/x-www-form-urlencoded"})
+    assert (answer.status, await town.value(ROOM, "temperature")) == (200, 3)
+
+
+async def test_what_is_no_form_is_told_how_to_say_that_it_is_json(town: Town) -> None:
+    with pytest.raises(BadRequestData, match="Content-Type: application/json"):
+        await push(town, b'"21.5"', {"content-type": "application/x-www-form-urlencoded"})
+
+
+async def test_a_document_in_which_the_mapping_finds_nothing_is_refused_and_kept(town: Town, tmp_path: Path) -> None:
+    folder = tmp_path / "mappings/loggers"
+    folder.mkdir(parents=True)
+    (folder / "mapping.toml").write_text(LOGGERS)
+    answer = await push(town, {"other": 1}, mapping="loggers")
+    assert answer.status == 202
+    report = decode(answer.body)
+    assert (report["accepted"], report["refused"]) == (0, 1)
+    assert report["items"][0]["detail"] == "the mapping loggers finds nothing in it"
+    assert await reasons(town) == [RefusalReason.MALFORMED_MESSAGE]
+    assert (await push(town, {"loggers": []}, mapping="loggers")).status == 200
 
 
 async def test_sigfox_in_its_own_form_and_as_a_form(town: Town) -> None:
