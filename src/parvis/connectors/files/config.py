@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from parvis.fleet.limits import ANYTHING, OF_TERMS
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import DEFAULT_TENANT
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+PER_CENT, ONE = "P1", "C62"
 LINE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", ".gz"))
 """Files that are read line by line."""
 BOOK_ENDINGS = (".xlsx", ".xlsm")
@@ -127,6 +129,22 @@ def load_mapping(path: Path) -> Mapping:
     except tomllib.TOMLDecodeError as error:
         raise InvalidMapping(f"{path.name}: {error}.") from error
     return mapping_of(document, path.name)
+
+
+def stored_unit(term: str, unit_code: str) -> str:
+    """Shares that the standard terms count from 0 to 1 are stored so, though a file gives them in per cent."""
+    return ONE if is_per_cent_of_one(term, unit_code) else unit_code
+
+
+def is_per_cent_of_one(term: str, unit_code: str) -> bool:
+    return unit_code == PER_CENT and OF_TERMS.get(term, ANYTHING)[1] == 1.0
+
+
+def stored_number(term: str, given: Series | Attribute, number: float) -> float:
+    """The number of a cell as it is stored."""
+    if given.scale != 1.0 or given.offset != 0.0:
+        number = number * given.scale + given.offset
+    return number / 100 if is_per_cent_of_one(term, given.unit_code) else number
 
 
 def mapping_of(document: object, name: str) -> Mapping:

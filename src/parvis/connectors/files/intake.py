@@ -9,7 +9,7 @@ from parvis.broker.model.change import Change, Mode, Outcome, Status
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import EntityQuery, TemporalQuery, TimeRelation
-from parvis.connectors.files.config import Inventory, Mapping
+from parvis.connectors.files.config import Inventory, Mapping, stored_unit
 from parvis.connectors.files.inventory import Entry
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey, Verdict
@@ -122,7 +122,8 @@ class Intake:
             value = entry.values.get(attribute.name)
             if value is not None:
                 kind = Kind.RELATIONSHIP if attribute.value == "uri" else Kind.PROPERTY
-                found.append(Instance(self._context.expand(attribute.name), kind, value, unit_code=attribute.unit_code))
+                unit_code = stored_unit(attribute.name, attribute.unit_code)
+                found.append(Instance(self._context.expand(attribute.name), kind, value, unit_code=unit_code))
         if entry.place is not None and inventory.place is not None:
             found.append(Instance(self._context.expand(inventory.place.attribute), Kind.GEO_PROPERTY, entry.place))
         return tuple(found)
@@ -165,7 +166,7 @@ class Intake:
             one.value,
             dataset=series.dataset,
             observed_at=one.at,
-            unit_code=series.unit_code,
+            unit_code=stored_unit(series.attribute, series.unit_code),
         )
 
     async def _stored(

@@ -7,7 +7,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from parvis.connectors.files.config import Attribute, InvalidMapping, Inventory, Mapping, nearest, placeholders
+from parvis.connectors.files.config import (
+    Attribute,
+    InvalidMapping,
+    Inventory,
+    Mapping,
+    nearest,
+    placeholders,
+    stored_number,
+)
 from parvis.connectors.files.mapping import is_blank, moment_of, number_of, text_of
 from parvis.connectors.files.places import Places
 from parvis.connectors.files.report import Fault, FaultReason, Report
@@ -112,7 +120,7 @@ class InventoryReader:
         match attribute.value:
             case "number":
                 number = number_of(cell, self._source)
-                return None if number is None else _scaled(number, attribute)
+                return None if number is None else stored_number(attribute.name, attribute, number)
             case "text":
                 return cell if isinstance(cell, dict) else _storable(text_of(cell))
             case "boolean":
@@ -151,9 +159,3 @@ def _boolean(cell: Cell) -> bool | None:
 
 def _storable(text: str) -> str | None:
     return None if "\0" in text else text
-
-
-def _scaled(number: float, attribute: Attribute) -> int | float:
-    if attribute.scale == 1.0 and attribute.offset == 0.0:
-        return number
-    return number * attribute.scale + attribute.offset

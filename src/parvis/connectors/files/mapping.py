@@ -17,6 +17,7 @@ from parvis.connectors.files.config import (
     nearest,
     pattern_of,
     placeholders,
+    stored_number,
     zone_of,
 )
 from parvis.connectors.files.local_time import LocalClock, NoInstant
@@ -223,9 +224,7 @@ def text_of(cell: Cell) -> str:
 
 
 def _scaled(value: float | str, series: Series) -> int | float | str:
-    if isinstance(value, str) or (series.scale == 1.0 and series.offset == 0.0):
-        return value
-    return value * series.scale + series.offset
+    return value if isinstance(value, str) else stored_number(series.attribute, series, value)
 
 
 def _reason_of(found: NoInstant) -> FaultReason:

@@ -174,11 +174,17 @@ def guess_crs(points: Sequence[tuple[float, float]]) -> str:
     return "EPSG:3857"
 
 
+_TAKEN = {"id": "identifier", "type": "category", "scope": "area"}
+"""What NGSI-LD keeps for itself can name no attribute."""
+
+
 def guess_term(column: str, terms: Collection[str]) -> str:
     """The term of the context that a column's name means, else the name itself as a term is written."""
     word = folded(column)
     if word in SYNONYMS:
         return SYNONYMS[word]
+    if word in _TAKEN:
+        return _TAKEN[word]
     by_word = {folded(term): term for term in terms if term[:1].islower()}
     if word in by_word:
         return by_word[word]

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from parvis.connectors.files.client import MappedFile, Progress, read_files
-from parvis.connectors.files.config import InvalidMapping, Mapping
+from parvis.connectors.files.config import InvalidMapping, Mapping, stored_unit
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.report import Report
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
@@ -121,8 +121,8 @@ class Replay:
 def as_entity(one: Observation) -> dict[str, Any]:
     series = one.series
     attribute: dict[str, Any] = {"type": "Property", "value": one.value, "observedAt": format_instant(one.at)}
-    if series.unit_code:
-        attribute["unitCode"] = series.unit_code
+    if unit_code := stored_unit(series.attribute, series.unit_code):
+        attribute["unitCode"] = unit_code
     if series.dataset:
         attribute["datasetId"] = series.dataset
     return {"id": one.entity_id, "type": series.type, series.attribute: attribute}
