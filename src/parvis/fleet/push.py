@@ -14,13 +14,14 @@ from parvis.fleet.expressions import ExpressionFailed
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import Uplink
-from parvis.kernel.errors import PayloadTooLarge
+from parvis.kernel.errors import BadRequestData, PayloadTooLarge
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 
 MOST_ITEMS = 10_000
 _AT_ONCE = 250
 _MOST_TOLD = 100
+LARGEST_FRAME_BYTES = 4096
 _LARGEST_KEPT_BYTES = 4096
 
 
@@ -76,6 +77,15 @@ async def take_documents(fleet: Fleet, pushed: Pushed, mapping: DocumentMapping,
         await _take(fleet, pushed, read, chunk, number, report)
         number += len(chunk)
         await asyncio.sleep(0)
+    return report
+
+
+async def take_frame(fleet: Fleet, caller: Caller, frame: Uplink) -> Report:
+    """Store bytes for the codec of the device's profile. Raises BadRequestData; the rest as `take_documents`."""
+    if len(frame.payload) > LARGEST_FRAME_BYTES:
+        raise BadRequestData(f"A frame has at most {LARGEST_FRAME_BYTES} bytes.")
+    report = Report()
+    await _store(fleet, caller, [(0, frame)], report)
     return report
 
 

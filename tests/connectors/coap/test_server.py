@@ -117,6 +117,13 @@ async def test_bytes_are_for_the_codec_of_the_profile(town: Town, client: Contex
     assert await town.value(ROOM, "temperature") == 21
 
 
+async def test_a_frame_has_an_end(town: Town, client: Context) -> None:
+    async with serving(town, is_closed_network=True) as uri:
+        answer = await post(client, f"{uri}/push?device={SENSOR}", b"\x15" * 4097, 42)
+    assert answer.code.dotted == "4.00"
+    assert await town.value(ROOM, "temperature") is None
+
+
 async def test_a_body_in_many_blocks(town: Town, client: Context) -> None:
     many = [{"device": SENSOR, "time": 1790000000 + number, "temperature": number} for number in range(300)]
     async with serving(town, is_closed_network=True) as uri:

@@ -17,8 +17,7 @@ from parvis.connectors.coap.registrations import Registrations, TooManyRegistrat
 from parvis.fleet.connector import Authenticate
 from parvis.fleet.documents import DocumentMapping
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.push import Pushed, Report, take_documents
-from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.push import Pushed, Report, take_documents, take_frame
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right
@@ -150,15 +149,7 @@ class PushResource(_Guarded):
         """Bytes for the codec of the device's profile."""
         if not device:
             raise Refusal(Code.BAD_REQUEST, "add ?device=")
-        report = Report()
-        (refused,) = await self._fleet.take(caller, [Uplink(device, frame, 0, NO_COUNTER, now, way=WAY)])
-        if refused is None:
-            report.accepted = 1
-        elif refused.reason is RefusalReason.DUPLICATE:
-            report.duplicates = 1
-        else:
-            report.refuse(0, refused.reason.value, refused.detail)
-        return report
+        return await take_frame(self._fleet, caller, Uplink(device, frame, 0, NO_COUNTER, now, way=WAY))
 
 
 class PushBelow(PushResource, PathCapable):  # type: ignore[misc]  # aiocoap tells no types

@@ -19,7 +19,7 @@ from parvis.fleet.documents import (
     load_mappings,
 )
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.push import Pushed, Report, take_documents
+from parvis.fleet.push import LARGEST_FRAME_BYTES, Pushed, Report, take_documents, take_frame
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
@@ -27,7 +27,6 @@ from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 PLAIN = "plain"
 WAY = "httppush"
 BYTES = "application/octet-stream"
-_LARGEST_FRAME_BYTES = 4096
 _LARGEST_PORT = 255
 _RATE_LIMITED_WAIT_S = 60
 
@@ -80,7 +79,7 @@ class HttpPush:
         try:
             documents = read_documents(body, content_type)
         except BadRequestData as fault:
-            message = Message(post.caller, post.path, body[:_LARGEST_FRAME_BYTES], post.received_at)
+            message = Message(post.caller, post.path, body[:LARGEST_FRAME_BYTES], post.received_at)
             await self._fleet.refuse_messages(post.caller, [(message, fault.detail)])
             raise
         pushed = Pushed(post.caller, post.path, post.received_at, WAY, _device(post))
@@ -91,29 +90,18 @@ class HttpPush:
         device = _device(post)
         if not device:
             raise BadRequestData("Bytes do not say which device sends them: add ?device=, or use a key of the device.")
-        if len(body) > _LARGEST_FRAME_BYTES:
-            raise BadRequestData(f"A frame has at most {_LARGEST_FRAME_BYTES} bytes.")
         counter = _whole(post.query, "counter", NO_COUNTER)
         port = _whole(post.query, "port", 0)
         if port > _LARGEST_PORT:
             raise BadRequestData(f"port is at most {_LARGEST_PORT}.")
-        report = Report()
-        (refused,) = await self._fleet.take(
-            post.caller, [Uplink(device, body, port, counter, post.received_at, way=WAY)]
-        )
-        if refused is None:
-            report.accepted = 1
-        elif refused.reason is RefusalReason.DUPLICATE:
-            report.duplicates = 1
-        else:
-            report.refuse(0, refused.reason.value, refused.detail)
-        return report
+        frame = Uplink(device, body, port, counter, post.received_at, way=WAY)
+        return await take_frame(self._fleet, post.caller, frame)
 
 
 def _device(post: Post) -> str:
     """A key of one device speaks for no other, whatever the address says: the fleet sees to that."""
     told = post.query.get("device") or post.headers.get("x-device-id") or post.caller.device
-    return told.strip().lower()[:64]
+    return plain_hardware_id(told[:64])
 
 
 def _whole(query: Mapping[str, str], name: str, absent: int) -> int:
