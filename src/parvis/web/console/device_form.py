@@ -7,13 +7,16 @@ import msgspec
 from starlette.datastructures import FormData
 
 from parvis.fleet.labels import Label, LabelKind, read_label
-from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, ParvisError, ResourceNotFound
+from parvis.kernel.errors import PARVIS_ERRORS, AlreadyExists, BadRequestData, Forbidden, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.wording import Wording
 
 
 class InvalidForm(BadRequestData):
     """`fault` is the last part of its sentence's key, `device_fault.…`."""
+
+    type_uri = PARVIS_ERRORS + "invalid-form"
+    title = "What was filled in cannot be used"
 
     def __init__(self, fault: str, detail: str) -> None:
         super().__init__(detail)
