@@ -1,6 +1,6 @@
 """Frames that came before their device was registered, and those that could not be stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -63,6 +63,27 @@ async def test_what_was_adopted_when_the_process_died_is_stored_once(
     await again.held.sweep()
 
     assert await again.list_waiting(CALLER) == []
+    assert len(await village.values(BIN, "fillingLevel")) == 5
+
+
+async def test_what_another_process_adopted_while_this_one_stood_still_is_stored_once(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim holds for a minute; a virtual machine that is moved may stand still for longer."""
+    fleet, other = (open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=True) for _ in "ab")
+    frames = [uplink(number, number) for number in range(5)]
+    await fleet.take(CALLER, frames)
+    healthy = village.store.frames.claim
+
+    async def claim(tenant: str, refusal_ids: Iterable[int]) -> list[Refusal]:
+        claimed = await healthy(tenant, refusal_ids)
+        assert await other.take(CALLER, frames) == [None] * 5
+        return claimed
+
+    await other.registry.register(CALLER, [RECORD])
+    monkeypatch.setattr(village.store.frames, "claim", claim)
+    await fleet.register(CALLER, [RECORD])
+    assert await fleet.list_waiting(CALLER) == []
     assert len(await village.values(BIN, "fillingLevel")) == 5
 
 

@@ -88,6 +88,7 @@ class HeldFrames:
         frames = [(one, one.uplink) for one in claimed if one.uplink is not None]
         is_settled = False
         try:
+            self._doubt(caller.tenant, [uplink for _, uplink in frames])
             results = await self._take(caller, [uplink for _, uplink in frames])
             tried = list(zip([one for one, _ in frames], results, strict=True))
             stored = [one.id for one, refused in tried if _is_done(refused)]
@@ -99,6 +100,14 @@ class HeldFrames:
             left = [one.id for one in claimed if not is_settled or one.uplink is None]
             with suppress(ParvisError):
                 await self._frames.release(caller.tenant, left)
+
+    def _doubt(self, tenant: str, uplinks: Iterable[Uplink]) -> None:
+        """A process that stands still for longer than its claim holds does not know what others stored meanwhile."""
+        if self._registry.is_shared:
+            for uplink in uplinks:
+                device = self._registry.find(tenant, uplink.hardware_id)
+                if device is not None:
+                    device.seen.doubt(uplink.at)
 
     async def adopt(self, caller: Caller, hardware_ids: Collection[str]) -> int:
         """Store what waits of devices that are registered now, in the order in which it came; how many were stored."""
