@@ -19,10 +19,15 @@ _TENANT = "tenant = (SELECT id FROM tenant WHERE name = %s)"
 _WAITING = "reason = 'UNKNOWN_DEVICE'"
 _KEEP = "INSERT INTO refusal (tenant, reason, device, at, document) VALUES (%s, %s, %s, %s, %s)"
 _LOG = "INSERT INTO frame (tenant, device, document) VALUES (%s, %s, %s)"
-_CLAIM = (
-    f"UPDATE refusal SET claimed_until = clock_timestamp() + interval '{CLAIM_HOLDS_S} seconds'"
-    f" WHERE {_TENANT} AND number = ANY(%s) AND claimed_until <= clock_timestamp() RETURNING number, document"
-)
+_CLAIM = f"""
+UPDATE refusal SET claimed_until = clock_timestamp() + interval '{CLAIM_HOLDS_S} seconds' WHERE number IN (
+    SELECT number FROM refusal
+    WHERE {_TENANT} AND number = ANY(%s)
+        AND NOT claimed_until BETWEEN clock_timestamp() AND clock_timestamp() + interval '{CLAIM_HOLDS_S} seconds'
+    FOR UPDATE SKIP LOCKED
+) RETURNING number, document
+"""
+"""A claim that ends later still is of before the server's clock was set back."""
 _REFILE = f"UPDATE refusal SET reason = %s, document = %s, claimed_until = '-infinity' WHERE {_TENANT} AND number = %s"
 _TRIM = f"""
 DELETE FROM refusal WHERE number IN (
