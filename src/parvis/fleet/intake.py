@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.network import NetworkEvent, Told
@@ -16,6 +18,10 @@ from parvis.kernel.time import from_datetime
 _LATEST = from_datetime(datetime.max.replace(tzinfo=UTC))
 """Beyond, no calendar can write it."""
 _log = logging.getLogger(__name__)
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder of JSON raises for bytes that others send."""
 
 
 class MalformedMessage(Exception):
@@ -75,6 +81,9 @@ class UplinkIntake:
             except MalformedMessage as error:
                 malformed.append((message, error.detail))
                 acks[index] = Ack.REFUSED
+            except Exception:
+                _log.exception("a message could not be read", extra={"topic": message.topic})
+                acks[index] = Ack.FAILED
             else:
                 heard.add(index, told)
         caller = messages[0].caller

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.fleet.downlink import Order
-from parvis.fleet.intake import MalformedMessage
+from parvis.fleet.intake import UNREADABLE, MalformedMessage
 from parvis.fleet.network import Delivery, DeliveryReport
-from parvis.fleet.uplink import NO_COUNTER, Uplink
+from parvis.fleet.uplink import NO_COUNTER, Uplink, plain_hardware_id
 from parvis.kernel.time import Instant, from_datetime
 
 WAY = "mqttdevice"
@@ -59,7 +59,7 @@ def decode_up(topic: str, payload: bytes, received_at: Instant) -> list[Uplink]:
             return [_uplink(hardware_id, payload, received_at, _measured_of(_read_object(payload)))]
         if begin == b"[":
             return [_uplink(hardware_id, payload, received_at, one) for one in _read_several(payload)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MalformedMessage(str(error)) from None
     return [_frame(hardware_id, payload, DEFAULT_PORT, received_at)]
 
@@ -76,7 +76,7 @@ def decode_outcome(topic: str, payload: bytes, received_at: Instant) -> Delivery
     """Of `device/<hardware_id>/ack`: what became of a command. Raises MalformedMessage."""
     try:
         outcome = _read_outcome(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MalformedMessage(str(error)) from None
     return DeliveryReport(outcome.id, hardware_id_of(topic), outcome.state, received_at, outcome.detail)
 
@@ -94,7 +94,7 @@ def encode_command(order: Order) -> bytes:
 
 
 def hardware_id_of(topic: str) -> str:
-    return topic.split("/", 2)[1].lower()
+    return plain_hardware_id(topic.split("/", 2)[1])
 
 
 def _measured_of(given: _Fields) -> _Measured:
