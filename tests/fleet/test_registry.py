@@ -56,6 +56,15 @@ async def test_tenants_do_not_share_devices(village: Village) -> None:
     assert refused is not None
 
 
+@pytest.mark.parametrize("grouping", ["-", ":", " ", "."])
+async def test_an_eui_is_one_device_however_its_digits_are_grouped(village: Village, grouping: str) -> None:
+    grouped = grouping.join(EUI[at : at + 2] for at in range(0, 16, 2)).upper()
+    (outcome,) = await village.fleet.register(CALLER, [replace(RECORD, hardware_id=grouped)])
+    assert (outcome.entity_id, await village.value(DEVICE, "hardwareId")) == (DEVICE, EUI)
+    assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]
+    assert (await village.fleet.get_device(CALLER, grouped)).hardware_id == EUI
+
+
 @pytest.mark.parametrize("hardware_id", ["", "70b", "70b3 d549", "urn:70b3d5499e00", "-70b3d549", "7" * 65])
 async def test_what_is_no_hardware_id_is_refused_and_nothing_is_written(village: Village, hardware_id: str) -> None:
     with pytest.raises(BadRequestData):

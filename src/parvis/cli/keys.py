@@ -8,6 +8,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.access.model import EVERY_TENANT, ROLES, ApiKey
 from parvis.cli.opened import opened_access, welcome_link
 from parvis.cli.options import data_option
+from parvis.fleet.uplink import plain_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import DAY, Instant, format_instant, system_clock
 
@@ -30,7 +31,7 @@ def create(data_dir: Path, label: str, role: str, tenant: str, days: int | None,
     """Make a key. It is shown this once: only its hash is kept."""
     with opened_access(data_dir) as (access, _):
         expires_at = None if days is None else system_clock() + days * DAY
-        key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at, device)
+        key, token = access.keys.create(COMMAND_LINE, label, role, tenant, expires_at, plain_hardware_id(device))
     click.echo(f"Key {key.id} ({role}, tenant {tenant}). Keep it now, it is not shown again:", err=True)
     click.echo(token)
 

@@ -8,7 +8,7 @@ from parvis.broker.model.entity import Iri, Json
 from parvis.fleet.device_columns import LONGEST_TEXT, Column, Fault, Line, LineFault
 from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.records import HARDWARE_ID, DeviceRecord, check_entity_id, check_interval, check_words
-from parvis.fleet.uplink import Technology
+from parvis.fleet.uplink import Technology, plain_hardware_id
 from parvis.kernel.errors import BadRequestData
 
 _INTERVAL = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*(s|sec|min|mn|h|d|j)?", re.IGNORECASE)
@@ -59,8 +59,7 @@ class LineReader:
         return Line(number, DeviceRecord(**read, attributes=attributes))
 
     def hardware_id(self, told: Mapping[Column | str, str]) -> str:
-        hardware_id = re.sub(r"[\s:-]", "", needed) if _is_eui(needed := _needed(told, Column.HARDWARE_ID)) else needed
-        hardware_id = hardware_id.lower()
+        hardware_id = plain_hardware_id(_needed(told, Column.HARDWARE_ID))
         if not HARDWARE_ID.fullmatch(hardware_id):
             raise _Refusing(Column.HARDWARE_ID, LineFault.NO_HARDWARE_ID)
         if hardware_id in self._seen:
@@ -80,7 +79,7 @@ class LineReader:
         if not entity_id:
             profile = self._profiles.get(told.get(Column.PROFILE, ""))
             of_type = told.get(Column.ENTITY_TYPE) or (self._compact(profile.entity_type) if profile else "Thing")
-            return f"urn:ngsi-ld:{of_type}:{told.get(Column.HARDWARE_ID, '').lower()}"
+            return f"urn:ngsi-ld:{of_type}:{plain_hardware_id(told.get(Column.HARDWARE_ID, ''))}"
         try:
             check_entity_id(entity_id)
         except BadRequestData as fault:
@@ -121,10 +120,6 @@ def _needed(told: Mapping[Column | str, str], column: Column) -> str:
     if column not in told:
         raise _Refusing(column, LineFault.MISSING)
     return told[column]
-
-
-def _is_eui(text: str) -> bool:
-    return re.fullmatch(r"([0-9A-Fa-f]{2}[\s:-]){7}[0-9A-Fa-f]{2}", text) is not None
 
 
 def _degrees(told: Mapping[Column | str, str], column: Column, most: float) -> float:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from parvis.fleet.expressions import Expression, ExpressionFailed, InvalidExpression
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import SECOND, Instant, from_datetime, parse_instant
 
@@ -153,7 +153,7 @@ class DocumentMapping:
 
 
 def _hardware_id(value: Any, device: str) -> str:
-    told = _text(value).strip().lower()
+    told = plain_hardware_id(_text(value))
     if value is not None and value != "" and not told:
         raise ExpressionFailed(f"{_shown(value)} is no hardware identifier")
     told = told or device

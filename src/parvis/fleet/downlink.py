@@ -26,7 +26,7 @@ from parvis.fleet.commands import (
 )
 from parvis.fleet.devices import Device
 from parvis.fleet.network import DeliveryReport
-from parvis.fleet.records import HARDWARE_ID, device_id
+from parvis.fleet.records import HARDWARE_ID, device_id, hardware_id_of
 from parvis.fleet.registry import Registry
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
@@ -139,7 +139,7 @@ class Commands:
         """
         _check(caller)
         await self._registry.load(caller.tenant)
-        known = hardware_id.lower()
+        known = hardware_id_of(hardware_id)
         device = self._registry.find(caller.tenant, known)
         if device is None:
             raise ResourceNotFound(f"There is no device {hardware_id!r}.")
@@ -184,7 +184,7 @@ class Commands:
     async def list_commands(self, caller: Caller, hardware_id: str, limit: int = 100) -> list[Command]:
         if not caller.may(Right.READ):
             raise Forbidden("Reading commands needs the right to read.")
-        known = hardware_id.lower()
+        known = hardware_id_of(hardware_id)
         return await self.log.list_commands(caller.tenant, known, limit) if HARDWARE_ID.fullmatch(known) else []
 
     async def report(self, tenant: str, report: DeliveryReport) -> bool:

@@ -108,7 +108,7 @@ class Fleet:
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""
         outcomes = await self.registry.register(caller, records)
-        await self.held.adopt(caller, {record.hardware_id.lower() for record in records})
+        await self.held.adopt(caller, {hardware_id_of(record.hardware_id) for record in records})
         return outcomes
 
     async def update(self, caller: Caller, hardware_id: str, update: DeviceUpdate) -> Device:
@@ -139,8 +139,9 @@ class Fleet:
     async def discard_waiting(self, caller: Caller, hardware_id: str) -> int:
         """Forget what waits of an unknown device; how many frames they were. Raises Forbidden."""
         self._check_writer(caller)
-        frames = await self.frames.discard(caller.tenant, hardware_id.lower())
-        self.note(caller, "frames-forgotten", hardware_id.lower(), frames=str(frames))
+        known = hardware_id_of(hardware_id)
+        frames = await self.frames.discard(caller.tenant, known)
+        self.note(caller, "frames-forgotten", known, frames=str(frames))
         return frames
 
     async def get_device(self, caller: Caller, hardware_id: str) -> Device:
@@ -177,7 +178,7 @@ class Fleet:
 
     async def list_frames(self, caller: Caller, hardware_id: str) -> list[LoggedFrame]:
         """The last frames of a known device, the newest first."""
-        return await self.log.list_frames(caller.tenant, hardware_id.lower())
+        return await self.log.list_frames(caller.tenant, hardware_id_of(hardware_id))
 
     async def retry(self, caller: Caller, refusal_ids: Iterable[int]) -> dict[int, Refused | None]:
         """As HeldFrames.retry."""

@@ -62,7 +62,7 @@ def read_label(text: str) -> Label:
         return _lorawan(said.split(":", 3)[3].split("_"), said)
     if upper.startswith(("HTTP://", "HTTPS://")):
         return _of_address(said)
-    return _claim(said) or Label(LabelKind.PLAIN, _plain(said))
+    return _claim(said) or Label(LabelKind.PLAIN, check_hardware_id(said))
 
 
 def new_code() -> str:
@@ -110,10 +110,4 @@ def _of_address(said: str) -> Label:
     named = next((told[name] for name in _OF_DEVICE if name in told), None)
     if named is None:
         raise BadRequestData(f"{said!r} names no device.")
-    return Label(LabelKind.PLAIN, _plain(named))
-
-
-def _plain(text: str) -> str:
-    """An EUI however it is grouped, else the identifier as it is."""
-    bare = _SEPARATORS.sub("", text).lower()
-    return bare if _EUI.fullmatch(bare) else check_hardware_id(text)
+    return Label(LabelKind.PLAIN, check_hardware_id(named))

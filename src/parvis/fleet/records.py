@@ -17,7 +17,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Json, Kind
 from parvis.fleet.devices import Device, Standing
 from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.uplink import Technology
+from parvis.fleet.uplink import Technology, plain_hardware_id
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
@@ -82,12 +82,12 @@ class Replacement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def device_id(hardware_id: str) -> str:
-    return f"{_ID_PREFIX}{hardware_id.lower()}"
+    return f"{_ID_PREFIX}{plain_hardware_id(hardware_id)}"
 
 
 def hardware_id_of(name: str) -> str:
-    """Of a hardware id in any case, or of a device's entity id."""
-    return name.removeprefix(_ID_PREFIX).lower()
+    """Of a hardware id in any case and grouping, or of a device's entity id."""
+    return plain_hardware_id(name.removeprefix(_ID_PREFIX))
 
 
 class DeviceTerms:
@@ -304,8 +304,8 @@ class RecordChanges:
 
 
 def check_hardware_id(text: str) -> str:
-    """In lower case. Raises BadRequestData."""
-    hardware_id = text.lower()
+    """As plain_hardware_id. Raises BadRequestData."""
+    hardware_id = plain_hardware_id(text)
     if not HARDWARE_ID.fullmatch(hardware_id):
         raise BadRequestData(
             f"{text!r} is no hardware identifier: write the DevEUI, IMEI or serial number,"

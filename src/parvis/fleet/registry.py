@@ -25,7 +25,7 @@ from parvis.fleet.records import (
     words_of,
 )
 from parvis.fleet.records import device_id as device_id
-from parvis.fleet.uplink import Technology
+from parvis.fleet.uplink import Technology, plain_hardware_id
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 
@@ -298,7 +298,7 @@ class Registry:
     def _index(self, tenant: str, entity: Entity) -> Device | None:
         """None, and nothing indexed, for a Device entity that no frame can belong to."""
         terms = self._terms
-        hardware_id = text_of(entity, terms.hardware_id).lower()
+        hardware_id = plain_hardware_id(text_of(entity, terms.hardware_id))
         profile = self.profiles.get(text_of(entity, terms.profile))
         asset = entity.find(terms.asset)
         if not hardware_id or profile is None or asset is None or not isinstance(asset.value, str):
@@ -339,7 +339,7 @@ class Registry:
 
 
 def _told_by(entity_id: str) -> str:
-    return entity_id.rpartition(":")[2].lower()
+    return plain_hardware_id(entity_id.rpartition(":")[2])
 
 
 def _object_types(relationship: Instance) -> tuple[Iri, ...]:

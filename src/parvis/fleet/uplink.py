@@ -1,5 +1,6 @@
 """A frame from a device as its way in delivers it."""
 
+import re
 from enum import Enum
 from typing import Any
 
@@ -21,8 +22,17 @@ class Technology(Enum):
 
 
 NO_COUNTER = -1
+_EUI = re.compile("[0-9a-f]{16}")
+_SEPARATORS = re.compile(r"[\s:.-]")
 MOST_RECEPTIONS = 16
 """Of one frame: more gateways tell nothing more."""
+
+
+def plain_hardware_id(text: str) -> str:
+    """As devices are known by everywhere: in lower case, of an EUI the sixteen digits however they were grouped."""
+    told = text.strip().lower()
+    bare = _SEPARATORS.sub("", told)
+    return bare if _EUI.fullmatch(bare) else told
 
 
 class Reception(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ from parvis.fleet.connector import Authenticate
 from parvis.fleet.documents import DocumentMapping
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.push import Pushed, Report, take_documents, take_frame
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Shelf
@@ -134,7 +134,7 @@ class PushResource(_Guarded):
             raise Refusal(Code.NOT_FOUND, "there is no such mapping")
         now, query = self._clock(), query_of(request)
         caller = self._door.caller(request)
-        device = (query.get("device") or caller.device).strip().lower()[:64]
+        device = plain_hardware_id((query.get("device") or caller.device)[:64])
         content_format = request.opt.content_format
         if content_format == codec.BYTES:
             report = await self._take_frame(caller, device, request.payload, now)

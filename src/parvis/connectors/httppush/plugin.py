@@ -21,7 +21,7 @@ from parvis.fleet.documents import (
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.push import LARGEST_FRAME_BYTES, Pushed, Report, take_documents, take_frame
 from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.uplink import NO_COUNTER, Uplink
+from parvis.fleet.uplink import NO_COUNTER, Uplink, plain_hardware_id
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 
 PLAIN = "plain"
