@@ -1,7 +1,7 @@
 """Changing several devices at once: tags, groups, in or out of use."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
@@ -33,27 +33,36 @@ async def change_many(request: Request) -> Response:
     check_form(request, str(form.get(FORM_FIELD, "")))
     check_writes(caller)
     what, word = str(form.get("do", "")), str(form.get("word", "")).strip()
-    if what not in CHANGES or (what in WORD_CHANGES and not word):
-        raise BadRequestData("Say what is to be changed, and write the tag or the group.")
+    if what not in CHANGES:
+        raise BadRequestData("The form does not say what is to be changed.")
     choice = Choice.of({name: str(value) for name, value in form.items()})
     devices = await _chosen(site, caller, form, choice)
+    if fault := _find_fault(what, word, len(devices)):
+        return _to({**choice.to_query(), "fault": fault})
     updates = [(device, update) for device in devices if (update := change_of(device, what, word)) is not None]
     faults = await _apply(site.platform.fleet, caller, updates)
-    query = {**choice.to_query(), "changed": len(updates) - faults, "of": len(devices), "faults": faults}
-    return RedirectResponse(f"/console/devices?{urlencode(query)}", SEE_OTHER)
+    return _to({**choice.to_query(), "changed": len(updates) - faults, "of": len(devices), "faults": faults})
 
 
 async def _chosen(site: Site, caller: Caller, form: FormData, choice: Choice) -> list[Device]:
-    """Raises BadRequestData where they are too many, or none."""
     ticked = {str(one) for one in form.getlist("device")}
     if "all" in form:
         shown = [one for one in await list_devices(site, caller) if choice.admits(one)]
-        devices = [one.known for one in shown if one.known is not None]
-    else:
-        devices = [one for one in await site.platform.fleet.list_devices(caller) if one.hardware_id in ticked]
-    if not 0 < len(devices) <= MOST_AT_ONCE:
-        raise BadRequestData(f"Choose between 1 and {MOST_AT_ONCE} devices.")
-    return devices
+        return [one.known for one in shown if one.known is not None]
+    return [one for one in await site.platform.fleet.list_devices(caller) if one.hardware_id in ticked]
+
+
+def _find_fault(what: str, word: str, devices: int) -> str:
+    """One of `devices.FAULTS`; empty where nothing is wrong."""
+    if not devices:
+        return "nothing"
+    if devices > MOST_AT_ONCE:
+        return "many"
+    return "word" if what in WORD_CHANGES and not word else ""
+
+
+def _to(query: Mapping[str, object]) -> Response:
+    return RedirectResponse(f"/console/devices?{urlencode(query)}", SEE_OTHER)
 
 
 def change_of(device: Device, what: str, word: str) -> DeviceUpdate | None:

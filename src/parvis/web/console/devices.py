@@ -31,6 +31,8 @@ from parvis.web.wording import Wording
 ROWS_A_PAGE = 50
 MOST_DEVICES = 20_000
 MOST_AT_ONCE = 2_000
+FAULTS = ("nothing", "many", "word")
+"""Why several could not be changed."""
 CSV_COLUMNS = (
     "id", "name", "profile", "feeds", "feeds_id", "battery", "last_seen",
     "hardware_id", "technology", "groups", "tags", "standing", "findings", "state",
@@ -166,6 +168,7 @@ async def devices_page(request: Request) -> Response:
         facets=Facets.of(device.known for device in everything if device.known is not None),
         most_at_once=MOST_AT_ONCE,
         outcome=_outcome(request),
+        fault=fault if (fault := request.query_params.get("fault", "")) in FAULTS else "",
         removed=request.query_params.get("removed", "")[:LONGEST_SEARCH],
     )
 
