@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from parvis.broker.model.change import Change, Outcome
+from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.broker.query.tree import EntityQuery
 from parvis.fleet.network import DeviceJoined
 from parvis.fleet.reactions import Reactions
 from parvis.fleet.refusal import RefusalReason
 from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import SECOND
-from tests.fleet.conftest import BIN, CALLER, EUI, NOON, RECORD, Village, uplink
+from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, RECORD, Village, uplink
 from tests.fleet.test_uplinks import reasons
 
 DUPLICATE = RefusalReason.DUPLICATE
@@ -89,3 +90,19 @@ async def test_a_frame_of_before_a_join_that_comes_again_after_it_counts_once(vi
     await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])
     await reactions.take(CALLER, [DeviceJoined(EUI, NOON + SECOND)])
     assert reasons(await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])) == [DUPLICATE]
+
+
+async def test_a_device_that_is_removed_while_its_frame_is_stored_does_not_come_back(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    healthy = village.store.write
+
+    async def write(tenant: str, changes: Sequence[Change], progress: Any = None) -> list[Outcome]:
+        await healthy(tenant, [Change(DEVICE, Mode.DELETE)], None)
+        return await healthy(tenant, changes, progress)
+
+    monkeypatch.setattr(village.store, "write", write)
+    assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]
+    page = await village.broker.query(CALLER, EntityQuery(ids=(DEVICE,), limit=1))
+    assert page.entities == ()

@@ -24,7 +24,7 @@ from parvis.fleet.stored import StoredFrames
 from parvis.fleet.uplink import NO_COUNTER, Uplink
 from parvis.fleet.vitals import Vitals
 from parvis.fleet.work import Work, still_open
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_clock
 
@@ -71,7 +71,6 @@ class UplinkPipeline:
         self._decoding = Decoding(ticks_s)
         self._placing = Placing(expand)
         self._stored = StoredFrames(broker)
-        self._device_type = (expand("Device"),)
         self._rssi, self._snr = expand("rssi"), expand("snr")
         self._last_reported = expand("dateLastValueReported")
         self._under_way: dict[_Frame, asyncio.Future[None]] = {}
@@ -188,7 +187,7 @@ class UplinkPipeline:
             if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
                 device.health_at = at
                 health = self._health(work, mapped, at)
-                changes.append(Change(device.entity_id, upsert, health, self._device_type, keep_newest=True))
+                changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True))
             work.changes = (first, len(changes))
         return changes
 
@@ -271,9 +270,11 @@ def _doubt(works: list[Work]) -> None:
 
 
 def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:
+    """A device that was removed meanwhile does not come back by its health; what it measured while it was there is."""
     error = next((one.error for one in outcomes if one.error is not None), None)
-    if error is not None:
-        work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
+    if error is None or (work.values.asset and outcomes[0].error is None and isinstance(error, ResourceNotFound)):
+        return
+    work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
 
 
 def _note_vitals(work: Work, now: Instant, elsewhere_until: Instant) -> None:
