@@ -106,3 +106,20 @@ async def test_a_device_that_is_removed_while_its_frame_is_stored_does_not_come_
     assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]
     page = await village.broker.query(CALLER, EntityQuery(ids=(DEVICE,), limit=1))
     assert page.entities == ()
+
+
+async def test_a_device_that_is_removed_does_not_come_back_by_what_its_network_tells(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    reactions = Reactions(village.broker, village.fleet.registry)
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    await reactions.take(CALLER, [DeviceJoined(EUI, NOON)])
+    assert (await village.broker.query(CALLER, EntityQuery(ids=(DEVICE,), limit=1))).entities == ()
+
+
+async def test_a_device_that_is_registered_anew_is_told_what_was_told_of_the_one_before(village: Village) -> None:
+    reactions = Reactions(village.broker, village.fleet.registry)
+    for _ in range(2):
+        await village.fleet.register(CALLER, [RECORD])
+        await reactions.take(CALLER, [DeviceJoined(EUI, NOON)])
+        assert await village.value(DEVICE, "dateLastJoined") is not None
+        await village.fleet.remove(CALLER, EUI)

@@ -124,7 +124,8 @@ class SeenFrames:
 
 
 class Running(msgspec.Struct, eq=False, gc=False):
-    """What is learnt of a device from its frames as they come, in this process."""
+    """What is learnt of a device from its frames as they come, in this process. `told` is what its network told last,
+    by the kind of event."""
 
     clock: DeviceClock = msgspec.field(default_factory=DeviceClock)
     even_at_s: float = 0.0
@@ -132,6 +133,7 @@ class Running(msgspec.Struct, eq=False, gc=False):
     suspect_until_s: float = 0.0
     radio_at: Instant = 0
     vitals: Vitals | None = None
+    told: dict[type, object] = {}
 
 
 class Standing(Enum):

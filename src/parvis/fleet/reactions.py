@@ -37,7 +37,6 @@ class Reactions:
         self._commands = commands
         self._clock = clock
         self._gateways = Gateways(broker, clock)
-        self._newest_told: dict[tuple[str, str, type], object] = {}
         self._terms = _Terms(broker)
 
     async def hear(self, caller: Caller, uplinks: Sequence[Uplink]) -> None:
@@ -63,20 +62,21 @@ class Reactions:
         await self._registry.load(tenant)
         stats: list[GatewayStats] = []
         changes: list[Change] = []
-        told: dict[tuple[str, str, type], object] = {}
+        told: list[tuple[Device, DeviceEvent]] = []
         for event in events:
             if isinstance(event, GatewayStats):
                 stats.append(event)
             elif isinstance(event, DeliveryReport):
                 await self._report(tenant, event)
-            elif (device := self._find(tenant, event)) is not None and not self._is_known(tenant, event):
+            elif (device := self._find(tenant, event)) is not None and not _is_known(device, event):
                 changes += await self._changes(tenant, device, event)
-                told[_key(tenant, event)] = _what_repeats(event)
+                told.append((device, event))
         if stats:
             await self._gateways.take(tenant, (), stats)
         if changes:
             await self._broker.write(system_caller("fleet", tenant), changes)
-        self._newest_told |= told
+        for device, event in told:
+            device.running.told[type(event)] = _what_repeats(event)
 
     async def _report(self, tenant: str, event: DeliveryReport) -> None:
         is_ours = self._commands is not None and await self._commands.report(tenant, event)
@@ -102,10 +102,6 @@ class Reactions:
             case _:
                 assert_never(event)
 
-    def _is_known(self, tenant: str, event: DeviceEvent) -> bool:
-        """Some networks repeat with every frame what they last heard of a device's battery, or where it stands."""
-        return self._newest_told.get(_key(tenant, event)) == _what_repeats(event)
-
     async def _moved(self, tenant: str, device: Device, place: list[Instance]) -> list[Change]:
         """A place that somebody gave by hand is better than any that is told by radio. The thing observed moves with
         its device only where its profile says that it moves."""
@@ -123,7 +119,7 @@ class Reactions:
         told = tuple(instances)
         if not told:
             return []
-        return [Change(device.entity_id, Mode.UPSERT_UPDATE, told, (self._terms.device,), keep_newest=True)]
+        return [Change(device.entity_id, Mode.APPEND, told, keep_newest=True)]
 
     async def _note_routes(self, tenant: str, uplinks: Sequence[Uplink]) -> None:
         moved: dict[str, tuple[Device, str]] = {}
@@ -148,8 +144,9 @@ class Reactions:
         return [Instance(self._terms.route, Kind.PROPERTY, route)]
 
 
-def _key(tenant: str, event: DeviceEvent) -> tuple[str, str, type]:
-    return (tenant, event.hardware_id, type(event))
+def _is_known(device: Device, event: DeviceEvent) -> bool:
+    """Some networks repeat with every frame what they last heard of a device's battery, or where it stands."""
+    return device.running.told.get(type(event)) == _what_repeats(event)
 
 
 def _what_repeats(event: DeviceEvent) -> object:
@@ -167,7 +164,6 @@ def _may_move(entity: Entity | None, location: str) -> bool:
 class _Terms:
     def __init__(self, broker: Broker) -> None:
         expand = broker.contexts.default.expand
-        self.device = expand("Device")
         self.route = expand("downlinkRoute")
         self.location = expand("location")
         self._accuracy = expand("locationAccuracy")
