@@ -189,8 +189,8 @@ def _build_ways(
     """The ways in, and what goes down by them."""
     commands, outlet = Commands(commands_of(store), fleet.registry, access.store.append_audit), Outlet()
     reactions = Reactions(broker, fleet.registry, commands)
-    authenticate = access.gate.authenticate_device
-    connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, authenticate, store.shelf)
+    keys = (access.gate.authenticate_device, store.shelf, access.gate.is_in_force)
+    connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, *keys)
     commands.send_by(senders_of(connectors))
     return commands, outlet, connectors
 

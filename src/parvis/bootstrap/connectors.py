@@ -10,7 +10,7 @@ from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
-from parvis.fleet.connector import Authenticate, Connector, InvalidConnector, Surroundings, nobody
+from parvis.fleet.connector import Authenticate, Connector, InvalidConnector, IsInForce, Surroundings, anybody, nobody
 from parvis.fleet.delivery import Outlet, Route
 from parvis.fleet.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
@@ -32,6 +32,7 @@ def build_connectors(
     jobs: JobDoor,
     authenticate: Authenticate = nobody,
     shelf: Shelf | None = None,
+    is_in_force: IsInForce = anybody,
 ) -> dict[str, Connector]:
     """Those that are always on, and those that have settings: only these need what the environment says of them.
 
@@ -46,9 +47,9 @@ def build_connectors(
 
     for name, plug_in in sorted(wanted.items()):
         table = _table_of(settings, name)
-        surroundings = Surroundings(
-            fleet, broker, outbound, settings.data_dir, table, list_routes, reactions, outlet, jobs, authenticate, shelf
-        )
+        place = (settings.data_dir, table, list_routes)
+        keys = (authenticate, shelf, is_in_force)
+        surroundings = Surroundings(fleet, broker, outbound, *place, reactions, outlet, jobs, *keys)
         built[name] = _build(name, plug_in, surroundings)
     return built
 

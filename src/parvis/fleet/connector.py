@@ -70,12 +70,20 @@ def nobody(key: bytes) -> Caller | None:
     return None
 
 
+IsInForce = Callable[[Caller], bool]
+"""Whether the key that a caller once showed still opens. Raises Overloaded."""
+
+
+def anybody(caller: Caller) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a connector may use. `table` is `[connectors.<name>]` of the settings, empty where there is none; `routes`
     are those of all connectors that are on, once they are built. `reactions` are to what is told beside frames,
     `outlet` leads to the clients of the platform's MQTT listener, `jobs` takes work that runs later, `authenticate`
-    tells whom an API key is of, `shelf` keeps small records over a restart."""
+    tells whom an API key is of, `is_in_force` whether it still is, `shelf` keeps small records over a restart."""
 
     fleet: Fleet
     broker: Broker
@@ -88,6 +96,7 @@ class Surroundings:
     jobs: JobDoor | None = None
     authenticate: Authenticate = nobody
     shelf: Shelf | None = None
+    is_in_force: IsInForce = anybody
 
 
 Build = Callable[[Surroundings], Connector]

@@ -16,6 +16,7 @@ from aiocoap.resource import ObservableResource, Site
 from msgspec.json import decode, encode
 from prometheus_client import REGISTRY
 
+from parvis.connectors.coap import registrations
 from parvis.connectors.coap.plugin import build
 from parvis.fleet.connector import Connector
 from parvis.fleet.records import DeviceRecord
@@ -56,6 +57,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         yield town
 
 
+REVOKED: set[Caller] = set()
+
+
 @contextmanager
 def connector(town: Town, port: int = 0, **table: Any) -> Iterator[tuple[Connector, int]]:
     port = port or system_tools.free_port()
@@ -64,7 +68,8 @@ def connector(town: Town, port: int = 0, **table: Any) -> Iterator[tuple[Connect
     def authenticate(key: bytes) -> Caller | None:
         return KEY if key == b"parvis_right" else None
 
-    made = build(replace(surroundings, authenticate=authenticate, shelf=town.store.shelf))
+    in_force = replace(surroundings, authenticate=authenticate, is_in_force=lambda caller: caller not in REVOKED)
+    made = build(replace(in_force, shelf=town.store.shelf))
     yield made, port
 
 
@@ -252,6 +257,19 @@ async def test_registered_devices_are_observed_again_after_a_restart(town: Town)
                 while await town.value(ROOM, "temperature") != 24.5:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             assert (await post(sensor.context, f"{uri}/{place}?lt=600", b"")).code == CHANGED
+
+
+async def test_a_registration_ends_with_the_key_it_came_with(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registrations, "_SWEEP_EVERY_S", 0.05)
+    async with serving(town) as uri, device(Reading(senml(20.5), 110)) as sensor:
+        await sensor.register(uri)
+        await town.eventually(ROOM, "temperature")
+        await asyncio.sleep(0.1)
+        pack = [{"bn": "/3303/0/", "n": "5700", "v": 6}]
+        assert (await post(sensor.context, f"{uri}/dp", encode(pack), 110)).code == CHANGED
+        monkeypatch.setattr(f"{__name__}.REVOKED", {KEY})
+        await asyncio.sleep(0.3)
+        assert (await post(sensor.context, f"{uri}/dp", encode(pack), 110)).code == aiocoap.NOT_FOUND
 
 
 async def test_names_that_are_no_devices_do_not_register(town: Town, client: Context) -> None:

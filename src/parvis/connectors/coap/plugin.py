@@ -23,5 +23,6 @@ def build(surroundings: Surroundings) -> Connector:
         surroundings.authenticate,
         system_clock,
         surroundings.shelf,
+        surroundings.is_in_force,
     )
     return Connector("coap", works={"server": work})

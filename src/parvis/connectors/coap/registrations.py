@@ -1,6 +1,7 @@
 """LwM2M devices that are registered: who they are, where, and until when. They outlive a restart."""
 
 import asyncio
+import contextlib
 import re
 from secrets import token_hex
 
@@ -12,6 +13,7 @@ from aiocoap.interfaces import EndpointAddress
 from parvis.connectors.coap import metrics
 from parvis.connectors.coap.ipso import Path
 from parvis.connectors.coap.observations import Observed, Observer
+from parvis.fleet.connector import IsInForce
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Box, Place, Shelf
@@ -83,11 +85,14 @@ def find_hardware_id(endpoint: str) -> str | None:
 class Registrations:
     """Without a shelf they end with the process."""
 
-    def __init__(self, observer: Observer, shelf: Shelf | None, clock: Clock, most: int) -> None:
+    def __init__(
+        self, observer: Observer, shelf: Shelf | None, clock: Clock, most: int, is_in_force: IsInForce
+    ) -> None:
         self._observer = observer
         self._shelf = shelf
         self._clock = clock
         self._most = most
+        self._is_in_force = is_in_force
         self._by_id: dict[str, Registration] = {}
         self._by_remote: dict[EndpointAddress, str] = {}
         self._by_device: dict[tuple[str, str], str] = {}
@@ -163,19 +168,22 @@ class Registrations:
         return True
 
     async def forget_expired(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; also those whose key has been revoked."""
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
-            now = self._clock()
-            for registration_id in [one.id for one in self._by_id.values() if one.ends_at < now]:
-                try:
+            with contextlib.suppress(Overloaded):
+                revoked = {one for one in self._callers() if not self._is_in_force(one)}
+                now = self._clock()
+                over = [one.id for one in self._by_id.values() if one.ends_at < now or one.caller in revoked]
+                for registration_id in over:
                     await self.remove(registration_id)
-                except Overloaded:
-                    break
 
     def close(self) -> None:
         for one in list(self._by_id.values()):
             self._forget(one)
+
+    def _callers(self) -> set[Caller]:
+        return {one.caller for one in self._by_id.values()}
 
     def _make(
         self, registration_id: str, caller: Caller, hardware_id: str, remote: EndpointAddress, instances: list[Path]

@@ -14,7 +14,7 @@ from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.ipso import to_fields
 from parvis.connectors.coap.observations import WAY, Observer
 from parvis.connectors.coap.registrations import Registrations, TooManyRegistrations, find_hardware_id
-from parvis.fleet.connector import Authenticate
+from parvis.fleet.connector import Authenticate, IsInForce
 from parvis.fleet.documents import DocumentMapping
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.push import Pushed, Report, take_documents, take_frame
@@ -274,13 +274,14 @@ async def serve(
     authenticate: Authenticate,
     clock: Clock,
     shelf: Shelf | None,
+    is_in_force: IsInForce,
 ) -> None:
     """Until cancelled. Raises OSError where it cannot listen."""
     door = Door(config, authenticate)
     site = Site()
     context = await Context.create_server_context(None, bind=(config.host, config.port), transports=_TRANSPORTS)
     observer = Observer(fleet, lambda: context, clock)
-    registrations = Registrations(observer, shelf, clock, config.max_registrations)
+    registrations = Registrations(observer, shelf, clock, config.max_registrations, is_in_force)
     site.add_resource(["push"], PushResource(door, fleet, mappings, clock))
     site.add_resource(["push"], PushBelow(door, fleet, mappings, clock))
     site.add_resource(["rd"], RegistrationResource(door, registrations))
