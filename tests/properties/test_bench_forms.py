@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import FormData
 
 from parvis.fleet.mapping import AttributeRule
-from parvis.web.console.codecs import Bench, Unreadable, bench_of, payload_of, port_of, rules_of, written
+from parvis.web.console.codecs import RULE_FIELDS, Bench, Unreadable, bench_of, payload_of, port_of, rules_of, written
 from parvis.web.wording import wording
 
 WORDS = wording("en", "UTC")
@@ -28,8 +28,9 @@ RULES = st.builds(
 @settings(max_examples=60)
 @given(st.text(max_size=60), st.sampled_from(["hex", "base64"]), st.text(max_size=8), st.text(max_size=12))
 def test_no_text_is_too_strange(payload: str, form: str, port: str, number: str) -> None:
-    fields = [("payload", payload), ("format", form), ("f_port", port), ("field", "a"), ("scale", number)]
-    bench = bench_of(FormData(fields))
+    rule = {**dict.fromkeys(RULE_FIELDS, ""), "field": "a", "scale": number}
+    bench = bench_of(FormData({"payload": payload, "format": form, "f_port": port, **rule}))
+    assert len(bench.rules) == 1
     for read in (payload_of, port_of, rules_of):
         with suppress(Unreadable):
             read(bench, WORDS)

@@ -84,6 +84,10 @@ async def test_an_example_and_rules_are_kept_by_administrators(platform: Platfor
     actions = [one.record.action for one in platform.access.store.read_audit()]
     assert {"profile-example-kept", "profile-rules-kept"} <= set(actions)
 
+    emptied = await post(operator, "rules", field="")
+    assert emptied.status_code == 400
+    assert "A profile needs at least one rule." in plain(emptied.text)
+    assert (await post(operator, "rules", scale=["", ""])).status_code == 400
     refused = await post(operator, "example", payload="0167")
     assert refused.status_code == 400
     assert "Only a frame that is decoded can be an example" in plain(refused.text)

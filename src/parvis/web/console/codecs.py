@@ -174,6 +174,8 @@ def _keep(request: Request, profile: DeviceProfile, bench: Bench, what: str) -> 
     """Raises Unreadable, BadRequestData, InvalidProfile or Forbidden."""
     site, caller = site_of(request), caller_of(request)
     t, made = site.pages.words(request), _bench(site)
+    if what == "rules" and not bench.rules:
+        raise BadRequestData("A profile needs at least one rule.")
     if what == "rules":
         made.keep_rules(caller, profile.id, rules_of(bench, t))
     elif what == "example":
@@ -218,8 +220,11 @@ def _is_in(one: Instance, instances: Sequence[Instance]) -> bool:
 
 
 def bench_of(form: FormData) -> Bench:
+    """Raises BadRequestData where a rule lacks one of its fields, as no browser sends it."""
     columns = {name: [str(one).strip() for one in form.getlist(name)] for name in RULE_FIELDS}
-    rows = zip(*columns.values(), strict=False)
+    if len({len(column) for column in columns.values()}) != 1:
+        raise BadRequestData("Each rule needs all of its fields.")
+    rows = zip(*columns.values(), strict=True)
     rules = tuple(dict(zip(RULE_FIELDS, row, strict=True)) for row in rows)
     return Bench(
         str(form.get("payload", "")).strip(),
