@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -143,7 +143,7 @@ class CodecBench:
                 raise InvalidProfile(faults[0])
             target = self._folder / profile.id
             if target.exists():
-                rmtree(target)
+                target.rename(Path(beside) / ".before")
             made.rename(target)
         profile.take_over(fresh, target)
 
