@@ -201,6 +201,20 @@ async def test_what_is_registered_is_changed_and_its_place_stays(
     assert "47.70000, -3.28000" in await text_of(operator, PAGE)
 
 
+async def test_a_wrong_profile_is_mended_on_the_page(
+    operator: httpx.AsyncClient, platform: Platform, caller: Caller
+) -> None:
+    before = (await platform.fleet.get_device(caller, EUI)).profile.id
+    assert f'name="profile" value="{before}"' in (await operator.get(PAGE)).text
+    other = next(name for name in sorted(platform.fleet.registry.profiles) if name != before)
+    form = {"do": "update", "name": "Market", "technology": "lorawan"}
+    answer = await send(operator, PAGE, profile=other, **form)
+    assert answer.headers["location"] == f"{PAGE}?done=changed"
+    assert (await platform.fleet.get_device(caller, EUI)).profile.id == other
+    assert (await send(operator, PAGE, profile="no-such", **form)).status_code == 400
+    assert (await platform.fleet.get_device(caller, EUI)).profile.id == other
+
+
 IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
     ({"do": "update", "name": "x", "technology": "lorawan", "interval_min": "often"}, "no number of minutes"),
     ({"do": "update", "name": "x", "technology": "smoke"}, "does not accept this"),

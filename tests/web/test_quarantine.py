@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
@@ -51,6 +52,20 @@ async def test_unknown_devices_are_listed_with_what_waits(operator: httpx.AsyncC
 
 async def test_nobody_waits_in_a_registered_town(operator: httpx.AsyncClient) -> None:
     assert "No unknown device waits." in plain((await operator.get("/console/quarantine")).text)
+
+
+async def test_what_was_refused_or_stored_before_is_not_called_stored(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    good, other = frame(EUI, 1, now), frame(EUI, 2, now)
+    for one in (good, good, replace(other, payload=b"\x01")):
+        await platform.fleet.take(caller, [one])
+    answer = await post(operator, "/console/quarantine/adopt", device=EUI, profile="cayenne-lpp")
+    page = await operator.get(answer.headers["location"])
+    told = plain(page.text)
+    assert "1 device adopted: 1 of its waiting frames stored. 1 was stored before. 1 was refused: " in told
+    (refusal,) = await platform.fleet.list_refusals(caller, EUI)
+    assert f'href="/console/refusals?reason={refusal.reason.value}"' in page.text
 
 
 @pytest.mark.usefixtures("waiting")

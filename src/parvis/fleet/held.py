@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from msgspec import structs
 
@@ -44,6 +44,18 @@ class HeldFrames:
         self._room = room
         self._clock = clock
         self._days = days
+        self._repeats: dict[tuple[str, str], int] = {}
+
+    @contextmanager
+    def counting_repeats(self, tenant: str, hardware_ids: Collection[str]) -> Iterator[Mapping[tuple[str, str], int]]:
+        """Of these devices, how many of the frames that this process tries meanwhile were stored before."""
+        keys = [(tenant, one) for one in hardware_ids]
+        self._repeats |= dict.fromkeys(keys, 0)
+        try:
+            yield self._repeats
+        finally:
+            for key in keys:
+                self._repeats.pop(key, None)
 
     async def keep(
         self, caller: Caller, uplinks: Sequence[Uplink], results: Sequence[Refused | None]
@@ -95,6 +107,7 @@ class HeldFrames:
             others = [_refiled(one, refused) for one, refused in tried if refused is not None and not _is_done(refused)]
             await self._frames.settle(caller.tenant, stored, others)
             is_settled = True
+            self._count_repeats(caller.tenant, tried)
             return {one.id: refused for one, refused in tried}
         finally:
             left = [one.id for one in claimed if not is_settled or one.uplink is None]
@@ -108,6 +121,12 @@ class HeldFrames:
                 device = self._registry.find(tenant, uplink.hardware_id)
                 if device is not None:
                     device.seen.doubt(uplink.at)
+
+    def _count_repeats(self, tenant: str, tried: Iterable[tuple[Refusal, Refused | None]]) -> None:
+        for one, refused in tried:
+            key = (tenant, one.device)
+            if key in self._repeats and refused is not None and refused.reason is RefusalReason.DUPLICATE:
+                self._repeats[key] += 1
 
     async def adopt(self, caller: Caller, hardware_ids: Collection[str]) -> int:
         """Store what waits of devices that are registered now, in the order in which it came; how many were stored."""

@@ -17,7 +17,9 @@ from parvis.broker.model.entity import Entity
 from parvis.fleet.commands import Command, CommandState
 from parvis.fleet.devices import Device
 from parvis.fleet.downlink import CommandWish
+from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames import LoggedFrame
+from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.quality import read_qualities
 from parvis.fleet.records import DeviceUpdate, Replacement, text_of
 from parvis.fleet.uplink import Technology
@@ -51,6 +53,8 @@ SEE_OTHER = 303
 BYTES_SHOWN = 64
 COMMANDS_SHOWN = 10
 FRAMES_SHOWN = 8
+PROFILES_PROPOSED = 200
+"""The identifier of any other may be written."""
 REFRESH_S = 3
 NOTHING_GIVEN: Mapping[str, str] = {}
 LAST_DAY = "batteryLastDay"
@@ -131,12 +135,18 @@ async def _page(
         manufacturer=text_of(entity, expand("manufacturerName")),
         model=text_of(entity, expand("modelName")),
         position=position_of(entity.find(expand("location"))),
+        profiles=_proposed_profiles(fleet, caller),
         technologies=[one.value for one in Technology],
         done=request.query_params.get("done", ""),
         refusal=refusal,
         given=given,
         command_key=given.get("key") or secrets.token_hex(8),
     )
+
+
+def _proposed_profiles(fleet: Fleet, caller: Caller) -> list[DeviceProfile]:
+    known = [one for one in fleet.registry.profiles.values() if one.is_for(caller.tenant)]
+    return sorted(known, key=lambda one: one.id)[:PROFILES_PROPOSED]
 
 
 def frame_view(frame: LoggedFrame, t: Wording) -> FrameView:
@@ -217,7 +227,9 @@ async def _update(site: Site, caller: Caller, device: Device, form: FormData) ->
     """The place stays what it is, a point or not, where its fields were left alone."""
     interval_min = number_from(form, "interval_min", "interval")
     same_place = text_from(form, "place") == f"{text_from(form, 'latitude')},{text_from(form, 'longitude')}"
+    profile = text_from(form, "profile")
     update = DeviceUpdate(
+        profile=UNSET if profile in ("", device.profile.id) else profile,
         name=text_from(form, "name"),
         technology=text_from(form, "technology"),
         groups=words_from(form, "groups"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,9 +17,11 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames import Waiting
 from parvis.fleet.profiles import DeviceProfile
 from parvis.fleet.records import DeviceRecord
+from parvis.fleet.refusal import RefusalReason
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.refusals import REFUSED
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.views import short_id
@@ -98,6 +101,9 @@ async def quarantine_page(request: Request) -> Response:
         adopted=_count(request, "adopted"),
         stored=_count(request, "stored"),
         left=_count(request, "left"),
+        repeated=_count(request, "repeated"),
+        refused=_count(request, "refused"),
+        reason=_reason(request),
         forgotten=_count(request, "forgotten"),
     )
 
@@ -143,14 +149,34 @@ async def adopt(request: Request) -> Response:
     if profile is None:
         told = [_entry(form, view) for view in found]
         return _form(request, told, "", groups, BadRequestData.status, t("adopt.bad_profile"))
-    entries = [await _adopt(site, caller, _entry(form, view), profile, groups, t) for view in found]
-    left = [entry for entry in entries if entry.is_refused]
-    if left:
-        return _form(request, left, profile.id, groups, BadRequestData.status)
-    waiting = await _settled(site.platform.fleet, caller, {entry.hardware_id for entry in entries})
+    fleet, wanted = site.platform.fleet, {view.waiting.hardware_id for view in found}
+    with fleet.held.counting_repeats(caller.tenant, wanted) as repeats:
+        entries = [await _adopt(site, caller, _entry(form, view), profile, groups, t) for view in found]
+        left = [entry for entry in entries if entry.is_refused]
+        if left:
+            return _form(request, left, profile.id, groups, BadRequestData.status)
+        waiting = await _settled(fleet, caller, wanted)
+        repeated = sum(repeats.get((caller.tenant, one), 0) for one in wanted)
+    refused = await _refused(fleet, caller, wanted)
     before = sum(entry.view.waiting.frames for entry in entries)
-    query = {"adopted": len(entries), "stored": max(0, before - waiting), "left": waiting}
-    return RedirectResponse(f"/console/quarantine?{urlencode(query)}", SEE_OTHER)
+    query = {
+        "adopted": len(entries),
+        "stored": max(0, before - waiting - repeated - refused.total()),
+        "left": waiting,
+        "repeated": repeated,
+        "refused": refused.total(),
+        "reason": refused.most_common(1)[0][0].value if refused else "",
+    }
+    shown = {name: value for name, value in query.items() if value or name in ("stored", "left")}
+    return RedirectResponse(f"/console/quarantine?{urlencode(shown)}", SEE_OTHER)
+
+
+async def _refused(fleet: Fleet, caller: Caller, hardware_ids: set[str]) -> Counter[RefusalReason]:
+    """Of devices that were unknown until now: all that is refused of them and does not wait."""
+    counted: Counter[RefusalReason] = Counter()
+    for one in hardware_ids:
+        counted.update(refusal.reason for refusal in await fleet.list_refusals(caller, one, REFUSED))
+    return counted
 
 
 async def _settled(fleet: Fleet, caller: Caller, hardware_ids: set[str]) -> int:
@@ -256,6 +282,11 @@ async def _find(site: Site, caller: Caller, hardware_ids: Sequence[str]) -> list
 def check_writes(caller: Caller) -> None:
     if not caller.may(Right.WRITE):
         raise Forbidden("Adopting and forgetting devices needs the right to write.")
+
+
+def _reason(request: Request) -> str:
+    told = request.query_params.get("reason", "")
+    return next((one.value for one in REFUSED if one.value == told), "")
 
 
 def _count(request: Request, name: str) -> int | None:
