@@ -8,8 +8,10 @@ import pytest
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.fleet.frames import DEFAULT_ROOM
 from parvis.fleet.health import FindingKind
 from parvis.fleet.records import DeviceUpdate, Replacement
+from parvis.fleet.refusal import RefusalReason, Refused, make_refusal
 from parvis.fleet.registry import DeviceRecord
 from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.watch import BOX, EVERY_S, slot_of
@@ -102,6 +104,20 @@ async def test_a_stuck_value_is_found_over_a_restart(surgery: Surgery) -> None:
     assert stuck["figures"]["attribute"] == "temperature"
     await surgery.hear(surgery.now + 10 * MINUTE, 21.6)
     assert await surgery.find() == []
+
+
+async def test_frames_that_are_adopted_first_after_a_restart_forget_no_statistics(surgery: Surgery) -> None:
+    for n in range(10):
+        await surgery.hear(NOON + n * 10 * MINUTE, 20)
+    waited = Uplink(EUI, b"", 0, NO_COUNTER, NOON + MINUTE, fields={"t": 21})
+    unknown = Refused(RefusalReason.UNKNOWN_DEVICE)
+    await surgery.fleet.frames.keep([make_refusal(NOON, "default", unknown, waited)], DEFAULT_ROOM)
+    await surgery.fleet.health.save()
+    surgery.restart()
+    await surgery.fleet.held.sweep()
+    await surgery.hear(NOON + 10 * 10 * MINUTE, 20)
+    statistics = await surgery.fleet.health.get_statistics(surgery.fleet.registry.get("default", EUI))
+    assert statistics.frames >= 11
 
 
 async def test_impossible_values_are_kept_and_found(surgery: Surgery) -> None:

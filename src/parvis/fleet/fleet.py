@@ -70,7 +70,7 @@ class Fleet:
         self._check_writer = broker.check_writer
         self._pipeline = UplinkPipeline(broker, self.registry, clock, limits, self.log.note)
         self.health = FleetHealth(broker, self.registry, clock)
-        self.held = HeldFrames(frames, self.registry, self._pipeline.take, room, clock, waiting_days)
+        self.held = HeldFrames(frames, self.registry, self._store, room, clock, waiting_days)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         """Store uplinks; None for each that is durable, else why it was refused, which is on disk as well.
@@ -85,12 +85,16 @@ class Fleet:
         return results
 
     async def _take(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
-        if not self.health.has_restored(writer.tenant):
-            await self.health.restore(writer.tenant)
-        results = await self._pipeline.take(writer, uplinks)
+        results = await self._store(writer, uplinks)
         if any(results):
             return await self.held.keep(writer, uplinks, results)
         return results
+
+    async def _store(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
+        """Through the pipeline, once it is known what earlier processes have counted."""
+        if not self.health.has_restored(writer.tenant):
+            await self.health.restore(writer.tenant)
+        return await self._pipeline.take(writer, uplinks)
 
     async def _take_own(self, writer: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         """Of a caller that may speak for one device only."""
