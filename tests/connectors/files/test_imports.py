@@ -16,7 +16,7 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TemporalQuery
 from parvis.connectors.files import passage
 from parvis.connectors.files.config import InvalidMapping, Mapping, load_mapping
-from parvis.connectors.files.folders import Import, Origin, Phase, Position
+from parvis.connectors.files.folders import Folders, Import, Origin, Phase, Position
 from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
 from parvis.connectors.files.inbox import Inbox
 from parvis.connectors.files.plugin import FilesConnector
@@ -348,3 +348,14 @@ def test_mappings_are_kept_by_tenant(imports: Imports, tmp_path: Path) -> None:
     assert imports.folders.list_mappings("default") == ["bins of town"]
     with pytest.raises(InvalidMapping):
         imports.folders.save_mapping("default", "../x", mapping)
+
+
+@pytest.mark.parametrize("tenant", [".", "..", "a/../../b", "%2E%2E"])
+def test_no_tenants_name_leads_out_of_the_folders(tmp_path: Path, tenant: str) -> None:
+    folders = Folders(tmp_path)
+    one = folders.create(tenant, "bins.csv", Origin.UPLOAD, "user:a", 0)
+    assert folders.folder(one).path.resolve().parent.parent == tmp_path / "imports"
+    assert list(folders.tenants()) == [tenant]
+    (tmp_path / "bins.toml").write_text(BINS)
+    folders.save_mapping(tenant, "bins", load_mapping(tmp_path / "bins.toml"))
+    assert [one.resolve().parent.parent for one in tmp_path.rglob("bins.json")] == [tmp_path / "mappings"]

@@ -183,7 +183,7 @@ class Folders:
         """Raises InvalidMapping for a name that cannot be one."""
         if not _MAPPING_NAME.fullmatch(name):
             raise InvalidMapping("A mapping's name is made of letters, digits, spaces, dots and hyphens.")
-        folder = self._mappings / quote(tenant, safe="")
+        folder = self._mappings / _folder_name(tenant)
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(mapping)))
 
@@ -191,19 +191,24 @@ class Folders:
         """One that was saved, or written by hand in TOML. Raises InvalidMapping where it cannot be used."""
         if not _MAPPING_NAME.fullmatch(name):
             return None
-        folder = self._mappings / quote(tenant, safe="")
+        folder = self._mappings / _folder_name(tenant)
         if (saved := folder / f"{name}.json").is_file():
             return mapping_of(_decoded(saved), saved.name)
         written = folder / f"{name}.toml"
         return load_mapping(written) if written.is_file() else None
 
     def list_mappings(self, tenant: str) -> list[str]:
-        folder = self._mappings / quote(tenant, safe="")
+        folder = self._mappings / _folder_name(tenant)
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted({one.stem for one in found if one.suffix in (".json", ".toml")})
 
     def _of(self, tenant: str) -> Path:
-        return self._imports / quote(tenant, safe="")
+        return self._imports / _folder_name(tenant)
+
+
+def _folder_name(tenant: str) -> str:
+    """Whatever a tenant is called, one folder of its own."""
+    return quote(tenant, safe="").replace(".", "%2E")
 
 
 def _decoded(path: Path) -> Any:
