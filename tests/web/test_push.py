@@ -40,11 +40,15 @@ async def test_a_key_is_taken_in_each_way_that_devices_can_send_it(
     assert (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}")).json()["temperature"]["value"] == 21.5
 
 
-async def test_a_key_of_another_tenant_needs_no_header_for_it(platform: Platform, visitor: httpx.AsyncClient) -> None:
+async def test_a_key_acts_in_its_own_tenant_and_is_told_where_there_is_none(
+    platform: Platform, visitor: httpx.AsyncClient
+) -> None:
     _, key = platform.access.keys.create(COMMAND_LINE, "probes", "device", "harbour")
     own = await visitor.post(URL, json=READING, headers={"x-api-key": key})
     other = await visitor.post(URL, json=READING, headers={"x-api-key": key, "ngsild-tenant": "default"})
-    assert (own.status_code, other.status_code) == (202, 403)
+    assert (own.status_code, own.json()["type"].rpartition("/")[2]) == (404, "NonexistentTenant")
+    assert "harbour" in own.json()["detail"]
+    assert other.status_code == 403
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "parvis_wrong"}, {"authorization": "Basic ="}])
