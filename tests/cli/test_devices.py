@@ -58,10 +58,11 @@ def test_one_device_is_added_and_one_that_cannot_be_is_told(run: Run) -> None:
 
 def test_labels_are_a_sheet_to_print(run: Run, tmp_path: Path) -> None:
     sheet, out = tmp_path / "devices.csv", tmp_path / "labels.html"
-    sheet.write_text("identifiant;profil;modèle\n70b3d5499e0000cc;cayenne-lpp;M1\n")
+    sheet.write_text("identifiant;profil;modèle;nom;lat;lon\n70-B3-D5-49-9E-00-00-CC;cayenne-lpp;M1;Gym;47,7;-3,2\n")
     made = run("claims", str(sheet), "--batch", "Autumn", "--out", str(out))
     assert made.exit_code == 0, made.output
     assert out.read_text().count("<svg") == 1
+    assert "<p>Gym</p><p>70b3d5499e0000cc</p>" in out.read_text()
 
 
 def test_the_quarantine_is_empty_and_a_platform_that_is_not_there_is_told(run: Run) -> None:
@@ -69,6 +70,13 @@ def test_the_quarantine_is_empty_and_a_platform_that_is_not_there_is_told(run: R
     assert run("quarantine", "--forget", EUI).output == "0 frames are forgotten.\n"
     gone = run("list", url="http://127.0.0.1:9")
     assert "does not answer" in str(gone.exception)
+
+
+def test_where_the_platform_is_may_be_said_by_the_environment(served: Served) -> None:
+    port = served.address.rpartition(":")[2]
+    for environment in ({"PARVIS_PORT": port}, {"PARVIS_URL": served.address, "PARVIS_PORT": "9"}):
+        listed = CliRunner().invoke(commands, ["device", "list"], env=environment)
+        assert listed.exit_code == 0, listed.exception
 
 
 def once_it_is_there(run: Run, *arguments: str) -> str:

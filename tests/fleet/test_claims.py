@@ -35,6 +35,18 @@ async def test_a_code_registers_its_device_once_where_it_was_mounted(village: Vi
     assert told.used_at is not None
 
 
+async def test_what_the_list_says_of_name_and_place_holds_where_nothing_else_is_said(
+    village: Village, claims: Claims
+) -> None:
+    market = {"type": "Point", "coordinates": [-3.2, 48.1]}
+    entry = replace(ENTRY, hardware_id="70-B3-D5-49-9E-00-00-09", name="Market", location=market)
+    (issued,) = await claims.create(CALLER, "Autumn", [entry])
+    assert issued.entry.hardware_id == "70b3d5499e000009"
+    assert "<p>Market</p>" in render_labels("Autumn", [(issued, issued.code)])
+    device = await claims.redeem(CALLER, issued.code, ClaimPlace("urn:ngsi-ld:WasteContainer:m"))
+    assert (device.name, await village.value(device.asset_id, "location")) == ("Market", market)
+
+
 async def test_of_several_who_use_a_code_at_once_one_succeeds(claims: Claims) -> None:
     (issued,) = await claims.create(CALLER, "Autumn", [ENTRY])
     places = [replace(HERE, entity_id=f"urn:ngsi-ld:WasteContainer:{number}") for number in range(5)]

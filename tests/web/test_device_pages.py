@@ -337,11 +337,15 @@ async def test_an_object_that_is_there_keeps_its_place(
 async def test_a_claim_code_knows_the_profile_and_is_used_once(
     operator: httpx.AsyncClient, platform: Platform, caller: Caller
 ) -> None:
-    (issued,) = await platform.claims.create(caller, "Autumn", [ClaimEntry(NEW, "generic-climate", groups=("South",))])
+    place = {"type": "Point", "coordinates": [-3.25, 47.75]}
+    prepared = ClaimEntry(NEW, "generic-climate", name="Prepared gym", location=place, groups=("South",))
+    (issued,) = await platform.claims.create(caller, "Autumn", [prepared])
     step = f"/console/devices/new?code={issued.code}"
     page = plain(await text_of(operator, step))
     assert "Autumn · South" in page
     assert "Object and place" in page
+    filled_in = (await operator.get(step)).text
+    assert all(f'value="{one}"' in filled_in for one in ("Prepared gym", "47.750000", "-3.250000"))
     form = {"label": issued.code, "name": "Gym", "latitude": "47.7", "longitude": "-3.2"}
     assert (await send(operator, "/console/devices/new", step, **form)).status_code == 303
     assert (await platform.fleet.get_device(caller, NEW)).groups == ("South",)

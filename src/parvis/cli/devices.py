@@ -1,5 +1,6 @@
 """`parvis device`: the registry of a running platform, over its HTTP API."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ TIMEOUT_S = 120.0
 SOMETHING_LEFT_OUT = 3
 _FAULTS_SHOWN = 20
 _CLAIM_COLUMNS = {
+    "name": Column.NAME,
     "serial_number": Column.SERIAL_NUMBER,
     "manufacturer": Column.MANUFACTURER,
     "model": Column.MODEL,
@@ -30,11 +32,21 @@ class NotDone(ParvisError):
     title = "The platform did not do it"
 
 
+def _own_address() -> str:
+    return f"http://127.0.0.1:{os.environ.get('PARVIS_PORT') or 8080}"
+
+
 def _platform_options(command: Command) -> Command:
     for option in (
         click.option("--tenant", help="Whose devices."),
         click.option("--key", envvar="PARVIS_API_KEY", help="API key; better in PARVIS_API_KEY."),
-        click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Where the platform is."),
+        click.option(
+            "--url",
+            envvar="PARVIS_URL",
+            default=_own_address,
+            show_default="http://127.0.0.1:8080, or the port in PARVIS_PORT",
+            help="Where the platform is.",
+        ),
     ):
         command = option(command)
     return command
@@ -179,8 +191,19 @@ def quarantine(url: str, key: str | None, tenant: str | None, forget: str | None
         click.echo(f"{one['hardware_id']:24}  {one['frames']:>6}  {last}  {one['way']:12}  {one['name']}")
 
 
+def _claim_place(longitude: str, latitude: str) -> dict[str, Any] | None:
+    if not longitude and not latitude:
+        return None
+    try:
+        place = [float(degrees.replace(",", ".")) for degrees in (longitude, latitude)]
+    except ValueError:
+        raise NotDone(f"{longitude!r}, {latitude!r} is no place: write longitude and latitude in degrees.") from None
+    return {"type": "Point", "coordinates": place}
+
+
 def _claim_entry(cells: dict[Column, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {name: cells.get(column, "") for name, column in _CLAIM_COLUMNS.items()}
+    entry["location"] = _claim_place(cells.get(Column.LONGITUDE, ""), cells.get(Column.LATITUDE, ""))
     entry |= {"hardware_id": cells.get(Column.HARDWARE_ID, ""), "profile": cells.get(Column.PROFILE, "")}
     words = {"groups": split_words(cells.get(Column.GROUPS, "")), "tags": split_words(cells.get(Column.TAGS, ""))}
     return entry | words

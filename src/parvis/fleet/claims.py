@@ -28,10 +28,12 @@ _TAKEN_FOR_S = 60.0
 
 
 class ClaimEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of a device before it is mounted."""
+    """What is known of a device before it is mounted. Whoever mounts it may say another `name` and `location`."""
 
     hardware_id: str
     profile: str
+    name: str = ""
+    location: dict[str, Json] | None = None
     technology: str = ""
     groups: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -141,7 +143,8 @@ class Claims:
             raise AlreadyExists("Somebody else uses the code just now.")
         try:
             claim = await self.get(caller, code)
-            record = DeviceRecord(**structs.asdict(claim.entry), **structs.asdict(where))
+            found = {name: value for name, value in structs.asdict(where).items() if value}
+            record = DeviceRecord(**(structs.asdict(claim.entry) | found))
             (outcome,) = await self._fleet.register(caller, [record])
             if outcome.error is not None:
                 raise outcome.error

@@ -30,7 +30,12 @@ def render_labels(batch: str, labels: Iterable[tuple[Issued, str]]) -> str:
 
 
 def _label(issued: Issued, text: str) -> str:
-    told = (issued.entry.hardware_id, issued.entry.serial_number, issued.entry.model or issued.entry.profile)
+    told = (
+        issued.entry.name,
+        issued.entry.hardware_id,
+        issued.entry.serial_number,
+        issued.entry.model or issued.entry.profile,
+    )
     lines = "".join(f"<p>{escape(line)}</p>" for line in told if line)
     return f'<li>{qr_svg(text)}<div><p class="code">{escape(issued.code)}</p>{lines}</div></li>'
 

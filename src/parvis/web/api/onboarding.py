@@ -69,6 +69,8 @@ class ClaimEntryIn(BaseModel):
 
     hardware_id: str
     profile: str
+    name: str = ""
+    location: dict[str, Any] | None = Field(default=None, description="GeoJSON geometry")
     technology: str = ""
     groups: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

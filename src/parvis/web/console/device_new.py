@@ -142,7 +142,8 @@ async def _object_step(
         own_type=own_type,
         technology=_technology(found),
         technologies=[one.value for one in Technology],
-        name=found.waiting.newest.device_name if found.waiting and found.waiting.newest else "",
+        name=_name(found),
+        place=_prepared_place(found),
         refusal=refusal,
         given=given,
     )
@@ -180,6 +181,21 @@ def _profile_view(profile: DeviceProfile, t: Wording, network: str = "") -> Prof
     maker = " ".join(one for one in (header.vendor, header.model) if one)
     fits = bool(network) and network.casefold() in (header.id.casefold(), header.name.casefold())
     return ProfileView(header.id, header.name, maker, tuple(map(t.attribute_name, names)), fits)
+
+
+def _name(found: Found) -> str:
+    if found.claim and found.claim.entry.name:
+        return found.claim.entry.name
+    return found.waiting.newest.device_name if found.waiting and found.waiting.newest else ""
+
+
+def _prepared_place(found: Found) -> tuple[str, str]:
+    """Latitude and longitude as they are filled in."""
+    location = found.claim.entry.location if found.claim else None
+    if location is None or location.get("type") != "Point":
+        return "", ""
+    longitude, latitude = location["coordinates"][:2]
+    return f"{latitude:.6f}", f"{longitude:.6f}"
 
 
 def _technology(found: Found) -> str:
