@@ -35,3 +35,14 @@ async def test_a_message_nested_too_deeply_spoils_no_other(village: Village, rea
     assert acks == [Ack.REFUSED, Ack.STORED]
     (refusal,) = await village.fleet.list_refusals(CALLER)
     assert (refusal.reason, refusal.detail) == (RefusalReason.MALFORMED_MESSAGE, "it is nested too deeply")
+
+
+async def test_a_message_that_breaks_its_reader_breaks_no_other(village: Village) -> None:
+    def read(message: Message) -> Sequence[Told]:
+        if message.payload == b"broken":
+            raise ZeroDivisionError
+        return [uplink(1, 50)]
+
+    await village.fleet.register(CALLER, [RECORD])
+    messages = [Message(CALLER, "t", payload, NOON) for payload in (b"broken", b"sound")]
+    assert await UplinkIntake(village.fleet, read).handle(messages) == [Ack.FAILED, Ack.STORED]

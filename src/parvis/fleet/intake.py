@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from parvis.fleet.delivery import Ack, Message
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.network import NetworkEvent, Told
@@ -18,10 +16,6 @@ from parvis.kernel.time import from_datetime
 _LATEST = from_datetime(datetime.max.replace(tzinfo=UTC))
 """Beyond, no calendar can write it."""
 _log = logging.getLogger(__name__)
-
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder of JSON raises for bytes that others send."""
 
 
 class MalformedMessage(Exception):

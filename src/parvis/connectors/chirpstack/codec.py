@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from parvis.connectors.chirpstack import protobuf
-from parvis.fleet.intake import UNREADABLE, MalformedMessage
+from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import (
     Delivery,
     DeliveryReport,
@@ -283,7 +283,7 @@ class _Form(Generic[_Document]):
                 return self._decode_json(payload)
             document = protobuf.read_message(payload, self._schema)
             return msgspec.convert(document, self._wanted)
-        except (*UNREADABLE, protobuf.InvalidProtobuf) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, protobuf.InvalidProtobuf) as error:
             raise MalformedMessage(str(error)) from None
 
 

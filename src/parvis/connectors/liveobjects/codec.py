@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.fleet.delivery import Message
-from parvis.fleet.intake import UNREADABLE, MalformedMessage
+from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import Delivery, DeliveryReport, DeviceLocated, Told
 from parvis.fleet.uplink import Technology, Uplink
 from parvis.kernel.time import Instant, from_datetime
@@ -70,7 +70,7 @@ def decode_message(payload: bytes, received_at: Instant) -> list[Told]:
     """
     try:
         message = _read(payload)
-    except UNREADABLE as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(str(error)) from None
     lora = message.metadata.network.lora
     if lora is None:

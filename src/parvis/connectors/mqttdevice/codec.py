@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.fleet.downlink import Order
-from parvis.fleet.intake import UNREADABLE, MalformedMessage
+from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import Delivery, DeliveryReport
 from parvis.fleet.uplink import NO_COUNTER, Uplink, plain_hardware_id
 from parvis.kernel.time import Instant, from_datetime
@@ -59,7 +59,7 @@ def decode_up(topic: str, payload: bytes, received_at: Instant) -> list[Uplink]:
             return [_uplink(hardware_id, payload, received_at, _measured_of(_read_object(payload)))]
         if begin == b"[":
             return [_uplink(hardware_id, payload, received_at, one) for one in _read_several(payload)]
-    except UNREADABLE as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(str(error)) from None
     return [_frame(hardware_id, payload, DEFAULT_PORT, received_at)]
 
@@ -76,7 +76,7 @@ def decode_outcome(topic: str, payload: bytes, received_at: Instant) -> Delivery
     """Of `device/<hardware_id>/ack`: what became of a command. Raises MalformedMessage."""
     try:
         outcome = _read_outcome(payload)
-    except UNREADABLE as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(str(error)) from None
     return DeliveryReport(outcome.id, hardware_id_of(topic), outcome.state, received_at, outcome.detail)
 

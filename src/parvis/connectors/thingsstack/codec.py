@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.intake import UNREADABLE, MalformedMessage
+from parvis.fleet.intake import MalformedMessage
 from parvis.fleet.network import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
 from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
 from parvis.kernel.time import Instant, from_datetime
@@ -152,7 +152,7 @@ def decode_message(payload: bytes, received_at: Instant, tenant_id: str = "") ->
     """
     try:
         message = _read(payload)
-    except UNREADABLE as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(str(error)) from None
     if message.simulated:
         return []
