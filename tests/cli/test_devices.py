@@ -35,7 +35,7 @@ def test_devices_come_from_a_file_are_found_replaced_and_exported(run: Run, tmp_
     checked = run("import", str(sheet), "--dry-run")
     assert checked.exit_code == 3
     assert "2 lines: 1 new, 0 known, 1 left out" in checked.output
-    assert "line 3, profile: unknown-profile 'nothing'" in checked.output
+    assert "line 3, profile: There is no such profile 'nothing'" in checked.output
 
     assert run("import", str(sheet)).exit_code == 3
     assert f"{EUI} " in once_it_is_there(run, "list", "--group", "school")

@@ -27,7 +27,7 @@ def test_a_dry_run_tells_everything_and_writes_nothing(tmp_path: Path) -> None:
     assert "4 rows read" in answer.stdout
     assert "3 created" in answer.stdout
     assert "Nothing was written (dry run)." in answer.stdout
-    assert "row 4, geometry: '-3.35, nowhere' (unreadable place)" in answer.stderr
+    assert "row 4, geometry: '-3.35, nowhere' (Places that cannot be read, or are not on Earth)" in answer.stderr
     assert len((tmp_path / "report.csv").read_text().splitlines()) == 5
     again = run(tmp_path)
     assert "3 created" in again.stdout, "nothing was there yet"

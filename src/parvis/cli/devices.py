@@ -14,6 +14,7 @@ from parvis.fleet.device_sheet import read_cells
 from parvis.fleet.devices import Standing
 from parvis.fleet.uplink import Technology
 from parvis.kernel.errors import ParvisError
+from parvis.web.wording import wording
 
 TIMEOUT_S = 120.0
 SOMETHING_LEFT_OUT = 3
@@ -131,8 +132,12 @@ def import_devices(url: str, key: str | None, tenant: str | None, file: Path, dr
     click.echo(f"{report['lines']} lines: {report['new']} new, {report['known']} known, {report['left_out']} left out")
     for name in report["columns_left_out"]:
         click.echo(f"  column {name!r} is not used", err=True)
+    words = wording("en", "UTC")
     for fault in report["faults"][:_FAULTS_SHOWN]:
-        click.echo(f"  line {fault['line']}, {fault['column']}: {fault['fault']} {fault['text']!r}", err=True)
+        click.echo(
+            f"  line {fault['line']}, {fault['column']}: {words('line_fault.' + fault['fault'])} {fault['text']!r}",
+            err=True,
+        )
     click.echo("Nothing was written (dry run)." if dry_run else f"Job {told['job']} registers them.")
     if report["left_out"]:
         raise click.exceptions.Exit(SOMETHING_LEFT_OUT)

@@ -26,6 +26,7 @@ from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import JobState, NewJob
 from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND, system_clock
+from parvis.web.wording import wording
 
 SOMETHING_LEFT_OUT = 3
 NOT_DONE = 4
@@ -173,11 +174,12 @@ def _show(folders: Folders, one: Import, *, is_dry: bool) -> bool:
     position = folder.find("check" if is_dry else "position", Position) or Position()
     took_s = ((one.ended_at or one.created_at) - one.created_at) / SECOND
     click.echo(f"{one.name}: {counts.rows} rows read in {took_s:.1f} s (import {one.id})")
+    words = wording("en", "UTC")
     for verdict, count in position.verdicts.items():
         if count:
             click.echo(f"  {count} {verdict}")
     for reason, count in counts.faults.items():
-        click.echo(f"Left out {count}: {reason.lower().replace('_', ' ')}", err=True)
+        click.echo(f"Left out {count}: {words('import_fault.' + reason.lower())}", err=True)
     refused = sum(count for verdict, count in position.verdicts.items() if verdict not in _LEFT_ALONE)
     if not counts.faults and not refused:
         return False
@@ -185,5 +187,6 @@ def _show(folders: Folders, one: Import, *, is_dry: bool) -> bool:
     for row, outcome, _, column, text in merged_rows(folder):
         if outcome not in _LEFT_ALONE and shown < _SHOWN:
             shown += 1
-            click.echo(f"  row {row}, {column}: {text!r} ({outcome.replace('_', ' ')})", err=True)
+            why = words.find(f"import_fault.{outcome}") or words(f"import_verdict.{outcome}")
+            click.echo(f"  row {row}, {column}: {text!r} ({why})", err=True)
     return True
