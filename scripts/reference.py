@@ -158,7 +158,8 @@ def option_row(parameter: click.Parameter, context: click.Context) -> list[str]:
         return [code(parameter.make_metavar(context)), "", "", "Required." if parameter.required else ""]
     names = ", ".join(code(name) for name in [*parameter.opts, *parameter.secondary_opts])
     value = "" if parameter.is_flag else code(parameter.make_metavar(context))
-    default = "" if parameter.is_flag or not parameter.show_default else code(parameter.default)
+    is_told = parameter.show_default and not parameter.is_flag and not callable(parameter.default)
+    default = code(parameter.default) if is_told else ""
     environment = f" Environment: {code(parameter.envvar)}." if isinstance(parameter.envvar, str) else ""
     return [names, value, default, f"{parameter.help or ''}{environment}"]
 
