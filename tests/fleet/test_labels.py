@@ -92,9 +92,7 @@ def test_a_code_is_the_same_however_it_is_typed() -> None:
     assert new_code() != new_code()
 
 
-BEGINNINGS = st.sampled_from(
-    ["", "LW:D0:", "URN:LW:DP:", "URN:DEV:LW:", "https://a.example/?sn=", "PV-", "0018B200"]
-)
+BEGINNINGS = st.sampled_from(["", "LW:D0:", "URN:LW:DP:", "URN:DEV:LW:", "https://a.example/?sn=", "PV-", "0018B200"])
 
 
 @settings(max_examples=150, deadline=None)

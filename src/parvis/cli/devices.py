@@ -46,7 +46,7 @@ def _platform_options(command: Command) -> Command:
             envvar="PARVIS_URL",
             default=_own_address,
             show_default="http://127.0.0.1:8080, or the port in PARVIS_PORT",
-            help="Where the platform is.",
+            help="Where the platform is; http://127.0.0.1:8080, or the port in PARVIS_PORT, by default.",
         ),
     ):
         command = option(command)

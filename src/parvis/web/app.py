@@ -21,6 +21,8 @@ from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import (
     codecs,
+    connectors,
+    coverage,
     device,
     device_changes,
     device_import,
@@ -31,8 +33,6 @@ from parvis.web.console import (
     jobs,
     overview,
     quarantine,
-    coverage,
-    connectors,
     refusals,
     session,
     subscriptions,

@@ -168,7 +168,6 @@ class Front:
         return receive_bounded
 
 
-
 def _too_large(limit_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"A body may have at most {limit_bytes} bytes: send it in parts.")
 

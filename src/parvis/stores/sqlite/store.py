@@ -172,6 +172,7 @@ class SqliteStore:
         attributes: frozenset[Iri] = frozenset(),
     ) -> list[Event]:
         """None whose entities the readers still hold as they were before: those come with the next call."""
+
         def ask(connection: Connection) -> list[Event]:
             return read_events(connection, self._names, after, limit, types, attributes)
 
