@@ -73,9 +73,12 @@ def container(number: int, level: float, minutes_ago: float = 1) -> dict[str, An
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Eight containers, two of them to act on, one with an hour of history; authentication off."""
+    """Eight containers, two of them to act on, one with an hour of history; authentication off.
+
+    What one module registers, no other meets.
+    """
     data = tmp_path_factory.mktemp("town")
     (data / "territory.toml").write_text(TERRITORY)
     command = [sys.executable, "-c", "from parvis.cli import main; main()", "up"]
