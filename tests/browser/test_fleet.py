@@ -64,6 +64,6 @@ def test_the_bench_works_without_scripts(visit: Callable[..., Visit]) -> None:
 )
 def test_pages_of_the_fleet_suit_phones_and_everybody(visit: Callable[..., Visit], path: str) -> None:
     window = visit(390, color_scheme="dark", locale="fr-FR")
-    window.open(f"/console{path}")
+    window.open(path)
     assert window.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert window.list_axe_violations() == []
