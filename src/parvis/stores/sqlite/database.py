@@ -22,7 +22,7 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self._memory = str(path) == ":memory:"
-        shared = f"file:parvis-{id(self)}?mode=memory&cache=shared"
+        shared = f"file:/parvis-{id(self)}?vfs=memdb"
         self._uri = shared if self._memory else Path(path).resolve().as_uri()
         self.path = None if self._memory else Path(path)
         if self.path is not None:
@@ -65,8 +65,6 @@ class Database:
         connection = self._connect()
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -32768")
-        if self._memory:
-            connection.execute("PRAGMA read_uncommitted = ON")
         return connection
 
     def connect_checkpointer(self) -> Connection:

@@ -67,7 +67,7 @@ class Reader:
         try:
             return self._in_snapshot(self._quick, ask)
         except sqlite3.OperationalError as fault:
-            if fault.sqlite_errorcode not in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_LOCKED):
+            if fault.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
         if is_slow is not None:
             is_slow()
