@@ -34,7 +34,7 @@ layers: $(VENV)/.development
 
 tests: $(VENV)/.development
 	$(BIN)/python build/frontend_assets.py --tests
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --dist loadfile
 
 tools:
 	@sh build/system_tools.sh

@@ -121,5 +121,7 @@ def shared_data() -> Callable[[str], Path]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for tool in sorted(system_tools.missing_tools):
+    """From the reports: a process of its own may have run the tests."""
+    skipped = (str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    for tool in sorted({found[1] for reason in skipped if (found := system_tools.MISSING.search(reason))}):
         terminalreporter.write_line(f"## MISSING: {tool}: tests were not run", red=True, bold=True)

@@ -4,8 +4,10 @@ Where one is missing the test is skipped with a loud line; with CI=true it fails
 """
 
 import contextlib
+import itertools
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -25,11 +27,14 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", 
 Broker = contextlib.AbstractContextManager[int]
 """Of the port in use."""
 
-missing_tools: set[str] = set()
+PORTS = range(10_000, 32_000)
+_first = os.getpid() * 601 % len(PORTS)
+_ports = itertools.cycle([*PORTS[_first:], *PORTS[:_first]])
+
+MISSING = re.compile(r"'(?:Skipped: )?([^']+) is not installed;")
 
 
 def refuse(tool: str) -> NoReturn:
-    missing_tools.add(tool)
     message = f"{tool} is not installed; `make test` as root installs it"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
@@ -67,10 +72,13 @@ def require_java() -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Never the same one twice in a row, nor one that the kernel gives to a connection meanwhile: below those, each
+    process of the tests goes through them from a place of its own."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("an endless cycle ended")
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

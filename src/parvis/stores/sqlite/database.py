@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 from parvis.broker.ports.store import StoreNotUsable
 from parvis.broker.schema import Schema
@@ -22,7 +23,7 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self._memory = str(path) == ":memory:"
-        shared = f"file:/parvis-{id(self)}?vfs=memdb"
+        shared = f"file:/parvis-{uuid4().hex}?vfs=memdb"
         self._uri = shared if self._memory else Path(path).resolve().as_uri()
         self.path = None if self._memory else Path(path)
         if self.path is not None:
