@@ -13,6 +13,7 @@ import pytest
 from parvis.stores.postgres.database import Database
 from tests import system_tools
 
+pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parent.parent
 _EMPTY = """
 SET session_replication_role = replica;

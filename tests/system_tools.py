@@ -29,7 +29,7 @@ Broker = contextlib.AbstractContextManager[int]
 
 PORTS = range(10_000, 32_000)
 _first = os.getpid() * 601 % len(PORTS)
-_ports = itertools.cycle([*PORTS[_first:], *PORTS[:_first]])
+_ports: Iterator[int] = itertools.cycle([*PORTS[_first:], *PORTS[:_first]])
 
 MISSING = re.compile(r"'(?:Skipped: )?([^']+) is not installed;")
 

@@ -8,6 +8,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from tests import system_tools
+from tests.conftest import ROOT
 
 
 def test_chromium_tells_its_version(chromium: Path) -> None:
@@ -34,14 +35,15 @@ def test_a_missing_program_skips_on_a_workstation(monkeypatch: pytest.MonkeyPatc
         system_tools.require_program("no such tool", "no-such-program")
 
 
-def test_a_missing_program_is_told_at_the_end(pytester: pytest.Pytester) -> None:
+def test_a_missing_program_is_told_at_the_end(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
     pytester.makeconftest("from tests.conftest import pytest_terminal_summary")
     pytester.makepyfile(
         "from tests import system_tools",
         "def test_with_it(): system_tools.require_program('no such tool', 'no-such-program')",
     )
-    pytester.monkeypatch.delenv("CI", raising=False)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={ROOT}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.stdout.fnmatch_lines(["## MISSING: no such tool: tests were not run"])
 
 

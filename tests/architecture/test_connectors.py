@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from parvis.fleet.connector_check import check_connector
+from parvis.fleet.ways.check import check_connector
 from tests.architecture.source import PACKAGE
 
 FOLDERS = sorted(path.parent for path in (PACKAGE / "connectors").glob("*/__init__.py"))

@@ -12,9 +12,9 @@ from websockets.typing import Subprotocol
 
 from parvis.bootstrap import open_platform
 from parvis.bootstrap.plug_ins import list_packaged
-from parvis.fleet.commands import CommandState
-from parvis.fleet.downlink import CommandWish
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.commands.command import CommandState
+from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import InvalidSettings, MqttSettings, Settings
 

@@ -8,8 +8,8 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import check_exposure, open_platform
 from parvis.bootstrap.mqtt import Doorkeeper
-from parvis.fleet.records import DeviceUpdate
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.devices.records import DeviceUpdate
+from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import AccessSettings, InvalidSettings, MqttSettings, Settings
 from tests.connectors.mqtt.conftest import run_program

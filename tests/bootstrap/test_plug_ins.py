@@ -11,7 +11,7 @@ from parvis.kernel.settings import InvalidSettings, MqttSettings, Settings
 
 MANIFEST = 'name = "tide"\nsummary = "Levels of the harbour"\n'
 PLUGIN = """
-from parvis.fleet.connector import Connector
+from parvis.fleet.ways.connector import Connector
 
 
 def build(surroundings):
@@ -96,7 +96,7 @@ def test_two_of_one_name_are_told(site: Path) -> None:
     ("package", "plugin", "fault"),
     [
         ("parvis_tide_needs", "import a_library_that_is_not_there", "pip install 'parvis_tide_needs'"),
-        ("parvis_tide_old", "from parvis.fleet.connector import Gone", "does not fit this version of Parvis"),
+        ("parvis_tide_old", "from parvis.fleet.ways.connector import Gone", "does not fit this version of Parvis"),
         ("parvis_tide_bare", "", "does not fit this version of Parvis"),
     ],
 )

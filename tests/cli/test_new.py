@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from parvis.cli import commands
-from parvis.fleet.connector_check import check_connector
+from parvis.fleet.ways.check import check_connector
 from parvis.kernel.settings import InvalidSettings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ import pytest
 from parvis.connectors.bacnet.plugin import build as build_bacnet
 from parvis.connectors.modbus.plugin import build as build_modbus
 from parvis.connectors.ocpp.plugin import build as build_ocpp
-from parvis.fleet.connector import Build
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.ways.connector import Build
 from tests.connectors.town import open_town
 
 METER = {"hardware_id": "boiler", "host": "127.0.0.1", "profile": "eastron-sdm630", "port": 1}

@@ -11,8 +11,8 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import TemporalQuery
-from parvis.fleet.connector import Connector, Surroundings
 from parvis.fleet.fleet import Fleet, open_fleet
+from parvis.fleet.ways.connector import Connector, Surroundings
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.client import GuardedClient

@@ -7,7 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from parvis.broker.ports.store import Store
-from parvis.fleet.commands import Command, CommandLog, CommandState, TooManyCommands, failed, handed_over, postponed
+from parvis.fleet.commands.command import (
+    Command,
+    CommandLog,
+    CommandState,
+    TooManyCommands,
+    failed,
+    handed_over,
+    postponed,
+)
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.time import SECOND
 from tests.contract.territory import NOON, TENANT

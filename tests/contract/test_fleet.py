@@ -12,10 +12,10 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import TemporalQuery
+from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.registry import DeviceRecord
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.frames.uplink import Uplink
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from tests.contract.territory import NOON, TENANT

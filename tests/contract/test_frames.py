@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from parvis.broker.ports.store import Store
-from parvis.fleet.frames import LoggedFrame, Room
+from parvis.fleet.frames.frame import LoggedFrame, Room
+from parvis.fleet.frames.refusal import Refusal, RefusalReason, Refused, make_refusal
+from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.ports import FrameStore
-from parvis.fleet.refusal import Refusal, RefusalReason, Refused, make_refusal
-from parvis.fleet.uplink import Uplink
 from parvis.stores.postgres import frames as postgres_frames
 from parvis.stores.postgres.frames import PostgresFrames
 from parvis.stores.postgres.store import PostgresStore

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parvis.broker import writing
-from parvis.fleet import codec_engine
+from parvis.fleet.codecs import program as codec_engine
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 

@@ -26,8 +26,8 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.demo.communes import SITES
 from parvis.demo.geometry import lon_lat
-from parvis.fleet.profiles import check_profile, load_profile
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.devices.registry import DeviceRecord
+from parvis.fleet.profiles.profile import check_profile, load_profile
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings_reader import load_settings
 from parvis.web.api.devices import DeviceIn

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import open_platform
 from parvis.cli import commands
-from parvis.fleet.connector_check import SHAPE, check_connector
-from parvis.fleet.records import DeviceRecord
+from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.ways.check import SHAPE, check_connector
 from parvis.kernel.settings_reader import load_settings
 from parvis.web.server import assemble
 from tests.cli.test_new import install, run

@@ -9,7 +9,7 @@ import pytest
 
 from parvis.connectors.feeds.mapping import Reading
 from parvis.connectors.feeds.plugin import build_feeds
-from parvis.fleet.connector import Surroundings
+from parvis.fleet.ways.connector import Surroundings
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import parse_instant
 from parvis.outbound.client import GuardedClient

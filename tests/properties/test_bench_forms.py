@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import FormData
 
-from parvis.fleet.mapping import AttributeRule
+from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.web.console.codecs import RULE_FIELDS, Bench, Unreadable, bench_of, payload_of, port_of, rules_of, written
 from parvis.web.wording import wording
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from parvis.fleet.codec_import.guess import draft_mapping
-from parvis.fleet.codec_import.yaml12 import UnreadableFile, read_yaml
-from parvis.fleet.codecs import Codec, CodecFailure, Decoded, Downlink, InvalidCodec
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.codecs.codec import Codec, CodecFailure, Decoded, Downlink, InvalidCodec
+from parvis.fleet.codecs.imports.guess import draft_mapping
+from parvis.fleet.codecs.imports.yaml12 import UnreadableFile, read_yaml
+from parvis.fleet.frames.uplink import Uplink
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parvis.connectors.feeds.codec import DEEPEST, Encoding, UnreadableFeed, read_documents
 from parvis.connectors.feeds.mapping import PACKAGED_FORMATS, FeedFormat, Reading, load_format
-from parvis.fleet.expressions import ExpressionFailed
+from parvis.fleet.documents.expressions import ExpressionFailed
 from tests.connectors.feeds.samples import GARONNE, NOW, air, air_file, river, rivers, weather
 
 FORMATS = {path.name: load_format(path.name, [PACKAGED_FORMATS]) for path in PACKAGED_FORMATS.iterdir()}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parvis.fleet.bodies import Unreadable, read_documents, unpack
-from parvis.fleet.documents import PACKAGED_MAPPINGS, Unread, load_mappings
-from parvis.fleet.expressions import Expression, ExpressionFailed, InvalidExpression
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.documents.bodies import Unreadable, read_documents, unpack
+from parvis.fleet.documents.expressions import Expression, ExpressionFailed, InvalidExpression
+from parvis.fleet.documents.mapping import PACKAGED_MAPPINGS, Unread, load_mappings
+from parvis.fleet.frames.uplink import Uplink
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge, UnsupportedMediaType
 
 MAPPINGS = load_mappings([PACKAGED_MAPPINGS])

@@ -7,7 +7,7 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
-from parvis.fleet.downlink import Order
+from parvis.fleet.commands.downlink import Order
 
 EUI = "0254520112345699"
 ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:council"

@@ -8,9 +8,9 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet import metrics
-from parvis.fleet.refusal import RefusalReason, Refused
-from parvis.fleet.uplink import Uplink
-from parvis.fleet.ways import MOST_WAYS, Brought, WayFault, Ways
+from parvis.fleet.frames.refusal import RefusalReason, Refused
+from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.ways.counts import MOST_WAYS, Brought, WayFault, Ways
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.connectors import asked_by, judge

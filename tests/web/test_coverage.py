@@ -5,10 +5,10 @@ import json
 import httpx
 
 from parvis.bootstrap import Platform
-from parvis.fleet.coverage import CoverageCell
-from parvis.fleet.gateways import Gateways
-from parvis.fleet.records import DeviceRecord
-from parvis.fleet.uplink import Reception, Technology, Uplink
+from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.frames.uplink import Reception, Technology, Uplink
+from parvis.fleet.health.coverage import CoverageCell
+from parvis.fleet.network.gateways import Gateways
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.coverage import judge

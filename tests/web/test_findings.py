@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from parvis.fleet.health import Finding, FindingKind
+from parvis.fleet.health.findings import Finding, FindingKind
 from parvis.kernel.time import HOUR
 from parvis.web.console.device_new import new_entity_id
 from parvis.web.console.findings import spell_span, view_of_finding

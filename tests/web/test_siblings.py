@@ -17,9 +17,9 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import TemporalQuery, TypeIs
 from parvis.broker.subscriptions import delivery, notifications
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscription
-from parvis.fleet.records import DeviceRecord, DeviceUpdate
-from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.frames.uplink import Uplink
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import AccessSettings, MqttSettings, OutboundSettings, Settings, StoreSettings
 from parvis.kernel.time import system_clock

@@ -9,8 +9,8 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.reactions import Reactions
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, format_instant, system_clock

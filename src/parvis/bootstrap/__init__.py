@@ -37,17 +37,17 @@ from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.fleet.claims import Claims
-from parvis.fleet.codecs_apart import CodecsApart
-from parvis.fleet.connector import Connector
-from parvis.fleet.delivery import Outlet
-from parvis.fleet.downlink import Commands
+from parvis.fleet.codecs.apart import CodecsApart
+from parvis.fleet.commands.downlink import Commands
+from parvis.fleet.devices.claims import Claims
+from parvis.fleet.devices.onboarding import REGISTER, Onboarding
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames import Room
-from parvis.fleet.onboarding import REGISTER, Onboarding
-from parvis.fleet.profiles import where_codecs_run
-from parvis.fleet.reactions import Reactions
-from parvis.fleet.uplinks import Limits
+from parvis.fleet.frames.frame import Room
+from parvis.fleet.frames.uplinks import Limits
+from parvis.fleet.network.reactions import Reactions
+from parvis.fleet.profiles.profile import where_codecs_run
+from parvis.fleet.ways.connector import Connector
+from parvis.fleet.ways.delivery import Outlet
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.hosts import is_loopback

@@ -10,11 +10,19 @@ from parvis.bootstrap.plug_ins import PlugIn, get_plug_in, list_packaged
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
-from parvis.fleet.connector import Authenticate, Connector, InvalidConnector, IsInForce, Surroundings, anybody, nobody
-from parvis.fleet.delivery import Outlet, Route
-from parvis.fleet.downlink import CommandSender
+from parvis.fleet.commands.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.reactions import Reactions
+from parvis.fleet.network.reactions import Reactions
+from parvis.fleet.ways.connector import (
+    Authenticate,
+    Connector,
+    InvalidConnector,
+    IsInForce,
+    Surroundings,
+    anybody,
+    nobody,
+)
+from parvis.fleet.ways.delivery import Outlet, Route
 from parvis.kernel.connector_tables import resolve_table
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp

@@ -8,9 +8,9 @@ from parvis.access.access import Access
 from parvis.connectors.mqtt.config import find_tls_files, listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.tls import TlsListener, bind
-from parvis.fleet.delivery import Route
-from parvis.fleet.devices import Standing
-from parvis.fleet.registry import Registry
+from parvis.fleet.devices.device import Standing
+from parvis.fleet.devices.registry import Registry
+from parvis.fleet.ways.delivery import Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import InvalidSettings, Settings

@@ -13,8 +13,8 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from parvis.fleet.connector import Build
-from parvis.fleet.connector_check import ConnectorManifest, InvalidManifest, read_manifest
+from parvis.fleet.ways.check import ConnectorManifest, InvalidManifest, read_manifest
+from parvis.fleet.ways.connector import Build
 from parvis.kernel.settings import InvalidSettings
 
 GROUP = "parvis.connectors"

@@ -15,7 +15,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.ports.archive import ReadArchived
 from parvis.broker.ports.integrity import Fault
 from parvis.broker.ports.store import Store
-from parvis.fleet.commands import CommandLog
+from parvis.fleet.commands.command import CommandLog
 from parvis.fleet.ports import FrameStore
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError

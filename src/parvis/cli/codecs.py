@@ -11,10 +11,10 @@ import msgspec
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option
-from parvis.fleet.codec_examples import Verdict
-from parvis.fleet.codec_import.install import Installation, Installer
-from parvis.fleet.codec_import.repository import DeviceRepository, RepositoryVendor
-from parvis.fleet.codec_import.trials import CodecTrials, try_codec
+from parvis.fleet.codecs.examples import Verdict
+from parvis.fleet.codecs.imports.install import Installation, Installer
+from parvis.fleet.codecs.imports.repository import DeviceRepository, RepositoryVendor
+from parvis.fleet.codecs.imports.trials import CodecTrials, try_codec
 from parvis.fleet.fleet import PROFILES_FOLDER
 
 _FAILURES_SHOWN = 25

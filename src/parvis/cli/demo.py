@@ -26,7 +26,7 @@ from parvis.demo.basemap import BaseMap
 from parvis.demo.devices import ENTITY_TYPE
 from parvis.demo.geometry import lon_lat
 from parvis.demo.territory import DEFAULT_SEED, NAME
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings
 from parvis.kernel.territory_file import render_territory_file

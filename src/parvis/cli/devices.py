@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import click
 import httpx
 
-from parvis.fleet.device_columns import Column
-from parvis.fleet.device_lines import split_words
-from parvis.fleet.device_sheet import read_cells
-from parvis.fleet.devices import Standing
-from parvis.fleet.uplink import Technology
+from parvis.fleet.devices.columns import Column
+from parvis.fleet.devices.device import Standing
+from parvis.fleet.devices.lines import split_words
+from parvis.fleet.devices.sheet import read_cells
+from parvis.fleet.frames.uplink import Technology
 from parvis.kernel.errors import ParvisError
 from parvis.web.wording import wording
 

@@ -9,7 +9,7 @@ from string import Template
 import click
 
 from parvis import __version__
-from parvis.fleet.connector_check import CONNECTOR_NAME, PLUG_IN_PREFIX
+from parvis.fleet.ways.check import CONNECTOR_NAME, PLUG_IN_PREFIX
 
 _TEMPLATES = "connector_template"
 _OF_THE_FOLDER = (

@@ -10,10 +10,10 @@ from parvis.bootstrap.plug_ins import get_plug_in
 from parvis.bootstrap.stores import find_access, find_store_damage
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option, settings_beside
-from parvis.fleet.connector_check import CONNECTOR_NAME, MANIFEST_FILE, PLUG_IN_PREFIX, check_connector
-from parvis.fleet.connector_examples import count_examples
 from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.profiles import PACKAGED_PROFILES, load_profiles
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES, load_profiles
+from parvis.fleet.ways.check import CONNECTOR_NAME, MANIFEST_FILE, PLUG_IN_PREFIX, check_connector
+from parvis.fleet.ways.examples import count_examples
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import TERRITORY_FILE, Settings
 from parvis.kernel.territory_file import render_territory_file

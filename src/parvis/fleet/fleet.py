@@ -11,21 +11,21 @@ from msgspec import UNSET, structs
 from parvis.access.model import AuditRecord
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Outcome
-from parvis.fleet.delivery import Message
-from parvis.fleet.devices import Device
-from parvis.fleet.frame_log import FrameLog
-from parvis.fleet.frames import DEFAULT_ROOM, LoggedFrame, Room, Waiting
-from parvis.fleet.held import HeldFrames
+from parvis.fleet.devices.device import Device
+from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement, hardware_id_of
+from parvis.fleet.devices.registry import Registry
+from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter
+from parvis.fleet.frames.frame import DEFAULT_ROOM, LoggedFrame, Room, Waiting
+from parvis.fleet.frames.held import HeldFrames
+from parvis.fleet.frames.log import FrameLog
+from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
+from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.frames.uplinks import NO_LIMITS, Limits, UplinkPipeline
+from parvis.fleet.health.watch import FleetHealth
 from parvis.fleet.ports import FrameStore
-from parvis.fleet.profiles import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
-from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, hardware_id_of
-from parvis.fleet.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
-from parvis.fleet.registry import Registry
-from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter
-from parvis.fleet.uplink import Uplink
-from parvis.fleet.uplinks import NO_LIMITS, Limits, UplinkPipeline
-from parvis.fleet.watch import FleetHealth
-from parvis.fleet.ways import Ways
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
+from parvis.fleet.ways.counts import Ways
+from parvis.fleet.ways.delivery import Message
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock

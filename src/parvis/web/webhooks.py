@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from parvis.fleet.connector import Post
+from parvis.fleet.ways.connector import Post
 from parvis.kernel.errors import Forbidden, NonexistentTenant, ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import system_clock

@@ -26,11 +26,11 @@ from parvis.connectors.bacnet.client import BacnetFollower, BacnetPort, BacnetRe
 from parvis.connectors.bacnet.config import BacnetConfig, BacnetDevice
 from parvis.connectors.bacnet.mapping import Point
 from parvis.connectors.bacnet.plugin import build
-from parvis.fleet.connector import InvalidConnector
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.polling import NoAnswer
-from parvis.fleet.registry import DeviceRecord
-from parvis.fleet.uplink import NO_COUNTER, Technology
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.devices.registry import DeviceRecord
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.ways.connector import InvalidConnector
+from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.errors import Overloaded
 from tests.connectors.town import CALLER, at_work, open_town
 from tests.system_tools import free_port

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from parvis.connectors.chirpstack.codec import decode_uplink
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import parse_instant
 
 NOW = 1_790_000_000_000_000

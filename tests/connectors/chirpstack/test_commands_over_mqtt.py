@@ -12,9 +12,9 @@ from google.protobuf.json_format import Parse
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
-from parvis.fleet.commands import Command, CommandState
-from parvis.fleet.downlink import CommandWish
-from parvis.fleet.records import DeviceRecord
+from parvis.fleet.commands.command import Command, CommandState
+from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.devices.records import DeviceRecord
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, Settings
 from tests import system_tools

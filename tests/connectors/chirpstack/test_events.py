@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.chirpstack.codec import decode_event, decode_gateway_stats, encode_downlink
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import (
+from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.network.events import (
     Delivery,
     DeliveryReport,
     DeviceFault,
@@ -24,7 +24,7 @@ from parvis.fleet.network import (
     GatewayStats,
     Told,
 )
-from parvis.fleet.uplink import Uplink
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND
 
 EUI = "70b3d5499e000001"

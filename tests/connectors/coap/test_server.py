@@ -18,8 +18,8 @@ from prometheus_client import REGISTRY
 
 from parvis.connectors.coap import registrations
 from parvis.connectors.coap.plugin import build
-from parvis.fleet.connector import Connector
-from parvis.fleet.records import DeviceRecord
+from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.ways.connector import Connector
 from parvis.kernel.identity import Caller, Right
 from tests import system_tools
 from tests.connectors.town import CALLER, Town, at_work, open_town

@@ -22,7 +22,7 @@ from parvis.connectors.feeds.config import FeedsConfig
 from parvis.connectors.feeds.feed import Feed
 from parvis.connectors.feeds.mapping import PACKAGED_FORMATS, load_format
 from parvis.connectors.feeds.plugin import build, build_feeds
-from parvis.fleet.connector import InvalidConnector, Surroundings
+from parvis.fleet.ways.connector import InvalidConnector, Surroundings
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import HOUR, Instant, parse_instant
 from parvis.outbound.client import GuardedClient

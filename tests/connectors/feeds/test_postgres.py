@@ -9,7 +9,7 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.broker.query.tree import TemporalQuery
 from parvis.connectors.feeds import records
 from parvis.connectors.feeds.plugin import build_feeds
-from parvis.fleet.connector import Surroundings
+from parvis.fleet.ways.connector import Surroundings
 from parvis.kernel.settings import AccessSettings, MqttSettings, OutboundSettings, Settings, StoreSettings
 from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient

@@ -15,7 +15,7 @@ from parvis.bootstrap import Platform
 from parvis.connectors.files.config import Sftp, load_mapping
 from parvis.connectors.files.imports import Imports
 from parvis.connectors.files.sftp import Pull
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 from tests.connectors.files.test_imports import BINS, ROWS, count
 from tests.connectors.files.test_imports import imports as imports
 from tests.connectors.files.test_imports import platform as platform

@@ -11,9 +11,9 @@ import pytest
 from msgspec.json import decode, encode
 
 from parvis.connectors.httppush.plugin import TooManyItems, build
-from parvis.fleet.connector import Answer, InvalidConnector, Post
-from parvis.fleet.records import DeviceRecord
-from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.ways.connector import Answer, InvalidConnector, Post
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge, UnsupportedMediaType
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import parse_instant

@@ -6,7 +6,7 @@ import pytest
 
 from parvis.connectors.liveobjects.client import LiveObjectsCommands
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.client import GuardedClient
 from tests.fakes.receiver import Receiver

@@ -12,10 +12,10 @@ from parvis.connectors.mbus.client import MOST_TELEGRAMS, MBusLine, MeterReader
 from parvis.connectors.mbus.codec import ACK, NETWORK_LAYER, decode_frame
 from parvis.connectors.mbus.config import Meter
 from parvis.connectors.mbus.plugin import build
-from parvis.fleet.connector import InvalidConnector
-from parvis.fleet.polling import NoAnswer
-from parvis.fleet.registry import DeviceRecord
-from parvis.fleet.uplink import NO_COUNTER, Technology
+from parvis.fleet.devices.registry import DeviceRecord
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.ways.connector import InvalidConnector
+from parvis.fleet.ways.polling import NoAnswer
 from tests.connectors.mbus.telegrams import FIRST, FIRST_OF_6, HEAT, SECOND_OF_6, answer
 from tests.connectors.town import CALLER, at_work, open_town
 

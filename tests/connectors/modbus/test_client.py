@@ -14,9 +14,9 @@ from parvis.connectors.modbus.client import ModbusLink, ModbusReader, RegisterCo
 from parvis.connectors.modbus.codec import RegisterType, UnreadableRegister
 from parvis.connectors.modbus.config import ModbusDevice
 from parvis.connectors.modbus.mapping import MapDocument, Register, RegisterMap, Table
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.polling import NoAnswer
-from parvis.fleet.uplink import NO_COUNTER, Technology
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.ways.polling import NoAnswer
 from tests.system_tools import free_port
 
 NOW = 1_790_000_000_000_000

@@ -17,8 +17,8 @@ from parvis.connectors.modbus.mapping import (
     Table,
     load_map,
 )
-from parvis.fleet.connector import InvalidConnector
-from parvis.fleet.profiles import PACKAGED_PROFILES
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES
+from parvis.fleet.ways.connector import InvalidConnector
 
 
 def registers(*addresses: int, largest_gap: int = 8) -> RegisterMap:

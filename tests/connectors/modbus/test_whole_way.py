@@ -8,9 +8,9 @@ import pytest
 from pyModbusTCP.server import ModbusServer
 
 from parvis.connectors.modbus.plugin import build
-from parvis.fleet.codecs import Downlink
-from parvis.fleet.connector import InvalidConnector
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.codecs.codec import Downlink
+from parvis.fleet.devices.registry import DeviceRecord
+from parvis.fleet.ways.connector import InvalidConnector
 from tests.connectors.town import CALLER, at_work, open_town
 
 METER = "urn:ngsi-ld:ThreePhaseAcMeasurement:town-hall"

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.mqttdevice.codec import decode_frame, decode_outcome, decode_up, encode_command
-from parvis.fleet.downlink import Order
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import Delivery
-from parvis.fleet.uplink import NO_COUNTER, Uplink
+from parvis.fleet.commands.downlink import Order
+from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.network.events import Delivery
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND
 
 NOW = 1_790_000_000 * SECOND

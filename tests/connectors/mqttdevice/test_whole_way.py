@@ -8,9 +8,9 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
-from parvis.fleet.commands import CommandState
-from parvis.fleet.downlink import CommandWish
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.commands.command import CommandState
+from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import MqttSettings, Settings
 from tests.connectors.mqtt.conftest import run_program

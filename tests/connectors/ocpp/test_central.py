@@ -24,7 +24,7 @@ from parvis.connectors.ocpp.central import MOST_MALFORMED
 from parvis.connectors.ocpp.config import OcppConfig, Station
 from parvis.connectors.ocpp.mapping import read_samples
 from parvis.connectors.ocpp.plugin import build
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 from parvis.kernel.errors import BadRequestData, Overloaded
 from parvis.kernel.identity import Caller
 from tests.connectors.mqtt.test_tls import Authority

@@ -8,8 +8,8 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 
 from parvis.connectors.ocpp.config import OcppConfig, Station
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.registry import DeviceRecord
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.devices.registry import DeviceRecord
 from tests.connectors.ocpp.conftest import PASSWORD, STATION, Central, open_central
 from tests.connectors.town import CALLER, Town
 

@@ -6,7 +6,7 @@ import pytest
 from ocpp.routing import on
 from ocpp.v201 import ChargePoint, call, call_result
 
-from parvis.fleet.downlink import NotSendable, Order
+from parvis.fleet.commands.downlink import NotSendable, Order
 from tests.connectors.ocpp.conftest import STATION, Central
 
 V201 = "ocpp2.0.1"

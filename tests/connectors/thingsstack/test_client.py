@@ -6,8 +6,8 @@ import pytest
 
 from parvis.connectors.thingsstack.client import ThingsStackCommands
 from parvis.connectors.thingsstack.config import ThingsStackConfig
-from parvis.fleet.delivery import Outlet
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.ways.delivery import Outlet
 from parvis.kernel.outbound import CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.client import GuardedClient

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.thingsstack.codec import CORRELATION, decode_message, encode_downlinks
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
-from parvis.fleet.uplink import Reception, Technology, Uplink
+from parvis.fleet.frames.uplink import Reception, Technology, Uplink
+from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND, parse_instant
 
 EUI = "70b3d5499e000001"

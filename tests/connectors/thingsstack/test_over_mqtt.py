@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parvis.bootstrap import Platform, open_platform
-from parvis.fleet.records import DeviceRecord
+from parvis.fleet.devices.records import DeviceRecord
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, OutboundSettings, Settings
 from tests import system_tools

@@ -18,10 +18,10 @@ from bacpypes3.primitivedata import ObjectIdentifier
 
 from parvis.connectors.bacnet.config import BacnetConfig, BacnetDevice
 from parvis.connectors.bacnet.mapping import Point, Value, open_value, read_value, write_value
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.polling import NoAnswer
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, system_clock
 from parvis.kernel.trouble import Trouble

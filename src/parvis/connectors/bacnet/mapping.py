@@ -24,7 +24,7 @@ from bacpypes3.primitivedata import (
     Unsigned,
 )
 
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 
 POINTS_FILE = "points.toml"
 MOST_POINTS = 1000

@@ -5,11 +5,11 @@ import asyncio
 from parvis.connectors.bacnet.client import WAY, BacnetFollower, BacnetPort, BacnetReader, PointCommands
 from parvis.connectors.bacnet.config import BacnetConfig
 from parvis.connectors.bacnet.mapping import load_points
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.downlink import OfTenant
+from parvis.fleet.commands.downlink import OfTenant
 from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.polling import Pace, Poller
-from parvis.fleet.profiles import PACKAGED_PROFILES
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.polling import Pace, Poller
 from parvis.kernel.identity import system_caller
 
 

@@ -3,8 +3,8 @@
 import re
 
 from parvis.connectors.chirpstack.codec import encode_downlink
-from parvis.fleet.delivery import Outlet
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.ways.delivery import Outlet
 
 _APPLICATION = re.compile(r"[0-9A-Za-z-]{1,64}")
 

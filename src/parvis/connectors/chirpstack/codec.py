@@ -7,8 +7,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from parvis.connectors.chirpstack import protobuf
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import (
+from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.network.events import (
     Delivery,
     DeliveryReport,
     DeviceFault,
@@ -18,7 +18,7 @@ from parvis.fleet.network import (
     GatewayStats,
     Told,
 )
-from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 
 WAY = "chirpstack"

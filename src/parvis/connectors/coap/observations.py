@@ -12,7 +12,7 @@ from parvis.connectors.coap import metrics
 from parvis.connectors.coap.codec import MalformedContent, decode_values
 from parvis.connectors.coap.ipso import Path, list_observed, to_fields
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock

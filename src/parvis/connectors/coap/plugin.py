@@ -4,8 +4,8 @@ from functools import partial
 
 from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.server import serve
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.documents import MAPPINGS_FOLDER, PACKAGED_MAPPINGS, InvalidDocumentMapping, load_mappings
+from parvis.fleet.documents.mapping import MAPPINGS_FOLDER, PACKAGED_MAPPINGS, InvalidDocumentMapping, load_mappings
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
 from parvis.kernel.time import system_clock
 
 

@@ -13,7 +13,7 @@ from aiocoap.interfaces import EndpointAddress
 from parvis.connectors.coap import metrics
 from parvis.connectors.coap.ipso import Path
 from parvis.connectors.coap.observations import Observed, Observer
-from parvis.fleet.connector import IsInForce
+from parvis.fleet.ways.connector import IsInForce
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Box, Place, Shelf

@@ -14,11 +14,11 @@ from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.ipso import to_fields
 from parvis.connectors.coap.observations import WAY, Observer
 from parvis.connectors.coap.registrations import Registrations, TooManyRegistrations, find_hardware_id
-from parvis.fleet.connector import Authenticate, IsInForce
-from parvis.fleet.documents import DocumentMapping
+from parvis.fleet.documents.mapping import DocumentMapping
+from parvis.fleet.documents.push import Pushed, Report, take_documents, take_frame
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.push import Pushed, Report, take_documents, take_frame
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.ways.connector import Authenticate, IsInForce
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Shelf

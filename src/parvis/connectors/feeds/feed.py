@@ -12,8 +12,8 @@ from parvis.connectors.feeds.codec import UnreadableFeed, read_documents
 from parvis.connectors.feeds.config import MOST_STATIONS, FeedSettings
 from parvis.connectors.feeds.mapping import FeedFormat, Reading, list_addresses
 from parvis.connectors.feeds.records import StationRecords
-from parvis.fleet.expressions import ExpressionFailed
-from parvis.fleet.polling import FIRST_WITHIN_S, Pace
+from parvis.fleet.documents.expressions import ExpressionFailed
+from parvis.fleet.ways.polling import FIRST_WITHIN_S, Pace
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant, system_clock
 from parvis.kernel.trouble import Trouble

@@ -17,10 +17,10 @@ import msgspec
 
 from parvis.connectors.feeds.codec import Encoding
 from parvis.connectors.feeds.config import FeedSettings
-from parvis.fleet.connector import InvalidConnector
-from parvis.fleet.documents import read_moment
-from parvis.fleet.expressions import Expression, ExpressionFailed, InvalidExpression
-from parvis.fleet.mapping import as_number
+from parvis.fleet.documents.expressions import Expression, ExpressionFailed, InvalidExpression
+from parvis.fleet.documents.mapping import read_moment
+from parvis.fleet.profiles.mapping import as_number
+from parvis.fleet.ways.connector import InvalidConnector
 from parvis.kernel.time import MINUTE, SECOND, Instant, to_datetime
 
 PACKAGED_FORMATS = Path(__file__).parent / "formats"

@@ -7,8 +7,8 @@ from parvis.connectors.feeds.config import FeedsConfig, FeedSettings
 from parvis.connectors.feeds.feed import Feed
 from parvis.connectors.feeds.mapping import FORMATS_FOLDER, PACKAGED_FORMATS, FeedFormat, load_format
 from parvis.connectors.feeds.records import StationRecords
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.polling import Pace
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.polling import Pace
 from parvis.kernel.identity import system_caller
 
 

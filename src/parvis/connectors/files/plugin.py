@@ -8,7 +8,7 @@ from parvis.broker.leading import Work
 from parvis.connectors.files.config import FilesConfig
 from parvis.connectors.files.imports import Imports
 from parvis.connectors.files.inbox import Inbox
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
 
 TIDY_EVERY_S = 3600.0
 

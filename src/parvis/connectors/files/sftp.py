@@ -18,7 +18,7 @@ from parvis.connectors.files.config import ENDINGS, InvalidMapping, Sftp
 from parvis.connectors.files.folders import Origin, write_whole
 from parvis.connectors.files.imports import Imports
 from parvis.connectors.files.inbox import start_received
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 from parvis.kernel.identity import system_caller
 from parvis.kernel.trouble import Trouble
 

@@ -8,20 +8,20 @@ import msgspec
 
 from parvis.connectors.httppush.config import HttpPushConfig
 from parvis.connectors.httppush.pace import Pace
-from parvis.fleet.bodies import read_documents, unpack
-from parvis.fleet.connector import Answer, Connector, InvalidConnector, Post, Surroundings, read_config
-from parvis.fleet.delivery import Message
-from parvis.fleet.documents import (
+from parvis.fleet.documents.bodies import read_documents, unpack
+from parvis.fleet.documents.mapping import (
     MAPPINGS_FOLDER,
     PACKAGED_MAPPINGS,
     DocumentMapping,
     InvalidDocumentMapping,
     load_mappings,
 )
+from parvis.fleet.documents.push import LARGEST_FRAME_BYTES, Pushed, Report, take_documents, take_frame
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.push import LARGEST_FRAME_BYTES, Pushed, Report, take_documents, take_frame
-from parvis.fleet.refusal import RefusalReason
-from parvis.fleet.uplink import NO_COUNTER, Uplink, plain_hardware_id
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.frames.uplink import NO_COUNTER, Uplink, plain_hardware_id
+from parvis.fleet.ways.connector import Answer, Connector, InvalidConnector, Post, Surroundings, read_config
+from parvis.fleet.ways.delivery import Message
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 
 PLAIN = "plain"

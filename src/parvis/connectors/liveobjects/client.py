@@ -2,7 +2,7 @@
 
 from parvis.connectors.liveobjects.codec import encode_command
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.kernel.outbound import Answer, OutboundHttp
 
 _TRY_AGAIN = frozenset({408, 425, 429})

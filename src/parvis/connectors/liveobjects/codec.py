@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.delivery import Message
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import Delivery, DeliveryReport, DeviceLocated, Told
-from parvis.fleet.uplink import Technology, Uplink
+from parvis.fleet.frames.uplink import Technology, Uplink
+from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceLocated, Told
+from parvis.fleet.ways.delivery import Message
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 
 WAY = "liveobjects"

@@ -3,9 +3,9 @@
 from parvis.connectors.liveobjects.client import LiveObjectsCommands
 from parvis.connectors.liveobjects.codec import read_message
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
-from parvis.fleet.connector import Connector, Post, Surroundings, read_config, webhook_of
-from parvis.fleet.delivery import Route
-from parvis.fleet.intake import UplinkIntake
+from parvis.fleet.ways.connector import Connector, Post, Surroundings, read_config, webhook_of
+from parvis.fleet.ways.delivery import Route
+from parvis.fleet.ways.intake import UplinkIntake
 
 TOPICS = ("fifo/+", "router/~event/v1/data/new/#")
 """Of Live Objects' MQTT interface for applications: a queue by its name, or all new data."""

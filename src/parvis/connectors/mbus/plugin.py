@@ -2,8 +2,8 @@
 
 from parvis.connectors.mbus.client import MBusLine, MeterReader
 from parvis.connectors.mbus.config import MBusConfig
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.polling import Pace, Poller, poll_all
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.polling import Pace, Poller, poll_all
 from parvis.kernel.identity import system_caller
 
 

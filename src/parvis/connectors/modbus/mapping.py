@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.connectors.modbus.codec import Order, RegisterType, UnreadableRegister, Value, count_words, decode, encode
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 
 MAP_FILE = "registers.toml"
 LONGEST_READ_WORDS = 125

@@ -3,11 +3,11 @@
 from parvis.connectors.modbus.client import ModbusLink, ModbusReader, RegisterCommands
 from parvis.connectors.modbus.config import ModbusConfig
 from parvis.connectors.modbus.mapping import load_map
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.downlink import OfTenant
+from parvis.fleet.commands.downlink import OfTenant
 from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.polling import Pace, Poller, poll_all
-from parvis.fleet.profiles import PACKAGED_PROFILES
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.polling import Pace, Poller, poll_all
 from parvis.kernel.identity import system_caller
 
 

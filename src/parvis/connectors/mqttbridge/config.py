@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from parvis.fleet.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.mqttwire.packets import Version
 from parvis.mqttwire.topics import is_filter

@@ -5,7 +5,7 @@ import msgspec
 from parvis.broker.leading import Work
 from parvis.connectors.mqttbridge.bridge import Bridge
 from parvis.connectors.mqttbridge.config import BrokerConfig, check_broker
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings
 
 
 def build(surroundings: Surroundings) -> Connector:

@@ -1,8 +1,8 @@
 """Commands to devices that have subscribed to their own topic."""
 
 from parvis.connectors.mqttdevice.codec import encode_command
-from parvis.fleet.delivery import Outlet
-from parvis.fleet.downlink import NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSentNow, Order
+from parvis.fleet.ways.delivery import Outlet
 
 
 class DeviceCommands:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.downlink import Order
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import Delivery, DeliveryReport
-from parvis.fleet.uplink import NO_COUNTER, Uplink, plain_hardware_id
+from parvis.fleet.commands.downlink import Order
+from parvis.fleet.frames.uplink import NO_COUNTER, Uplink, plain_hardware_id
+from parvis.fleet.network.events import Delivery, DeliveryReport
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 
 WAY = "mqttdevice"

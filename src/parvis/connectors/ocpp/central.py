@@ -22,7 +22,7 @@ from parvis.connectors.ocpp.commands import ACCEPTED, read_command
 from parvis.connectors.ocpp.config import STATION_ID, OcppConfig
 from parvis.connectors.ocpp.desk import Desk
 from parvis.connectors.ocpp.records import ChargingRecords
-from parvis.fleet.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.kernel.errors import ParvisError
 
 LARGEST_MESSAGE_BYTES = 256 * 1024

@@ -3,8 +3,8 @@
 from parvis.connectors.ocpp.central import CentralSystem, load_tls
 from parvis.connectors.ocpp.config import OcppConfig
 from parvis.connectors.ocpp.records import ChargingRecords
-from parvis.fleet.connector import Connector, InvalidConnector, Surroundings, read_config
-from parvis.fleet.downlink import OfTenant
+from parvis.fleet.commands.downlink import OfTenant
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
 from parvis.kernel.identity import system_caller
 
 

@@ -16,8 +16,8 @@ from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.reactions import Reactions
-from parvis.fleet.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, Instant, format_instant, system_clock

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.intake import MalformedMessage
-from parvis.fleet.network import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
-from parvis.fleet.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 
 WAY = "thingsstack"

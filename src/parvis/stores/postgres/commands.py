@@ -2,7 +2,7 @@
 
 import msgspec
 
-from parvis.fleet.commands import MOST_OPEN_OF_DEVICE, MOST_OPEN_OF_TENANT, Command, TooManyCommands
+from parvis.fleet.commands.command import MOST_OPEN_OF_DEVICE, MOST_OPEN_OF_TENANT, Command, TooManyCommands
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, only_row

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parvis.broker.model.entity import Entity, Json
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.commands import LONGEST_LIFE, Command, CommandState
-from parvis.fleet.downlink import CommandWish
-from parvis.fleet.gateways import GatewayState, judge_gateway
+from parvis.fleet.commands.command import LONGEST_LIFE, Command, CommandState
+from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, SECOND, Instant, format_instant, system_clock
 from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, SiteOf, check_reads

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parvis.access.model import ApiKey
 from parvis.broker.model.change import Status
-from parvis.fleet.devices import Device, Standing
-from parvis.fleet.records import DeviceRecord, DeviceUpdate, Replacement, device_id, hardware_id_of
-from parvis.fleet.selection import DeviceFilter, Facets
-from parvis.fleet.uplink import Technology
+from parvis.fleet.devices.device import Device, Standing
+from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement, device_id, hardware_id_of
+from parvis.fleet.devices.selection import DeviceFilter, Facets
+from parvis.fleet.frames.uplink import Technology
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import (

@@ -17,11 +17,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
-from parvis.fleet.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
-from parvis.fleet.codecs import CodecFailure, Decoded
+from parvis.fleet.codecs.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
+from parvis.fleet.codecs.codec import CodecFailure, Decoded
 from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.mapping import AttributeRule
-from parvis.fleet.profiles import DeviceProfile, InvalidProfile
+from parvis.fleet.profiles.mapping import AttributeRule
+from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form

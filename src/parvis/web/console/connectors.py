@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from parvis.bootstrap.plug_ins import PlugIn, list_packaged
 from parvis.fleet import metrics
-from parvis.fleet.connector import Connector
-from parvis.fleet.ways import Brought, WayFault
+from parvis.fleet.ways.connector import Connector
+from parvis.fleet.ways.counts import Brought, WayFault
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Right
 from parvis.kernel.time import DAY, HOUR, Instant

@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.coverage import CELL_DEG, CoverageCell
-from parvis.fleet.gateways import GatewayState, judge_gateway
-from parvis.fleet.health import (
+from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.health.coverage import CELL_DEG, CoverageCell
+from parvis.fleet.health.findings import (
     CELLULAR_RSSI_BAD_DBM,
     CELLULAR_RSSI_OVER_DBM,
     LOSS_BAD,
@@ -22,7 +22,7 @@ from parvis.fleet.health import (
     MARGIN_BAD_DB,
     MARGIN_OVER_DB,
 )
-from parvis.fleet.uplink import Technology
+from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant

@@ -14,17 +14,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
-from parvis.fleet.commands import Command, CommandState
-from parvis.fleet.devices import Device
-from parvis.fleet.downlink import CommandWish
+from parvis.fleet.commands.command import Command, CommandState
+from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.devices.device import Device
+from parvis.fleet.devices.records import DeviceUpdate, Replacement, text_of
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames import LoggedFrame
-from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.quality import read_qualities
-from parvis.fleet.records import DeviceUpdate, Replacement, text_of
-from parvis.fleet.uplink import Technology
-from parvis.fleet.vitals import Statistics
-from parvis.fleet.watch import interval_of
+from parvis.fleet.frames.frame import LoggedFrame
+from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.health.quality import read_qualities
+from parvis.fleet.health.vitals import Statistics
+from parvis.fleet.health.watch import interval_of
+from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant

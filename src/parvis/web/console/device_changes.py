@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.fleet.devices import Device, Standing
+from parvis.fleet.devices.device import Device, Standing
+from parvis.fleet.devices.records import DeviceUpdate
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.records import DeviceUpdate
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form

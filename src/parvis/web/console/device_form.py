@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from starlette.datastructures import FormData
 
-from parvis.fleet.labels import Label, LabelKind, read_label
+from parvis.fleet.devices.labels import Label, LabelKind, read_label
 from parvis.kernel.errors import PARVIS_ERRORS, AlreadyExists, BadRequestData, Forbidden, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.wording import Wording

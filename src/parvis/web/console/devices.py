@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.devices import Device, Standing
-from parvis.fleet.health import Finding, FindingKind, read_findings
-from parvis.fleet.selection import EVERY_DEVICE, DeviceFilter, Facets
-from parvis.fleet.uplink import Technology
+from parvis.fleet.devices.device import Device, Standing
+from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter, Facets
+from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.health.findings import Finding, FindingKind, read_findings
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant, format_instant

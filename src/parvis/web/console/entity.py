@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
-from parvis.fleet.quality import Quality
-from parvis.fleet.records import hardware_id_of
+from parvis.fleet.devices.records import hardware_id_of
+from parvis.fleet.health.quality import Quality
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, parse_instant

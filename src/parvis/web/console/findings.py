@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from parvis.fleet.health import Figures, Finding, FindingKind
+from parvis.fleet.health.findings import Figures, Finding, FindingKind
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from parvis.web.wording import Wording
 

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames import Waiting
-from parvis.fleet.profiles import DeviceProfile
-from parvis.fleet.records import DeviceRecord
-from parvis.fleet.refusal import RefusalReason
+from parvis.fleet.frames.frame import Waiting
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form

@@ -1,0 +1,74 @@
+"""What each way in has brought since this process started, and what went wrong with it."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from parvis.broker.leading import Work
+from parvis.fleet.frames.refusal import RefusalReason, Refused
+from parvis.fleet.frames.uplink import Uplink
+from parvis.kernel.time import Clock, Instant
+
+MOST_WAYS = 100
+"""Of one tenant: names are given by connectors, not by devices."""
+LONGEST_FAULT = 300
+
+
+class Brought(msgspec.Struct):
+    """Frames of one tenant; the refused ones are among them."""
+
+    frames: int = 0
+    refused: int = 0
+    last_at: Instant = 0
+    refused_at: Instant = 0
+    reason: RefusalReason | None = None
+
+
+class WayFault(msgspec.Struct, frozen=True):
+    """Why what a connector does by itself came to an end; it has begun again since."""
+
+    at: Instant
+    detail: str
+
+
+class Ways:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._brought: dict[str, dict[str, Brought]] = {}
+        self._faults: dict[str, WayFault] = {}
+        self.since: Instant = clock()
+
+    def note(self, tenant: str, uplinks: Sequence[Uplink], results: Sequence[Refused | None]) -> None:
+        now, of_way = self._clock(), self._brought.setdefault(tenant, {})
+        for uplink, refused in zip(uplinks, results, strict=True):
+            brought = of_way.get(uplink.way)
+            if brought is None:
+                if len(of_way) >= MOST_WAYS:
+                    continue
+                brought = of_way[uplink.way] = Brought()
+            brought.frames += 1
+            brought.last_at = now
+            if refused is not None:
+                brought.refused += 1
+                brought.refused_at, brought.reason = now, refused.reason
+
+    def brought_to(self, tenant: str) -> Mapping[str, Brought]:
+        """By way."""
+        return self._brought.get(tenant, {})
+
+    def find_fault(self, way: str) -> WayFault | None:
+        """The newest."""
+        return self._faults.get(way)
+
+    def watched(self, way: str, work: Work) -> Work:
+        """The same work; how it fails is noted."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except Exception as fault:
+                told = f"{type(fault).__name__}: {fault}"[:LONGEST_FAULT]
+                self._faults[way] = WayFault(self._clock(), told)
+                raise
+
+        return run

@@ -1,0 +1,145 @@
+"""Devices that are asked rather than heard: each at its own pace, so that one that is silent delays no other."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import msgspec
+
+from parvis.fleet import metrics
+from parvis.fleet.fleet import Fleet
+from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.network.reactions import Reactions
+from parvis.fleet.ways.intake import note_heard
+from parvis.kernel.errors import Overloaded
+from parvis.kernel.identity import Caller
+from parvis.kernel.trouble import Trouble
+
+READINGS_KEPT = 1000
+"""Of one device, while the platform cannot store: the oldest go then, and are counted."""
+FIRST_WITHIN_S = 10.0
+"""The first readings are spread over so much, that a start does not ask all devices at once."""
+_JITTER = 0.05
+_MOST_DOUBLINGS = 16
+_log = logging.getLogger(__name__)
+
+
+class NoAnswer(Exception):
+    """The device cannot be reached, says nothing in time, or says what it should not."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """A device that does not answer is asked ever less often, but at least every `longest_pause_s`."""
+
+    every_s: float = 60.0
+    longest_pause_s: float = 900.0
+
+    def pause_s(self, failures: int) -> float:
+        backed_off = self.every_s * float(2 ** min(failures, _MOST_DOUBLINGS))
+        return max(self.every_s, min(backed_off, self.longest_pause_s))
+
+
+Read = Callable[[], Awaitable[Sequence[Uplink]]]
+"""Ask the device once. Raises NoAnswer."""
+
+
+class Poller:
+    """Asks one device over and over; what it answered while the platform could not store is given in later."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        caller: Caller,
+        way: str,
+        device: str,
+        read: Read,
+        pace: Pace,
+        reactions: Reactions | None = None,
+    ) -> None:
+        """With `reactions` commands go down the way that the device answers by."""
+        self._fleet = fleet
+        self._caller = caller
+        self._way = way
+        self._device = device
+        self._read = read
+        self._pace = pace
+        self._reactions = reactions
+        self._failures = 0
+        self._waiting: deque[Uplink] = deque(maxlen=READINGS_KEPT)
+        self._silence = Trouble(f"{way}: {device} does not answer")
+        self._fault = Trouble(f"{way}: {device} cannot be read")
+        self._storage = Trouble(f"{way}: what {device} says cannot be stored")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.sleep(random.random() * min(self._pace.every_s, FIRST_WITHIN_S))  # noqa: S311 (spreads load)
+        clock = asyncio.get_running_loop().time
+        while True:
+            due_s = clock() + self._pace_s()
+            await self.ask()
+            if self._failures:
+                due_s = clock() + self._pace_s()
+            await asyncio.sleep(max(due_s - clock(), 0.0))
+
+    def _pace_s(self) -> float:
+        jitter = 1 + _JITTER * (2 * random.random() - 1)  # noqa: S311 (spreads load)
+        return self._pace.pause_s(self._failures) * jitter
+
+    async def ask(self) -> None:
+        """Once, and store what is waiting."""
+        try:
+            self._keep(await self._read())
+        except NoAnswer as fault:
+            self._silence.note(fault)
+            self._note("no_answer")
+        except Exception as fault:
+            _log.debug("%s: %s", self._way, self._device, exc_info=fault)
+            self._fault.note(fault)
+            self._note("failed")
+        else:
+            self._silence.is_over()
+            self._fault.is_over()
+            self._note("answered")
+        await self._store()
+
+    def _note(self, result: str) -> None:
+        self._failures = 0 if result == "answered" else self._failures + 1
+        metrics.POLLS.labels(self._way, result).inc()
+
+    def _keep(self, uplinks: Sequence[Uplink]) -> None:
+        dropped = max(len(self._waiting) + len(uplinks) - READINGS_KEPT, 0)
+        if dropped:
+            metrics.POLLS.labels(self._way, "dropped").inc(dropped)
+        self._waiting.extend(uplinks)
+
+    async def _store(self) -> None:
+        """Readings that cannot be stored now wait for the next turn."""
+        if not self._waiting:
+            return
+        given = list(self._waiting)
+        try:
+            await self._fleet.take(self._caller, given)
+        except Overloaded:
+            return
+        except Exception as fault:
+            _log.debug("%s: %s", self._way, self._device, exc_info=fault)
+            self._storage.note(fault)
+            return
+        self._storage.is_over()
+        self._waiting.clear()
+        if self._reactions is not None:
+            await note_heard(self._reactions, self._caller, given)
+
+
+async def poll_all(pollers: Iterable[Poller]) -> None:
+    """Until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for poller in pollers:
+            tasks.create_task(poller.run())
+        await asyncio.Event().wait()

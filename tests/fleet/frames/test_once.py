@@ -1,0 +1,125 @@
+"""A frame has its effect once, and spoils no other, whatever happens on its way."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.broker.query.tree import EntityQuery
+from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.network.events import DeviceJoined
+from parvis.fleet.network.reactions import Reactions
+from parvis.kernel.errors import Overloaded
+from parvis.kernel.time import SECOND
+from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, RECORD, Village, uplink
+from tests.fleet.frames.test_uplinks import reasons
+
+DUPLICATE = RefusalReason.DUPLICATE
+
+
+class LostAtTheCommit(Overloaded):
+    may_be_stored = True
+
+
+async def test_one_frame_over_two_gateways_in_one_delivery_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    frames = [uplink(1, 40, at=NOON), uplink(1, 40, at=NOON + 3000), uplink(2, 41, at=NOON + SECOND)]
+    assert reasons(await village.fleet.take(CALLER, frames)) == [None, DUPLICATE, None]
+    assert await village.values(BIN, "fillingLevel") == [0.4, 0.41]
+
+
+async def test_a_sender_that_hangs_up_and_sends_again_is_stored_once(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    healthy, began, may_go_on = village.store.write, asyncio.Event(), asyncio.Event()
+
+    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
+        """The store writes what it was given, whether or not anybody waits for it."""
+        began.set()
+        await may_go_on.wait()
+        return await healthy(tenant, changes)
+
+    async def in_the_background(*given: Any) -> list[Outcome]:
+        return await asyncio.shield(asyncio.create_task(write(*given)))
+
+    monkeypatch.setattr(village.store, "write", in_the_background)
+    hung_up = asyncio.create_task(village.fleet.take(CALLER, [uplink(1, 40)]))
+    await began.wait()
+    hung_up.cancel()
+    await asyncio.sleep(0)
+    again = asyncio.create_task(village.fleet.take(CALLER, [uplink(1, 40)]))
+    await asyncio.sleep(0.01)
+    may_go_on.set()
+    assert reasons(await again) == [DUPLICATE]
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+
+
+async def test_what_was_stored_though_the_store_said_it_was_not_is_stored_once(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection may break after the commit and before its answer."""
+    await village.fleet.register(CALLER, [RECORD])
+    healthy = village.store.write
+
+    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
+        await healthy(tenant, changes)
+        raise LostAtTheCommit("the connection is lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(village.store, "write", write)
+        with pytest.raises(Overloaded):
+            await village.fleet.take(CALLER, [uplink(1, 40)])
+    assert reasons(await village.fleet.take(CALLER, [uplink(1, 40)])) == [DUPLICATE]
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+
+
+async def test_fields_that_are_no_json_spoil_no_other_frame(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    odd = Uplink(EUI, b"?", 0, NO_COUNTER, NOON, fields={"fill": 1, "text": "\ud800"})
+    results = await village.fleet.take(CALLER, [odd, uplink(1, 40)])
+    assert results[1] is None
+
+
+async def test_a_frame_of_before_a_join_that_comes_again_after_it_counts_once(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    reactions = Reactions(village.broker, village.fleet.registry)
+    await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])
+    await reactions.take(CALLER, [DeviceJoined(EUI, NOON + SECOND)])
+    assert reasons(await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])) == [DUPLICATE]
+
+
+async def test_a_device_that_is_removed_while_its_frame_is_stored_does_not_come_back(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    healthy = village.store.write
+
+    async def write(tenant: str, changes: Sequence[Change], progress: Any = None) -> list[Outcome]:
+        await healthy(tenant, [Change(DEVICE, Mode.DELETE)], None)
+        return await healthy(tenant, changes, progress)
+
+    monkeypatch.setattr(village.store, "write", write)
+    assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]
+    page = await village.broker.query(CALLER, EntityQuery(ids=(DEVICE,), limit=1))
+    assert page.entities == ()
+
+
+async def test_a_device_that_is_removed_does_not_come_back_by_what_its_network_tells(village: Village) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    reactions = Reactions(village.broker, village.fleet.registry)
+    await village.broker.write(CALLER, [Change(DEVICE, Mode.DELETE)])
+    await reactions.take(CALLER, [DeviceJoined(EUI, NOON)])
+    assert (await village.broker.query(CALLER, EntityQuery(ids=(DEVICE,), limit=1))).entities == ()
+
+
+async def test_a_device_that_is_registered_anew_is_told_what_was_told_of_the_one_before(village: Village) -> None:
+    reactions = Reactions(village.broker, village.fleet.registry)
+    for _ in range(2):
+        await village.fleet.register(CALLER, [RECORD])
+        await reactions.take(CALLER, [DeviceJoined(EUI, NOON)])
+        assert await village.value(DEVICE, "dateLastJoined") is not None
+        await village.fleet.remove(CALLER, EUI)
