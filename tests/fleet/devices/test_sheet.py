@@ -99,13 +99,14 @@ async def test_what_is_exported_can_be_imported(read, language: str) -> None:  #
         name='=1+1; "quoted", é',
         location={"type": "Point", "coordinates": [-3.25, 48.0]},
         technology="sigfox",
-        groups=("a b", "c"),
+        groups=("+a b", "c"),
         tags=("t",),
         expected_interval_s=90.5,
         serial_number="S1",
-        manufacturer="M",
-        model="X",
+        manufacturer="-M",
+        model="@X",
     )
     text = write_sheet([record], language)
     assert "'=1+1" in text
+    assert "'-M" in text
     assert [one for _, one in read(text.encode()).records] == [record]

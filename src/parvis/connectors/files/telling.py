@@ -9,16 +9,16 @@ from pathlib import Path
 
 from parvis.connectors.files.folders import ImportFolder
 from parvis.connectors.files.reading import COLUMNS
+from parvis.kernel.spreadsheet import inert
 
 _LINES_A_PIECE = 1000
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def merged_report(folder: ImportFolder) -> Iterator[bytes]:
     """CSV in pieces. Of a check where nothing was imported yet."""
     piece: list[list[str]] = [list(COLUMNS)]
     for row in merged_rows(folder):
-        piece.append([_inert(cell) for cell in row])
+        piece.append([inert(cell) for cell in row])
         if len(piece) >= _LINES_A_PIECE:
             yield _written(piece)
             piece = []
@@ -42,8 +42,3 @@ def _written(rows: list[list[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
-
-
-def _inert(cell: str) -> str:
-    """Not a formula, whatever the file had in it."""
-    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell

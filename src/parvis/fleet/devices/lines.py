@@ -147,7 +147,7 @@ def _plain_text(column: Column) -> _Reading:
         text = told.get(column, "")
         if len(text) > LONGEST_TEXT:
             raise _Refusing(column, LineFault.TOO_MUCH)
-        return text[1:] if text.startswith(("'=", "'+", "'@")) else text
+        return text
 
     return read
 

@@ -13,6 +13,7 @@ from parvis.fleet.devices.lines import LineReader
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData
+from parvis.kernel.spreadsheet import inert, without_apostrophe
 
 MOST_LINES = 50_000
 FAULTS_TOLD = 500
@@ -93,7 +94,7 @@ def write_sheet(records: Iterable[DeviceRecord], language: str = "en") -> str:
     writer = csv.writer(text, delimiter=";" if is_french else ",")
     writer.writerow([one.french if is_french else one.english for one in Column])
     for record in records:
-        writer.writerow([_inert(_number_text(cell, is_french)) for cell in _cells(record)])
+        writer.writerow([_cell_text(cell, is_french) for cell in _cells(record)])
     return text.getvalue()
 
 
@@ -124,14 +125,11 @@ def _point_of(location: dict[str, Json] | None) -> tuple[str | float, str | floa
     return longitude, latitude
 
 
-def _number_text(cell: str | float, is_french: bool) -> str:
+def _cell_text(cell: str | float, is_french: bool) -> str:
+    if isinstance(cell, str):
+        return inert(cell)
     text = f"{cell:g}" if isinstance(cell, float) and cell.is_integer() else str(cell)
-    return text.replace(".", ",") if is_french and not isinstance(cell, str) else text
-
-
-def _inert(text: str) -> str:
-    """Text that a spreadsheet would run as a formula has an apostrophe put before it; `read_sheet` takes it away."""
-    return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) else text
+    return text.replace(".", ",") if is_french else text
 
 
 def _text(body: bytes) -> str:
@@ -152,7 +150,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     number = 1
     try:
         for cells in reader:
-            yield number, [cell.strip() for cell in cells]
+            yield number, [without_apostrophe(cell.strip()) for cell in cells]
             number = reader.line_num + 1
     except csv.Error as fault:
         raise BadRequestData(f"Line {number} is no CSV: {fault}.") from fault

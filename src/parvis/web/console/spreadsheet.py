@@ -4,15 +4,14 @@ import csv
 import io
 from collections.abc import Iterable
 
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
-
+from parvis.kernel.spreadsheet import inert
 
 BYTE_ORDER_MARK = "\ufeff"
 """Spreadsheets take a file for UTF-8 only with it."""
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    return _written(([inert(cell) for cell in row] for row in rows), ",")
+    return _written(([_inert(cell) for cell in row] for row in rows), ",")
 
 
 def localised_csv(rows: Iterable[Iterable[object]], language: str) -> str:
@@ -23,7 +22,7 @@ def localised_csv(rows: Iterable[Iterable[object]], language: str) -> str:
 
 
 def _french(cell: object) -> object:
-    return str(cell).replace(".", ",") if isinstance(cell, float) else inert(cell)
+    return str(cell).replace(".", ",") if isinstance(cell, float) else _inert(cell)
 
 
 def _written(rows: Iterable[Iterable[object]], delimiter: str) -> str:
@@ -32,6 +31,5 @@ def _written(rows: Iterable[Iterable[object]], delimiter: str) -> str:
     return text.getvalue()
 
 
-def inert(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula has an apostrophe put before it, as OWASP advises."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_BEGINS) else cell
+def _inert(cell: object) -> object:
+    return inert(cell) if isinstance(cell, str) else cell
