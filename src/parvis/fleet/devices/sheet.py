@@ -128,7 +128,7 @@ def _point_of(location: dict[str, Json] | None) -> tuple[str | float, str | floa
 def _cell_text(cell: str | float, is_french: bool) -> str:
     if isinstance(cell, str):
         return inert(cell)
-    text = f"{cell:g}" if isinstance(cell, float) and cell.is_integer() else str(cell)
+    text = str(cell).removesuffix(".0")
     return text.replace(".", ",") if is_french else text
 
 
