@@ -15,6 +15,7 @@ from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
+from parvis.bootstrap.contexts import context_fetcher
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
@@ -60,7 +61,6 @@ from parvis.outbound.client import GuardedClient
 
 _AGAIN_AFTER_S = 5.0
 _log = logging.getLogger(__name__)
-_CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,10 +356,7 @@ def build_broker(
         )
         audit(record)
 
-    async def fetch_context(url: str) -> bytes:
-        return (await outbound.get(url, accept=_CONTEXT_TYPES)).body
-
-    contexts = Contexts(fetch_context)
+    contexts = Contexts(context_fetcher(settings.contexts, outbound))
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
     most = settings.subscriptions.max_per_tenant
     return Broker(store, contexts, public_types, outbound.check, erased, corrected, most)

@@ -196,6 +196,17 @@ class OutboundSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextSettings:
+    """Where @contexts are read."""
+
+    files: tuple[str, ...] = _setting(
+        (),
+        "@contexts that are read from a file instead of their address, for an installation without network:"
+        ' lines URL PATH, such as "https://data.town.example/context.jsonld /etc/parvis/context.jsonld".',
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionSettings:
     """Who wants to be told of changes."""
 
@@ -243,6 +254,7 @@ class Settings:
     fleet: FleetSettings = FleetSettings()
     jobs: JobsSettings = JobsSettings()
     outbound: OutboundSettings = OutboundSettings()
+    contexts: ContextSettings = ContextSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
