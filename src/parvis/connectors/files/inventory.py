@@ -12,14 +12,14 @@ from parvis.connectors.files.config import (
     InvalidMapping,
     Inventory,
     Mapping,
-    nearest,
     placeholders,
     stored_number,
 )
-from parvis.connectors.files.mapping import is_blank, moment_of, number_of, text_of
+from parvis.connectors.files.mapping import moment_of, number_of, text_of
 from parvis.connectors.files.places import Places
-from parvis.connectors.files.report import Fault, FaultReason, Report
-from parvis.connectors.files.table import GEOMETRY, Cell, Row, Table, Unreadable
+from parvis.connectors.files.report import FaultReason, Report
+from parvis.connectors.files.rows import RowReader
+from parvis.connectors.files.table import GEOMETRY, Cell, Row, Table
 
 Value = int | float | str | bool | dict[str, Any]
 MOST_IDS = 1_000_000
@@ -39,18 +39,14 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     row: int
 
 
-class InventoryReader:
-    """Reads one table."""
-
+class InventoryReader(RowReader):
     def __init__(self, mapping: Mapping, file: str, table: Table, report: Report) -> None:
+        super().__init__(file, table.header, report)
         if mapping.inventory is None:
             raise InvalidMapping("There is no [inventory].")
         self._inventory: Inventory = mapping.inventory
         self._source = mapping.source
         self._missing = frozenset(mapping.source.missing)
-        self._file = file
-        self._header = table.header
-        self._report = report
         self._attributes = [(self._index(one.column), one) for one in self._inventory.attributes]
         self._id = [(name, self._index(name)) for name in dict.fromkeys(placeholders(self._inventory.id))]
         self._seen: set[int] = set()
@@ -60,16 +56,10 @@ class InventoryReader:
             self._places = Places([self._index(one) for one in columns], place.crs or table.crs, mapping.source)
 
     def read(self, table: Table, on_row: Callable[[], None] = lambda: None) -> Iterator[Entry]:
-        for number, row in table.rows:
-            on_row()
-            if isinstance(row, Unreadable):
-                self._report.rows += 1
-                self._fault(number, "", row.text, FaultReason.UNREADABLE_ROW)
-            elif not is_blank(row):
-                self._report.rows += 1
-                entry = self._entry(number, row)
-                if entry is not None:
-                    yield entry
+        for number, row in self._rows(table, on_row):
+            entry = self._entry(number, row)
+            if entry is not None:
+                yield entry
 
     def _entry(self, number: int, row: Row) -> Entry | None:
         """A value that cannot be read is left out, and told; without its id or its place there is no entity."""
@@ -133,14 +123,6 @@ class InventoryReader:
                 return text if _URI.fullmatch(text) else None
             case unknown:
                 assert_never(unknown)
-
-    def _index(self, column: str) -> int:
-        if column not in self._header:
-            raise InvalidMapping(f"{self._file} has no column {column!r}.{nearest(column, self._header)}")
-        return self._header.index(column)
-
-    def _fault(self, row: int, column: str, text: str, reason: FaultReason) -> None:
-        self._report.fault(Fault(self._file, row, column, text[:80], reason))
 
 
 def identifying(cell: Cell) -> str:

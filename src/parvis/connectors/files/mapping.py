@@ -21,8 +21,9 @@ from parvis.connectors.files.config import (
     zone_of,
 )
 from parvis.connectors.files.local_time import LocalClock, NoInstant
-from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey
-from parvis.connectors.files.table import Cell, Row, Table, Unreadable
+from parvis.connectors.files.report import FaultReason, Report, SeriesKey
+from parvis.connectors.files.rows import RowReader
+from parvis.connectors.files.table import Cell, Row, Table
 from parvis.kernel.time import Instant, from_datetime
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,18 +60,16 @@ class _Column(msgspec.Struct, frozen=True):
     where: tuple[tuple[int, str], ...]
 
 
-class TableReader:
-    """Reads one table. `known` are placeholders' values from the file's path."""
+class TableReader(RowReader):
+    """`known` are placeholders' values from the file's path."""
 
     def __init__(self, mapping: Mapping, file: str, header: tuple[str, ...], known: dict[str, str], report: Report):
+        super().__init__(file, header, report)
         if mapping.time is None:
             raise InvalidMapping("Series need [time].")
         self._source = mapping.source
         self._time = mapping.time
         self._missing = frozenset(mapping.source.missing)
-        self._file = file
-        self._header = header
-        self._report = report
         zone = zone_of(mapping.time)
         self._clock = LocalClock(zone, mapping.time.repeated_hour) if zone else None
         self._time_index = self._index(mapping.time.column)
@@ -78,15 +77,7 @@ class TableReader:
         self._row_decides = any(column.entity_id is None for column in self._columns)
 
     def read(self, table: Table, on_row: Callable[[], None] = lambda: None) -> Iterator[Observation]:
-        for number, row in table.rows:
-            on_row()
-            if isinstance(row, Unreadable):
-                self._report.rows += 1
-                self._fault(number, "", row.text, FaultReason.UNREADABLE_ROW)
-                continue
-            if is_blank(row):
-                continue
-            self._report.rows += 1
+        for number, row in self._rows(table, on_row):
             yield from self._read_row(number, row)
         if self._clock is not None:
             self._report.repeated_hours += self._clock.repeats
@@ -163,21 +154,9 @@ class TableReader:
             entity_id = None if open_names else filled(series.entity, values)
             yield _Column(series, index, name, values, entity_id, where)
 
-    def _index(self, column: str) -> int:
-        if column not in self._header:
-            raise InvalidMapping(f"{self._file} has no column {column!r}.{nearest(column, self._header)}")
-        return self._header.index(column)
-
-    def _fault(self, row: int, column: str, text: str, reason: FaultReason) -> None:
-        self._report.fault(Fault(self._file, row, column, text[:80], reason))
-
 
 def filled_where_known(template: str, known: dict[str, str]) -> str:
     return filled(template, {name: known.get(name, f"{{{name}}}") for name in placeholders(template)})
-
-
-def is_blank(row: Row) -> bool:
-    return all(cell is None or cell == "" for cell in row)
 
 
 def moment_of(cell: Cell, written: str) -> datetime | None:
