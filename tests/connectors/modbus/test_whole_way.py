@@ -51,7 +51,7 @@ async def test_what_is_wrong_with_the_settings_is_told(tmp_path: Path, table: di
 
 async def test_what_a_device_is_told_is_json_where_its_profile_has_no_codec(tmp_path: Path) -> None:
     async with open_town(tmp_path) as town:
-        profile = town.fleet.registry.get_profile("eastron-sdm630")
+        profile = town.fleet.registry.profiles["eastron-sdm630"]
         encoded = await profile.encode_downlink({"set_point_c": 20.5, "label": "été"})
     assert isinstance(encoded, Downlink)
     assert (encoded.f_port, json.loads(encoded.payload)) == (1, {"set_point_c": 20.5, "label": "été"})

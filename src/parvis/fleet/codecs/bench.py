@@ -22,10 +22,11 @@ from parvis.fleet.profiles.profile import (
     DeviceProfile,
     InvalidProfile,
     check_profile,
+    get_profile,
     load_profile,
 )
 from parvis.fleet.profiles.text import with_rules
-from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Clock, format_instant, system_clock
 
@@ -65,7 +66,7 @@ class CodecBench:
 
         Raises ResourceNotFound, or BadRequestData for a frame or a rule that cannot be one.
         """
-        profile = self._get(profile_id)
+        profile = get_profile(self._profiles, profile_id)
         at = self._clock()
         result = await self._decode(profile, Uplink("", _checked(payload), f_port, 0, at))
         if isinstance(result, CodecFailure):
@@ -83,7 +84,7 @@ class CodecBench:
         Raises ResourceNotFound, Forbidden, or BadRequestData where the frame is not decoded.
         """
         _check_administers(caller)
-        profile = self._get(profile_id)
+        profile = get_profile(self._profiles, profile_id)
         if profile.codec is None:
             raise BadRequestData("Examples of a codec that runs in a process of its own are not held at each start.")
         given = {"fPort": f_port, "bytes": list(_checked(payload)), "recvTime": format_instant(self._clock())}
@@ -112,7 +113,7 @@ class CodecBench:
             path = made / PROFILE_FILE
             path.write_text(with_rules(path.read_text(encoding="utf-8"), rules), encoding="utf-8")
 
-        self._rewrite(self._get(profile_id), change)
+        self._rewrite(get_profile(self._profiles, profile_id), change)
 
     async def _decode(self, profile: DeviceProfile, frame: Uplink) -> CodecResult:
         """In a context of its own: what a frame does to the codec here, frames that count do not feel."""
@@ -121,12 +122,6 @@ class CodecBench:
         else:
             (result,) = profile.new_codec().decode([frame])
         return result
-
-    def _get(self, profile_id: str) -> DeviceProfile:
-        profile = self._profiles.get(profile_id)
-        if profile is None:
-            raise ResourceNotFound(f"There is no device profile {profile_id!r}.")
-        return profile
 
     def _map_of(self, rules: Sequence[AttributeRule]) -> FieldMap:
         return FieldMap(rules, self._expand, frozenset(map(self._expand, DEVICE_TERMS)))

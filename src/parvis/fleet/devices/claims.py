@@ -14,9 +14,10 @@ from parvis.broker.ports.leases import Leases
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.labels import find_code, new_code
 from parvis.fleet.devices.records import DeviceRecord, check_hardware_id
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
-from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, ResourceNotFound
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
+from parvis.kernel.identity import Caller
 from parvis.kernel.shelf import Box, Place, Shelf
 from parvis.kernel.time import Clock, Instant, system_clock
 
@@ -86,7 +87,7 @@ class Claims:
             BadRequestData: an entry that could not be registered, or too many; no code was made.
             ResourceNotFound: no such profile; no code was made.
         """
-        _check_writes(caller)
+        check_writes(caller)
         if not batch.strip() or len(batch) > LONGEST_BATCH:
             raise BadRequestData(f"A batch has a name of 1 to {LONGEST_BATCH} characters.")
         if not 0 < len(entries) <= MOST_AT_ONCE:
@@ -108,13 +109,13 @@ class Claims:
 
     async def list_claims(self, caller: Caller, batch: str = "") -> list[Claim]:
         """The newest batch first. Raises Forbidden."""
-        _check_writes(caller)
+        check_writes(caller)
         claims = [one for one in (await self._read(caller.tenant)).values() if not batch or one.batch == batch]
         return sorted(claims, key=lambda one: (-one.made_at, one.entry.hardware_id))
 
     async def forget(self, caller: Caller, batch: str) -> int:
         """End the codes of a batch; how many they were. Raises Forbidden."""
-        _check_writes(caller)
+        check_writes(caller)
         keys = [key for key, one in (await self._read(caller.tenant)).items() if one.batch == batch]
         await self._shelf.change((), {}, [Place(Box(caller.tenant, _BOX), key) for key in keys])
         self._fleet.note(caller, "claims-ended", batch, codes=str(len(keys)))
@@ -122,7 +123,7 @@ class Claims:
 
     async def get(self, caller: Caller, code: str) -> Claim:
         """An open claim. Raises Forbidden, ResourceNotFound, or AlreadyExists: it was used."""
-        _check_writes(caller)
+        check_writes(caller)
         place = _place(caller.tenant, code)
         found = (await self._shelf.read(place)).get(place.key)
         if found is None:
@@ -170,8 +171,3 @@ def _place(tenant: str, code: str) -> Place:
     if counted is None:
         raise BadRequestData(f"{code!r} is no claim code.")
     return Place(Box(tenant, _BOX), sha256(counted.encode()).digest())
-
-
-def _check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Claim codes need the right to write.")

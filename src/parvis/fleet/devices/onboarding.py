@@ -9,10 +9,11 @@ import msgspec
 
 from parvis.fleet.devices.columns import Fault, LineFault
 from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import Sheet, SheetReport, read_sheet, report_of
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.errors import Forbidden, ParvisError, ResourceNotFound
-from parvis.kernel.identity import Caller, Right, system_caller
+from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.jobs import JobContext, WorkFailed
 from parvis.kernel.shelf import Box, Place, Shelf
 from parvis.kernel.time import DAY, Clock, system_clock
@@ -34,7 +35,7 @@ class Onboarding:
 
     async def check(self, caller: Caller, body: bytes) -> SheetReport:
         """What registering the file would do; nothing is written. Raises Forbidden or BadRequestData."""
-        _check_writes(caller)
+        check_writes(caller)
         sheet = await self._read(body)
         await self._fleet.registry.load(caller.tenant)
         known = sum(
@@ -44,7 +45,7 @@ class Onboarding:
 
     async def put(self, caller: Caller, body: bytes) -> dict[str, str]:
         """Keep a file for a job of kind REGISTER; its arguments. Raises Forbidden or BadRequestData."""
-        _check_writes(caller)
+        check_writes(caller)
         await self._read(body)
         now = self._clock()
         key = now.to_bytes(8) + secrets.token_bytes(8)
@@ -56,7 +57,7 @@ class Onboarding:
 
     async def check_kept(self, caller: Caller, arguments: Mapping[str, str]) -> SheetReport:
         """As `check`, of a file that was put. Raises ResourceNotFound as well."""
-        _check_writes(caller)
+        check_writes(caller)
         try:
             place = _place(caller.tenant, arguments)
         except WorkFailed as fault:
@@ -83,7 +84,7 @@ class Onboarding:
 
     async def register(self, caller: Caller, body: bytes) -> SheetReport:
         """Without a job, for commands. Raises Forbidden or BadRequestData."""
-        _check_writes(caller)
+        check_writes(caller)
         return await self._register(caller, await self._read(body), None)
 
     async def _register(self, caller: Caller, sheet: Sheet, context: JobContext | None) -> SheetReport:
@@ -134,8 +135,3 @@ def _place(tenant: str, arguments: Any) -> Place:
         return Place(Box(tenant, _BOX), bytes.fromhex(arguments["list"]))
     except (KeyError, TypeError, ValueError) as fault:
         raise WorkFailed(LIST_GONE) from fault
-
-
-def _check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Registering devices needs the right to write.")

@@ -17,8 +17,8 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Json, Kind
 from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.frames.uplink import Technology, plain_hardware_id
-from parvis.fleet.profiles.profile import DeviceProfile
-from parvis.kernel.errors import BadRequestData, ResourceNotFound
+from parvis.fleet.profiles.profile import DeviceProfile, get_profile
+from parvis.kernel.errors import BadRequestData
 
 HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 LONGEST_WORD = 64
@@ -162,7 +162,7 @@ class RecordChanges:
         check_entity_id(record.entity_id)
         if record.location is not None:
             check_geometry(record.location, "location")
-        profile = self.get_profile(record.profile)
+        profile = get_profile(self._profiles, record.profile)
         asset_type = self._expand(record.entity_type) if record.entity_type else profile.entity_type
         static = [Instance(self._expand(term), Kind.PROPERTY, value) for term, value in record.attributes.items()]
         shared = self._shared(record.name, record.location)
@@ -182,7 +182,7 @@ class RecordChanges:
         instances: list[Instance] = []
         removed: list[Iri] = []
         changes: list[Change] = []
-        profile = device.profile if update.profile is UNSET else self.get_profile(update.profile)
+        profile = device.profile if update.profile is UNSET else get_profile(self._profiles, update.profile)
         if profile is not device.profile:
             instances += self._of_profile(profile)
         if update.entity_id is not UNSET or update.entity_type is not UNSET:
@@ -213,7 +213,7 @@ class RecordChanges:
         """The new device takes the asset, place and words of the old one, whose entity stays and leads to it."""
         terms = self._terms
         hardware_id = check_hardware_id(new.hardware_id)
-        profile = self.get_profile(new.profile) if new.profile else old.profile
+        profile = get_profile(self._profiles, new.profile) if new.profile else old.profile
         kept = (terms.name, terms.location, terms.technology, terms.groups, terms.tags, terms.expected_interval)
         inherited = [found for name in kept if (found := entity.find(name)) is not None]
         described = [
@@ -255,12 +255,6 @@ class RecordChanges:
             manufacturer=text_of(entity, terms.manufacturer),
             model=text_of(entity, terms.model),
         )
-
-    def get_profile(self, profile_id: str) -> DeviceProfile:
-        profile = self._profiles.get(profile_id)
-        if profile is None:
-            raise ResourceNotFound(f"There is no device profile {profile_id!r}.")
-        return profile
 
     def _of_profile(self, profile: DeviceProfile) -> tuple[Instance, Instance]:
         observed = [self._compact(name) for name in profile.fields.names]

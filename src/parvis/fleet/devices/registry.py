@@ -69,9 +69,6 @@ class Registry:
             raise ResourceNotFound(f"There is no device {hardware_id}.")
         return device
 
-    def get_profile(self, profile_id: str) -> DeviceProfile:
-        return self.changes.get_profile(profile_id)
-
     def compact(self, name: Iri) -> str:
         return self._context.compact(name)
 

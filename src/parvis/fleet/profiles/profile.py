@@ -19,7 +19,7 @@ from parvis.fleet.codecs.program import Routine
 from parvis.fleet.frames.clocks import ClockRule, RecordsRule
 from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule, FieldMap, MappingFailure
-from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError, ResourceNotFound
 
 PACKAGED_PROFILES = Path(__file__).parent / "packaged"
 PROFILE_FILE = "profile.toml"
@@ -237,6 +237,14 @@ def load_profiles(
                 raise InvalidProfile(f"{path}: {'; '.join(failures)}")
             profiles[profile.id] = profile
     return profiles
+
+
+def get_profile(profiles: Mapping[str, DeviceProfile], profile_id: str) -> DeviceProfile:
+    """Raises ResourceNotFound."""
+    profile = profiles.get(profile_id)
+    if profile is None:
+        raise ResourceNotFound(f"There is no device profile {profile_id!r}.")
+    return profile
 
 
 def check_profile(profile: DeviceProfile) -> list[str]:

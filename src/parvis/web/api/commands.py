@@ -9,10 +9,11 @@ from parvis.broker.model.entity import Entity, Json
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.commands.command import LONGEST_LIFE, Command, CommandState
 from parvis.fleet.commands.downlink import CommandWish
+from parvis.fleet.devices.rights import check_reads
 from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, SECOND, Instant, format_instant, system_clock
-from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, SiteOf, check_reads
+from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, SiteOf
 from parvis.web.site import Site
 
 MOST_COMMANDS = 500

@@ -10,6 +10,7 @@ from parvis.access.model import ApiKey
 from parvis.broker.model.change import Status
 from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement, device_id, hardware_id_of
+from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.devices.selection import DeviceFilter, Facets
 from parvis.fleet.frames.uplink import Technology
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -20,8 +21,6 @@ from parvis.web.api.shared import (
     CallerOf,
     SiteOf,
     check_administers,
-    check_reads,
-    check_writes,
 )
 from parvis.web.console.devices import DeviceView, list_devices
 

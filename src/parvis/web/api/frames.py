@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from parvis.fleet.devices.records import hardware_id_of
+from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.frames.frame import LoggedFrame, Waiting
 from parvis.fleet.frames.refusal import RefusalReason
 from parvis.fleet.frames.uplink import Technology
 from parvis.kernel.time import format_instant
-from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, RefusedOut, SiteOf, check_reads, check_writes
+from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, RefusedOut, SiteOf
 from parvis.web.console.refusals import view_of
 
 ROUTER = APIRouter()

@@ -11,10 +11,11 @@ from parvis.fleet.devices.claims import Claim, ClaimEntry, ClaimPlace
 from parvis.fleet.devices.label_sheet import render_labels
 from parvis.fleet.devices.labels import LabelKind, read_label
 from parvis.fleet.devices.onboarding import REGISTER
+from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.devices.sheet import SheetReport, write_sheet
 from parvis.kernel.time import format_instant
 from parvis.web.api.devices import DeviceOut
-from parvis.web.api.shared import CallerOf, SiteOf, check_reads, check_writes
+from parvis.web.api.shared import CallerOf, SiteOf
 
 ROUTER = APIRouter()
 CLAIM_PAGE = "/console/devices/new?code="

@@ -27,16 +27,6 @@ class RefusedOut(BaseModel):
         return None if refused is None else cls(reason=refused.reason.value, detail=refused.detail)
 
 
-def check_reads(caller: Caller) -> None:
-    if not caller.may(Right.READ):
-        raise Forbidden("Devices and their frames can be read by people who are signed in.")
-
-
 def check_administers(caller: Caller) -> None:
     if not caller.may(Right.ADMINISTER):
         raise Forbidden("Keys of devices are for administrators.")
-
-
-def check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Changing devices needs the right to write.")

@@ -26,7 +26,7 @@ from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.console.devices import last_seen_of
+from parvis.web.console.devices import last_seen_of, number_of
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -163,18 +163,13 @@ async def list_gateways(site: Site, caller: Caller) -> list[GatewayView]:
 
 def _gateway(site: Site, entity: Entity) -> GatewayView:
     last = last_seen_of(site, entity)
-    rate, rssi, snr = (_number(site, entity, term) for term in ("uplinkRate", "rssi", "snr"))
+    rate, rssi, snr = (number_of(site, entity, term) for term in ("uplinkRate", "rssi", "snr"))
     place = entity.find(site.reader.expand("location"))
     point = place.value if place is not None and isinstance(place.value, dict) else {}
     position = (point["coordinates"][0], point["coordinates"][1]) if point.get("type") == "Point" else None
     is_heard = judge_gateway(last, site.now) is GatewayState.HEARD
     name = site.reader.view(entity, site.now).name or short_id(entity.id)
     return GatewayView(entity.id, name, last, is_heard, rate, rssi, snr, position)
-
-
-def _number(site: Site, entity: Entity, term: str) -> float | None:
-    one = entity.find(site.reader.expand(term))
-    return one.value if one is not None and isinstance(one.value, int | float) else None
 
 
 ROUTES = [Route("/console/coverage", coverage_page, methods=["GET"])]

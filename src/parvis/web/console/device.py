@@ -18,6 +18,7 @@ from parvis.fleet.commands.command import Command, CommandState
 from parvis.fleet.commands.downlink import CommandWish
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import DeviceUpdate, Replacement, text_of
+from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames.frame import LoggedFrame
 from parvis.fleet.frames.uplink import Technology
@@ -31,7 +32,6 @@ from parvis.kernel.time import HOUR, Instant
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.device_form import (
     bytes_from,
-    check_writes,
     data_from,
     explain_fault,
     hardware_id_from,
@@ -306,8 +306,7 @@ def _check_commands(caller: Caller) -> None:
 async def _device(request: Request) -> Device:
     """Raises Forbidden or ResourceNotFound."""
     caller = caller_of(request)
-    if not caller.may(Right.READ):
-        raise Forbidden("Devices can be read by people who are signed in.")
+    check_reads(caller)
     return await site_of(request).platform.fleet.get_device(caller, request.path_params["hardware_id"])
 
 

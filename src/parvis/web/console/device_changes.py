@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.devices.records import DeviceUpdate
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.device_form import check_writes
 from parvis.web.console.devices import MOST_AT_ONCE, Choice, list_devices
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of

@@ -7,8 +7,7 @@ import msgspec
 from starlette.datastructures import FormData
 
 from parvis.fleet.devices.labels import Label, LabelKind, read_label
-from parvis.kernel.errors import PARVIS_ERRORS, AlreadyExists, BadRequestData, Forbidden, ParvisError, ResourceNotFound
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.errors import PARVIS_ERRORS, AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.web.wording import Wording
 
 
@@ -96,8 +95,3 @@ def data_from(form: FormData, name: str) -> dict[str, Any] | None:
         return msgspec.json.decode(text, type=dict[str, Any]) if text else None
     except (msgspec.DecodeError, RecursionError) as refused:
         raise InvalidForm("data", "This is no JSON object.") from refused
-
-
-def check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Changing devices needs the right to write.")

@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from parvis.fleet.devices.columns import Column
 from parvis.fleet.devices.onboarding import REGISTER
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
 from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.device_form import check_writes
 from parvis.web.console.jobs import view_of
 from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.pages import caller_of

@@ -18,6 +18,7 @@ from parvis.fleet.devices.claims import Claim, ClaimPlace
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.labels import Label, LabelKind
 from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.frames.frame import Waiting
 from parvis.fleet.frames.uplink import Technology
 from parvis.fleet.profiles.profile import DEVICE_TERMS, DeviceProfile
@@ -26,7 +27,6 @@ from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.device_form import (
     InvalidForm,
-    check_writes,
     explain_fault,
     label_from,
     place_from,

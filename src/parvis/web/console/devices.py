@@ -14,11 +14,11 @@ from starlette.routing import Route
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices.device import Device, Standing
+from parvis.fleet.devices.rights import check_reads
 from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter, Facets
 from parvis.fleet.frames.uplink import Technology
 from parvis.fleet.health.findings import Finding, FindingKind, read_findings
-from parvis.kernel.errors import Forbidden
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.filters import LONGEST_SEARCH
@@ -202,8 +202,7 @@ async def list_devices(site: Site, caller: Caller) -> list[DeviceView]:
 
 async def list_unnamed(site: Site, caller: Caller) -> list[DeviceView]:
     """As `list_devices`; assets are called by their ids, which costs half."""
-    if not caller.may(Right.READ):
-        raise Forbidden("Devices can be read by people who are signed in.")
+    check_reads(caller)
     known = {device.entity_id: device for device in await site.platform.fleet.list_devices(caller)}
     types = TypeIs(site.reader.expand(DEVICE_TYPE))
     devices: list[DeviceView] = []
@@ -238,7 +237,7 @@ def _urgency(device: DeviceView) -> tuple[object, ...]:
 
 def device_view(site: Site, entity: Entity, known: Device | None) -> DeviceView:
     last_seen = last_seen_of(site, entity)
-    battery = _number(site, entity, BATTERY)
+    battery = number_of(site, entity, BATTERY)
     asset = _text(site, entity, (ASSET,))
     told = entity.find(site.reader.expand(FINDINGS))
     findings = None if told is None else read_findings(told.value)
@@ -290,7 +289,7 @@ def _text(site: Site, entity: Entity, terms: Iterable[str]) -> str:
     return ""
 
 
-def _number(site: Site, entity: Entity, term: str) -> float | None:
+def number_of(site: Site, entity: Entity, term: str) -> float | None:
     one = entity.find(site.reader.expand(term))
     return one.value if one is not None and isinstance(one.value, int | float) else None
 

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames.frame import Waiting
 from parvis.fleet.frames.refusal import RefusalReason
@@ -277,11 +278,6 @@ async def list_waiting(site: Site, caller: Caller) -> list[WaitingView]:
 async def _find(site: Site, caller: Caller, hardware_ids: Sequence[str]) -> list[WaitingView]:
     wanted = set(hardware_ids)
     return [one for one in await list_waiting(site, caller) if one.waiting.hardware_id in wanted][:MOST_AT_ONCE]
-
-
-def check_writes(caller: Caller) -> None:
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Adopting and forgetting devices needs the right to write.")
 
 
 def _reason(request: Request) -> str:
