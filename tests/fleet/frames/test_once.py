@@ -8,6 +8,7 @@ import pytest
 
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.query.tree import EntityQuery
+from parvis.fleet.fleet import open_fleet
 from parvis.fleet.frames.refusal import RefusalReason
 from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.events import DeviceJoined
@@ -123,3 +124,14 @@ async def test_a_device_that_is_registered_anew_is_told_what_was_told_of_the_one
         await reactions.take(CALLER, [DeviceJoined(EUI, NOON)])
         assert await village.value(DEVICE, "dateLastJoined") is not None
         await village.fleet.remove(CALLER, EUI)
+
+
+async def test_a_frame_that_two_processes_are_given_in_the_same_moment_is_stored_once(village: Village) -> None:
+    """Both have asked history before either has written."""
+    await village.fleet.register(CALLER, [RECORD])
+    fleets = [open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=True) for _ in range(2)]
+    frames = [uplink(number, 40 + number) for number in range(3)]
+    both = await asyncio.gather(*(fleet.take(CALLER, frames) for fleet in fleets))
+    assert sorted(map(str, zip(*map(reasons, both), strict=True))) == [str((None, DUPLICATE))] * 3
+    assert await village.values(BIN, "fillingLevel") == [0.4, 0.41, 0.42]
+    assert len(await village.values(DEVICE, "dateLastValueReported")) == 3

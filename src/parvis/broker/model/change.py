@@ -38,6 +38,8 @@ class Change(msgspec.Struct, frozen=True):
     "urn:ngsi-ld:null"; `expected_kind_open` is True where the request names no kind and the stored one holds.
     `keep_newest` is for measurements that may come late: one observed before the stored one becomes history only. With
     UPSERT_UPDATE and `keep_newest`, one change may carry many instances of the same attribute (a back-fill).
+    `once` leaves out what history holds already as observed at the same instant (`model.once`), whichever process
+    stored it; where nothing is left the outcome is UNCHANGED.
     """
 
     entity_id: str
@@ -48,6 +50,7 @@ class Change(msgspec.Struct, frozen=True):
     removals: tuple[AttributeKey, ...] = ()
     expected_kind_open: bool = False
     keep_newest: bool = False
+    once: bool = False
 
 
 class Status(Enum):

@@ -5,12 +5,12 @@ History is asked once for a run of frames of one device that lie close together.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
-
 from parvis.broker.broker import Broker
 from parvis.broker.model.entity import AttributeKey, Instance
+from parvis.broker.model.once import plain_value
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.fleet.frames.refusal import RefusalReason, Refused
+from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.work import Work, still_open
 from parvis.fleet.profiles.mapping import Mapped
 from parvis.kernel.errors import ResourceNotFound
@@ -22,7 +22,6 @@ _PAGE = 5000
 _WIDEST_GAP = 12 * HOUR
 _MOST_OF_A_RUN = 500
 _CORRECTED_WITHIN = HOUR
-_value = msgspec.json.Encoder(order="sorted").encode
 
 
 class StoredFrames:
@@ -91,16 +90,17 @@ class StoredFrames:
 
     def _fact(self, instance: Instance) -> _Fact:
         """What was told, and when: by the device's own time where that was corrected, now maybe by a little more."""
-        value = instance.value
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
         raw = (instance.extra or {}).get(self._measured_at)
         at = instance.seen_at if raw is None else raw["value"]["@value"]
-        return (instance.key, at, _value(value))
+        return (instance.key, at, plain_value(instance.value))
+
+
+def duplicate_of(uplink: Uplink) -> Refused:
+    return Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
 
 
 def _refuse(work: Work) -> None:
-    work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {work.uplink.f_cnt}")
+    work.refused = duplicate_of(work.uplink)
 
 
 def _runs(works: list[Work]) -> Iterator[list[Work]]:

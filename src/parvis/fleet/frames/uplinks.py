@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.change import Change, Mode, Outcome
+from parvis.broker.model.change import Change, Mode, Outcome, Status
 from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet import metrics
 from parvis.fleet.devices.device import HEALTH_EVERY, RADIO_EVERY, Seen, is_same_number
@@ -19,7 +19,7 @@ from parvis.fleet.devices.registry import Registry
 from parvis.fleet.frames.decoding import Decoding
 from parvis.fleet.frames.placing import Placing
 from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.stored import StoredFrames
+from parvis.fleet.frames.stored import StoredFrames, duplicate_of
 from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.frames.work import Work, still_open
 from parvis.fleet.health.vitals import Vitals
@@ -148,7 +148,7 @@ class UplinkPipeline:
             seen = work.of.seen.look(uplink)
             earlier = here.setdefault(key, [])
             if seen is Seen.YES or any(is_same_number(uplink, one) for one in earlier):
-                work.refused = Refused(RefusalReason.DUPLICATE, f"frame counter {uplink.f_cnt}")
+                work.refused = duplicate_of(uplink)
             earlier.append(at)
             work.may_be_stored = seen is Seen.MAYBE
 
@@ -176,18 +176,19 @@ class UplinkPipeline:
         await self._stored.drop(tenant, works)
 
     def _build_changes(self, works: list[Work]) -> list[Change]:
+        """Where other processes store frames too, the store itself sees to it that each is stored once."""
         changes: list[Change] = []
-        upsert = Mode.UPSERT_UPDATE
+        upsert, once = Mode.UPSERT_UPDATE, self._registry.is_shared
         for work in still_open(works):
             device, mapped, at = work.of, work.values, work.at
             first = len(changes)
             if mapped.asset:
-                types = device.asset_types
-                changes.append(Change(device.asset_id, upsert, tuple(mapped.asset), types, keep_newest=True))
+                types, told = device.asset_types, tuple(mapped.asset)
+                changes.append(Change(device.asset_id, upsert, told, types, keep_newest=True, once=once))
             if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
                 device.health_at = at
                 health = self._health(work, mapped, at)
-                changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True))
+                changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True, once=once))
             work.changes = (first, len(changes))
         return changes
 
@@ -270,7 +271,11 @@ def _doubt(works: list[Work]) -> None:
 
 
 def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:
-    """A device that was removed meanwhile does not come back by its health; what it measured while it was there is."""
+    """A device that was removed meanwhile does not come back by its health; what it measured while it was there is.
+    What another process has stored meanwhile is UNCHANGED."""
+    if outcomes[0].status is Status.UNCHANGED:
+        work.refused = duplicate_of(work.uplink)
+        return
     error = next((one.error for one in outcomes if one.error is not None), None)
     if error is None or (work.values.asset and outcomes[0].error is None and isinstance(error, ResourceNotFound)):
         return

@@ -1,18 +1,20 @@
 """Changes to rows, inside a transaction that holds the entities it changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
-from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
+from parvis.broker.model.once import list_witnesses, only_new
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.once import StoredFacts
 from parvis.stores.postgres.rows import present_instance
 
 PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
@@ -65,6 +67,7 @@ class Applier:
         self._current: dict[str, Entity] = {}
         self._whole: set[str] = set()
         """Entities that are read, for some change depends on what is stored."""
+        self._facts = StoredFacts(names, tenant)
 
     def lock(self, calls: Sequence[Sequence[Change]]) -> None:
         """Every entity that is going to be changed; what happens to it now happens after what others did."""
@@ -78,6 +81,7 @@ class Applier:
             self._reserve(missing)
         self._headers = {urn: header for urn, header in self._stored.items() if urn not in self._unborn}
         self._read(calls)
+        self._facts.read(self._connection, self._witnesses(calls))
 
     def apply(self, call: Dated) -> list[Outcome]:
         return [self._apply_one(change, call.at) for change in call.changes]
@@ -140,7 +144,27 @@ class Applier:
         for number, urn in alive.items():
             self._current[urn] = entity_of(self._names, urn, self._headers[urn], found[number])
 
+    def _witnesses(self, calls: Sequence[Dated]) -> Iterator[tuple[int, Instance]]:
+        """With the numbers of their entities. Of one that is born here nothing is stored."""
+        for change in (change for call in calls for change in call.changes if change.once):
+            header = self._headers.get(change.entity_id)
+            if header is not None:
+                yield from ((header.id, one) for one in list_witnesses(change))
+
     def _apply_one(self, change: Change, now: Instant) -> Outcome:
+        if not change.once:
+            return self._apply_all_of(change, now)
+        facts, urn = self._facts, change.entity_id
+        header = self._stored.get(urn)
+        new = only_new(change, lambda fact: header is not None and facts.has(header.id, fact))
+        if change.instances and not new.instances:
+            return Outcome(urn, Status.UNCHANGED)
+        outcome = self._apply_all_of(new, now)
+        if outcome.status is not Status.FAILED:
+            facts.add(self._headers[urn].id, new)
+        return outcome
+
+    def _apply_all_of(self, change: Change, now: Instant) -> Outcome:
         header = self._headers.get(change.entity_id)
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)

@@ -9,10 +9,12 @@ from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status,
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
+from parvis.broker.model.once import only_new
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.once import FindUnsettled, StoredFacts
 from parvis.stores.sqlite.rows import present_instance
 
 MAX_HEADERS = 250_000
@@ -28,13 +30,14 @@ Touched = dict[int, Entity | None]
 class Applier:
     """Turns changes into rows. Lives in the writer's thread; forgets everything when a transaction fails."""
 
-    def __init__(self, connection: Connection, names: Names) -> None:
+    def __init__(self, connection: Connection, names: Names, find_unsettled: FindUnsettled) -> None:
         self._connection = connection
         self._names = names
         self._headers: dict[int, dict[str, Header]] = {}
         self._header_count = 0
         self._current: OrderedDict[int, Entity] = OrderedDict()
         self.touched: Touched = {}
+        self._facts = StoredFacts(connection, names, find_unsettled)
         self.begin()
 
     def begin(self) -> None:
@@ -54,6 +57,7 @@ class Applier:
         """The last one is on disk."""
         self.batch = Batch(self._names, self.batch.next_seq, self.batch.next_event)
         self.touched = {}
+        self._facts.begin()
 
     def forget(self) -> None:
         """The last one failed."""
@@ -61,6 +65,7 @@ class Applier:
         self._header_count = 0
         self._current.clear()
         self.touched = {}
+        self._facts.begin()
         self.begin()
 
     def apply(self, tenant: int, changes: Sequence[Change], now: Instant) -> list[Outcome]:
@@ -81,6 +86,19 @@ class Applier:
         return seq
 
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
+        if not change.once:
+            return self._apply_all_of(tenant, change, now)
+        headers, facts, urn = self._headers[tenant], self._facts, change.entity_id
+        header = headers.get(urn)
+        new = only_new(change, lambda fact: header is not None and facts.has(header.id, fact))
+        if change.instances and not new.instances:
+            return Outcome(urn, Status.UNCHANGED)
+        outcome = self._apply_all_of(tenant, new, now)
+        if outcome.status is not Status.FAILED:
+            facts.add(headers[urn].id, new)
+        return outcome
+
+    def _apply_all_of(self, tenant: int, change: Change, now: Instant) -> Outcome:
         header = self._headers[tenant].get(change.entity_id)
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)

@@ -87,7 +87,7 @@ class Writer:
         self._checkpointer = checkpointer
         self._clock = SteadyClock(clock, _newest_stamp(connection))
         self._on_commit = on_commit
-        self._applier = Applier(connection, names)
+        self._applier = Applier(connection, names, tail.find)
         self._settler = Settler(connection, tail)
         self._queue: WriteQueue[_Other] = WriteQueue()
         self._in_hand: list[Call | _Other] = []
