@@ -45,6 +45,17 @@ def test_the_guess_is_a_mapping(tmp_path: Path) -> None:
     assert mapping["inventory"]["type"] == "WasteContainer"
 
 
+def test_what_the_environment_tells_connectors_is_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "territory.toml").write_text(
+        '[connectors.thingsstack]\ntoken = "${NOT_IN_THIS_SHELL}"\n'
+        '[[connectors.files.sftp]]\nhost = "files.example.org"\npassword = "${NEITHER_IS_THIS}"\n'
+    )
+    answer = run(tmp_path)
+    assert answer.exit_code == 3, answer.output
+    assert "3 created" in answer.stdout
+
+
 async def test_a_platform_that_runs_does_the_work(tmp_path: Path) -> None:
     settings = Settings((tmp_path / "data").resolve(), mqtt=MqttSettings(enabled=False))
     async with open_platform(settings, listen=False) as platform, platform.jobs.running():

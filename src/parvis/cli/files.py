@@ -13,7 +13,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import open_platform
 from parvis.bootstrap.jobs import opened_jobs
 from parvis.bootstrap.stores import DataInUse
-from parvis.cli.options import data_option, settings_beside
+from parvis.cli.options import data_option, settings_beside, without_connectors
 from parvis.connectors.files.config import Mapping as FileMapping
 from parvis.connectors.files.config import load_mapping
 from parvis.connectors.files.folders import Counts, Folders, Import, Origin, Position, Reading
@@ -76,7 +76,8 @@ def import_file(
         one = asyncio.run(_have_done(settings, folders, path, mapping, tenant, kind))
     folder = folders.folder(one)
     if report_file is not None:
-        report_file.write_bytes(b"".join(merged_report(folder)))
+        with report_file.open("wb") as report:
+            report.writelines(merged_report(folder))
     left_out = _show(folders, one, is_dry=dry_run)
     if dry_run:
         click.echo("Nothing was written (dry run).")
@@ -113,7 +114,7 @@ class _Here:
 
 async def _do_here(settings: Settings, path: Path, mapping: FileMapping, tenant: str, kind: str) -> Import:
     """Raises DataInUse."""
-    async with open_platform(settings, listen=False) as platform:
+    async with open_platform(without_connectors(settings), listen=False) as platform:
         files = platform.connectors["files"]
         assert isinstance(files, FilesConnector)
         imports = files.imports

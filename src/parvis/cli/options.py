@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,3 +89,8 @@ def settings_beside(data_dir: Path) -> Settings:
     Raises InvalidSettings.
     """
     return on_remembered_store(load_settings(data_dir.resolve(), os.environ))
+
+
+def without_connectors(settings: Settings) -> Settings:
+    """For commands that let nobody in: what a connector is told by the environment of the service is not there."""
+    return replace(settings, connectors={})

@@ -8,7 +8,7 @@ import click
 import httpx
 
 from parvis.bootstrap import open_platform
-from parvis.cli.options import data_option, settings_beside
+from parvis.cli.options import data_option, settings_beside, without_connectors
 from parvis.connectors.files.client import MappedFile, count_rows, find_files, import_files
 from parvis.connectors.files.config import Mapping, load_mapping
 from parvis.connectors.files.replay import Replay, read_in_order
@@ -51,7 +51,7 @@ def import_series(mapping_file: Path, paths: tuple[Path, ...], data_dir: Path, t
 
 
 async def _import(mapping: Mapping, files: list[MappedFile], settings: Settings, tenant: str, dry_run: bool) -> Report:
-    async with open_platform(settings, listen=False) as platform:
+    async with open_platform(without_connectors(settings), listen=False) as platform:
         caller = system_caller("import", tenant)
         with _progress("Importing", count_rows(files, mapping)) as bar:
             return await import_files(

@@ -8,7 +8,7 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.connectors.files.codec import open_table
 from parvis.connectors.files.config import InvalidMapping, Mapping, Template, pattern_of
-from parvis.connectors.files.intake import BATCH, Intake, Record
+from parvis.connectors.files.intake import AHEAD, BATCH, Intake, Record
 from parvis.connectors.files.inventory import InventoryReader
 from parvis.connectors.files.mapping import TableReader
 from parvis.connectors.files.report import Report
@@ -95,7 +95,7 @@ async def import_files(
     batch: list[Record] = []
     name = ""
     for file, record in read_files(files, mapping, report, progress):
-        if len(batch) >= BATCH or (batch and file.name != name):
+        if len(batch) >= AHEAD or (batch and file.name != name):
             await _take(intake, batch, name, dry_run)
             batch = []
         batch.append(record)
@@ -106,6 +106,8 @@ async def import_files(
 
 
 async def _take(intake: Intake, batch: list[Record], name: str, dry_run: bool) -> None:
-    judged = await intake.judge(batch, name)
-    if not dry_run:
-        await intake.write(judged, name)
+    await intake.look_ahead(batch)
+    for start in range(0, len(batch), BATCH):
+        judged = await intake.judge(batch[start : start + BATCH], name)
+        if not dry_run:
+            await intake.write(judged, name)

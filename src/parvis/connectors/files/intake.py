@@ -17,9 +17,11 @@ from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 
 BATCH = 2000
+AHEAD = 20_000
+"""Observations of which it is asked at once what is stored: a series of many rows is then asked about once."""
 MOST_READ = 50_000
-"""Observations remembered to tell a repeated row from one that was stored before."""
-_HISTORY_PAGE = 50_000
+"""Observations remembered to tell a repeated row from one that was stored before; more than AHEAD."""
+_HISTORY_PAGE = 5_000
 _WRITTEN = frozenset({Verdict.CREATED, Verdict.UPDATED, Verdict.ADDED})
 
 Record = Observation | Entry
@@ -44,8 +46,8 @@ class Judged(NamedTuple):
 class Intake:
     """Of one import. The report is told of each verdict.
 
-    After `judge`, `known` are the entities of the batch that were stored, `mixed` the series of which something was
-    stored between the times of the batch.
+    After `judge`, `known` are the entities of the batch that were stored. After `look_ahead`, `mixed` are the series of
+    which something was stored between the times looked at.
     """
 
     def __init__(self, broker: Broker, caller: Caller, mapping: Mapping, report: Report) -> None:
@@ -56,18 +58,43 @@ class Intake:
         self._context = broker.contexts.default
         self._read: defaultdict[SeriesKey, dict[Instant, Value]] = defaultdict(dict)
         self._held = 0
+        self._ahead = 0
+        self._stored: dict[SeriesKey, dict[Instant, Value]] = {}
         self.known: frozenset[str] = frozenset()
-        self.mixed: frozenset[SeriesKey] = frozenset()
+        self.mixed: set[SeriesKey] = set()
+
+    async def look_ahead(self, records: Sequence[Record]) -> None:
+        """Find what history holds at the times of these, AHEAD at most, for the calls of `judge` that are given them.
+
+        What is written meanwhile is among what was read, so nothing of that may be forgotten before they are judged.
+        """
+        times: defaultdict[SeriesKey, set[Instant]] = defaultdict(set)
+        for one in records:
+            if isinstance(one, Observation):
+                times[one.key].add(one.at)
+        if self._held + len(records) > MOST_READ:
+            self._read.clear()
+            self._held = 0
+        self._ahead = len(records)
+        self._stored = {}
+        self.mixed = set()
+        known = await self._list_known(sorted({entity_id for entity_id, _, _ in times}))
+        for key, instants in times.items():
+            if key[0] in known:
+                await self._find_stored(key, instants)
 
     async def judge(self, batch: Sequence[Record], name: str) -> list[Judged]:
         """What is to become of each, in order; `name` is the file's."""
         stored = await self._find_entities({one.entity_id for one in batch})
         self.known = frozenset(stored)
         entries = [one for one in batch if isinstance(one, Entry)]
+        if self._ahead < len(batch) and not entries:
+            await self.look_ahead(batch)
+        self._ahead -= len(batch)
         if self._mapping.inventory is not None:
             judged = [self._judge_entry(one, stored.get(one.entity_id), self._mapping.inventory) for one in entries]
         else:
-            judged = await self._judge_series([one for one in batch if isinstance(one, Observation)], stored)
+            judged = [self._judge_observation(one) for one in batch if isinstance(one, Observation)]
         for one in judged:
             self._note(one, name)
         return judged
@@ -128,35 +155,23 @@ class Intake:
             found.append(Instance(self._context.expand(inventory.place.attribute), Kind.GEO_PROPERTY, entry.place))
         return tuple(found)
 
-    async def _judge_series(self, batch: list[Observation], entities: dict[str, Entity]) -> list[Judged]:
-        judged: list[Judged | None] = [self._judge_repeated(one) for one in batch]
-        fresh = [one for one, verdict in zip(batch, judged, strict=True) if verdict is None]
-        stored = await self._stored(fresh, entities)
-        return [
-            verdict or self._judge_observation(one, stored.get((*one.key, one.at)))
-            for one, verdict in zip(batch, judged, strict=True)
-        ]
-
-    def _judge_repeated(self, one: Observation) -> Judged | None:
-        """None where the file has shown no value of that time yet."""
-        if self._held >= MOST_READ:
-            self._read.clear()
-            self._held = 0
+    def _judge_observation(self, one: Observation) -> Judged:
         read = self._read[one.key]
-        if one.at not in read:
-            read[one.at] = one.value
-            self._held += 1
-            return None
-        if read[one.at] == one.value:
-            return Judged(one, Verdict.REPEATED)
-        return Judged(one, Verdict.CONFLICT, told=f"{one.value!r} against {read[one.at]!r}")
-
-    def _judge_observation(self, one: Observation, stored: Value | None) -> Judged:
+        if one.at in read:
+            return self._judge_repeated(one, read[one.at])
+        read[one.at] = one.value
+        self._held += 1
+        stored = self._stored.get(one.key, {}).get(one.at)
         if stored is None:
             return Judged(one, Verdict.ADDED, (self._instance(one),))
         if stored == one.value:
             return Judged(one, Verdict.STORED_BEFORE)
         return Judged(one, Verdict.CONFLICT, told=f"{one.value!r} against {stored!r}")
+
+    def _judge_repeated(self, one: Observation, before: Value) -> Judged:
+        if before == one.value:
+            return Judged(one, Verdict.REPEATED)
+        return Judged(one, Verdict.CONFLICT, told=f"{one.value!r} against {before!r}")
 
     def _instance(self, one: Observation) -> Instance:
         series = one.series
@@ -169,34 +184,28 @@ class Intake:
             unit_code=stored_unit(series.attribute, series.unit_code),
         )
 
-    async def _stored(
-        self, batch: list[Observation], entities: dict[str, Entity]
-    ) -> dict[tuple[str, str, str, Instant], Value]:
-        """What history holds at the times of the batch."""
-        times: defaultdict[SeriesKey, list[Instant]] = defaultdict(list)
-        for one in batch:
-            times[one.key].append(one.at)
-        found: dict[tuple[str, str, str, Instant], Value] = {}
-        for key, instants in times.items():
-            if key[0] in entities:
-                for at, value in await self._stored_of(key, min(instants), max(instants) + 1):
-                    found[*key, at] = value
-        self.mixed = frozenset((entity_id, name, dataset) for entity_id, name, dataset, _ in found)
-        return found
+    async def _list_known(self, ids: list[str]) -> set[str]:
+        known: set[str] = set()
+        for start in range(0, len(ids), BATCH):
+            known |= (await self._find_entities(set(ids[start : start + BATCH]))).keys()
+        return known
 
-    async def _stored_of(self, key: SeriesKey, start: Instant, end: Instant) -> list[tuple[Instant, Value]]:
+    async def _find_stored(self, key: SeriesKey, instants: set[Instant]) -> None:
+        """Only what is wanted is kept: between two times of a file there may be years."""
         entity_id, attribute, dataset = key
         name = self._context.expand(attribute)
-        found: list[tuple[Instant, Value]] = []
-        following: Instant | None = start
+        end = max(instants) + 1
+        following: Instant | None = min(instants)
         while following is not None:
             query = TemporalQuery(TimeRelation.BETWEEN, following, end, attrs=(name,), limit=_HISTORY_PAGE)
             history = await self._broker.history(self._caller, entity_id, query)
             instances = history.instances.get((name, dataset), [])
-            found += [(one.observed_at, one.value) for one in instances if one.observed_at is not None]
+            if instances:
+                self.mixed.add(key)
+            wanted = {one.observed_at: one.value for one in instances if one.observed_at in instants}
+            self._stored.setdefault(key, {}).update(wanted)
             reached = history.truncated_at
             following = None if reached is None or reached <= following else reached
-        return found
 
     def _note(self, judged: Judged, name: str) -> None:
         self.report.verdicts[judged.verdict] += 1

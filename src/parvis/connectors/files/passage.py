@@ -18,7 +18,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.ports.store import Progress
 from parvis.connectors.files.config import Mapping
 from parvis.connectors.files.folders import Import, ImportFolder, Position
-from parvis.connectors.files.intake import BATCH, Intake, Judged
+from parvis.connectors.files.intake import AHEAD, BATCH, Intake, Judged, Record
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.reading import COLUMNS, decoder_of
 from parvis.connectors.files.report import Report, Verdict
@@ -26,6 +26,8 @@ from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 
 _MOST_TRIES = 600
+_AHEAD_BYTES = 4 << 20
+"""An outline may be a megabyte."""
 
 
 class MadeEntity(msgspec.Struct, frozen=True, tag="entity"):
@@ -73,8 +75,11 @@ class Passage:
         _cut(self._folder.made, self.position.made if not self._is_dry else _length(self._folder.made))
         total = max(1, _length(self._folder.records))
         while lines := await asyncio.to_thread(_read_lines, self._folder.records, self.position.offset):
-            await self._step(lines)
-            tell(self.position.offset / total)
+            records = [self._decode(line) for line in lines]
+            await self._intake.look_ahead(records)
+            for start in range(0, len(lines), BATCH):
+                await self._step(lines[start : start + BATCH], records[start : start + BATCH])
+                tell(self.position.offset / total)
         return self.position
 
     async def _resume(self) -> Position:
@@ -85,8 +90,8 @@ class Passage:
             return pending
         return msgspec.structs.replace(kept, event=event)
 
-    async def _step(self, lines: list[bytes]) -> None:
-        judged = await self._intake.judge([self._decode(line) for line in lines], self._one.name)
+    async def _step(self, lines: list[bytes], records: list[Record]) -> None:
+        judged = await self._intake.judge(records, self._one.name)
         writes = not self._is_dry and any(one.is_written for one in judged)
         made = [] if self._is_dry else self._list_made(judged)
         outcomes_end = await asyncio.to_thread(self._append, judged)
@@ -159,9 +164,12 @@ def _row_of(judged: Judged) -> tuple[object, ...]:
 
 
 def _read_lines(path: Path, offset: int) -> list[bytes]:
+    lines: list[bytes] = []
     with path.open("rb") as records:
         records.seek(offset)
-        return [line for _ in range(BATCH) if (line := records.readline())]
+        while len(lines) < AHEAD and records.tell() - offset < _AHEAD_BYTES and (line := records.readline()):
+            lines.append(line)
+    return lines
 
 
 def _length(path: Path) -> int:
