@@ -97,9 +97,8 @@ async def test_of_two_who_change_it_one_does(log: CommandLog) -> None:
 
 
 async def test_open_commands_of_a_device_are_bounded(log: CommandLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"parvis.stores.{module}.commands.MOST_OPEN_OF_DEVICE", 2)
-        monkeypatch.setattr(f"parvis.stores.{module}.commands.MOST_OPEN_OF_TENANT", 3)
+    monkeypatch.setattr("parvis.fleet.commands.command.MOST_OPEN_OF_DEVICE", 2)
+    monkeypatch.setattr("parvis.fleet.commands.command.MOST_OPEN_OF_TENANT", 3)
     first = await log.add(command(1))
     await log.add(command(2))
     with pytest.raises(TooManyCommands):

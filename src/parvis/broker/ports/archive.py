@@ -4,9 +4,9 @@ A hot store keeps the archive's catalogue beside its rows, so that one transacti
 instance is. The archive keeps files that never change and knows no hot store.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -104,6 +104,33 @@ class PendingErasure(msgspec.Struct, frozen=True):
 
     def covers(self, attribute: Iri, dataset: str, seq: int, time: Instant) -> bool:
         return seq <= self.upto and self.erasure.covers(attribute, dataset, seq, time)
+
+
+def files_of(
+    rows: Iterable[Sequence[Any]], tenant_of: Callable[[int], str], types_of: Callable[[int], tuple[Iri, ...]]
+) -> list[ArchiveFile]:
+    """Of the catalogue's columns: tenant, type set, day, those of WrittenFile, erased, expired."""
+    return [
+        ArchiveFile(
+            Partition(tenant_of(tenant), types_of(typeset), day),
+            WrittenFile(*columns),
+            erased,
+            msgspec.json.decode(expired, type=Expiry),
+        )
+        for tenant, typeset, day, *columns, erased, expired in rows
+    ]
+
+
+def erasures_of(
+    rows: Iterable[Sequence[Any]], name_of: Callable[[int], Iri], dataset_of: Callable[[int], str]
+) -> list[PendingErasure]:
+    """Of the catalogue's columns: number, entity, name, dataset, seq, before, since, upto."""
+    erasures = []
+    for number, urn, name, dataset, seq, before, since, upto in rows:
+        attribute = None if name is None else name_of(name)
+        of_dataset = None if dataset is None else dataset_of(dataset)
+        erasures.append(PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before, since), upto))
+    return erasures
 
 
 class ArchivedEntity(Protocol):

@@ -1,7 +1,7 @@
 """Type selection (NGSI-LD 1.9.1, 4.17) and scope patterns (4.19)."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import assert_never
 
 from parvis.broker.query.tree import AllTypes, AnyType, ScopeQuery, TypeIs, TypeSelection
@@ -17,6 +17,13 @@ def types_hold(selection: TypeSelection, types: Collection[str]) -> bool:
             return any(types_hold(term, types) for term in terms)
         case _:
             assert_never(selection)
+
+
+def typesets_of(selection: TypeSelection | None, known: Iterable[tuple[Collection[str], int]]) -> list[int] | None:
+    """The numbers of the sets that are selected, None where all are."""
+    if selection is None:
+        return None
+    return [number for types, number in known if types_hold(selection, types)]
 
 
 def scopes_hold(query: ScopeQuery, scopes: Collection[str]) -> bool:

@@ -74,6 +74,29 @@ class Command(msgspec.Struct, frozen=True):
         return (self.f_port, self.payload, self.is_confirmed) == (other.f_port, other.payload, other.is_confirmed)
 
 
+_DECODER = msgspec.json.Decoder(Command)
+
+
+def check_room(of_device: int, of_tenant: int) -> None:
+    """So many commands are open already. Raises TooManyCommands."""
+    if of_device >= MOST_OPEN_OF_DEVICE or of_tenant >= MOST_OPEN_OF_TENANT:
+        raise TooManyCommands(f"{of_device} commands of the device are open, {of_tenant} of all.")
+
+
+def changing_columns(command: Command) -> tuple[int, Instant, Instant | None, bytes]:
+    """What a store keeps in columns of their own and rewrites with every change: version, changed, due, document."""
+    return (command.version, command.changed_at, command.due_at, msgspec.json.encode(command))
+
+
+def columns_of(command: Command) -> tuple[object, ...]:
+    """id, device, key, created, and those that change."""
+    return (command.id, command.hardware_id, command.key, command.created_at, *changing_columns(command))
+
+
+def read_command(document: bytes) -> Command:
+    return _DECODER.decode(document)
+
+
 def handed_over(command: Command, way: str, now: Instant) -> Command:
     due_at = command.expires_at if command.is_confirmed else None
     return _changed(command, now, CommandState.SENT, due_at, way=way, attempts=command.attempts + 1, detail="")

@@ -1,14 +1,10 @@
 """Commands to devices, seen by all processes."""
 
-import msgspec
-
-from parvis.fleet.commands.command import MOST_OPEN_OF_DEVICE, MOST_OPEN_OF_TENANT, Command, TooManyCommands
+from parvis.fleet.commands.command import Command, changing_columns, check_room, columns_of, read_command
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, only_row
 
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(Command).decode
 _TENANT = "tenant = (SELECT id FROM tenant WHERE name = %s)"
 _LOCK = "SELECT id FROM tenant WHERE name = %s FOR NO KEY UPDATE"
 _OF_KEY = "SELECT document FROM command WHERE tenant = %s AND device = %s AND key = %s"
@@ -16,7 +12,7 @@ _OPEN = """
 SELECT count(*), count(*) FILTER (WHERE device = %s) FROM command WHERE tenant = %s AND due IS NOT NULL
 """
 _ADD = """
-INSERT INTO command (tenant, id, device, key, version, created, changed, due, document)
+INSERT INTO command (tenant, id, device, key, created, version, changed, due, document)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _REPLACE = f"""
@@ -50,8 +46,8 @@ class PostgresCommands:
         return await self._commands(_DUE, now, limit)
 
     async def replace(self, command: Command) -> bool:
-        values = (command.version, command.changed_at, command.due_at, _encode(command))
-        return await self._change(_REPLACE, *values, command.tenant, command.id, command.version - 1) > 0
+        values = (*changing_columns(command), command.tenant, command.id, command.version - 1)
+        return await self._change(_REPLACE, *values) > 0
 
     async def prune(self, before: Instant, limit: int) -> int:
         return await self._change(_PRUNE, before, limit)
@@ -59,7 +55,7 @@ class PostgresCommands:
     async def _commands(self, sql: str, *values: object) -> list[Command]:
         statement = sql.encode()
         rows = await self._pool.run(EVERY_TENANT, lambda one: one.execute(statement, values).fetchall())
-        return [_decode(document) for (document,) in rows]
+        return [read_command(document) for (document,) in rows]
 
     async def _change(self, sql: str, *values: object) -> int:
         statement = sql.encode()
@@ -74,20 +70,8 @@ def _add(connection: Connection, command: Command) -> Command:
     (tenant,) = locked
     there = connection.execute(_OF_KEY, (tenant, command.hardware_id, command.key)).fetchone()
     if there is not None:
-        return _decode(there[0])
+        return read_command(there[0])
     of_tenant, of_device = only_row(connection, _OPEN, (command.hardware_id, tenant))
-    if of_device >= MOST_OPEN_OF_DEVICE or of_tenant >= MOST_OPEN_OF_TENANT:
-        raise TooManyCommands(f"{of_device} commands of the device are open, {of_tenant} of all.")
-    values = (
-        tenant,
-        command.id,
-        command.hardware_id,
-        command.key,
-        command.version,
-        command.created_at,
-        command.changed_at,
-        command.due_at,
-        _encode(command),
-    )
-    connection.execute(_ADD, values)
+    check_room(of_device, of_tenant)
+    connection.execute(_ADD, (tenant, *columns_of(command)))
     return command

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from parvis.broker.model.geometry import Bounds
 from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
-from parvis.broker.query.selection import types_hold
+from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import (
     And,
     Compare,
@@ -74,7 +74,7 @@ class Translator:
 
     def translate(self, narrowed_to: Sequence[int] | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` are the only entities that can."""
-        typesets = self._typesets()
+        typesets = typesets_of(self._query.types, self._names.typesets.items())
         if typesets is not None and not typesets:
             return None
         refined = self._refined()
@@ -125,12 +125,6 @@ class Translator:
             f" SELECT {HEADER}, {INSTANCE} FROM e"
             f" LEFT JOIN attribute a ON a.tenant = {self._conditions.tenant} AND a.entity = e.id ORDER BY e.id"
         )
-
-    def _typesets(self) -> list[int] | None:
-        selection = self._query.types
-        if selection is None:
-            return None
-        return [number for types, number in self._names.typesets.items() if types_hold(selection, types)]
 
     def _refined(self) -> EntityQuery | None:
         """What is left for the evaluator to decide."""

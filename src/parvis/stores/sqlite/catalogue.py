@@ -1,9 +1,5 @@
 """The archive's catalogue: which files there are, which series lie in them, and what was erased since."""
 
-from typing import Any
-
-import msgspec
-
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import (
     ArchivedEntity,
@@ -11,12 +7,11 @@ from parvis.broker.ports.archive import (
     Day,
     Partition,
     PendingErasure,
-    WrittenFile,
     day_of,
+    erasures_of,
+    files_of,
 )
-from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Window
-from parvis.broker.temporal.retention import Expiry
 from parvis.kernel.time import DAY
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
@@ -71,7 +66,9 @@ class _Archived:
     @property
     def erasures(self) -> list[PendingErasure]:
         sql = f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity WHERE x.entity = ?"
-        return [erasure_of(self._names, row) for row in self._connection.execute(sql, (self._number,))]
+        return erasures_of(
+            self._connection.execute(sql, (self._number,)), self._names.words.key, self._names.dataset_text
+        )
 
     def list_series(self) -> set[AttributeKey]:
         sql = "SELECT DISTINCT name, dataset FROM archived WHERE entity = ?"
@@ -92,7 +89,7 @@ class _Archived:
         rows = self._connection.execute(
             _FILES_OF_SERIES, (self._number, name, dataset, *blocks, first, last, *recorded)
         )
-        return [file_of(self._names, row) for row in rows]
+        return files_of(rows, self._names.tenants.key, self._names.typesets.key)
 
 
 def find_archived(connection: Connection, names: Names, number: int, urn: str) -> ArchivedEntity | None:
@@ -111,7 +108,7 @@ def list_files(
     sql = f"SELECT {_FILE} FROM archive_file f WHERE (? OR f.tenant = ?) AND (? OR f.day = ?) ORDER BY 1, 3, 2"
     number = names.tenants.ids.get(tenant or "")
     rows = connection.execute(sql, (tenant is None, number, day is None, day))
-    return [file_of(names, row) for row in rows]
+    return files_of(rows, names.tenants.key, names.typesets.key)
 
 
 def list_erasures(connection: Connection, names: Names, file: ArchiveFile | None = None) -> list[PendingErasure]:
@@ -120,21 +117,8 @@ def list_erasures(connection: Connection, names: Names, file: ArchiveFile | None
         rows = connection.execute(f"SELECT {_ERASURE} FROM erasure x JOIN entity e ON e.id = x.entity ORDER BY x.id")
     else:
         rows = connection.execute(_ERASURES_OF_FILE, key_of(names, file.partition))
-    return [erasure_of(names, row) for row in rows]
+    return erasures_of(rows, names.words.key, names.dataset_text)
 
 
 def key_of(names: Names, partition: Partition) -> tuple[int, int, Day]:
     return names.tenants.ids[partition.tenant], names.typesets.ids[partition.types], partition.day
-
-
-def file_of(names: Names, row: tuple[Any, ...]) -> ArchiveFile:
-    tenant, typeset, day, *columns, erased, expired = row
-    partition = Partition(names.tenants.key(tenant), names.typesets.key(typeset), day)
-    return ArchiveFile(partition, WrittenFile(*columns), erased, msgspec.json.decode(expired, type=Expiry))
-
-
-def erasure_of(names: Names, row: tuple[Any, ...]) -> PendingErasure:
-    number, urn, name, dataset, seq, before, since, upto = row
-    attribute = None if name is None else names.words.key(name)
-    of_dataset = None if dataset is None else names.dataset_text(dataset)
-    return PendingErasure(number, Erasure(urn, attribute, of_dataset, seq, before, since), upto)

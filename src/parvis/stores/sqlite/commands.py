@@ -1,24 +1,17 @@
 """Commands to devices in SQLite."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-import msgspec
-
-from parvis.fleet.commands.command import MOST_OPEN_OF_DEVICE, MOST_OPEN_OF_TENANT, Command, TooManyCommands
+from parvis.fleet.commands.command import Command, changing_columns, check_room, columns_of, read_command
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.time import Instant
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, RunSql
 
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(Command).decode
 _TENANT = "tenant = (SELECT id FROM tenant WHERE name = ?)"
 _OF_KEY = f"SELECT document FROM command WHERE {_TENANT} AND device = ? AND key = ?"
 _OPEN = f"""
 SELECT count(*), ifnull(sum(device = ?), 0) FROM command INDEXED BY command_open WHERE {_TENANT} AND due IS NOT NULL
 """
 _ADD = """
-INSERT INTO command (tenant, id, device, key, version, created, changed, due, document)
+INSERT INTO command (tenant, id, device, key, created, version, changed, due, document)
 SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM tenant WHERE name = ?
 """
 _REPLACE = f"""
@@ -35,11 +28,7 @@ DELETE FROM command WHERE (tenant, id) IN (
 class SqliteCommands:
     """CommandLog."""
 
-    def __init__(
-        self,
-        write: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-        read: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-    ) -> None:
+    def __init__(self, write: RunSql, read: RunSql) -> None:
         self._write = write
         self._read = read
 
@@ -58,35 +47,23 @@ class SqliteCommands:
         return await self._commands(_DUE, now, limit)
 
     async def replace(self, command: Command) -> bool:
-        values = (command.version, command.changed_at, command.due_at, _encode(command))
-        where = (command.tenant, command.id, command.version - 1)
-        return bool(await self._write(lambda connection: connection.execute(_REPLACE, (*values, *where)).rowcount))
+        values = (*changing_columns(command), command.tenant, command.id, command.version - 1)
+        return bool(await self._write(lambda connection: connection.execute(_REPLACE, values).rowcount))
 
     async def prune(self, before: Instant, limit: int) -> int:
         return int(await self._write(lambda connection: connection.execute(_PRUNE, (before, limit)).rowcount))
 
     async def _commands(self, sql: str, *values: object) -> list[Command]:
         rows = await self._read(lambda connection: connection.execute(sql, values).fetchall())
-        return [_decode(document) for (document,) in rows]
+        return [read_command(document) for (document,) in rows]
 
 
 def _add(connection: Connection, command: Command) -> Command:
     there = connection.execute(_OF_KEY, (command.tenant, command.hardware_id, command.key)).fetchone()
     if there is not None:
-        return _decode(there[0])
+        return read_command(there[0])
     of_tenant, of_device = connection.execute(_OPEN, (command.hardware_id, command.tenant)).fetchone()
-    if of_device >= MOST_OPEN_OF_DEVICE or of_tenant >= MOST_OPEN_OF_TENANT:
-        raise TooManyCommands(f"{of_device} commands of the device are open, {of_tenant} of all.")
-    values = (
-        command.id,
-        command.hardware_id,
-        command.key,
-        command.version,
-        command.created_at,
-        command.changed_at,
-        command.due_at,
-        _encode(command),
-    )
-    if connection.execute(_ADD, (*values, command.tenant)).rowcount == 0:
+    check_room(of_device, of_tenant)
+    if connection.execute(_ADD, (*columns_of(command), command.tenant)).rowcount == 0:
         raise NonexistentTenant(f"There is no tenant {command.tenant!r}.")
     return command

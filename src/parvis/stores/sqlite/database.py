@@ -1,8 +1,10 @@
 """Connections: how every one of them is opened, and the schema's version."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from parvis.broker.ports.store import StoreNotUsable
@@ -16,6 +18,8 @@ PAGE_BYTES = 1024
 BUSY_TIMEOUT_MS = 10_000
 
 Connection = sqlite3.Connection
+RunSql = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+"""In a transaction of the writer's thread, or in a snapshot of a reader's."""
 
 
 class Database:

@@ -8,7 +8,7 @@ import msgspec
 from parvis.broker.model.entity import Kind
 from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
-from parvis.broker.query.selection import types_hold
+from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import (
     And,
     Compare,
@@ -72,7 +72,7 @@ class Translator:
 
     def translate(self, narrowed_to: str | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` selects the only entities that can."""
-        typesets = self._typesets()
+        typesets = typesets_of(self._query.types, self._names.typesets.items())
         if typesets is not None and not typesets:
             return None
         is_led = narrowed_to is not None or self._is_on_the_map()
@@ -91,12 +91,6 @@ class Translator:
         if isinstance(compare.operand, Range):
             return self._equals(compare.operand)
         return self._ordered(compare.operator, compare.operand)
-
-    def _typesets(self) -> list[int] | None:
-        selection = self._query.types
-        if selection is None:
-            return None
-        return [number for types, number in self._names.typesets.items() if types_hold(selection, types)]
 
     def _is_on_the_map(self) -> bool:
         return self._query.geo is not None and search_box(self._query.geo) is not None

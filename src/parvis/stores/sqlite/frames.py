@@ -1,6 +1,6 @@
 """Frames of devices: refused, waiting, and the last ones. One process holds the file, so claims are in its memory."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +9,7 @@ from msgspec.json import encode
 from parvis.fleet.frames.frame import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
 from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, RunSql
 
 TRIM_EVERY = 200
 """Refused frames; and TRIM_LOG_EVERY logged ones."""
@@ -48,11 +48,7 @@ DELETE FROM frame WHERE tenant = ?1 AND device = ?2 AND number <= (
 class SqliteFrames:
     """FrameStore."""
 
-    def __init__(
-        self,
-        write: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-        read: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-    ) -> None:
+    def __init__(self, write: RunSql, read: RunSql) -> None:
         self._write = write
         self._read = read
         self._claimed: set[int] = set()

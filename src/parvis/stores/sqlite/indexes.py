@@ -3,20 +3,17 @@
 An index makes every write of its attribute dearer (4 to 5 us), so there are few, and none is made in advance.
 """
 
-from collections.abc import Awaitable, Callable
-
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, RunSql
 
 MAX_INDEXES = 8
 
 _PREFIX = "attribute_value_"
-RunInWriter = Callable[[Callable[[Connection], object]], Awaitable[object]]
 
 
 class ValueIndexes:
     """Which attributes (by number) have one. Lives on the event loop."""
 
-    def __init__(self, connection: Connection, run_in_writer: RunInWriter) -> None:
+    def __init__(self, connection: Connection, run_in_writer: RunSql) -> None:
         self._run_in_writer = run_in_writer
         names = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'index' AND name GLOB ?", (_PREFIX + "*",)

@@ -1,7 +1,7 @@
 """The job queue in SQLite: every change is a transaction of the store's one writer."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA, Connection
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA, Connection, RunSql
 
 _LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)"
@@ -123,11 +123,7 @@ SELECT (SELECT count(*) FROM job INDEXED BY job_waiting WHERE state = 0),
 
 
 class SqliteJobQueue:
-    def __init__(
-        self,
-        write: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-        read: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
-    ) -> None:
+    def __init__(self, write: RunSql, read: RunSql) -> None:
         self._write = write
         self._read = read
 

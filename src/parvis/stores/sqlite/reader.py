@@ -15,10 +15,10 @@ from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
-from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.database import Connection, Database, RunSql
 from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, ordered_terms
 from parvis.stores.sqlite.functions import Function, install
-from parvis.stores.sqlite.indexes import RunInWriter, ValueIndexes
+from parvis.stores.sqlite.indexes import ValueIndexes
 from parvis.stores.sqlite.names import Names
 
 QUICK_OPCODES = 100_000
@@ -43,7 +43,7 @@ Answer = TypeVar("Answer")
 class Reader:
     """Holds the entities read last. Only the event loop touches that cache, and every commit renews it there."""
 
-    def __init__(self, database: Database, names: Names, run_in_writer: RunInWriter) -> None:
+    def __init__(self, database: Database, names: Names, run_in_writer: RunSql) -> None:
         self._database = database
         self._names = names
         self._making: set[asyncio.Future[None]] = set()

@@ -1,13 +1,10 @@
 """Small records of parts of the platform, in the store's one file."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from parvis.kernel.shelf import Box, Place, end_of
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, RunSql
 
-Write = Callable[[Callable[[Connection], object]], Awaitable[object]]
-Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 _BOX = "tenant = (SELECT id FROM tenant WHERE name = ?) AND box = ?"
 _UNDER = f"{_BOX} AND key >= ? AND key < ?"
 _EMPTY = f"DELETE FROM shelf WHERE {_UNDER}"
@@ -20,7 +17,7 @@ _PUT = (
 class SqliteShelf:
     """Shelf. `write` runs in the writer's transaction, `read` in a snapshot."""
 
-    def __init__(self, write: Write, read: Read) -> None:
+    def __init__(self, write: RunSql, read: RunSql) -> None:
         self._write = write
         self._read = read
 

@@ -1,7 +1,7 @@
 """Subscriptions, what became of their notifications, and dead letters: small tables beside the territory's data."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from parvis.broker.subscriptions.rows import (
 )
 from parvis.broker.subscriptions.standing import NOTHING_TOLD, Told
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, ResourceNotFound
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, RunSql
 from parvis.stores.sqlite.leases import Leases, outrun
 
 _encode = msgspec.json.encode
@@ -54,14 +54,12 @@ _DROP_OLDEST = (
 )
 
 Answer = TypeVar("Answer")
-Write = Callable[[Callable[[Connection], object]], Awaitable[object]]
-Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 
 class SqliteSubscriptions:
     """SubscriptionStore. `write` runs in the writer's transaction, `read` in a snapshot."""
 
-    def __init__(self, write: Write, read: Read, leases: Leases) -> None:
+    def __init__(self, write: RunSql, read: RunSql, leases: Leases) -> None:
         self._write = write
         self._read = read
         self._leases = leases
