@@ -33,6 +33,7 @@ from parvis.bootstrap.stores import (
 )
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.jsonld.kept import KeptContexts
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
@@ -133,6 +134,7 @@ async def open_platform(
             _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
+        _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)

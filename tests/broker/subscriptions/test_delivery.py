@@ -663,7 +663,7 @@ async def test_what_is_held_back_is_told_by_who_takes_over(town: Town) -> None:
 async def test_a_context_that_cannot_be_had_keeps_the_outbox_no_longer_than_a_dead_endpoint(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def missing(source: Any) -> Any:
+    async def missing(source: Any, _tenant: str) -> Any:
         raise LdContextNotAvailable("There is no such @context.")
 
     monkeypatch.setattr(CONTEXTS, "resolve", missing)

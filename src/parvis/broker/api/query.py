@@ -20,6 +20,8 @@ async def query_by_body(request: Request) -> Response:
     """Query entities, by POST (6.23)."""
     media = request.accepted(GEO_MEDIA)
     document, context = await request.document()
+    if media is not Media.JSON_LD:
+        context = await request.addressable(context)
     parameters = query_parameters(document, request.parameters)
     return await _answer(request, prepare(parameters, context), context, media)
 

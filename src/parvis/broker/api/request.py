@@ -54,6 +54,12 @@ class Request:
         return root
 
     @property
+    def address(self) -> str:
+        """Where the caller finds the API."""
+        host = self.headers.get(b"host", b"").decode("latin-1")
+        return f"{self.scope.get('scheme', 'http')}://{host}{self.base}"
+
+    @property
     def content_media(self) -> Media:
         return content_media(self.headers.get(b"content-type", b""))
 
@@ -64,7 +70,10 @@ class Request:
         """The @context of a request without a body of JSON-LD: the Link header's, or else the default."""
         named = self._linked()
         contexts = self.broker.contexts
-        return contexts.default if named is None else contexts.find(named) or await contexts.resolve(named)
+        if named is None:
+            return contexts.default
+        tenant = self.caller.tenant
+        return contexts.find(named, tenant) or await contexts.resolve(named, tenant)
 
     async def document(self) -> tuple[dict[str, Any], Context]:
         """The one JSON object of the body, and the context that holds for it."""
@@ -83,8 +92,12 @@ class Request:
             raise BadRequestData("A body of application/ld+json needs an @context.")
         if self._linked() is not None:
             raise BadRequestData("With application/ld+json the @context stands in the body, not in a Link header.")
-        source = document["@context"]
-        return self.broker.contexts.find(source) or await self.broker.contexts.resolve(source)
+        source, contexts, tenant = document["@context"], self.broker.contexts, self.caller.tenant
+        return contexts.find(source, tenant) or await contexts.resolve(source, tenant)
+
+    async def addressable(self, context: Context) -> Context:
+        """The same by an address that others can be sent, even where the request wrote it out."""
+        return await self.broker.contexts.addressable(context, self.caller.tenant, self.address)
 
     async def body(self) -> bytes:
         """Raises UnsupportedMediaType, LengthRequired or PayloadTooLarge, the first two before it reads any of it."""

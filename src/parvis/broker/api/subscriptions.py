@@ -23,7 +23,9 @@ async def create_subscription(request: Request) -> Response:
     """Create subscription (5.8.1)."""
     document, context = await request.document()
     await _check_context(request, document)
-    subscription = await request.broker.subscriptions.create(request.caller, document, context)
+    subscription = await request.broker.subscriptions.create(
+        request.caller, document, await request.addressable(context)
+    )
     return created(f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}")
 
 
@@ -32,6 +34,7 @@ async def update_subscription(request: Request) -> Response:
     subscription_id = _subscription_id(request)
     document, context = await request.document()
     await _check_context(request, document)
+    context = await request.addressable(context)
     await request.broker.subscriptions.update(request.caller, subscription_id, document, context)
     return NO_CONTENT
 
@@ -68,7 +71,7 @@ async def _check_context(request: Request, document: dict[str, Any]) -> None:
     """The @context of the notifications is to be had: 504 now is better than no notification later."""
     url = document.get("jsonldContext")
     if isinstance(url, str) and url.startswith(("http://", "https://")):
-        await request.broker.contexts.resolve(url)
+        await request.broker.contexts.resolve(url, request.caller.tenant)
 
 
 def _shown(request: Request, subscribed: Subscribed, context: Context) -> dict[str, Any]:

@@ -1,6 +1,17 @@
 """Every route of the NGSI-LD API with the parameters it knows (NGSI-LD 1.9.1, 6.2)."""
 
-from parvis.broker.api import attributes, batch, entities, forgetting, identity, query, subscriptions, temporal, types
+from parvis.broker.api import (
+    attributes,
+    batch,
+    contexts,
+    entities,
+    forgetting,
+    identity,
+    query,
+    subscriptions,
+    temporal,
+    types,
+)
 from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
@@ -63,5 +74,9 @@ ROUTES = (
     reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),
     Route("PATCH", "/subscriptions/{}", subscriptions.update_subscription, LOCAL, writes=True),
     Route("DELETE", "/subscriptions/{}", subscriptions.delete_subscription, LOCAL, writes=True),
+    Route("POST", "/jsonldContexts", contexts.add_context, frozenset(), writes=True),
+    Route("GET", "/jsonldContexts", contexts.list_contexts, frozenset({"details", "kind"})),
+    Route("GET", "/jsonldContexts/{}", contexts.serve_context, frozenset({"details"})),
+    Route("DELETE", "/jsonldContexts/{}", contexts.delete_context, frozenset({"reload"}), writes=True),
     reading("GET", "/info/sourceIdentity", identity.retrieve_identity),
 )

@@ -1,5 +1,6 @@
 """The flat term map of a JSON-LD @context: all that NGSI-LD needs of one (JSON-LD 1.1, 4.1; NGSI-LD 1.9.1, 4.4)."""
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -164,6 +165,12 @@ class Context:
         self.types: Memo[str, tuple[Iri, ...]] = Memo(lambda name: (self.names[name],))
         self.compacted: Memo[Iri, str] = Memo(self._compact)
         self.labels: Memo[Iri, bytes] = Memo(lambda iri: msgspec.json.encode(self.compacted[iri]) + b":")
+
+    def sourced(self, source: str) -> "Context":
+        """The same context by another name."""
+        other = copy.copy(self)
+        other.source = source
+        return other
 
     def __len__(self) -> int:
         """How many terms it defines."""

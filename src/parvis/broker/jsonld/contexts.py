@@ -1,6 +1,7 @@
 """Where @contexts come from: the wheel, the request itself, or another host; each is read once, kept within bounds."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
@@ -10,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from parvis.broker.jsonld.context import Context, Terms
-from parvis.broker.jsonld.names import Recent
+from parvis.broker.jsonld.kept import KeptContexts, cached_id, hosted_id
+from parvis.broker.jsonld.names import Recent, check_uri
 from parvis.kernel.errors import BadRequestData, LdContextNotAvailable, ParvisError
 
 ContextFetcher = Callable[[str], Awaitable[bytes]]
@@ -39,79 +41,175 @@ def packaged(name: str) -> bytes:
     return files("parvis.broker.jsonld").joinpath("contexts", name).read_bytes()
 
 
+class _Ready(msgspec.Struct, frozen=True):
+    """`kept` are the local ids of the kept contexts it is made of."""
+
+    context: Context
+    kept: tuple[str, ...]
+
+
+class _Parts:
+    """What a @context value comes to, while it is followed. `is_private`: only its tenant may have it."""
+
+    def __init__(self) -> None:
+        self.locals: list[dict[str, Any]] = []
+        self.kept: list[str] = []
+        self.is_private = False
+
+    def add(self, local: dict[str, Any]) -> None:
+        self.locals.append(local)
+        if len(self.locals) > MAX_LOCAL_CONTEXTS:
+            raise BadRequestData(f"The @context consists of more than {MAX_LOCAL_CONTEXTS} parts.")
+
+
 class Contexts:
     """Gives the Context of a user's @context value.
 
     `core` is the core context alone, `default` the one Parvis itself writes in. Fetched documents are kept up to
-    `max_bytes` together, ready contexts up to `max_terms` together; the least recently used go first.
+    `max_bytes` together, ready contexts up to `max_terms` together; the least recently used go first. `kept` outlives
+    the process: what was fetched once is there without network.
     """
 
     def __init__(
-        self, fetch: ContextFetcher | None = None, *, max_bytes: int = 10_000_000, max_terms: int = 100_000
+        self,
+        fetch: ContextFetcher | None = None,
+        kept: KeptContexts | None = None,
+        *,
+        max_bytes: int = 10_000_000,
+        max_terms: int = 100_000,
     ) -> None:
         self._fetch = fetch
+        self.kept = kept
         self._documents: Recent[str, Any] = Recent(max_bytes)
-        self._ready: Recent[bytes, Context] = Recent(max_terms)
+        self._ready: Recent[bytes, _Ready] = Recent(max_terms)
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self.core = _build([], CORE_URL)
         self.default = _build([_document(packaged(_PACKAGED[PARVIS_URL]), PARVIS_URL)], PARVIS_URL)
         self._fixed = {None: self.core, CORE_URL: self.core, PARVIS_URL: self.default}
 
-    def find(self, value: Any) -> Context | None:
+    async def run(self) -> None:
+        """Write down what is used, until cancelled."""
+        if self.kept is not None:
+            await self.kept.run()
+
+    def find(self, value: Any, tenant: str = "") -> Context | None:
         """The context if it is ready: no waiting, for hot paths."""
         if value is None or isinstance(value, str):
             fixed = self._fixed.get(value)
             if fixed is not None:
                 return fixed
-        return self._ready.find(msgspec.json.encode(value))
+        ready = self._ready.find(msgspec.json.encode(value))
+        return None if ready is None else self._use(ready, tenant)
 
-    async def resolve(self, value: Any) -> Context:
+    async def resolve(self, value: Any, tenant: str = "") -> Context:
         """The context of a @context value: a URL, an object, or an array of both; None is the core context.
+
+        `tenant` has contexts of its own (5.13); without one there are only those of other hosts.
 
         Raises:
             BadRequestData: it is no @context.
             LdContextNotAvailable: a URL in it cannot be read.
             OperationNotSupported: it uses @import.
         """
-        ready = self.find(value)
-        if ready is not None:
-            return ready
+        context = self.find(value, tenant)
+        if context is not None:
+            return context
         key = msgspec.json.encode(value)
         if len(key) > MAX_INLINE_BYTES:
             raise BadRequestData(f"The @context is longer than {MAX_INLINE_BYTES} bytes: publish it and give its URL.")
-        context = _build(await self._flatten(value, 0), value)
-        self._ready.put(key, context, len(context))
-        return context
+        parts = _Parts()
+        await self._follow(value, tenant, parts, 0)
+        if parts.is_private:
+            key = tenant.encode() + b" " + key
+        ready = self._ready.find(key)
+        if ready is None:
+            ready = _Ready(_build(parts.locals, value), tuple(parts.kept))
+            self._ready.put(key, ready, len(ready.context))
+        return self._use(ready, tenant)
 
-    async def _flatten(self, value: Any, depth: int) -> list[dict[str, Any]]:
+    async def addressable(self, context: Context, tenant: str, base: str) -> Context:
+        """The same with an address for a source: below `base` where it was written out (5.13.1).
+
+        Raises TooManyContexts.
+        """
+        if isinstance(context.source, str) or self.kept is None:
+            return context
+        one = await self.kept.keep_written_out(tenant, context.source)
+        return context.sourced(f"{base}/jsonldContexts/{one.local_id}")
+
+    def check(self, value: Any) -> None:
+        """Raises BadRequestData for what can be no @context, whatever its URLs give; OperationNotSupported."""
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, str):
+                check_uri(part, "The URL of a @context")
+            elif not isinstance(part, dict):
+                raise _no_context(part)
+        _build([part for part in parts if isinstance(part, dict)], value)
+
+    async def reload(self, url: str, tenant: str) -> None:
+        """Fetch it anew; where that fails it stays as it was. Raises LdContextNotAvailable."""
+        await self._read(url, tenant)
+        self._ready.clear()
+
+    def forget(self, url: str) -> None:
+        self._documents.drop(url)
+        self._ready.clear()
+
+    def _use(self, ready: _Ready, tenant: str) -> Context:
+        if ready.kept and tenant and self.kept is not None:
+            self.kept.count(tenant, ready.kept)
+        return ready.context
+
+    async def _follow(self, value: Any, tenant: str, parts: _Parts, depth: int) -> None:
         if depth > MAX_NESTING:
             raise BadRequestData(f"The @context leads through more than {MAX_NESTING} other contexts.")
         if isinstance(value, str):
-            return [] if is_core(value) else await self._flatten(await self._load(value), depth + 1)
-        if isinstance(value, dict):
-            return [value]
-        if not isinstance(value, list):
-            raise BadRequestData(f"A @context is a URL, an object, or an array of these, not {value!r:.80}.")
-        flat: list[dict[str, Any]] = []
-        for part in value:
-            flat += await self._flatten(part, depth + 1)
-            if len(flat) > MAX_LOCAL_CONTEXTS:
-                raise BadRequestData(f"The @context consists of more than {MAX_LOCAL_CONTEXTS} parts.")
-        return flat
+            if not is_core(value):
+                await self._follow(await self._load(value, tenant, parts), tenant, parts, depth + 1)
+        elif isinstance(value, dict):
+            parts.add(value)
+        elif isinstance(value, list):
+            for part in value:
+                await self._follow(part, tenant, parts, depth + 1)
+        else:
+            raise _no_context(value)
 
-    async def _load(self, url: str) -> Any:
+    async def _load(self, url: str, tenant: str, parts: _Parts) -> Any:
         if url in _PACKAGED:
             return _document(packaged(_PACKAGED[url]), url)
+        local_id = hosted_id(url)
+        if local_id is not None and self.kept is not None:
+            value = await self.kept.find_value(tenant, local_id)
+            if value is not None:
+                parts.kept.append(local_id)
+                parts.is_private = True
+                return value
+        parts.kept.append(cached_id(url))
+        return await self._fetched(url, tenant)
+
+    async def _fetched(self, url: str, tenant: str) -> Any:
         document = self._documents.find(url)
         if document is not None:
             return document
         task = self._under_way.get(url)
         if task is None:
-            task = self._under_way[url] = asyncio.ensure_future(self._read(url))
+            task = self._under_way[url] = asyncio.ensure_future(self._kept_or_read(url, tenant))
             task.add_done_callback(lambda _: self._under_way.pop(url, None))
         return await asyncio.shield(task)
 
-    async def _read(self, url: str) -> Any:
+    async def _kept_or_read(self, url: str, tenant: str) -> Any:
+        known = await self.kept.find_fetched(tenant, url) if self.kept is not None and tenant else None
+        if known is None:
+            return await self._read(url, tenant)
+        value, is_old = known
+        if is_old:
+            with contextlib.suppress(LdContextNotAvailable):
+                return await self._read(url, tenant)
+        self._documents.put(url, value, len(msgspec.json.encode(value)))
+        return value
+
+    async def _read(self, url: str, tenant: str) -> Any:
         if self._fetch is None or not url.startswith(("http://", "https://")):
             raise LdContextNotAvailable(f"The @context {url[:200]!r} cannot be fetched here.")
         try:
@@ -124,7 +222,13 @@ class Contexts:
             ) from failure
         document = _document(body, url)
         self._documents.put(url, document, len(body))
+        if self.kept is not None and tenant:
+            await self.kept.keep_fetched(tenant, url, document)
         return document
+
+
+def _no_context(value: Any) -> BadRequestData:
+    return BadRequestData(f"A @context is a URL, an object, or an array of these, not {value!r:.80}.")
 
 
 def _document(body: bytes, url: str) -> Any:

@@ -57,17 +57,22 @@ class Recent(Generic[Key, Value]):
         return found
 
     def put(self, key: Key, value: Value, cost: int) -> None:
-        self._drop(key)
+        self.drop(key)
         self._held[key] = value
         self._costs[key] = cost
         self._total += cost
         while self._total > self._max_cost and len(self._held) > 1:
-            self._drop(next(iter(self._held)))
+            self.drop(next(iter(self._held)))
 
-    def _drop(self, key: Key) -> None:
+    def drop(self, key: Key) -> None:
         if key in self._held:
             del self._held[key]
             self._total -= self._costs.pop(key)
+
+    def clear(self) -> None:
+        self._held.clear()
+        self._costs.clear()
+        self._total = 0
 
 
 def check_name(name: str) -> str:

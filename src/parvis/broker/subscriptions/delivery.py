@@ -302,7 +302,8 @@ class Delivery:
         is_said = False
         while True:
             try:
-                return await self._broker.contexts.resolve(subscription.jsonld_context or subscription.context)
+                source = subscription.jsonld_context or subscription.context
+                return await self._broker.contexts.resolve(source, subscription.tenant)
             except ParvisError as error:
                 if not is_said:
                     facts = {"subscription": subscription.id, "reason": error.detail}
