@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from parvis.fleet.devices.records import check_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-_HardwareId = Annotated[str, msgspec.Meta(pattern="^[0-9a-z][0-9a-z._-]{3,63}$")]
 _Instance = Annotated[int, msgspec.Meta(ge=0, le=4_194_302)]
 _V4 = r"\d{1,3}(\.\d{1,3}){3}"
 MOST_DEVICES = 1000
@@ -19,12 +20,15 @@ class BacnetDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `profile` is the folder of its list of points. With `follows_changes` it is asked to tell changes (COV) as well.
     """
 
-    hardware_id: _HardwareId
+    hardware_id: str
     instance: _Instance
     profile: str
     address: Annotated[str, msgspec.Meta(pattern=rf"^({_V4}(:\d{{1,5}})?)?$")] = ""
     every_s: _Seconds = 300.0
     follows_changes: bool = True
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "hardware_id", check_hardware_id(self.hardware_id))
 
 
 class BacnetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

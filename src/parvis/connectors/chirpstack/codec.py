@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from parvis.connectors.chirpstack import protobuf
-from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.frames.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
 from parvis.fleet.network.events import (
     Delivery,
     DeliveryReport,
@@ -26,7 +26,7 @@ LARGEST_PAYLOAD_BYTES = 1024
 """LoRaWAN carries 242 at most. What is refused is kept, so nothing in an event may be of any size."""
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_Eui = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
+_Eui = Annotated[str, msgspec.Meta(pattern=EUI)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 _Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
@@ -151,7 +151,7 @@ def decode_gateway_stats(payload: bytes, received_at: Instant) -> list[Told]:
     place = stats.location
     return [
         GatewayStats(
-            stats.gateway_id.lower(),
+            plain_hardware_id(stats.gateway_id),
             received_at if stats.time is None else from_datetime(stats.time),
             stats.rx_packets_received,
             stats.rx_packets_received_ok,
@@ -169,7 +169,7 @@ def decode_uplink(payload: bytes, received_at: Instant) -> Uplink:
     receptions = _receptions(event.rx_info)
     best = receptions[0] if receptions else Reception("")
     return Uplink(
-        device.dev_eui.lower(),
+        plain_hardware_id(device.dev_eui),
         event.data,
         event.f_port,
         event.f_cnt,
@@ -200,10 +200,10 @@ def _receptions(heard: list[_RxInfo]) -> tuple[Reception, ...]:
 
 
 def _reception(heard: _RxInfo) -> Reception:
-    place = heard.location
+    gateway, place = plain_hardware_id(heard.gateway_id), heard.location
     if place is None or not place.is_known:
-        return Reception(heard.gateway_id, heard.rssi, heard.snr)
-    return Reception(heard.gateway_id, heard.rssi, heard.snr, place.longitude, place.latitude)
+        return Reception(gateway, heard.rssi, heard.snr)
+    return Reception(gateway, heard.rssi, heard.snr, place.longitude, place.latitude)
 
 
 def _up(payload: bytes, received_at: Instant) -> list[Told]:
@@ -236,7 +236,9 @@ def _transmitted(payload: bytes, received_at: Instant) -> list[Told]:
     if not event.queue_item_id:
         return []
     at = _time(event, received_at)
-    return [DeliveryReport(event.queue_item_id, _eui(event), Delivery.TRANSMITTED, at, event.gateway_id)]
+    return [
+        DeliveryReport(event.queue_item_id, _eui(event), Delivery.TRANSMITTED, at, plain_hardware_id(event.gateway_id))
+    ]
 
 
 def _logged(payload: bytes, received_at: Instant) -> list[Told]:
@@ -298,7 +300,7 @@ _gateway_stats = _Form(_GatewayStats, protobuf.GATEWAY_STATS)
 
 
 def _eui(event: _Event) -> str:
-    return event.device_info.dev_eui.lower()
+    return plain_hardware_id(event.device_info.dev_eui)
 
 
 def _time(event: _Event, received_at: Instant) -> Instant:

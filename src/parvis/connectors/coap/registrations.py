@@ -13,6 +13,7 @@ from aiocoap.interfaces import EndpointAddress
 from parvis.connectors.coap import metrics
 from parvis.connectors.coap.ipso import Path
 from parvis.connectors.coap.observations import Observed, Observer
+from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.fleet.ways.connector import IsInForce
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
@@ -78,7 +79,8 @@ class Registration(msgspec.Struct):
 
 def find_hardware_id(endpoint: str) -> str | None:
     """Of an endpoint's name: `urn:imei:866425030000001`, `urn:dev:mac:...` or any name that can be one."""
-    told = endpoint.rpartition(":")[2].lower()
+    name = plain_hardware_id(endpoint.strip().lower().removeprefix("urn:dev:mac:"))
+    told = plain_hardware_id(name.rpartition(":")[2])
     return told if _HARDWARE_ID.fullmatch(told) else None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.frames.uplink import Technology, Uplink
+from parvis.fleet.frames.uplink import EUI, Technology, Uplink, plain_hardware_id
 from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceLocated, Told
 from parvis.fleet.ways.delivery import Message
 from parvis.fleet.ways.intake import MalformedMessage
@@ -26,7 +26,7 @@ class _Location(msgspec.Struct, frozen=True):
 
 
 class _Lora(msgspec.Struct, frozen=True):
-    dev_eui: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")] = msgspec.field(name="devEUI")
+    dev_eui: Annotated[str, msgspec.Meta(pattern=EUI)] = msgspec.field(name="devEUI")
     port: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     fcnt: _Count = 0
     rssi: float | None = None
@@ -86,7 +86,7 @@ def decode_message(payload: bytes, received_at: Instant) -> list[Told]:
 
 
 def _eui(lora: _Lora) -> str:
-    return lora.dev_eui.lower()
+    return plain_hardware_id(lora.dev_eui)
 
 
 def _uplink(message: _DataMessage, lora: _Lora, at: Instant) -> Uplink:

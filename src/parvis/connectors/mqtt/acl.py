@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
+from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.settings import InvalidSettings
 from parvis.mqttwire.topics import covers, is_filter, matches, split_shared
@@ -137,9 +138,18 @@ def _any_matches(filters: Sequence[str]) -> Callable[[str], bool]:
 
     @lru_cache(_TOPICS_REMEMBERED if known else 0)
     def is_allowed(topic: str) -> bool:
-        return any(matches(one, topic) for one in known)
+        plain = plain_topic(topic)
+        return any(matches(one, topic) or matches(one, plain) for one in known)
 
     return is_allowed
+
+
+def plain_topic(topic: str) -> str:
+    """Of a device's own topics that under which it is known, however it writes its EUI."""
+    if not topic.startswith(DEVICE_BRANCH):
+        return topic
+    branch, name, *rest = topic.split("/", 2)
+    return "/".join((branch, plain_hardware_id(name), *rest))
 
 
 def _any_covers(filters: Sequence[str]) -> Callable[[str], bool]:

@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from parvis.connectors.mqtt.acl import DEVICE_BRANCH
+from parvis.connectors.mqtt.acl import DEVICE_BRANCH, plain_topic
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
 from parvis.connectors.mqtt.mailbox import size_of
@@ -112,7 +112,7 @@ def _branch_of(tenant: str, topic: str) -> _Branch | None:
     """Below which a device with a credential of its own publishes; None for all else."""
     if not topic.startswith(DEVICE_BRANCH):
         return None
-    return tenant, topic.split("/", 2)[1]
+    return tenant, plain_topic(topic).split("/", 2)[1]
 
 
 def _is_over(retention: Retention, now: Instant) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import InvalidSettings
 
@@ -125,4 +126,4 @@ def names_of(certificate: Mapping[str, Any]) -> list[str]:
     names = [value for kind, value in alternative if kind == "DNS"]
     names += [value.rpartition(":")[2] for kind, value in alternative if kind == "URI"]
     names += [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    return [one.lower() for one in names]
+    return [plain_hardware_id(one) for one in names]

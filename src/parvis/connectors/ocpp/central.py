@@ -23,6 +23,7 @@ from parvis.connectors.ocpp.config import STATION_ID, OcppConfig
 from parvis.connectors.ocpp.desk import Desk
 from parvis.connectors.ocpp.records import ChargingRecords
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
 
 LARGEST_MESSAGE_BYTES = 256 * 1024
@@ -43,7 +44,7 @@ class CentralSystem:
     def __init__(self, config: OcppConfig, records: ChargingRecords) -> None:
         self._config = config
         self._records = records
-        self._passwords = {one.id.lower(): one.password or config.password for one in config.station}
+        self._passwords = {plain_hardware_id(one.id): one.password or config.password for one in config.station}
         self._talkers: dict[str, Talker] = {}
         self._wires: dict[str, ServerConnection] = {}
         self._count = 0
@@ -82,10 +83,10 @@ class CentralSystem:
         except ValueError as fault:
             raise NotSendable(f"no command for a charging station: {fault}") from None
         station = order.route or order.hardware_id
-        talker = self._talkers.get(station.lower())
+        talker = self._talkers.get(plain_hardware_id(station))
         if talker is None:
             raise NotSentNow("the station is not connected to this process")
-        self._asking.add(station.lower())
+        self._asking.add(plain_hardware_id(station))
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 status = await talker.obey(command)
@@ -96,7 +97,7 @@ class CentralSystem:
         except (TimeoutError, ConnectionClosed):
             raise NotSentNow("the station did not answer") from None
         finally:
-            self._asking.discard(station.lower())
+            self._asking.discard(plain_hardware_id(station))
         if status not in ACCEPTED:
             raise NotSendable(f"the station answers {status}")
 
@@ -107,7 +108,7 @@ class CentralSystem:
             return _refuse(connection, http.HTTPStatus.SERVICE_UNAVAILABLE, "too-many-connections")
         if station is None:
             return _refuse(connection, http.HTTPStatus.NOT_FOUND, "no-station-id")
-        password = self._passwords.get(station.lower())
+        password = self._passwords.get(plain_hardware_id(station))
         if password is None and self._config.accepts_unlisted:
             password = self._config.password
         if password is None:
@@ -134,7 +135,7 @@ class CentralSystem:
 
     async def _hold(self, station: str, wire: ServerConnection) -> None:
         """A station that connects anew takes the place of its older connection, which may be half dead."""
-        name = station.lower()
+        name = plain_hardware_id(station)
         if (older := self._wires.get(name)) is not None:
             await older.close(_POLICY_VIOLATION, "connected anew")
         desk = Desk(station, wire, self._records, self._config)

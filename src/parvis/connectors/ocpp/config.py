@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 
 STATION_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$"
@@ -44,6 +45,6 @@ class OcppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("TLS needs both certificate and key")
         if self.accepts_unlisted and not self.password:
             raise ValueError("unlisted stations need a common password")
-        names = [one.id.lower() for one in self.station]
+        names = [plain_hardware_id(one.id) for one in self.station]
         if len(set(names)) != len(names):
             raise ValueError("two stations have the same id")

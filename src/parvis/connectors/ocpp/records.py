@@ -16,7 +16,7 @@ from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller
@@ -210,12 +210,12 @@ class ChargingRecords:
             await self._write([self._station(station, told)])
 
     def _is_registered(self, station: str) -> bool:
-        return self._fleet.registry.find(self._caller.tenant, station.lower()) is not None
+        return self._fleet.registry.find(self._caller.tenant, plain_hardware_id(station)) is not None
 
     async def _hear(self, station: str) -> None:
         """Through the fleet: a station that is registered as a device is alive, one that is not waits to be adopted."""
         uplink = Uplink(
-            station.lower(),
+            plain_hardware_id(station),
             b"",
             0,
             NO_COUNTER,
@@ -257,7 +257,7 @@ class ChargingRecords:
 
     def station_id(self, station: str) -> str:
         """The asset of the device, where the station is registered as one."""
-        device = self._fleet.registry.find(self._caller.tenant, station.lower())
+        device = self._fleet.registry.find(self._caller.tenant, plain_hardware_id(station))
         return f"urn:ngsi-ld:EVChargingStation:{station}" if device is None else device.asset_id
 
     def _value(self, entity: Entity, term: str) -> Json:

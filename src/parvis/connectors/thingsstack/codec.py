@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.frames.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
 from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
@@ -17,7 +17,7 @@ LARGEST_PAYLOAD_BYTES = 1024
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Name = Annotated[str, msgspec.Meta(max_length=100)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_Eui = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{16}$")]
+_Eui = Annotated[str, msgspec.Meta(pattern=EUI)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 _Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
@@ -159,7 +159,7 @@ def decode_message(payload: bytes, received_at: Instant, tenant_id: str = "") ->
     at = received_at if message.received_at is None else from_datetime(message.received_at)
     if message.uplink_message is not None:
         return _uplink(message.end_device_ids, message.uplink_message, at, tenant_id)
-    return _beside_frames(message, message.end_device_ids.dev_eui.lower(), at)
+    return _beside_frames(message, plain_hardware_id(message.end_device_ids.dev_eui), at)
 
 
 def _beside_frames(message: _ApplicationUp, eui: str, at: Instant) -> list[Told]:
@@ -200,7 +200,7 @@ def _reports(eui: str, downlinks: list[_Downlink], delivery: Delivery, at: Insta
 
 
 def _uplink(device: _Device, frame: _UplinkMessage, at: Instant, tenant_id: str) -> list[Told]:
-    eui, lora = device.dev_eui.lower(), frame.settings.data_rate.lora
+    eui, lora = plain_hardware_id(device.dev_eui), frame.settings.data_rate.lora
     receptions = _receptions(frame.rx_metadata)
     best = receptions[0] if receptions else Reception("")
     uplink = Uplink(
@@ -255,8 +255,8 @@ def _gateway_of(heard: _RxMetadata) -> str:
     """By its EUI, under which every network knows it."""
     broker = heard.packet_broker
     if broker is not None:
-        return broker.forwarder_gateway_eui.lower() or broker.forwarder_gateway_id
-    return heard.gateway_ids.eui.lower() or heard.gateway_ids.gateway_id
+        return plain_hardware_id(broker.forwarder_gateway_eui) or broker.forwarder_gateway_id
+    return plain_hardware_id(heard.gateway_ids.eui) or heard.gateway_ids.gateway_id
 
 
 def _or(moment: datetime | None, at: Instant) -> Instant:

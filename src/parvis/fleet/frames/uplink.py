@@ -24,12 +24,16 @@ class Technology(Enum):
 NO_COUNTER = -1
 _EUI = re.compile("[0-9a-f]{16}")
 _SEPARATORS = re.compile(r"[\s:.-]")
+EUI = r"^\s*([0-9A-Fa-f][\s:.-]?){15}[0-9A-Fa-f]\s*$"
+"""As people and network servers write one; `plain_hardware_id` makes it the one that is known."""
 MOST_RECEPTIONS = 16
 """Of one frame: more gateways tell nothing more."""
 
 
 def plain_hardware_id(text: str) -> str:
     """As devices are known by everywhere: in lower case, of an EUI the sixteen digits however they were grouped."""
+    if _EUI.fullmatch(text):
+        return text
     told = text.strip().lower()
     bare = _SEPARATORS.sub("", told)
     return bare if _EUI.fullmatch(bare) else told

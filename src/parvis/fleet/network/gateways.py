@@ -10,7 +10,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
 from parvis.fleet import metrics
-from parvis.fleet.frames.uplink import Reception, Uplink
+from parvis.fleet.frames.uplink import Reception, Uplink, plain_hardware_id
 from parvis.fleet.network.events import GatewayStats
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import system_caller
@@ -37,7 +37,7 @@ def judge_gateway(last_heard_at: Instant | None, now: Instant) -> GatewayState:
 
 
 def gateway_entity_id(gateway: str) -> str:
-    return f"urn:ngsi-ld:Gateway:{gateway.lower()}"
+    return f"urn:ngsi-ld:Gateway:{plain_hardware_id(gateway)}"
 
 
 class _Tally(msgspec.Struct, eq=False):
@@ -128,7 +128,7 @@ class Gateways:
             await self._write(tenant, due, now)
 
     def _tally(self, tenant: str, gateway: str, now: Instant, touched: dict[str, _Tally]) -> _Tally | None:
-        name = gateway.lower()
+        name = plain_hardware_id(gateway)
         tally = touched.get(name)
         if tally is not None or not _GATEWAY.fullmatch(name):
             return tally

@@ -13,7 +13,7 @@ from parvis.fleet.commands.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.delivery import Ack, Handler, Message, Outlet, Route
-from parvis.kernel.errors import PARVIS_ERRORS, Overloaded, ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp
@@ -115,6 +115,8 @@ def read_config(surroundings: Surroundings, wanted: type[Config]) -> Config:
         return msgspec.convert(dict(surroundings.table), wanted)
     except msgspec.ValidationError as error:
         raise InvalidConnector(str(error)) from None
+    except BadRequestData as error:
+        raise InvalidConnector(error.detail) from None
 
 
 def webhook_of(handler: Handler, topic: Callable[[Post], str | None]) -> Webhook:
