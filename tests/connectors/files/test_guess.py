@@ -129,6 +129,60 @@ def test_names_are_found_by_likeness() -> None:
     assert guess_type("x.csv", ["whatever"], TERMS) == "PointOfInterest"
 
 
+POINT = "POINT(-3.37 47.72)"
+IN_HEX = "0101000020E61000000AD7A3703D0A0BC05C8FC2F528DC4740"
+TREES = [
+    (
+        "arbres.csv",
+        f"id;essence;hauteur;lat;lon;geom\n1;Platane;12,5;47,72;-3,37;{POINT}\n2;Tilleul;8;47,72;-3,37;{POINT}\n",
+        ("{id}", "geom", {"id": "identifier", "essence": "species", "hauteur": "height"}),
+    ),
+    (
+        "patrimoine.csv",
+        "nom,essence,hauteur,lat,lon\nArbre,Platane,12.5,47.72,-3.37\nArbre,Tilleul,8,47.73,-3.38\nArbre,Tilleul,8,47.74,-3.38\n",
+        ("{lat}_{lon}", "", {"nom": "name", "essence": "species", "hauteur": "height"}),
+    ),
+    (
+        "vert.csv",
+        f"gid,espece,genre,hauteur_m,annee_plantation,the_geom\n1,x,Tilia,9,1987,{IN_HEX}\n2,x,Tilia,9,1990,{IN_HEX}\n",
+        (
+            "{gid}",
+            "the_geom",
+            {
+                "gid": "gid",
+                "espece": "species",
+                "genre": "genus",
+                "hauteur_m": "height",
+                "annee_plantation": "yearPlanted",
+            },
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "told"), TREES)
+def test_trees_as_towns_write_them(
+    tmp_path: Path, name: str, content: str, told: tuple[str, str, dict[str, str]]
+) -> None:
+    found = guess(tmp_path / name, content.encode())
+    inventory = found.mapping.inventory
+    assert inventory is not None
+    assert inventory.place is not None
+    assert (inventory.type, inventory.id.removeprefix("urn:ngsi-ld:Tree:"), inventory.place.geometry) == (
+        "Tree",
+        *told[:2],
+    )
+    assert {one.column: one.name for one in inventory.attributes} == told[2]
+    assert found.points[0] == pytest.approx((-3.37, 47.72), abs=0.02)
+    assert {one.unit_code for one in inventory.attributes} == ({"", "MTR"} if name == "vert.csv" else {""})
+
+
+def test_a_date_of_an_object_on_a_map_makes_no_series(tmp_path: Path) -> None:
+    trees = """{"type": "FeatureCollection", "features": [{"type": "Feature", "properties":
+    {"hauteur": 12, "date_plantation": "2001-03-01"}, "geometry": {"type": "Point", "coordinates": [-3.3, 47.7]}}]}"""
+    assert guess(tmp_path / "arbres.geojson", trees.encode()).mapping.inventory is not None
+
+
 @pytest.mark.parametrize("content", [b"a", b"a;b\n" * 3, b'"' * 1000])
 def test_a_file_of_no_table_is_still_shown(tmp_path: Path, content: bytes) -> None:
     assert guess(tmp_path / "x.csv", content).columns

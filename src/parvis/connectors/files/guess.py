@@ -16,7 +16,7 @@ from parvis.connectors.files.codec import open_table
 from parvis.connectors.files.config import InvalidMapping, Mapping, Source
 from parvis.connectors.files.look import Column, Kind, folded, shown
 from parvis.connectors.files.mapping import moment_of, number_of
-from parvis.connectors.files.places import Places
+from parvis.connectors.files.places import WKB_IN_HEX, Places
 from parvis.connectors.files.proposal import propose
 from parvis.connectors.files.table import GEOMETRY, Cell, Row, Unreadable
 
@@ -221,7 +221,12 @@ def _is_geometry(cell: Cell) -> bool:
         return True
     if not isinstance(cell, str):
         return False
-    return bool(_WKT.match(cell) or _PAIR.fullmatch(cell) or (cell.startswith("{") and '"coordinates"' in cell))
+    return bool(
+        _WKT.match(cell)
+        or WKB_IN_HEX.fullmatch(cell.strip())
+        or _PAIR.fullmatch(cell)
+        or (cell.startswith("{") and '"coordinates"' in cell)
+    )
 
 
 def time_format(name: str, cells: list[Cell]) -> str:

@@ -10,6 +10,8 @@ from parvis.connectors.files.table import Cell
 
 UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
 """In brackets at the end of a column's name."""
+UNIT_AT_END = re.compile(r"_(cm|mm|m|kg|kwh|kw|l)$", re.IGNORECASE)
+"""As in "hauteur_m"."""
 
 
 class Kind(Enum):

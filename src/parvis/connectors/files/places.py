@@ -1,6 +1,7 @@
 """Coordinates of every projection as GeoJSON geometries in WGS 84 (RFC 7946)."""
 
 import math
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ WGS84 = "EPSG:4326"
 DECIMALS = 7
 """Of a degree: a centimetre."""
 _SAME_AS_WGS84 = frozenset({"", WGS84, "OGC:CRS84", "EPSG:4979"})
+WKB_IN_HEX = re.compile("0[01](?:[0-9A-Fa-f]{2}){20,}")
+"""As PostGIS writes a geometry where nobody asks for another form."""
 _NOT_ON_EARTH = "it is not on Earth: is the projection right?"
 
 Project = Callable[[Any, Any], tuple[Any, Any]]
@@ -88,6 +91,8 @@ def _shape(cell: Cell) -> Any:
     if isinstance(cell, bytes):
         return shapely.from_wkb(cell)
     text = str(cell).strip()
+    if WKB_IN_HEX.fullmatch(text):
+        return shapely.from_wkb(text)
     return shapely.from_geojson(text) if text.startswith("{") else shapely.from_wkt(text.partition(";")[2] or text)
 
 

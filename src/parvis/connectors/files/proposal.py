@@ -23,7 +23,7 @@ from parvis.connectors.files.config import (
     Source,
     Time,
 )
-from parvis.connectors.files.look import UNIT, Column, Kind, folded
+from parvis.connectors.files.look import UNIT, UNIT_AT_END, Column, Kind, folded
 from parvis.connectors.files.mapping import number_of
 from parvis.connectors.files.table import GEOMETRY, Row
 from parvis.connectors.files.words import SYNONYMS, TYPE_SYNONYMS, UNIT_CODES
@@ -32,6 +32,8 @@ _LONGITUDES = frozenset({"lon", "long", "lng", "longitude", "x", "coordx", "xlam
 _LATITUDES = frozenset({"lat", "latitude", "y", "coordy", "ylambert", "yl93", "coordonneey", "ywgs84"})
 _IDS = ("id", "ref", "reference", "code", "numero", "num", "identifiant", "matricule", "gid", "objectid", "fid", "nom")
 _NEAR = 0.84
+_MOSTLY_APART = 0.9
+"""Files of towns name an object twice now and then."""
 
 
 @cache
@@ -50,25 +52,48 @@ def propose(
     terms: Collection[str],
     zone: str,
 ) -> Mapping:
-    """Of observations where the file has a time that repeats no object, and numbers; else of objects."""
+    """Of observations where the file has a time that repeats no object, and numbers; else of objects.
+
+    Rows with a geometry that no column names are objects: a date in them is of the object.
+    """
     place = _place(columns, rows, source, crs, file)
     times = [one for one in columns if one.kind is Kind.TIME]
-    used = {place.geometry, place.longitude, place.latitude} if place else set()
+    used = _says_the_place(columns, place)
     numbers = [one for one in columns if one.kind is Kind.NUMBER and one.name not in used]
     key = _key(columns)
     type_name = guess_type(file, [one.name for one in columns], terms)
-    if times and numbers and (key is None or not key.is_key):
+    is_of_objects = key is None and place is not None and bool(place.geometry)
+    if times and numbers and not is_of_objects and (key is None or not key.is_key):
         key = key or next((one for one in columns if one.kind is Kind.TEXT and not one.is_key), None)
         return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
-    identified = key or next((one for one in columns if one.is_key and one.kind is not Kind.GEOMETRY), None)
-    if identified is None:
-        identified = next((one for one in columns if one.kind is not Kind.EMPTY), None)
-    name = identified.name if identified else ""
     attributes = tuple(
         _attribute(one, terms) for one in columns if one.name and one.name not in used and _is_useful(one)
     )
-    inventory = Inventory(type_name, f"urn:ngsi-ld:{type_name}:{{{name}}}", _apart(attributes), place)
-    return Mapping(inventory=inventory, source=source)
+    entity_id = f"urn:ngsi-ld:{type_name}:{_identified(columns, key, place, used)}"
+    return Mapping(inventory=Inventory(type_name, entity_id, _apart(attributes), place), source=source)
+
+
+def _says_the_place(columns: Sequence[Column], place: Place | None) -> set[str]:
+    """Beside a geometry its coordinates say nothing more."""
+    if place is None:
+        return set()
+    doubled = {one.name for one in columns if folded(one.name) in _LONGITUDES | _LATITUDES}
+    return {place.geometry, place.longitude, place.latitude} | (doubled if place.geometry else set())
+
+
+def _identified(columns: Sequence[Column], key: Column | None, place: Place | None, used: Collection[str]) -> str:
+    """What tells the objects apart: a column named so, else one that never repeats, else where they stand."""
+    named = [one for one in columns if one.kind not in (Kind.EMPTY, Kind.GEOMETRY, Kind.TIME)]
+    others = [one for one in named if one.name not in used]
+    found = key if key is not None and key.distinct >= _MOSTLY_APART * key.filled else None
+    found = found or next((one for one in others if one.is_key and one.kind is not Kind.NUMBER), None)
+    if found is None:
+        latitude = next((one.name for one in named if folded(one.name) in _LATITUDES), "")
+        longitude = next((one.name for one in named if folded(one.name) in _LONGITUDES), "")
+        if place is not None and latitude and longitude:
+            return f"{{{latitude}}}_{{{longitude}}}"
+        found = next((one for one in others if one.is_key), None) or key or next(iter(named), None)
+    return f"{{{found.name if found else ''}}}"
 
 
 def _is_useful(column: Column) -> bool:
@@ -180,14 +205,12 @@ _TAKEN = {"id": "identifier", "type": "category", "scope": "area"}
 
 def guess_term(column: str, terms: Collection[str]) -> str:
     """The term of the context that a column's name means, else the name itself as a term is written."""
-    word = folded(column)
-    if word in SYNONYMS:
-        return SYNONYMS[word]
-    if word in _TAKEN:
-        return _TAKEN[word]
     by_word = {folded(term): term for term in terms if term[:1].islower()}
-    if word in by_word:
-        return by_word[word]
+    known = {**by_word, **_TAKEN, **SYNONYMS}
+    word = folded(column)
+    for one in (word, folded(UNIT_AT_END.sub("", column))):
+        if one in known:
+            return known[one]
     near = difflib.get_close_matches(word, by_word, 1, _NEAR) if len(word) > 4 else []
     return by_word[near[0]] if near else camel(column)
 
@@ -222,8 +245,8 @@ def camel(text: str) -> str:
 
 
 def _unit_code(column: str) -> str:
-    """UN/CEFACT Recommendation 20, of a unit in brackets at the end of the name."""
-    found = UNIT.search(column)
+    """UN/CEFACT Recommendation 20, of a unit at the end of the name, in brackets or after an underscore."""
+    found = UNIT.search(column) or UNIT_AT_END.search(column)
     return UNIT_CODES.get(found[1].strip().lower(), "") if found else ""
 
 
