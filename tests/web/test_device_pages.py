@@ -449,3 +449,33 @@ async def test_the_profile_the_network_names_comes_first(platform: Platform, cal
     first, *others = list_profiles(platform.fleet.registry.profiles, "", waiting, wording("en", "UTC"))
     assert (first.id, first.fits) == ("generic-climate", True)
     assert {one.fits for one in others} == {False}
+
+
+async def test_what_was_never_heard_is_not_called_silent(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient
+) -> None:
+    await platform.fleet.register(caller, [DeviceRecord(NEW, "generic-climate", HALF_BIN, name="Attic")])
+    page = plain(await text_of(operator, "/console/devices?state=never"))
+    assert "1 to watch · 1 silent · 1 never heard" in page
+    assert "Attic" in page
+    assert "School air" not in page
+    assert NEW not in plain(await text_of(operator, "/console/devices?state=stale"))
+    rows = (await operator.get("/console/devices.csv?state=never")).text.splitlines()
+    assert (len(rows), rows[1].split(",")[-1]) == (2, "Never heard")
+    device = plain(await text_of(operator, f"/console/devices/{NEW}"))
+    assert "Never heard · measures" in device
+
+
+async def test_the_page_of_a_new_device_waits_for_its_first_frame(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    await platform.fleet.register(caller, [DeviceRecord(NEW, "generic-climate", HALF_BIN, name="Attic")])
+    address = f"/console/devices/{NEW}?new=1"
+    waiting = await text_of(operator, address)
+    assert 'data-refresh="3"' in waiting
+    assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in waiting
+    await platform.fleet.take(caller, [uplink(NEW, 1, now, b'{"temperature_c": 21.5}')])
+    heard = await text_of(operator, address)
+    assert 'data-refresh="10"' in heard
+    assert "<noscript><meta" not in heard
+    assert "{&#34;temperature_c&#34;: 21.5}" in heard

@@ -12,7 +12,6 @@ from parvis.fleet.frames.refusal import RefusalReason
 from parvis.fleet.frames.uplink import Technology
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, RefusedOut, SiteOf
-from parvis.web.console.refusals import view_of
 
 ROUTER = APIRouter()
 HardwareId = Annotated[str, Path(**ONE_DEVICE)]
@@ -130,12 +129,11 @@ async def read_refusals(
             at=format_instant(one.at),
             reason=one.reason,
             detail=one.detail,
-            device=view.device,
-            f_port=view.port,
-            payload_hex=view.payload_hex.replace(" ", ""),
+            device=one.device or one.topic,
+            f_port=None if one.uplink is None else one.uplink.f_port,
+            payload_hex=(one.payload if one.uplink is None else one.uplink.payload).hex(),
         )
         for one in chosen[:limit]
-        for view in [view_of(one)]
     ]
     return RefusalsOut(counts={reason.value: count for reason, count in counts.items()}, refusals=refusals)
 

@@ -34,6 +34,8 @@ from parvis.web.views import short_id
 from parvis.web.wording import Wording
 
 ROWS = 100
+FIRST_ROWS = 10
+"""The others are folded away: nobody scrolls past a hundred squares on a phone."""
 MOST_GATEWAYS = 500
 LORAWAN = Technology.LORAWAN.value
 CELLULAR = Technology.CELLULAR.value
@@ -92,7 +94,8 @@ async def coverage_page(request: Request) -> Response:
         "console/pages/coverage.html",
         technologies=technologies.most_common(),
         technology=technology,
-        cells=cells[:ROWS],
+        cells=cells[:FIRST_ROWS],
+        others=cells[FIRST_ROWS:ROWS],
         count=len(cells),
         devices=technologies[technology],
         states=Counter(view.state.word for view in cells),

@@ -30,6 +30,8 @@ from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, Instant
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import Explained
+from parvis.web.console.details import explain_detail
 from parvis.web.console.device_form import (
     bytes_from,
     data_from,
@@ -43,6 +45,7 @@ from parvis.web.console.device_form import (
 from parvis.web.console.devices import device_href, device_view
 from parvis.web.console.entity import instant_of
 from parvis.web.console.findings import spell_span, view_of_finding
+from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -55,7 +58,8 @@ COMMANDS_SHOWN = 10
 FRAMES_SHOWN = 8
 PROFILES_PROPOSED = 200
 """The identifier of any other may be written."""
-REFRESH_S = 3
+REFRESH_WAITING_S = 3
+REFRESH_S = 10
 NOTHING_GIVEN: Mapping[str, str] = {}
 LAST_DAY = "batteryLastDay"
 _SHAPES = {
@@ -72,12 +76,11 @@ class FrameView:
     """`decoded` are names and values as the codec gives them; `reason` is empty for what was stored."""
 
     frame: LoggedFrame
-    payload_hex: str
-    is_cut: bool
+    payload: PayloadView
     decoded: tuple[tuple[str, str], ...]
     radio: str
     reason: str
-    detail: str
+    why: Explained
 
     @property
     def at(self) -> Instant:
@@ -108,7 +111,9 @@ async def _page(
     asset = await site.platform.broker.find(caller, device.asset_id)
     expand = site.reader.expand
     quality = entity.find(expand("dataQuality"))
+    is_new = "new" in request.query_params
     frames = [frame_view(one, t) for one in await fleet.list_frames(caller, device.hardware_id)]
+    waits = (is_new and not frames) or any(one.is_open for one in commands)
     return site.pages.render(
         request,
         "console/pages/device.html",
@@ -127,8 +132,8 @@ async def _page(
         shown_frames=frames if request.query_params.get("frames") == "all" else frames[:FRAMES_SHOWN],
         commands=[CommandView(one, _SHAPES[one.state], _content(one)) for one in commands],
         may_command=caller.may(Right.COMMAND),
-        is_new="new" in request.query_params,
-        refresh_s=REFRESH_S,
+        is_new=is_new,
+        refresh_s=REFRESH_WAITING_S if waits else REFRESH_S,
         replaces=short_id(str(one.value)) if (one := entity.find(expand("replaces"))) is not None else "",
         replaced_by=short_id(str(one.value)) if (one := entity.find(expand("replacedBy"))) is not None else "",
         serial_number=text_of(entity, expand("serialNumber")),
@@ -159,12 +164,11 @@ def frame_view(frame: LoggedFrame, t: Wording) -> FrameView:
     ]
     return FrameView(
         frame=frame,
-        payload_hex=uplink.payload[:BYTES_SHOWN].hex(" "),
-        is_cut=len(uplink.payload) > BYTES_SHOWN,
+        payload=payload_view(uplink.payload, BYTES_SHOWN),
         decoded=tuple((name, _shown(value, t)) for name, value in (frame.data or {}).items()),
         radio=", ".join(one for one in said if one),
         reason="" if refused is None else refused.reason.value,
-        detail="" if refused is None else refused.detail,
+        why=Explained("", "") if refused is None else explain_detail(refused.reason, refused.detail, t),
     )
 
 

@@ -48,7 +48,9 @@ _PAGE = 1_000
 _TECHNOLOGIES = {one.value: one for one in Technology}
 _STANDINGS = {one.value: one for one in Standing}
 _FINDINGS = {one.value: one for one in FindingKind}
-_STATES = {one.word: one for one in State}
+NEVER_HEARD = "never"
+CONDITIONS = (State.BAD.word, State.WARN.word, State.STALE.word, NEVER_HEARD, State.GOOD.word)
+"""As they are counted and asked for: what was never heard has not fallen silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class DeviceView:
     state: State
     findings: tuple[Finding, ...] = ()
     known: Device | None = None
+
+    @property
+    def condition(self) -> str:
+        """Its health is judged by what it said: of what was found silent, something was heard once."""
+        is_unheard = self.state is State.STALE and self.last_seen is None and not self.findings
+        return NEVER_HEARD if is_unheard else self.state.word
 
     @property
     def href(self) -> str:
@@ -86,7 +94,7 @@ class Choice:
     """What the address of the page asks for."""
 
     registered: DeviceFilter = EVERY_DEVICE
-    state: State | None = None
+    condition: str = ""
     finding: FindingKind | None = None
 
     @classmethod
@@ -100,7 +108,9 @@ class Choice:
             technology=_TECHNOLOGIES.get(given.get("technology", "")),
             standing=_STANDINGS.get(given.get("standing", "")),
         )
-        return cls(registered, _STATES.get(given.get("state", "")), _FINDINGS.get(given.get("finding", "")))
+        condition = given.get("state", "")
+        known = condition if condition in CONDITIONS else ""
+        return cls(registered, known, _FINDINGS.get(given.get("finding", "")))
 
     @property
     def has_details(self) -> bool:
@@ -120,14 +130,14 @@ class Choice:
             "profile": which.profile,
             "technology": "" if which.technology is None else which.technology.value,
             "standing": "" if which.standing is None else which.standing.value,
-            "state": "" if self.state is None else self.state.word,
+            "state": self.condition,
             "finding": "" if self.finding is None else self.finding.value,
         }
         return {name: value for name, value in pairs.items() if value}
 
     def admits(self, view: DeviceView) -> bool:
         return (
-            (self.state is None or view.state is self.state)
+            self.condition in ("", view.condition)
             and (self.finding is None or any(one.kind is self.finding for one in view.findings))
             and (self._names(view) or (view.known is not None and self.registered.admits(view.known)))
         )
@@ -151,7 +161,7 @@ async def devices_page(request: Request) -> Response:
     everything = await (list_devices if choice.registered.search else list_unnamed)(site, caller)
     found = [device for device in everything if choice.admits(device)]
     page = max(1, _integer(request.query_params.get("page", "")))
-    states = Counter(device.state for device in everything)
+    conditions = Counter(device.condition for device in everything)
     findings = Counter(one.kind for device in everything for one in device.findings)
     return site.pages.render(
         request,
@@ -163,7 +173,7 @@ async def devices_page(request: Request) -> Response:
         pages=max(1, -(-len(found) // ROWS_A_PAGE)),
         choice=choice,
         query=urlencode(choice.to_query()),
-        counts=[(one, states[one]) for one in sorted(State, reverse=True)],
+        counts=[(one, conditions[one]) for one in CONDITIONS],
         findings=findings.most_common(),
         facets=Facets.of(device.known for device in everything if device.known is not None),
         most_at_once=MOST_AT_ONCE,
@@ -185,7 +195,7 @@ async def devices_csv(request: Request) -> Response:
 
 def _csv_row(device: DeviceView, t: Wording) -> Sequence[object]:
     seen = "" if device.last_seen is None else format_instant(device.last_seen)
-    state, known = t(f"state.{device.state.word}"), device.known
+    state, known = t(f"state.{device.condition}"), device.known
     findings = ", ".join(t(f"finding.{one.kind.value}") for one in device.findings)
     shown = (device.id, device.name, device.profile, device.asset_name, device.asset, device.battery, seen)
     if known is None:

@@ -22,6 +22,7 @@ from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.console.refusals import REFUSED
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -43,16 +44,15 @@ class WaitingView:
     name: str
     way: str
     port: int
-    payload_hex: str
-    cut: bool
+    payload: PayloadView | None
 
     @classmethod
     def of(cls, waiting: Waiting) -> "WaitingView":
         newest = waiting.newest
         if newest is None:
-            return cls(waiting, "", "", 0, "", False)
-        shown = newest.payload[:BYTES_SHOWN].hex(" ")
-        return cls(waiting, newest.device_name, newest.way, newest.f_port, shown, len(newest.payload) > BYTES_SHOWN)
+            return cls(waiting, "", "", 0, None)
+        shown = payload_view(newest.payload, BYTES_SHOWN)
+        return cls(waiting, newest.device_name, newest.way, newest.f_port, shown)
 
     @property
     def bench_query(self) -> str:

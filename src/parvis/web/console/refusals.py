@@ -13,8 +13,12 @@ from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import Explained
+from parvis.web.console.details import explain_detail
+from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
+from parvis.web.wording import Wording
 
 ROWS = 100
 SEE_OTHER = 303
@@ -28,12 +32,11 @@ _COUNT = re.compile("[0-9]{1,9}")
 class RefusalView:
     id: int
     reason: str
-    detail: str
+    why: Explained
     at: Instant
     device: str
     port: int | None
-    payload_hex: str
-    cut: bool
+    payload: PayloadView
     can_retry: bool
 
 
@@ -45,13 +48,14 @@ async def refusals_page(request: Request) -> Response:
     waiting = kept.pop(RefusalReason.UNKNOWN_DEVICE, 0)
     reason = _reason(request.query_params.get("reason", ""))
     shown = await list_refusals(site, caller, reason)
+    t = site.pages.words(request)
     count = sum(kept.values()) if reason is None else kept.get(reason, len(shown))
     return site.pages.render(
         request,
         "console/pages/refusals.html",
         counts=[(one.value, count) for one, count in kept.items()],
         reason="" if reason is None else reason.value,
-        refusals=[view_of(refusal) for refusal in shown[:ROWS]],
+        refusals=[view_of(refusal, t) for refusal in shown[:ROWS]],
         total=sum(kept.values()),
         waiting=waiting,
         more=max(0, count - ROWS),
@@ -84,18 +88,18 @@ def check_reads(caller: Caller) -> None:
         raise Forbidden("Refused frames can be read by people who are signed in.")
 
 
-def view_of(refusal: Refusal) -> RefusalView:
+def view_of(refusal: Refusal, t: Wording) -> RefusalView:
     uplink = refusal.uplink
+    is_its_device = uplink is not None and refusal.detail == uplink.hardware_id
     payload = refusal.payload if uplink is None else uplink.payload
     return RefusalView(
         id=refusal.id,
         reason=refusal.reason.value,
-        detail="" if uplink is not None and refusal.detail == uplink.hardware_id else refusal.detail,
+        why=explain_detail(refusal.reason, "" if is_its_device else refusal.detail, t),
         at=refusal.at,
         device=refusal.topic if uplink is None else uplink.hardware_id,
-        port=None if uplink is None else uplink.f_port,
-        payload_hex=payload[:BYTES_SHOWN].hex(" "),
-        cut=len(payload) > BYTES_SHOWN,
+        port=None if uplink is None else uplink.f_port or None,
+        payload=payload_view(payload, BYTES_SHOWN),
         can_retry=uplink is not None,
     )
 

@@ -1,6 +1,6 @@
 // Coverage on the map: squares by their state with the loss in them, and the gateways that hear.
 
-import { colour, openMap } from "./map/ground.js";
+import { colour, openMap, withoutStrays } from "./map/ground.js";
 
 const STATES = ["good", "warn", "bad", "stale"];
 const FONT = ["system-ui"];
@@ -14,8 +14,9 @@ function byState() {
 
 function boundsOf(library) {
   const bounds = new library.LngLatBounds();
-  for (const square of drawn.squares.features) for (const corner of square.geometry.coordinates[0]) bounds.extend(corner);
-  for (const gateway of drawn.gateways.features) bounds.extend(gateway.geometry.coordinates);
+  const corners = drawn.squares.features.flatMap((square) => square.geometry.coordinates[0]);
+  const posts = drawn.gateways.features.map((gateway) => gateway.geometry.coordinates);
+  for (const place of withoutStrays([...corners, ...posts])) bounds.extend(place);
   return bounds;
 }
 
@@ -55,7 +56,9 @@ async function show() {
     map.addControl(new library.NavigationControl({ showCompass: false }));
     addLayers(map);
     map.on("click", "squares", ({ features }) => {
-      location.hash = features[0].properties.row;
+      const row = features[0].properties.row;
+      document.getElementById(row)?.closest("details")?.setAttribute("open", "");
+      location.hash = row;
     });
     frame.dataset.ready = "true";
     frame.querySelector(".map-waiting")?.remove();

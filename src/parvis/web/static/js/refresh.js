@@ -1,20 +1,30 @@
 // A page that stays true while it is open: it is asked for again as often as it says, and what it says is put in place.
+// Where parts of it are marked as live only those are, so that a form beside them keeps what is being filled in.
 
 const page = document.querySelector("[data-refresh]");
 
 async function refresh() {
-  if (!document.hidden && !page.contains(document.activeElement)) {
+  if (!document.hidden && parts().length) {
     const answer = await fetch(location.href).catch(() => null);
     if (answer?.ok && !answer.redirected) put(await answer.text());
   }
   wait();
 }
 
+function parts() {
+  const live = [...page.querySelectorAll("[data-live]")];
+  return (live.length ? live : [page]).filter((part) => !part.contains(document.activeElement));
+}
+
 function put(text) {
-  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-refresh]");
-  if (!fresh) return;
-  page.dataset.refresh = fresh.dataset.refresh;
-  page.replaceChildren(...fresh.childNodes);
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  const next = fresh.querySelector("[data-refresh]");
+  if (!next) return;
+  page.dataset.refresh = next.dataset.refresh;
+  for (const part of parts()) {
+    const said = part === page ? next : fresh.getElementById(part.id);
+    if (said && said.innerHTML !== part.innerHTML) part.replaceChildren(...said.childNodes);
+  }
 }
 
 function wait() {

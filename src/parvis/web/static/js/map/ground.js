@@ -40,6 +40,24 @@ export function colour(token, within = document.body) {
 
 export function boundsOf(library, features) {
   const bounds = new library.LngLatBounds();
-  for (const feature of features) if (feature.geometry) bounds.extend(feature.geometry.coordinates);
+  const places = [...features].flatMap((feature) => (feature.geometry ? [feature.geometry.coordinates] : []));
+  for (const place of withoutStrays(places)) bounds.extend(place);
   return bounds.isEmpty() ? null : bounds;
+}
+
+const FEW = 4;
+const FAR = 12;
+const CLOSE_DEG = 0.02;
+
+// One object far from all others, which is mostly a mistake, must not turn the territory into a speck.
+export function withoutStrays(places) {
+  if (places.length < FEW) return places;
+  const middle = [0, 1].map((axis) => median(places.map((place) => place[axis])));
+  const aways = places.map((place) => Math.hypot(place[0] - middle[0], place[1] - middle[1]));
+  const reach = FAR * Math.max(CLOSE_DEG, median(aways));
+  return places.filter((_, index) => aways[index] <= reach);
+}
+
+function median(numbers) {
+  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)];
 }
