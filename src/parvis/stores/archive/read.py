@@ -16,7 +16,7 @@ from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.time import Instant
 from parvis.stores.archive.engine import Condition, Limits, Parameter, connect, not_erased
 from parvis.stores.archive.faults import telling_faults
-from parvis.stores.archive.rows import INSTANCE_COLUMNS, ROWS_OF_A_GROUP, instance_of, stored_value
+from parvis.stores.archive.rows import INSTANCE_COLUMNS, ROWS_OF_A_GROUP, instances_of, stored_value
 from parvis.stores.archive.storage import Storage
 
 if TYPE_CHECKING:
@@ -177,8 +177,20 @@ class EntityFiles:
         return self._entity.list_series()
 
     def read(self, key: AttributeKey, window: Window, limit: int, *, last: bool) -> list[Instance]:
-        rows = self._rows(key, window, limit, last=last)
-        return [instance_of(key, row) for row in rows]
+        """Files that cannot add to them stay closed."""
+        waiting = sorted(self._entity.list_files(key, window), key=lambda one: _reach(one, window, last=last))
+        found: list[Instance] = []
+        count = max(FIRST_FILES, limit // ROWS_OF_A_DAY + 1)
+        while waiting:
+            opened, waiting = waiting[:count], waiting[count:]
+            count *= 4
+            more = self._ordered(opened, key, window, limit, last=last)
+            found = _joined(found, more, window, last=last)[:limit]
+            if len(found) == limit and waiting and _is_beyond(waiting[0], found[-1], window, last=last):
+                break
+        if last:
+            found.reverse()
+        return found
 
     def find(self, name: Iri, seq: int) -> Instance | None:
         for key in self.list_series():
@@ -188,17 +200,14 @@ class EntityFiles:
             chosen = self._chosen(files, key, EVERYTHING)
             with self._reader.hurried(files) as cursor:
                 sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} AND seq = ?"
-                row = cursor.execute(sql, (*chosen.parameters, seq)).fetchone()
-            if row is not None:
-                return instance_of(key, row)
+                found = instances_of(key, cursor.execute(sql, (*chosen.parameters, seq)).fetchnumpy())
+            if found:
+                return found[0]
         return None
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
-        ends = [row for last in (False, True) for row in self._rows(key, window, 1, last=last)]
-        if not ends:
-            return None
-        (first, newest) = (row[0] + row[-1] if window.by_recorded else row[0] for row in ends)
-        return first, newest
+        ends = [one for last in (False, True) for one in self.read(key, window, 1, last=last)]
+        return (window.time(ends[0]), window.time(ends[-1])) if ends else None
 
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
@@ -219,30 +228,14 @@ class EntityFiles:
                 answer[some[number]] = answer[some[number]]._replace(distinct=frozenset(values))
         return answer
 
-    def _rows(self, key: AttributeKey, window: Window, limit: int, *, last: bool) -> list[tuple[Any, ...]]:
-        """INSTANCE_COLUMNS of the first or last rows, in order; files that cannot add to them stay closed."""
-        waiting = sorted(self._entity.list_files(key, window), key=lambda one: _reach(one, window, last=last))
-        found: list[tuple[Any, ...]] = []
-        count = max(FIRST_FILES, limit // ROWS_OF_A_DAY + 1)
-        while waiting:
-            opened, waiting = waiting[:count], waiting[count:]
-            count *= 4
-            more = self._ordered(opened, key, window, limit, last=last)
-            found = _joined(found, more, window, last=last)[:limit]
-            if len(found) == limit and waiting and _is_beyond(waiting[0], found[-1], window, last=last):
-                break
-        if last:
-            found.reverse()
-        return found
-
     def _ordered(
         self, files: Sequence[ArchiveFile], key: AttributeKey, window: Window, limit: int, *, last: bool
-    ) -> list[tuple[Any, ...]]:
+    ) -> list[Instance]:
         direction = "DESC" if last else "ASC"
         chosen = self._chosen(files, key, window)
         sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} ORDER BY {_time(window)} {direction}, seq {direction} LIMIT ?"
         with self._reader.hurried(files) as cursor:
-            return cursor.execute(sql, (*chosen.parameters, limit)).fetchall()
+            return instances_of(key, cursor.execute(sql, (*chosen.parameters, limit)).fetchnumpy())
 
     def _sums(
         self,
@@ -316,22 +309,20 @@ def _reach(file: ArchiveFile, window: Window, *, last: bool) -> Instant:
     return file.file.first_recorded if window.by_recorded else file.file.first
 
 
-def _place(row: tuple[Any, ...], window: Window) -> tuple[Instant, int]:
-    return (row[0] + row[-1] if window.by_recorded else row[0], row[1])
+def _place(instance: Instance, window: Window) -> tuple[Instant, int]:
+    return window.time(instance), instance.seq
 
 
-def _joined(
-    found: list[tuple[Any, ...]], more: list[tuple[Any, ...]], window: Window, *, last: bool
-) -> list[tuple[Any, ...]]:
+def _joined(found: list[Instance], more: list[Instance], window: Window, *, last: bool) -> list[Instance]:
     if not found or not more:
         return found or more
-    return sorted(found + more, key=lambda row: _place(row, window), reverse=last)
+    return sorted(found + more, key=lambda one: _place(one, window), reverse=last)
 
 
-def _is_beyond(file: ArchiveFile, row: tuple[Any, ...], window: Window, *, last: bool) -> bool:
-    """Whether no row of the file can come before `row` in the order of reading."""
-    place, reach = _place(row, window)[0], _reach(file, window, last=last)
-    return -reach < place if last else reach > place
+def _is_beyond(file: ArchiveFile, instance: Instance, window: Window, *, last: bool) -> bool:
+    """Whether no row of the file can come before the instance in the order of reading."""
+    time, reach = window.time(instance), _reach(file, window, last=last)
+    return -reach < time if last else reach > time
 
 
 def _origin(files: Sequence[ArchiveFile], window: Window, period_us: int) -> Instant:

@@ -5,7 +5,8 @@ are in the file's path.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -113,30 +114,54 @@ def _texts(values: Iterable[str | None]) -> np.ndarray[Any, Any]:
     return np.array(values, dtype=object)
 
 
-INSTANCE_COLUMNS = "epoch_us(time), seq, observed, kind, unit, number, whole, text, json, extra, delay_us"
+INSTANCE_COLUMNS = "epoch_us(time) AS at_us, seq, observed, kind, unit, number, whole, text, json, extra, delay_us"
 
 
-def instance_of(key: AttributeKey, columns: tuple[Any, ...]) -> Instance:
-    """Of INSTANCE_COLUMNS of a row that is no removal."""
-    time, seq, observed, kind, unit, number, whole, text, json, extra, delay_us = columns
-    value: Json = number
-    if whole or number is None:
-        value = stored_value(number, whole, text, json)
-        if isinstance(value, bytes):
-            value = msgspec.json.decode(value)
-    recorded: Instant = time + delay_us
-    return Instance(
-        key[0],
-        _KINDS[kind],
-        value,
-        key[1],
-        time if observed else None,
-        unit,
-        None if extra is None else msgspec.json.decode(extra),
-        recorded,
-        recorded,
-        seq,
+def instances_of(key: AttributeKey, columns: Columns) -> list[Instance]:
+    """Of INSTANCE_COLUMNS of rows that are no removals, in their order."""
+    name, dataset = key
+    recorded = (columns["at_us"] + columns["delay_us"]).tolist()
+    return list(
+        map(
+            Instance,
+            repeat(name),
+            map(_KINDS.__getitem__, columns["kind"].tolist()),
+            _values(columns),
+            repeat(dataset),
+            _observed(columns),
+            columns["unit"].tolist(),
+            _extras(columns["extra"]),
+            recorded,
+            recorded,
+            columns["seq"].tolist(),
+        )
     )
+
+
+def _values(columns: Columns) -> Iterable[Json]:
+    """Fractions, which most values are, are taken as they come."""
+    number, whole = columns["number"], columns["whole"]
+    if not np.ma.is_masked(number) and not whole.any():
+        return cast(list[Json], number.tolist())
+    members = (columns[member].tolist() for member in Value._fields)
+    return [_outward(stored_value(*value)) for value in zip(*members, strict=True)]
+
+
+def _outward(stored: Stored) -> Json:
+    return msgspec.json.decode(stored) if isinstance(stored, bytes) else stored
+
+
+def _observed(columns: Columns) -> Iterable[Instant | None]:
+    moments, observed = columns["at_us"].tolist(), columns["observed"]
+    if observed.all():
+        return cast(list[Instant | None], moments)
+    return [at if seen else None for at, seen in zip(moments, observed.tolist(), strict=True)]
+
+
+def _extras(column: np.ndarray[Any, Any]) -> Iterable[dict[str, Json] | None]:
+    if np.all(np.ma.getmaskarray(column)):
+        return repeat(None, len(column))
+    return [None if extra is None else msgspec.json.decode(extra) for extra in column.tolist()]
 
 
 _KINDS = {kind.value: kind for kind in Kind}
