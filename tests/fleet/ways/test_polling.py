@@ -8,7 +8,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames.refusal import Refused
 from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.reactions import Reactions
-from parvis.fleet.ways.polling import READINGS_KEPT, NoAnswer, Pace, Poller, poll_all
+from parvis.fleet.ways.polling import READINGS_KEPT, NoAnswer, Pace, PolledWay, Poller, poll_all
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, system_caller
 
@@ -33,6 +33,10 @@ class FullStore:
         return [None] * len(uplinks)
 
 
+def way(store: FullStore, reactions: Reactions | None = None) -> PolledWay:
+    return PolledWay("test", cast(Fleet, store), CALLER, reactions)
+
+
 def poller(
     store: FullStore,
     answers: list[Uplink | Exception],
@@ -45,7 +49,7 @@ def poller(
             raise answer
         return [answer]
 
-    return Poller(cast(Fleet, store), CALLER, "test", "meter-1", read, pace or Pace(60), reactions)
+    return Poller(way(store, reactions), "meter-1", read, pace or Pace(60))
 
 
 async def test_what_is_answered_is_stored() -> None:
@@ -112,10 +116,7 @@ async def test_a_device_that_hangs_or_raises_delays_no_other() -> None:
         return [reading(len(store.taken))]
 
     pace = Pace(every_s=0.01)
-    pollers = [
-        Poller(cast(Fleet, store), CALLER, "test", str(number), read, pace)
-        for number, read in enumerate((hang, fail, answer))
-    ]
+    pollers = [Poller(way(store), str(number), read, pace) for number, read in enumerate((hang, fail, answer))]
     running = asyncio.create_task(poll_all(pollers))
     async with asyncio.timeout(5):
         while len(store.taken) < 3:  # noqa: ASYNC110 (the pollers tell nobody)

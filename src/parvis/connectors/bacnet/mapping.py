@@ -5,7 +5,6 @@ A list is `points.toml` beside the `profile.toml` of the device profile that say
 
 import math
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +23,8 @@ from bacpypes3.primitivedata import (
     Unsigned,
 )
 
-from parvis.fleet.ways.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector, find_repeated
+from parvis.fleet.ways.profile_files import load_profile_file
 
 POINTS_FILE = "points.toml"
 MOST_POINTS = 1000
@@ -62,25 +62,16 @@ class PointsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_points(profile: str, roots: Sequence[Path]) -> tuple[Point, ...]:
     """The list of the first root that has one. Raises InvalidConnector: there is none, or what is wrong with it."""
-    for root in roots:
-        path = root / profile / POINTS_FILE
-        if path.is_file():
-            return _load(path)
-    raise InvalidConnector(f"There is no {profile}/{POINTS_FILE} in {' or '.join(str(root) for root in roots)}.")
-
-
-def _load(path: Path) -> tuple[Point, ...]:
+    path, document = load_profile_file(profile, POINTS_FILE, roots, PointsDocument)
     try:
-        points = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), PointsDocument).point
-        for point in points:
+        for point in document.point:
             _ = point.identifier
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise InvalidConnector(f"{path}: {error}") from None
     for what in ("name", "object"):
-        told = [getattr(point, what) for point in points]
-        if twice := sorted({one for one in told if told.count(one) > 1}):
-            raise InvalidConnector(f"{path}: two points have the {what} {twice[0]}")
-    return points
+        if twice := find_repeated(getattr(point, what) for point in document.point):
+            raise InvalidConnector(f"{path}: two points have the {what} {twice}")
+    return document.point
 
 
 _BY_TAG = {

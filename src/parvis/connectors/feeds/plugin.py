@@ -7,7 +7,7 @@ from parvis.connectors.feeds.config import FeedsConfig, FeedSettings
 from parvis.connectors.feeds.feed import Feed
 from parvis.connectors.feeds.mapping import FORMATS_FOLDER, PACKAGED_FORMATS, FeedFormat, load_format
 from parvis.connectors.feeds.records import StationRecords
-from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, read_config
+from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, find_repeated, read_config
 from parvis.fleet.ways.polling import Pace
 from parvis.kernel.identity import system_caller
 
@@ -26,9 +26,8 @@ def build(surroundings: Surroundings) -> Connector:
 def build_feeds(surroundings: Surroundings) -> list[Feed]:
     """Raises InvalidConnector."""
     config = read_config(surroundings, FeedsConfig)
-    names = [one.name or one.feed for one in config.feed]
-    if twice := {one for one in names if names.count(one) > 1}:
-        raise InvalidConnector(f"two feeds are named {min(twice)}: give each a name")
+    if twice := find_repeated(one.name or one.feed for one in config.feed):
+        raise InvalidConnector(f"two feeds are named {twice}: give each a name")
     return [_build_feed(one, config, surroundings) for one in config.feed]
 
 

@@ -4,17 +4,16 @@ A map is `registers.toml` beside the `profile.toml` of the device profile that s
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from parvis.connectors.modbus.codec import Order, RegisterType, UnreadableRegister, Value, count_words, decode, encode
-from parvis.fleet.ways.connector import InvalidConnector
+from parvis.fleet.ways.connector import InvalidConnector, find_repeated
+from parvis.fleet.ways.profile_files import load_profile_file
 
 MAP_FILE = "registers.toml"
 LONGEST_READ_WORDS = 125
@@ -213,19 +212,11 @@ def load_map(profile: str, roots: Sequence[Path]) -> RegisterMap:
     Raises:
         InvalidConnector: there is none, or what is wrong with it.
     """
-    for root in roots:
-        path = root / profile / MAP_FILE
-        if path.is_file():
-            return _load(path)
-    raise InvalidConnector(f"There is no {profile}/{MAP_FILE} in {' or '.join(str(root) for root in roots)}.")
-
-
-def _load(path: Path) -> RegisterMap:
+    path, document = load_profile_file(profile, MAP_FILE, roots, MapDocument)
     try:
-        document = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), MapDocument)
         fault = check_map(document)
-    except (OSError, ValueError) as error:
-        raise InvalidConnector(f"{path}: {error}") from None
+    except ValueError as error:
+        fault = str(error)
     if fault:
         raise InvalidConnector(f"{path}: {fault}")
     return RegisterMap(document)
@@ -233,9 +224,8 @@ def _load(path: Path) -> RegisterMap:
 
 def check_map(document: MapDocument) -> str:
     """What is wrong with the map; nothing where its examples hold."""
-    names = sorted(one.name for one in document.register)
-    if twice := [one for one, following in pairwise(names) if one == following]:
-        return f"two registers are named {twice[0]}"
+    if twice := find_repeated(one.name for one in document.register):
+        return f"two registers are named {twice}"
     if wrong := next((fault for one in document.register if (fault := _check(one))), ""):
         return wrong
     registers = RegisterMap(document)

@@ -1,6 +1,7 @@
 """A way in, as each folder of `parvis.connectors` gives it to the platform, and what it may use."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
@@ -21,6 +22,7 @@ from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 
 Config = TypeVar("Config", bound=msgspec.Struct)
+Word = TypeVar("Word", str, int)
 _AFTER_A_FAULT_S = 30
 
 
@@ -117,6 +119,11 @@ def read_config(surroundings: Surroundings, wanted: type[Config]) -> Config:
         raise InvalidConnector(str(error)) from None
     except BadRequestData as error:
         raise InvalidConnector(error.detail) from None
+
+
+def find_repeated(words: Iterable[Word]) -> Word | None:
+    """The least of those that are there more than once."""
+    return min((word for word, times in Counter(words).items() if times > 1), default=None)
 
 
 def webhook_of(handler: Handler, topic: Callable[[Post], str | None]) -> Webhook:

@@ -5,6 +5,8 @@ import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -49,32 +51,29 @@ Read = Callable[[], Awaitable[Sequence[Uplink]]]
 """Ask the device once. Raises NoAnswer."""
 
 
+@dataclass(frozen=True, slots=True)
+class PolledWay:
+    """Where answers go, and in whose name. With `reactions` commands go down the way that a device answers by."""
+
+    name: str
+    fleet: Fleet
+    caller: Caller
+    reactions: Reactions | None = None
+
+
 class Poller:
     """Asks one device over and over; what it answered while the platform could not store is given in later."""
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        caller: Caller,
-        way: str,
-        device: str,
-        read: Read,
-        pace: Pace,
-        reactions: Reactions | None = None,
-    ) -> None:
-        """With `reactions` commands go down the way that the device answers by."""
-        self._fleet = fleet
-        self._caller = caller
+    def __init__(self, way: PolledWay, device: str, read: Read, pace: Pace) -> None:
         self._way = way
         self._device = device
         self._read = read
         self._pace = pace
-        self._reactions = reactions
         self._failures = 0
         self._waiting: deque[Uplink] = deque(maxlen=READINGS_KEPT)
-        self._silence = Trouble(f"{way}: {device} does not answer")
-        self._fault = Trouble(f"{way}: {device} cannot be read")
-        self._storage = Trouble(f"{way}: what {device} says cannot be stored")
+        self._silence = Trouble(f"{way.name}: {device} does not answer")
+        self._fault = Trouble(f"{way.name}: {device} cannot be read")
+        self._storage = Trouble(f"{way.name}: what {device} says cannot be stored")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -99,7 +98,7 @@ class Poller:
             self._silence.note(fault)
             self._note("no_answer")
         except Exception as fault:
-            _log.debug("%s: %s", self._way, self._device, exc_info=fault)
+            _log.debug("%s: %s", self._way.name, self._device, exc_info=fault)
             self._fault.note(fault)
             self._note("failed")
         else:
@@ -110,12 +109,12 @@ class Poller:
 
     def _note(self, result: str) -> None:
         self._failures = 0 if result == "answered" else self._failures + 1
-        metrics.POLLS.labels(self._way, result).inc()
+        metrics.POLLS.labels(self._way.name, result).inc()
 
     def _keep(self, uplinks: Sequence[Uplink]) -> None:
         dropped = max(len(self._waiting) + len(uplinks) - READINGS_KEPT, 0)
         if dropped:
-            metrics.POLLS.labels(self._way, "dropped").inc(dropped)
+            metrics.POLLS.labels(self._way.name, "dropped").inc(dropped)
         self._waiting.extend(uplinks)
 
     async def _store(self) -> None:
@@ -124,22 +123,30 @@ class Poller:
             return
         given = list(self._waiting)
         try:
-            await self._fleet.take(self._caller, given)
+            await self._way.fleet.take(self._way.caller, given)
         except Overloaded:
             return
         except Exception as fault:
-            _log.debug("%s: %s", self._way, self._device, exc_info=fault)
+            _log.debug("%s: %s", self._way.name, self._device, exc_info=fault)
             self._storage.note(fault)
             return
         self._storage.is_over()
         self._waiting.clear()
-        if self._reactions is not None:
-            await note_heard(self._reactions, self._caller, given)
+        if self._way.reactions is not None:
+            await note_heard(self._way.reactions, self._way.caller, given)
 
 
-async def poll_all(pollers: Iterable[Poller]) -> None:
-    """Until cancelled."""
-    async with asyncio.TaskGroup() as tasks:
-        for poller in pollers:
-            tasks.create_task(poller.run())
-        await asyncio.Event().wait()
+class Link(Protocol):
+    def close(self) -> None: ...
+
+
+async def poll_all(pollers: Iterable[Poller], links: Iterable[Link] = ()) -> None:
+    """Until cancelled; `links` are closed then."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for poller in pollers:
+                tasks.create_task(poller.run())
+            await asyncio.Event().wait()
+    finally:
+        for link in links:
+            link.close()
