@@ -22,6 +22,7 @@ from parvis.connectors.ocpp.commands import ACCEPTED, read_command
 from parvis.connectors.ocpp.config import STATION_ID, OcppConfig
 from parvis.connectors.ocpp.desk import Desk
 from parvis.connectors.ocpp.records import ChargingRecords
+from parvis.connectors.ocpp.talker import Talker
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.frames.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
@@ -36,8 +37,6 @@ _CLOSE_WITHIN_S = 2.0
 _CALL, _CALL_RESULT, _CALL_ERROR = 2, 3, 4
 _PROTOCOL_ERROR, _POLICY_VIOLATION = 1002, 1008
 _log = logging.getLogger(__name__)
-
-Talker = v16.ChargePoint16 | v201.ChargingStation201
 
 
 class CentralSystem:

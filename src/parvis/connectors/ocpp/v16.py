@@ -16,21 +16,16 @@ from parvis.connectors.ocpp.commands import (
     StationCommand,
     Unlock,
 )
-from parvis.connectors.ocpp.desk import Desk, count_error, handles, wire_log
+from parvis.connectors.ocpp.desk import handles
 from parvis.connectors.ocpp.mapping import read_time
 from parvis.connectors.ocpp.records import Began
+from parvis.connectors.ocpp.talker import Talker
 
 PROTOCOL = "ocpp1.6"
 
 
-class ChargePoint16(ChargePoint):  # type: ignore[misc]
-    def __init__(self, desk: Desk, wire: Any) -> None:
-        super().__init__(desk.station, wire, logger=wire_log)
-        self.desk = desk
-
-    async def _send(self, message: str) -> None:
-        count_error(message)
-        await super()._send(message)
+class ChargePoint16(Talker, ChargePoint):  # type: ignore[misc]
+    answers = call_result
 
     @handles("BootNotification")
     async def on_boot(
@@ -41,21 +36,7 @@ class ChargePoint16(ChargePoint):  # type: ignore[misc]
         charge_point_serial_number: str | None = None,
         **_more: Any,
     ) -> Any:
-        facts = {
-            "manufacturerName": charge_point_vendor,
-            "modelName": charge_point_model,
-            "firmwareVersion": firmware_version,
-            "serialNumber": charge_point_serial_number,
-        }
-        desk = self.desk
-        await desk.durably(partial(desk.records.describe, desk.station, facts))
-        return call_result.BootNotification(desk.now_text(), desk.config.heartbeat_s, "Accepted")
-
-    @handles("Heartbeat")
-    async def on_heartbeat(self, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.seen, desk.station))
-        return call_result.Heartbeat(desk.now_text())
+        return await self.welcome(charge_point_vendor, charge_point_model, firmware_version, charge_point_serial_number)
 
     @handles("StatusNotification")
     async def on_status(
@@ -109,49 +90,32 @@ class ChargePoint16(ChargePoint):  # type: ignore[misc]
         await desk.durably(measure)
         return call_result.MeterValues()
 
-    @handles("FirmwareStatusNotification")
-    async def on_firmware(self, status: str, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.note, desk.station, "firmwareStatus", status))
-        return call_result.FirmwareStatusNotification()
-
     @handles("DiagnosticsStatusNotification")
     async def on_diagnostics(self, status: str, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.note, desk.station, "diagnosticsStatus", status))
+        await self.note("diagnosticsStatus", status)
         return call_result.DiagnosticsStatusNotification()
 
-    @handles("DataTransfer")
-    async def on_data_transfer(self, **_more: Any) -> Any:
-        """No vendor's own messages are known here."""
-        return call_result.DataTransfer("UnknownVendorId")
-
-    async def obey(self, command: StationCommand) -> str:
-        """The station's answer: its status. Raises TimeoutError, OCPPError."""
-        answer = await self.call(to_call(command), suppress=False)
-        return str(answer.status)
+    def to_call(self, command: StationCommand) -> Any:
+        match command:
+            case RemoteStart():
+                return call.RemoteStartTransaction(command.id_tag, command.connector)
+            case RemoteStop():
+                return call.RemoteStopTransaction(int(command.transaction))
+            case Availability():
+                return call.ChangeAvailability(
+                    command.connector, "Operative" if command.is_operative else "Inoperative"
+                )
+            case Limit():
+                return call.SetChargingProfile(command.connector, _profile(command))
+            case Reset():
+                return call.Reset("Hard" if command.is_hard else "Soft")
+            case Unlock():
+                return call.UnlockConnector(command.connector)
+            case _:
+                assert_never(command)
 
     def _id_tag_info(self, id_tag: str) -> dict[str, str]:
         return {"status": "Accepted" if self.desk.may_charge(id_tag) else "Invalid"}
-
-
-def to_call(command: StationCommand) -> Any:
-    """Raises ValueError: this version cannot say it."""
-    match command:
-        case RemoteStart():
-            return call.RemoteStartTransaction(command.id_tag, command.connector)
-        case RemoteStop():
-            return call.RemoteStopTransaction(int(command.transaction))
-        case Availability():
-            return call.ChangeAvailability(command.connector, "Operative" if command.is_operative else "Inoperative")
-        case Limit():
-            return call.SetChargingProfile(command.connector, _profile(command))
-        case Reset():
-            return call.Reset("Hard" if command.is_hard else "Soft")
-        case Unlock():
-            return call.UnlockConnector(command.connector)
-        case _:
-            assert_never(command)
 
 
 def _profile(limit: Limit) -> dict[str, Any]:

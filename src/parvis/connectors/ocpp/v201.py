@@ -17,40 +17,23 @@ from parvis.connectors.ocpp.commands import (
     StationCommand,
     Unlock,
 )
-from parvis.connectors.ocpp.desk import Desk, count_error, handles, wire_log
+from parvis.connectors.ocpp.desk import handles
 from parvis.connectors.ocpp.mapping import ENERGY, Sample, read_time
 from parvis.connectors.ocpp.records import Began
+from parvis.connectors.ocpp.talker import Talker
 
 PROTOCOL = "ocpp2.0.1"
 _NO_ERROR = "NoError"
 
 
-class ChargingStation201(ChargePoint):  # type: ignore[misc]
-    def __init__(self, desk: Desk, wire: Any) -> None:
-        super().__init__(desk.station, wire, logger=wire_log)
-        self.desk = desk
-
-    async def _send(self, message: str) -> None:
-        count_error(message)
-        await super()._send(message)
+class ChargingStation201(Talker, ChargePoint):  # type: ignore[misc]
+    answers = call_result
 
     @handles("BootNotification")
     async def on_boot(self, charging_station: Mapping[str, Any], **_more: Any) -> Any:
-        facts = {
-            "manufacturerName": charging_station.get("vendor_name"),
-            "modelName": charging_station.get("model"),
-            "firmwareVersion": charging_station.get("firmware_version"),
-            "serialNumber": charging_station.get("serial_number"),
-        }
-        desk = self.desk
-        await desk.durably(partial(desk.records.describe, desk.station, facts))
-        return call_result.BootNotification(desk.now_text(), desk.config.heartbeat_s, "Accepted")
-
-    @handles("Heartbeat")
-    async def on_heartbeat(self, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.seen, desk.station))
-        return call_result.Heartbeat(desk.now_text())
+        return await self.welcome(
+            *(charging_station.get(one) for one in ("vendor_name", "model", "firmware_version", "serial_number"))
+        )
 
     @handles("StatusNotification")
     async def on_status(
@@ -105,59 +88,40 @@ class ChargingStation201(ChargePoint):  # type: ignore[misc]
         await desk.durably(measure)
         return call_result.MeterValues()
 
-    @handles("FirmwareStatusNotification")
-    async def on_firmware(self, status: str, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.note, desk.station, "firmwareStatus", status))
-        return call_result.FirmwareStatusNotification()
-
     @handles("LogStatusNotification")
     async def on_log(self, status: str, **_more: Any) -> Any:
-        desk = self.desk
-        await desk.durably(partial(desk.records.note, desk.station, "diagnosticsStatus", status))
+        await self.note("diagnosticsStatus", status)
         return call_result.LogStatusNotification()
 
     @handles("SecurityEventNotification")
     async def on_security_event(self, type: str, **_more: Any) -> Any:  # noqa: A002 (the message's own name)
-        desk = self.desk
-        await desk.durably(partial(desk.records.note, desk.station, "errorCode", type))
+        await self.note("errorCode", type)
         return call_result.SecurityEventNotification()
 
-    @handles("DataTransfer")
-    async def on_data_transfer(self, **_more: Any) -> Any:
-        """No vendor's own messages are known here."""
-        return call_result.DataTransfer("UnknownVendorId")
-
-    async def obey(self, command: StationCommand) -> str:
-        """The station's answer: its status. Raises TimeoutError, OCPPError."""
-        answer = await self.call(to_call(command), suppress=False)
-        return str(answer.status)
+    def to_call(self, command: StationCommand) -> Any:
+        match command:
+            case RemoteStart():
+                token = {"id_token": command.id_tag, "type": "Central"}
+                return call.RequestStartTransaction(token, uuid4().int & 0x7FFFFFFF, command.connector)
+            case RemoteStop():
+                return call.RequestStopTransaction(command.transaction)
+            case Availability():
+                evse = {"id": command.connector} if command.connector else None
+                return call.ChangeAvailability("Operative" if command.is_operative else "Inoperative", evse)
+            case Limit():
+                return call.SetChargingProfile(command.connector, _profile(command))
+            case Reset():
+                return call.Reset("Immediate" if command.is_hard else "OnIdle")
+            case Unlock():
+                return call.UnlockConnector(command.connector, 1)
+            case _:
+                assert_never(command)
 
     def _token_info(self, id_token: Mapping[str, Any]) -> dict[str, str]:
         """A start without any card is for the station to allow (its own button, plug and charge)."""
         is_card = id_token.get("type") != "NoAuthorization"
         may_charge = not is_card or self.desk.may_charge(str(id_token.get("id_token", "")))
         return {"status": "Accepted" if may_charge else "Invalid"}
-
-
-def to_call(command: StationCommand) -> Any:
-    match command:
-        case RemoteStart():
-            token = {"id_token": command.id_tag, "type": "Central"}
-            return call.RequestStartTransaction(token, uuid4().int & 0x7FFFFFFF, command.connector)
-        case RemoteStop():
-            return call.RequestStopTransaction(command.transaction)
-        case Availability():
-            evse = {"id": command.connector} if command.connector else None
-            return call.ChangeAvailability("Operative" if command.is_operative else "Inoperative", evse)
-        case Limit():
-            return call.SetChargingProfile(command.connector, _profile(command))
-        case Reset():
-            return call.Reset("Immediate" if command.is_hard else "OnIdle")
-        case Unlock():
-            return call.UnlockConnector(command.connector, 1)
-        case _:
-            assert_never(command)
 
 
 def _profile(limit: Limit) -> dict[str, Any]:
