@@ -19,6 +19,7 @@ _WHERE = {
     "archive": "archive:archive",
     "doctor": "doctor:doctor",
     "device": "devices:device",
+    "conformance": "conformance:conformance",
     "jobs": "jobs:jobs",
     "account": "accounts:account",
     "api-key": "keys:api_key",
