@@ -135,6 +135,7 @@ async def open_platform(
         remember_store(settings)
         broker = build_broker(settings, store, outbound, access.store.append_audit)
         _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
+        _keep_running(stack, broker.sources.index.follow, "follows the context sources")
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
@@ -360,8 +361,8 @@ def build_broker(
 
     contexts = Contexts(context_fetcher(settings.contexts, outbound))
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    most = settings.subscriptions.max_per_tenant
-    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most)
+    most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations
+    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most, most_sources)
 
 
 def check_exposure(settings: Settings) -> None:

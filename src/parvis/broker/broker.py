@@ -10,6 +10,7 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
+from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import ResourceNotFound
@@ -31,6 +32,7 @@ class Broker:
         on_erasure: Callable[[Caller, Erasure], None] = lambda _caller, _erasure: None,
         on_correction: Callable[[Caller, Correction, int], None] = lambda _caller, _correction, _seq: None,
         most_subscriptions: int | None = None,
+        most_registrations: int | None = None,
     ) -> None:
         self._store = store
         self._public_types = public_types
@@ -41,6 +43,13 @@ class Broker:
         self.outbox: Outbox = store
         self.shelf: Shelf = store.shelf
         self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
+        self.sources = ContextSources(
+            store.sources,
+            self._is_held,
+            check_address,
+            most=most_registrations,
+            most_subscriptions=most_subscriptions,
+        )
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
         """An outcome for each change, in order, once all of them are durable.
@@ -137,6 +146,9 @@ class Broker:
     async def list_tenants(self) -> list[str]:
         """For parts of the platform that look after all of them; no caller is asked for."""
         return await self._store.list_tenants()
+
+    async def _is_held(self, tenant: str, query: EntityQuery) -> bool:
+        return bool((await self._store.query(tenant, query)).entities)
 
     def may_read(self, caller: Caller, types: Iterable[Iri]) -> bool:
         """Whether the caller may read an entity of these types."""

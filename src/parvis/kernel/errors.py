@@ -72,6 +72,14 @@ class Conflict(ParvisError):
     status = 409
 
 
+class Conflict(ParvisError):
+    """With what is registered or held already (NGSI-LD 1.9.1, 5.9.2.4)."""
+
+    type_uri = NGSI_LD_ERRORS + "Conflict"
+    title = "It conflicts with what is there"
+    status = 409
+
+
 class OperationNotSupported(ParvisError):
     type_uri = NGSI_LD_ERRORS + "OperationNotSupported"
     title = "Not supported"
@@ -101,6 +109,12 @@ class TooManySubscriptions(ParvisError):
 class TooManyContexts(ParvisError):
     type_uri = PARVIS_ERRORS + "too-many-contexts"
     title = "Too many @contexts are kept"
+    status = 403
+
+
+class TooManyRegistrations(ParvisError):
+    type_uri = PARVIS_ERRORS + "too-many-registrations"
+    title = "Too many registrations"
     status = 403
 
 

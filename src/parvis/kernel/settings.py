@@ -216,6 +216,15 @@ class SubscriptionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FederationSettings:
+    """Other brokers that answer for a part of the territory."""
+
+    max_registrations: int = _setting(
+        1000, "So many context sources a tenant may register; a further one is refused.", minimum=0, maximum=10_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationSettings:
     """Notifications of subscriptions."""
 
@@ -256,6 +265,7 @@ class Settings:
     outbound: OutboundSettings = OutboundSettings()
     contexts: ContextSettings = ContextSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
+    federation: FederationSettings = FederationSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

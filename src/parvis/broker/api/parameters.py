@@ -29,6 +29,9 @@ class Parameters:
     def joined(self, others: dict[str, str]) -> "Parameters":
         return Parameters({**self._given, **others})
 
+    def without_empty(self) -> "Parameters":
+        return Parameters({name: given for name, given in self._given.items() if given})
+
     def text(self, name: str) -> str | None:
         return self._given.get(name)
 

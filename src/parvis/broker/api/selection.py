@@ -47,7 +47,7 @@ def read_selection(parameters: Parameters, context: Context) -> EntityQuery:
         None if types is None or types == ANY_TYPE else parse_types(types, context),
         tuple(context.expand(name) for name in parameters.words("attrs")),
         _condition(parameters, context),
-        _geo(parameters, context),
+        read_geo(parameters, context),
         None if scope_q is None else parse_scope_q(scope_q),
     )
     is_narrow = query.types or query.attrs or query.q or query.geo
@@ -69,7 +69,7 @@ def _condition(parameters: Parameters, context: Context) -> Condition | None:
     return parse_q(text, context, [context.expand(name) for name in parameters.words("expandValues")])
 
 
-def _geo(parameters: Parameters, context: Context) -> GeoQuery | None:
+def read_geo(parameters: Parameters, context: Context) -> GeoQuery | None:
     relation, geometry, coordinates = (parameters.text(name) for name in _GEO_TRIPLE)
     if relation is None and geometry is None and coordinates is None:
         return None

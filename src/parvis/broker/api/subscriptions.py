@@ -1,11 +1,9 @@
 """Subscriptions (NGSI-LD 1.9.1, 5.8.1 to 5.8.5, 6.10 and 6.11)."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from parvis.broker.api.media import Media
-from parvis.broker.api.paging import COUNT_HEADER
+from parvis.broker.api.offsets import offset_headers
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, created, document_response
 from parvis.broker.jsonld.context import Context
@@ -16,7 +14,6 @@ from parvis.broker.subscriptions.subscriptions import may_see_secrets
 from parvis.kernel.time import system_clock
 
 OPTIONS = frozenset({"sysAttrs"})
-_OWN = (b"limit=", b"offset=")
 
 
 async def create_subscription(request: Request) -> Response:
@@ -52,7 +49,7 @@ async def query_subscriptions(request: Request) -> Response:
     counting = request.parameters.flag("count")
     limit, offset = request.parameters.limit(counting), request.parameters.integer("offset", 0, 0)
     page = await request.broker.subscriptions.list_page(request.caller, limit, offset)
-    headers = tuple(_page_headers(request, page.total, limit, offset, media, counting=counting))
+    headers = offset_headers(request, page.total, limit, offset, media, counting=counting)
     shown = [_shown(request, one, context) for one in page.subscribed]
     return document_response(shown, media, context).with_headers(*headers)
 
@@ -83,20 +80,3 @@ def _shown(request: Request, subscribed: Subscribed, context: Context) -> dict[s
         secrets=may_see_secrets(request.caller),
     )
 
-
-def _page_headers(
-    request: Request, total: int, limit: int, offset: int, media: Media, *, counting: bool
-) -> Iterator[tuple[bytes, bytes]]:
-    if counting:
-        yield COUNT_HEADER, b"%d" % total
-    if offset and limit:
-        yield _link(request, limit, max(0, offset - limit), "prev", media)
-    if limit and offset + limit < total:
-        yield _link(request, limit, offset + limit, "next", media)
-
-
-def _link(request: Request, limit: int, offset: int, relation: str, media: Media) -> tuple[bytes, bytes]:
-    kept = [pair for pair in request.query_string.split(b"&") if pair and not pair.startswith(_OWN)]
-    query = b"&".join([*kept, b"limit=%d" % limit, b"offset=%d" % offset])
-    target = quote(request.scope["path"]).encode() + b"?" + query
-    return b"link", b"<" + target + f'>; rel="{relation}"; type="{media.value}"'.encode()

@@ -4,6 +4,8 @@ from parvis.broker.api import (
     attributes,
     batch,
     contexts,
+    csource_subscriptions,
+    csources,
     entities,
     forgetting,
     identity,
@@ -23,6 +25,12 @@ COUNTED_PAGE = frozenset({"limit", "offset", "count"})
 TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN", "attrs", "datasetId"}) | {
     "aggrMethods",
     "aggrPeriodDuration",
+}
+SOURCES = frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"}) | GEO | {
+    "timerel",
+    "timeAt",
+    "endTimeAt",
+    "timeproperty",
 }
 LOCAL = frozenset({"local"})
 """It steers distributed operations and changes nothing in one broker."""
@@ -78,5 +86,15 @@ ROUTES = (
     Route("GET", "/jsonldContexts", contexts.list_contexts, frozenset({"details", "kind"})),
     Route("GET", "/jsonldContexts/{}", contexts.serve_context, frozenset({"details"})),
     Route("DELETE", "/jsonldContexts/{}", contexts.delete_context, frozenset({"reload"}), writes=True),
+    writing("POST", "/csourceRegistrations", csources.register_source),
+    reading("GET", "/csourceRegistrations", csources.query_registrations, SOURCES | COUNTED_PAGE | {"options"}),
+    reading("GET", "/csourceRegistrations/{}", csources.retrieve_registration, frozenset({"options"})),
+    Route("PATCH", "/csourceRegistrations/{}", csources.update_registration, LOCAL, writes=True),
+    Route("DELETE", "/csourceRegistrations/{}", csources.delete_registration, LOCAL, writes=True),
+    writing("POST", "/csourceSubscriptions", csource_subscriptions.create_subscription),
+    reading("GET", "/csourceSubscriptions", csource_subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
+    reading("GET", "/csourceSubscriptions/{}", csource_subscriptions.retrieve_subscription, frozenset({"options"})),
+    Route("PATCH", "/csourceSubscriptions/{}", csource_subscriptions.update_subscription, LOCAL, writes=True),
+    Route("DELETE", "/csourceSubscriptions/{}", csource_subscriptions.delete_subscription, LOCAL, writes=True),
     reading("GET", "/info/sourceIdentity", identity.retrieve_identity),
 )

@@ -8,6 +8,7 @@ import msgspec
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.leases import Leases
+from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -191,6 +192,9 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def subscriptions(self) -> SubscriptionStore: ...
+
+    @property
+    def sources(self) -> SourceStore: ...
 
     @property
     def jobs(self) -> JobQueue: ...

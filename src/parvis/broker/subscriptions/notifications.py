@@ -1,8 +1,9 @@
 """Notifications as the rest of the platform sees them: one process delivers, every process can look and replay."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,7 @@ from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender, Receipt, Verdict
 from parvis.broker.ports.store import Store
 from parvis.broker.rights import refusal
+from parvis.broker.sources.notify import SourceNotifier
 from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.delivery import Delivery
 from parvis.broker.subscriptions.lanes import sender_to
@@ -158,7 +160,19 @@ class Notifications:
             self._clock,
             fence,
         )
+        sources = SourceNotifier(self._store.sources, self._broker.contexts, self._senders, self._clock, fence)
         try:
-            await self._delivery.run()
+            await both(self._delivery.run(), sources.run())
         finally:
             self._delivery = None
+
+
+async def both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:
+    """Until one of them fails or both have ended."""
+    tasks = [asyncio.ensure_future(first), asyncio.ensure_future(second)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -38,6 +38,7 @@ from parvis.stores.postgres.outbox import (
 )
 from parvis.stores.postgres.reader import Reader
 from parvis.stores.postgres.shelf import PostgresShelf
+from parvis.stores.postgres.sources import PostgresSources
 from parvis.stores.postgres.subscriptions import PostgresSubscriptions
 from parvis.stores.postgres.writer import Writer
 
@@ -77,6 +78,7 @@ class PostgresStore:
         self.commands = PostgresCommands(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
         self.subscriptions = PostgresSubscriptions(self.desk)
+        self.sources = PostgresSources(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())
         self._housekeeping = asyncio.create_task(housekeeper.run(self._keep_house), name="store housekeeping")
 

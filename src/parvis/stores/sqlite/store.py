@@ -29,6 +29,7 @@ from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
 from parvis.stores.sqlite.past import NotHot, Past, PastChanged, Tell, Told
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.shelf import SqliteShelf
+from parvis.stores.sqlite.sources import SqliteSources
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
 from parvis.stores.sqlite.writer import Writer
@@ -50,6 +51,7 @@ class SqliteStore:
         self._read_archived = read_archived
         self.archive = SqliteArchive(database, self._names, self._tail, self._writer, self._reader)
         self.subscriptions = SqliteSubscriptions(self._writer.run, self._reader.read, self._leases)
+        self.sources = SqliteSources(self._writer.run, self._reader.read, self._leases)
         self.frames = SqliteFrames(self._writer.run, self._reader.read)
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)

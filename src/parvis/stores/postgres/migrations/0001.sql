@@ -301,6 +301,37 @@ CREATE TABLE subscription_version (  -- goes up with every change of a subscript
 );
 INSERT INTO subscription_version VALUES (true, 1);
 
+CREATE TABLE registration (  -- of context sources
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    urn text COLLATE "C" NOT NULL,
+    document text NOT NULL,  -- JSON, names expanded
+    PRIMARY KEY (tenant, id),
+    UNIQUE (tenant, urn)
+);
+ALTER TABLE registration ENABLE ROW LEVEL SECURITY;
+ALTER TABLE registration FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON registration USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE source_subscription (  -- who is told of registrations
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    urn text COLLATE "C" NOT NULL,
+    document text NOT NULL,  -- JSON, names expanded
+    standing text,  -- JSON: what was told; NULL: nothing yet
+    PRIMARY KEY (tenant, id),
+    UNIQUE (tenant, urn)
+) WITH (fillfactor = 70);
+ALTER TABLE source_subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE source_subscription FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON source_subscription USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    version bigint NOT NULL
+);
+INSERT INTO source_version VALUES (true, 1);
+
 CREATE TABLE notifying (  -- how endpoints do, as the process that notifies told last
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     told bytea NOT NULL

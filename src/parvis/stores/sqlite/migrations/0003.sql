@@ -165,6 +165,29 @@ CREATE TABLE dead_letter (  -- notifications that were given up
 );
 CREATE INDEX dead_letter_by_subscription ON dead_letter (subscription, number);
 
+CREATE TABLE registration (  -- of context sources
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    urn TEXT NOT NULL,
+    document BLOB NOT NULL,  -- JSON, names expanded
+    UNIQUE (tenant, urn)
+);
+
+CREATE TABLE source_subscription (  -- who is told of registrations
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    urn TEXT NOT NULL,
+    document BLOB NOT NULL,  -- JSON, names expanded
+    standing BLOB,  -- JSON: what was told; NULL: nothing yet
+    UNIQUE (tenant, urn)
+);
+
+CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO source_version VALUES (1, 1);
+
 CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT sessions
     tenant INTEGER NOT NULL,
     box TEXT NOT NULL,

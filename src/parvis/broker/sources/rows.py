@@ -1,0 +1,44 @@
+"""Registrations and subscriptions to them as both stores keep them: documents."""
+
+from typing import Final
+
+import msgspec
+
+from parvis.broker.sources.model import Registration
+from parvis.broker.sources.subscription import NOTHING_YET, SourceSubscribed, SourceSubscription, Standing
+from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, TooManyRegistrations
+
+_REGISTRATION = msgspec.json.Decoder(Registration)
+_SUBSCRIPTION = msgspec.json.Decoder(SourceSubscription)
+_STANDING = msgspec.json.Decoder(Standing)
+
+REGISTRATION: Final = "registration"
+SUBSCRIPTION: Final = "source_subscription"
+
+
+def registration_of(document: str | bytes) -> Registration:
+    return _REGISTRATION.decode(document)
+
+
+def subscription_of(document: str | bytes) -> SourceSubscription:
+    return _SUBSCRIPTION.decode(document)
+
+
+def subscribed_of(document: str | bytes, standing: str | bytes | None) -> SourceSubscribed:
+    return SourceSubscribed(
+        _SUBSCRIPTION.decode(document), NOTHING_YET if standing is None else _STANDING.decode(standing)
+    )
+
+
+def too_many(most: int) -> ParvisError:
+    return TooManyRegistrations(
+        f"A tenant may have at most {most} registrations (federation.max_registrations): delete one that is not needed."
+    )
+
+
+def no_tenant(name: str) -> ParvisError:
+    return NonexistentTenant(f"There is no tenant {name!r}.")
+
+
+def exists(urn: str) -> ParvisError:
+    return AlreadyExists(f"{urn} exists already: update it, or choose another id.")
