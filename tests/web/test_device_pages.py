@@ -263,6 +263,35 @@ async def test_a_device_is_removed_and_its_object_stays(operator: httpx.AsyncCli
     await text_of(operator, f"/console/entities/{FULL_BIN}")
 
 
+async def test_a_removed_device_is_put_back_as_it_was(
+    operator: httpx.AsyncClient, platform: Platform, caller: Caller
+) -> None:
+    name = platform.broker.contexts.default.expand("name")
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (Instance(name, Kind.PROPERTY, "Quay"),))])
+    await send(operator, PAGE, do="suspend")
+    before = await platform.fleet.get_device(caller, EUI)
+    answer = await send(operator, PAGE, do="remove")
+    address = answer.headers["location"]
+    undo = re.findall(r'name="removed" value="([^"]+)"', await text_of(operator, address))[0]
+    back = await send(operator, "/console/devices/restore", address, removed=undo)
+    assert back.headers["location"] == f"{PAGE}?done=restored"
+    assert "The device is registered again." in await text_of(operator, back.headers["location"])
+    after = await platform.fleet.get_device(caller, EUI)
+    kept = ("name", "asset_id", "groups", "tags", "technology", "standing")
+    assert [getattr(after, one) for one in kept] == [getattr(before, one) for one in kept]
+    asset = (await platform.broker.get(caller, FULL_BIN)).find(name)
+    assert asset is not None
+    assert asset.value == "Quay"
+    assert (await send(operator, "/console/devices/restore", address, removed=undo)).status_code == 409
+
+
+@pytest.mark.parametrize("text", ["", "?", "e30=", "W10="])
+async def test_an_address_that_names_no_removed_device_puts_nothing_back(
+    operator: httpx.AsyncClient, text: str
+) -> None:
+    assert (await send(operator, "/console/devices/restore", removed=text)).status_code == 400
+
+
 async def test_a_command_sent_twice_is_given_once(
     operator: httpx.AsyncClient, platform: Platform, caller: Caller
 ) -> None:
@@ -282,7 +311,7 @@ async def test_readers_look_and_change_nothing(reader: httpx.AsyncClient) -> Non
         assert (await reader.get(path)).status_code == 403
     token = form_token(await text_of(reader, "/console/sign-in"))
     posts = {PAGE: {"do": "remove"}, "/console/devices/change": {"do": "suspend", "all": "1"}}
-    posts |= {"/console/devices/new": {"label": NEW}, "/console/devices/import": {}}
+    posts |= {"/console/devices/new": {"label": NEW}, "/console/devices/import": {}, "/console/devices/restore": {}}
     posts |= {f"{PAGE}?": {"do": "command", "port": "1", "payload": "00"}}
     for path, form in posts.items():
         assert (await reader.post(path, data={"form_token": token, **form})).status_code == 403, path

@@ -160,9 +160,14 @@ def _installed(reports: Sequence[_VendorReport]) -> Iterator[str]:
     if not installations:
         return
     made = [one for one in installations if not one.why_not]
-    yield f"{len(made)} profiles made, with {sum(one.attributes for one in made)} attributes guessed."
+    profiles, attributes = _count(len(made), "profile"), _count(sum(one.attributes for one in made), "attribute")
+    yield f"{profiles} made, with {attributes} guessed."
     for why_not, count in Counter(one.why_not for one in installations if one.why_not).most_common():
         yield f"{count} left out: {why_not}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _document(reports: Sequence[_VendorReport]) -> dict[str, Any]:

@@ -123,10 +123,6 @@ class Live:
         self._tasks: list[asyncio.Task[None]] = []
         self._read_up_to = 0
 
-    @property
-    def is_reading(self) -> bool:
-        return bool(self._tasks)
-
     def check_room(self) -> None:
         """Raises Overloaded where as many pages are open as can be told of every change."""
         if len(self._open) >= MOST_PAGES:

@@ -105,6 +105,11 @@ class Wording:
     def type_name(self, name: str, count: float = 2) -> str:
         return self.find(f"type.{name}.{plural_form(self.language, count)}") or spaced(name)
 
+    def profile_name(self, profile_id: str, name: str) -> str:
+        """Of a device profile that comes with the platform; a town's own is called as the town calls it."""
+        key = f"profile_name.{profile_id}"
+        return self._sentences[key] if catalogue("en").get(key) == name else name
+
     def attribute_name(self, name: str) -> str:
         return self.find(f"attribute.{name}") or spaced(name)
 

@@ -47,6 +47,7 @@ _COUNT = re.compile("[0-9]{1,9}")
 @dataclass(frozen=True, slots=True)
 class ProfileView:
     profile: DeviceProfile
+    name: str
     maker: str
     tells: str
     examples: int
@@ -124,6 +125,7 @@ async def _list_profiles(site: Site, caller: Caller, t: Wording) -> list[Profile
     views = [
         ProfileView(
             profile=one,
+            name=t.profile_name(one.id, one.header.name),
             maker=" ".join(word for word in (one.header.vendor, one.header.model) if word),
             tells=t.type_name(registry.compact(one.entity_type)),
             examples=len(one.examples) + len(one.further_examples),
@@ -132,11 +134,11 @@ async def _list_profiles(site: Site, caller: Caller, t: Wording) -> list[Profile
         for one in registry.profiles.values()
         if one.is_for(caller.tenant)
     ]
-    return sorted(views, key=lambda view: view.profile.header.name.casefold())
+    return sorted(views, key=lambda view: view.name.casefold())
 
 
 def _names(view: ProfileView, wanted: str) -> bool:
-    return any(wanted in text.casefold() for text in (view.profile.header.name, view.maker, view.profile.id))
+    return any(wanted in text.casefold() for text in (view.name, view.profile.header.name, view.maker, view.profile.id))
 
 
 async def bench_page(request: Request) -> Response:

@@ -42,6 +42,7 @@ from parvis.web.console.device_form import (
     text_from,
     words_from,
 )
+from parvis.web.console.device_restore import removed_text
 from parvis.web.console.devices import device_href, device_view
 from parvis.web.console.entity import instant_of
 from parvis.web.console.findings import spell_span, view_of_finding
@@ -268,9 +269,12 @@ async def _replace(site: Site, caller: Caller, device: Device, form: FormData) -
 
 
 async def _remove(site: Site, caller: Caller, device: Device, _form: FormData) -> Response:
-    removed = await site.platform.fleet.remove(caller, device.hardware_id)
+    fleet = site.platform.fleet
+    undo = removed_text(fleet, device, await site.platform.broker.get(caller, device.entity_id))
+    removed = await fleet.remove(caller, device.hardware_id)
     site.platform.access.keys.end_device(caller, removed.hardware_id)
-    return RedirectResponse(f"/console/devices?{urlencode({'removed': device.name or device.hardware_id})}", SEE_OTHER)
+    told = {"removed": device.name or device.hardware_id, **({"undo": undo} if undo else {})}
+    return RedirectResponse(f"/console/devices?{urlencode(told)}", SEE_OTHER)
 
 
 async def _command(site: Site, caller: Caller, device: Device, form: FormData) -> Response:

@@ -180,6 +180,7 @@ async def devices_page(request: Request) -> Response:
         outcome=_outcome(request),
         fault=fault if (fault := request.query_params.get("fault", "")) in FAULTS else "",
         removed=request.query_params.get("removed", "")[:LONGEST_SEARCH],
+        undo=request.query_params.get("undo", ""),
     )
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from starlette.datastructures import FormData
 
-from parvis.connectors.files.config import InvalidMapping, Mapping, Source, mapping_of
+from parvis.connectors.files.config import (
+    BOOK_ENDINGS,
+    MAP_ENDINGS,
+    InvalidMapping,
+    Mapping,
+    Source,
+    mapping_of,
+)
 from parvis.connectors.files.guess import TIME_FORMATS, Guess
 from parvis.connectors.files.look import Kind
 from parvis.connectors.files.proposal import camel, check_terms
@@ -15,6 +22,7 @@ from parvis.connectors.files.proposal import camel, check_terms
 DELIMITERS = ((",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
 FORMATS = (*TIME_FORMATS, "epoch-s", "epoch-ms")
 PROJECTIONS = ("EPSG:4326", "EPSG:2154", "EPSG:3857", "EPSG:27572", *(f"EPSG:{code}" for code in range(3942, 3951)))
+TEXT_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz"))
 MOST_COLUMNS = 500
 _PLOT_WIDTH = 480.0
 _PLOT_HEIGHT = 260.0
@@ -36,10 +44,38 @@ class ColumnField:
 
 
 @dataclass(frozen=True, slots=True)
+class FileForm:
+    """What there is to say of how a file is written, by its name: a map says all of it itself."""
+
+    name: str
+
+    @property
+    def is_text(self) -> bool:
+        return self.name.lower().endswith(TEXT_ENDINGS)
+
+    @property
+    def is_book(self) -> bool:
+        return self.name.lower().endswith(BOOK_ENDINGS)
+
+    @property
+    def is_table(self) -> bool:
+        return self.is_text or self.is_book
+
+    @property
+    def is_map(self) -> bool:
+        return self.name.lower().endswith(MAP_ENDINGS)
+
+    @property
+    def has_any(self) -> bool:
+        return self.is_table or self.is_map
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """`plot` is where the first objects are, in the units of the picture; `bounds` west, south, east, north."""
 
     guess: Guess
+    form: FileForm
     is_series: bool
     is_by_hand: bool
     type: str
@@ -51,12 +87,13 @@ class Drawing:
     bounds: tuple[float, float, float, float] | None
 
 
-def drawing_of(guess: Guess) -> Drawing:
+def drawing_of(guess: Guess, file: str) -> Drawing:
     mapping = guess.mapping
     first = mapping.series[0] if mapping.series else None
     inventory = mapping.inventory
     return Drawing(
         guess,
+        FileForm(file),
         inventory is None,
         is_by_hand(mapping, {one.name for one in guess.columns}),
         inventory.type if inventory else first.type if first else "",

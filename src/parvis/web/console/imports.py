@@ -149,7 +149,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         try:
             chosen = imports.folders.find_mapping(caller.tenant, used) if used else one.mapping
             guess = await imports.look(one, site.platform.settings.territory.time_zone, chosen)
-            drawing = drawing_of(guess)
+            drawing = drawing_of(guess, one.name)
         except InvalidMapping as fault:
             refusal = fault.detail
     reading = folder.find("reading", Reading)

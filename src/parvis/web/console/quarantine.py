@@ -240,7 +240,9 @@ def _form(
     request: Request, entries: Sequence[Entry], profile: str, groups: str, status: int, fault: str = ""
 ) -> Response:
     site, caller = site_of(request), caller_of(request)
-    known = sorted(_profiles(site.platform.fleet, caller).values(), key=lambda one: one.header.name.casefold())
+    t = site.pages.words(request)
+    profiles = _profiles(site.platform.fleet, caller).values()
+    known = sorted(profiles, key=lambda one: t.profile_name(one.id, one.header.name).casefold())
     return site.pages.render(
         request,
         "console/pages/adopt.html",
