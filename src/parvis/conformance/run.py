@@ -23,6 +23,7 @@ from parvis.conformance.mqtt import find_mosquitto, write_docker
 from parvis.conformance.results import Case, NoResults, read_results
 from parvis.conformance.stores import fresh_store, working_folder
 from parvis.conformance.suite import Suite
+from parvis.kernel.errors import ParvisError
 
 _API = "/ngsi-ld/v1"
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
@@ -72,22 +73,30 @@ async def run_groups(plan: Plan, groups: Sequence[Group], at_once: int, told: To
 
 
 async def run_group(plan: Plan, group: Group) -> GroupResult:
+    """What keeps a group from running is its fault, and no reason to give up the others."""
+    begun_s = asyncio.get_running_loop().time()
+    cases: list[Case] = []
+    health, fault = None, ""
+    try:
+        cases, health, fault = await _run(plan, group)
+    except (ParvisError, OSError) as error:
+        fault = str(error)
+    return GroupResult(group.name, cases, health, asyncio.get_running_loop().time() - begun_s, fault)
+
+
+async def _run(plan: Plan, group: Group) -> tuple[list[Case], Health, str]:
     folders = plan.suite.folders_of(group.folders)
     if not folders:
-        return GroupResult(group.name, [], None, 0.0, "This checkout has no tests of this group.")
+        raise NoResults("This checkout has no tests of this group.")
     out = plan.out / group.name
     out.mkdir(parents=True, exist_ok=True)
-    begun_s = asyncio.get_running_loop().time()
+    (out / _RESULTS).unlink(missing_ok=True)
     with working_folder(plan.store) as work:
         async with _instances(plan, group, work, out) as instances:
             before = instances[0].resident_mib()
             fault = await _run_robot(plan, folders, instances, work, out)
             health = await _health(instances, before)
-    try:
-        cases = read_results(out / _RESULTS, plan.suite.root)
-    except NoResults as error:
-        cases, fault = [], fault or error.detail
-    return GroupResult(group.name, cases, health, asyncio.get_running_loop().time() - begun_s, fault)
+    return ([], health, fault) if fault else (read_results(out / _RESULTS, plan.suite.root), health, "")
 
 
 @asynccontextmanager
