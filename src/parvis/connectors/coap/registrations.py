@@ -140,7 +140,8 @@ class Registrations:
     async def update(
         self, registration_id: str, remote: EndpointAddress, lifetime_s: int | None, instances: list[Path] | None
     ) -> bool:
-        """Whether there is such a registration. One that moved, or has other objects, is observed anew.
+        """Whether there is such a registration. One that moved, could not be reached, or has other objects, is
+        observed anew.
 
         Raises Overloaded.
         """
@@ -152,7 +153,7 @@ class Registrations:
         if has_moved:
             self._leave(one)
             self._by_remote[remote] = one.id
-        if has_moved or (instances and instances != one.instances):
+        if has_moved or one.observed.is_cut_off or (instances and instances != one.instances):
             one.remote, one.instances = remote, instances or one.instances
             one.observed.end()
             one.observed = self._observer.observe(one.caller, one.hardware_id, remote, one.instances)

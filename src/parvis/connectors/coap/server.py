@@ -12,6 +12,7 @@ from parvis.connectors.coap import codec, metrics
 from parvis.connectors.coap.codec import MalformedContent
 from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.coap.ipso import to_fields
+from parvis.connectors.coap.notices import Notices
 from parvis.connectors.coap.observations import WAY, Observer
 from parvis.connectors.coap.registrations import Registrations, TooManyRegistrations, find_hardware_id
 from parvis.fleet.documents.mapping import DocumentMapping
@@ -280,7 +281,7 @@ async def serve(
     door = Door(config, authenticate)
     site = Site()
     context = await Context.create_server_context(None, bind=(config.host, config.port), transports=_TRANSPORTS)
-    observer = Observer(fleet, lambda: context, clock)
+    observer = Observer(fleet, context, Notices(context, clock), clock)
     registrations = Registrations(observer, shelf, clock, config.max_registrations, is_in_force)
     site.add_resource(["push"], PushResource(door, fleet, mappings, clock))
     site.add_resource(["push"], PushBelow(door, fleet, mappings, clock))
