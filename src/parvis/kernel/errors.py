@@ -34,6 +34,14 @@ class ParvisError(Exception):
         }
 
 
+class Detailed(Exception):
+    """Root of the failures that a part catches itself: `detail` goes into its own answer, count or report."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class BadRequestData(ParvisError):
     type_uri = NGSI_LD_ERRORS + "BadRequestData"
     title = "The request holds data that break a rule of the information model"
@@ -61,14 +69,6 @@ class NonexistentTenant(ParvisError):
 class AlreadyExists(ParvisError):
     type_uri = NGSI_LD_ERRORS + "AlreadyExists"
     title = "It exists already"
-    status = 409
-
-
-class Conflict(ParvisError):
-    """With what is registered or held already (NGSI-LD 1.9.1, 5.9.2.4)."""
-
-    type_uri = NGSI_LD_ERRORS + "Conflict"
-    title = "It conflicts with what is there"
     status = 409
 
 
@@ -109,12 +109,6 @@ class TooManySubscriptions(ParvisError):
 class TooManyContexts(ParvisError):
     type_uri = PARVIS_ERRORS + "too-many-contexts"
     title = "Too many @contexts are kept"
-    status = 403
-
-
-class TooManyRegistrations(ParvisError):
-    type_uri = PARVIS_ERRORS + "too-many-registrations"
-    title = "Too many registrations"
     status = 403
 
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
+from parvis.kernel.errors import Detailed
 from parvis.mqttwire.packets import Properties, Property, PropertyValue, Reason
 
-MAX_VARIABLE_INTEGER = 268_435_455
 
-
-class MalformedPacket(Exception):
+class MalformedPacket(Detailed):
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED_PACKET) -> None:
         super().__init__(detail)
-        self.detail = detail
         self.reason = reason
 
 

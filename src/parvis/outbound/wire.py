@@ -6,17 +6,14 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from parvis.kernel.causes import Cause
+from parvis.kernel.errors import Detailed
 
 LONGEST_HEAD_BYTES = 64 << 10
 _FIRST_FINAL_STATUS = 200
 
 
-class BrokenOff(Exception):
+class BrokenOff(Detailed):
     """The exchange came to no answer; the detail does not name the address."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class Unanswered(BrokenOff):

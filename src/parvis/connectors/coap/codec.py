@@ -10,6 +10,7 @@ import cbor2
 import msgspec
 
 from parvis.connectors.coap.ipso import OBJECTS, SENSOR_VALUE, Path
+from parvis.kernel.errors import Detailed
 from parvis.kernel.time import SECOND, Instant
 
 TEXT, LINKS, BYTES, JSON, CBOR = 0, 40, 42, 50, 60
@@ -27,10 +28,8 @@ _LINK = re.compile(r"<(/[^<>\s]{0,100})>")
 _WHOLE_RESOURCES = frozenset({(3, 9), *((one, 5500) for one in (3200, 3302))})
 
 
-class MalformedContent(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class MalformedContent(Detailed):
+    pass
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -10,6 +10,8 @@ from xml.parsers import expat  # what makes it unsafe is refused below: no docum
 
 import msgspec
 
+from parvis.kernel.errors import Detailed
+
 MOST_RECORDS = 200_000
 MOST_ELEMENTS = 500_000
 DEEPEST = 50
@@ -23,10 +25,8 @@ class Encoding(Enum):
     XML = "xml"
 
 
-class UnreadableFeed(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class UnreadableFeed(Detailed):
+    pass
 
 
 def read_documents(body: bytes, encoding: Encoding, charset: str = "utf-8") -> Iterator[Any]:

@@ -20,6 +20,7 @@ from parvis.connectors.mbus.units import (
     find_second_extension,
     qualify,
 )
+from parvis.kernel.errors import Detailed
 
 ACK = b"\xe5"
 START_SHORT, START_LONG, STOP = 0x10, 0x68, 0x16
@@ -36,10 +37,8 @@ MOST_RECORDS = 250
 _LONGEST_NAME = 40
 
 
-class MalformedTelegram(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class MalformedTelegram(Detailed):
+    pass
 
 
 class Function(Enum):

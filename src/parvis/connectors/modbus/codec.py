@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Literal, assert_never
 
+from parvis.kernel.errors import Detailed
+
 Value = int | float | bool | str
 Order = Literal["big", "little"]
 
@@ -41,12 +43,8 @@ _FORMATS = {
 _BCD_DIGITS = {RegisterType.BCD16: 4, RegisterType.BCD32: 8}
 
 
-class UnreadableRegister(Exception):
+class UnreadableRegister(Detailed):
     """The words are no value of the type."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 def count_words(kind: RegisterType) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from typing import assert_never, cast
 
 from parvis.kernel.causes import Cause
+from parvis.kernel.errors import Detailed
 from parvis.mqttwire.client_codec import (
     DISCONNECT,
     PINGREQ,
@@ -36,10 +37,8 @@ _MOST_UNACKNOWLEDGED = 64
 _FAILED_FROM = 0x80
 
 
-class ConnectionEnded(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class ConnectionEnded(Detailed):
+    pass
 
 
 class MqttClient(asyncio.Protocol):

@@ -7,6 +7,7 @@ from typing import assert_never, cast
 
 from parvis.connectors.mqttbridge.config import BrokerConfig
 from parvis.kernel.causes import Cause
+from parvis.kernel.errors import Detailed
 from parvis.mqttwire.client_codec import DISCONNECT, PINGREQ, ConnAck, PingResp, encode_connect
 from parvis.mqttwire.codec import encode_puback
 from parvis.mqttwire.packets import Disconnect, Properties, Property, PubAck, Publish, Reason, Version
@@ -23,10 +24,8 @@ _FAILED_FROM = 0x80
 Arrival = Publish | TooLarge
 
 
-class ConnectionEnded(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class ConnectionEnded(Detailed):
+    pass
 
 
 class Subscriber(asyncio.Protocol):

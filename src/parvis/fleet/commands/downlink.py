@@ -28,7 +28,7 @@ from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import HARDWARE_ID, device_id, hardware_id_of
 from parvis.fleet.devices.registry import Registry
 from parvis.fleet.network.events import DeliveryReport
-from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, Detailed, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import AddressRefused, CallFailed
 from parvis.kernel.time import DAY, SECOND, Clock, Instant, system_clock
@@ -57,20 +57,12 @@ class Order(msgspec.Struct, frozen=True):
     expires_in_s: int
 
 
-class NotSendable(Exception):
+class NotSendable(Detailed):
     """The network will never take it."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
-
-class NotSentNow(Exception):
+class NotSentNow(Detailed):
     """The network does not take this one now; others it may."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class CommandSender(Protocol):

@@ -13,7 +13,7 @@ import msgspec
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
-from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+from parvis.kernel.errors import PARVIS_ERRORS, Detailed, ParvisError
 
 LONGEST = 2000
 _FAULTS = (JMESPathError, RecursionError, ValueError, TypeError, ArithmeticError, LookupError)
@@ -25,12 +25,8 @@ class InvalidExpression(ParvisError):
     status = 400
 
 
-class ExpressionFailed(Exception):
+class ExpressionFailed(Detailed):
     """The document is not such that the expression has a value."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class _Functions(functions.Functions):

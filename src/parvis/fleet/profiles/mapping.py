@@ -10,7 +10,7 @@ import msgspec
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
 from parvis.fleet.health.limits import FARTHEST, limits_of
-from parvis.kernel.errors import BadRequestData
+from parvis.kernel.errors import BadRequestData, Detailed
 from parvis.kernel.time import HOUR, Instant
 
 SIGNIFICANT_DIGITS = 10
@@ -39,10 +39,8 @@ WHOLE = "*"
 """As the field of a place: latitude and longitude are members of the data themselves."""
 
 
-class MappingFailure(Exception):
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+class MappingFailure(Detailed):
+    pass
 
 
 class Mapped(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from parvis.fleet.ways.examples import EXAMPLES_FILE, find_example_faults
 from parvis.fleet.ways.intake import ReadMessage
+from parvis.kernel.errors import Detailed
 
 SHAPE = frozenset({"__init__.py", "config.py", "codec.py", "mapping.py", "client.py", "plugin.py"})
 """Any of them may be left out; another needs a reason in the manifest."""
@@ -37,12 +38,8 @@ class ConnectorManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     extra_files: dict[str, Annotated[str, msgspec.Meta(min_length=11)]] = {}
 
 
-class InvalidManifest(Exception):
+class InvalidManifest(Detailed):
     """It is not there, is no TOML, or says something else than a manifest does."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 def read_manifest(folder: Path) -> ConnectorManifest:

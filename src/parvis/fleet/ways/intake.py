@@ -9,7 +9,7 @@ from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.network.events import NetworkEvent, Told
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.delivery import Ack, Message
-from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.errors import Detailed, Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import from_datetime
 
@@ -18,12 +18,8 @@ _LATEST = from_datetime(datetime.max.replace(tzinfo=UTC))
 _log = logging.getLogger(__name__)
 
 
-class MalformedMessage(Exception):
+class MalformedMessage(Detailed):
     """It is not what its topic or path promises."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 ReadMessage = Callable[[Message], Sequence[Told]]

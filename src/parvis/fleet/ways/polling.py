@@ -15,7 +15,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.intake import note_heard
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Detailed, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.trouble import Trouble
 
@@ -28,12 +28,8 @@ _MOST_DOUBLINGS = 16
 _log = logging.getLogger(__name__)
 
 
-class NoAnswer(Exception):
+class NoAnswer(Detailed):
     """The device cannot be reached, says nothing in time, or says what it should not."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class Pace(msgspec.Struct, frozen=True):
