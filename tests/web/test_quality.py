@@ -28,8 +28,7 @@ async def test_a_score_stands_at_the_chart_and_at_the_value(
 ) -> None:
     assert 'class="quality"' not in (await operator.get("/console")).text
     await hear(platform, caller, now)
-    quality = await platform.fleet.health.quality_of(caller.tenant, BIN, "temperature")
-    assert quality is not None
+    quality = (await platform.fleet.health.list_qualities(caller.tenant, BIN))["temperature"]
     answer = await operator.get(PAGE)
     parts = (
         f"Complete {quality.completeness} In time {quality.timeliness}"

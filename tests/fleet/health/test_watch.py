@@ -168,11 +168,10 @@ async def test_quality_is_told_for_each_series_and_found_by_the_asset(surgery: S
     for n in range(30):
         await surgery.hear(NOON + n * 10 * MINUTE, 20 + n % 3)
     await surgery.find()
-    quality = await surgery.fleet.health.quality_of("default", BIN, "temperature")
-    assert quality is not None
-    assert quality.score >= 95
-    assert await surgery.fleet.health.quality_of("default", BIN, "humidity") is None
-    assert await surgery.fleet.health.quality_of("default", "urn:x:nobody", "temperature") is None
+    qualities = await surgery.fleet.health.list_qualities("default", BIN)
+    assert qualities.keys() == {"temperature"}
+    assert qualities["temperature"].score >= 95
+    assert await surgery.fleet.health.list_qualities("default", "urn:x:nobody") == {}
 
 
 async def test_the_quality_of_an_asset_is_that_of_the_device_that_observes_it_now(surgery: Surgery) -> None:
@@ -185,19 +184,19 @@ async def test_the_quality_of_an_asset_is_that_of_the_device_that_observes_it_no
         assert await surgery.fleet.take(CALLER, [frame]) == [None]
     await surgery.find(after=11 * HOUR)
     device = surgery.fleet.registry.get("default", "70b3d5499e000002")
-    own = await surgery.fleet.health.quality_of("default", device.entity_id, "temperature")
-    assert own is not None
-    assert await surgery.fleet.health.quality_of("default", BIN, "temperature") == own
+    own = await surgery.fleet.health.list_qualities("default", device.entity_id)
+    assert "temperature" in own
+    assert await surgery.fleet.health.list_qualities("default", BIN) == own
 
 
 async def test_a_device_that_is_out_of_use_is_not_marked_down_for_its_silence(surgery: Surgery) -> None:
     for n in range(40):
         await surgery.hear(NOON + n * 10 * MINUTE, 20 + n % 3 / 10)
     await surgery.find()
-    before = await surgery.fleet.health.quality_of("default", BIN, "temperature")
+    before = await surgery.fleet.health.list_qualities("default", BIN)
     await surgery.fleet.update(CALLER, EUI, DeviceUpdate(suspended=True))
     assert await surgery.find(after=7 * DAY) == []
-    assert await surgery.fleet.health.quality_of("default", BIN, "temperature") == before
+    assert await surgery.fleet.health.list_qualities("default", BIN) == before
 
 
 async def test_coverage_shows_devices_where_they_are(surgery: Surgery) -> None:

@@ -23,7 +23,6 @@ from parvis.kernel.jobs import JobContext, WorkFailed
 MOST_ROWS = 50_000_000
 MOST_FAULTS_WRITTEN = 1_000_000
 COLUMNS = ("row", "outcome", "entity", "column", "text")
-REJECTED = "rejected"
 _TELL_EVERY = 5_000
 _MOST_SHARE = 0.99
 

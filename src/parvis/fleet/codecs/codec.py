@@ -142,18 +142,6 @@ class Codec:
         except _FAILED_CALL as error:
             return _classify(error)
 
-    def decode_downlink(self, f_port: int, payload: bytes) -> CodecResult:
-        """What a frame tells the device."""
-        if not self.has(Routine.DECODE_DOWNLINK):
-            return CodecFailure(CodecFault.THREW, f"no function {_EXPECTED[Routine.DECODE_DOWNLINK]}")
-        answer = self.call(Routine.DECODE_DOWNLINK, {"fPort": f_port, "bytes": list(payload)})
-        if isinstance(answer, CodecFailure):
-            return answer
-        try:
-            return _judge(_read_answers(f"[{answer}]")[0])
-        except _FAILED_CALL as error:
-            return _classify(error)
-
     def call(self, routine: Routine, given: Mapping[str, Any]) -> str | CodecFailure:
         """What one routine answers to an input, as JSON."""
         if self._is_resting():

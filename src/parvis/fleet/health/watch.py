@@ -255,10 +255,6 @@ class FleetHealth:
                 found |= read_qualities(None if told is None else told.value)
         return found
 
-    async def quality_of(self, tenant: str, entity_id: str, attribute: str) -> Quality | None:
-        """Of one series; `attribute` is its short name."""
-        return (await self.list_qualities(tenant, entity_id)).get(attribute)
-
     async def get_statistics(self, device: Device) -> Statistics:
         """What the device's frames have told, whichever process they came to."""
         if not self.has_restored(device.tenant):
