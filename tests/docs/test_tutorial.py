@@ -12,6 +12,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import MINUTE, SECOND, format_instant, parse_instant, system_clock
 from parvis.web.server import serving
+from tests.fakes.terms import PARVIS_TERMS
 
 TUTORIAL = Path(__file__).resolve().parent.parent.parent / "docs/tutorial/first-five-minutes.md"
 
@@ -29,13 +30,14 @@ async def test_what_it_writes_is_stored_and_seen(tmp_path: Path) -> None:
     given = {"server.port": 0, "mqtt.port": 0, "access.public_types": ["WasteContainer"]}
     async with serving(load_settings(tmp_path, given=given)) as running:
         _, key = running.platform.access.keys.create(COMMAND_LINE, "tutorial", "operator")
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **PARVIS_TERMS}
         async with httpx.AsyncClient(base_url=running.address, trust_env=False) as client:
             entities = "/ngsi-ld/v1/entities"
             assert (await client.post(entities, content=container, headers=headers)).status_code == 201
             path = f"{entities}/{entity_id}/attrs"
             assert (await client.patch(path, content=full, headers=headers)).status_code == 204
-            seen = (await client.get(f"{entities}?type=WasteContainer&q=fillingLevel>0.9&options=keyValues")).json()
+            asked = f"{entities}?type=WasteContainer&q=fillingLevel>0.9&options=keyValues"
+            seen = (await client.get(asked, headers=PARVIS_TERMS)).json()
             assert [(one["id"], one["fillingLevel"]) for one in seen] == [(entity_id, 0.97)]
             page = await client.get(f"/console/entities/{entity_id}", headers={"Accept-Language": "en"})
             assert "My first container" in page.text

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.terms import PARVIS_TERMS
+
 EUI = "0254520112345699"
 ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:council"
 DEVICE = f"urn:ngsi-ld:Device:{EUI}"
@@ -38,7 +40,8 @@ each_server = pytest.mark.parametrize(
 
 
 async def read(client: httpx.AsyncClient, entity_id: str) -> Any:
-    return (await client.get(f"/ngsi-ld/v1/entities/{entity_id}", params={"options": "keyValues"})).json()
+    path = f"/ngsi-ld/v1/entities/{entity_id}"
+    return (await client.get(path, params={"options": "keyValues"}, headers=PARVIS_TERMS)).json()
 
 
 @each_server

@@ -25,6 +25,7 @@ from parvis.web.health import Doorstep
 from parvis.web.server import Running, allow_many_connections, serving
 from parvis.web.siblings import Exposition, Siblings
 from parvis.web.sockets import AddressTaken, bind
+from tests.fakes.terms import PARVIS_TERMS
 
 BUILDING = {"id": "urn:ngsi-ld:Building:hall", "type": "Building", "name": {"type": "Property", "value": "Hall"}}
 
@@ -56,8 +57,8 @@ async def test_public_entities_are_read_without_signing_in_but_written_by_nobody
     url = "/ngsi-ld/v1/entities"
     async with httpx.AsyncClient(base_url=running.address) as http:
         refused = await http.post(url, json=BUILDING)
-        created = await http.post(url, json=BUILDING, headers={"authorization": f"Bearer {key}"})
-        read = await http.get(f"{url}/{BUILDING['id']}")
+        created = await http.post(url, json=BUILDING, headers={"authorization": f"Bearer {key}", **PARVIS_TERMS})
+        read = await http.get(f"{url}/{BUILDING['id']}", headers=PARVIS_TERMS)
     assert refused.status_code == 401
     assert created.status_code == 201
     assert read.json()["name"]["value"] == "Hall"
@@ -99,6 +100,7 @@ from pathlib import Path
 import uvicorn
 from parvis.kernel.settings_reader import load_settings
 from parvis.web.server import ServerEnded, run
+from tests.fakes.terms import PARVIS_TERMS
 
 async def tick(server, counter):
     raise OSError("no more memory")

@@ -14,6 +14,7 @@ from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, format_instant, system_clock
+from tests.fakes.terms import PARVIS_TERMS
 
 EUI = "0254520112345699"
 ROOM = "urn:ngsi-ld:IndoorEnvironmentObserved:council"
@@ -39,7 +40,7 @@ async def test_an_uplink_becomes_an_entity(
     await operator.post("/api/devices", json=[RECORD])
     answer = await visitor.post(URL, params={"event": "up"}, json=UPLINK, headers=device_key)
     assert (answer.status_code, answer.content) == (204, b"")
-    stored = (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}")).json()
+    stored = (await operator.get(f"/ngsi-ld/v1/entities/{ROOM}", headers=PARVIS_TERMS)).json()
     assert stored["temperature"]["value"] == 27.2
 
 

@@ -53,7 +53,7 @@ async def store() -> AsyncIterator[SqliteStore]:
 async def broker(store: SqliteStore) -> Broker:
     contexts = Contexts()
     await store.add_tenant("neighbour")
-    return Broker(store, contexts, frozenset(contexts.default.expand(name) for name in PUBLIC_TYPES))
+    return Broker(store, contexts, frozenset(contexts.core.expand(name) for name in PUBLIC_TYPES))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ async def read(api: httpx.AsyncClient) -> dict[str, Any]:
 
 def iri(name: str) -> str:
     """Where no @context is present, names are whole (6.3.6)."""
-    return Contexts().default.expand(name)
+    return Contexts().core.expand(name)
 
 
 def measured(value: float, dataset: str = "") -> dict[str, Any]:

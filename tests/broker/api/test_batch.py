@@ -7,7 +7,7 @@ import httpx
 from tests.broker.api.territory import BIN, BIN_2, LAMP, bin_at_the_port, lamp
 
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
-CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
+CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 
 
 async def operate(api: httpx.AsyncClient, operation: str, body: Any, options: str = "") -> httpx.Response:

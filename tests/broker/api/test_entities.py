@@ -5,7 +5,7 @@ import pytest
 
 from tests.broker.api.territory import BIN, bin_at_the_port, lamp
 
-CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
+CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 LD = {"Content-Type": "application/ld+json"}
 
 

@@ -13,7 +13,7 @@ from tests.broker.api.territory import BIN, bin_at_the_port
 NGSI_LD = "https://uri.etsi.org/ngsi-ld/errors/"
 JSON = {"Content-Type": "application/json"}
 LD = {"Content-Type": "application/ld+json"}
-CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
+CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 LINK = f'<{CORE}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
 UNREACHABLE = '<https://example.org/none.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'
 BATCH = "/entityOperations/upsert"

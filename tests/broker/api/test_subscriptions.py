@@ -12,6 +12,7 @@ from parvis.broker.subscriptions.subscriptions import Subscriptions
 from parvis.kernel.outbound import AddressRefused, CallFailed
 from parvis.stores.sqlite.store import SqliteStore
 from tests.broker.api.test_errors import JSON, LD, NGSI_LD
+from tests.fakes.terms import PARVIS_TERMS
 
 ID = "urn:ngsi-ld:Subscription:full-bins"
 PATH = f"/subscriptions/{ID}"
@@ -80,8 +81,8 @@ EVERYTHING = full_bins(
 
 
 async def test_a_subscription_is_shown_as_it_was_given(api: httpx.AsyncClient) -> None:
-    created = await api.post("/subscriptions", json=EVERYTHING)
-    shown = await api.get(PATH, headers={"Subject": "administrator"})
+    created = await api.post("/subscriptions", json=EVERYTHING, headers=PARVIS_TERMS)
+    shown = await api.get(PATH, headers={"Subject": "administrator", **PARVIS_TERMS})
 
     assert (created.status_code, created.headers["Location"]) == (201, f"/ngsi-ld/v1/subscriptions/{ID}")
     assert shown.json() == {**EVERYTHING, "status": "active"}
@@ -89,10 +90,10 @@ async def test_a_subscription_is_shown_as_it_was_given(api: httpx.AsyncClient) -
 
 
 async def test_names_are_shown_in_the_terms_of_the_reader(api: httpx.AsyncClient) -> None:
-    await api.post("/subscriptions", json=EVERYTHING)
+    await api.post("/subscriptions", json=EVERYTHING, headers=PARVIS_TERMS)
 
-    shown = await api.get(PATH, headers={"Link": f'<{CORE_URL}>; rel="http://www.w3.org/ns/json-ld#context"'})
-    inside = await api.get(PATH, headers={"Accept": "application/ld+json"})
+    shown = await api.get(PATH)
+    inside = await api.get(PATH, headers={"Accept": "application/ld+json", **PARVIS_TERMS})
 
     assert all("://" in name for name in shown.json()["watchedAttributes"] if name != "location")
     assert inside.json()["@context"] == PARVIS_URL

@@ -67,11 +67,11 @@ class Request:
         return accepted(self.headers.get(b"accept", b""), offered)
 
     async def link_context(self) -> Context:
-        """The @context of a request without a body of JSON-LD: the Link header's, or else the default."""
+        """The @context of a request without a body of JSON-LD: the Link header's, or else the core context."""
         named = self._linked()
         contexts = self.broker.contexts
         if named is None:
-            return contexts.default
+            return contexts.core
         tenant = self.caller.tenant
         return contexts.find(named, tenant) or await contexts.resolve(named, tenant)
 

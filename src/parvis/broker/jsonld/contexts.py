@@ -18,7 +18,7 @@ from parvis.kernel.errors import BadRequestData, LdContextNotAvailable, ParvisEr
 ContextFetcher = Callable[[str], Awaitable[bytes]]
 """Gets a URL's body; raises any exception where that fails. Guards against private addresses are its own."""
 
-CORE_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
+CORE_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 PARVIS_URL: Final = "https://parvis.eu/ngsi-ld/context/v1.jsonld"
 CORE_FILE: Final = "ngsi-ld-core-v1.9.jsonld"
 PARVIS_FILE: Final = "parvis-v1.jsonld"
