@@ -122,8 +122,9 @@ async def test_a_session_ends_when_idle_and_at_its_end(access: Access, clock: Fa
 
 async def test_a_changed_password_ends_all_other_sessions(access: Access) -> None:
     old = await first_administrator(access)
+    link = access.accounts.offer_password(COMMAND_LINE, "maelle")
 
-    new = await access.accounts.change_password("maelle", PASSWORD, "and goes out twice", HOME)
+    new = await access.accounts.redeem_link(link, "maelle", "and goes out twice", HOME)
 
     assert (subject_of(access, old.token), subject_of(access, new.token)) == (ANONYMOUS, "user:maelle")
     with pytest.raises(Unauthenticated):
@@ -139,6 +140,17 @@ async def test_a_disabled_account_is_out_at_once(access: Access) -> None:
     assert subject_of(access, signed_in.token) == ANONYMOUS
     with pytest.raises(Unauthenticated):
         await access.accounts.sign_in("maelle", PASSWORD, HOME)
+
+
+async def test_an_account_that_is_enabled_again_has_its_password_and_no_old_session(access: Access) -> None:
+    signed_in = await first_administrator(access)
+    access.accounts.disable_account(COMMAND_LINE, "maelle")
+
+    access.accounts.enable_account(COMMAND_LINE, "maelle")
+
+    assert subject_of(access, signed_in.token) == ANONYMOUS
+    again = await access.accounts.sign_in("maelle", PASSWORD, HOME)
+    assert subject_of(access, again.token) == "user:maelle"
 
 
 async def test_guessing_is_slowed_down_even_when_all_guesses_come_at_once(access: Access, clock: FakeClock) -> None:

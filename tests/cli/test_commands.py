@@ -18,7 +18,7 @@ from parvis.access.model import ROLES
 from parvis.bootstrap.stores import holding
 from parvis.cli import commands
 from parvis.cli.series import SOMETHING_LEFT_OUT
-from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound
+from parvis.kernel.errors import AlreadyExists, ParvisError, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import OPERATOR
 from parvis.kernel.settings import AccessSettings, Settings
 from parvis.kernel.settings_reader import load_settings
@@ -252,6 +252,27 @@ async def test_a_colleague_chooses_the_password_behind_the_link(territory: Path)
     assert re.search(r"^erwan +reader +default +in force", call("account", "list", *data(territory)).stdout)
     newer = call("account", "link", "erwan", *data(territory)).stdout.strip().partition("token=")[2]
     assert access.accounts.find_linked_account(newer) == "erwan"
+    store.close()
+
+
+async def test_an_account_is_kept_out_and_let_in_again(territory: Path) -> None:
+    made = call("account", "create", "erwan", *data(territory), "--role", "reader")
+    token = made.stdout.strip().partition("token=")[2]
+    store = SqliteAccessStore(territory / "access.db")
+    accounts = build_access(store, AccessSettings()).accounts
+    await accounts.redeem_link(token, "erwan", "the tide comes in twice", "192.0.2.7")
+
+    assert call("account", "disable", "erwan", *data(territory)).exit_code == 0
+
+    assert re.search(r"^erwan +reader +default +disabled", call("account", "list", *data(territory)).stdout)
+    with pytest.raises(Unauthenticated):
+        await accounts.sign_in("erwan", "the tide comes in twice", "192.0.2.7")
+    assert call("account", "enable", "erwan", *data(territory)).exit_code == 0
+    assert (await accounts.sign_in("erwan", "the tide comes in twice", "192.0.2.7")).account == "erwan"
+    assert [entry.record.subject for entry in store.read_audit() if "abled" in entry.record.action] == [
+        "system:command-line",
+        "system:command-line",
+    ]
     store.close()
 
 

@@ -201,28 +201,13 @@ class Accounts:
             self._audit(caller.subject, "account-created", name, tenant=tenant, role=role)
         return account
 
-    async def change_password(self, name: str, old: str, new: str, address: str) -> SignedIn:
-        """All sessions of the account end; a new one begins."""
-        await self.sign_in(name, old, address)
-        password_hash = await self._passwords.hash(new)
-        account = self._get(name)
-        with self._store.transaction():
-            changed = msgspec.structs.replace(account, password_hash=password_hash)
-            self._store.replace_account(changed)
-            self._store.end_sessions_of(name)
-            self._audit(f"user:{name}", "password-changed", name)
-            signed_in = self._begin_session(changed, address)
-        self._on_change()
-        return signed_in
-
     def disable_account(self, caller: Caller, name: str) -> None:
-        account = self._get(name)
-        require_administrator(caller, account.tenant)
-        with self._store.transaction():
-            self._store.replace_account(msgspec.structs.replace(account, disabled=True))
-            self._store.end_sessions_of(name)
-            self._audit(caller.subject, "account-disabled", name)
-        self._on_change()
+        """Its sessions end, its links open no longer. Raises Forbidden or ResourceNotFound."""
+        self._change_standing(caller, name, disabled=True)
+
+    def enable_account(self, caller: Caller, name: str) -> None:
+        """With the password it had. Raises Forbidden or ResourceNotFound."""
+        self._change_standing(caller, name, disabled=False)
 
     def list_accounts(self, caller: Caller) -> list[Account]:
         require_administrator(caller, caller.tenant)
@@ -232,6 +217,17 @@ class Accounts:
         if (account := self._store.find_account(name)) is None:
             raise ResourceNotFound(f"There is no account {name}.")
         return account
+
+    def _change_standing(self, caller: Caller, name: str, *, disabled: bool) -> None:
+        account = self._get(name)
+        require_administrator(caller, account.tenant)
+        with self._store.transaction():
+            self._store.replace_account(msgspec.structs.replace(account, disabled=disabled))
+            self._store.end_sessions_of(name)
+            self._store.end_account_links(name)
+            action = "account-disabled" if disabled else "account-enabled"
+            self._audit(caller.subject, action, name, tenant=account.tenant)
+        self._on_change()
 
     def _begin_session(self, account: Account, address: str) -> SignedIn:
         token = new_token()

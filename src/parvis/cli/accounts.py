@@ -58,6 +58,26 @@ def link(name: str, data_dir: Path) -> None:
     _show(welcome_link(settings, token), name)
 
 
+@account.command("disable")
+@click.argument("name")
+@data_option()
+def disable(name: str, data_dir: Path) -> None:
+    """Keep an account out: its sessions end within seconds, and nobody signs in to it until it is enabled."""
+    with opened_access(data_dir) as (access, _):
+        access.accounts.disable_account(COMMAND_LINE, name)
+    click.echo(f"The account {name} is disabled.", err=True)
+
+
+@account.command("enable")
+@click.argument("name")
+@data_option()
+def enable(name: str, data_dir: Path) -> None:
+    """Let the holder of a disabled account in again, with the password it had."""
+    with opened_access(data_dir) as (access, _):
+        access.accounts.enable_account(COMMAND_LINE, name)
+    click.echo(f"The account {name} is enabled.", err=True)
+
+
 def _show(address: str, name: str) -> None:
     click.echo(f"Give this link to {name}. It opens once, within {LINK_HOLDS // HOUR} hours:", err=True)
     click.echo(address)
