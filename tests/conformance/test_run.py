@@ -1,9 +1,14 @@
 """The command on a small checkout of our own, with a real Robot Framework and real instances."""
 
+import contextlib
 import importlib.util
 import json
+import os
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click.testing
@@ -110,6 +115,30 @@ def test_a_group_that_this_checkout_lacks_and_one_that_takes_too_long_are_faults
     assert ended.exit_code == 1
     assert "This checkout has no tests of this group." in ended.output
     assert "had not ended after 1 s" in ended.output
+
+
+def test_who_is_told_to_end_leaves_nothing_running(suite: Path, tmp_path: Path) -> None:
+    (suite / "TP/NGSI-LD/jsonldContext").mkdir()
+    (suite / "TP/NGSI-LD/jsonldContext/1.robot").write_text("*** Test Cases ***\nSlow\n    Sleep    60s\n")
+    console = tmp_path / "out/jsonldContext/console.txt"
+    words = ["--suite", str(suite), "--out", str(tmp_path / "out"), "jsonldContext"]
+    command_line = [sys.executable, "-m", "parvis", "conformance", *words]
+    with subprocess.Popen(command_line, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE) as process:
+        while not console.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert said == b"parvis: Interrupted before the suite had ended.\n"
+    assert [line for line in command_lines() if str(tmp_path) in line] == []
+
+
+def command_lines() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_text(errors="replace")
 
 
 def test_what_is_no_checkout_is_said(tmp_path: Path) -> None:

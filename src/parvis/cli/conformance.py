@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,8 +15,13 @@ from parvis.conformance.groups import groups_named
 from parvis.conformance.report import JSON_FILE, PAGE_FILE, Report, make_report, write_report
 from parvis.conformance.run import GroupResult, Plan, run_groups
 from parvis.conformance.suite import find_robot, open_suite
+from parvis.kernel.errors import ParvisError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Interrupted(ParvisError):
+    title = "The run was interrupted"
 
 
 @click.command()
@@ -50,11 +58,21 @@ def conformance(
     files = checkout.context_files() | {url: Path(name).resolve() for url, name in contexts}
     plan = Plan(checkout, find_robot(python), store, out.resolve(), files, timeout_s, options)
     chosen = groups_named(groups)
-    results = asyncio.run(run_groups(plan, chosen, at_once or 2 * (os.cpu_count() or 1), _say))
+    results = asyncio.run(_until_told(run_groups(plan, chosen, at_once or 2 * (os.cpu_count() or 1), _say)))
     report = make_report(results, documented_defects(), store)
     write_report(report, plan.out)
     _conclude(report, out)
     sys.exit(0 if is_good(report, at_least) else 1)
+
+
+async def _until_told(running: Coroutine[Any, Any, list[GroupResult]]) -> list[GroupResult]:
+    """SIGTERM ends the instances and Robot Framework too."""
+    task = asyncio.create_task(running)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError as ended:
+        raise Interrupted("Interrupted before the suite had ended.") from ended
 
 
 def is_good(report: Report, at_least: float) -> bool:
