@@ -208,7 +208,7 @@ async def _listen(
 ) -> MqttListener:
     bus = await open_bus(settings, stack)
     routes = [route for one in connectors for route in one.routes]
-    return await open_mqtt(settings, routes, doorkeeper, bus, store.shelf, bound, stack)
+    return await open_mqtt(settings, routes, doorkeeper, bus, store, bound, stack)
 
 
 def _keep_notifying(settings: Settings, notifications: Notifications, stack: AsyncExitStack) -> None:
@@ -359,7 +359,7 @@ def build_broker(
         )
         audit(record)
 
-    contexts = Contexts(context_fetcher(settings.contexts, outbound))
+    contexts = Contexts(context_fetcher(settings.contexts, outbound), KeptContexts(store.shelf))
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
     most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations
     return Broker(store, contexts, public_types, outbound.check, erased, corrected, most, most_sources)

@@ -20,9 +20,10 @@ async def create_subscription(request: Request) -> Response:
     """Create subscription (5.8.1)."""
     document, context = await request.document()
     await _check_context(request, document)
-    subscription = await request.broker.subscriptions.create(
-        request.caller, document, await request.addressable(context)
-    )
+    named = await request.addressable(context)
+    if named is not context:
+        document.setdefault("jsonldContext", named.source)
+    subscription = await request.broker.subscriptions.create(request.caller, document, named)
     return created(f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}")
 
 
@@ -79,4 +80,3 @@ def _shown(request: Request, subscribed: Subscribed, context: Context) -> dict[s
         sys_attrs="sysAttrs" in request.parameters.options(OPTIONS),
         secrets=may_see_secrets(request.caller),
     )
-
