@@ -12,7 +12,7 @@ from parvis.conformance.report import make_report
 from parvis.conformance.results import Case, NoResults, Status, read_results
 from parvis.conformance.run import GroupResult
 from parvis.conformance.stores import InvalidStore, fresh_store
-from parvis.conformance.suite import open_suite
+from parvis.conformance.suite import find_robot, open_suite
 
 CHECKOUT = Path(__file__).parent / "checkout"
 
@@ -96,6 +96,11 @@ def test_contexts_that_the_checkout_has_are_served_under_the_addresses_it_names(
     assert suite.context_files() == {
         "https://context.town.example/v1/town.jsonld": suite.root / "resources/jsonld-contexts/town.jsonld"
     }
+
+
+def test_an_interpreter_is_found_from_the_checkout_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_robot(Path("venv/bin/python"))[0] == str(tmp_path / "venv/bin/python")
 
 
 @pytest.mark.parametrize("store", ["mysql://x/y", "", "sqlite:///x.db"])

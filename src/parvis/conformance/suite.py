@@ -73,7 +73,7 @@ def find_robot(python: Path | None) -> tuple[str, ...]:
     Raises RobotNotFound.
     """
     if python is not None:
-        return (str(python), "-m", "robot")
+        return (str(python.absolute()), "-m", "robot")
     beside = Path(sys.executable).with_name("robot")
     found = shutil.which("robot") or (str(beside) if beside.exists() else None)
     if found is None:
