@@ -8,7 +8,8 @@ from parvis.broker.jsonld.contexts import ContextFetcher
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.settings import ContextSettings, InvalidSettings
 
-_CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain")
+_CONTEXT_TYPES = ("application/ld+json", "application/json", "text/plain", "")
+"""What hosts of @contexts say of them; some say nothing."""
 
 
 def context_fetcher(settings: ContextSettings, outbound: OutboundHttp) -> ContextFetcher:

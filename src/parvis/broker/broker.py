@@ -1,5 +1,7 @@
 """The broker's own door: every reader and writer comes through here, and rights are checked here."""
 
+import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import msgspec
@@ -13,11 +15,13 @@ from parvis.broker.rights import refusal
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Shelf
 
+_log = logging.getLogger(__name__)
 _READERS = Right.READ | Right.READ_PUBLIC
+_TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Broker:
@@ -35,6 +39,7 @@ class Broker:
         most_registrations: int | None = None,
     ) -> None:
         self._store = store
+        self._tenants: set[str] = set()
         self._public_types = public_types
         self._public: TypeSelection | None = _any_type(public_types)
         self._on_erasure = on_erasure
@@ -141,7 +146,17 @@ class Broker:
         return {iri: attributes for iri, attributes in names.items() if everything or iri in self._public_types}
 
     async def is_tenant(self, name: str) -> bool:
-        return name in await self._store.list_tenants()
+        """A tenant that is stays one."""
+        if name not in self._tenants:
+            self._tenants.update(await self._store.list_tenants())
+        return name in self._tenants
+
+    async def add_tenant(self, name: str) -> None:
+        """Raises BadRequestData."""
+        if not _TENANT.fullmatch(name):
+            raise BadRequestData(f"The name of a tenant is 1 to 64 letters, digits, - and _, not {name[:80]!r}.")
+        await self._store.add_tenant(name)
+        _log.info("a tenant was added", extra={"tenant": name})
 
     async def list_tenants(self) -> list[str]:
         """For parts of the platform that look after all of them; no caller is asked for."""

@@ -3,6 +3,9 @@
 import httpx
 import pytest
 
+from parvis.kernel.identity import ADMINISTRATOR, Caller
+from parvis.stores.sqlite.store import SqliteStore
+from tests.broker.api.conftest import SUBJECTS
 from tests.broker.api.territory import BIN, LAMP, bin_at_the_port, lamp
 
 NGSI_LD = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -67,3 +70,30 @@ async def test_the_tenant_header_may_only_confirm_the_callers_tenant(api: httpx.
     assert (other.status_code, other.json()["type"]) == (403, "https://parvis.eu/errors/forbidden")
     unknown = await api.get(f"/entities/{BIN}", headers={"NGSILD-Tenant": "atlantis"})
     assert (unknown.status_code, unknown.json()["type"]) == (404, NGSI_LD + "NonexistentTenant")
+
+
+async def test_an_administrator_makes_a_tenant_by_creating_something_in_it(
+    api: httpx.AsyncClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newcomer = Caller("village", "administrator", ADMINISTRATOR)
+    monkeypatch.setitem(SUBJECTS, "newcomer", newcomer)
+    headers = {"Subject": "newcomer", "NGSILD-Tenant": "village"}
+    unknown = await api.get(f"/entities/{LAMP}", headers=headers)
+    assert (unknown.status_code, unknown.json()["type"]) == (404, NGSI_LD + "NonexistentTenant")
+    assert unknown.headers["NGSILD-Tenant"] == "village"
+
+    created = await api.post("/entities", json=lamp(), headers=headers)
+
+    assert (created.status_code, created.headers["NGSILD-Tenant"]) == (201, "village")
+    assert "village" in await store.list_tenants()
+    assert (await api.get(f"/entities/{LAMP}", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(("tenant", "status"), [("a village", 400), ("v" * 65, 400), ("hamlet", 404)])
+async def test_no_tenant_is_made_with_a_bad_name_or_for_another_caller(
+    api: httpx.AsyncClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, tenant: str, status: int
+) -> None:
+    monkeypatch.setitem(SUBJECTS, "newcomer", Caller("village" if status == 404 else tenant, "new", ADMINISTRATOR))
+    headers = {"Subject": "newcomer", "NGSILD-Tenant": tenant}
+    assert (await api.post("/entities", json=lamp(), headers=headers)).status_code == status
+    assert tenant not in await store.list_tenants()

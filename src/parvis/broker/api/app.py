@@ -10,11 +10,11 @@ from parvis.broker.api.errors import UnexpectedFailure
 from parvis.broker.api.parameters import Parameters, parse_parameters
 from parvis.broker.api.request import MAX_BODY_BYTES, Request
 from parvis.broker.api.responses import Response, problem_response
-from parvis.broker.api.routing import Router
+from parvis.broker.api.routing import Route, Router
 from parvis.broker.api.table import ROUTES
 from parvis.broker.broker import Broker
 from parvis.kernel.errors import Forbidden, NonexistentTenant, ParvisError, Unauthenticated
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import Caller, Right
 
 _log = logging.getLogger(__name__)
 _MEMORABLE_BYTES = 1024
@@ -34,35 +34,43 @@ class NgsiLdApi:
         await response.send(send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers = _headers(scope)
+        response = await self._reported(scope, receive, headers)
+        tenant = headers.get(b"ngsild-tenant")
+        return response if tenant is None else response.with_headers((b"ngsild-tenant", tenant))
+
+    async def _reported(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Response:
         try:
-            return await self._routed(scope, receive)
+            return await self._routed(scope, receive, headers)
         except ParvisError as error:
             return problem_response(error)
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             return problem_response(UnexpectedFailure("The fault is on this side and has been logged."))
 
-    async def _routed(self, scope: Scope, receive: Receive) -> Response:
+    async def _routed(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Response:
         route, args = self._router.find(scope["method"], _path(scope))
         caller = _caller(scope)
-        headers = _headers(scope)
-        tenant = headers.get(b"ngsild-tenant")
-        if tenant is not None:
-            await self._check_tenant(tenant.decode("latin-1"), caller)
         if route.writes:
             self._broker.check_writer(caller)
+        tenant = headers.get(b"ngsild-tenant")
+        if tenant is not None:
+            await self._check_tenant(tenant.decode("latin-1"), caller, route)
         parameters = _parameters(scope["query_string"], route.parameters)
         request = Request(scope, receive, self._broker, caller, headers, args, parameters, self._max_body_bytes)
-        response = await route.handler(request)
-        return response if tenant is None else response.with_headers((b"ngsild-tenant", tenant))
+        return await route.handler(request)
 
-    async def _check_tenant(self, tenant: str, caller: Caller) -> None:
-        """The tenant of a request is its caller's; the header may only confirm it (NGSI-LD 1.9.1, 6.3.14)."""
-        if tenant == caller.tenant:
+    async def _check_tenant(self, tenant: str, caller: Caller, route: Route) -> None:
+        """The tenant of a request is its caller's; the header may only confirm it (NGSI-LD 1.9.1, 6.3.14). One that
+        does not exist is made by what creates something in it (4.14), where the caller may administer it."""
+        if await self._broker.is_tenant(tenant):
+            if tenant != caller.tenant:
+                raise Forbidden(f"{caller.subject} belongs to another tenant than {tenant}.")
             return
-        if not await self._broker.is_tenant(tenant):
+        is_creation = route.writes and route.method == "POST"
+        if not is_creation or tenant != caller.tenant or Right.ADMINISTER not in caller.rights:
             raise NonexistentTenant(f"There is no tenant {tenant}.")
-        raise Forbidden(f"{caller.subject} belongs to another tenant than {tenant}.")
+        await self._broker.add_tenant(tenant)
 
 
 def routes(broker: Broker, max_body_bytes: int = MAX_BODY_BYTES) -> list[BaseRoute]:
