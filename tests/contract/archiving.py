@@ -65,12 +65,12 @@ async def open_memory(folder: Path, clock: Clock) -> Archived:
 
 async def open_postgres(url: str, folder: Path, clock: Clock) -> Archived:
     reader = ArchiveReader(open_storage("", folder), SMALL)
-    return Archived(await PostgresStore.open(url, clock, reader.of_entity), reader, folder)
+    return Archived(await PostgresStore.open(url, clock, reader.of_entities), reader, folder)
 
 
 async def _open_sqlite(path: str | Path, folder: Path, clock: Clock) -> Archived:
     reader = ArchiveReader(open_storage("", folder), SMALL)
-    return Archived(await SqliteStore.open(path, clock, reader.of_entity), reader, folder)
+    return Archived(await SqliteStore.open(path, clock, reader.of_entities), reader, folder)
 
 
 Opener = Callable[[pytest.FixtureRequest, Path, Clock], Awaitable[Archived]]

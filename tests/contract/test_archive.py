@@ -121,6 +121,40 @@ async def test_aggregates_add_up_over_both(archived: Archived) -> None:
     await all_hot.close()
 
 
+async def test_a_page_of_aggregates_is_that_of_each_entity(archived: Archived) -> None:
+    """Bin 1 is in files and hot, 2 in files only, 3 hot only, 4 has nothing left, 5 never was."""
+    await archived.store.write(
+        TENANT, [bin_(number, *levels(*HOURS[number:]), note("x"), keep_newest=True) for number in (1, 2, 4)]
+    )
+    await archived.store.erase(TENANT, Erasure(bin_id(2), LEVEL, before=FIRST + 20 * HOUR))
+    await archived.run()
+    late = [bin_(number, *levels(31, 97, value=number), keep_newest=True) for number in (1, 3)]
+    await archived.store.write(TENANT, late)
+    await archived.store.erase(TENANT, Erasure(bin_id(4), LEVEL))
+    numbers = range(1, 6)
+
+    since = FIRST + 5 * HOUR
+    between = TemporalQuery(TimeRelation.BETWEEN, since, since + 4 * DAY, attrs=(LEVEL,))
+    for query in (EVERYTHING, TemporalQuery(TimeRelation.AFTER, since), between):
+        for period in ("PT7H", "P1M", "PT0S"):
+            asked = Aggregation(METHODS, parse_duration(period))
+            alone = [await archived.store.aggregate(TENANT, bin_id(number), query, asked) for number in numbers]
+            page = await archived.store.list_aggregates(TENANT, [bin_id(number) for number in numbers], query, asked)
+            assert [one.id for one in page] == [bin_id(number) for number in (1, 2, 3, 4)]
+            for found, expected in zip(page, alone, strict=False):
+                assert expected is not None
+                assert list(found.buckets) == list(expected.buckets)
+                for key, buckets in found.buckets.items():
+                    _assert_equal(buckets, expected.buckets[key])
+
+    counted = Aggregation((Method.TOTAL_COUNT, Method.SUM), parse_duration("PT0S"))
+    page = await archived.store.list_aggregates(TENANT, [bin_id(2), bin_id(1)], between, counted)
+    assert [one.buckets[(LEVEL, "")][0].values for one in page] == [
+        {Method.TOTAL_COUNT: 8, Method.SUM: sum(range(24, 72, 6))},
+        {Method.TOTAL_COUNT: 13, Method.SUM: sum(range(6, 72, 6)) + 2},
+    ]
+
+
 def _assert_equal(found: list[Bucket], expected: list[Bucket]) -> None:
     assert [(one.start, one.end) for one in found] == [(one.start, one.end) for one in expected]
     for one, other in zip(found, expected, strict=True):

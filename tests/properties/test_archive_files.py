@@ -14,14 +14,14 @@ from parvis.broker.ports.archive import ArchiveFile, ArchiveRow, PendingErasure
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.partials import Partials
-from parvis.broker.temporal.reading import Window
+from parvis.broker.temporal.reading import Source, Window
 from parvis.kernel.time import HOUR, Instant
 from parvis.stores.archive.engine import Limits
-from parvis.stores.archive.read import ArchiveReader, EntityFiles
+from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Stored, stored_value, value_columns
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_day
-from tests.stores.archive.town import MIDNIGHT, TODAY, Known, partition
+from tests.stores.archive.town import MIDNIGHT, TODAY, Known, of_entity, partition
 from tests.strategies import DATASETS, NAMES, json_values
 
 ENTITIES = ("urn:ngsi-ld:Bin:1", "urn:ngsi-ld:Bin:2", "urn:ngsi-ld:Bin:é'\"")
@@ -129,7 +129,7 @@ def test_a_read_tells_what_the_plain_list_tells(
 ) -> None:
     entity, key = rows[-1].entity, (rows[-1].attribute, rows[-1].dataset)
     pending = tuple(PendingErasure(n, one, 20) for n, one in enumerate(erasures) if one.entity_id == entity)
-    source = reader.of_entity(Known(entity, written(reader, rows), pending))
+    source = of_entity(reader, Known(entity, written(reader, rows), pending))
     expected = choose(rows, pending, entity, key, window)
     assert told(source.read(key, window, limit, last=False)) == plain(expected[:limit])
     assert told(source.read(key, window, limit, last=True)) == plain(expected[-limit:])
@@ -138,7 +138,25 @@ def test_a_read_tells_what_the_plain_list_tells(
     check_partials(source, key, window, expected)
 
 
-def check_partials(source: EntityFiles, key: AttributeKey, window: Window, rows: Sequence[ArchiveRow]) -> None:
+@settings(max_examples=25, deadline=None)
+@given(numbered, erasures, windows)
+def test_a_page_tells_what_the_plain_list_tells(
+    reader: ArchiveReader, rows: list[ArchiveRow], erasures: list[Erasure], window: Window
+) -> None:
+    files, key = written(reader, rows), (rows[-1].attribute, rows[-1].dataset)
+    window = window._replace(asked_from=window.start)
+    pending = tuple(PendingErasure(n, one, 20) for n, one in enumerate(erasures))
+    known = [
+        Known(one, files, tuple(erased for erased in pending if erased.erasure.entity_id == one)) for one in ENTITIES
+    ]
+    for entity, source in zip(ENTITIES, reader.of_entities(known), strict=True):
+        expected = choose(rows, pending, entity, key, window)
+        ends = [time_of(one, window) for one in expected]
+        assert source.extent(key, window) == ((ends[0], ends[-1]) if ends else None)
+        check_partials(source, key, window, expected)
+
+
+def check_partials(source: Source, key: AttributeKey, window: Window, rows: Sequence[ArchiveRow]) -> None:
     middle = (window.start + window.end) // 2
     periods = [(window.start, middle), (middle, window.end)]
     found = source.partials(key, window, periods, frozenset(Method))

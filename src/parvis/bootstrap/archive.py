@@ -1,7 +1,7 @@
 """The archive of closed days: what reads it and what moves days into it. Its engine is imported when it is used."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,8 @@ class ArchiveAtHand:
         self._reader: ArchiveReader | None = None
         self._opening = threading.Lock()
 
-    def read(self, entity: ArchivedEntity) -> Source:
-        return self._open().of_entity(entity)
+    def read(self, entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+        return self._open().of_entities(entities)
 
     def close(self) -> None:
         with self._opening:

@@ -108,6 +108,27 @@ async def test_aggregates_by_period(api: httpx.AsyncClient) -> None:
     }
 
 
+async def test_aggregates_of_many_entities_at_once(api: httpx.AsyncClient) -> None:
+    other, silent = (f"urn:ngsi-ld:WaterConsumptionObserved:dma-{name}" for name in "bc")
+    await api.post("/temporal/entities", json={**evolution([1, 5]), "id": other})
+    await api.post("/temporal/entities", json={**evolution([9]), "id": silent})
+    question = {
+        "type": "WaterConsumptionObserved",
+        "options": "aggregatedValues",
+        "aggrMethods": "sum",
+        "aggrPeriodDuration": "PT4H",
+        "timerel": "between",
+        "timeAt": at(0),
+        "endTimeAt": at(8),
+    }
+    answer = await api.get("/temporal/entities", params=question)
+    assert answer.status_code == 200, answer.text
+    assert {one["id"]: one["flow"]["sum"] for one in answer.json()} == {
+        METER: [[46.0, at(0), at(4)], [62.0, at(4), at(8)]],
+        other: [[11.0, at(0), at(4)], [15.0, at(4), at(8)]],
+    }
+
+
 async def test_an_aggregate_over_the_whole_range(api: httpx.AsyncClient) -> None:
     entity = await read(api, options="aggregatedValues", aggrMethods="sum")
     assert [one[0] for one in entity["flow"]["sum"]] == [sum(10.0 + hour for hour in HOURS)]

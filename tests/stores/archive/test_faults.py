@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, WrittenFile
-from parvis.broker.query.tree import Method
 from parvis.kernel.errors import Overloaded, TooComplexQuery
-from parvis.kernel.time import DAY
 from parvis.stores.archive import read
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.faults import verify
@@ -27,6 +25,7 @@ from tests.stores.archive.town import (
     damage,
     every_minute,
     hourly,
+    of_entity,
     partition,
     write,
 )
@@ -44,7 +43,7 @@ def test_a_torn_file_is_named(folder: FolderStorage, reader: ArchiveReader, left
     with pytest.raises(ArchiveDamaged, match=r"g1\.parquet has \d+ bytes"):
         verify(folder, made.file)
     with pytest.raises(ArchiveDamaged, match=r"g1\.parquet") as caught:
-        reader.of_entity(Known(MARKET, (catalogued(made),))).read((LEVEL, ""), ALWAYS, 9, last=False)
+        of_entity(reader, Known(MARKET, (catalogued(made),))).read((LEVEL, ""), ALWAYS, 9, last=False)
     assert caught.value.problem()["status"] == 503
     assert caught.value.extras == {"file": made.file.path}
 
@@ -73,7 +72,7 @@ def test_a_damaged_page_header_is_not_told_as_history(
         [(start,)] = cursor.execute(sql, (str(path), column)).fetchall()
     whole = path.read_bytes()
     path.write_bytes(whole[:start] + bytes(64) + whole[start + 64 :])
-    source = reader.of_entity(Known("urn:ngsi-ld:WasteContainer:0000", (catalogued(made),)))
+    source = of_entity(reader, Known("urn:ngsi-ld:WasteContainer:0000", (catalogued(made),)))
     with pytest.raises(ArchiveDamaged):
         source.read((LEVEL, ""), ALWAYS, 9, last=False)
 
@@ -82,14 +81,16 @@ def test_the_one_damaged_file_among_many_is_named(folder: FolderStorage, reader:
     made = [write(folder, hourly(first_seq=1 + 100 * n), f"g{n}") for n in range(5)]
     tear(folder, made[3].file, 100)
     with pytest.raises(ArchiveDamaged, match=r"g3\.parquet"):
-        reader.aggregate_type([catalogued(one) for one in made], LEVEL, DAY, [Method.AVG])
+        of_entity(reader, Known(MARKET, tuple(catalogued(one) for one in made))).read(
+            (LEVEL, ""), ALWAYS, 999, last=False
+        )
 
 
 def test_a_lost_file_is_gone_not_damaged(folder: FolderStorage, reader: ArchiveReader) -> None:
     made = write(folder, hourly())
     shutil.rmtree(folder.root / "tenant=town")
     with pytest.raises(ArchiveFileGone, match=r"g1\.parquet"):
-        reader.aggregate_type([catalogued(made)], LEVEL, DAY, [Method.AVG])
+        of_entity(reader, Known(MARKET, (catalogued(made),))).read((LEVEL, ""), ALWAYS, 9, last=False)
     with pytest.raises(ArchiveFileGone):
         verify(folder, made.file)
 
@@ -115,7 +116,7 @@ def test_the_reader_recovers_once_the_file_is_whole_again(folder: FolderStorage,
     made = write(folder, hourly())
     path = folder.root / made.file.path
     whole = path.read_bytes()
-    source = reader.of_entity(Known(MARKET, (catalogued(made),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(made),)))
     tear(folder, made.file, 100)
     with pytest.raises(ArchiveDamaged):
         source.read((LEVEL, ""), ALWAYS, 99, last=False)

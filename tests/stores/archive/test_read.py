@@ -1,9 +1,9 @@
-"""Reading one entity's series, and aggregates over all, from the files that a catalogue names."""
+"""Reading one entity's series, and aggregates over a page of entities, from the files that a catalogue names."""
 
-import math
-import statistics
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -31,6 +31,7 @@ from tests.stores.archive.town import (
     Known,
     catalogued,
     hourly,
+    of_entity,
     partition,
     removal,
     row,
@@ -70,7 +71,7 @@ def numbers_of(instances: Sequence[Instance]) -> list[int]:
 def test_an_instance_comes_back_as_it_was(folder: FolderStorage, reader: ArchiveReader) -> None:
     put = row(5, MIDNIGHT, 21, dataset="urn:ngsi-ld:Dataset:a", unit="CEL", extra='{"x":{"type":"Property","value":1}}')
     known = Known(MARKET, (catalogued(write(folder, [put])),))
-    (found,) = reader.of_entity(known).read((LEVEL, "urn:ngsi-ld:Dataset:a"), ALWAYS, 5, last=False)
+    (found,) = of_entity(reader, known).read((LEVEL, "urn:ngsi-ld:Dataset:a"), ALWAYS, 5, last=False)
     assert (found.value, type(found.value)) == (21, int)
     assert (found.name, found.dataset, found.unit_code) == (LEVEL, "urn:ngsi-ld:Dataset:a", "CEL")
     assert (found.observed_at, found.modified_at, found.seq) == (MIDNIGHT, MIDNIGHT + SECOND, 5)
@@ -81,13 +82,13 @@ def test_an_instance_without_observed_at_was_seen_when_it_was_recorded(
     folder: FolderStorage, reader: ArchiveReader
 ) -> None:
     known = Known(MARKET, (catalogued(write(folder, [row(1, MIDNIGHT, observed=False)])),))
-    (found,) = reader.of_entity(known).read(KEY, ALWAYS, 5, last=False)
+    (found,) = of_entity(reader, known).read(KEY, ALWAYS, 5, last=False)
     assert (found.observed_at, found.modified_at) == (None, MIDNIGHT)
 
 
 def test_only_the_series_asked_for_is_told_and_no_removal(folder: FolderStorage, reader: ArchiveReader) -> None:
     rows = [row(1, MIDNIGHT), row(2, MIDNIGHT, entity=HARBOUR), row(3, MIDNIGHT, dataset="urn:d"), removal(4, MIDNIGHT)]
-    source = reader.of_entity(Known(MARKET, (catalogued(write(folder, rows)),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
     assert numbers_of(source.read(KEY, ALWAYS, 9, last=False)) == [1]
     assert source.extent(KEY, ALWAYS) == (MIDNIGHT, MIDNIGHT)
     assert source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + HOUR)], ALL_METHODS)[0].instances == 1
@@ -98,14 +99,14 @@ def test_files_that_cannot_add_to_a_short_answer_stay_closed(folder: FolderStora
     files = write_days(folder, 12)
     opened = Opened(folder)
     reader = ArchiveReader(opened, Limits())
-    found = reader.of_entity(Known(MARKET, files)).read(KEY, ALWAYS, 30, last=last)
+    found = of_entity(reader, Known(MARKET, files)).read(KEY, ALWAYS, 30, last=last)
     reader.close()
     assert numbers_of(found) == (list(range(259, 289)) if last else list(range(1, 31)))
     assert len(opened.located) <= 4
 
 
 def test_a_window_bounds_the_answer(folder: FolderStorage, reader: ArchiveReader) -> None:
-    source = reader.of_entity(Known(MARKET, write_days(folder, 2)))
+    source = of_entity(reader, Known(MARKET, write_days(folder, 2)))
     window = Window(False, MIDNIGHT + 22 * HOUR, MIDNIGHT + 26 * HOUR)
     assert numbers_of(source.read(KEY, window, 100, last=False)) == [23, 24, 25, 26]
     assert source.extent(KEY, window) == (MIDNIGHT + 22 * HOUR, MIDNIGHT + 25 * HOUR)
@@ -115,7 +116,7 @@ def test_a_window_bounds_the_answer(folder: FolderStorage, reader: ArchiveReader
 def test_late_instances_come_in_the_order_asked_for(folder: FolderStorage, reader: ArchiveReader) -> None:
     """Instance 1 was observed first and recorded last."""
     rows = [row(9, MIDNIGHT, delay=5 * HOUR), row(2, MIDNIGHT + HOUR), row(3, MIDNIGHT + 2 * HOUR)]
-    source = reader.of_entity(Known(MARKET, (catalogued(write(folder, rows)),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
     by_recorded = ALWAYS._replace(by_recorded=True)
     assert numbers_of(source.read(KEY, ALWAYS, 9, last=False)) == [9, 2, 3]
     assert numbers_of(source.read(KEY, by_recorded, 9, last=False)) == [2, 3, 9]
@@ -130,17 +131,15 @@ def test_what_is_erased_is_told_no_more(folder: FolderStorage, reader: ArchiveRe
         PendingErasure(1, Erasure(MARKET, seq=1), 99),
         PendingErasure(2, Erasure(MARKET, LEVEL, before=MIDNIGHT + 20 * HOUR), 22),
     )
-    source = reader.of_entity(Known(MARKET, files, erasures))
+    source = of_entity(reader, Known(MARKET, files, erasures))
     assert numbers_of(source.read(KEY, ALWAYS, 99, last=False)) == [21, 22, 23, 24]
     assert source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], ALL_METHODS)[0].instances == 4
-    told = reader.aggregate_type(files, LEVEL, DAY, [Method.TOTAL_COUNT], erasures=erasures)
-    assert told["totalCount"].tolist() == [4]
 
 
 def test_partials_are_those_of_the_values(folder: FolderStorage, reader: ArchiveReader) -> None:
     values: list[Stored] = [1, 2.5, -4, 2**60 + 1, 1e-9, "text", b"true", b'{"a":1}', 2.5, 7]
     rows = [row(n, MIDNIGHT + n * HOUR, value) for n, value in enumerate(values)]
-    source = reader.of_entity(Known(MARKET, (catalogued(write(folder, rows)),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
     periods = [(MIDNIGHT + n * 5 * HOUR, MIDNIGHT + (n + 1) * 5 * HOUR) for n in range(3)]
     found = source.partials(KEY, ALWAYS, periods, ALL_METHODS)
     expected = [Partials.of(values[:5]), Partials.of(values[5:]), Partials.of([])]
@@ -151,13 +150,13 @@ def test_partials_are_those_of_the_values(folder: FolderStorage, reader: Archive
 
 
 def test_only_what_the_methods_need_is_worked_out(folder: FolderStorage, reader: ArchiveReader) -> None:
-    source = reader.of_entity(Known(MARKET, (catalogued(write(folder, hourly())),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, hourly())),)))
     (found,) = source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.MAX}))
     assert found == Partials(24, 24, largest=23 / 24)
 
 
 def test_periods_that_the_window_makes_empty_have_nothing(folder: FolderStorage, reader: ArchiveReader) -> None:
-    source = reader.of_entity(Known(MARKET, (catalogued(write(folder, hourly())),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, hourly())),)))
     start = MIDNIGHT + 90 * 60 * SECOND
     window = Window(False, start, MIDNIGHT + DAY)
     periods = window.within([(MIDNIGHT + n * HOUR, MIDNIGHT + (n + 1) * HOUR) for n in range(24)])
@@ -165,52 +164,66 @@ def test_periods_that_the_window_makes_empty_have_nothing(folder: FolderStorage,
     assert counts == [0, 0] + [1] * 22
 
 
-def test_aggregates_over_a_type_are_those_of_each_series(folder: FolderStorage, reader: ArchiveReader) -> None:
-    other = [row(50 + hour, MIDNIGHT + hour * HOUR, hour / 2.4, HARBOUR) for hour in range(24)]
-    files = [catalogued(write(folder, [*hourly(), *other, removal(99, MIDNIGHT)]))]
-    told = reader.aggregate_type(files, LEVEL, 6 * HOUR, [Method.AVG, Method.TOTAL_COUNT, Method.STDDEV])
-    found = {
-        (entity, start): (mean, count, deviation)
-        for entity, start, mean, count, deviation in zip(
-            told["entity"], told["start"], told["avg"], told["totalCount"], told["stddev"], strict=True
-        )
-    }
-    assert len(found) == 8
-    for scale, entity in ((1, MARKET), (10, HARBOUR)):
-        for quarter in range(4):
-            values = [scale * hour / 24 for hour in range(6 * quarter, 6 * quarter + 6)]
-            expected = (statistics.fmean(values), 6, statistics.pstdev(values))
-            assert found[entity, MIDNIGHT + quarter * 6 * HOUR] == pytest.approx(expected)
+class Asked(ArchiveReader):
+    """Counts the questions that its engine is asked."""
+
+    questions = 0
+
+    @contextlib.contextmanager
+    def cursor(self, files: Sequence[ArchiveFile]) -> Iterator[Any]:
+        self.questions += 1
+        with super().cursor(files) as cursor:
+            yield cursor
 
 
-def test_a_mean_of_no_numbers_is_not_a_number(folder: FolderStorage, reader: ArchiveReader) -> None:
-    files = [catalogued(write(folder, [row(1, MIDNIGHT, "full"), row(2, MIDNIGHT, 1, HARBOUR)]))]
-    told = reader.aggregate_type(files, LEVEL, DAY, [Method.AVG])
-    means = dict(zip(told["entity"], told["avg"], strict=True))
-    assert math.isnan(means[MARKET])
-    assert means[HARBOUR] == 1
+@pytest.mark.parametrize("by_recorded", [False, True])
+@pytest.mark.parametrize("lengths", [[5] * 5, [24], [1, 20], [2, 7, 3, 8]], ids=str)
+def test_a_page_is_told_what_each_of_its_entities_would_be_alone(
+    folder: FolderStorage, lengths: list[int], by_recorded: bool
+) -> None:
+    others = [row(50 + hour, MIDNIGHT + hour * HOUR, hour * 2.5, HARBOUR) for hour in range(3, 20)]
+    texts = [row(80, MIDNIGHT, "full", "urn:text"), row(81, MIDNIGHT + HOUR, b"[1]", "urn:text"), row(82, MIDNIGHT, 1)]
+    noise = [row(83, MIDNIGHT, 1, "urn:nobody"), row(84, MIDNIGHT, 9, HARBOUR, "urn:other"), removal(85, MIDNIGHT)]
+    files = (catalogued(write(folder, [*hourly(), *others, *texts, *noise])),)
+    erased = (PendingErasure(1, Erasure(HARBOUR, LEVEL, before=MIDNIGHT + 5 * HOUR), 99),)
+    entities = [Known(MARKET, files), Known(HARBOUR, files, erased), Known("urn:text", files), Known("urn:gone", ())]
+    reader = Asked(folder, LIMITS)
+    start = MIDNIGHT + HOUR // 2
+    window = Window(by_recorded, start, MIDNIGHT + 23 * HOUR, asked_from=start)
+    ends = [start + sum(lengths[: n + 1]) * HOUR for n in range(len(lengths))]
+    periods = window.within(zip([start, *ends], ends, strict=False))
+
+    page = reader.of_entities(entities)
+    together = [(one.extent(KEY, window), one.partials(KEY, window, periods, ALL_METHODS)) for one in page]
+    assert reader.questions == 3
+    for entity, (extent, found) in zip(entities, together, strict=True):
+        alone = of_entity(reader, entity)
+        assert extent == alone.extent(KEY, window)
+        assert found == alone.partials(KEY, window, periods, ALL_METHODS)
+    delay = SECOND if by_recorded else 0
+    assert together[1][0] == (MIDNIGHT + 5 * HOUR + delay, MIDNIGHT + 19 * HOUR + delay)
+    assert sum(one.instances for one in together[1][1]) == 15
+    assert together[2][1][0].distinct == {b"[1]"}
+    reader.close()
 
 
-def test_aggregates_before_1970_start_where_their_period_does(folder: FolderStorage, reader: ArchiveReader) -> None:
-    files = [catalogued(write(folder, [row(1, -90 * 60 * SECOND), row(2, -1), row(3, 0)]))]
-    told = reader.aggregate_type(files, LEVEL, HOUR, [Method.TOTAL_COUNT])
-    assert sorted(zip(told["start"].tolist(), told["totalCount"].tolist(), strict=True)) == [
-        (-2 * HOUR, 1), (-HOUR, 1), (0, 1),
-    ]  # fmt: skip
-
-
-def test_aggregates_of_no_files_have_their_columns(reader: ArchiveReader) -> None:
-    told = reader.aggregate_type([], LEVEL, HOUR, [Method.AVG])
-    assert {name: len(column) for name, column in told.items()} == {"entity": 0, "dataset": 0, "start": 0, "avg": 0}
+def test_periods_of_an_entitys_own_are_asked_of_it_alone(folder: FolderStorage, reader: ArchiveReader) -> None:
+    files = (catalogued(write(folder, [*hourly(), row(99, MIDNIGHT, 5, HARBOUR)])),)
+    market, harbour = reader.of_entities([Known(MARKET, files), Known(HARBOUR, files)])
+    window = Window(False, MIDNIGHT - DAY, MIDNIGHT + DAY)
+    for source, count in ((market, 24), (harbour, 1), (market, 24)):
+        [found] = source.partials(KEY, window, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.TOTAL_COUNT}))
+        assert found.instances == count
 
 
 def test_no_more_reads_run_at_once_than_may(folder: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parvis.stores.archive.read.WAIT_S", 0.05)
     files = [catalogued(write(folder, hourly()))]
     reader = ArchiveReader(folder, Limits(readers=1))
+    source = of_entity(reader, Known(MARKET, tuple(files)))
     with reader.cursor(files), pytest.raises(Overloaded):
-        reader.aggregate_type(files, LEVEL, HOUR, [Method.AVG])
-    assert len(reader.aggregate_type(files, LEVEL, HOUR, [Method.AVG])["avg"]) == 24
+        source.read(KEY, ALWAYS, 99, last=False)
+    assert len(source.read(KEY, ALWAYS, 99, last=False)) == 24
     reader.close()
 
 
@@ -220,7 +233,7 @@ def test_many_threads_read_with_one_reader(folder: FolderStorage) -> None:
     found: list[int] = []
 
     def read() -> None:
-        source = reader.of_entity(Known(MARKET, files))
+        source = of_entity(reader, Known(MARKET, files))
         found.append(len(source.read(KEY, ALWAYS, 1000, last=False)))
 
     threads = [threading.Thread(target=read) for _ in range(8)]
@@ -248,7 +261,7 @@ def test_footers_beyond_what_is_allowed_are_forgotten_once_nobody_reads(
     for file in (files[0], files[0], files[1], files[2], files[0]):
         with reader.cursor(files[:1]) as other:
             other.execute("SELECT 1")
-            assert len(reader.of_entity(Known(MARKET, (file,))).read(KEY, ALWAYS, 99, last=False)) == 24
+            assert len(of_entity(reader, Known(MARKET, (file,))).read(KEY, ALWAYS, 99, last=False)) == 24
             assert engines(folder) == 1
         kept.append(engines(folder))
     reader.close()

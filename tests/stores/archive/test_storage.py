@@ -17,7 +17,18 @@ from parvis.stores.archive.storage import ArchiveUnreachable, FolderStorage, Sto
 from parvis.stores.archive.write import write_day
 from tests.stores.archive.conftest import SECRET
 from tests.stores.archive.cutting import cut_after
-from tests.stores.archive.town import ALWAYS, LEVEL, LIMITS, MARKET, Known, catalogued, hourly, partition, write
+from tests.stores.archive.town import (
+    ALWAYS,
+    LEVEL,
+    LIMITS,
+    MARKET,
+    Known,
+    catalogued,
+    hourly,
+    of_entity,
+    partition,
+    write,
+)
 
 
 def publish(storage: Storage, path: str, content: bytes) -> None:
@@ -55,7 +66,7 @@ def test_a_day_is_written_merged_and_read(storage: Storage) -> None:
     merged = write(storage, hourly("urn:ngsi-ld:WasteContainer:new", first_seq=50), "g2", old=first.file)
     verify(storage, merged.file)
     reader = ArchiveReader(storage, LIMITS)
-    source = reader.of_entity(Known(MARKET, (catalogued(merged),)))
+    source = of_entity(reader, Known(MARKET, (catalogued(merged),)))
     assert [one.seq for one in source.read((LEVEL, ""), ALWAYS, 100, last=False)] == list(range(1, 25))
     reader.close()
 
@@ -66,7 +77,7 @@ def test_a_deleted_file_is_gone_for_a_reader_that_knew_it(storage: Storage) -> N
     assert isinstance(find_damage(storage, [made.file]), ArchiveFileGone)
     reader = ArchiveReader(storage, LIMITS)
     with pytest.raises(ArchiveFileGone, match=r"g1\.parquet"):
-        reader.of_entity(Known(MARKET, (catalogued(made),))).read((LEVEL, ""), ALWAYS, 9, last=False)
+        of_entity(reader, Known(MARKET, (catalogued(made),))).read((LEVEL, ""), ALWAYS, 9, last=False)
     reader.close()
 
 

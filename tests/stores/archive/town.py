@@ -7,9 +7,10 @@ import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Kind
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile, ArchiveRow, Partition, PendingErasure, WrittenFile
-from parvis.broker.temporal.reading import Window
+from parvis.broker.temporal.reading import Source, Window
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from parvis.stores.archive.engine import Limits
+from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import REMOVED, Stored
 from parvis.stores.archive.storage import FolderStorage, Storage
 from parvis.stores.archive.write import Made, write_day
@@ -88,6 +89,11 @@ class Known(msgspec.Struct, frozen=True):
 
 def is_entity(known: Known) -> ArchivedEntity:
     return known
+
+
+def of_entity(reader: ArchiveReader, entity: ArchivedEntity) -> Source:
+    [source] = reader.of_entities([entity])
+    return source
 
 
 def damage(storage: FolderStorage, file: WrittenFile, at: int) -> Path:

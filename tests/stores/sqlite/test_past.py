@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from parvis.broker.ports.archive import no_archive
 from parvis.broker.query.tree import TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.reading import read_history
 from parvis.stores.sqlite.database import Connection
-from parvis.stores.sqlite.past import PastChanged
+from parvis.stores.sqlite.past import PastChanged, open_pasts
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.territory import LEVEL, NOON, TENANT, Ticking, bin_, bin_id, level
 
@@ -21,7 +22,7 @@ async def test_a_correction_between_the_two_is_met_by_looking_again(tmp_path: Pa
     assert past is not None
 
     def read(connection: Connection) -> object:
-        return past.tell(connection, lambda head, sources: read_history(head, sources, TemporalQuery()))
+        return [read_history(one, TemporalQuery()) for one in open_pasts(connection, [past], no_archive)]
 
     await store._reader.read_aside(read)
     for _ in range(2):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
-from parvis.broker.temporal.reading import Head, read_aggregates, read_history
+from parvis.broker.temporal.aggregates import list_aggregates
+from parvis.broker.temporal.reading import Member, read_history
 from parvis.kernel.time import MINUTE, Duration
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import Names
@@ -45,8 +46,7 @@ class Opened:
         [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
         unsettled = self.tail.find(entity) if found_early is None else found_early
         reader.execute("BEGIN")
-        head, hot = self.snapshot(number, reader, unsettled)
-        told = read_history(head, [hot], TemporalQuery())
+        told = read_history(self.snapshot(number, reader, unsettled), TemporalQuery())
         reader.execute("ROLLBACK")
         return [one.value for one in told.instances[(LEVEL, "")]]
 
@@ -54,15 +54,15 @@ class Opened:
         [(entity,)] = reader.execute("SELECT id FROM entity WHERE urn = ?", (bin_id(number),))
         whole = Aggregation(tuple(Method), Duration((0, 0)))
         unsettled = self.tail.find(entity)
-        head, hot = self.snapshot(number, reader, unsettled)
-        [bucket] = read_aggregates(head, [hot], TemporalQuery(), whole).buckets[(LEVEL, "")]
+        [told] = list_aggregates([self.snapshot(number, reader, unsettled)], TemporalQuery(), whole)
+        [bucket] = told.buckets[(LEVEL, "")]
         return bucket.values
 
-    def snapshot(self, number: int, reader: Connection, unsettled: list[int]) -> tuple[Head, HotHistory]:
+    def snapshot(self, number: int, reader: Connection, unsettled: list[int]) -> Member:
         names = Names(reader)
         found = find_head(reader, names, TENANT, bin_id(number))
         assert found is not None
-        return found[1], HotHistory(reader, names, found[0], unsettled)
+        return Member(found[1], [HotHistory(reader, names, found[0], unsettled)])
 
     def rows(self, table: str) -> int:
         [(count,)] = self.connection.execute(f"SELECT count(*) FROM {table}")

@@ -28,7 +28,7 @@ from parvis.broker.jsonld.render_temporal import (
 )
 from parvis.broker.model.change import Change, Mode, Status
 from parvis.broker.model.entity import Instance, Iri
-from parvis.broker.ports.store import EntityHistory
+from parvis.broker.ports.store import EntityAggregates, EntityHistory
 from parvis.broker.query.tree import Aggregation, TemporalQuery
 from parvis.broker.temporal.parse import parse_aggregation, parse_temporal_query, slices
 from parvis.broker.temporal.span import content_range
@@ -36,6 +36,8 @@ from parvis.kernel.errors import BadRequestData
 
 MAX_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
+AGGREGATED_AT_ONCE = 50
+"""Entities of a page, each of which may have ten thousand periods."""
 
 _FORMS = {
     "normalized": TemporalForm.NORMALIZED,
@@ -155,21 +157,39 @@ async def _page(request: Request, parameters: Parameters, context: Context, medi
         raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
     asked = read_page(read_selection(parameters, context), parameters)
     page = await request.broker.query(request.caller, asked.query)
-    evolutions = [await _evolution(request, one.id, reading, context) for one in page.entities]
+    evolutions = await _evolutions(request, [one.id for one in page.entities], reading, context)
     present = [one for one in evolutions if not one.is_empty]
     status, headers = _extent(present, reading)
     headers += page_headers(request, page, asked, media)
     return list_response([one.body for one in present], context, media, headers, status)
 
 
+async def _evolutions(
+    request: Request, entity_ids: Sequence[str], reading: _Reading, context: Context
+) -> list[_Evolution]:
+    if reading.aggregation is None:
+        return [await _evolution(request, one, reading, context) for one in entity_ids]
+    evolutions = []
+    for start in range(0, len(entity_ids), AGGREGATED_AT_ONCE):
+        some = entity_ids[start : start + AGGREGATED_AT_ONCE]
+        for one in await request.broker.list_aggregates(request.caller, some, reading.query, reading.aggregation):
+            await asyncio.sleep(0)
+            evolutions.append(_aggregated(one, context))
+    return evolutions
+
+
 async def _evolution(request: Request, entity_id: str, reading: _Reading, context: Context) -> _Evolution:
     await asyncio.sleep(0)
     if reading.aggregation is not None:
         aggregates = await request.broker.aggregate(request.caller, entity_id, reading.query, reading.aggregation)
-        return _Evolution(render_aggregates(aggregates, context), aggregates.types, not aggregates.buckets)
+        return _aggregated(aggregates, context)
     history = await request.broker.history(request.caller, entity_id, reading.query)
     body = render_history(history, context, reading.representation)
     return _Evolution(body, history.types, not history.instances, history)
+
+
+def _aggregated(aggregates: EntityAggregates, context: Context) -> _Evolution:
+    return _Evolution(render_aggregates(aggregates, context), aggregates.types, not aggregates.buckets)
 
 
 def _extent(evolutions: Sequence[_Evolution], reading: _Reading) -> tuple[int, Headers]:

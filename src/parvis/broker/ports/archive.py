@@ -149,11 +149,11 @@ class ArchivedEntity(Protocol):
         ...
 
 
-ReadArchived = Callable[[ArchivedEntity], Source]
-"""What reads the archive's side of an entity: called in a thread, within the snapshot."""
+ReadArchived = Callable[[Sequence[ArchivedEntity]], Sequence[Source]]
+"""What reads the archive's side of each entity: called in a thread, within the snapshot."""
 
 
-def no_archive(_entity: ArchivedEntity) -> Source:
+def no_archive(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
     raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 

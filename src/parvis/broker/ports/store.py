@@ -117,6 +117,12 @@ class TemporalStore(Protocol):
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None: ...
 
+    async def list_aggregates(
+        self, tenant: str, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
+    ) -> list[EntityAggregates]:
+        """Of those that were ever there, in the order given, all in one snapshot."""
+        ...
+
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         """From now on nobody reads what it covers of the instances written until now. The present stays.
 

@@ -4,16 +4,15 @@ A source is one form, seen in one snapshot; together the sources hold each insta
 a source reads, never in what is made of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
-from parvis.broker.ports.store import Bucket, EntityAggregates, EntityHistory
-from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeProperty, TimeRelation
-from parvis.broker.temporal.partials import NOTHING, Partials
-from parvis.broker.temporal.periods import list_periods
+from parvis.broker.ports.store import EntityHistory
+from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.temporal.partials import Partials
 from parvis.kernel.time import Instant
 
 EARLIEST, LATEST = -(2**62), 2**62
@@ -91,7 +90,17 @@ class Head(msgspec.Struct, frozen=True):
     deleted_at: Instant | None
 
 
-def read_history(head: Head, sources: Sequence[Source], query: TemporalQuery) -> EntityHistory:
+class Member(NamedTuple):
+    """One of the entities that are read together. Its sources are of the same forms, in the same order, as everyone's;
+    the last ones may be missing.
+    """
+
+    head: Head
+    sources: Sequence[Source]
+
+
+def read_history(member: Member, query: TemporalQuery) -> EntityHistory:
+    head, sources = member
     window, last = Window.of(query), query.last_n is not None
     wanted = query.limit if query.last_n is None else min(query.limit, query.last_n)
     instances: dict[AttributeKey, list[Instance]] = {}
@@ -116,19 +125,6 @@ def read_history(head: Head, sources: Sequence[Source], query: TemporalQuery) ->
     )
 
 
-def read_aggregates(
-    head: Head, sources: Sequence[Source], query: TemporalQuery, aggregation: Aggregation
-) -> EntityAggregates:
-    window = Window.of(query)
-    buckets: dict[AttributeKey, list[Bucket]] = {}
-    for key in list_series(sources, query):
-        extents = [extent for source in sources if (extent := source.extent(key, window)) is not None]
-        if extents:
-            extent = min(first for first, _ in extents), max(last for _, last in extents)
-            buckets[key] = list(_buckets(sources, key, window, extent, aggregation))
-    return EntityAggregates(head.id, head.types, buckets)
-
-
 def has_any(sources: Sequence[Source]) -> bool:
     """Whether there is an instance of anything at any time."""
     keys = list_series(sources, TemporalQuery())
@@ -151,19 +147,3 @@ def _read(sources: Sequence[Source], key: AttributeKey, window: Window, limit: i
         return parts[0] if parts else []
     found = sorted((one for part in parts for one in part), key=lambda one: (window.time(one), one.seq))
     return found[-limit:] if last else found[:limit]
-
-
-def _buckets(
-    sources: Sequence[Source], key: AttributeKey, window: Window, extent: Period, aggregation: Aggregation
-) -> Iterator[Bucket]:
-    """Periods count from the start asked for, or from the first instance; empty ones are left out."""
-    first = extent[0] if window.asked_from is None else window.asked_from
-    periods = list(list_periods(first, extent[1], aggregation.period))
-    within, methods = window.within(periods), frozenset(aggregation.methods)
-    sums = [NOTHING] * len(periods)
-    for source in sources:
-        found = source.partials(key, window, within, methods)
-        sums = [one.plus(other) for one, other in zip(sums, found, strict=True)]
-    for (start, end), partials in zip(periods, sums, strict=True):
-        if partials.instances:
-            yield Bucket(start, end, {method: partials.value(method) for method in aggregation.methods})

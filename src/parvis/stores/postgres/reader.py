@@ -14,8 +14,9 @@ from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPag
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.plenty import FEW_ROWS, Plenty
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
-from parvis.broker.temporal.reading import Head, Source, has_any, read_aggregates, read_history
+from parvis.broker.temporal.reading import Member, Source, has_any, read_history
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
@@ -63,6 +64,7 @@ _ATTRIBUTES = (
     " WHERE e.tenant = %s AND e.deleted IS NULL"
 )
 Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
 class Header(NamedTuple):
@@ -83,7 +85,7 @@ class _InFiles(Exception):
     """Some of it lies in files."""
 
 
-def _leave(_entity: ArchivedEntity) -> Source:
+def _leave(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
     raise _InFiles
 
 
@@ -111,14 +113,20 @@ class Reader:
         return await self._ask(tenant, self._list_attributes, {})
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
-        return await self._of_past(tenant, entity_id, lambda head, sources: read_history(head, sources, query))
+        def tell(members: Sequence[Member]) -> list[EntityHistory]:
+            return [read_history(one, query) for one in members]
+
+        return next(iter(await self._of_past(tenant, [entity_id], tell)), None)
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None:
-        return await self._of_past(
-            tenant, entity_id, lambda head, sources: read_aggregates(head, sources, query, aggregation)
-        )
+        return next(iter(await self.list_aggregates(tenant, [entity_id], query, aggregation)), None)
+
+    async def list_aggregates(
+        self, tenant: str, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
+    ) -> list[EntityAggregates]:
+        return await self._of_past(tenant, entity_ids, lambda members: list_aggregates(members, query, aggregation))
 
     async def run(self, tenant: str, ask: Callable[[Connection, int], Answer]) -> Answer | None:
         """`ask`, told the tenant's number, in one snapshot; None where there is no such tenant."""
@@ -144,22 +152,15 @@ class Reader:
         return await self._long.run(number, lambda connection: ask(connection, number), first)
 
     async def _of_past(
-        self, tenant: str, entity_id: str, tell: Callable[[Head, Sequence[Source]], Answer]
-    ) -> Answer | None:
-        def ask(connection: Connection, number: int, read_archived: ReadArchived) -> Answer | None:
-            found = find_head(connection, self._names, number, entity_id)
-            if found is None:
-                return None
-            entity, head = found
-            sources, _ = self._sources(connection, number, entity, entity_id, read_archived)
-            if is_forgotten(connection, number, entity) and not has_any(sources):
-                return None
-            return tell(head, sources)
+        self, tenant: str, entity_ids: Sequence[str], tell: Callable[[Sequence[Member]], list[Told]]
+    ) -> list[Told]:
+        def ask(connection: Connection, number: int, read_archived: ReadArchived) -> list[Told]:
+            return tell(self._open(connection, number, entity_ids, read_archived))
 
         for _ in range(SNAPSHOTS - 1):
             with suppress(ArchiveFileGone):
-                return await self._ask_past(tenant, ask)
-        return await self._ask_past(tenant, ask)
+                return await self._ask_past(tenant, ask, [])
+        return await self._ask_past(tenant, ask, [])
 
     async def find_instance(self, tenant: str, entity_id: str, name: Iri, seq: int) -> Found | None:
         def ask(connection: Connection, number: int, read_archived: ReadArchived) -> Found | None:
@@ -167,24 +168,36 @@ class Reader:
             head = find_head(connection, self._names, number, entity_id)
             if head is None:
                 return None
-            return find_instance(*self._sources(connection, number, head[0], entity_id, read_archived), name, seq)
+            archived = find_archived(connection, self._names, number, head[0], entity_id)
+            in_files = read_archived([archived]) if archived is not None else []
+            hot = HotHistory(connection, self._names, number, head[0])
+            return find_instance([hot, *in_files], archived, name, seq)
 
-        return await self._ask_past(tenant, ask)
+        return await self._ask_past(tenant, ask, None)
 
     async def _ask_past(
-        self, tenant: str, ask: Callable[[Connection, int, ReadArchived], Answer | None]
-    ) -> Answer | None:
+        self, tenant: str, ask: Callable[[Connection, int, ReadArchived], Answer], nothing: Answer
+    ) -> Answer:
         with suppress(_InFiles):
-            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), None, SEEING)
+            return await self._ask(tenant, lambda connection, number: ask(connection, number, _leave), nothing, SEEING)
         number = self._names.tenants.ids[tenant]
         return await self._past.run(number, lambda connection: ask(connection, number, self._read_archived), SEEING)
 
-    def _sources(
-        self, connection: Connection, tenant: int, entity: int, urn: str, read_archived: ReadArchived
-    ) -> tuple[list[Source], ArchivedEntity | None]:
-        hot = HotHistory(connection, self._names, tenant, entity)
-        archived = find_archived(connection, self._names, tenant, entity, urn)
-        return [hot] if archived is None else [hot, read_archived(archived)], archived
+    def _open(
+        self, connection: Connection, tenant: int, entity_ids: Sequence[str], read_archived: ReadArchived
+    ) -> list[Member]:
+        """Of the entities that are, or of which something is left."""
+        heads = [known for one in entity_ids if (known := find_head(connection, self._names, tenant, one)) is not None]
+        found = [find_archived(connection, self._names, tenant, entity, head.id) for entity, head in heads]
+        archived = [one for one in found if one is not None]
+        in_files = iter(read_archived(archived) if archived else ())
+        members = []
+        for (entity, head), in_archive in zip(heads, found, strict=True):
+            hot = HotHistory(connection, self._names, tenant, entity)
+            sources = [hot] if in_archive is None else [hot, next(in_files)]
+            if not is_forgotten(connection, tenant, entity) or has_any(sources):
+                members.append(Member(head, sources))
+        return members
 
     def _find(self, connection: Connection, tenant: int, entity_id: str) -> Entity | None:
         if "\0" in entity_id:

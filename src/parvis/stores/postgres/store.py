@@ -144,6 +144,11 @@ class PostgresStore:
     ) -> EntityAggregates | None:
         return await self._reader.aggregate(tenant, entity_id, query, aggregation)
 
+    async def list_aggregates(
+        self, tenant: str, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
+    ) -> list[EntityAggregates]:
+        return await self._reader.list_aggregates(tenant, entity_ids, query, aggregation)
+
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         if erasure.seq is None or erasure.attribute is None:
             await self.archive.erase(tenant, erasure)

@@ -1,21 +1,17 @@
-"""One entity's whole past in one snapshot: what is hot, and what the archive reads of it."""
+"""The whole past of some entities in one snapshot: what is hot, and what the archive reads of it."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchivedEntity, ReadArchived
 from parvis.broker.temporal.instance import Found, find_instance
-from parvis.broker.temporal.reading import Head, Source, has_any
+from parvis.broker.temporal.reading import Head, Member, Source, has_any
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite.catalogue import find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.temporal import HotHistory, find_head
-
-Told = TypeVar("Told")
-Tell = Callable[[Head, Sequence[Source]], Told]
-
 
 _CORRECTED = "SELECT 1 FROM erasure WHERE entity = ? AND upto >= ? AND (SELECT max(seq) FROM log) > ?"
 
@@ -28,6 +24,13 @@ class NotHot(Exception):
     """Some of it lies in files, which are read in a thread."""
 
 
+class _Opened(NamedTuple):
+    head: Head
+    hot: HotHistory
+    archived: ArchivedEntity | None
+    is_forgotten: bool
+
+
 class Past(NamedTuple):
     """`unsettled`: the entity's rows in the log, found before the snapshot, when `newest` was the newest of all."""
 
@@ -37,31 +40,43 @@ class Past(NamedTuple):
     urn: str
     unsettled: list[int]
     newest: int
-    read_archived: ReadArchived
 
-    def tell_hot(self, connection: Connection, tell: Tell[Told]) -> Told | None:
-        """Raises NotHot, PastChanged."""
-        if find_archived(connection, self.names, self.number, self.urn) is not None:
-            raise NotHot
-        return self.tell(connection, tell)
-
-    def tell(self, connection: Connection, tell: Tell[Told]) -> Told | None:
-        """Raises ArchiveFileGone, ArchiveDamaged, PastChanged."""
+    def open(self, connection: Connection) -> _Opened | None:
+        """Raises PastChanged."""
         found = find_head(connection, self.names, self.tenant, self.urn)
         if found is None:
             return None
         if connection.execute(_CORRECTED, (self.number, self.newest, self.newest)).fetchone():
             raise PastChanged(f"The history of {self.urn} is being changed all the time: try again.")
-        sources = self._sources(connection, find_archived(connection, self.names, self.number, self.urn))
-        if is_forgotten(connection, self.number) and not has_any(sources):
-            return None
-        return tell(found[1], sources)
+        archived = find_archived(connection, self.names, self.number, self.urn)
+        return _Opened(found[1], self._hot(connection), archived, is_forgotten(connection, self.number))
 
-    def find_instance(self, connection: Connection, name: Iri, seq: int) -> Found | None:
+    def find_instance(self, connection: Connection, name: Iri, seq: int, read_archived: ReadArchived) -> Found | None:
         """Raises ArchiveFileGone, ArchiveDamaged."""
         archived = find_archived(connection, self.names, self.number, self.urn)
-        return find_instance(self._sources(connection, archived), archived, name, seq)
+        in_files = read_archived([archived]) if archived is not None else []
+        return find_instance([self._hot(connection), *in_files], archived, name, seq)
 
-    def _sources(self, connection: Connection, archived: ArchivedEntity | None) -> list[Source]:
-        hot = HotHistory(connection, self.names, self.number, self.unsettled)
-        return [hot] if archived is None else [hot, self.read_archived(archived)]
+    def _hot(self, connection: Connection) -> HotHistory:
+        return HotHistory(connection, self.names, self.number, self.unsettled)
+
+
+def in_no_files(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+    """A ReadArchived. Raises NotHot."""
+    raise NotHot
+
+
+def open_pasts(connection: Connection, pasts: Sequence[Past], read_archived: ReadArchived) -> list[Member]:
+    """Of the entities that are, or of which something is left.
+
+    Raises ArchiveFileGone, ArchiveDamaged, PastChanged.
+    """
+    found = [one for past in pasts if (one := past.open(connection)) is not None]
+    archived = [one.archived for one in found if one.archived is not None]
+    in_files = iter(read_archived(archived) if archived else ())
+    members = []
+    for one in found:
+        sources = [one.hot] if one.archived is None else [one.hot, next(in_files)]
+        if not one.is_forgotten or has_any(sources):
+            members.append(Member(one.head, sources))
+    return members

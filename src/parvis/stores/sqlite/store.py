@@ -1,9 +1,10 @@
 """The embedded store: one SQLite file behind the broker's ports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from parvis.broker.bell import Bell
 from parvis.broker.model.change import Change, Event, Outcome
@@ -11,9 +12,10 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
-from parvis.broker.temporal.reading import read_aggregates, read_history
+from parvis.broker.temporal.reading import Member, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, system_clock
 from parvis.stores.sqlite.apply import Touched
@@ -26,13 +28,16 @@ from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
-from parvis.stores.sqlite.past import NotHot, Past, PastChanged, Tell, Told
+from parvis.stores.sqlite.past import NotHot, Past, PastChanged, in_no_files, open_pasts
 from parvis.stores.sqlite.reader import Reader
 from parvis.stores.sqlite.shelf import SqliteShelf
 from parvis.stores.sqlite.sources import SqliteSources
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
 from parvis.stores.sqlite.writer import Writer
+
+Told = TypeVar("Told")
+Tell = Callable[[Sequence[Member]], Told]
 
 
 class SqliteStore:
@@ -109,15 +114,21 @@ class SqliteStore:
         return await self._reader.list_attributes(tenant)
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
-        return await self._past(
-            tenant, entity_id, lambda head, sources: read_history(head, sources, query), is_quick=True
-        )
+        def tell(members: Sequence[Member]) -> list[EntityHistory]:
+            return [read_history(one, query) for one in members]
+
+        return next(iter(await self._past(tenant, [entity_id], tell, is_quick=True)), None)
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates | None:
+        return next(iter(await self.list_aggregates(tenant, [entity_id], query, aggregation)), None)
+
+    async def list_aggregates(
+        self, tenant: str, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
+    ) -> list[EntityAggregates]:
         return await self._past(
-            tenant, entity_id, lambda head, sources: read_aggregates(head, sources, query, aggregation), is_quick=False
+            tenant, entity_ids, lambda members: list_aggregates(members, query, aggregation), is_quick=False
         )
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
@@ -137,17 +148,19 @@ class SqliteStore:
             correction.entity_id, find, lambda found: self.archive.correct(tenant, correction, found)
         )
 
-    async def _past(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
+    async def _past(self, tenant: str, entity_ids: Sequence[str], tell: Tell[Told], *, is_quick: bool) -> Told:
         for _ in range(SNAPSHOTS - 1):
             with suppress(ArchiveFileGone, PastChanged):
-                return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
-        return await self._tell(tenant, entity_id, tell, is_quick=is_quick)
+                return await self._tell(tenant, entity_ids, tell, is_quick=is_quick)
+        return await self._tell(tenant, entity_ids, tell, is_quick=is_quick)
 
     async def _find_instance(self, tenant: str, entity_id: str, name: Iri, seq: int) -> Found | None:
         past = await self._find_past(tenant, entity_id)
         if past is None:
             return None
-        return await self._reader.read_past(lambda connection: past.find_instance(connection, name, seq))
+        return await self._reader.read_past(
+            lambda connection: past.find_instance(connection, name, seq, self._read_archived)
+        )
 
     async def _find_past(self, tenant: str, entity_id: str) -> Past | None:
         number = await self._reader.find_number(tenant, entity_id)
@@ -155,16 +168,14 @@ class SqliteStore:
             return None
         newest = self._tail.newest
         unsettled = self._tail.find(number)
-        return Past(self._names, tenant, number, entity_id, unsettled, newest, self._read_archived)
+        return Past(self._names, tenant, number, entity_id, unsettled, newest)
 
-    async def _tell(self, tenant: str, entity_id: str, tell: Tell[Told], *, is_quick: bool) -> Told | None:
-        past = await self._find_past(tenant, entity_id)
-        if past is None:
-            return None
+    async def _tell(self, tenant: str, entity_ids: Sequence[str], tell: Tell[Told], *, is_quick: bool) -> Told:
+        pasts = [past for one in entity_ids if (past := await self._find_past(tenant, one)) is not None]
         read = self._reader.read if is_quick else self._reader.read_aside
         with suppress(NotHot):
-            return await read(lambda connection: past.tell_hot(connection, tell))
-        return await self._reader.read_past(lambda connection: past.tell(connection, tell))
+            return await read(lambda connection: tell(open_pasts(connection, pasts, in_no_files)))
+        return await self._reader.read_past(lambda connection: tell(open_pasts(connection, pasts, self._read_archived)))
 
     async def read(
         self,

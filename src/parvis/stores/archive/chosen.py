@@ -1,0 +1,81 @@
+"""The rows that are asked for, as SQL: of some entities, one series each, in a window and maybe by period."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from parvis.broker.model.entity import AttributeKey
+from parvis.broker.ports.archive import ArchivedEntity
+from parvis.broker.temporal.reading import EARLIEST, LATEST, Period, Window
+from parvis.stores.archive.engine import Condition, Parameter, not_erased
+
+
+def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: AttributeKey, window: Window) -> Condition:
+    """`FROM` the rows in these files. Of more than one entity they have the `place` of theirs."""
+    within = _within(window)
+    kept = not_erased([erasure for one in entities for erasure in one.erasures])
+    of_page, of_entities = _of_entities([one.entity_id for one in entities])
+    sql = (
+        f"FROM read_parquet(?, hive_partitioning = false) AS rows{of_page.sql} WHERE {of_entities.sql}"
+        f" AND attribute = ? AND dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
+    )
+    given = (*of_page.parameters, *of_entities.parameters, *key, *within.parameters, *kept.parameters)
+    return Condition(sql, (located, *given))
+
+
+def choose_by_period(
+    entities: Sequence[ArchivedEntity],
+    located: list[str],
+    key: AttributeKey,
+    window: Window,
+    periods: Sequence[Period],
+) -> Condition:
+    """`FROM` rows with their `place` and the number of their `period`. Periods have a length, and are in order."""
+    rows = choose_rows(entities, located, key, Window(window.by_recorded, periods[0][0], periods[-1][1]))
+    place, step = "place" if len(entities) > 1 else "0", _step(periods, time_of(window))
+    selected = f"SELECT {place} AS place, {step or time_of(window)} AS period, number, whole, text, json {rows.sql}"
+    if step is not None:
+        return Condition(f"FROM ({selected}) AS chosen", rows.parameters)
+    starts, ends = ([one[side] for one in periods] for side in (0, 1))
+    sql = (
+        f"FROM (SELECT chosen.* REPLACE (periods.period AS period) FROM ({selected}) AS chosen"
+        " ASOF JOIN (SELECT unnest(?) AS period, unnest(?) AS start, unnest(?) AS until) AS periods"
+        " ON chosen.period >= periods.start WHERE chosen.period < periods.until) AS chosen"
+    )
+    return Condition(sql, (*rows.parameters, list(range(len(periods))), starts, ends))
+
+
+def time_of(window: Window) -> str:
+    return "(epoch_us(time) + delay_us)" if window.by_recorded else "epoch_us(time)"
+
+
+def _of_entities(names: list[str]) -> tuple[Condition, Condition]:
+    """A JOIN and a condition. Bounds let the engine pass over parts of a file."""
+    if len(names) == 1:
+        return Condition(""), Condition("entity = ?", (names[0],))
+    places = list(range(len(names)))
+    join = " JOIN (SELECT unnest(?) AS wanted, unnest(?) AS place) AS page ON rows.entity = page.wanted"
+    return Condition(join, (names, places)), Condition("entity BETWEEN ? AND ?", (min(names), max(names)))
+
+
+def _within(window: Window) -> Condition:
+    """A bound on `time` itself lets the engine pass over parts of a file."""
+    column, value = (time_of(window), "?") if window.by_recorded else ("time", "make_timestamptz(?)")
+    bounds: list[tuple[str, Parameter]] = []
+    if window.start > EARLIEST:
+        bounds.append((f"{column} >= {value}", window.start))
+    if window.end < LATEST:
+        bounds.append((f"{column} < {value}", window.end))
+    return Condition(" AND ".join(sql for sql, _ in bounds) or "true", tuple(given for _, given in bounds))
+
+
+def _step(periods: Sequence[Period], time: str) -> str | None:
+    """The number of a row's period by arithmetic, where all are as long: a window may cut the first and the last."""
+    if len(periods) == 1:
+        return "0"
+    lengths = [end - start for start, end in periods]
+    longest = max(lengths)
+    if any(length != longest for length in lengths[1:-1]):
+        return None
+    if any(before[1] != after[0] for before, after in pairwise(periods)):
+        return None
+    return f"({time} - {periods[0][1] - longest}) // {longest}"
