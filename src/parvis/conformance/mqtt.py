@@ -24,7 +24,7 @@ for word in "$@"; do
     case "$word" in CONF=*) configuration="${{word#CONF=}}" ;; esac
 done
 sed -e 's#^listener .*##' -e "s#^password_file.*#password_file $PWD/passwords#" {configuration}/"$configuration" > conf
-printf '\nlistener 1883 %s\nlistener %s %s\n' {host} {port} {host} >> conf
+printf '\nuser %s\nlistener 1883 %s\nlistener %s %s\n' "$(id -un)" {host} {port} {host} >> conf
 cp {configuration}/mosquitto_pwd passwords
 chmod 600 passwords
 {mosquitto} -c conf > log 2>&1 &

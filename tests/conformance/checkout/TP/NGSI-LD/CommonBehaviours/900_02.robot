@@ -5,7 +5,15 @@ Library         broker
 
 *** Test Cases ***
 900_02_01 A Broker Of Messages Listens On Both Ports While It Is To
-    Run Docker    run    -d    -e    CONF=mosquitto.conf    --name    any    image
+    [Template]    The Broker Listens
+    mosquitto.conf
+    mosquitto_with_user.conf
+
+
+*** Keywords ***
+The Broker Listens
+    [Arguments]    ${configuration}
+    Run Docker    run    -d    -e    CONF=${configuration}    --name    any    image
     ${own}=    Connects    ${mqtt_broker_host}    1883
     ${other}=    Connects    ${mqtt_broker_host}    ${mqtt_broker_non_default_port}
     Should Be True    ${own} and ${other}
