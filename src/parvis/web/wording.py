@@ -14,6 +14,7 @@ MINUS = "\u2212"
 NARROW_SPACE = "\u202f"
 NO_BREAK_SPACE = "\u00a0"
 LARGEST_WITH_DECIMALS = 100
+GENERIC = "generic"
 
 
 class Wording:
@@ -109,6 +110,10 @@ class Wording:
         """Of a device profile that comes with the platform; a town's own is called as the town calls it."""
         key = f"profile_name.{profile_id}"
         return self._sentences[key] if catalogue("en").get(key) == name else name
+
+    def maker(self, vendor: str, model: str) -> str:
+        """Of a profile for a kind of device that many make, nobody in particular."""
+        return self("codecs.generic") if vendor == GENERIC else " ".join(word for word in (vendor, model) if word)
 
     def attribute_name(self, name: str) -> str:
         return self.find(f"attribute.{name}") or spaced(name)

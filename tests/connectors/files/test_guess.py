@@ -180,7 +180,23 @@ def test_trees_as_towns_write_them(
 def test_a_date_of_an_object_on_a_map_makes_no_series(tmp_path: Path) -> None:
     trees = """{"type": "FeatureCollection", "features": [{"type": "Feature", "properties":
     {"hauteur": 12, "date_plantation": "2001-03-01"}, "geometry": {"type": "Point", "coordinates": [-3.3, 47.7]}}]}"""
-    assert guess(tmp_path / "arbres.geojson", trees.encode()).mapping.inventory is not None
+    inventory = guess(tmp_path / "arbres.geojson", trees.encode()).mapping.inventory
+    assert inventory is not None
+    assert inventory.id == "urn:ngsi-ld:Tree:{geometry}"
+
+
+async def test_trees_without_a_number_are_told_apart_by_their_places(place: Place, tmp_path: Path) -> None:
+    from parvis.connectors.files.client import find_files, import_files
+    from tests.connectors.files.conftest import CALLER
+
+    tree = (
+        '{"type": "Feature", "properties": {"hauteur": 12}, "geometry": {"type": "Point", "coordinates": [%s, 47.7]}}'
+    )
+    path = tmp_path / "arbres.geojson"
+    told = guess(path, ('{"type": "FeatureCollection", "features": [%s, %s]}' % (tree % -3.3, tree % -3.31)).encode())
+    report = await import_files(place.broker, CALLER, told.mapping, find_files([path], told.mapping))
+    assert (report.faults, report.written) == ([], 2)
+    assert await place.broker.find(CALLER, "urn:ngsi-ld:Tree:47.7_-3.31") is not None
 
 
 @pytest.mark.parametrize("content", [b"a", b"a;b\n" * 3, b'"' * 1000])

@@ -126,7 +126,9 @@ class InventoryReader(RowReader):
 
 
 def identifying(cell: Cell) -> str:
-    """A cell as a part of a URI: 12.0 of a spreadsheet is 12, spaces are hyphens."""
+    """A cell as a part of a URI: 12.0 of a spreadsheet is 12, spaces are hyphens, a point is its two coordinates."""
+    if isinstance(cell, dict) and cell.get("type") == "Point" and isinstance(cell.get("coordinates"), list):
+        cell = "_".join(str(one) for one in reversed(cell["coordinates"][:2]))
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return quote("-".join(text_of(cell).split()), safe=_SAFE_IN_ID, errors="replace")

@@ -88,12 +88,21 @@ def _identified(columns: Sequence[Column], key: Column | None, place: Place | No
     found = key if key is not None and key.distinct >= _MOSTLY_APART * key.filled else None
     found = found or next((one for one in others if one.is_key and one.kind is not Kind.NUMBER), None)
     if found is None:
+        if (point := _point_column(columns, place)) is not None:
+            return f"{{{point}}}"
         latitude = next((one.name for one in named if folded(one.name) in _LATITUDES), "")
         longitude = next((one.name for one in named if folded(one.name) in _LONGITUDES), "")
         if place is not None and latitude and longitude:
             return f"{{{latitude}}}_{{{longitude}}}"
         found = next((one for one in others if one.is_key), None) or key or next(iter(named), None)
     return f"{{{found.name if found else ''}}}"
+
+
+def _point_column(columns: Sequence[Column], place: Place | None) -> str | None:
+    """That of a map whose objects are points, no two at one place."""
+    wanted = "" if place is None else place.geometry
+    points = (one for one in columns if one.name == wanted and one.is_key)
+    return next((one.name for one in points if one.example.startswith('{"type":"Point"')), None)
 
 
 def _is_useful(column: Column) -> bool:

@@ -126,7 +126,7 @@ async def _list_profiles(site: Site, caller: Caller, t: Wording) -> list[Profile
         ProfileView(
             profile=one,
             name=t.profile_name(one.id, one.header.name),
-            maker=" ".join(word for word in (one.header.vendor, one.header.model) if word),
+            maker=t.maker(one.header.vendor, one.header.model),
             tells=t.type_name(registry.compact(one.entity_type)),
             examples=len(one.examples) + len(one.further_examples),
             devices=of_profile[one.id],
@@ -311,7 +311,7 @@ def _page(
         "console/pages/bench.html",
         status=status,
         profile=profile,
-        maker=" ".join(word for word in (profile.header.vendor, profile.header.model) if word),
+        maker=site.pages.words(request).maker(profile.header.vendor, profile.header.model),
         href=href_of(profile.id),
         bench=bench,
         rules=[*bench.rules, *[unused] * EMPTY_RULES],

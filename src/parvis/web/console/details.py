@@ -1,10 +1,10 @@
 """Why exactly a frame was refused, in the page's language: the platform keeps it as one English sentence."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from parvis.fleet.frames.refusal import RefusalReason
+from parvis.kernel.causes import pattern_of
 from parvis.web.causes import Explained
 from parvis.web.wording import Wording
 
@@ -31,13 +31,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
 """Of two that could say a text the first does."""
 
 
-def _pattern(sentence: str) -> "re.Pattern[str]":
-    parts = re.split(r"\{(\w+)\}", sentence)
-    texts = [f"(?P<{part}>.+?)" if index % 2 else re.escape(part) for index, part in enumerate(parts)]
-    return re.compile("".join(texts), re.DOTALL)
-
-
-_PATTERNS: Final = {key: _pattern(sentence) for key, sentence in _SENTENCES.items()}
+_PATTERNS: Final = {key: pattern_of(sentence) for key, sentence in _SENTENCES.items()}
 
 
 def explain_detail(reason: RefusalReason | None, text: str, t: Wording) -> Explained:

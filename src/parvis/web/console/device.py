@@ -193,7 +193,7 @@ def _last_day(site: Site, entity: Entity) -> Instant | None:
 def _interval(device: Device, statistics: Statistics, t: Wording) -> tuple[str, str]:
     """How often it is expected, and by whose word."""
     interval_s = interval_of(device, statistics)
-    if not interval_s:
+    if interval_s < 1:
         return "", ""
     expected = device.profile.expect.interval_s
     by = "own" if device.expected_interval_s else "profile" if expected else "learnt"
@@ -222,7 +222,7 @@ async def change(request: Request) -> Response:
     try:
         return await _CHANGES.get(what, _unknown)(site_of(request), caller, device, form)
     except ParvisError as refused:
-        if refused.status >= 500 or isinstance(refused, Forbidden):
+        if not refused.can_be_put_right:
             raise
         given = {name: str(value) for name, value in form.items() if name != FORM_FIELD}
         return await _page(request, device, explain_fault(refused, site_of(request).pages.words(request)), given)

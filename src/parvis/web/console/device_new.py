@@ -22,7 +22,7 @@ from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.frames.frame import Waiting
 from parvis.fleet.frames.uplink import Technology
 from parvis.fleet.profiles.profile import DEVICE_TERMS, DeviceProfile
-from parvis.kernel.errors import Forbidden, ParvisError
+from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.device_form import (
@@ -79,7 +79,7 @@ async def new_page(request: Request) -> Response:
     try:
         found = await _look(request, text) if text else None
     except ParvisError as refused:
-        if refused.status >= 500 or isinstance(refused, Forbidden):
+        if not refused.can_be_put_right:
             raise
         t = site_of(request).pages.words(request)
         return _label_step(request, text, explain_fault(refused, t), refused.status)
@@ -178,7 +178,7 @@ def list_profiles(
 def _profile_view(profile: DeviceProfile, t: Wording, network: str = "") -> ProfileView:
     header = profile.header
     names = dict.fromkeys(rule.name for rule in profile.rules if rule.name not in DEVICE_TERMS)
-    maker = " ".join(one for one in (header.vendor, header.model) if one)
+    maker = t.maker(header.vendor, header.model)
     fits = bool(network) and network.casefold() in (header.id.casefold(), header.name.casefold())
     return ProfileView(
         header.id, t.profile_name(header.id, header.name), maker, tuple(map(t.attribute_name, names)), fits
@@ -234,7 +234,7 @@ async def register(request: Request) -> Response:
     try:
         device = await _register(request, found, _profiles_of(request)[profile], form)
     except ParvisError as refused:
-        if refused.status >= 500 or isinstance(refused, Forbidden):
+        if not refused.can_be_put_right:
             raise
         given = {name: str(value) for name, value in form.items() if name != FORM_FIELD}
         return await _object_step(request, found, profile, explain_fault(refused, t), given)

@@ -198,7 +198,7 @@ async def _adopt(site: Site, caller: Caller, entry: Entry, profile: DeviceProfil
     try:
         (outcome,) = await fleet.register(caller, [record])
     except ParvisError as fault:
-        if fault.status >= 500 or isinstance(fault, Forbidden):
+        if not fault.can_be_put_right:
             raise
         return replace(entry, detail=fault.detail)
     if outcome.error is not None:
