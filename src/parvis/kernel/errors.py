@@ -23,6 +23,11 @@ class ParvisError(Exception):
         self.detail = detail
         self.extras = extras
 
+    @property
+    def can_be_put_right(self) -> bool:
+        """By asking for something else: it is no fault of the platform, and no right is missing."""
+        return self.status < 500
+
     def problem(self) -> dict[str, Any]:
         """The report's members (RFC 7807, 3.1)."""
         return {
@@ -152,6 +157,10 @@ class Forbidden(ParvisError):
     type_uri = PARVIS_ERRORS + "forbidden"
     title = "Not allowed"
     status = 403
+
+    @property
+    def can_be_put_right(self) -> bool:
+        return False
 
 
 class Overloaded(ParvisError):

@@ -12,7 +12,7 @@ from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import Sheet, SheetReport, read_sheet, report_of
 from parvis.fleet.fleet import Fleet
-from parvis.kernel.errors import Forbidden, ParvisError, ResourceNotFound
+from parvis.kernel.errors import ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.jobs import JobContext, WorkFailed
 from parvis.kernel.shelf import Box, Place, Shelf
@@ -111,7 +111,7 @@ class Onboarding:
         try:
             outcomes = await self._fleet.register(caller, [record for _, record in part])
         except ParvisError as fault:
-            if fault.status >= 500 or isinstance(fault, Forbidden):
+            if not fault.can_be_put_right:
                 raise
             if len(part) == 1:
                 return [_not_written(part[0][0], fault)]
