@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from secrets import token_hex
 
 import msgspec
@@ -13,7 +12,7 @@ from aiocoap.interfaces import EndpointAddress
 from parvis.connectors.coap import metrics
 from parvis.connectors.coap.ipso import Path
 from parvis.connectors.coap.observations import Observed, Observer
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.frames.uplink import HARDWARE_ID, plain_hardware_id
 from parvis.fleet.ways.connector import IsInForce
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
@@ -23,7 +22,6 @@ from parvis.kernel.time import SECOND, Clock, Instant
 BOX = "lwm2m"
 _LONGEST_LIFETIME_S = 31_536_000
 _SWEEP_EVERY_S = 10.0
-_HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 
 
 class TooManyRegistrations(Exception):
@@ -81,7 +79,7 @@ def find_hardware_id(endpoint: str) -> str | None:
     """Of an endpoint's name: `urn:imei:866425030000001`, `urn:dev:mac:...` or any name that can be one."""
     name = plain_hardware_id(endpoint.strip().lower().removeprefix("urn:dev:mac:"))
     told = plain_hardware_id(name.rpartition(":")[2])
-    return told if _HARDWARE_ID.fullmatch(told) else None
+    return told if HARDWARE_ID.fullmatch(told) else None
 
 
 class Registrations:

@@ -6,7 +6,6 @@ own.
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -16,11 +15,10 @@ from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Json, Kind
 from parvis.fleet.devices.device import Device, Standing
-from parvis.fleet.frames.uplink import Technology, plain_hardware_id
+from parvis.fleet.frames.uplink import HARDWARE_ID, Technology, plain_hardware_id
 from parvis.fleet.profiles.profile import DeviceProfile, get_profile
 from parvis.kernel.errors import BadRequestData
 
-HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 LONGEST_WORD = 64
 MOST_WORDS = 32
 LONGEST_INTERVAL_S = 366 * 86_400.0

@@ -4,7 +4,6 @@ A mapping is a folder `<id>/` with `mapping.toml`, whose examples must hold.
 """
 
 import math
-import re
 import tomllib
 from base64 import b64decode
 from binascii import Error as NoBase64
@@ -16,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from parvis.fleet.documents.expressions import Expression, ExpressionFailed, InvalidExpression
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.frames.uplink import HARDWARE_ID, NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import SECOND, Instant, from_datetime, parse_instant
 
@@ -24,7 +23,6 @@ PACKAGED_MAPPINGS = Path(__file__).parent / "packaged"
 MAPPING_FILE = "mapping.toml"
 MAPPINGS_FOLDER = "mappings"
 LARGEST_PAYLOAD_BYTES = 4096
-_HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
 _EARLIEST = parse_instant("1990-01-01T00:00:00Z")
 _LATEST = parse_instant("2200-01-01T00:00:00Z")
 _LARGEST_COUNTER = 2**53
@@ -159,7 +157,7 @@ def _hardware_id(value: Any, device: str) -> str:
     told = told or device
     if not told:
         raise ExpressionFailed("it does not say which device sends")
-    if not _HARDWARE_ID.fullmatch(told):
+    if not HARDWARE_ID.fullmatch(told):
         raise ExpressionFailed(f"{_shown(told)} is no hardware identifier")
     return told
 

@@ -24,6 +24,8 @@ class Technology(Enum):
 NO_COUNTER = -1
 _EUI = re.compile("[0-9a-f]{16}")
 _SEPARATORS = re.compile(r"[\s:.-]")
+HARDWARE_ID = re.compile(r"[0-9a-z][0-9a-z._-]{3,63}")
+"""What `plain_hardware_id` makes of one that can be."""
 EUI = r"^\s*([0-9A-Fa-f][\s:.-]?){15}[0-9A-Fa-f]\s*$"
 """As people and network servers write one; `plain_hardware_id` makes it the one that is known."""
 MOST_RECEPTIONS = 16
