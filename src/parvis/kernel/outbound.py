@@ -25,6 +25,7 @@ class CallFailed(ParvisError):
 
 
 OK = frozenset({200})
+_FOR_NOW = frozenset({408, 425, 429})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -35,6 +36,11 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     url: str
     headers: Mapping[str, str]
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether the same may be taken another time (RFC 9110, 15.5.9 and 15.6; RFC 8470, 5.2; RFC 6585, 4)."""
+        return self.status >= 500 or self.status in _FOR_NOW
 
 
 class OutboundHttp(Protocol):

@@ -10,7 +10,6 @@ from parvis.broker.subscriptions.notification import addressed
 from parvis.kernel.causes import Cause
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed, OutboundHttp
 
-_TRY_AGAIN = frozenset({408, 425, 429})
 _LONGEST_WAIT_S = 3600.0
 
 
@@ -35,7 +34,7 @@ class HttpNotifications:
 
 def _refusal(answer: Answer) -> Receipt:
     reason = Cause.STATUS.say(status=answer.status)
-    if answer.status in _TRY_AGAIN or answer.status >= 500:
+    if answer.is_for_now:
         return Receipt(Verdict.LATER, reason, wait_s(answer.headers.get("retry-after", ""), datetime.now(UTC)))
     return Receipt(Verdict.REFUSED, reason)
 

@@ -2,11 +2,8 @@
 
 from parvis.connectors.liveobjects.codec import encode_command
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
-from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.kernel.outbound import Answer, OutboundHttp
-
-_TRY_AGAIN = frozenset({408, 425, 429})
-_LONGEST_DETAIL = 200
+from parvis.fleet.commands.downlink import NotSentNow, Order, check_taken
+from parvis.kernel.outbound import OutboundHttp
 
 
 class LiveObjectsCommands:
@@ -24,11 +21,4 @@ class LiveObjectsCommands:
         url = f"{self._config.url}/api/v1/deviceMgt/devices/{device}/commands"
         headers = {"x-api-key": self._config.api_key, "content-type": "application/json"}
         answer = await self._outbound.post(url, body, headers)
-        if answer.status >= 500 or answer.status in _TRY_AGAIN:
-            raise NotSentNow(_said(answer))
-        if answer.status >= 300:
-            raise NotSendable(_said(answer))
-
-
-def _said(answer: Answer) -> str:
-    return f"Live Objects answers {answer.status}: {answer.body.decode(errors='replace')[:_LONGEST_DETAIL]}"
+        check_taken("Live Objects", answer)

@@ -5,13 +5,11 @@ from urllib.parse import quote
 
 from parvis.connectors.thingsstack.codec import encode_downlinks
 from parvis.connectors.thingsstack.config import ThingsStackConfig
-from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
+from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order, check_taken
 from parvis.fleet.ways.delivery import Outlet
-from parvis.kernel.outbound import Answer, OutboundHttp
+from parvis.kernel.outbound import OutboundHttp
 
 _ROUTE = re.compile(r"([a-z0-9-]{1,36})(@[a-z0-9-]{1,36})?/([a-z0-9-]{1,36})")
-_TRY_AGAIN = frozenset({408, 425, 429})
-_LONGEST_DETAIL = 200
 
 
 class ThingsStackCommands:
@@ -37,11 +35,4 @@ class ThingsStackCommands:
         path = f"/api/v3/as/applications/{quote(application)}/devices/{quote(device)}/down/push"
         headers = {"authorization": f"Bearer {self._config.api_key}", "content-type": "application/json"}
         answer = await self._outbound.post(self._config.url + path, body, headers)
-        if answer.status >= 500 or answer.status in _TRY_AGAIN:
-            raise NotSentNow(_said(answer))
-        if answer.status >= 300:
-            raise NotSendable(_said(answer))
-
-
-def _said(answer: Answer) -> str:
-    return f"The Things Stack answers {answer.status}: {answer.body.decode(errors='replace')[:_LONGEST_DETAIL]}"
+        check_taken("The Things Stack", answer)

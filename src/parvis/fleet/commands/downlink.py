@@ -25,12 +25,13 @@ from parvis.fleet.commands.command import (
     reported,
 )
 from parvis.fleet.devices.device import Device
-from parvis.fleet.devices.records import HARDWARE_ID, device_id, hardware_id_of
+from parvis.fleet.devices.records import device_id, hardware_id_of
 from parvis.fleet.devices.registry import Registry
+from parvis.fleet.frames.uplink import HARDWARE_ID
 from parvis.fleet.network.events import DeliveryReport
 from parvis.kernel.errors import BadRequestData, Detailed, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
-from parvis.kernel.outbound import AddressRefused, CallFailed
+from parvis.kernel.outbound import AddressRefused, Answer, CallFailed
 from parvis.kernel.time import DAY, SECOND, Clock, Instant, system_clock
 
 KEPT_FOR = 90 * DAY
@@ -42,6 +43,7 @@ _PRUNED_AT_ONCE = 1000
 _TRIES = 5
 _LONGEST_KEY = 100
 _log = logging.getLogger(__name__)
+_LONGEST_ANSWER = 200
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -63,6 +65,14 @@ class NotSendable(Detailed):
 
 class NotSentNow(Detailed):
     """The network does not take this one now; others it may."""
+
+
+def check_taken(network: str, answer: Answer) -> None:
+    """What a network answers to a command over HTTP. Raises NotSentNow or NotSendable."""
+    if answer.status < 300:
+        return
+    told = f"{network} answers {answer.status}: {answer.body.decode(errors='replace')[:_LONGEST_ANSWER]}"
+    raise NotSentNow(told) if answer.is_for_now else NotSendable(told)
 
 
 class CommandSender(Protocol):
