@@ -51,13 +51,14 @@ class Given(msgspec.Struct, frozen=True):
     values: Mapping[str, str]
 
 
-def _pattern(sentence: str) -> "re.Pattern[str]":
+def pattern_of(sentence: str) -> "re.Pattern[str]":
+    """Finds in a text what stands at each `{name}` of the sentence."""
     parts = re.split(r"\{(\w+)\}", sentence)
     texts = [f"(?P<{part}>.+?)" if index % 2 else re.escape(part) for index, part in enumerate(parts)]
     return re.compile("".join(texts), re.DOTALL)
 
 
-_PATTERNS: Final = {cause: _pattern(cause.value) for cause in Cause}
+_PATTERNS: Final = {cause: pattern_of(cause.value) for cause in Cause}
 
 
 def find_cause(text: str) -> Given | None:
