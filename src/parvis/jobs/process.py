@@ -5,16 +5,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 import msgspec
 
 from parvis.jobs.kinds import Worker
 from parvis.jobs.messages import LONGEST_LINE, Answer, Failure, Progress, Result, Start
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.jobs import LONGEST_ERROR, WorkFailed
+from parvis.kernel.jobs import LONGEST_ERROR, Task, WorkFailed
 
 PROCESS_DIED = "process-died"
 OUT_OF_CPU_TIME = "out-of-cpu-time"
@@ -28,19 +28,6 @@ class WorkerEnded(ParvisError):
     """The worker process failed, was ended by a limit, or died."""
 
     title = "The worker process ended without a result"
-
-
-class Task(Protocol):
-    """What of a job its worker process is told."""
-
-    @property
-    def tenant(self) -> str: ...
-
-    @property
-    def arguments(self) -> Mapping[str, Any]: ...
-
-    @property
-    def attempt(self) -> int: ...
 
 
 async def run_in_process(worker: Worker, job: Task, report: Callable[[float, str], None]) -> Any:

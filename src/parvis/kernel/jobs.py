@@ -339,8 +339,8 @@ class JobDoor(Protocol):
         ...
 
 
-class JobContext(Protocol):
-    """What the work of a job is given."""
+class Task(Protocol):
+    """What of a job its worker process is told."""
 
     @property
     def tenant(self) -> str: ...
@@ -350,6 +350,10 @@ class JobContext(Protocol):
 
     @property
     def attempt(self) -> int: ...
+
+
+class JobContext(Task, Protocol):
+    """What the work of a job is given."""
 
     @property
     def cancelled(self) -> bool:
