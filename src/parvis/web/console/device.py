@@ -193,7 +193,7 @@ def _last_day(site: Site, entity: Entity) -> Instant | None:
 def _interval(device: Device, statistics: Statistics, t: Wording) -> tuple[str, str]:
     """How often it is expected, and by whose word."""
     interval_s = interval_of(device, statistics)
-    if not interval_s:
+    if interval_s < 1:
         return "", ""
     expected = device.profile.expect.interval_s
     by = "own" if device.expected_interval_s else "profile" if expected else "learnt"

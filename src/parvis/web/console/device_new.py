@@ -178,7 +178,7 @@ def list_profiles(
 def _profile_view(profile: DeviceProfile, t: Wording, network: str = "") -> ProfileView:
     header = profile.header
     names = dict.fromkeys(rule.name for rule in profile.rules if rule.name not in DEVICE_TERMS)
-    maker = " ".join(one for one in (header.vendor, header.model) if one)
+    maker = t.maker(header.vendor, header.model)
     fits = bool(network) and network.casefold() in (header.id.casefold(), header.name.casefold())
     return ProfileView(
         header.id, t.profile_name(header.id, header.name), maker, tuple(map(t.attribute_name, names)), fits
