@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from parvis.connectors.files.config import InvalidMapping, Source
@@ -189,11 +190,12 @@ async def test_trees_without_a_number_are_told_apart_by_their_places(place: Plac
     from parvis.connectors.files.client import find_files, import_files
     from tests.connectors.files.conftest import CALLER
 
-    tree = (
-        '{"type": "Feature", "properties": {"hauteur": 12}, "geometry": {"type": "Point", "coordinates": [%s, 47.7]}}'
-    )
+    trees = [
+        {"type": "Feature", "properties": {"hauteur": 12}, "geometry": {"type": "Point", "coordinates": [east, 47.7]}}
+        for east in (-3.3, -3.31)
+    ]
     path = tmp_path / "arbres.geojson"
-    told = guess(path, ('{"type": "FeatureCollection", "features": [%s, %s]}' % (tree % -3.3, tree % -3.31)).encode())
+    told = guess(path, msgspec.json.encode({"type": "FeatureCollection", "features": trees}))
     report = await import_files(place.broker, CALLER, told.mapping, find_files([path], told.mapping))
     assert (report.faults, report.written) == ([], 2)
     assert await place.broker.find(CALLER, "urn:ngsi-ld:Tree:47.7_-3.31") is not None
