@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from parvis.access.access import Access
+from parvis.broker.ports.store import Store
 from parvis.connectors.mqtt.config import find_tls_files, listener_config
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.tls import TlsListener, bind
@@ -14,7 +15,6 @@ from parvis.fleet.ways.delivery import Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import InvalidSettings, Settings
-from parvis.kernel.shelf import Shelf
 
 _CERTIFIED = "device:"
 _LONGEST_ID = 64
@@ -59,7 +59,7 @@ async def open_mqtt(
     routes: Sequence[Route],
     doorkeeper: Doorkeeper,
     bus: Bus | None,
-    shelf: Shelf,
+    store: Store,
     bound: socket.socket | None,
     stack: AsyncExitStack,
 ) -> MqttListener:
@@ -70,7 +70,8 @@ async def open_mqtt(
         doorkeeper.by_password,
         doorkeeper.is_in_force,
         bus=bus,
-        shelf=shelf,
+        shelf=store.shelf,
+        list_tenants=store.list_tenants,
         authenticate_certificate=doorkeeper.by_certificate,
     )
     try:

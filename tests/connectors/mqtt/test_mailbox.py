@@ -1,4 +1,5 @@
-from parvis.connectors.mqtt.mailbox import Letter, Mailbox, Space
+from parvis.connectors.mqtt.mailbox import Letter, Mailbox
+from parvis.connectors.mqtt.shares import Room, Share
 from parvis.mqttwire.packets import Properties, Property, Publish
 
 NOW = 1_000_000
@@ -8,10 +9,14 @@ def message(number: int, qos: int = 1) -> Publish:
     return Publish("town/a", b"%d" % number, qos)
 
 
+def room(limit_bytes: int) -> Room:
+    return Share("mailbox_bytes", limit_bytes, set()).of("default")
+
+
 def mailbox(
-    window: int = 2, most_messages: int = 10, most_bytes: int = 1_000_000, space: Space | None = None
+    window: int = 2, most_messages: int = 10, most_bytes: int = 1_000_000, space: Room | None = None
 ) -> Mailbox:
-    made = Mailbox(most_messages, most_bytes, space or Space(1_000_000))
+    made = Mailbox(most_messages, most_bytes, space or room(1_000_000))
     made.window = window
     return made
 
@@ -43,7 +48,7 @@ def test_the_queue_has_an_end_in_messages_and_in_bytes() -> None:
 
 
 def test_all_queues_together_have_an_end_and_what_is_acknowledged_makes_room() -> None:
-    space = Space(300)
+    space = room(300)
     one, other = mailbox(space=space), mailbox(space=space)
     assert one.post(message(1), None)
     assert other.post(message(1), None)
@@ -52,7 +57,7 @@ def test_all_queues_together_have_an_end_and_what_is_acknowledged_makes_room() -
     other.acknowledge(1)
     assert one.post(message(2), None)
     one.clear()
-    assert space.used_bytes == 0
+    assert space.used == 0
 
 
 def test_an_expired_message_is_passed_over_and_counted() -> None:
@@ -94,7 +99,7 @@ def test_another_connection_gets_again_what_was_not_acknowledged_under_the_same_
 
 def test_of_a_durable_mailbox_nothing_is_sent_before_it_is_settled() -> None:
     noted: list[tuple[int, Letter | None]] = []
-    box = Mailbox(10, 1000, Space(1000), lambda number, letter: noted.append((number, letter)))
+    box = Mailbox(10, 1000, room(1000), lambda number, letter: noted.append((number, letter)))
     box.window = 5
     box.post(message(1), None)
     box.post(message(2), None)

@@ -158,7 +158,7 @@ async def test_a_duplicate_that_comes_while_the_first_is_on_its_way_waits_for_th
     async with talk(house, connect("c")) as one:
         await is_resumed(one)
         one.say(publish(1))
-        await eventually(lambda: house.listener._intake.in_flight == 1)
+        await eventually(lambda: house.listener._intake.in_flight.used == 1)
     async with talk(house, connect("c")) as again:
         await is_resumed(again)
         again.say(publish(1, duplicate=True))
@@ -521,7 +521,7 @@ async def test_stopping_does_not_wait_for_a_store_that_does_not_write(house: Hou
 
         house.store.shelf.change = away  # type: ignore[assignment,method-assign]
         screen.say(publish(1))
-        await eventually(lambda: house.listener._intake.in_flight == 1)
+        await eventually(lambda: house.listener._intake.in_flight.used == 1)
         began_s = asyncio.get_running_loop().time()
         await house.listener.stop()
         assert asyncio.get_running_loop().time() - began_s < 8
@@ -545,7 +545,7 @@ async def test_a_fault_in_passing_on_is_told_to_the_sender_and_blocks_nobody(
         assert answers == {bytes([PUBREC, 0, 1, 0x80]), bytes([PUBACK, 0, 2, 0x80])}
         gateway.say(publish(1))
         assert await gateway.hear() == b"\x50\0\1"
-    assert house.listener._intake.in_flight == 0
+    assert house.listener._intake.in_flight.used == 0
 
 
 DEVICES = {

@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
+from parvis.connectors.mqtt.shares import Shares
 from parvis.connectors.mqtt.tls import names_of
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
@@ -19,12 +20,18 @@ AuthenticateCertificate = Callable[[Sequence[str]], Caller | None]
 
 class Admission:
     def __init__(
-        self, config: ListenerConfig, authenticate: Authenticate, authenticate_certificate: AuthenticateCertificate
+        self,
+        config: ListenerConfig,
+        shares: Shares,
+        authenticate: Authenticate,
+        authenticate_certificate: AuthenticateCertificate,
     ) -> None:
         self.connections: set[Connection] = set()
         self.of_address: Counter[str] = Counter()
         self.authenticate_certificate = authenticate_certificate
         self._config = config
+        self._share = shares.connections
+        self._of_tenant: dict[Connection, str] = {}
         self._authenticate = authenticate
 
     def enter(self, connection: Connection) -> bool:
@@ -40,6 +47,8 @@ class Admission:
     def leave(self, connection: Connection) -> None:
         if connection in self.connections:
             self.connections.discard(connection)
+            if (tenant := self._of_tenant.pop(connection, None)) is not None:
+                self._share.occupy(tenant, -1)
             self.of_address[connection.address] -= 1
             if not self.of_address[connection.address]:
                 del self.of_address[connection.address]
@@ -58,6 +67,10 @@ class Admission:
             if connect.version is Version.V311 and not connect.clean_start:
                 return Reason.CLIENT_IDENTIFIER_NOT_VALID
             connection.client_id = f"parvis-{token_hex(8)}"
+        if not self._share.admits(caller.tenant):
+            return Reason.QUOTA_EXCEEDED
+        self._of_tenant[connection] = caller.tenant
+        self._share.occupy(caller.tenant)
         return caller
 
     def _identify(self, connection: Connection, connect: Connect) -> Caller | None:

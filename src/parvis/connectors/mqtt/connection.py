@@ -60,8 +60,9 @@ class Hub(Protocol):
 
     def leave(self, connection: "Connection", will: Publish | None) -> None: ...
 
-    @property
-    def is_full(self) -> bool: ...
+    def is_full(self, tenant: str) -> bool:
+        """Whether nothing more of it is read."""
+        ...
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -134,7 +135,7 @@ class Connection(asyncio.Protocol):
                 self._held.append(packet)
             else:
                 answers[type(packet)](self, packet)
-        if self.in_flight >= self.hub.config.receive_maximum or self.hub.is_full:
+        if self.in_flight >= self.hub.config.receive_maximum or self._is_held_back:
             self.pause()
 
     def hold(self) -> None:
@@ -158,6 +159,11 @@ class Connection(asyncio.Protocol):
         self._is_deaf = False
         self.write_waiting()
         self.resume_if_possible()
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Because of all the others."""
+        return self.caller is not None and self.hub.is_full(self.caller.tenant)
 
     @property
     def is_loopback(self) -> bool:
@@ -246,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_if_possible(self) -> None:
-        blocked = self._is_deaf or self.hub.is_full or self.in_flight > self.hub.config.receive_maximum // 2
+        blocked = self._is_deaf or self._is_held_back or self.in_flight > self.hub.config.receive_maximum // 2
         if self._paused and not blocked and self._held is None:
             self._resume()
 

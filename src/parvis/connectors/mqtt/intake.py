@@ -11,6 +11,7 @@ from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.session import Session
+from parvis.connectors.mqtt.shares import Share
 from parvis.fleet.ways.delivery import Ack, Handler, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.mqttwire.packets import Publish
@@ -35,9 +36,9 @@ Finish = Callable[[list[Arrival], list[Ack]], Awaitable[None]]
 
 
 class Intake:
-    def __init__(self, config: ListenerConfig, routes: Sequence[Route], finish: Finish) -> None:
+    def __init__(self, config: ListenerConfig, in_flight: Share, routes: Sequence[Route], finish: Finish) -> None:
         self.routes = tuple(routes)
-        self.in_flight = 0
+        self.in_flight = in_flight
         self._config = config
         self._finish = finish
         self._find_handler = lru_cache(_TOPICS_REMEMBERED)(self._search_handler)
@@ -46,14 +47,10 @@ class Intake:
         self._newest_batch: asyncio.Task[None] | None = None
         self._start_scheduled = False
 
-    @property
-    def is_full(self) -> bool:
-        return self.in_flight >= self._config.max_in_flight
-
     def take(self, connection: Connection | None, session: Session, publish: Publish, message: Message) -> None:
         handler = self._find_handler(publish.topic)
         self._arrivals.append(Arrival(connection, session, publish, message, handler))
-        self.in_flight += 1
+        self.in_flight.occupy(session.tenant)
         self._schedule_batch()
 
     async def drain(self, within_s: float) -> None:
@@ -65,7 +62,7 @@ class Intake:
                     if self._batches:
                         await asyncio.wait(self._batches)
         except TimeoutError:
-            _log.warning("MQTT messages could not be finished before the end", extra={"messages": self.in_flight})
+            _log.warning("MQTT messages could not be finished before the end", extra={"messages": self.in_flight.used})
             for task in self._batches:
                 task.cancel()
 

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from parvis.connectors.mqtt import metrics
@@ -22,6 +23,7 @@ from parvis.connectors.mqtt.retained import Retained
 from parvis.connectors.mqtt.router import Router
 from parvis.connectors.mqtt.session import Session
 from parvis.connectors.mqtt.sessions import Sessions
+from parvis.connectors.mqtt.shares import Shares
 from parvis.connectors.mqtt.tls import TlsListener
 from parvis.fleet.ways.delivery import Ack, Message, Route
 from parvis.kernel.bus import Bus
@@ -52,26 +54,30 @@ class MqttListener:
         bus: Bus | None = None,
         shelf: Shelf | None = None,
         authenticate_certificate: AuthenticateCertificate = lambda _names: None,
+        list_tenants: Callable[[], Awaitable[Iterable[str]]] | None = None,
     ) -> None:
         """`is_in_force` is asked again and again: a connection ends when the proof it came in with does.
 
-        Listeners on one `bus` are as one to their clients. On a `shelf` sessions and retained messages are kept.
+        Each tenant of `list_tenants` is sure of its share of the bounds. Listeners on one `bus` are as one to their
+        clients. On a `shelf` sessions and retained messages are kept.
         """
         self.config = config
         self.clock = clock
         self.answers = ANSWERS
-        self._admission = Admission(config, authenticate, authenticate_certificate)
+        self._shares = Shares(config)
+        self._admission = Admission(config, self._shares, authenticate, authenticate_certificate)
         self._is_in_force = is_in_force
         self._journal = None if shelf is None else Journal(shelf)
-        retained = Retained(config, self._journal)
+        retained = Retained(config, self._shares, self._journal)
         self._router = Router(retained, self._journal, clock, bus, self.take_over, self._hear_released)
         self._relay = self._router.relay
         self._is_alone = bus is None
         process = "" if bus is None else bus.process
-        self._sessions = Sessions(config, self._journal, clock, process, self._router.detach)
-        self._intake = Intake(config, routes, self._finish)
+        self._sessions = Sessions(config, self._shares, self._journal, clock, process, self._router.detach)
+        self._intake = Intake(config, self._shares.in_flight, routes, self._finish)
         self._clients: dict[Client, Connection] = {}
-        self._was_full = False
+        self._held_back: set[str] = set()
+        self._list_tenants = list_tenants
         self._is_stopping = False
         self._server: asyncio.Server | None = None
         self._tls: TlsListener | None = None
@@ -93,6 +99,7 @@ class MqttListener:
     async def start(self, tls: ssl.SSLContext | None = None, bound: socket.socket | None = None) -> None:
         """Listen as configured, or on a socket that is bound already. Raises OSError."""
         loop = asyncio.get_running_loop()
+        await self._learn_tenants()
         await self._router.retained.load()
         if self._is_alone:
             await self._sessions.load(self._router.attach)
@@ -132,10 +139,9 @@ class MqttListener:
         if self._journal is not None:
             await self._journal.close(self.config.stop_timeout_s)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing more is read."""
-        return self._is_stopping or self._intake.is_full
+    def is_full(self, tenant: str) -> bool:
+        """Whether nothing more of it is read."""
+        return self._is_stopping or not self._shares.in_flight.has_room(tenant)
 
     def tell(self, tenant: str, topic: str, payload: bytes) -> bool:
         """From the platform to whoever has subscribed, at the quality of service that each asked for.
@@ -228,10 +234,16 @@ class MqttListener:
             self._router.retained.expire(self.clock())
             try:
                 await self._close_revoked()
+                await self._learn_tenants()
             except Overloaded as fault:
                 _log.warning("the keys of connected clients cannot be checked", extra={"reason": fault.detail})
             except Exception:
                 _log.exception("the keys of connected clients could not be checked")
+
+    async def _learn_tenants(self) -> None:
+        if self._list_tenants is not None:
+            self._shares.tenants.update(await self._list_tenants())
+        self._shares.tell()
 
     async def _close_revoked(self) -> None:
         by_caller: dict[Caller, list[Session]] = {}
@@ -336,7 +348,8 @@ class MqttListener:
     def publish(self, connection: Connection | None, session: Session, publish: Publish) -> None:
         message = Message(session.caller, publish.topic, publish.payload, self.clock())
         self._intake.take(connection, session, publish, message)
-        self._was_full |= self.is_full
+        if self.is_full(session.tenant):
+            self._held_back.add(session.tenant)
 
     async def _finish(self, batch: list[Arrival], acks: list[Ack]) -> None:
         made = 0 if self._journal is None else self._journal.made
@@ -354,7 +367,8 @@ class MqttListener:
                 note_taken(arrival.session, publish.packet_id, ack)
         if self._journal is not None and self._journal.made != made:
             await self._journal.settle()
-        self._intake.in_flight -= len(batch)
+        for tenant, count in Counter(arrival.session.tenant for arrival in batch).items():
+            self._shares.in_flight.occupy(tenant, -count)
         for connection, finished in answers.items():
             acknowledge(connection, finished)
         self._wake_paused()
@@ -371,10 +385,12 @@ class MqttListener:
 
     def _wake_paused(self) -> None:
         """Who was held back because of all the others may go on."""
-        if self._was_full and not self.is_full:
-            self._was_full = False
-            for connection in list(self._clients.values()):
-                connection.resume_if_possible()
+        free = {tenant for tenant in self._held_back if not self.is_full(tenant)}
+        if free:
+            self._held_back -= free
+            for (tenant, _), connection in list(self._clients.items()):
+                if tenant in free:
+                    connection.resume_if_possible()
 
     def _keep(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

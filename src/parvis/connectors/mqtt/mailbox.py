@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from parvis.connectors.mqtt.shares import Room
 from parvis.kernel.time import Instant
 from parvis.mqttwire.packets import PropertyValue, Publish
 
@@ -32,18 +33,11 @@ Note = Callable[[int, Letter | None], None]
 """(number, what is to be kept under it; None: nothing any more)."""
 
 
-class Space:
-    """Bytes that the messages of all mailboxes may take together."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self.used_bytes = 0
-
-
 class Mailbox:
-    """With `note` its letters are durable: none is handed out before `settle` says that it is."""
+    """`space` is what the messages of all mailboxes of its tenant may take together. With `note` its letters are
+    durable: none is handed out before `settle` says that it is."""
 
-    def __init__(self, most_messages: int, most_bytes: int, space: Space, note: Note | None = None) -> None:
+    def __init__(self, most_messages: int, most_bytes: int, space: Room, note: Note | None = None) -> None:
         self.window = 1
         self._most_messages = most_messages
         self._most_bytes = most_bytes
@@ -65,7 +59,7 @@ class Mailbox:
         size = _size_of(publish)
         if len(self._waiting) >= self._most_messages or self._bytes + size > self._most_bytes or self._is_too_wide():
             return False
-        if self._space.used_bytes + size > self._space.limit_bytes:
+        if not self._space.admits(size):
             return False
         self.last_number += 1
         letter = Letter(self.last_number, publish, expires_at)
@@ -161,7 +155,7 @@ class Mailbox:
 
     def _occupy(self, size: int) -> None:
         self._bytes += size
-        self._space.used_bytes += size
+        self._space.occupy(size)
 
 
 def size_of(publish: Publish) -> int:

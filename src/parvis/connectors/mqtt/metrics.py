@@ -19,6 +19,12 @@ SESSIONS_KEPT = Gauge("parvis_mqtt_sessions_kept", "MQTT sessions that outlive t
 SESSIONS_EXPIRED = Counter("parvis_mqtt_sessions_expired_total", "MQTT sessions for which nobody came back in time.")
 EXPIRED = Counter("parvis_mqtt_messages_expired_total", "MQTT messages that expired before their subscriber took them.")
 NOT_RETAINED = Counter("parvis_mqtt_messages_not_retained_total", "MQTT messages not retained for lack of room.")
+SHARE_USED = Gauge("parvis_mqtt_share_used", "What a tenant takes of the listener's bounds.", ["tenant", "what"])
+SHARE_REFUSED = Counter(
+    "parvis_mqtt_share_refused_total",
+    "What a tenant did not get of the listener's bounds, for its share was used up.",
+    ["tenant", "what"],
+)
 NOT_ALLOWED = Counter(
     "parvis_mqtt_not_allowed_total", "Publications and subscriptions that a client had no right to.", ["what"]
 )

@@ -1,6 +1,6 @@
 """Retained messages (3.3.1.3): the newest of each topic, durable, for whoever subscribes later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import msgspec
@@ -10,6 +10,7 @@ from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
 from parvis.connectors.mqtt.mailbox import size_of
 from parvis.connectors.mqtt.records import RETAINED, Retention, encode_retention, find_retention, retained_place
+from parvis.connectors.mqtt.shares import Shares
 from parvis.kernel.time import Instant
 from parvis.mqttwire.packets import Publish
 from parvis.mqttwire.topics import matches
@@ -18,10 +19,10 @@ _Branch = tuple[str, str]
 
 
 class Retained:
-    def __init__(self, config: ListenerConfig, journal: Journal | None) -> None:
+    def __init__(self, config: ListenerConfig, shares: Shares, journal: Journal | None) -> None:
         self._journal = journal
         self._kept: dict[tuple[str, str], Retention] = {}
-        self._all = _Room(config.max_retained, config.max_retained_bytes)
+        self._messages, self._bytes = shares.retained, shares.retained_bytes
         self._new_room = partial(_Room, config.max_retained_of_device, config.max_retained_bytes_of_device)
         self._of_device: dict[_Branch, _Room] = {}
 
@@ -43,7 +44,7 @@ class Retained:
                 self._forget(tenant, earlier, journal)
             return True
         added_bytes = size_of(publish) - (0 if earlier is None else size_of(earlier.publish))
-        if not all(room.has(earlier is None, added_bytes) for room in self._rooms(_branch_of(tenant, publish.topic))):
+        if not self._has_room(tenant, publish.topic, is_more=earlier is None, added_bytes=added_bytes):
             return False
         retention = Retention(publish, expires_at)
         self._replace(tenant, retention)
@@ -82,20 +83,27 @@ class Retained:
             journal.drop(retained_place(tenant, topic))
 
     def _occupy(self, tenant: str, publish: Publish, change: int) -> None:
-        branch = _branch_of(tenant, publish.topic)
-        rooms = self._rooms(branch)
-        for room in rooms:
-            room.messages += change
-            room.used_bytes += change * size_of(publish)
+        branch, size = _branch_of(tenant, publish.topic), size_of(publish)
+        self._messages.occupy(tenant, change)
+        self._bytes.occupy(tenant, change * size)
         if branch is None:
             return
-        if rooms[-1].messages:
-            self._of_device[branch] = rooms[-1]
+        room = self._of_device.get(branch) or self._new_room()
+        room.messages += change
+        room.used_bytes += change * size
+        if room.messages:
+            self._of_device[branch] = room
         else:
             self._of_device.pop(branch, None)
 
-    def _rooms(self, branch: "_Branch | None") -> Sequence["_Room"]:
-        return (self._all,) if branch is None else (self._all, self._of_device.get(branch) or self._new_room())
+    def _has_room(self, tenant: str, topic: str, *, is_more: bool, added_bytes: int) -> bool:
+        branch = _branch_of(tenant, topic)
+        room = None if branch is None else self._of_device.get(branch) or self._new_room()
+        if room is not None and not room.has(is_more, added_bytes):
+            return False
+        if is_more and not self._messages.admits(tenant):
+            return False
+        return added_bytes <= 0 or self._bytes.admits(tenant, added_bytes)
 
 
 class _Room(msgspec.Struct):

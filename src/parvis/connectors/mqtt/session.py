@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from parvis.connectors.mqtt.journal import Journal
-from parvis.connectors.mqtt.mailbox import Letter, Mailbox, Space
+from parvis.connectors.mqtt.mailbox import Letter, Mailbox
 from parvis.connectors.mqtt.records import (
     Client,
     Kept,
@@ -16,6 +16,7 @@ from parvis.connectors.mqtt.records import (
     state_place,
     taken_place,
 )
+from parvis.connectors.mqtt.shares import Room
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
 from parvis.mqttwire.packets import Publish, Subscription
@@ -42,7 +43,7 @@ class Session:
     that are not durable yet.
     """
 
-    def __init__(self, client: Client, caller: Caller, bounds: tuple[int, int, Space], journal: Journal | None) -> None:
+    def __init__(self, client: Client, caller: Caller, bounds: tuple[int, int, Room], journal: Journal | None) -> None:
         self.client = client
         self.caller = caller
         self.expiry_s = 0

@@ -10,7 +10,6 @@ import msgspec
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.journal import Journal
-from parvis.connectors.mqtt.mailbox import Space
 from parvis.connectors.mqtt.records import (
     SESSIONS,
     Client,
@@ -22,6 +21,7 @@ from parvis.connectors.mqtt.records import (
     state_place,
 )
 from parvis.connectors.mqtt.session import Session, is_over
+from parvis.connectors.mqtt.shares import Shares
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, Clock
 
@@ -36,6 +36,7 @@ class Sessions:
     def __init__(
         self,
         config: ListenerConfig,
+        shares: Shares,
         journal: Journal | None,
         clock: Clock,
         process: str,
@@ -46,9 +47,8 @@ class Sessions:
         self._clock = clock
         self._process = process
         self._detach = detach
-        self._space = Space(config.all_mailboxes_bytes)
+        self._shares = shares
         self._by_client: dict[Client, Session] = {}
-        self._kept = 0
         self._kept_of_device: Counter[tuple[str, str]] = Counter()
         self._awaited: dict[Client, asyncio.Event] = {}
 
@@ -57,7 +57,7 @@ class Sessions:
 
     @property
     def kept(self) -> int:
-        return self._kept
+        return self._shares.sessions.used
 
     def find(self, client: Client) -> Session | None:
         return self._by_client.get(client)
@@ -169,7 +169,7 @@ class Sessions:
                 self.end(session)
 
     def _has_room(self, caller: Caller) -> bool:
-        if self._journal is None or self._kept >= self._config.max_sessions:
+        if self._journal is None or not self._shares.sessions.admits(caller.tenant):
             return False
         return self._kept_of_device[_device_of(caller)] < self._config.max_sessions_of_device
 
@@ -178,7 +178,7 @@ class Sessions:
         return restore(await self._journal.shelf.read(prefix_of(client)))
 
     def _make(self, client: Client, caller: Caller, *, is_kept: bool) -> Session:
-        bounds = (self._config.outgoing_messages, self._config.outgoing_bytes, self._space)
+        bounds = (self._config.outgoing_messages, self._config.outgoing_bytes, self._shares.mailbox_bytes.of(client[0]))
         session = Session(client, caller, bounds, self._journal if is_kept else None)
         self._by_client[client] = session
         self._count(session, 1)
@@ -199,13 +199,13 @@ class Sessions:
     def _count(self, session: Session, change: int) -> None:
         if not session.is_kept:
             return
-        self._kept += change
+        self._shares.sessions.occupy(session.tenant, change)
         device = _device_of(session.caller)
         if device[1]:
             self._kept_of_device[device] += change
             if not self._kept_of_device[device]:
                 del self._kept_of_device[device]
-        metrics.SESSIONS_KEPT.set(self._kept)
+        metrics.SESSIONS_KEPT.set(self.kept)
 
 
 def _device_of(caller: Caller) -> tuple[str, str]:
