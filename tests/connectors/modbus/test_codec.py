@@ -42,7 +42,14 @@ def test_words_and_bytes_may_lie_the_other_way_round() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "given_words"),
-    [(RegisterType.FLOAT32, [0x7FC0, 0]), (RegisterType.FLOAT32, [0x7F80, 0]), (RegisterType.BCD16, [0x12AF])],
+    [
+        (RegisterType.FLOAT32, [0x7FC0, 0]),
+        (RegisterType.FLOAT32, [0x7F80, 0]),
+        (RegisterType.BCD16, [0x12AF]),
+        (RegisterType.INT16, []),
+        (RegisterType.UINT32, [1]),
+        (RegisterType.UINT16, [1, 2]),
+    ],
 )
 def test_what_is_no_value_is_told(kind: RegisterType, given_words: list[int]) -> None:
     with pytest.raises(UnreadableRegister):

@@ -70,7 +70,7 @@ def count_words(kind: RegisterType) -> int:
 
 
 def decode(kind: RegisterType, words: Sequence[int], word_order: Order = "big", byte_order: Order = "big") -> Value:
-    """Raises UnreadableRegister. `words` are as many as the type takes."""
+    """Raises UnreadableRegister."""
     octets = _to_bytes(words, word_order, byte_order)
     if kind is RegisterType.TEXT:
         return octets.split(b"\0")[0].decode("latin-1").strip()
@@ -78,6 +78,8 @@ def decode(kind: RegisterType, words: Sequence[int], word_order: Order = "big", 
         return int.from_bytes(octets, "big")
     if kind in _BCD_DIGITS:
         return _from_bcd(octets)
+    if len(words) != count_words(kind):
+        raise UnreadableRegister(f"{kind.value} takes {count_words(kind)} registers, not {len(words)}")
     (value,) = struct.unpack(_FORMATS[kind], octets)
     if isinstance(value, float) and not math.isfinite(value):
         raise UnreadableRegister("not a number")

@@ -16,6 +16,9 @@ PAGE_BYTES = 1024
 200 000 entities: 530 bytes an observation, against 790 with 2 048-byte pages; an aggregate takes a tenth longer."""
 
 BUSY_TIMEOUT_MS = 10_000
+READER_CACHE_KIB = 8_192
+"""Of each connection that a thread has for long reads, which come by their pages once. Four of them with as much as the
+quick one took the process of a long import beyond 200 MiB."""
 
 Connection = sqlite3.Connection
 RunSql = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
@@ -69,7 +72,7 @@ class Database:
     def connect_reader(self) -> Connection:
         connection = self._connect()
         connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA cache_size = -32768")
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
         return connection
 
     def connect_checkpointer(self) -> Connection:

@@ -28,6 +28,7 @@ QUICK_S = 0.004
 _NO_LIMIT = 1 << 30
 """Of opcodes: a ROLLBACK that is interrupted, as the last one of a read that was, leaves its connection in a
 transaction for good."""
+QUICK_CACHE_KIB = 32_768
 MAX_CACHED = 10_000
 THREADS = 2
 PAST_THREADS = 2
@@ -48,6 +49,7 @@ class Reader:
         self._names = names
         self._making: set[asyncio.Future[None]] = set()
         self._quick = database.connect_reader()
+        self._quick.execute(f"PRAGMA cache_size = -{QUICK_CACHE_KIB}")
         install(self._quick, names, self._hurried)
         self._indexes = ValueIndexes(self._quick, run_in_writer)
         self._plenty = Plenty()
