@@ -1,9 +1,12 @@
 """Reading what Robot Framework wrote, and counting it."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parvis.conformance.defects import Defect, find_defect
 from parvis.conformance.groups import GROUPS, UnknownGroup, groups_named
@@ -45,6 +48,30 @@ def test_what_is_no_result_is_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "output.json").write_text(content)
     with pytest.raises(NoResults, match="left no results"):
         read_results(tmp_path / "output.json", tmp_path)
+
+
+_NAMES = st.sampled_from(["suite", "suites", "tests", "name", "status", "tags", "source", "message", "body"])
+_DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("PASS"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(document=_DOCUMENTS | st.dictionaries(st.just("suite"), _DOCUMENTS, min_size=1))
+@settings(max_examples=100)
+def test_any_document_is_either_results_or_none(document: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps(document))
+    with contextlib.suppress(NoResults):
+        assert all(isinstance(found, Case) for found in read_results(path, Path("/")))
+
+
+def test_a_result_nested_beyond_reason_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "output.json"
+    path.write_text('{"suite":' + '{"suites":[' * 50_000)
+    with pytest.raises(NoResults):
+        read_results(path, tmp_path)
 
 
 def test_a_defect_concerns_one_test_or_all_of_a_file() -> None:

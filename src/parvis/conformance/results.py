@@ -60,7 +60,7 @@ def read_results(path: Path, root: Path) -> list[Case]:
     """Raises NoResults."""
     try:
         output = msgspec.json.decode(path.read_bytes(), type=_Output)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise NoResults(f"Robot Framework left no results in {path}: {error}") from error
     return list(_cases(output.suite, root))
 
