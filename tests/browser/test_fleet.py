@@ -1,6 +1,7 @@
 """Unknown devices, coverage and the codec bench as somebody in the field uses them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +10,7 @@ from tests.browser.conftest import Visit
 
 EUI = "a84041a1b1830042"
 PLACE = {"latitude": 47.7482, "longitude": -3.3702}
-UPLINK = {
+UPLINK: dict[str, Any] = {
     "deviceInfo": {"devEui": EUI, "deviceName": "Hall", "deviceProfileName": "Cayenne LPP, any device"},
     "deduplicationId": "1",
     "devAddr": "00189440",
@@ -21,10 +22,11 @@ UPLINK = {
 }
 
 
-def send(window: Visit, number: int) -> None:
+def send(window: Visit, number: int, eui: str = EUI) -> None:
     """As ChirpStack tells a frame by HTTP."""
     address = window.page.url.split("/console")[0] + "/api/connectors/chirpstack?event=up"
-    answer = window.page.request.post(address, data={**UPLINK, "fCnt": number})
+    device = {**UPLINK["deviceInfo"], "devEui": eui}
+    answer = window.page.request.post(address, data={**UPLINK, "deviceInfo": device, "fCnt": number})
     assert answer.status in (202, 204), answer.text()
 
 
@@ -46,6 +48,43 @@ def test_a_device_that_waits_is_adopted_where_it_hangs(visit: Callable[..., Visi
     page.wait_for_selector("[data-map][data-ready]")
     expect(page.get_by_role("link", name="LoRaWAN")).to_be_visible()
     assert window.list_axe_violations() == []
+
+
+def register(window: Visit, eui: str) -> None:
+    record = {"hardware_id": eui, "profile": "cayenne-lpp", "entity_id": f"urn:ngsi-ld:Building:{eui}", "name": "Attic"}
+    address = window.page.url.split("/console")[0] + "/api/devices"
+    assert window.page.request.post(address, data=[record]).ok
+
+
+def test_the_first_frame_of_a_new_device_comes_by_itself(visit: Callable[..., Visit]) -> None:
+    eui = "a84041a1b1830077"
+    window = visit(390)
+    page = window.open("/console/devices")
+    register(window, eui)
+    page.goto(page.url + f"/{eui}?new=1")
+    expect(page.get_by_text("Never heard")).to_be_visible()
+    page.get_by_text("Change what is registered").click()
+    page.get_by_label("Name", exact=True).fill("Half writ")
+    page.get_by_label("Name", exact=True).blur()
+    send(window, 1, eui)
+    expect(page.get_by_text("Its first frame is here")).to_be_visible(timeout=12_000)
+    expect(page.get_by_role("table", name="Last frames")).to_contain_text("01 67 00 e1")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half writ")
+    assert window.list_axe_violations() == []
+
+
+def test_a_device_removed_by_mistake_is_put_back(visit: Callable[..., Visit]) -> None:
+    eui = "a84041a1b1830078"
+    window = visit(1280)
+    page = window.open("/console/devices")
+    register(window, eui)
+    page.goto(page.url + f"/{eui}")
+    page.get_by_text("Remove", exact=True).click()
+    page.get_by_role("button", name="Remove it now").click()
+    assert window.list_axe_violations() == []
+    page.get_by_role("button", name="Put it back").click()
+    expect(page.get_by_role("heading", name="Attic")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="registered again")).to_be_visible()
 
 
 def test_the_bench_works_without_scripts(visit: Callable[..., Visit]) -> None:

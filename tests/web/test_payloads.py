@@ -56,6 +56,12 @@ def test_fields_that_no_rule_wants_are_named() -> None:
     assert said == Explained("Champs reçus\u00a0: temp, hum", "")
 
 
+def test_what_another_program_found_stands_beside_our_sentence() -> None:
+    text = "The body is no JSON: object keys must be strings (byte 1)."
+    said = explain_detail(RefusalReason.MALFORMED_MESSAGE, text, FR)
+    assert said == Explained("Le contenu n’est pas du JSON", "object keys must be strings (byte 1)")
+
+
 def test_what_a_codec_wrote_is_quoted() -> None:
     said = explain_detail(RefusalReason.CODEC_THREW, "TypeError: x is undefined", FR)
     assert said == Explained("", "TypeError: x is undefined")

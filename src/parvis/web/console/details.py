@@ -26,16 +26,16 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "no_place": "{value} is no place",
     "half_a_place": "a place needs latitude and longitude",
     "out_of_bounds": "a number is out of bounds: {fault}",
-    "no_json": "The body is no JSON: {fault}",
+    "no_json": "The body is no JSON: {fault}.",
 }
-"""Of two that could say a text the first does."""
+"""Of two that could say a text the first does. A `fault` is of another program."""
 
 
 _PATTERNS: Final = {key: pattern_of(sentence) for key, sentence in _SENTENCES.items()}
 
 
 def explain_detail(reason: RefusalReason | None, text: str, t: Wording) -> Explained:
-    """What a codec or a library wrote has no sentence of ours: it stays the `detail`, in its own words."""
+    """What a codec or a library wrote has no sentence of ours: it is the `detail`, in its own words."""
     if not text:
         return Explained("", "")
     if reason is RefusalReason.NOTHING_MAPPED:
@@ -43,5 +43,6 @@ def explain_detail(reason: RefusalReason | None, text: str, t: Wording) -> Expla
     for key, pattern in _PATTERNS.items():
         if found := pattern.fullmatch(text):
             values = found.groupdict()
-            return Explained(t(f"refusal_detail.{key}", **values), "")
+            fault = values.pop("fault", "")
+            return Explained(t(f"refusal_detail.{key}", **values), fault)
     return Explained("", text)
