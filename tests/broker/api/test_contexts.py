@@ -235,7 +235,7 @@ async def test_a_subscription_made_with_a_context_written_out_keeps_it(api: http
 
 @pytest.mark.parametrize(
     "body",
-    [{"@context": 5}, {"@context": True}, {"@context": [TOWN, 5]}, {"@context": "no url"}, {"name": "x"}, []],
+    [{"@context": 5}, {"@context": True}, {"@context": [TOWN, 5]}, {"@context": "no url"}],
 )
 async def test_what_is_no_context_is_refused(api: httpx.AsyncClient, body: Any) -> None:
     answer = await api.post("/jsonldContexts", json=body)
@@ -259,6 +259,12 @@ async def test_what_is_no_context_is_refused(api: httpx.AsyncClient, body: Any) 
 async def test_errors(api: httpx.AsyncClient, method: str, path: str, status: int, error: str) -> None:
     answer = await api.request(method, path)
     assert (answer.status_code, answer.json()["type"]) == (status, ERRORS + error)
+
+
+@pytest.mark.parametrize("body", [{"name": "x"}, []])
+async def test_a_body_without_a_context_is_refused(api: httpx.AsyncClient, body: Any) -> None:
+    answer = await api.post("/jsonldContexts", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (400, ERRORS + "InvalidRequest")
 
 
 async def test_the_core_is_there_and_may_be_reloaded(api: httpx.AsyncClient) -> None:

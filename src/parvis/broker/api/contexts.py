@@ -8,7 +8,7 @@ from parvis.broker.api.responses import NO_CONTENT, Response, created, json_resp
 from parvis.broker.jsonld.contexts import CORE_URL, is_core
 from parvis.broker.jsonld.kept import KeptContext, KeptContexts, Kind
 from parvis.broker.jsonld.parse import decode
-from parvis.kernel.errors import BadRequestData, OperationNotSupported, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, InvalidRequest, OperationNotSupported, ResourceNotFound
 from parvis.kernel.time import format_instant
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -19,7 +19,7 @@ async def add_context(request: Request) -> Response:
     """Add @context (5.13.2)."""
     document = decode(await request.body())
     if not isinstance(document, dict) or "@context" not in document:
-        raise BadRequestData("The body is to be one JSON object with an @context.")
+        raise InvalidRequest("The body is to be one JSON object with an @context.")
     value = document["@context"]
     request.broker.contexts.check(value)
     one = await _kept(request).host(request.caller.tenant, value)

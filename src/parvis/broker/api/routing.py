@@ -1,6 +1,6 @@
 """From a path to its route: a small tree, for a list of patterns costs more than the work itself."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import unquote
 
 import msgspec
@@ -8,10 +8,12 @@ import msgspec
 from parvis.broker.api.errors import MethodNotAllowed
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
-from parvis.kernel.errors import ResourceNotFound
+from parvis.broker.jsonld.names import check_uri
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 Handler = Callable[[Request], Awaitable[Response]]
 VARIABLE = "{}"
+_OF_ENTITIES = (f"/entities/{VARIABLE}", f"/temporal/entities/{VARIABLE}")
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -47,21 +49,33 @@ class Router:
             if following is None:
                 following = node.children.get(VARIABLE)
                 args.append(unquote(segment) if "%" in segment else segment)
-            if following is None or not segment:
+            if following is None:
                 raise ResourceNotFound(f"There is nothing at {raw_path}.")
+            if not segment:
+                raise _unnamed(raw_path)
             node = following
-        return self._route(node.routes, method, raw_path), tuple(args)
+        route = self._route(node, method, raw_path)
+        if route.template.startswith(_OF_ENTITIES):
+            check_uri(args[0], "The id of an entity")
+        return route, tuple(args)
 
-    def _route(self, routes: Mapping[str, Route], method: str, raw_path: str) -> Route:
-        if not routes:
+    def _route(self, node: _Node, method: str, raw_path: str) -> Route:
+        if not node.routes:
             raise ResourceNotFound(f"There is nothing at {raw_path}.")
-        route = routes.get(method)
-        if route is None:
-            raise MethodNotAllowed(method, routes)
-        return route
+        route = node.routes.get(method)
+        if route is not None:
+            return route
+        named = node.children.get(VARIABLE)
+        if raw_path.endswith("/") and named is not None and method in named.routes:
+            raise _unnamed(raw_path)
+        raise MethodNotAllowed(method, node.routes)
 
     def _add(self, route: Route) -> None:
         node = self._root
         for segment in route.template.strip("/").split("/"):
             node = node.children.setdefault(segment, _Node())
         node.routes[route.method] = route
+
+
+def _unnamed(raw_path: str) -> BadRequestData:
+    return BadRequestData(f"Something between the slashes of {raw_path} is missing: an id or a name.")
