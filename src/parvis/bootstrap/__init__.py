@@ -36,6 +36,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.kept import KeptContexts
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
+from parvis.broker.sources.forward import SourceClient
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.mqtt.listener import MqttListener
@@ -344,7 +345,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 def build_broker(
-    settings: Settings, store: Store, outbound: OutboundHttp, audit: Callable[[AuditRecord], object]
+    settings: Settings, store: Store, outbound: GuardedClient, audit: Callable[[AuditRecord], object]
 ) -> Broker:
     def erased(caller: Caller, erasure: Erasure) -> None:
         facts = {name: value for name, value in msgspec.structs.asdict(erasure).items() if value is not None}
@@ -361,8 +362,10 @@ def build_broker(
 
     contexts = Contexts(context_fetcher(settings.contexts, outbound), KeptContexts(store.shelf))
     public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
+    own = settings.federation
+    client = SourceClient(outbound, timeout_s=own.timeout_s, limit_bytes=own.limit_bytes, at_once=own.at_once)
     most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations
-    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most, most_sources)
+    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most, most_sources, client)
 
 
 def check_exposure(settings: Settings) -> None:

@@ -12,6 +12,8 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
+from parvis.broker.sources.consume import Consumption
+from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -25,7 +27,10 @@ _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Broker:
-    """Callers with READ_PUBLIC alone see entities of `public_types` and learn of no other."""
+    """Callers with READ_PUBLIC alone see entities of `public_types` and learn of no other.
+
+    Without `source_client` context sources are registered and found, and no operation goes to them.
+    """
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Broker:
         on_correction: Callable[[Caller, Correction, int], None] = lambda _caller, _correction, _seq: None,
         most_subscriptions: int | None = None,
         most_registrations: int | None = None,
+        source_client: SourceClient | None = None,
     ) -> None:
         self._store = store
         self._tenants: set[str] = set()
@@ -54,6 +60,7 @@ class Broker:
             check_address,
             most=most_registrations,
             most_subscriptions=most_subscriptions,
+            consumption=None if source_client is None else Consumption(source_client, contexts),
         )
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:

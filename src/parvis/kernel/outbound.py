@@ -24,6 +24,10 @@ class CallFailed(ParvisError):
     status = 502
 
 
+class AnswerTooLarge(CallFailed):
+    """It said more than is read."""
+
+
 OK = frozenset({200})
 _FOR_NOW = frozenset({408, 425, 429})
 
@@ -41,6 +45,25 @@ class Answer(msgspec.Struct, frozen=True):
     def is_for_now(self) -> bool:
         """Whether the same may be taken another time (RFC 9110, 15.5.9 and 15.6; RFC 8470, 5.2; RFC 6585, 4)."""
         return self.status >= 500 or self.status in _FOR_NOW
+
+
+class OutboundCalls(Protocol):
+    async def call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+        limit_bytes: int | None = None,
+    ) -> Answer:
+        """Whatever is answered; redirects are not followed. What changes something is sent once.
+
+        Raises:
+            AddressRefused, CallFailed, AnswerTooLarge
+        """
+        ...
 
 
 class OutboundHttp(Protocol):

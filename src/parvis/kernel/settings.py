@@ -222,6 +222,11 @@ class FederationSettings:
     max_registrations: int = _setting(
         1000, "So many context sources a tenant may register; a further one is refused.", minimum=0, maximum=10_000
     )
+    timeout_s: float = _setting(
+        5.0, "How long a source may take that says nothing else in its registration.", minimum=0.1, maximum=60
+    )
+    limit_bytes: int = _setting(16_777_216, "The largest answer of a source that is read.", minimum=1024)
+    at_once: int = _setting(64, "So many calls to sources are under way at once.", minimum=1, maximum=1000)
 
 
 @dataclass(frozen=True, slots=True)

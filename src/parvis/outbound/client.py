@@ -11,12 +11,13 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from parvis import __version__
 from parvis.kernel.causes import Cause
-from parvis.kernel.outbound import OK, AddressRefused, Answer, CallFailed
+from parvis.kernel.outbound import OK, AddressRefused, Answer, AnswerTooLarge, CallFailed
 from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.guard import AddressGuard
 from parvis.outbound.network import GuardedNetwork, Resolver, resolve
-from parvis.outbound.wire import BrokenOff, HttpConnection, TookTooLong, Unanswered
+from parvis.outbound.wire import BrokenOff, HttpConnection, SaidTooMuch, TookTooLong, Unanswered
 
+_BODILESS = frozenset({"GET", "DELETE"})
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
@@ -123,6 +124,29 @@ class GuardedClient:
             opened_at_s = asyncio.get_running_loop().time()
             return _answer(url, await self._send(target.origin, connection, opened_at_s, request, limit_s))
 
+    async def call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+        limit_bytes: int | None = None,
+    ) -> Answer:
+        limit_s = min(timeout_s or self._settings.timeout_s, self._settings.timeout_s)
+        target = target_of(url)
+        lines = _header_lines(tuple(headers.items()))
+        length = b"content-length: %d\r\n" % len(body) if body or method not in _BODILESS else b""
+        request = b"%b %b%b%bconnection: close\r\n\r\n%b" % (method.encode(), target.head, lines, length, body)
+        async with self._within_limits(url, limit_s):
+            connection = await self._connect(target.origin, limit_bytes)
+            try:
+                await connection.send(request)
+            finally:
+                connection.close()
+            return _answer(url, connection)
+
     async def check(self, url: str) -> None:
         """Raises AddressRefused or CallFailed where `url` could not be called just now."""
         async with self._within_limits(url, self._settings.timeout_s):
@@ -209,6 +233,8 @@ def _redirected(url: str, location: str) -> str:
 
 
 def _told(url: str, error: BrokenOff, limit_s: float) -> CallFailed:
+    if isinstance(error, SaidTooMuch):
+        return AnswerTooLarge(Cause.NOT_CALLED.say(place=url, fault=error.detail))
     if isinstance(error, TookTooLong):
         return CallFailed(Cause.TOO_SLOW.say(place=url, limit=f"{limit_s:g}"))
     return CallFailed(Cause.NOT_CALLED.say(place=url, fault=error.detail))

@@ -24,6 +24,10 @@ class TookTooLong(BrokenOff):
     pass
 
 
+class SaidTooMuch(BrokenOff):
+    pass
+
+
 class HttpConnection(asyncio.Protocol):
     """`is_idle` says whether another request may be sent; at most `limit_bytes` of a body are read."""
 
@@ -109,7 +113,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         self.body += chunk
         if len(self.body) > self._limit_bytes:
-            self._fail(BrokenOff(Cause.ANSWER_TOO_LARGE.say(bytes=self._limit_bytes)))
+            self._fail(SaidTooMuch(Cause.ANSWER_TOO_LARGE.say(bytes=self._limit_bytes)))
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0

@@ -2,12 +2,14 @@
 
 from msgspec.structs import replace
 
-from parvis.broker.api.media import GEO_MEDIA
+from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
+from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.request import Request
-from parvis.broker.api.responses import NO_CONTENT, Response
-from parvis.broker.api.views import check_geometry_property, one_response, read_view
-from parvis.broker.api.writing import apply, change_of, entity_created, find_typed, patch_reading
+from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
+from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
+from parvis.broker.api.writing import apply, change_of, check_types, entity_created, find_typed, patch_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
+from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_entity, parse_fragment
 from parvis.broker.model.change import Change, Mode
@@ -30,10 +32,32 @@ async def retrieve_entity(request: Request) -> Response:
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
     view = read_view(request.parameters, context)
     check_geometry_property(request, media)
+    distribution = await find_distribution(request, context)
+    if distribution is not None:
+        return await _retrieve_everywhere(request, distribution, view, context, media)
     entity = await find_typed(request, check_uri(entity_id, "An entity id"), context)
+    return _shown(request, entity, view, context, media)
+
+
+async def _retrieve_everywhere(
+    request: Request, distribution: Distribution, view: View, context: Context, media: Media
+) -> Response:
+    [entity_id] = request.args
+    found = await retrieve(request, distribution, check_uri(entity_id, "An entity id"), view.representation, context)
+    headers = warning_headers(found.warnings)
+    try:
+        if found.entity is None:
+            raise ResourceNotFound(f"There is no entity {entity_id}.")
+        check_types(request, found.entity.types, context)
+        return _shown(request, found.entity, view, context, media).with_headers(*headers)
+    except ResourceNotFound as failure:
+        return problem_response(failure).with_headers(*headers)
+
+
+def _shown(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
     attrs = view.representation.attrs
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
-        raise ResourceNotFound(f"The entity {entity_id} has none of these attributes.")
+        raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
     return one_response(request, entity, view, context, media)
 
 

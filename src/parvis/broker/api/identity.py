@@ -1,7 +1,5 @@
 """Who this broker is, as a context source (NGSI-LD 1.9.1, 5.15 and 6.36)."""
 
-from importlib.metadata import version
-
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response, document_response
 from parvis.kernel.time import SECOND, Instant, format_instant, system_clock
@@ -12,10 +10,11 @@ _STARTED: Instant = system_clock()
 async def retrieve_identity(request: Request) -> Response:
     """Who answers (5.15)."""
     now = system_clock()
+    alias = await request.broker.sources.alias(request.caller.tenant)
     document = {
-        "id": "urn:ngsi-ld:ContextSourceIdentity:parvis",
+        "id": f"urn:ngsi-ld:ContextSourceIdentity:{alias}",
         "type": "ContextSourceIdentity",
-        "contextSourceAlias": f"parvis-{version('parvis')}",
+        "contextSourceAlias": alias,
         "contextSourceUptime": f"PT{(now - _STARTED) // SECOND}S",
         "contextSourceTimeAt": format_instant(now),
     }

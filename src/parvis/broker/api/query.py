@@ -1,7 +1,10 @@
 """Query entities (NGSI-LD 1.9.1, 5.7.2, 6.4.3.2 and 6.23)."""
 
+from parvis.broker.api.distribution import find_distribution
+from parvis.broker.api.distribution import query as distributed_query
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.paging import page_headers
+from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
@@ -13,7 +16,8 @@ from parvis.broker.jsonld.context import Context
 async def query_entities(request: Request) -> Response:
     """Query entities (5.7.2)."""
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
-    return await _answer(request, prepare_remembered(request.parameters, context), context, media)
+    prepared = prepare_remembered(request.parameters, context)
+    return await _answer(request, request.parameters, prepared, context, media)
 
 
 async def query_by_body(request: Request) -> Response:
@@ -23,11 +27,24 @@ async def query_by_body(request: Request) -> Response:
     if media is not Media.JSON_LD:
         context = await request.addressable(context)
     parameters = query_parameters(document, request.parameters)
-    return await _answer(request, prepare(parameters, context), context, media)
+    return await _answer(request, parameters, prepare(parameters, context), context, media, by_body=True)
 
 
-async def _answer(request: Request, prepared: Prepared, context: Context, media: Media) -> Response:
+async def _answer(
+    request: Request,
+    parameters: Parameters,
+    prepared: Prepared,
+    context: Context,
+    media: Media,
+    *,
+    by_body: bool = False,
+) -> Response:
     check_geometry_property(request, media)
+    distribution = await find_distribution(request, context)
+    if distribution is not None:
+        found = await distributed_query(request, distribution, parameters, prepared, context, media, by_body=by_body)
+        if found is not None:
+            return page_response(request, found.entities, prepared.view, context, media, found.headers)
     page = await request.broker.query(request.caller, prepared.page.query)
     headers = page_headers(request, page, prepared.page, media)
     return page_response(request, page.entities, prepared.view, context, media, headers)

@@ -26,6 +26,7 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrMethods",
     "aggrPeriodDuration",
 }
+FEDERATED = frozenset({"csf", "splitEntities"})
 SOURCES = frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"}) | GEO | {
     "timerel",
     "timeAt",
@@ -48,7 +49,7 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
 
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
-    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE),
+    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED),
     reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
@@ -63,7 +64,7 @@ ROUTES = (
     writing("POST", "/entityOperations/update", batch.update_entities, "options"),
     writing("POST", "/entityOperations/merge", batch.merge_entities, "options", "format"),
     writing("POST", "/entityOperations/delete", batch.delete_entities),
-    reading("POST", "/entityOperations/query", query.query_by_body, FORM | PAGE),
+    reading("POST", "/entityOperations/query", query.query_by_body, FORM | PAGE | FEDERATED),
     reading("GET", "/types", types.list_types, frozenset({"details"})),
     reading("GET", "/types/{}", types.retrieve_type),
     reading("GET", "/attributes", types.list_attributes, frozenset({"details"})),

@@ -50,6 +50,10 @@ class SourceStore(Protocol):
         """A number that changes whenever a registration, or a subscription to them, is added, changed or removed."""
         ...
 
+    async def mark(self) -> str:
+        """By which the installation knows its own calls: the same in all its processes, another one nowhere else."""
+        ...
+
     async def wait(self, version: int) -> int:
         """Return the version once it is another one: at once after a change in this process, else within seconds."""
         ...

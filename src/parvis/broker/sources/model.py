@@ -187,6 +187,7 @@ class Registration(msgspec.Struct, frozen=True, omit_defaults=True):
     observation_space: dict[str, Any] | None = None
     operation_space: dict[str, Any] | None = None
     refresh_rate: str | None = None
+    local_only: bool = False
     expires_at: Instant | None = None
     properties: dict[Iri, Any] = {}
     created_at: Instant = 0
@@ -208,7 +209,7 @@ class Registration(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_local_only(self) -> bool:
-        return self.management is not None and self.management.local_only
+        return self.local_only or (self.management is not None and self.management.local_only)
 
     def __repr__(self) -> str:
         return f"Registration({self.tenant!r}, {self.id!r}, {self.endpoint!r}, {self.mode})"

@@ -251,6 +251,7 @@ _MEMBERS: Mapping[str, _Member] = {
     "location": _plain("location", check_geometry),
     "observationSpace": _plain("observation_space", check_geometry),
     "operationSpace": _plain("operation_space", check_geometry),
+    "localOnly": _plain("local_only", read_flag, False),
     "refreshRate": _plain("refresh_rate", _duration),
     "expiresAt": _plain("expires_at", read_instant),
 }

@@ -98,5 +98,6 @@ _OPTIONAL: Mapping[str, Callable[[Registration], Any]] = {
     "observationSpace": lambda one: one.observation_space,
     "operationSpace": lambda one: one.operation_space,
     "refreshRate": lambda one: one.refresh_rate,
+    "localOnly": lambda one: one.local_only or None,
     "expiresAt": lambda one: None if one.expires_at is None else format_instant(one.expires_at),
 }

@@ -11,7 +11,9 @@ from parvis.broker.ports.sources import Others, SourceStore, SourceSubscriptionP
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
 from parvis.broker.sources.conflict import check_conflict
+from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.discovery import SourceQuery, matches
+from parvis.broker.sources.forward import alias_of
 from parvis.broker.sources.index import SourceIndex
 from parvis.broker.sources.model import EntityInfo, Registration, RegistrationInfo, RegistrationMode
 from parvis.broker.sources.parse import new_registration, read_patch
@@ -44,15 +46,24 @@ class ContextSources:
         clock: Clock = system_clock,
         most: int | None = None,
         most_subscriptions: int | None = None,
+        consumption: Consumption | None = None,
     ) -> None:
         """`most` registrations, and so many subscriptions to them, each tenant may have; None: as many as it likes."""
         self.index = SourceIndex(store)
+        self.consumption = consumption
+        self._mark: str | None = None
         self._store = store
         self._is_held = is_held
         self._check_address = check_address
         self._clock = clock
         self._most = most
         self._most_subscriptions = most_subscriptions
+
+    async def alias(self, tenant: str) -> str:
+        """By what this broker is known among brokers, as that of this tenant (5.15)."""
+        if self._mark is None:
+            self._mark = await self._store.mark()
+        return alias_of(self._mark, tenant)
 
     async def register(self, caller: Caller, document: Mapping[str, Any], context: Context) -> Registration:
         """Register context source (5.9.2).

@@ -328,9 +328,10 @@ CREATE POLICY tenant ON source_subscription USING ((SELECT parvis_tenant()) IN (
 
 CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
-    version bigint NOT NULL
+    version bigint NOT NULL,
+    mark text NOT NULL  -- by which this installation knows its own calls
 );
-INSERT INTO source_version VALUES (true, 1);
+INSERT INTO source_version VALUES (true, 1, replace(gen_random_uuid()::text, '-', ''));
 
 CREATE TABLE notifying (  -- how endpoints do, as the process that notifies told last
     id boolean PRIMARY KEY DEFAULT true CHECK (id),

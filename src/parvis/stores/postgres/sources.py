@@ -80,6 +80,10 @@ class PostgresSources:
         sql = "SELECT version FROM source_version"
         return await self._pool.run(EVERY_TENANT, lambda connection: int(only_row(connection, sql)[0]))
 
+    async def mark(self) -> str:
+        sql = "SELECT mark FROM source_version"
+        return await self._pool.run(EVERY_TENANT, lambda connection: str(only_row(connection, sql)[0]))
+
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 

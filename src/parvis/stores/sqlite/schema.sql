@@ -277,9 +277,10 @@ CREATE TABLE source_subscription (  -- who is told of registrations
 
 CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    mark TEXT NOT NULL  -- by which this installation knows its own calls
 );
-INSERT INTO source_version VALUES (1, 1);
+INSERT INTO source_version VALUES (1, 1, lower(hex(randomblob(8))));
 
 CREATE TABLE shelf (  -- small records of parts of the platform, such as MQTT sessions
     tenant INTEGER NOT NULL,

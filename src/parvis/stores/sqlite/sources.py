@@ -84,6 +84,11 @@ class SqliteSources:
         (version,) = await self._read(lambda connection: connection.execute(sql).fetchone())
         return int(version)
 
+    async def mark(self) -> str:
+        sql = "SELECT mark FROM source_version"
+        (mark,) = await self._read(lambda connection: connection.execute(sql).fetchone())
+        return str(mark)
+
     async def wait(self, version: int) -> int:
         return await self._bell.wait(version)
 
