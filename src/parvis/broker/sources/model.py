@@ -1,5 +1,6 @@
 """Context sources as they are registered (NGSI-LD 1.9.1, 5.2.9, 5.2.10, 5.2.8 and 5.2.34), names expanded."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -124,6 +125,9 @@ AUXILIARY_OPERATIONS = _RETRIEVE
 """All that an auxiliary source may be asked for (5.9.2.4)."""
 
 
+DEFAULT_OPERATIONS = (OperationGroup.FEDERATION.value,)
+
+
 class EntityInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """Entities of one of `types`: the one with this id, those whose id has the pattern, or all (5.2.8)."""
 
@@ -172,7 +176,7 @@ class Registration(msgspec.Struct, frozen=True, omit_defaults=True):
     endpoint: str
     information: tuple[RegistrationInfo, ...] = ()
     mode: RegistrationMode = RegistrationMode.INCLUSIVE
-    operations: tuple[str, ...] = (OperationGroup.FEDERATION.value,)
+    operations: tuple[str, ...] = DEFAULT_OPERATIONS
     name: str | None = None
     description: str | None = None
     alias: str | None = None
@@ -216,9 +220,15 @@ class Registration(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def operations_of(registration: Registration) -> frozenset[Operation]:
-    """With those of the groups it names."""
+    """What it may be asked for; an auxiliary source is only read."""
+    named = named_operations(registration.operations)
+    return named & AUXILIARY_OPERATIONS if registration.mode is RegistrationMode.AUXILIARY else named
+
+
+def named_operations(names: Iterable[str]) -> frozenset[Operation]:
+    """With those of the groups that are named."""
     found: set[Operation] = set()
-    for name in registration.operations:
+    for name in names:
         found |= OPERATION_GROUPS[OperationGroup(name)] if name in _GROUP_NAMES else {Operation(name)}
     return frozenset(found)
 

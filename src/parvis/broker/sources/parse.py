@@ -20,15 +20,15 @@ from parvis.broker.query.parse import parse_scope_q
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.sources.model import (
     AUXILIARY_OPERATIONS,
+    DEFAULT_OPERATIONS,
     OPERATION_NAMES,
     EntityInfo,
     Management,
-    OperationGroup,
     Registration,
     RegistrationInfo,
     RegistrationMode,
     TimeInterval,
-    operations_of,
+    named_operations,
 )
 from parvis.broker.subscriptions.values import (
     SCHEMES,
@@ -237,7 +237,7 @@ _MEMBERS: Mapping[str, _Member] = {
     "endpoint": _Member("endpoint", _endpoint, is_needed=True),
     "information": _Member("information", _information, is_needed=True),
     "mode": _plain("mode", lambda value, where: read_choice(value, where, _MODES), RegistrationMode.INCLUSIVE),
-    "operations": _plain("operations", _operations, (OperationGroup.FEDERATION.value,)),
+    "operations": _plain("operations", _operations, DEFAULT_OPERATIONS),
     "registrationName": _plain("name", read_text),
     "description": _plain("description", read_text),
     "contextSourceAlias": _plain("alias", read_text),
@@ -278,13 +278,18 @@ def _names_no_single_entity(one: Registration) -> bool:
     )
 
 
+def _is_only_read(one: Registration) -> bool:
+    """Of what a registration has that names no operations, an auxiliary source is asked for what it may be."""
+    return one.operations == DEFAULT_OPERATIONS or named_operations(one.operations) <= AUXILIARY_OPERATIONS
+
+
 _RULES: Sequence[tuple[Callable[[Registration], bool], str]] = (
     (
         lambda one: one.mode is RegistrationMode.EXCLUSIVE and _names_no_single_entity(one),
         "An exclusive registration is of single entities: give each an id, and the names of its attributes (4.3.6.3).",
     ),
     (
-        lambda one: one.mode is RegistrationMode.AUXILIARY and not operations_of(one) <= AUXILIARY_OPERATIONS,
+        lambda one: one.mode is RegistrationMode.AUXILIARY and not _is_only_read(one),
         "An auxiliary source is only read: its operations are retrieveOps, retrieveEntity or queryEntity (5.9.2.4).",
     ),
 )
