@@ -19,6 +19,15 @@ _CONTEXT_URL = re.compile(rb"https?://[^\s\"'<>]+\.jsonld")
 _OTHER_NAMES: Mapping[str, str] = {"ngsildTestSuiteV1.8-compound.jsonld": "ngsi-ld-test-suite-compound.jsonld"}
 """Under which some of its files ask for one of its contexts at a place of their authors."""
 
+_ELSEWHERE = (
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld",
+    "https://fiware.github.io/data-models/context.jsonld",
+    "http://smartdatamodels.org/context.jsonld",
+    "https://smartdatamodels.org/context.jsonld",
+)
+"""Of other hosts, which some of its tests expect to answer, whatever they say."""
+_STAND_IN = "elsewhere.jsonld"
+
 
 class InvalidSuite(ParvisError):
     title = "This is no checkout of the conformance suite"
@@ -45,9 +54,9 @@ class Suite(msgspec.Struct, frozen=True):
         return [folder for folder in wanted if (self.root / folder).exists()]
 
     def context_files(self) -> dict[str, Path]:
-        """The @contexts that the suite names by URL and has itself."""
+        """The @contexts that the suite names by URL and has itself; of other hosts a stand-in that says next to nothing."""
         files = {path.name: path for path in sorted((self.root / _CONTEXTS).glob("*.jsonld"))}
-        found = {}
+        found = dict.fromkeys(_ELSEWHERE, Path(__file__).with_name(_STAND_IN))
         for url in self._context_urls():
             name = url.rsplit("/", 1)[-1]
             if (path := files.get(_OTHER_NAMES.get(name, name))) is not None:
