@@ -33,6 +33,17 @@ MEMBERS = ("fr", "en", "city")
 DATASETS = ("", "urn:ngsi-ld:Dataset:a", "urn:ngsi-ld:Dataset:b")
 _START = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
 
+
+def documents(names: st.SearchStrategy[str], *more: st.SearchStrategy[Any], nan: bool = True) -> st.SearchStrategy[Any]:
+    """JSON of any shape, with members of these names; `more` are further leaves."""
+    plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=nan) | st.text(max_size=20)
+    return st.recursive(
+        st.one_of(plain, *more),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
 numbers = st.one_of(st.integers(-1, 2), st.sampled_from([-0.5, 1.0, 2.5, 1e300]))
 texts = st.sampled_from(["", "a", "b", "ab", "B", "été", "true", "1", "urn:ngsi-ld:Room:1", 'quo"te;|)\\'])
 scalars = st.one_of(numbers, texts, st.booleans())

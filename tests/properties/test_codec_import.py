@@ -11,12 +11,9 @@ from parvis.fleet.codecs.codec import Codec, CodecFailure, Decoded, Downlink, In
 from parvis.fleet.codecs.imports.guess import draft_mapping
 from parvis.fleet.codecs.imports.yaml12 import UnreadableFile, read_yaml
 from parvis.fleet.frames.uplink import Uplink
+from tests.strategies import documents
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=12,
-)
+values = documents(st.text(max_size=12), nan=False)
 TOKENS = [
     "function ", "decodeUplink", "encodeDownlink", "(", ")", "{", "}", "[", "]", "input", ".bytes", "[0]", "return ",
     "data", ":", ";", ",", "=>", "=", "1", "'x'", "`", "/", "*", "while(1)", "throw ", "null", "new ", "Buffer",

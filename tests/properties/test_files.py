@@ -20,6 +20,7 @@ from parvis.connectors.files.mapping import moment_of, number_of
 from parvis.connectors.files.places import Places
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.report import Report
+from tests.strategies import documents
 
 NAMES = ("x.csv", "x.csv.gz", "x.jsonl", "x.geojson", "x.xlsx", "x.parquet", "x.gpkg", "x.shp", "x.zip")
 BEGINNINGS = (
@@ -36,11 +37,7 @@ INVENTORY = Mapping(
     inventory=Inventory("Device", "urn:x:{a}", (Attribute("b", "value", "number"),), Place(geometry="geometry"))
 )
 SERIES = Mapping(Time("a"), (Series("b", "urn:x:{a}", "Device", "value"),))
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "coordinates", "a"]), inner),
-    max_leaves=8,
-)
+json_values = documents(st.sampled_from(["type", "coordinates", "a"]))
 
 
 def read(name: str, content: bytes, mapping: Mapping) -> tuple[list[Record], Report]:

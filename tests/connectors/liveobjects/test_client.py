@@ -7,7 +7,6 @@ import pytest
 from parvis.connectors.liveobjects.client import LiveObjectsCommands
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.client import GuardedClient
 from tests.fakes.receiver import Receiver
 
@@ -18,12 +17,6 @@ ORDER = Order("7c3d2a10-0000-4000-8000-000000000009", "default", "70b3d5499e0000
 async def service() -> AsyncIterator[Receiver]:
     async with Receiver().listening() as receiver:
         yield receiver
-
-
-@pytest.fixture
-async def outbound() -> AsyncIterator[GuardedClient]:
-    async with GuardedClient(OutboundSettings(allow=("127.0.0.0/8",), timeout_s=2)) as client:
-        yield client
 
 
 async def test_a_command_is_pushed_to_its_device(service: Receiver, outbound: GuardedClient) -> None:

@@ -13,6 +13,7 @@ from parvis.fleet.frames.uplink import Technology, Uplink
 from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceLocated, Told
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND, parse_instant
+from tests.strategies import documents
 
 EUI = "70b3d5499e000001"
 AT = parse_instant("2026-09-21T07:04:05.123Z")
@@ -129,11 +130,7 @@ def test_a_command_is_written_in_hexadecimal() -> None:
 MEMBERS = st.sampled_from(
     ["metadata", "network", "lora", "devEUI", "value", "payload", "encoding", "timestamp", "port"]
 )
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(EUI),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=4),
-    max_leaves=12,
-)
+JSON = documents(MEMBERS, st.just(EUI))
 
 
 @given(st.binary(max_size=100) | st.dictionaries(MEMBERS, JSON).map(lambda one: json.dumps(one).encode()))

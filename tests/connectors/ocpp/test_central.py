@@ -30,6 +30,7 @@ from parvis.kernel.identity import Caller
 from tests.connectors.mqtt.test_tls import Authority
 from tests.connectors.ocpp.conftest import PASSWORD, STATION, Central, open_central
 from tests.connectors.town import Town, at_work
+from tests.strategies import documents
 
 V16 = "ocpp1.6"
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
@@ -179,11 +180,7 @@ async def test_a_short_trouble_of_the_store_is_waited_out(
         assert (await ask(connection, START))[0] == 3
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=10,
-)
+json_values = documents(st.text(max_size=10))
 sampled = st.fixed_dictionaries(
     {"value": json_values},
     optional={

@@ -9,7 +9,6 @@ from parvis.connectors.thingsstack.config import ThingsStackConfig
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.ways.delivery import Outlet
 from parvis.kernel.outbound import CallFailed
-from parvis.kernel.settings import OutboundSettings
 from parvis.outbound.client import GuardedClient
 from tests.fakes.receiver import Receiver
 
@@ -22,12 +21,6 @@ ORDER = Order(
 async def cluster() -> AsyncIterator[Receiver]:
     async with Receiver().listening() as receiver:
         yield receiver
-
-
-@pytest.fixture
-async def outbound() -> AsyncIterator[GuardedClient]:
-    async with GuardedClient(OutboundSettings(allow=("127.0.0.0/8",), timeout_s=2)) as client:
-        yield client
 
 
 def commands(cluster: Receiver, outbound: GuardedClient) -> ThingsStackCommands:

@@ -13,6 +13,7 @@ from parvis.fleet.frames.uplink import Reception, Technology, Uplink
 from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND, parse_instant
+from tests.strategies import documents
 
 EUI = "70b3d5499e000001"
 RECEIVED = "2026-09-21T07:04:05.123456789Z"
@@ -195,11 +196,7 @@ def test_a_command_can_be_told_again_by_its_correlation() -> None:
 
 
 MEMBERS = st.sampled_from([*FRAME, "uplink_message", "end_device_ids", "dev_eui", "downlink_ack", "location", "rssi"])
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=4),
-    max_leaves=12,
-)
+JSON = documents(MEMBERS)
 
 
 @given(st.binary(max_size=100) | st.dictionaries(MEMBERS, JSON).map(lambda one: json.dumps(one).encode()))
