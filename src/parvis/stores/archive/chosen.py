@@ -10,16 +10,19 @@ from parvis.stores.archive.engine import Condition, Parameter, not_erased
 
 
 def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: AttributeKey, window: Window) -> Condition:
-    """`FROM` the rows in these files. Of more than one entity they have the `place` of theirs."""
+    """`FROM` the rows in these files. Of more than one entity they have the `place` of theirs.
+
+    The limit is none; it keeps the other conditions out of the scan, which would try each on pages that hold nothing
+    of the entity.
+    """
     within = _within(window)
     kept = not_erased([erasure for one in entities for erasure in one.erasures])
-    of_page, of_entities = _of_entities([one.entity_id for one in entities])
+    of_entities = _of_entities([one.entity_id for one in entities])
     sql = (
-        f"FROM read_parquet(?, hive_partitioning = false) AS rows{of_page.sql} WHERE {of_entities.sql}"
-        f" AND attribute = ? AND dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
+        f"FROM (SELECT * FROM read_parquet(?, hive_partitioning = false) AS rows{of_entities.sql}"
+        f" AND attribute = ? LIMIT {2**63 - 1}) AS rows WHERE dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
     )
-    given = (*of_page.parameters, *of_entities.parameters, *key, *within.parameters, *kept.parameters)
-    return Condition(sql, (located, *given))
+    return Condition(sql, (located, *of_entities.parameters, *key, *within.parameters, *kept.parameters))
 
 
 def choose_by_period(
@@ -48,23 +51,23 @@ def time_of(window: Window) -> str:
     return "(epoch_us(time) + delay_us)" if window.by_recorded else "epoch_us(time)"
 
 
-def _of_entities(names: list[str]) -> tuple[Condition, Condition]:
-    """A JOIN and a condition. Bounds let the engine pass over parts of a file."""
+def _of_entities(names: list[str]) -> Condition:
+    """Bounds let the engine pass over parts of a file."""
     if len(names) == 1:
-        return Condition(""), Condition("entity = ?", (names[0],))
-    places = list(range(len(names)))
-    join = " JOIN (SELECT unnest(?) AS wanted, unnest(?) AS place) AS page ON rows.entity = page.wanted"
-    return Condition(join, (names, places)), Condition("entity BETWEEN ? AND ?", (min(names), max(names)))
+        return Condition(" WHERE entity = ?", (names[0],))
+    sql = (
+        " JOIN (SELECT unnest(?) AS wanted, unnest(?) AS place) AS page ON rows.entity = page.wanted"
+        " WHERE entity BETWEEN ? AND ?"
+    )
+    return Condition(sql, (names, list(range(len(names))), min(names), max(names)))
 
 
 def _within(window: Window) -> Condition:
-    """A bound on `time` itself lets the engine pass over parts of a file."""
-    column, value = (time_of(window), "?") if window.by_recorded else ("time", "make_timestamptz(?)")
     bounds: list[tuple[str, Parameter]] = []
     if window.start > EARLIEST:
-        bounds.append((f"{column} >= {value}", window.start))
+        bounds.append((f"{time_of(window)} >= ?", window.start))
     if window.end < LATEST:
-        bounds.append((f"{column} < {value}", window.end))
+        bounds.append((f"{time_of(window)} < ?", window.end))
     return Condition(" AND ".join(sql for sql, _ in bounds) or "true", tuple(given for _, given in bounds))
 
 
