@@ -54,7 +54,7 @@ class Suite(msgspec.Struct, frozen=True):
         return [folder for folder in wanted if (self.root / folder).exists()]
 
     def context_files(self) -> dict[str, Path]:
-        """The @contexts that the suite names by URL and has itself; of other hosts a stand-in that says next to nothing."""
+        """The @contexts that the suite names by URL and has itself; for those of other hosts a stand-in of one term."""
         files = {path.name: path for path in sorted((self.root / _CONTEXTS).glob("*.jsonld"))}
         found = dict.fromkeys(_ELSEWHERE, Path(__file__).with_name(_STAND_IN))
         for url in self._context_urls():
