@@ -11,6 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.fakes.terms import PARVIS_TERMS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENDOR = ROOT / "tests/browser/vendor"
 LIBRARIES = ROOT / "src/parvis/web/static/vendor/.stamp"
@@ -32,7 +34,7 @@ class Town:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._client = httpx.Client(base_url=address, timeout=20)
+        self._client = httpx.Client(base_url=address, timeout=20, headers=PARVIS_TERMS)
 
     def write(self, *entities: dict[str, Any]) -> None:
         answer = self._client.post("/ngsi-ld/v1/entityOperations/upsert?options=update", json=list(entities))

@@ -133,3 +133,16 @@ def test_on_a_phone_map_and_list_are_a_stack(visit: Callable[..., Visit]) -> Non
     assert shown is not None
     assert pane["y"] >= shown["y"] + shown["height"] - 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_one_object_far_away_does_not_take_the_view_off_the_territory(visit: Callable[..., Visit], town: Town) -> None:
+    paris = {"type": "Point", "coordinates": [2.3522, 48.8566]}
+    far = "urn:ngsi-ld:BikeHireDockingStation:9"
+    town.write({"id": far, "type": "BikeHireDockingStation", "location": {"type": "GeoProperty", "value": paris}})
+    page = visit().open_map()
+    expect(page.locator("[data-status]")).to_contain_text("objects")
+    page.wait_for_function("new URLSearchParams(location.search).has('at')")
+    zoom, latitude, longitude = map(float, parse_qs(urlsplit(page.url).query)["at"][0].split(","))
+    assert zoom > 10
+    assert (latitude, longitude) == (pytest.approx(47.7, abs=0.1), pytest.approx(-3.25, abs=0.1))
+    assert far in features(page)

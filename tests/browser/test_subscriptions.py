@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Town, Visit
+from tests.fakes.terms import PARVIS_TERMS
 
 NAME = "urn:ngsi-ld:Subscription:depot"
 PAGE = f"/console/subscriptions/{NAME}"
@@ -23,7 +24,7 @@ def subscribed(town: Town) -> Town:
         "watchedAttributes": ["fillingLevel"],
         "notification": {"endpoint": {"uri": "http://nowhere.invalid/bins"}},
     }
-    answer = httpx.post(f"{town.address}/ngsi-ld/v1/subscriptions", json=document, timeout=20)
+    answer = httpx.post(f"{town.address}/ngsi-ld/v1/subscriptions", json=document, headers=PARVIS_TERMS, timeout=20)
     assert answer.status_code == 201, answer.text
     town.fill(7, 0.1)
     return town
