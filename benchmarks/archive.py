@@ -23,11 +23,12 @@ import numpy as np
 from benchmarks.harness.report import Figure, tell
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchiveFile, Partition, PendingErasure
-from parvis.broker.query.tree import Method
-from parvis.broker.temporal.reading import Window
-from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND
+from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
+from parvis.broker.temporal.aggregates import count_together, list_aggregates
+from parvis.broker.temporal.reading import EVER, Head, Member, Source, Window
+from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, parse_duration
 from parvis.stores.archive.engine import Limits
-from parvis.stores.archive.read import EVERYTHING, ArchiveReader
+from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Columns
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_columns
@@ -85,7 +86,7 @@ def main(rows: int = SERIES * A_DAY * DAYS, folder: Path | None = None) -> list[
         storage = FolderStorage(Path(parent, "jittered"))
         files = write_month(storage, JITTERED, series, DAYS)
         reader = ArchiveReader(storage, LIMITS)
-        ours, bare = hourly_means(reader, storage, files)
+        ours, bare = hourly_means(reader, storage, files, series)
         one, one_bare = months_of_one_series(reader, storage, files, series)
         means = hourly_means_of_one_series(reader, files, series)
         reader.close()
@@ -179,20 +180,38 @@ def bytes_a_row(files: Sequence[ArchiveFile]) -> float:
     return sum(one.file.bytes for one in files) / sum(one.file.rows for one in files)
 
 
-def hourly_means(reader: ArchiveReader, storage: FolderStorage, files: Sequence[ArchiveFile]) -> tuple[float, float]:
-    """Seconds, ours and by hand, the better of some rounds in turn; both hand over columns of numpy."""
+def hourly_means(
+    reader: ArchiveReader, storage: FolderStorage, files: Sequence[ArchiveFile], series: int
+) -> tuple[float, float]:
+    """Seconds, the better of some rounds in turn: ours as a type-wide query reads them, by hand to columns of numpy."""
     located = [storage.locate(one.file.path) for one in files]
     with bare_engine() as engine:
         pairs = []
         for _ in range(ROUNDS):
-            mine, ours = timed(lambda: reader.aggregate_type(files, LEVEL, HOUR, [Method.AVG]))
+            mine, ours = timed(lambda: type_wide_means(reader, files, series))
             theirs, bare = timed(lambda: engine.execute(BY_HAND, [located, LEVEL]).fetchnumpy())
             pairs.append((ours, bare))
-            check_means(mine["avg"], theirs["mean"])
+            check_means(mine, theirs["mean"])
     return min(ours for ours, _ in pairs), min(bare for _, bare in pairs)
 
 
-def check_means(ours: np.ndarray[Any, Any], bare: np.ndarray[Any, Any]) -> None:
+def type_wide_means(reader: ArchiveReader, files: Sequence[ArchiveFile], series: int) -> list[float]:
+    """What `GET /temporal/entities?type=...&options=aggregatedValues` tells of all entities, before it is rendered."""
+    start = FIRST_DAY * DAY - HOUR
+    query = TemporalQuery(TimeRelation.BETWEEN, start, start + (24 * len(files) + 2) * HOUR)
+    hourly = Aggregation((Method.AVG,), parse_duration("PT1H"))
+    together = count_together(query, hourly, start)
+    means: list[float] = []
+    for first in range(0, series, together):
+        names = [entity(number) for number in range(first, min(first + together, series))]
+        sources = reader.of_entities([OneEntity(name, files) for name in names])
+        members = [Member(Head(name, (TYPE,), (), 0, 0, None), [one]) for name, one in zip(names, sources, strict=True)]
+        for told in list_aggregates(members, query, hourly):
+            means += [bucket.values[Method.AVG] or 0 for bucket in told.buckets[LEVEL, ""]]
+    return means
+
+
+def check_means(ours: list[float], bare: np.ndarray[Any, Any]) -> None:
     if len(ours) != len(bare) or not np.allclose(np.sort(ours), np.sort(bare)):
         raise RuntimeError("the hourly means are not those of DuckDB")
 
@@ -204,7 +223,7 @@ def months_of_one_series(
     located = [storage.locate(one.file.path) for one in files]
 
     def ours(name: str) -> int:
-        return len(reader.of_entity(OneEntity(name, files)).read((LEVEL, ""), EVERYTHING, 100_000, last=False))
+        return len(one_source(reader, name, files).read((LEVEL, ""), EVER, 100_000, last=False))
 
     with bare_engine() as engine:
 
@@ -219,10 +238,15 @@ def hourly_means_of_one_series(reader: ArchiveReader, files: Sequence[ArchiveFil
     periods = [(start + hour * HOUR, start + (hour + 1) * HOUR) for hour in range(-1, 24 * len(files) + 1)]
 
     def means(name: str) -> int:
-        source = reader.of_entity(OneEntity(name, files))
-        return sum(one.instances for one in source.partials((LEVEL, ""), EVERYTHING, periods, frozenset({Method.AVG})))
+        source = one_source(reader, name, files)
+        return sum(one.instances for one in source.partials((LEVEL, ""), EVER, periods, frozenset({Method.AVG})))
 
     return each_series(means, series, len(files))
+
+
+def one_source(reader: ArchiveReader, name: str, files: Sequence[ArchiveFile]) -> Source:
+    [source] = reader.of_entities([OneEntity(name, files)])
+    return source
 
 
 def each_series(read: Callable[[str], int], series: int, days: int) -> list[float]:

@@ -30,14 +30,14 @@ from parvis.broker.model.change import Change, Mode, Status
 from parvis.broker.model.entity import Instance, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory
 from parvis.broker.query.tree import Aggregation, TemporalQuery
+from parvis.broker.temporal.aggregates import count_together
 from parvis.broker.temporal.parse import parse_aggregation, parse_temporal_query, slices
 from parvis.broker.temporal.span import content_range
 from parvis.kernel.errors import BadRequestData
+from parvis.kernel.time import system_clock
 
 MAX_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
-AGGREGATED_AT_ONCE = 50
-"""Entities of a page, each of which may have ten thousand periods."""
 
 _FORMS = {
     "normalized": TemporalForm.NORMALIZED,
@@ -170,8 +170,9 @@ async def _evolutions(
     if reading.aggregation is None:
         return [await _evolution(request, one, reading, context) for one in entity_ids]
     evolutions = []
-    for start in range(0, len(entity_ids), AGGREGATED_AT_ONCE):
-        some = entity_ids[start : start + AGGREGATED_AT_ONCE]
+    together = count_together(reading.query, reading.aggregation, system_clock())
+    for start in range(0, len(entity_ids), together):
+        some = entity_ids[start : start + together]
         for one in await request.broker.list_aggregates(request.caller, some, reading.query, reading.aggregation):
             await asyncio.sleep(0)
             evolutions.append(_aggregated(one, context))

@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.store import Bucket, EntityAggregates
-from parvis.broker.query.tree import Aggregation, TemporalQuery
-from parvis.broker.temporal.partials import NOTHING, Partials
-from parvis.broker.temporal.periods import list_periods
+from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
+from parvis.broker.temporal.partials import NOTHING, TELLERS, Partials
+from parvis.broker.temporal.periods import estimate_periods, list_periods
 from parvis.broker.temporal.reading import Member, Period, Source, Window, list_series
+from parvis.kernel.time import Instant
+
+PERIODS_AT_ONCE = 200_000
+"""Of all entities that are asked for together: some 300 bytes each."""
+MOST_TOGETHER, FEW_TOGETHER = 500, 20
 
 
 class _Series(NamedTuple):
@@ -39,6 +44,14 @@ def list_aggregates(page: Sequence[Member], query: TemporalQuery, aggregation: A
             for one, told in zip(group, _tell(group, key, window, aggregation), strict=True):
                 buckets[one.place][key] = told
     return [EntityAggregates(one.head.id, one.head.types, told) for one, told in zip(page, buckets, strict=True)]
+
+
+def count_together(query: TemporalQuery, aggregation: Aggregation, now: Instant) -> int:
+    """How many entities to ask for in one go: the more, the less it costs, but what is told of them is held at once."""
+    if query.relation is TimeRelation.BEFORE or query.at is None or Method.DISTINCT_COUNT in aggregation.methods:
+        return FEW_TOGETHER
+    periods = estimate_periods(query.at, now if query.end is None else query.end, aggregation.period)
+    return min(MOST_TOGETHER, max(FEW_TOGETHER, int(PERIODS_AT_ONCE / max(periods, 1))))
 
 
 def _find_series(
@@ -84,9 +97,10 @@ def _added(sums: Sequence[Partials], found: Sequence[Partials]) -> list[Partials
 
 
 def _buckets(periods: Sequence[Period], sums: Sequence[Partials], aggregation: Aggregation) -> Iterator[Bucket]:
+    tellers = [(method, TELLERS[method]) for method in aggregation.methods]
     for (start, end), partials in zip(periods, sums, strict=True):
         if partials.instances:
-            yield Bucket(start, end, {method: partials.value(method) for method in aggregation.methods})
+            yield Bucket(start, end, {method: tell(partials) for method, tell in tellers})
 
 
 def _around(extents: Iterable[Period | None]) -> Period:

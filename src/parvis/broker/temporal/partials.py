@@ -60,9 +60,6 @@ class Partials(NamedTuple):
             distinct,
         )
 
-    def value(self, method: Method) -> float | int | None:
-        return _VALUES[method](self)
-
     @property
     def mean(self) -> float | None:
         return None if self.total is None else self.total / self.numbers
@@ -92,7 +89,7 @@ def _sum(one: float, other: float) -> float:
     return one + other
 
 
-_VALUES: Mapping[Method, Callable[[Partials], float | int | None]] = {
+TELLERS: Mapping[Method, Callable[[Partials], float | int | None]] = {
     Method.TOTAL_COUNT: lambda partials: partials.instances,
     Method.DISTINCT_COUNT: lambda partials: len(partials.distinct),
     Method.SUM: lambda partials: partials.total,

@@ -18,7 +18,7 @@ def list_periods(first: Instant, last: Instant, period: Duration) -> Iterator[tu
     if not any(period):
         yield (first, last + 1)
         return
-    if (last - first) / (period.months * 28 * DAY + period.micros) > MAX_PERIODS:
+    if estimate_periods(first, last, period) > MAX_PERIODS:
         raise TooComplexQuery(f"More than {MAX_PERIODS} periods: ask for a longer period or a shorter range.")
     start, count = first, 0
     while start <= last and start != LAST_INSTANT:
@@ -26,6 +26,11 @@ def list_periods(first: Instant, last: Instant, period: Duration) -> Iterator[tu
         end = _after(first, period, count)
         yield (start, end)
         start = end
+
+
+def estimate_periods(first: Instant, last: Instant, period: Duration) -> float:
+    """How many there are, or a few more."""
+    return (last - first) / (period.months * 28 * DAY + period.micros) if any(period) else 1
 
 
 def _after(first: Instant, period: Duration, count: int) -> Instant:
