@@ -32,10 +32,14 @@ def plain_values(words: Sequence[str]) -> st.SearchStrategy[Any]:
     )
 
 
+def damaged_documents(documents: Sequence[Any], words: Sequence[str]) -> st.SearchStrategy[Any]:
+    return damaged(st.sampled_from(documents), words)
+
+
 @st.composite
-def damaged_documents(draw: st.DrawFn, documents: Sequence[Any], words: Sequence[str]) -> Any:
+def damaged(draw: st.DrawFn, documents: st.SearchStrategy[Any], words: Sequence[str]) -> Any:
     """One of them with some members replaced, gone or deeper than they were."""
-    document = json.loads(json.dumps(draw(st.sampled_from(documents))))
+    document = deepcopy(draw(documents))
     for _ in range(draw(st.integers(0, _MOST_EDITS))):
         document = _edited(draw, document, words)
     return document

@@ -9,6 +9,7 @@ from enum import Enum
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 import parvis
 from parvis.fleet.ways.delivery import Message
 from parvis.kernel.identity import Caller, system_caller
-from tests.fuzz.damage import any_bytes, damaged_documents, nasty, plain_values
-from tests.fuzz.samples import TESTS, documents_of, samples_of, words_of
+from tests.fuzz.damage import any_bytes, damaged, damaged_documents, encoded, nasty, plain_values
+from tests.fuzz.documents import documents_by_type
+from tests.fuzz.samples import TESTS, documents_of, numbers_of, samples_of, words_of
 
 PACKAGE = Path(parvis.__file__).parent
 NOW = 1_790_000_000_000_000
@@ -35,6 +37,8 @@ _READS = (
 """How functions begin that take what others have written."""
 _NOT_TOLD = frozenset({"bacnet:mapping.open_value"})
 """Takes an object of a library, not what came over the wire."""
+_BY_THE_INTAKE = "\nRaises RecursionError"
+"""What is nested too deeply is refused for all readers of messages by `fleet.ways.intake`."""
 _LEVELS = ("0004a30b001c0530", "", "é", "a b", "0" * 300)
 _MOST_TAKEN = 2000
 _INSTANTS = ("now", "at", "received_at", "observed_at", "started_at", "ended_at", "since", "until", "instant")
@@ -87,9 +91,12 @@ def _targets_in(path: Path) -> Iterator[Target]:
         if inspect.iscoroutinefunction(function):
             continue
         full_name = f"{group}:{parts[-1]}.{name}"
-        inputs = _inputs_of(function, _Material.of(path))
+        inputs = _inputs_of(function, _Material.of(path, module))
         if inputs is not None and full_name not in _NOT_TOLD:
-            yield Target(full_name, function, inputs, inspect.getdoc(function) or "")
+            declared = inspect.getdoc(function) or ""
+            if hasattr(module, "MalformedMessage"):
+                declared += _BY_THE_INTAKE
+            yield Target(full_name, function, inputs, declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +104,31 @@ class _Material:
     samples: tuple[bytes, ...]
     words: tuple[str, ...]
     routes: tuple[str, ...]
+    numbers: tuple[int, ...]
+    by_type: st.SearchStrategy[Any]
 
     @classmethod
-    def of(cls, path: Path) -> "_Material":
+    def of(cls, path: Path, module: ModuleType) -> "_Material":
         tests = TESTS / path.parent.relative_to(PACKAGE)
         folders = tuple(one for one in (tests, path.parent) if one.is_dir())
         plug_in = path.with_name("plugin.py")
         routes = tuple(one for one in words_of(plug_in) if "+" in one and " " not in one) if plug_in.exists() else ()
-        return cls(samples_of(folders), words_of(path), routes)
+        return cls(samples_of(folders), words_of(path), routes, numbers_of(path), documents_by_type(module))
 
     @property
     def bytes(self) -> st.SearchStrategy[bytes]:
-        return any_bytes(self.samples, documents_of(self.samples), self.words)
+        near = any_bytes(self.samples, documents_of(self.samples), self.words)
+        return near if self.by_type.is_empty else near | self._typed.map(encoded)
 
     @property
     def texts(self) -> st.SearchStrategy[str]:
         known = (*self.words, *(one.decode("utf-8", "replace") for one in self.samples if len(one) < 200))
         sampled = st.sampled_from(known) if known else st.nothing()
         return (sampled | st.text(max_size=60) | nasty()).filter(_is_text)
+
+    @property
+    def _typed(self) -> st.SearchStrategy[Any]:
+        return self.by_type | damaged(self.by_type, self.words)
 
     @property
     def topics(self) -> st.SearchStrategy[str]:
@@ -171,7 +185,10 @@ def _value_of(name: str, hint: Any, material: _Material) -> st.SearchStrategy[An
 
 def _plain_of(name: str, hint: Any, material: _Material) -> st.SearchStrategy[Any] | None:
     if hint is int:
-        return st.just(NOW) if name in _INSTANTS else st.integers(-(2**40), 2**65) | st.integers(0, 255)
+        if name in _INSTANTS:
+            return st.just(NOW)
+        wide = st.integers(-(2**40), 2**65) | st.integers(0, 255)
+        return wide | st.sampled_from(material.numbers) if material.numbers else wide
     if hint is Message:
         return st.builds(Message, st.just(system_caller("fuzz")), material.topics, material.bytes, st.just(NOW))
     by_hint: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {

@@ -50,3 +50,9 @@ def test_a_filter_covers_itself_and_a_plain_topic_that_it_matches(topic_filter: 
 @given(filters(), topics)
 def test_covering_a_topic_is_matching_it(topic_filter: str, topic: str) -> None:
     assert covers(topic_filter, topic) is matches(topic_filter, topic)
+
+
+def test_what_is_empty_matches_nothing_but_every_level() -> None:
+    assert [one for one in ("#", "+", "a", "$a") if matches(one, "")] == ["#", "+"]
+    assert not covers("a", "")
+    assert not matches("", "a")

@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parvis.mqttwire.client_codec import read_answer
 from parvis.mqttwire.codec import encode_connack, encode_publish, encode_suback
 from parvis.mqttwire.packets import Publish, Version
 from parvis.mqttwire.subscriber_codec import Delivered, DeliveryDecoder, TooLarge
@@ -56,3 +58,8 @@ def test_noise_is_read_or_refused(version: Version, data: list[bytes]) -> None:
             decoder.feed(part)
     except MalformedPacket:
         return
+
+
+def test_an_empty_answer_is_malformed() -> None:
+    with pytest.raises(MalformedPacket):
+        read_answer(b"", Version.V5)

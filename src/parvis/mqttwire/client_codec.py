@@ -101,8 +101,8 @@ class AnswerDecoder:
 
 def read_answer(packet: bytes, version: Version) -> Answer:
     """A whole packet. Raises MalformedPacket."""
-    kind = packet[0] >> 4
-    reader = Reader(packet, 1, len(packet))
+    reader = Reader(packet, 0, len(packet))
+    kind = reader.byte() >> 4
     reader.variable_integer()
     if kind == PacketType.CONNACK:
         flags, reason = reader.byte(), reader.byte()

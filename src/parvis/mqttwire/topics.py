@@ -1,5 +1,7 @@
 """Topic names and filters (MQTT 3.1.1 and 5.0, 4.7)."""
 
+_WILDCARDS = frozenset("+#")
+
 
 def is_filter(text: str) -> bool:
     levels = text.split("/")
@@ -24,7 +26,7 @@ def split_shared(topic_filter: str) -> tuple[str, str] | None:
 
 def matches(topic_filter: str, topic: str) -> bool:
     """A leading wildcard does not reach the server's own topics ($...), 4.7.2."""
-    if topic[0] == "$" and topic_filter[0] in "+#":
+    if topic[:1] == "$" and topic_filter[:1] in _WILDCARDS:
         return False
     if topic_filter == topic:
         return True
@@ -39,7 +41,7 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 def covers(wider: str, narrower: str) -> bool:
     """Whether every topic that `narrower` matches is matched by `wider`, both filters."""
-    if (narrower[0] in "+#" and wider[0] not in "+#") or (narrower[0] == "$" and wider[0] in "+#"):
+    if (narrower[:1] in _WILDCARDS) > (wider[:1] in _WILDCARDS) or (narrower[:1] == "$" and wider[:1] in _WILDCARDS):
         return False
     outer, inner = wider.split("/"), narrower.split("/")
     for index, level in enumerate(outer):
