@@ -19,6 +19,18 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         yield running
 
 
+async def test_where_something_was_made_is_told_as_clients_look_for_it(tmp_path: Path) -> None:
+    given = {"server.port": 0, "mqtt.enabled": False, "access.auth": False}
+    async with serving(load_settings(tmp_path, {}, given)) as running:
+        reader, writer = await connect(running)
+        body = b'{"id": "urn:ngsi-ld:Fountain:1", "type": "Fountain"}'
+        head = b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d"
+        writer.write(head % len(body) + b"\r\n\r\n" + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert b"\r\nLocation: /ngsi-ld/v1/entities/urn:ngsi-ld:Fountain:1\r\n" in answer
+
+
 async def connect(running: Running) -> Wire:
     return await asyncio.open_connection("127.0.0.1", int(running.address.rpartition(":")[2]))
 

@@ -1,8 +1,10 @@
-"""The HTTP wire within bounds: uvicorn's protocol takes a head of any length, and waits for its end for ever."""
+"""The HTTP wire, within bounds: uvicorn's protocol takes a head of any length, and waits for its end for ever."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from parvis.web import metrics
@@ -12,12 +14,42 @@ SILENCE_AT_MOST_S = 30.0
 MOST_CONNECTIONS = 10_000
 
 
+class _AsWritten(bytes):
+    """A header's name that uvicorn sends as it stands."""
+
+    def lower(self) -> "_AsWritten":
+        return self
+
+
+_SPELT = {b"location": _AsWritten(b"Location")}
+
+
+def spelling(app: ASGIApp) -> ASGIApp:
+    """`app`, with its Location headers written so. uvicorn sends names in lower case, which means the same (RFC 9110,
+    5.1), but some clients, the official suite for NGSI-LD among them, look for this one letter by letter."""
+
+    def spelt(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return app(scope, receive, send if scope.get("method") == "GET" else _spelling_send(send))
+
+    return spelt
+
+
+def _spelling_send(send: Send) -> Send:
+    def spelt(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message["headers"] = [(_SPELT.get(name, name), value) for name, value in message.get("headers", ())]
+        return send(message)
+
+    return spelt
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Ends a connection whose request brings more than a head's worth of bytes without a head or a body in them, takes
     too long over a head, or brings nothing at all for a while; keeps the newest ones out where too many are open."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.app = spelling(self.app)
         self._head_bytes = 0
         self._made_way = False
         self._heard_at_s = self._head_began_at_s = self.loop.time()
