@@ -19,6 +19,7 @@ FIGURES = (
     "kill_nine",
     "overload",
     "archive",
+    "import_csv",
 )
 
 

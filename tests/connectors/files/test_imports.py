@@ -14,7 +14,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TemporalQuery
-from parvis.connectors.files import passage
+from parvis.connectors.files import intake, passage
 from parvis.connectors.files.config import InvalidMapping, Mapping, load_mapping
 from parvis.connectors.files.folders import Folders, Import, Origin, Phase, Position
 from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
@@ -192,6 +192,38 @@ async def test_a_step_that_was_broken_off_is_done_once(
     assert await platform.broker.outbox.newest() == 9
     made = (imports.folders.folder(one).made).read_text().splitlines()
     assert len(made) == 9
+
+
+METERS = """
+[time]
+column = "time"
+[[series]]
+column = "index"
+entity = "urn:ngsi-ld:Meter:{meter}"
+type = "Meter"
+attribute = "energyIndex"
+"""
+
+
+@pytest.mark.parametrize(("most_read", "ahead"), [(3, 50), (3, 3), (50, 4)])
+async def test_a_row_that_comes_again_is_written_once_however_little_is_remembered(
+    platform: Platform, imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_read: int, ahead: int
+) -> None:
+    monkeypatch.setattr(passage, "BATCH", 2)
+    monkeypatch.setattr(passage, "AHEAD", ahead)
+    monkeypatch.setattr(intake, "MOST_READ", most_read)
+    rows = [f"2026-01-01T00:0{number % 7}:00Z,m{number % 2},{number % 7}" for number in range(30)]
+    one = received(imports, tmp_path, METERS, "\n".join(["time,meter,index", *rows]))
+
+    _, job = await done(imports, one, IMPORT)
+
+    verdicts = job.result["verdicts"]
+    assert verdicts["added"] == 14
+    assert verdicts.get("repeated", 0) + verdicts.get("stored-before", 0) == 16
+    for meter in ("m0", "m1"):
+        history = await platform.broker.history(ADA, f"urn:ngsi-ld:Meter:{meter}", TemporalQuery())
+        (instances,) = history.instances.values()
+        assert [one.value for one in instances] == list(range(7))
 
 
 async def test_an_import_that_was_cancelled_goes_on_where_it_was(
