@@ -33,6 +33,7 @@ from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.causes import Explained
 from parvis.web.console.details import explain_detail
 from parvis.web.console.device_form import (
+    InvalidForm,
     bytes_from,
     data_from,
     explain_fault,
@@ -141,7 +142,7 @@ async def _page(
         manufacturer=text_of(entity, expand("manufacturerName")),
         model=text_of(entity, expand("modelName")),
         position=position_of(entity.find(expand("location"))),
-        profiles=_proposed_profiles(fleet, caller),
+        profiles=_list_profiles(fleet, caller)[:PROFILES_PROPOSED],
         technologies=[one.value for one in Technology],
         done=request.query_params.get("done", ""),
         refusal=refusal,
@@ -150,9 +151,9 @@ async def _page(
     )
 
 
-def _proposed_profiles(fleet: Fleet, caller: Caller) -> list[DeviceProfile]:
+def _list_profiles(fleet: Fleet, caller: Caller) -> list[DeviceProfile]:
     known = [one for one in fleet.registry.profiles.values() if one.is_for(caller.tenant)]
-    return sorted(known, key=lambda one: one.id)[:PROFILES_PROPOSED]
+    return sorted(known, key=lambda one: one.id)
 
 
 def frame_view(frame: LoggedFrame, t: Wording) -> FrameView:
@@ -233,6 +234,8 @@ async def _update(site: Site, caller: Caller, device: Device, form: FormData) ->
     interval_min = number_from(form, "interval_min", "interval")
     same_place = text_from(form, "place") == f"{text_from(form, 'latitude')},{text_from(form, 'longitude')}"
     profile = text_from(form, "profile")
+    if profile and profile not in {one.id for one in _list_profiles(site.platform.fleet, caller)}:
+        raise InvalidForm("profile", f"There is no device profile {profile[:80]!r}.")
     update = DeviceUpdate(
         profile=UNSET if profile in ("", device.profile.id) else profile,
         name=text_from(form, "name"),
