@@ -24,8 +24,8 @@ async def test_where_something_was_made_is_told_as_clients_look_for_it(tmp_path:
     async with serving(load_settings(tmp_path, {}, given)) as running:
         reader, writer = await connect(running)
         body = b'{"id": "urn:ngsi-ld:Fountain:1", "type": "Fountain"}'
-        head = b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d"
-        writer.write(head % len(body) + b"\r\n\r\n" + body)
+        head = b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         writer.close()
     assert b"\r\nLocation: /ngsi-ld/v1/entities/urn:ngsi-ld:Fountain:1\r\n" in answer
