@@ -104,14 +104,20 @@ def _delivered(version: Version, stream: bytes, size: int) -> None:
 _INVENTORY = Mapping(
     inventory=Inventory("Device", "urn:x:{a}", (Attribute("b", "value", "number"),), Place(geometry="geometry"))
 )
+_WITHOUT_PLACE = msgspec.structs.replace(
+    _INVENTORY, inventory=Inventory("Device", "urn:x:{a}", (Attribute("b", "value", "text"),))
+)
 _SERIES = Mapping(Time("a"), (Series("b", "urn:x:{a}", "Device", "value"),))
+
+_MAPPINGS = (_INVENTORY, _WITHOUT_PLACE, _SERIES)
 
 
 def _files() -> Iterator[Target]:
     samples = _sample_files()
     for ending in sorted(samples):
-        inputs = st.tuples(st.just(f"x{ending}"), damaged_bytes(samples[ending]) | _near_text(samples[ending]))
-        yield Target(f"files:read {ending}", _read_file, inputs)
+        content = damaged_bytes(samples[ending]) | _near_text(samples[ending])
+        inputs = st.tuples(st.just(f"x{ending}"), content)
+        yield Target(f"files:read {ending}", _read_file, st.tuples(inputs, st.sampled_from(_MAPPINGS)))
         yield Target(f"files:guess {ending}", _guess_file, inputs)
 
 
@@ -122,14 +128,13 @@ def _near_text(samples: list[bytes]) -> st.SearchStrategy[bytes]:
     return rows.map(lambda text: samples[0][:40] + text.encode("utf-8", "replace"))
 
 
-def _read_file(name: str, content: bytes) -> None:
+def _read_file(named: tuple[str, bytes], mapping: Mapping) -> None:
+    name, content = named
     with TemporaryDirectory() as folder:
         path = Path(folder, name)
         path.write_bytes(content)
-        for mapping in (_INVENTORY, _SERIES):
-            report = Report()
-            read = sum(1 for _ in read_files([MappedFile(path, name, {})], mapping, report, lambda _rows: None))
-            assert read + report.fault_counts.total() >= 0
+        for _ in read_files([MappedFile(path, name, {})], mapping, Report(), lambda _rows: None):
+            pass
 
 
 def _guess_file(name: str, content: bytes) -> None:
@@ -209,13 +214,18 @@ def _told_files() -> Iterator[Target]:
         ("kernel", TERRITORY_FILE, load_settings, []),
     ]
     for group, name, load, samples in lists:
-        contents = [one.read_bytes() for one in samples] or _written_here(name)
+        contents = [one.read_bytes() for one in samples] or _told_in_tests(group) or _written_here(name)
         inputs = st.tuples(st.just(name), st.just(load), _near_toml(contents))
         yield Target(f"{group}:{name}", _load_from_folder, inputs)
 
 
 def _load_profile(folder: Path) -> None:
     load_profile(folder, _EXPAND)
+
+
+def _told_in_tests(group: str) -> list[bytes]:
+    """Tests write such files themselves."""
+    return [one for one in samples_of((TESTS / "connectors" / group,)) if b"=" in one and b"[[" in one]
 
 
 def _written_here(name: str) -> list[bytes]:
