@@ -6,8 +6,10 @@ from parvis.broker.model.change import Change, Mode, Status
 from parvis.broker.model.entity import Instance
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import TemporalQuery
-from parvis.kernel.time import SECOND
+from parvis.kernel.time import SECOND, Instant
 from tests.contract.territory import LEVEL, NOON, NOTE, TENANT, bin_, bin_id, level, note
+
+TOLD_AT = "https://example.org/measuredAt"
 
 
 def once(*instances: Instance) -> Change:
@@ -70,3 +72,22 @@ async def test_it_is_asked_of_this_tenant_only(store: Store) -> None:
     frame = once(level(1, NOON))
     outcomes = [await store.write(tenant, [frame]) for tenant in (TENANT, "other")]
     assert [one.status for (one,) in outcomes] == [Status.CREATED, Status.CREATED]
+
+
+async def test_what_two_clocks_were_corrected_differently_for_is_the_same(store: Store) -> None:
+    """The time that the device told stands beside the one it was given."""
+
+    def corrected(value: float, at: Instant, told: str) -> Change:
+        extra = {TOLD_AT: {"type": "Property", "value": {"@type": "DateTime", "@value": told}}}
+        return bin_(1, level(value, at, extra=extra), keep_newest=True, once=True, told_at=TOLD_AT)
+
+    first, second = "2020-01-01T00:00:00Z", "2020-01-01T00:10:00Z"
+    changes = [
+        corrected(1, NOON, first),
+        corrected(1, NOON + 3 * SECOND, first),
+        corrected(1, NOON + 600 * SECOND, second),
+        corrected(2, NOON + SECOND, first),
+    ]
+    outcomes = [(await store.write(TENANT, [change]))[0].status for change in changes]
+    assert outcomes == [Status.CREATED, Status.UNCHANGED, Status.UPDATED, Status.UPDATED]
+    assert await told(store) == [1, 2, 1]

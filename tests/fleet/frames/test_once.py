@@ -135,3 +135,14 @@ async def test_a_frame_that_two_processes_are_given_in_the_same_moment_is_stored
     assert sorted(map(str, zip(*map(reasons, both), strict=True))) == [str((None, DUPLICATE))] * 3
     assert await village.values(BIN, "fillingLevel") == [0.4, 0.41, 0.42]
     assert len(await village.values(DEVICE, "dateLastValueReported")) == 3
+
+
+async def test_a_frame_whose_clock_two_processes_correct_differently_is_stored_once(village: Village) -> None:
+    """Its clock was never set, and one process heard it two seconds after the other."""
+    await village.fleet.register(CALLER, [RECORD])
+    fleets = [open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=True) for _ in range(2)]
+    frames = [uplink(1, 40, at=NOON + later * SECOND, measured_at=1_000 * SECOND) for later in (0, 2)]
+    taking = [fleet.take(CALLER, [frame]) for fleet, frame in zip(fleets, frames, strict=True)]
+    both = [reasons(one) for one in await asyncio.gather(*taking)]
+    assert sorted(both, key=str) == [[DUPLICATE], [None]]
+    assert await village.values(BIN, "fillingLevel") == [0.4]

@@ -39,7 +39,8 @@ class Change(msgspec.Struct, frozen=True):
     `keep_newest` is for measurements that may come late: one observed before the stored one becomes history only. With
     UPSERT_UPDATE and `keep_newest`, one change may carry many instances of the same attribute (a back-fill).
     `once` leaves out what history holds already as observed at the same instant (`model.once`), whichever process
-    stored it; where nothing is left the outcome is UNCHANGED.
+    stored it; where nothing is left the outcome is UNCHANGED. `told_at` names the sub-attribute in which an instance
+    whose time was corrected keeps the time that it was told with: then that one is meant.
     """
 
     entity_id: str
@@ -51,6 +52,7 @@ class Change(msgspec.Struct, frozen=True):
     expected_kind_open: bool = False
     keep_newest: bool = False
     once: bool = False
+    told_at: Iri = ""
 
 
 class Status(Enum):

@@ -3,24 +3,25 @@
 What one change tells of one moment was measured together and is stored together: its first instance speaks for all.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.json import Encoder
 from msgspec.structs import replace
 
 from parvis.broker.model.change import Change
-from parvis.broker.model.entity import AttributeKey, Instance, Json
-from parvis.kernel.time import Instant
+from parvis.broker.model.entity import AttributeKey, Instance, Iri, Json
+from parvis.kernel.time import HOUR, Instant
 
+CORRECTED_WITHIN = HOUR
 _encode = Encoder(order="sorted").encode
 
 
 class Fact(NamedTuple):
-    """What was told of an entity, and of when."""
+    """What was told of an entity, and of when: as text where that was corrected, by the time it was told with."""
 
     key: AttributeKey
-    at: Instant
+    at: Instant | str
     value: bytes
 
 
@@ -31,9 +32,25 @@ def plain_value(value: Json) -> bytes:
     return _encode(value)
 
 
-def fact_of(instance: Instance) -> Fact:
+def fact_of(instance: Instance, told_at: Iri) -> Fact:
     assert instance.observed_at is not None, "who asks for once says when"
-    return Fact(instance.key, instance.observed_at, plain_value(instance.value))
+    told = find_told(instance.extra, told_at)
+    return Fact(instance.key, instance.observed_at if told is None else told, plain_value(instance.value))
+
+
+def find_told(extra: Mapping[str, Json] | None, told_at: Iri) -> str | None:
+    """The time that an instance was told with, where that was corrected."""
+    raw = (extra or {}).get(told_at) if told_at else None
+    value = raw.get("value") if isinstance(raw, dict) else None
+    told = value.get("@value") if isinstance(value, dict) else None
+    return told if isinstance(told, str) else None
+
+
+def around(instance: Instance, told_at: Iri) -> tuple[Instant, Instant]:
+    """Between which instants the same may stand: two processes may have corrected a clock by a little more or less."""
+    at = instance.seen_at
+    within = 0 if find_told(instance.extra, told_at) is None else CORRECTED_WITHIN
+    return at - within, at + within
 
 
 def list_witnesses(change: Change) -> Iterator[Instance]:
@@ -45,9 +62,9 @@ def list_witnesses(change: Change) -> Iterator[Instance]:
             yield one
 
 
-def only_new(change: Change, is_stored: Callable[[Fact], bool]) -> Change:
+def only_new(change: Change, is_stored: Callable[[Instance], bool]) -> Change:
     """Without what was told of moments that are stored already. What says no moment stays."""
-    stored = {one.observed_at for one in list_witnesses(change) if is_stored(fact_of(one))}
+    stored = {one.observed_at for one in list_witnesses(change) if is_stored(one)}
     if not stored:
         return change
     return replace(change, instances=tuple(one for one in change.instances if one.observed_at not in stored))

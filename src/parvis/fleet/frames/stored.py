@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from parvis.broker.broker import Broker
 from parvis.broker.model.entity import AttributeKey, Instance
-from parvis.broker.model.once import plain_value
+from parvis.broker.model.once import CORRECTED_WITHIN, plain_value
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.fleet.frames.refusal import RefusalReason, Refused
 from parvis.fleet.frames.uplink import Uplink
@@ -21,7 +21,6 @@ _Fact = tuple[AttributeKey, Instant | str, bytes]
 _PAGE = 5000
 _WIDEST_GAP = 12 * HOUR
 _MOST_OF_A_RUN = 500
-_CORRECTED_WITHIN = HOUR
 
 
 class StoredFrames:
@@ -45,7 +44,7 @@ class StoredFrames:
         instances = [one for work in works for one in _told(work)]
         names = tuple({one.name for one in instances})
         is_corrected = any(one.extra for one in instances)
-        around = _CORRECTED_WITHIN if is_corrected else 0
+        around = CORRECTED_WITHIN if is_corrected else 0
         start = min(one.seen_at for one in instances) - around
         end = max(one.seen_at for one in instances) + around + 1
         caller = system_caller("fleet", tenant)

@@ -73,6 +73,7 @@ class UplinkPipeline:
         self._stored = StoredFrames(broker)
         self._rssi, self._snr = expand("rssi"), expand("snr")
         self._last_reported = expand("dateLastValueReported")
+        self._measured_at = expand("measuredAt")
         self._under_way: dict[_Frame, asyncio.Future[None]] = {}
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
@@ -178,17 +179,17 @@ class UplinkPipeline:
     def _build_changes(self, works: list[Work]) -> list[Change]:
         """Where other processes store frames too, the store itself sees to it that each is stored once."""
         changes: list[Change] = []
-        upsert, once = Mode.UPSERT_UPDATE, self._registry.is_shared
+        upsert, once, raw = Mode.UPSERT_UPDATE, self._registry.is_shared, self._measured_at
         for work in still_open(works):
             device, mapped, at = work.of, work.values, work.at
             first = len(changes)
             if mapped.asset:
                 types, told = device.asset_types, tuple(mapped.asset)
-                changes.append(Change(device.asset_id, upsert, told, types, keep_newest=True, once=once))
+                changes.append(Change(device.asset_id, upsert, told, types, keep_newest=True, once=once, told_at=raw))
             if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
                 device.health_at = at
                 health = self._health(work, mapped, at)
-                changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True, once=once))
+                changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True, once=once, told_at=raw))
             work.changes = (first, len(changes))
         return changes
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
-from parvis.broker.model.entity import AttributeKey, Entity, Instance
+from parvis.broker.model.entity import AttributeKey, Entity
 from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_witnesses, only_new
@@ -14,7 +14,7 @@ from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
-from parvis.stores.postgres.once import StoredFacts
+from parvis.stores.postgres.once import StoredFacts, Witness
 from parvis.stores.postgres.rows import present_instance
 
 PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
@@ -144,19 +144,19 @@ class Applier:
         for number, urn in alive.items():
             self._current[urn] = entity_of(self._names, urn, self._headers[urn], found[number])
 
-    def _witnesses(self, calls: Sequence[Dated]) -> Iterator[tuple[int, Instance]]:
+    def _witnesses(self, calls: Sequence[Dated]) -> Iterator[Witness]:
         """With the numbers of their entities. Of one that is born here nothing is stored."""
         for change in (change for call in calls for change in call.changes if change.once):
             header = self._headers.get(change.entity_id)
             if header is not None:
-                yield from ((header.id, one) for one in list_witnesses(change))
+                yield from (Witness(header.id, one, change.told_at) for one in list_witnesses(change))
 
     def _apply_one(self, change: Change, now: Instant) -> Outcome:
         if not change.once:
             return self._apply_all_of(change, now)
         facts, urn = self._facts, change.entity_id
         header = self._stored.get(urn)
-        new = only_new(change, lambda fact: header is not None and facts.has(header.id, fact))
+        new = only_new(change, lambda one: header is not None and facts.has(header.id, one, change.told_at))
         if change.instances and not new.instances:
             return Outcome(urn, Status.UNCHANGED)
         outcome = self._apply_all_of(new, now)

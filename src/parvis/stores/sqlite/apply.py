@@ -90,7 +90,7 @@ class Applier:
             return self._apply_all_of(tenant, change, now)
         headers, facts, urn = self._headers[tenant], self._facts, change.entity_id
         header = headers.get(urn)
-        new = only_new(change, lambda fact: header is not None and facts.has(header.id, fact))
+        new = only_new(change, lambda one: header is not None and facts.has(header.id, one, change.told_at))
         if change.instances and not new.instances:
             return Outcome(urn, Status.UNCHANGED)
         outcome = self._apply_all_of(tenant, new, now)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from parvis.broker.model.change import Change
-from parvis.broker.model.once import Fact, fact_of, list_witnesses
+from parvis.broker.model.entity import Instance, Iri
+from parvis.broker.model.once import Fact, around, fact_of, list_witnesses
 from parvis.broker.temporal.reading import Window
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
@@ -26,15 +27,17 @@ class StoredFacts:
     def begin(self) -> None:
         self._added.clear()
 
-    def has(self, entity: int, fact: Fact) -> bool:
+    def has(self, entity: int, instance: Instance, told_at: Iri) -> bool:
+        fact = fact_of(instance, told_at)
         if (entity, fact) in self._added:
             return True
         if not self._connection.execute("SELECT 1 FROM entity WHERE id = ?", (entity,)).fetchone():
             return False
         history = HotHistory(self._connection, self._names, entity, self._find_unsettled(entity))
-        window = Window(by_recorded=False, start=fact.at, end=fact.at + 1)
+        first, last = around(instance, told_at)
+        window = Window(by_recorded=False, start=first, end=last + 1)
         stored = history.read(fact.key, window, _MOST_OF_A_MOMENT, last=False)
-        return any(one.observed_at is not None and fact_of(one) == fact for one in stored)
+        return any(one.observed_at is not None and fact_of(one, told_at) == fact for one in stored)
 
     def add(self, entity: int, change: Change) -> None:
-        self._added.update((entity, fact_of(one)) for one in list_witnesses(change))
+        self._added.update((entity, fact_of(one, change.told_at)) for one in list_witnesses(change))
