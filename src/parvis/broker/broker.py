@@ -14,6 +14,7 @@ from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery
 from parvis.broker.rights import refusal
 from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.forward import SourceClient
+from parvis.broker.sources.provide import Provision
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -61,6 +62,7 @@ class Broker:
             most=most_registrations,
             most_subscriptions=most_subscriptions,
             consumption=None if source_client is None else Consumption(source_client, contexts),
+            provision=None if source_client is None else Provision(source_client, contexts),
         )
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:

@@ -1,8 +1,12 @@
 """Attributes of one entity (NGSI-LD 1.9.1, 5.6.2 to 5.6.5, 5.6.19, 6.6 and 6.7)."""
 
+from typing import Any
+from urllib.parse import quote
+
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
 from parvis.broker.api.writing import (
@@ -15,9 +19,12 @@ from parvis.broker.api.writing import (
     update_result,
 )
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH
+from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode
+from parvis.broker.model.entity import Iri
+from parvis.broker.sources.model import Operation
 from parvis.kernel.errors import BadRequestData
 
 
@@ -27,9 +34,16 @@ async def append_attributes(request: Request) -> Response:
     keep = "noOverwrite" in request.parameters.options(OVERWRITE_OPTIONS)
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, FRAGMENT)
-    outcome = await apply(request, change_of(parsed, Mode.APPEND_NEW if keep else Mode.APPEND), context)
-    given = [one.name for one in parsed.instances]
-    return update_result(given, outcome.ignored, "The attribute exists already.")
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        ours = kept(parsed, left)
+        outcome = await apply(request, change_of(ours, Mode.APPEND_NEW if keep else Mode.APPEND), context)
+        given = [one.name for one in ours.instances]
+        return update_result(given, outcome.ignored, "The attribute exists already.")
+
+    names, path = names_of(parsed), f"{entity_path(entity_id)}/attrs"
+    undertaking = Undertaking(Operation.APPEND_ATTRS, entity_id, "POST", path, None, names, document)
+    return await everywhere(request, context, undertaking, here)
 
 
 async def update_attributes(request: Request) -> Response:
@@ -38,12 +52,19 @@ async def update_attributes(request: Request) -> Response:
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, PATCH)
     _check_values(parsed)
-    change = change_of(replace(parsed, removals=()), Mode.APPEND)
-    deletions = [Change(entity_id, Mode.DELETE_ATTRIBUTE, removals=(one,)) for one in parsed.removals]
-    _, *deleted = await apply_all(request, [change, *deletions], context)
-    missing = [name for (name, _), one in zip(parsed.removals, deleted, strict=True) if one.error is not None]
-    given = [one.name for one in parsed.instances] + [name for name, _ in parsed.removals]
-    return update_result(given, missing, "The entity has no such attribute.")
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        ours = kept(parsed, left)
+        change = change_of(replace(ours, removals=()), Mode.APPEND)
+        deletions = [Change(entity_id, Mode.DELETE_ATTRIBUTE, removals=(one,)) for one in ours.removals]
+        _, *deleted = await apply_all(request, [change, *deletions], context)
+        missing = [name for (name, _), one in zip(ours.removals, deleted, strict=True) if one.error is not None]
+        given = [one.name for one in ours.instances] + [name for name, _ in ours.removals]
+        return update_result(given, missing, "The entity has no such attribute.")
+
+    names, path = names_of(parsed), f"{entity_path(entity_id)}/attrs"
+    undertaking = Undertaking(Operation.UPDATE_ENTITY, entity_id, "PATCH", path, None, names, document)
+    return await everywhere(request, context, undertaking, here)
 
 
 def _check_values(parsed: ParsedEntity) -> None:
@@ -59,8 +80,7 @@ async def patch_attribute(request: Request) -> Response:
     document, context = await request.document()
     parsed = parse_attribute(name, document, entity_id, context, patch_reading(request.parameters))
     mode = Mode.PATCH_ATTRIBUTE if parsed.instances else Mode.DELETE_ATTRIBUTE
-    await apply(request, change_of(parsed, mode), context)
-    return NO_CONTENT
+    return await _change_one(request, context, change_of(parsed, mode), Operation.UPDATE_ATTRS, "PATCH", document)
 
 
 async def replace_attribute(request: Request) -> Response:
@@ -68,8 +88,8 @@ async def replace_attribute(request: Request) -> Response:
     entity_id, name = request.args
     document, context = await request.document()
     parsed = parse_attribute(name, document, entity_id, context, ENTITY)
-    await apply(request, change_of(parsed, Mode.REPLACE_ATTRIBUTE), context)
-    return NO_CONTENT
+    change = change_of(parsed, Mode.REPLACE_ATTRIBUTE)
+    return await _change_one(request, context, change, Operation.REPLACE_ATTRS, "PUT", document)
 
 
 async def delete_attribute(request: Request) -> Response:
@@ -79,5 +99,20 @@ async def delete_attribute(request: Request) -> Response:
     dataset = dataset_to_delete(request)
     removal = (context.expand(name), ALL_DATASETS if dataset is None else dataset)
     change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,))
-    await apply(request, change, context)
-    return NO_CONTENT
+    return await _change_one(request, context, change, Operation.DELETE_ATTRS, "DELETE", None)
+
+
+async def _change_one(
+    request: Request, context: Context, change: Change, operation: Operation, method: str, document: Any
+) -> Response:
+    """A change of the one attribute that the path names."""
+    entity_id, name = request.args
+
+    async def here(_: tuple[Iri, ...] | None) -> Response:
+        await apply(request, change, context)
+        return NO_CONTENT
+
+    path = f"{entity_path(entity_id)}/attrs/{quote(name, safe=':')}"
+    names = (context.expand(name),)
+    undertaking = Undertaking(operation, entity_id, method, path, None, names, document, is_of_entity=False)
+    return await everywhere(request, context, undertaking, here)

@@ -10,7 +10,19 @@ from typing import Any
 
 import msgspec
 
+from parvis.broker.api.batch_provision import (
+    CREATE,
+    DELETE,
+    MERGE,
+    UPDATE,
+    UPSERT,
+    BatchKind,
+    Item,
+    Outward,
+    send_parts,
+)
 from parvis.broker.api.media import Media
+from parvis.broker.api.provision import Failure
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, json_response
 from parvis.broker.api.writing import OVERWRITE_OPTIONS, change_of, patch_reading
@@ -27,43 +39,43 @@ _TURN = 256
 
 
 class _Batch(msgspec.Struct):
-    changes: list[Change] = msgspec.field(default_factory=list)
+    items: list[Item] = msgspec.field(default_factory=list)
     errors: list[tuple[str, ParvisError]] = msgspec.field(default_factory=list)
 
 
 async def create_entities(request: Request) -> Response:
     """Batch entity creation (5.6.7)."""
-    return await _write(request, await _read(request, Mode.CREATE, ENTITY))
+    return await _write(request, CREATE, await _read(request, Mode.CREATE, ENTITY))
 
 
 async def upsert_entities(request: Request) -> Response:
     """Batch entity upsert (5.6.8)."""
     options = request.parameters.options(UPSERT_OPTIONS)
     mode = Mode.UPSERT_UPDATE if "update" in options else Mode.UPSERT_REPLACE
-    return await _write(request, await _read(request, mode, ENTITY))
+    return await _write(request, UPSERT, await _read(request, mode, ENTITY))
 
 
 async def update_entities(request: Request) -> Response:
     """Batch entity update (5.6.9)."""
     options = request.parameters.options(OVERWRITE_OPTIONS)
     mode = Mode.UPDATE_NEW if "noOverwrite" in options else Mode.APPEND
-    return await _write(request, await _read(request, mode, FRAGMENT))
+    return await _write(request, UPDATE, await _read(request, mode, FRAGMENT))
 
 
 async def merge_entities(request: Request) -> Response:
     """Batch entity merge (5.6.20)."""
-    return await _write(request, await _read(request, Mode.MERGE, patch_reading(request.parameters)))
+    return await _write(request, MERGE, await _read(request, Mode.MERGE, patch_reading(request.parameters)))
 
 
 async def delete_entities(request: Request) -> Response:
     """Batch entity delete (5.6.10)."""
-    batch = _Batch()
+    batch, context = _Batch(), await request.link_context()
     for entity_id in decode_batch(await request.body()):
         try:
-            batch.changes.append(Change(check_uri(entity_id, "An entity id"), Mode.DELETE))
+            batch.items.append(Item(Change(check_uri(entity_id, "An entity id"), Mode.DELETE), context))
         except ParvisError as error:
             batch.errors.append((str(entity_id), error))
-    return await _write(request, batch)
+    return await _write(request, DELETE, batch)
 
 
 async def _read(request: Request, mode: Mode, reading: Reading) -> _Batch:
@@ -74,7 +86,8 @@ async def _read(request: Request, mode: Mode, reading: Reading) -> _Batch:
         for document in turn:
             try:
                 context = await _context_of(request, document, shared)
-                batch.changes.append(change_of(parse_entity(document, context, reading), mode))
+                parsed = parse_entity(document, context, reading)
+                batch.items.append(Item(change_of(parsed, mode), context, parsed, document))
             except ParvisError as error:
                 batch.errors.append((_name_of(document), error))
         await asyncio.sleep(0)
@@ -93,8 +106,11 @@ def _name_of(document: Any) -> str:
     return str(document.get("id", "")) if isinstance(document, dict) else ""
 
 
-async def _write(request: Request, batch: _Batch) -> Response:
-    outcomes = await request.broker.write(request.caller, batch.changes)
+async def _write(request: Request, kind: BatchKind, batch: _Batch) -> Response:
+    outward = await send_parts(request, kind, batch.items)
+    if outward is not None:
+        return await _write_parts(request, batch, outward)
+    outcomes = await request.broker.write(request.caller, [item.change for item in batch.items])
     failed = [(outcome.entity_id, outcome.error) for outcome in outcomes if outcome.error is not None]
     if batch.errors or failed:
         return _partial(outcomes, [*batch.errors, *failed])
@@ -102,11 +118,25 @@ async def _write(request: Request, batch: _Batch) -> Response:
     return json_response(new, status=201) if new else NO_CONTENT
 
 
+async def _write_parts(request: Request, batch: _Batch, outward: Outward) -> Response:
+    """What stays here, told together with what went elsewhere."""
+    outcomes = await request.broker.write(request.caller, outward.changes)
+    failures = [Failure(entity_id, error) for entity_id, error in batch.errors] + outward.failures
+    failures += [Failure(one.entity_id, one.error) for one in outcomes if one.error is not None]
+    done = dict.fromkeys(item.change.entity_id for item in batch.items)
+    if failures:
+        failed = {one.entity_id for one in failures}
+        success = [one for one in done if one not in failed]
+        return json_response({"success": success, "errors": [one.document() for one in failures]}, status=207)
+    made = outward.created | {one.entity_id for one in outcomes if one.status is Status.CREATED}
+    return json_response([one for one in done if one in made], status=201) if made else NO_CONTENT
+
+
 def _partial(outcomes: Sequence[Outcome], errors: Sequence[tuple[str, ParvisError]]) -> Response:
     """A BatchOperationResult (5.2.16)."""
     success = dict.fromkeys(outcome.entity_id for outcome in outcomes if outcome.error is None)
     result = {
         "success": list(success),
-        "errors": [{"entityId": entity_id, "error": error.problem()} for entity_id, error in errors],
+        "errors": [Failure(entity_id, error).document() for entity_id, error in errors],
     }
     return json_response(result, status=207)

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
 from parvis.broker.api.media import GEO_MEDIA, Media
+from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
 from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
@@ -13,7 +14,8 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_entity, parse_fragment
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Entity
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.sources.model import Operation
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.time import Instant, parse_instant
 
@@ -22,8 +24,16 @@ async def create_entity(request: Request) -> Response:
     """Create entity (5.6.1)."""
     document, context = await request.document()
     parsed = parse_entity(document, context, ENTITY)
-    await apply(request, change_of(parsed, Mode.CREATE), context)
-    return entity_created(request, parsed.id)
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        await apply(request, change_of(kept(parsed, left), Mode.CREATE), context)
+        return done
+
+    done, names = entity_created(request, parsed.id), names_of(parsed)
+    undertaking = Undertaking(
+        Operation.CREATE_ENTITY, parsed.id, "POST", "/entities", parsed.types, names, document, done=done
+    )
+    return await everywhere(request, context, undertaking, here)
 
 
 async def retrieve_entity(request: Request) -> Response:
@@ -66,8 +76,14 @@ async def replace_entity(request: Request) -> Response:
     [entity_id] = request.args
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, FRAGMENT)
-    await apply(request, change_of(parsed, Mode.REPLACE), context)
-    return NO_CONTENT
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        await apply(request, change_of(kept(parsed, left), Mode.REPLACE), context)
+        return NO_CONTENT
+
+    names, path = names_of(parsed), entity_path(entity_id)
+    undertaking = Undertaking(Operation.REPLACE_ENTITY, entity_id, "PUT", path, parsed.types, names, document)
+    return await everywhere(request, context, undertaking, here)
 
 
 async def merge_entity(request: Request) -> Response:
@@ -75,20 +91,33 @@ async def merge_entity(request: Request) -> Response:
     [entity_id] = request.args
     document, context = await request.document()
     parsed = parse_fragment(document, entity_id, context, patch_reading(request.parameters))
-    observed_at = request.parameters.text("observedAt")
-    if observed_at is not None:
-        entity = await request.broker.get(request.caller, entity_id)
-        parsed = _observed(parsed, entity, _instant(observed_at))
-    await apply(request, change_of(parsed, Mode.MERGE), context)
-    return NO_CONTENT
+    given = request.parameters.text("observedAt")
+    observed_at = None if given is None else _instant(given)
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        ours = kept(parsed, left)
+        if observed_at is not None:
+            ours = _observed(ours, await request.broker.get(request.caller, entity_id), observed_at)
+        await apply(request, change_of(ours, Mode.MERGE), context)
+        return NO_CONTENT
+
+    names, path = names_of(parsed), entity_path(entity_id)
+    undertaking = Undertaking(Operation.MERGE_ENTITY, entity_id, "PATCH", path, parsed.types, names, document)
+    return await everywhere(request, context, undertaking, here)
 
 
 async def delete_entity(request: Request) -> Response:
     """Delete entity (5.6.6)."""
     [entity_id] = request.args
     change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE)
-    await apply(request, change, await request.link_context())
-    return NO_CONTENT
+    context = await request.link_context()
+
+    async def here(_: tuple[Iri, ...] | None) -> Response:
+        await apply(request, change, context)
+        return NO_CONTENT
+
+    undertaking = Undertaking(Operation.DELETE_ENTITY, entity_id, "DELETE", entity_path(entity_id))
+    return await everywhere(request, context, undertaking, here)
 
 
 def _observed(parsed: ParsedEntity, entity: Entity, at: Instant) -> ParsedEntity:

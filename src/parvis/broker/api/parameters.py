@@ -29,6 +29,9 @@ class Parameters:
     def joined(self, others: dict[str, str]) -> "Parameters":
         return Parameters({**self._given, **others})
 
+    def pairs_without(self, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+        return tuple(pair for pair in self._given.items() if pair[0] not in names)
+
     def without_empty(self) -> "Parameters":
         return Parameters({name: given for name, given in self._given.items() if given})
 

@@ -17,6 +17,7 @@ from parvis.broker.sources.forward import alias_of
 from parvis.broker.sources.index import SourceIndex
 from parvis.broker.sources.model import EntityInfo, Registration, RegistrationInfo, RegistrationMode
 from parvis.broker.sources.parse import new_registration, read_patch
+from parvis.broker.sources.provide import Provision
 from parvis.broker.sources.subscription import (
     SourceSubscribed,
     SourceSubscription,
@@ -47,10 +48,12 @@ class ContextSources:
         most: int | None = None,
         most_subscriptions: int | None = None,
         consumption: Consumption | None = None,
+        provision: Provision | None = None,
     ) -> None:
         """`most` registrations, and so many subscriptions to them, each tenant may have; None: as many as it likes."""
         self.index = SourceIndex(store)
         self.consumption = consumption
+        self.provision = provision
         self._mark: str | None = None
         self._store = store
         self._is_held = is_held
