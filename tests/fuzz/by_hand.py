@@ -21,7 +21,7 @@ from parvis.connectors.files.config import ENDINGS, Attribute, Inventory, Mappin
 from parvis.connectors.files.guess import guess_file
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.report import Report
-from parvis.connectors.mbus.codec import decode_telegram
+from parvis.connectors.mbus.codec import decode_telegram, encode_long
 from parvis.connectors.mbus.mapping import map_fields
 from parvis.connectors.modbus.mapping import MAP_FILE, RegisterMap, load_map
 from parvis.fleet.codecs.codec import Codec
@@ -45,6 +45,7 @@ from tests.fuzz.samples import TESTS, documents_of, samples_of
 from tests.fuzz.targets import NOW, PACKAGE, Target, find_targets
 
 _LARGEST_PACKET = 4096
+_FRAME_BYTES = 20
 _EXPAND = Contexts().default.expand
 
 
@@ -333,8 +334,12 @@ def _read_feed(form: Any, encoding: feed_codec.Encoding, body: bytes) -> None:
 
 
 def _telegrams() -> Iterator[Target]:
-    telegrams = samples_of((TESTS / "connectors/mbus",))
-    yield Target("mbus:telegram to fields", _fields_of, st.tuples(damaged_bytes(telegrams) | st.binary(max_size=260)))
+    telegrams = [
+        one for one in samples_of((TESTS / "connectors/mbus",)) if one[:1] == b"\x68" and len(one) > _FRAME_BYTES
+    ]
+    bodies = damaged_bytes([one[7:-2] for one in telegrams]) | st.binary(max_size=240)
+    framed = st.builds(_framed, st.sampled_from([0x72, 0x76]) | st.integers(0, 255), bodies)
+    yield Target("mbus:telegram to fields", _fields_of, st.tuples(damaged_bytes(telegrams) | framed | framed))
 
 
 def _registers() -> Iterator[Target]:
@@ -344,6 +349,11 @@ def _registers() -> Iterator[Target]:
         st.sampled_from(maps), st.lists(words, min_size=400, max_size=400) | st.lists(words, max_size=40)
     )
     yield Target("modbus:RegisterMap.read", _read_registers, inputs)
+
+
+def _framed(information: int, body: bytes) -> bytes:
+    """With the lengths and the sum that hold, so that it is looked into."""
+    return encode_long(0x08, 5, information, body[:240])
 
 
 def _fields_of(octets: bytes) -> None:
