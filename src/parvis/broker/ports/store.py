@@ -45,7 +45,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
     truncated_at: Instant | None = None
 
 
-class Bucket(msgspec.Struct, frozen=True):
+class Bucket(msgspec.Struct, frozen=True, gc=False):
     """One period of an aggregate: start inclusive, end exclusive; None where a method has no number to work on."""
 
     start: Instant

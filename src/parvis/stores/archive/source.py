@@ -78,8 +78,7 @@ class EntityFiles:
         some = [one for one in periods if one[0] < one[1]]
         asked = Window(window.by_recorded, some[0][0], some[-1][1]) if some else window
         files = self._entity.list_files(key, asked) if some else ()
-        [found] = sum_up(self._reader, [self._entity], files, key, window, periods, methods)
-        return found
+        return sum_up(self._reader, [self._entity], files, key, window, periods, methods).of(0)
 
     def _ordered(
         self, files: Sequence[ArchiveFile], key: AttributeKey, window: Window, limit: int, *, last: bool

@@ -1,7 +1,7 @@
 """What aggregates are made of, asked of all entities of a page at once."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
@@ -24,6 +24,22 @@ _PARTS: tuple[tuple[str, frozenset[Method]], ...] = (
 )
 
 
+class Sums(NamedTuple):
+    """What was found for so many periods of each entity, by its place: rows of (period, members of Partials)."""
+
+    periods: int
+    rows: dict[int, list[tuple[Any, ...]]]
+    distinct: dict[int, dict[int, set[Any]]]
+
+    def of(self, place: int) -> list[Partials]:
+        answer = [NOTHING] * self.periods
+        for period, *sums in self.rows.get(place, ()):
+            answer[period] = Partials(*sums)
+        for period, values in self.distinct.get(place, {}).items():
+            answer[period] = answer[period]._replace(distinct=frozenset(values))
+        return answer
+
+
 class PageFiles:
     """The files of some entities, read in one snapshot. What was found is kept for the next one to be asked of."""
 
@@ -32,7 +48,7 @@ class PageFiles:
         self._entities = entities
         self._files: dict[tuple[AttributeKey, Window], Sequence[ArchiveFile]] = {}
         self._extents: dict[tuple[AttributeKey, Window], dict[int, Period]] = {}
-        self._sums: tuple[tuple[Any, ...], list[list[Partials]]] | None = None
+        self._sums: tuple[tuple[Any, ...], Sums] | None = None
 
     def __len__(self) -> int:
         return len(self._entities)
@@ -49,7 +65,7 @@ class PageFiles:
         if self._sums is None or self._sums[0] != question:
             files = self._list_files(key, window)
             self._sums = question, sum_up(self._reader, self._entities, files, key, window, periods, methods)
-        return self._sums[1][place]
+        return self._sums[1].of(place)
 
     def _find_extents(self, key: AttributeKey, window: Window) -> dict[int, Period]:
         files = self._list_files(key, window)
@@ -76,20 +92,18 @@ def sum_up(
     window: Window,
     periods: Sequence[Period],
     methods: frozenset[Method],
-) -> list[list[Partials]]:
-    """Of each entity, of each period."""
-    answer = [[NOTHING] * len(periods) for _ in entities]
+) -> Sums:
+    answer = Sums(len(periods), {}, {})
     some = [number for number, (start, end) in enumerate(periods) if start < end]
     if not some or not files:
         return answer
     asked = [periods[number] for number in some]
     chosen = choose_by_period(entities, reader.locate(files), key, window, asked)
     for place, period, *sums in _read_sums(reader, files, chosen, methods):
-        answer[place][some[period]] = Partials(*sums)
+        answer.rows.setdefault(place, []).append((some[period], *sums))
     if Method.DISTINCT_COUNT in methods:
-        for (place, period), values in _read_distinct(reader, files, chosen).items():
-            told = answer[place]
-            told[some[period]] = told[some[period]]._replace(distinct=frozenset(values))
+        for place, period, *value in _read_distinct(reader, files, chosen):
+            answer.distinct.setdefault(place, {}).setdefault(some[period], set()).add(stored_value(*value))
     return answer
 
 
@@ -103,13 +117,8 @@ def _read_sums(
         return cursor.execute(sql, chosen.parameters).fetchall()
 
 
-def _read_distinct(
-    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition
-) -> dict[tuple[int, int], set[Any]]:
-    found: dict[tuple[int, int], set[Any]] = {}
+def _read_distinct(reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition) -> list[tuple[Any, ...]]:
+    """(place, period, columns of a value)."""
     sql = f"SELECT DISTINCT place, period, number, whole, text, json {chosen.sql}"
     with reader.hurried(files) as cursor:
-        rows = cursor.execute(sql, chosen.parameters).fetchall()
-    for place, period, *value in rows:
-        found.setdefault((place, period), set()).add(stored_value(*value))
-    return found
+        return cursor.execute(sql, chosen.parameters).fetchall()
