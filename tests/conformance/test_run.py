@@ -68,6 +68,13 @@ def test_it_tells_what_passes_what_fails_and_what_the_standard_contradicts(
     assert "The clause says &lt;otherwise&gt;." in page
     assert "5.7.1" in page
 
+    robot = suite / "TP/NGSI-LD/CommonBehaviours/900_01.robot"
+    robot.write_text(robot.read_text().replace("Fail    a defect", "Log    as it should be"))
+    again = run(suite, out, "--robot-option=--suite=900_01", "CommonBehaviours")
+    assert [line for line in again.output.splitlines() if " before, " in line] == [
+        "FAIL before, PASS now: 900_01_03 What The Standard Does Not Ask For (TP/NGSI-LD/CommonBehaviours/900_01.robot)"
+    ]
+
 
 def test_groups_have_instances_of_their_own_and_the_share_decides(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from parvis.conformance.changes import changes_since, read_statuses
 from parvis.conformance.defects import documented_defects
 from parvis.conformance.groups import groups_named
 from parvis.conformance.report import JSON_FILE, PAGE_FILE, Report, make_report, write_report
@@ -60,7 +61,10 @@ def conformance(
     chosen = groups_named(groups)
     results = asyncio.run(_until_told(run_groups(plan, chosen, at_once or 2 * (os.cpu_count() or 1), _say)))
     report = make_report(results, documented_defects(), store)
+    before = read_statuses(plan.out)
     write_report(report, plan.out)
+    for change in changes_since(before, report):
+        click.echo(f"{change.before} before, {change.now} now: {change.key.name} ({change.key.file})")
     _conclude(report, out)
     sys.exit(0 if is_good(report, at_least) else 1)
 
