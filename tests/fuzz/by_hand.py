@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.connectors.bacnet.mapping import POINTS_FILE, load_points
+from parvis.connectors.coap.codec import decode_senml, decode_values, encode_cbor
 from parvis.connectors.feeds import codec as feed_codec
 from parvis.connectors.feeds.mapping import FORMAT_FILE, PACKAGED_FORMATS, Reading, load_format
 from parvis.connectors.files.client import MappedFile, read_files
@@ -39,7 +40,7 @@ from parvis.kernel.territory_file import render_territory_file
 from parvis.mqttwire import client_codec, codec, subscriber_codec
 from parvis.mqttwire.packets import Malformed, Packet, Publish, Version
 from parvis.mqttwire.wire import MalformedPacket
-from tests.fuzz.damage import any_bytes, damaged_bytes, damaged_documents, plain_values
+from tests.fuzz.damage import any_bytes, damaged_bytes, damaged_documents, encoded, plain_values
 from tests.fuzz.programs import BOMBS, programs
 from tests.fuzz.samples import TESTS, documents_of, samples_of
 from tests.fuzz.targets import NOW, PACKAGE, Target, find_targets
@@ -53,7 +54,7 @@ def list_targets(group: str | None = None) -> list[Target]:
     """Those found by themselves, and these."""
     makers = {
         "mqttwire": _mqtt, "files": _files, "fleet/documents": _documents, "mbus": _telegrams, "modbus": _registers,
-        "fleet/codecs": _programs,
+        "coap": _senml, "fleet/codecs": _programs,
     }  # fmt: skip
     made = [one for name, make in makers.items() if group in (None, name) for one in make()]
     told = [one for one in (*_told_files(), *_feeds()) if group in (None, one.group)]
@@ -340,6 +341,21 @@ def _telegrams() -> Iterator[Target]:
     bodies = damaged_bytes([one[7:-2] for one in telegrams]) | st.binary(max_size=240)
     framed = st.builds(_framed, st.sampled_from([0x72, 0x76]) | st.integers(0, 255), bodies)
     yield Target("mbus:telegram to fields", _fields_of, st.tuples(damaged_bytes(telegrams) | framed | framed))
+
+
+def _senml() -> Iterator[Target]:
+    """RFC 8428 in JSON and CBOR, and the formats of LwM2M, by their numbers."""
+    samples = samples_of((TESTS / "connectors/coap",))
+    texts = st.sampled_from(["", "temp", "urn:dev:ow:1", "/3303/0/5700", "/"]) | st.text(max_size=5)
+    numbers = st.integers(-(2**40), 2**40) | st.floats(-1e15, 1e15) | st.sampled_from([0, 1e308, -1e308, 2**63, 0.5])
+    members: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(("bn", "n", "u", "bu", "vs", "vd"), texts)
+    members |= dict.fromkeys(("bt", "t", "v", "bv", "bs", "s", "ut"), numbers)
+    pack = st.lists(st.fixed_dictionaries({}, optional=members), max_size=5)
+    body = pack.map(encode_cbor) | pack.map(encoded) | any_bytes(samples, [], ())
+    forms = st.sampled_from([0, 40, 42, 50, 60, 110, 112, 1542, 1543, 11542, 11543])
+    paths = st.sampled_from([(), (3303,), (3303, 0), (3303, 0, 5700)])
+    yield Target("coap:senml", decode_senml, st.tuples(body, forms, st.just(NOW)))
+    yield Target("coap:lwm2m", decode_values, st.tuples(body, forms | st.none(), paths, st.just(NOW)))
 
 
 def _registers() -> Iterator[Target]:
