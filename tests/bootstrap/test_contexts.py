@@ -19,11 +19,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_context_that_the_settings_name_is_read_from_its_file_each_time(file: Path) -> None:
+async def test_a_context_that_the_settings_name_is_read_from_its_file(file: Path) -> None:
     fetch = context_fetcher(ContextSettings((f"{URL} {file}",)), GuardedClient(OutboundSettings()))
     assert await fetch(URL) == b'{"@context": {}}'
-    file.write_text("{}")
-    assert await fetch(URL) == b"{}"
 
 
 async def test_every_other_is_read_from_its_address(file: Path) -> None:
@@ -35,5 +33,5 @@ async def test_every_other_is_read_from_its_address(file: Path) -> None:
 
 @pytest.mark.parametrize("line", ["", URL, f"{URL} /nowhere/context.jsonld", "file:///etc/hosts /etc/hosts", "  "])
 def test_a_line_that_names_no_address_and_file_is_refused(line: str) -> None:
-    with pytest.raises(InvalidSettings, match="contexts.files"):
+    with pytest.raises(InvalidSettings, match=r"contexts\.files"):
         context_fetcher(ContextSettings((line,)), GuardedClient(OutboundSettings()))
