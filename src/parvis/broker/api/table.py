@@ -14,6 +14,7 @@ from parvis.broker.api import (
     temporal,
     types,
 )
+from parvis.broker.api.gathered import ATTRIBUTE, ATTRIBUTES, EVOLUTION, EVOLUTIONS, TYPE, TYPES, gathered
 from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
@@ -26,6 +27,7 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrMethods",
     "aggrPeriodDuration",
 }
+PAST = SELECTION | FORM | PAGE | TEMPORAL
 FEDERATED = frozenset({"csf", "splitEntities"})
 SOURCES = frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"}) | GEO | {
     "timerel",
@@ -65,12 +67,12 @@ ROUTES = (
     writing("POST", "/entityOperations/merge", batch.merge_entities, "options", "format"),
     writing("POST", "/entityOperations/delete", batch.delete_entities),
     reading("POST", "/entityOperations/query", query.query_by_body, FORM | PAGE | FEDERATED),
-    reading("GET", "/types", types.list_types, frozenset({"details"})),
-    reading("GET", "/types/{}", types.retrieve_type),
-    reading("GET", "/attributes", types.list_attributes, frozenset({"details"})),
-    reading("GET", "/attributes/{}", types.retrieve_attribute),
-    reading("GET", "/temporal/entities", temporal.query_entities, SELECTION | FORM | PAGE | TEMPORAL),
-    reading("GET", "/temporal/entities/{}", temporal.retrieve_entity, FORM | TEMPORAL | TARGET),
+    reading("GET", "/types", gathered(types.list_types, TYPES), frozenset({"details"})),
+    reading("GET", "/types/{}", gathered(types.retrieve_type, TYPE)),
+    reading("GET", "/attributes", gathered(types.list_attributes, ATTRIBUTES), frozenset({"details"})),
+    reading("GET", "/attributes/{}", gathered(types.retrieve_attribute, ATTRIBUTE)),
+    reading("GET", "/temporal/entities", gathered(temporal.query_entities, EVOLUTIONS), PAST),
+    reading("GET", "/temporal/entities/{}", gathered(temporal.retrieve_entity, EVOLUTION), FORM | TEMPORAL | TARGET),
     writing("POST", "/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     writing("DELETE", "/temporal/entities/{}", forgetting.delete_entity),

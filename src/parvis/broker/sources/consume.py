@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.jsonld.parse import decode
 from parvis.broker.model.entity import Entity
 from parvis.broker.sources.assemble import RANKS, Piece, Rank, assemble, read_entities
 from parvis.broker.sources.forward import Answered, Around, Ask, SourceClient, source_context
-from parvis.broker.sources.model import Operation
+from parvis.broker.sources.model import Operation, Registration
 from parvis.broker.sources.plan import Part
 from parvis.broker.subscriptions.render import render_types
 from parvis.kernel.errors import ParvisError
@@ -42,6 +44,13 @@ class Gathered(msgspec.Struct, frozen=True):
     warnings: tuple[Warned, ...]
 
 
+class Documents(msgspec.Struct, frozen=True):
+    """What sources answered to one question, as they wrote it."""
+
+    documents: tuple[Any, ...]
+    warnings: tuple[Warned, ...]
+
+
 class Consumption:
     """Asks sources side by side; one that fails costs its own part of the answer, and a warning."""
 
@@ -63,6 +72,19 @@ class Consumption:
         pieces = [piece for some, _ in results for piece in some]
         return Gathered(tuple(pieces), tuple(warned for _, warned in results if warned is not None))
 
+    async def read_documents(self, asked: Sequence[Registration], ask: Ask, around: Around) -> Documents:
+        """The same question to all."""
+        answers = await asyncio.gather(*(self._client.ask(one, ask, around) for one in asked))
+        documents: list[Any] = []
+        warnings: list[Warned] = []
+        for one in answers:
+            document, failure = _document(one)
+            if failure is not None:
+                warnings.append(_warned(failure, around))
+            elif document is not None:
+                documents.append(document)
+        return Documents(tuple(documents), tuple(warnings))
+
     async def _ask(
         self, part: Part, around: Around, filters: Mapping[str, str], fits: Callable[[Entity], bool], limit: int
     ) -> tuple[list[Piece], Warned | None]:
@@ -83,19 +105,38 @@ class Consumption:
     def _read(
         self, part: Part, answered: Answered, context: Context, around: Around
     ) -> tuple[list[Piece], Warned | None]:
+        failed = _failure(answered)
+        if failed is not None:
+            return [], _warned(failed, around)
         answer, registration = answered.answer, answered.registration
-        if answer is None:
-            return [], _warned(answered, around)
-        if answer.status == 404:
+        if answer is None or answer.status == 404:
             return [], None
-        if not 200 <= answer.status < 300:
-            return [], _warned(Answered(registration, None, 299, f"It answered with status {answer.status}."), around)
         try:
             entities = read_entities(answer.body, context)
         except ParvisError as failure:
             return [], _warned(Answered(registration, None, 111, failure.detail), around)
         rank = RANKS[registration.mode]
         return [Piece(rank, _kept(one, part)) for one in entities if not part.ids or one.id in part.ids], None
+
+
+def _failure(answered: Answered) -> Answered | None:
+    """What is worth a warning: that there is nothing is not."""
+    answer = answered.answer
+    if answer is None:
+        return answered
+    if answer.status == 404 or 200 <= answer.status < 300:
+        return None
+    return Answered(answered.registration, None, 299, f"It answered with status {answer.status}.")
+
+
+def _document(answered: Answered) -> tuple[Any, Answered | None]:
+    failed = _failure(answered)
+    if failed is not None or answered.answer is None or answered.answer.status == 404:
+        return None, failed
+    try:
+        return decode(answered.answer.body), None
+    except ParvisError as failure:
+        return None, Answered(answered.registration, None, 111, failure.detail)
 
 
 def together(local: Sequence[Entity], gathered: Gathered) -> list[Entity]:

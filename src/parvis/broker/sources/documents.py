@@ -1,0 +1,77 @@
+"""Documents about the same, of several brokers, into one: kinds of entities and attributes (NGSI-LD 1.9.1, 5.2.24 to
+5.2.28) and temporal evolutions (4.5.6). Names are in one @context."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Document = dict[str, Any]
+
+_COUNTS = frozenset({"entityCount", "attributeCount"})
+_ABOUT = frozenset({"id", "type", "@context", "createdAt", "modifiedAt", "deletedAt", "scope"})
+
+
+def join_kinds(documents: Sequence[Any]) -> Any:
+    """Of the first one's shape; what is of another shape is left out."""
+    first, *others = documents
+    if isinstance(first, list):
+        return _joined_list([one for some in documents if isinstance(some, list) for one in some])
+    return _joined_object([first, *(one for one in others if isinstance(one, dict))])
+
+
+def join_evolutions(documents: Sequence[Any]) -> Any:
+    """Of one entity, or of several in lists."""
+    first, *others = documents
+    if not isinstance(first, list):
+        return _evolution([first, *(one for one in others if isinstance(one, dict))])
+    by_id: dict[str, list[Document]] = {}
+    for some in documents:
+        for one in some if isinstance(some, list) else []:
+            if isinstance(one, dict):
+                by_id.setdefault(str(one.get("id")), []).append(one)
+    return [_evolution(some) for some in by_id.values()]
+
+
+def _joined_list(members: Sequence[Any]) -> list[Any]:
+    """Of objects that have an id, each once; of texts, each once, in order."""
+    if not all(isinstance(one, dict) for one in members):
+        return sorted({one for one in members if isinstance(one, str)})
+    by_id: dict[str, list[Document]] = {}
+    for one in members:
+        by_id.setdefault(str(one.get("id")), []).append(one)
+    return [_joined_object(some) for _, some in sorted(by_id.items())]
+
+
+def _joined_object(objects: Sequence[Document]) -> Document:
+    joined = dict(objects[0])
+    for one in objects[1:]:
+        for name, value in one.items():
+            joined[name] = _joined_member(name, joined[name], value) if name in joined else value
+    return joined
+
+
+def _joined_member(name: str, ours: Any, theirs: Any) -> Any:
+    if name in _COUNTS and isinstance(ours, int) and isinstance(theirs, int):
+        return ours + theirs
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return _joined_list([*ours, *theirs])
+    return ours
+
+
+def _evolution(parts: Sequence[Document]) -> Document:
+    joined = dict(parts[0])
+    for part in parts[1:]:
+        for name, value in part.items():
+            if name not in joined:
+                joined[name] = value
+            elif name not in _ABOUT:
+                joined[name] = _instances(joined[name], value)
+    return joined
+
+
+def _instances(ours: Any, theirs: Any) -> Any:
+    """Each instance once; of the simplified form its values."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return {name: _instances(value, theirs.get(name, [])) for name, value in ours.items()}
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return [*ours, *(one for one in theirs if one not in ours)]
+    return ours

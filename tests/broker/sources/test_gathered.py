@@ -1,0 +1,88 @@
+"""Kinds of entities, of attributes, and the past, of several brokers as if one had them."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from parvis.broker.sources.documents import join_evolutions, join_kinds
+from tests.broker.sources.neighbourhood import Neighbourhood, bin_, registration, said
+
+READS = ["federationOps", "retrieveTemporal", "queryTemporal"]
+
+
+class Brokers:
+    def __init__(self, around: Neighbourhood, town: httpx.AsyncClient, syndicate: httpx.AsyncClient) -> None:
+        self.around = around
+        self.town = town
+        self.syndicate = syndicate
+
+
+@pytest.fixture
+async def brokers() -> AsyncIterator[Brokers]:
+    async with Neighbourhood() as around:
+        town, syndicate = await around.build("town"), await around.build("syndicate")
+        lamp = {"id": "urn:ngsi-ld:Streetlight:1", "type": "Streetlight", "note": {"type": "Property", "value": 1}}
+        for broker, entity in (
+            (town, bin_(1, note="ours")),
+            (syndicate, bin_(2, collectedOn="monday")),
+            (syndicate, lamp),
+        ):
+            assert (await broker.post("/entities", json=entity)).status_code == 201
+        types = ("WasteContainer", "Streetlight")
+        answer = await town.post("/csourceRegistrations", json=registration("syndicate", types, operations=READS))
+        assert answer.status_code == 201
+        yield Brokers(around, town, syndicate)
+
+
+async def test_types_of_all_places_are_told(brokers: Brokers) -> None:
+    assert (await brokers.town.get("/types")).json()["typeList"] == ["Streetlight", "WasteContainer"]
+    assert (await brokers.town.get("/types?local=true")).json()["typeList"] == ["WasteContainer"]
+    details = (await brokers.town.get("/types?details=true")).json()
+    assert [one["attributeNames"] for one in details] == [["note"], ["collectedOn", "note"]]
+    one = (await brokers.town.get("/types/WasteContainer")).json()
+    assert one["entityCount"] == 2
+    assert [each["attributeName"] for each in one["attributeDetails"]] == ["collectedOn", "note"]
+    assert (await brokers.town.get("/types/Streetlight")).json()["entityCount"] == 1
+    assert (await brokers.town.get("/types/Bench")).status_code == 404
+
+
+async def test_attributes_of_all_places_are_told(brokers: Brokers) -> None:
+    assert (await brokers.town.get("/attributes")).json()["attributeList"] == ["collectedOn", "note"]
+    one = (await brokers.town.get("/attributes/note")).json()
+    assert one["attributeCount"] == 2
+    assert one["typeNames"] == ["Streetlight", "WasteContainer"]
+    assert (await brokers.town.get("/attributes/collectedOn")).json()["attributeCount"] == 1
+
+
+async def test_the_past_is_put_together(brokers: Brokers) -> None:
+    entity = {**bin_(1), "fillingLevel": [{"type": "Property", "value": 7, "observedAt": "2026-05-01T08:00:00Z"}]}
+    assert (await brokers.syndicate.post("/temporal/entities", json=entity)).status_code == 201
+    found = (await brokers.town.get(f"/temporal/entities/{bin_(1)['id']}")).json()
+    assert [one["value"] for one in found["fillingLevel"]] == [7]
+    assert [one["value"] for one in found["note"]] == ["ours"]
+    when = {"timerel": "after", "timeAt": "2026-01-01T00:00:00Z", "timeproperty": "modifiedAt"}
+    both = (await brokers.town.get("/temporal/entities", params={"type": "WasteContainer", **when})).json()
+    assert sorted(one["id"] for one in both) == [bin_(1)["id"], bin_(2)["id"]]
+
+
+async def test_a_source_that_fails_is_a_warning(brokers: Brokers) -> None:
+    brokers.around.answers["syndicate"] = said(200, b"not json")
+    answer = await brokers.town.get("/types")
+    assert answer.json()["typeList"] == ["WasteContainer"]
+    assert answer.headers["ngsild-warning"].startswith("111 ")
+    brokers.around.answers["syndicate"] = said(200, b'[7, "x", {"id": 1}]')
+    assert (await brokers.town.get("/types")).json()["typeList"] == ["WasteContainer"]
+
+
+def test_what_is_of_another_shape_is_left_out() -> None:
+    assert join_kinds([["b", "a"], {"id": "x"}, ["c", 7]]) == ["a", "b", "c"]
+    assert join_kinds([{"entityCount": 1}, 7, {"entityCount": "many"}]) == {"entityCount": 1}
+    assert join_evolutions([{"id": "x", "a": [1]}, [], {"id": "x", "a": [1, 2], "b": 3}]) == {
+        "id": "x",
+        "a": [1, 2],
+        "b": 3,
+    }
+    assert join_evolutions(
+        [[{"id": "x", "a": {"values": [[1, "t"]]}}], [{"id": "x", "a": {"values": [[2, "t"]]}}, 7]]
+    ) == [{"id": "x", "a": {"values": [[1, "t"], [2, "t"]]}}]
