@@ -86,11 +86,15 @@ _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
         st.sampled_from(["fr", "en"]), st.sampled_from(["mairie", "town hall"]), min_size=1
     ),
     Kind.VOCAB_PROPERTY: st.sampled_from([VOCABULARY + "open", VOCABULARY + "shut"]),
-    Kind.JSON_PROPERTY: json_values,
+    Kind.JSON_PROPERTY: st.dictionaries(st.sampled_from(SUB_NAMES), scalars, max_size=2),
     Kind.LIST_PROPERTY: st.lists(scalars, max_size=3),
     Kind.LIST_RELATIONSHIP: st.lists(uris, max_size=2),
 }
 kinds = st.one_of(st.just(Kind.PROPERTY), st.sampled_from(list(Kind)))
+
+
+def _units_of(kind: Kind) -> st.SearchStrategy[str]:
+    return unit_codes if kind in (Kind.PROPERTY, Kind.LIST_PROPERTY) else st.just("")
 
 
 @st.composite
@@ -100,7 +104,7 @@ def sub_attributes(draw: st.DrawFn) -> dict[str, Any]:
     body: dict[str, Any] = {"type": TYPE_NAMES[kind], VALUE_MEMBERS[kind]: draw(_VALUES[kind])}
     if draw(st.booleans()):
         body["observedAt"] = format_instant(draw(instants))
-    if unit_code := draw(unit_codes):
+    if unit_code := draw(_units_of(kind)):
         body["unitCode"] = unit_code
     return body
 
@@ -117,7 +121,7 @@ def instances(draw: st.DrawFn, name: str, dataset: str = "") -> Instance:
         draw(_VALUES[kind]),
         dataset,
         draw(st.one_of(st.none(), instants)),
-        draw(unit_codes),
+        draw(_units_of(kind)),
         draw(extras),
         draw(instants),
         draw(instants),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH, Reading
+from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, MERGE, PATCH, Reading
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.parse import (
     ParsedEntity,
@@ -334,3 +334,52 @@ def test_sub_attributes_have_a_bound(depth: int) -> None:
         body = {"type": "Property", "value": 1, "sub": body}
     with pytest.raises(ParvisError, match="deeper than 8"):
         read({"level": body})
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"scope": "9bad"},
+        {"scope": "a-b"},
+        {"scope": ["/ok", "/a//b"]},
+        {"scope": NULL},
+        {"datasetId": {"type": "Property", "value": 1}},
+        {"observedAt": {"type": "Property", "value": "2026-01-01T00:00:00Z"}},
+        {"a": {"type": "JsonProperty", "json": {"a": 1}, "unitCode": "MTR"}},
+        {"a": {"type": "JsonProperty", "json": 5}},
+        {"a": {"type": "JsonProperty", "json": [{"a": 1}, 5]}},
+        {"a": {"type": "Relationship", "object": "urn:a:b", "unitCode": "MTR"}},
+        {"a": {"type": "Property", "value": 1, "previousValue": 0}},
+        {"a": {"type": "Property", "value": 1, "entityIdSealed": "urn:a:b"}},
+        {"a": {"type": "Property", "value": {"b": [{"c": NULL}]}}},
+        {"a": {"type": "LanguageProperty", "languageMap": {"": "x"}}},
+        {"location": {"type": "Property", "value": 7}},
+        {"ngsildproof": {"type": "Property", "value": "no proof"}},
+        {"ngsildproof": {"type": "Property", "value": {}, "entityTypeSealed": 42}},
+        {"9lives": {"type": "Property", "value": 1}},
+    ],
+)
+def test_what_the_information_model_does_not_know_is_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(BadRequestData):
+        parse_entity({"id": "urn:a:b", "type": "Cat", **members}, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u202e", "\u200b", "\ufeff", "\u2028", "\u00a0", "\ufe0f", "\U000e0101", "\ufdd0", "\u3164"]
+)
+def test_an_identifier_holds_nothing_that_nobody_sees(hidden: str) -> None:
+    with pytest.raises(BadRequestData):
+        parse_entity({"id": f"urn:a:b{hidden}c", "type": "Cat"}, CONTEXT)
+
+
+def test_only_a_merge_deletes_within_a_value() -> None:
+    body = {"a": {"type": "Property", "value": {"b": NULL}}}
+    assert parse_fragment(body, "urn:a:b", CONTEXT, MERGE).instances[0].value == {"b": NULL}
+    with pytest.raises(BadRequestData):
+        parse_fragment(body, "urn:a:b", CONTEXT, PATCH)
+
+
+def test_a_proof_keeps_what_it_seals() -> None:
+    proof = {"type": "Property", "value": {"proofValue": "z"}, "entityIdSealed": "urn:a:b", "entityTypeSealed": "Cat"}
+    (read,) = parse_entity({"id": "urn:a:b", "type": "Cat", "ngsildproof": proof}, CONTEXT).instances
+    assert read.extra == {"entityIdSealed": "urn:a:b", "entityTypeSealed": CONTEXT.expand("Cat")}

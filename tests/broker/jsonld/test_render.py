@@ -193,7 +193,7 @@ def test_a_feature_has_the_place_as_its_geometry() -> None:
 
 
 def test_a_feature_without_a_place_has_no_geometry() -> None:
-    feature = msgspec.json.decode(render_feature(entity({"id": "urn:a:b", "type": "Bin", "location": "here"}), CONTEXT))
+    feature = msgspec.json.decode(render_feature(entity({"id": "urn:a:b", "type": "Bin", "place": "here"}), CONTEXT))
     assert feature["geometry"] is None
 
 

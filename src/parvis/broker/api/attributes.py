@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from parvis.broker.api.writing import (
     apply_all,
     change_of,
     dataset_to_delete,
-    patch_reading,
+    merge_reading,
     update_result,
 )
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH
@@ -42,7 +43,9 @@ async def append_attributes(request: Request) -> Response:
         return update_result(given, outcome.ignored, "The attribute exists already.")
 
     names, path = names_of(parsed), f"{entity_path(entity_id)}/attrs"
-    undertaking = Undertaking(Operation.APPEND_ATTRS, entity_id, "POST", path, None, names, document)
+    undertaking = Undertaking(
+        Operation.APPEND_ATTRS, entity_id, "POST", path, None, names, document, tells_attributes=True
+    )
     return await everywhere(request, context, undertaking, here)
 
 
@@ -63,7 +66,9 @@ async def update_attributes(request: Request) -> Response:
         return update_result(given, missing, "The entity has no such attribute.")
 
     names, path = names_of(parsed), f"{entity_path(entity_id)}/attrs"
-    undertaking = Undertaking(Operation.UPDATE_ENTITY, entity_id, "PATCH", path, None, names, document)
+    undertaking = Undertaking(
+        Operation.UPDATE_ENTITY, entity_id, "PATCH", path, None, names, document, tells_attributes=True
+    )
     return await everywhere(request, context, undertaking, here)
 
 
@@ -78,7 +83,8 @@ async def patch_attribute(request: Request) -> Response:
     """Partial attribute update (5.6.4). A value of "urn:ngsi-ld:null" deletes that instance."""
     entity_id, name = request.args
     document, context = await request.document()
-    parsed = parse_attribute(name, document, entity_id, context, patch_reading(request.parameters))
+    reading = msgspec.structs.replace(merge_reading(request.parameters), merge=False)
+    parsed = parse_attribute(name, document, entity_id, context, reading)
     mode = Mode.PATCH_ATTRIBUTE if parsed.instances else Mode.DELETE_ATTRIBUTE
     return await _change_one(request, context, change_of(parsed, mode), Operation.UPDATE_ATTRS, "PATCH", document)
 

@@ -16,6 +16,7 @@ from parvis.broker.api.batch_provision import (
     MERGE,
     UPDATE,
     UPSERT,
+    UPSERT_BY_UPDATE,
     BatchKind,
     Item,
     Outward,
@@ -25,7 +26,7 @@ from parvis.broker.api.media import Media
 from parvis.broker.api.provision import Failure
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, json_response
-from parvis.broker.api.writing import OVERWRITE_OPTIONS, change_of, patch_reading
+from parvis.broker.api.writing import OVERWRITE_OPTIONS, change_of, merge_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
@@ -51,8 +52,10 @@ async def create_entities(request: Request) -> Response:
 async def upsert_entities(request: Request) -> Response:
     """Batch entity upsert (5.6.8)."""
     options = request.parameters.options(UPSERT_OPTIONS)
-    mode = Mode.UPSERT_UPDATE if "update" in options else Mode.UPSERT_REPLACE
-    return await _write(request, UPSERT, await _read(request, mode, ENTITY))
+    is_update = "update" in options
+    mode = Mode.UPSERT_UPDATE if is_update else Mode.UPSERT_REPLACE
+    kind = UPSERT_BY_UPDATE if is_update else UPSERT
+    return await _write(request, kind, await _read(request, mode, ENTITY))
 
 
 async def update_entities(request: Request) -> Response:
@@ -64,7 +67,7 @@ async def update_entities(request: Request) -> Response:
 
 async def merge_entities(request: Request) -> Response:
     """Batch entity merge (5.6.20)."""
-    return await _write(request, MERGE, await _read(request, Mode.MERGE, patch_reading(request.parameters)))
+    return await _write(request, MERGE, await _read(request, Mode.MERGE, merge_reading(request.parameters)))
 
 
 async def delete_entities(request: Request) -> Response:

@@ -8,7 +8,7 @@ from parvis.broker.api.provision import Undertaking, entity_path, everywhere, ke
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
 from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
-from parvis.broker.api.writing import apply, change_of, check_types, entity_created, find_typed, patch_reading
+from parvis.broker.api.writing import apply, change_of, check_types, entity_created, find_typed, merge_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
@@ -90,7 +90,7 @@ async def merge_entity(request: Request) -> Response:
     """Merge entity (5.6.17)."""
     [entity_id] = request.args
     document, context = await request.document()
-    parsed = parse_fragment(document, entity_id, context, patch_reading(request.parameters))
+    parsed = parse_fragment(document, entity_id, context, merge_reading(request.parameters))
     given = request.parameters.text("observedAt")
     observed_at = None if given is None else _instant(given)
 

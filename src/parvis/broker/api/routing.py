@@ -54,19 +54,19 @@ class Router:
             if not segment:
                 raise _unnamed(raw_path)
             node = following
-        route = self._route(node, method, raw_path)
+        route = self._route(node, method, raw_path, is_named=bool(args))
         if route.template.startswith(_OF_ENTITIES):
             check_uri(args[0], "The id of an entity")
         return route, tuple(args)
 
-    def _route(self, node: _Node, method: str, raw_path: str) -> Route:
+    def _route(self, node: _Node, method: str, raw_path: str, *, is_named: bool) -> Route:
         if not node.routes:
             raise ResourceNotFound(f"There is nothing at {raw_path}.")
         route = node.routes.get(method)
         if route is not None:
             return route
         named = node.children.get(VARIABLE)
-        if raw_path.endswith("/") and named is not None and method in named.routes:
+        if not is_named and raw_path.endswith("/") and named is not None and method in named.routes:
             raise _unnamed(raw_path)
         raise MethodNotAllowed(method, node.routes)
 

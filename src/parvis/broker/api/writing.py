@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote
 
+import msgspec
+
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, created, json_response
-from parvis.broker.jsonld.attribute import PATCH, Reading
+from parvis.broker.jsonld.attribute import MERGE, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity
@@ -19,7 +21,7 @@ from parvis.kernel.errors import BadRequestData, ResourceNotFound
 OVERWRITE_OPTIONS = frozenset({"noOverwrite"})
 PATCH_OPTIONS = frozenset({"normalized", "concise", "simplified", "keyValues"})
 SIMPLIFIED = frozenset({"simplified", "keyValues"})
-_SIMPLIFIED_PATCH = Reading(simplified=True, partial=True, patch=True)
+_SIMPLIFIED_MERGE = msgspec.structs.replace(MERGE, simplified=True)
 
 
 async def apply(request: Request, change: Change, context: Context) -> Outcome:
@@ -63,11 +65,11 @@ def change_of(parsed: ParsedEntity, mode: Mode) -> Change:
     )
 
 
-def patch_reading(parameters: Parameters) -> Reading:
-    """How the body of a patch or merge is meant (NGSI-LD 1.9.1, 6.3.7)."""
+def merge_reading(parameters: Parameters) -> Reading:
+    """How the body of a merge is meant (NGSI-LD 1.9.1, 6.3.7)."""
     if "options" not in parameters and "format" not in parameters:
-        return PATCH
-    return PATCH if SIMPLIFIED.isdisjoint(parameters.options(PATCH_OPTIONS)) else _SIMPLIFIED_PATCH
+        return MERGE
+    return MERGE if SIMPLIFIED.isdisjoint(parameters.options(PATCH_OPTIONS)) else _SIMPLIFIED_MERGE
 
 
 def dataset_to_delete(request: Request) -> str | None:

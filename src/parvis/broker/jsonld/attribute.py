@@ -9,7 +9,7 @@ from msgspec import UNSET
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.geojson import is_geometry
 from parvis.broker.jsonld.names import check_uri
-from parvis.broker.jsonld.values import check_json, is_null, read_instant, read_value
+from parvis.broker.jsonld.values import holds_null, is_null, read_instant, read_value
 from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, AttributeKey, Instance, Iri, Json, Kind
 from parvis.broker.model.merge import NULL
 from parvis.kernel.errors import BadRequestData
@@ -34,38 +34,31 @@ _KIND_OF_COERCION: Mapping[str, Kind] = {
     "@json": Kind.JSON_PROPERTY,
 }
 _OWN_MEMBERS = frozenset({"type", "observedAt", "unitCode", "datasetId"})
-_OUTPUT_ONLY = frozenset(
-    {
-        "createdAt",
-        "modifiedAt",
-        "deletedAt",
-        "instanceId",
-        "entity",
-        "entityList",
-        "previousValue",
-        "previousObject",
-        "previousLanguageMap",
-        "previousVocab",
-        "previousJson",
-        "previousValueList",
-        "previousObjectList",
-    }
-)
+_OUTPUT_ONLY = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId", "entity", "entityList"})
 _NOT_SUB_ATTRIBUTES = _OWN_MEMBERS | _OUTPUT_ONLY | frozenset(_KIND_OF_MEMBER)
+_PREVIOUS = frozenset(f"previous{member[0].upper()}{member[1:]}" for member in _KIND_OF_MEMBER)
+_HAVE_UNITS = frozenset({Kind.PROPERTY, Kind.LIST_PROPERTY})
+PROOF: Final = "https://uri.etsi.org/ngsi-ld/ngsildproof"
+GEO_NAMES: Final = frozenset(
+    f"https://uri.etsi.org/ngsi-ld/{name}" for name in ("location", "observationSpace", "operationSpace")
+)
+"""What the core context defines as GeoProperties (4.7.1)."""
 
 
 class Reading(msgspec.Struct, frozen=True):
     """How input is meant: simplified is key-values; partial may lack the entity's type; a patch may lack values and
-    hold the NGSI-LD Null."""
+    hold the NGSI-LD Null; a merge may hold it within values too (5.5.12)."""
 
     simplified: bool = False
     partial: bool = False
     patch: bool = False
+    merge: bool = False
 
 
 ENTITY: Final = Reading()
 FRAGMENT: Final = Reading(partial=True)
 PATCH: Final = Reading(partial=True, patch=True)
+MERGE: Final = Reading(partial=True, patch=True, merge=True)
 
 
 class AttributeReader:
@@ -108,13 +101,16 @@ class AttributeReader:
         if not _NOT_SUB_ATTRIBUTES.issuperset(members):
             extra = self._read_extra(where, members, depth)
         _refuse_other_values(where, kind, members)
+        _check_proof(where, name, members)
+        if name in GEO_NAMES and kind is not Kind.GEO_PROPERTY and members.get("value") != NULL:
+            raise BadRequestData(f"{where} is a GeoProperty: its value is a GeoJSON geometry.")
         return Instance(
             name,
             kind,
             self._read_value(where, kind, members),
             _read_dataset(where, members.get("datasetId")),
             self._read_observed_at(where, members, extra),
-            self._read_unit_code(where, members, extra),
+            self._read_unit_code(where, kind, members, extra),
             extra or None,
         )
 
@@ -156,6 +152,8 @@ class AttributeReader:
             if self._reading.patch:
                 return NULL
             raise BadRequestData(f'{where} must not be "{NULL}" here: only a patch or merge deletes by it.')
+        if type(value) in _NESTED and not self._reading.merge and holds_null(value):
+            raise BadRequestData(f'{where} must not hold "{NULL}": only a merge deletes within a value by it.')
         return read_value(kind, value, where, self._context)
 
     def _read_observed_at(self, where: str, members: dict[str, Any], extra: dict[str, Json]) -> int | None:
@@ -167,10 +165,12 @@ class AttributeReader:
             return None
         return read_instant(given, f"{where}.observedAt")
 
-    def _read_unit_code(self, where: str, members: dict[str, Any], extra: dict[str, Json]) -> str:
+    def _read_unit_code(self, where: str, kind: Kind, members: dict[str, Any], extra: dict[str, Json]) -> str:
         given = members.get("unitCode", UNSET)
         if given is UNSET:
             return ""
+        if kind not in _HAVE_UNITS:
+            raise BadRequestData(f"{where} is a {TYPE_NAMES[kind]}, which has no unitCode.")
         if type(given) is not str or not given:
             raise BadRequestData(f"{where}.unitCode must be a code of UN/CEFACT recommendation 20, such as CEL.")
         if given == NULL:
@@ -188,6 +188,8 @@ class AttributeReader:
             if member in _NOT_SUB_ATTRIBUTES:
                 continue
             path = f"{where}.{member}"
+            if member in _PREVIOUS:
+                raise BadRequestData(f"{path} is told in notifications only: leave it out.")
             read = _CORE_MEMBERS.get(member)
             name = member if read is not None else self._context.names[member]
             if name in extra:
@@ -240,6 +242,8 @@ class AttributeReader:
         return Instance(name, kind, self._read_value(term, kind, {VALUE_MEMBERS[kind]: value}), dataset)
 
 
+_NESTED = frozenset({dict, list})
+_SEALED = ("entityIdSealed", "entityTypeSealed")
 _WRAPPED = frozenset({"languageMap", "vocab", "json", "valueList", "objectList"})
 
 
@@ -268,6 +272,15 @@ def _refuse_other_values(where: str, kind: Kind, members: dict[str, Any]) -> Non
     for member in members:
         if member in _KIND_OF_MEMBER and member != own:
             raise BadRequestData(f'{where} is a {TYPE_NAMES[kind]}: its value stands in "{own}", not in "{member}".')
+
+
+def _check_proof(where: str, name: Iri, members: dict[str, Any]) -> None:
+    """What is sealed stands in the proof alone (4.5.2.2)."""
+    if name != PROOF:
+        if not members.keys().isdisjoint(_SEALED):
+            raise BadRequestData(f"{where} must not hold {' and '.join(_SEALED)}: they are of ngsildproof.")
+    elif type(members.get("value", UNSET)) is not dict and "value" in members and members["value"] != NULL:
+        raise BadRequestData(f"{where} needs a proof as its value: a JSON object.")
 
 
 def _read_dataset(where: str, given: Any) -> str:
@@ -305,8 +318,8 @@ def _language(value: Any, where: str, _: Context) -> Json:
     return value
 
 
-def _as_it_is(value: Any, where: str, _: Context) -> Json:
-    return check_json(value, where)
+def _sealed_id(value: Any, where: str, _: Context) -> Json:
+    return check_uri(value, where)
 
 
 _CORE_MEMBERS: Mapping[str, Callable[[Any, str, Context], Json]] = {
@@ -314,5 +327,6 @@ _CORE_MEMBERS: Mapping[str, Callable[[Any, str, Context], Json]] = {
     "valueType": _type_names,
     "expiresAt": _expires_at,
     "lang": _language,
-    "ngsildproof": _as_it_is,
+    "entityIdSealed": _sealed_id,
+    "entityTypeSealed": _type_names,
 }

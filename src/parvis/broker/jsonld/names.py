@@ -14,7 +14,13 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 _FORBIDDEN_IN_NAMES = re.compile(r"""[\x00-\x20\x7f<>"'`=;,()\[\]{}|\\^]""")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+\Z")
+_INVISIBLE = (
+    "\u00a0\u00ad\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202f\u2060-\u206f\u2800\u3164\ufdd0-\ufdef"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff"
+    + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17))
+)
+"""Characters that nobody sees, by which one identifier could pass for another (4.5.1)."""
+_URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{{}}|\\^`{_INVISIBLE}]+\Z")
 
 is_uri = _URI.match
 """Truthy for an absolute URI (RFC 3986) or IRI; it does not look at the length."""
@@ -79,6 +85,8 @@ def check_name(name: str) -> str:
     """Raises BadRequestData for what can be no attribute or type name."""
     if not name or len(name) > MAX_NAME_LENGTH or name[0] == "@":
         raise BadRequestData(f"{name[:80]!r} is no name: it takes 1 to {MAX_NAME_LENGTH} characters, no @ first.")
+    if not name[0].isalpha():
+        raise BadRequestData(f"The name {name[:80]!r} must begin with a letter.")
     found = _FORBIDDEN_IN_NAMES.search(name)
     if found is not None:
         raise BadRequestData(f"The name {name[:80]!r} must not hold {found.group()!r}.")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from parvis.broker.jsonld.attribute import ENTITY, PATCH, AttributeReader, Reading
+from parvis.broker.jsonld.attribute import ENTITY, GEO_NAMES, PATCH, PROOF, AttributeReader, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import MAX_URI_LENGTH, check_uri, is_uri
 from parvis.broker.jsonld.values import INSTANTS, MAX_INTEGER, MIN_INTEGER
@@ -26,7 +26,10 @@ _PROPERTY: Final = Kind.PROPERTY
 _ABOUT_THE_ENTITY = frozenset(
     {"id", "type", "scope", "@id", "@type", "@context", "createdAt", "modifiedAt", "deletedAt", "expiresAt"}
 )
-_SCOPE = re.compile(r"/?[^/#+,;()\s\x00-\x1f\"]+(?:/[^/#+,;()\s\x00-\x1f\"]+)*\Z")
+_NO_ATTRIBUTES = frozenset({"datasetId", "instanceId", "observedAt", "unitCode"})
+_RESERVED = _ABOUT_THE_ENTITY | _NO_ATTRIBUTES
+_SCOPE = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*\Z")
+"""Letters, digits and underscores, a letter first (4.18)."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -105,6 +108,8 @@ def parse_entity(data: Any, context: Context, reading: Reading = ENTITY) -> Pars
     if type(entity_id) is not str or not is_uri(entity_id) or len(entity_id) > MAX_URI_LENGTH:
         check_uri(entity_id, "The id of an entity")
         raise AssertionError("check_uri refuses what is refused here")
+    if entity_id == NULL:
+        raise BadRequestData(f"{NULL} stands for what is deleted and can be the id of no entity.")
     return _parse_members(data, entity_id, context, reading)
 
 
@@ -150,7 +155,9 @@ def _read_instances(
     instances: list[Instance] = []
     seen: list[Iri] = []
     for term, body in data.items():
-        if term in _ABOUT_THE_ENTITY:
+        if term in _RESERVED:
+            if term in _NO_ATTRIBUTES:
+                raise BadRequestData(f"{term} is a member of attributes and can be the name of none.")
             continue
         name = names[term]
         seen.append(name)
@@ -168,6 +175,8 @@ def _read_instances(
 
 def _find_plain_property(name: Iri, body: dict[str, Any]) -> Instance | None:
     """The common shape, or None where the general way has to look."""
+    if name in GEO_NAMES or name == PROOF:
+        return None
     value = body.get("value")
     if type(value) is not float and not _is_plain(value):
         return None

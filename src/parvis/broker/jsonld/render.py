@@ -59,7 +59,7 @@ _OPENINGS: Mapping[Kind, bytes] = {
 }
 _CONCISE_OPENINGS: Mapping[Kind, bytes] = {kind: f'{{"{member}":'.encode() for kind, member in VALUE_MEMBERS.items()}
 _TRANSLATED = frozenset({Kind.VOCAB_PROPERTY, Kind.LIST_RELATIONSHIP})
-_VOCABULARY_MEMBERS = frozenset({"vocab", "objectType", "valueType"})
+_VOCABULARY_MEMBERS = frozenset({"vocab", "objectType", "valueType", "entityTypeSealed"})
 
 
 def render_entity(entity: Entity, context: Context, representation: Representation = NORMALIZED) -> bytes:

@@ -53,6 +53,20 @@ def check_json(value: Json, where: str, depth: int = 0) -> Json:
     return value
 
 
+def holds_null(value: Json) -> bool:
+    """Whether the NGSI-LD Null stands somewhere within; nested too deep, `check_json` refuses it."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+        elif part == NULL:
+            return True
+    return False
+
+
 def _property(value: Json, where: str, _: Context) -> Json:
     return check_json(value, where)
 
@@ -72,6 +86,8 @@ def _relationship(value: Json, where: str, _: Context) -> Json:
 def _language_map(value: Json, where: str, _: Context) -> Json:
     if type(value) is not dict or not value:
         raise BadRequestData(f"{where} must be an object from language tags to text, such as {{'fr': 'place'}}.")
+    if "" in value:
+        raise BadRequestData(f"{where} must name a language for each text.")
     for text in value.values():
         if type(text) is not str and not (type(text) is list and text and all(type(one) is str for one in text)):
             raise BadRequestData(f"{where} must give text, or an array of texts, for each language.")
@@ -88,6 +104,12 @@ def _vocabulary_term(value: Json, where: str, context: Context) -> Iri:
     if type(value) is not str:
         raise BadRequestData(f"{where} must be a term or a URI, or an array of these.")
     return context.names[value]
+
+
+def _raw_json(value: Json, where: str, _: Context) -> Json:
+    if type(value) is not dict and not (type(value) is list and all(type(one) is dict for one in value)):
+        raise BadRequestData(f"{where} must be a JSON object, or an array of these.")
+    return check_json(value, where)
 
 
 def _list(value: Json, where: str, _: Context) -> Json:
@@ -109,7 +131,7 @@ _CHECKS: Mapping[Kind, Callable[[Json, str, Context], Json]] = {
     Kind.RELATIONSHIP: _relationship,
     Kind.LANGUAGE_PROPERTY: _language_map,
     Kind.VOCAB_PROPERTY: _vocabulary,
-    Kind.JSON_PROPERTY: _property,
+    Kind.JSON_PROPERTY: _raw_json,
     Kind.LIST_PROPERTY: _list,
     Kind.LIST_RELATIONSHIP: _object_list,
 }
