@@ -107,9 +107,9 @@ CREATE TABLE history (
     number double precision,
     text text COLLATE "C",
     extra text,
-    recorded bigint NOT NULL,
-    PRIMARY KEY (tenant, entity, name, dataset, ts, seq)
+    recorded bigint NOT NULL
 ) PARTITION BY RANGE (ts);
+CREATE INDEX history_of_entity ON history (entity, name, dataset, ts);  -- entities have numbers no other tenant's have
 CREATE INDEX history_seq ON history (seq);
 CREATE TABLE history_other PARTITION OF history DEFAULT;
 
