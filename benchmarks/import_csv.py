@@ -11,11 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 
@@ -140,16 +138,11 @@ def check_stored(served: Served, rows: int) -> None:
     """Each row is there once."""
     for number in range(METERS):
         path = f"/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:Meter:{meter(number)}"
-        body = fetch(served, f"{path}?attrs=energyIndex&options=aggregatedValues&aggrMethods=totalCount")
+        body = served.fetch(f"{path}?attrs=energyIndex&options=aggregatedValues&aggrMethods=totalCount")
         count = body["energyIndex"]["totalCount"][0][0]
         expected = len(range(number, rows, METERS))
         if count != expected:
             raise RuntimeError(f"{meter(number)} has {count} of {expected} readings")
-
-
-def fetch(served: Served, path: str) -> Any:
-    with urllib.request.urlopen(served.address + path) as answer:
-        return msgspec.json.decode(answer.read())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Each PUBACK says that the uplink is on disk. Published beside it: ThingsBoard 1 
 import base64
 import random
 import struct
-import urllib.request
 
 import msgspec
 import uvloop
@@ -112,15 +111,10 @@ def check_stored(served: Served) -> None:
     """The last uplink of a device is its present, and all of them are its past."""
     path = "/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:IndoorEnvironmentObserved:00042?attrs=temperature"
     options = "&options=aggregatedValues&aggrMethods=totalCount"
-    body = fetch(served, path + options)
+    body = served.fetch(path + options)
     count = body["temperature"]["totalCount"][0][0]
     if count != UPLINKS // DEVICES:
         raise RuntimeError(f"{count} of {UPLINKS // DEVICES} uplinks are in history")
-
-
-def fetch(served: Served, path: str) -> dict[str, dict[str, list[list[object]]]]:
-    with urllib.request.urlopen(served.address + path) as answer:
-        return msgspec.json.decode(answer.read())  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

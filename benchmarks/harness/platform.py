@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from parvis.broker.jsonld.contexts import PARVIS_URL
 
 READY_WITHIN_S = 60
 QUIET_S = 3.0
+_TERMS = f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,12 @@ class Served:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def fetch(self, path: str) -> Any:
+        """What the API answers, in Parvis's own terms."""
+        ask = urllib.request.Request(self.address + path, headers={"Link": _TERMS})
+        with urllib.request.urlopen(ask) as answer:
+            return msgspec.json.decode(answer.read())
 
     def bytes_written(self) -> int:
         """Bytes the process has caused to be written to storage so far (Linux)."""

@@ -94,7 +94,7 @@ async def converse(opening: bytes, said: list[bytes]) -> None:
     await listener._intake.drain(5)
     assert not listener._router.tree
     assert not list(listener._sessions)
-    assert listener._sessions._space.used_bytes == 0
+    assert listener._shares.mailbox_bytes.used == 0
 
 
 @settings(deadline=None)
