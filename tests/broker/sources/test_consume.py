@@ -192,7 +192,7 @@ async def test_a_source_that_keeps_failing_is_left_alone_a_while(brokers: Broker
     for _ in range(5):
         answer = await brokers.town.get("/entities", params=ALL)
     assert len(brokers.around.calls) == 3
-    assert answer.headers["ngsild-warning"].startswith("112 ")
+    assert answer.headers["ngsild-warning"].startswith("199 ")
 
 
 async def test_a_cooldown_holds_from_the_first_failure_on(brokers: Brokers) -> None:
@@ -252,3 +252,41 @@ async def test_pages_go_through_all_places(brokers: Brokers) -> None:
     assert [one["id"][-1] for one in answer.json()] == ["2", "3"]
     assert answer.headers["ngsild-results-count"] == "4"
     assert 'offset=3>; rel="next"' in answer.headers["link"]
+
+
+async def test_a_loop_is_told_to_who_asked_first(brokers: Brokers) -> None:
+    await brokers.register(mode="auxiliary", operations=["retrieveOps"])
+    await brokers.syndicate.post("/csourceRegistrations", json=registration("town"))
+    await have(brokers.town, bin_(1))
+    await have(brokers.syndicate, bin_(2))
+    answer = await brokers.town.get("/entities", params=ALL)
+    assert [one["id"][-1] for one in answer.json()] == ["1", "2"]
+    assert answer.headers["ngsild-warning"].startswith("199 parvis-")
+
+
+async def test_a_source_is_asked_for_the_part_of_the_map_that_it_has(brokers: Brokers) -> None:
+    square = [[[13.0, 52.2], [13.8, 52.2], [13.8, 52.8], [13.0, 52.8], [13.0, 52.2]]]
+    await brokers.register(location={"type": "Polygon", "coordinates": square})
+    near = {"georel": "near;maxDistance==5000", "geometry": "Point"}
+    await brokers.ids(**near, coordinates="[2.35,48.85]")
+    assert brokers.around.calls == []
+    await brokers.ids(**near, coordinates="[13.4,52.52]")
+    await brokers.ids(georel="within", geometry="Polygon", coordinates="[[[0,0],[20,0],[20,60],[0,60],[0,0]]]")
+    assert len(brokers.around.calls) == 2
+    assert brokers.around.calls[0].query["georel"] == near["georel"]
+
+
+async def test_an_entity_whose_time_has_passed_is_none(brokers: Brokers) -> None:
+    await brokers.register()
+    past = b'{"id":"urn:ngsi-ld:WasteContainer:1","type":"WasteContainer","expiresAt":"2020-01-01T00:00:00Z"}'
+    brokers.around.answers["syndicate"] = said(200, past)
+    assert (await brokers.town.get(BIN)).status_code == 404
+
+
+async def test_a_source_that_says_it_has_failed_rests_where_it_wants_to(brokers: Brokers) -> None:
+    await brokers.register(management={"cooldown": 60_000})
+    brokers.around.answers["syndicate"] = said(500)
+    first = await brokers.town.get("/entities", params=ALL)
+    second = await brokers.town.get("/entities", params=ALL)
+    assert [one.headers["ngsild-warning"][:3] for one in (first, second)] == ["299", "199"]
+    assert len(brokers.around.calls) == 1

@@ -262,3 +262,38 @@ async def test_a_source_without_batches_gets_one_entity_a_call(brokers: Brokers)
         ("POST", "/entities"),
         ("DELETE", f"/entities/{bin_(2)['id']}"),
     ]
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+async def test_attributes_that_failed_are_told_by_name(brokers: Brokers, method: str) -> None:
+    await brokers.exclusive("fillingLevel")
+    await brokers.town.post("/entities", json=bin_(note="ours"), params={"local": "true"})
+    brokers.around.answers["syndicate"] = CallFailed("away")
+    answer = await brokers.town.request(method, f"{BIN}/attrs", json={"fillingLevel": LEVEL, "note": LEVEL})
+    assert answer.status_code == 207
+    assert answer.json().keys() == {"updated", "notUpdated"}
+    assert [name.rpartition("/")[2] for name in answer.json()["updated"]] == ["note"]
+    [missing] = answer.json()["notUpdated"]
+    assert missing["attributeName"].endswith("/fillingLevel")
+    assert missing["registrationId"] == registration("syndicate")["id"]
+
+
+async def test_another_type_than_the_one_named_is_not_meant_anywhere(brokers: Brokers) -> None:
+    await brokers.register(mode="redirect")
+    assert (await brokers.town.delete(BIN, params={"type": "Streetlight"})).status_code == 404
+    assert brokers.around.calls == []
+
+
+@pytest.mark.parametrize(("options", "method", "path"), [("update", "PATCH", f"{BIN}/attrs"), ("replace", "PUT", BIN)])
+async def test_an_upsert_without_batches_is_an_update_or_a_replacement(
+    brokers: Brokers, options: str, method: str, path: str
+) -> None:
+    await brokers.exclusive("fillingLevel", operations=["redirectionOps"])
+    await brokers.syndicate.post("/entities", json=bin_(fillingLevel=1))
+    answer = await brokers.town.post(
+        "/entityOperations/upsert", json=[bin_(fillingLevel=2)], params={"options": options}
+    )
+    assert answer.status_code == 204, answer.text
+    assert await brokers.held(brokers.syndicate) == {"fillingLevel": 2}
+    [call] = brokers.around.calls
+    assert (call.method, call.path) == (method, f"/ngsi-ld/v1{path}")

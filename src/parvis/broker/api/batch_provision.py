@@ -20,18 +20,23 @@ _NOT_FORWARDED = frozenset({"local", "type"})
 
 
 class BatchKind(msgspec.Struct, frozen=True):
-    """`single` is the operation that a source without batches takes instead, one entity a call."""
+    """`single` is the operation that a source without batches takes instead, one entity a call, below the entity's path
+    or at that of all entities; `has_options`: with the options of the batch."""
 
     path: str
     batch: Operation
-    single: Operation | None = None
+    single: Operation
     method: str = "POST"
+    below: str = ""
+    is_of_all: bool = False
+    has_options: bool = False
 
 
-CREATE: Final = BatchKind("create", Operation.CREATE_BATCH, Operation.CREATE_ENTITY)
-UPSERT: Final = BatchKind("upsert", Operation.UPSERT_BATCH)
-UPDATE: Final = BatchKind("update", Operation.UPDATE_BATCH)
-MERGE: Final = BatchKind("merge", Operation.MERGE_BATCH, Operation.MERGE_ENTITY, "PATCH")
+CREATE: Final = BatchKind("create", Operation.CREATE_BATCH, Operation.CREATE_ENTITY, is_of_all=True)
+UPSERT: Final = BatchKind("upsert", Operation.UPSERT_BATCH, Operation.REPLACE_ENTITY, "PUT")
+UPSERT_BY_UPDATE: Final = BatchKind("upsert", Operation.UPSERT_BATCH, Operation.UPDATE_ENTITY, "PATCH", "/attrs")
+UPDATE: Final = BatchKind("update", Operation.UPDATE_BATCH, Operation.APPEND_ATTRS, "POST", "/attrs", has_options=True)
+MERGE: Final = BatchKind("merge", Operation.MERGE_BATCH, Operation.MERGE_ENTITY, "PATCH", has_options=True)
 DELETE: Final = BatchKind("delete", Operation.DELETE_BATCH, Operation.DELETE_ENTITY, "DELETE")
 
 
@@ -60,7 +65,7 @@ async def send_parts(request: Request, kind: BatchKind, items: Sequence[Item]) -
     if not registered or provision is None or not items:
         return None
     around = await around_of(request, items[0].context)
-    operations = [one for one in (kind.batch, kind.single) if one is not None]
+    operations = [kind.batch, kind.single]
     outward = Outward()
     parts: list[tuple[Item, Share]] = []
     for item in items:
@@ -132,7 +137,8 @@ def _errands(request: Request, kind: BatchKind, parts: Sequence[tuple[Item, Shar
 
 def _single(kind: BatchKind, item: Item, share: Share, query: tuple[tuple[str, str], ...], context: Context) -> Errand:
     entity_id = item.change.entity_id
-    path = "/entities" if kind is CREATE else entity_path(entity_id)
+    path = "/entities" if kind.is_of_all else f"{entity_path(entity_id)}{kind.below}"
+    query = query if kind.has_options else ()
     document = None if item.document is None else _document(item, share, context)
     return Errand(share.registration, kind.method, path, query, document, (entity_id,))
 

@@ -1,7 +1,7 @@
 """Operations that go to context sources too: what of a request they take along, and how their answers come together
 (NGSI-LD 1.9.1, 4.3.6, 6.3.17 and 6.3.18)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -19,11 +19,14 @@ from parvis.broker.query.parse import parse_q, parse_types
 from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, TypeIs, TypeSelection
 from parvis.broker.sources.consume import (
     MOST_ENTITIES,
+    NO_FILTERS,
     QUERYING,
     QUERYING_BY_BODY,
     RETRIEVING,
     Consumption,
+    Gathered,
     Warned,
+    loop_warning,
     together,
 )
 from parvis.broker.sources.forward import Around, read_via
@@ -37,6 +40,7 @@ DEEPEST = 10_000
 """So many entities are gathered for a page, those of the pages before it included."""
 FILTERS = ("q", "expandValues", "scopeQ", "georel", "geometry", "coordinates", "geoproperty")
 WARNING_HEADER = b"ngsild-warning"
+MOST_WARNING_BYTES = 4000
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ async def find_distribution(request: Request, context: Context) -> Distribution 
         return None
     around = await around_of(request, context)
     consumption = request.broker.sources.consumption
-    if around.is_loop or consumption is None:
+    if consumption is None:
         return None
     return Distribution(around, reachable(found, around, system_clock()), consumption)
 
@@ -93,7 +97,7 @@ async def retrieve(
     types = local.types if local is not None else None if asked is None else _iris(parse_types(asked, context))
     attrs = _attributes(representation)
     parts = plan_retrieval(distribution.registered, entity_id, types, attrs, RETRIEVING)
-    gathered = await distribution.consumption.gather(parts, distribution.around)
+    gathered = await _gather(distribution, parts)
     found = together([] if local is None else [local], gathered)
     seen = [one for one in found if one.id == entity_id and request.broker.may_read(request.caller, one.types)]
     return Found(seen[0] if seen else None, gathered.warnings)
@@ -149,9 +153,9 @@ async def _gathered(
     )
     filters = {} if is_split else _filters(parameters)
     remote = [_whole(part) for part in parts] if is_split else parts
-    gathered = await distribution.consumption.gather(
+    gathered = await _gather(
+        distribution,
         remote,
-        distribution.around,
         filters,
         lambda entity: matches(entity, asked),
         MOST_ENTITIES if is_split else min(wanted, MOST_ENTITIES),
@@ -165,8 +169,24 @@ async def _gathered(
     return Gathering(seen[asked.offset : asked.offset + asked.limit], (*headers, *warning_headers(gathered.warnings)))
 
 
+async def _gather(
+    distribution: Distribution,
+    parts: Sequence[Part],
+    filters: Mapping[str, str] = NO_FILTERS,
+    fits: Callable[[Entity], bool] = lambda _: True,
+    limit: int = MOST_ENTITIES,
+) -> Gathered:
+    """What has come back goes no further: where it would, that is told."""
+    around = distribution.around
+    if around.is_loop:
+        return Gathered((), (loop_warning(around),) if parts else ())
+    return await distribution.consumption.gather(parts, around, filters, fits, limit)
+
+
 def warning_headers(warnings: Iterable[Warned]) -> Headers:
-    return tuple((WARNING_HEADER, warned.header) for warned in warnings)
+    """All in one, for what lies between may keep no second header of the name."""
+    told = b", ".join(dict.fromkeys(warned.header for warned in warnings))
+    return ((WARNING_HEADER, told[:MOST_WARNING_BYTES]),) if told else ()
 
 
 def _whole(part: Part) -> Part:
@@ -183,6 +203,12 @@ def _filters(parameters: Parameters) -> dict[str, str]:
 
 def _attributes(representation: Representation) -> tuple[Iri, ...]:
     return tuple(sorted(representation.attrs or representation.pick - CORE_MEMBERS))
+
+
+def asked_types(request: Request, context: Context) -> list[Iri]:
+    """Those that the `type` of the URL names."""
+    asked = request.parameters.text("type")
+    return [] if asked is None else _iris(parse_types(asked, context))
 
 
 def _iris(selection: TypeSelection) -> list[Iri]:

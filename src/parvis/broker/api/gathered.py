@@ -45,7 +45,11 @@ def gathered(handler: Handler, question: Question) -> Handler:
     async def handle(request: Request) -> Response:
         context = await request.link_context()
         distribution = await find_distribution(request, context)
-        if distribution is None or (asked := _asked(request, context, distribution, question)) == []:
+        if (
+            distribution is None
+            or distribution.around.is_loop
+            or (asked := _asked(request, context, distribution, question)) == []
+        ):
             return await handler(request)
         return await _answer(request, handler, distribution, asked, question, context)
 

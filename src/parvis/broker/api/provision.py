@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from parvis.broker.api.distribution import around_of, find_registered
+from parvis.broker.api.distribution import around_of, asked_types, find_registered
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, json_response, problem_response
 from parvis.broker.jsonld.context import Context
@@ -30,7 +30,8 @@ class Undertaking(msgspec.Struct, frozen=True):
     """A change of one entity, as its request asks for it. `document` None: the call has no body.
 
     `names` are the attributes it speaks of; none: it is of the entity as such. `is_of_entity`: the document is one of
-    an entity, of which each source gets the attributes that it has.
+    an entity, of which each source gets the attributes that it has. `tells_attributes`: a partial success is told as
+    an UpdateResult.
     """
 
     operation: Operation
@@ -41,6 +42,7 @@ class Undertaking(msgspec.Struct, frozen=True):
     names: tuple[Iri, ...] = ()
     document: Any = None
     is_of_entity: bool = True
+    tells_attributes: bool = False
     done: Response = NO_CONTENT
 
 
@@ -81,7 +83,7 @@ async def everywhere(request: Request, context: Context, undertaking: Undertakin
     around = await around_of(request, context)
     types = undertaking.types
     if types is None:
-        types = await _types_held(request, undertaking.entity_id)
+        types = asked_types(request, context) or await _types_held(request, undertaking.entity_id)
     division = divided(around, registered, undertaking.entity_id, types, undertaking.names, [undertaking.operation])
     if not division.shares:
         return await here(None)
@@ -137,7 +139,31 @@ async def _carry_out(
         except ParvisError as error:
             failures.append(Failure(undertaking.entity_id, error))
     parts = len(division.shares) + (not division.is_elsewhere)
-    return answer if not failures else _told(undertaking.entity_id, failures, parts)
+    if not failures:
+        return answer
+    told = [
+        (share, one) for share in division.shares for one in failures if one.registration_id == share.registration.id
+    ]
+    if parts > 1 and undertaking.tells_attributes:
+        return _updated(
+            undertaking.names, told, division.left, [one for one in failures if one.registration_id is None]
+        )
+    return _told(undertaking.entity_id, failures, parts)
+
+
+def _updated(
+    names: Sequence[Iri], told: Sequence[tuple[Share, Failure]], left: Sequence[Iri], here: Sequence[Failure]
+) -> Response:
+    """An UpdateResult (5.2.18): what failed anywhere, with where."""
+    missing = [
+        {"attributeName": name, "reason": one.error.detail, "registrationId": share.registration.id}
+        for share, one in told
+        for name in share.attrs
+    ]
+    missing += [{"attributeName": name, "reason": one.error.detail} for one in here for name in left]
+    failed_names = {one["attributeName"] for one in missing}
+    updated = [name for name in names if name not in failed_names]
+    return json_response({"updated": updated, "notUpdated": missing}, status=207)
 
 
 def _told(entity_id: str, failures: Sequence[Failure], parts: int) -> Response:

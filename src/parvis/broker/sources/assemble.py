@@ -13,7 +13,7 @@ from parvis.broker.jsonld.values import INSTANTS
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
 from parvis.broker.sources.model import RegistrationMode
 from parvis.kernel.errors import BadRequestData, ParvisError
-from parvis.kernel.time import Instant
+from parvis.kernel.time import Instant, system_clock
 
 _TIMES = ("createdAt", "modifiedAt")
 
@@ -86,7 +86,14 @@ def read_entities(body: bytes, context: Context) -> list[Entity]:
     """
     given = decode(body)
     documents = given if isinstance(given, list) else [given]
-    return [_read(one, context) for one in documents]
+    now = system_clock()
+    return [_read(one, context) for one in documents if not _is_over(one, now)]
+
+
+def _is_over(document: Any, now: Instant) -> bool:
+    """A transient entity whose time has passed (4.22)."""
+    ends = _instant(document.get("expiresAt")) if isinstance(document, dict) else 0
+    return 0 < ends <= now
 
 
 def _read(document: Any, context: Context) -> Entity:

@@ -17,24 +17,30 @@ from parvis.broker.sources.model import Operation, Registration
 from parvis.broker.sources.plan import Part
 from parvis.broker.subscriptions.render import render_types
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.outbound import Answer
 
 RETRIEVING = (Operation.RETRIEVE_ENTITY, Operation.QUERY_ENTITY, Operation.QUERY_BATCH)
 QUERYING = (Operation.QUERY_ENTITY, Operation.QUERY_BATCH)
 QUERYING_BY_BODY = (Operation.QUERY_BATCH, Operation.QUERY_ENTITY)
 MOST_ENTITIES = 1000
 _ANY_TYPE = "*"
-_NO_FILTERS: Mapping[str, str] = {}
+_LONGEST_RELAYED = 2000
+NO_FILTERS: Mapping[str, str] = {}
 
 
 class Warned(msgspec.Struct, frozen=True):
-    """What became of a source that did not answer as it should (6.3.17)."""
+    """What became of a source that did not answer as it should (6.3.17); `relayed` is what a source has told of its own
+    sources."""
 
     code: int
     agent: str
     text: str
+    relayed: str = ""
 
     @property
     def header(self) -> bytes:
+        if self.relayed:
+            return self.relayed.encode("latin-1", "replace")
         plain = self.text.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "/")
         return f'{self.code} {self.agent} "{" ".join(plain.split())[:200]}"'.encode()
 
@@ -62,7 +68,7 @@ class Consumption:
         self,
         parts: Sequence[Part],
         around: Around,
-        filters: Mapping[str, str] = _NO_FILTERS,
+        filters: Mapping[str, str] = NO_FILTERS,
         fits: Callable[[Entity], bool] = lambda _: True,
         limit: int = MOST_ENTITIES,
     ) -> Gathered:
@@ -93,7 +99,7 @@ class Consumption:
         except ParvisError as failure:
             return [], _warned(Answered(part.registration, None, 199, failure.detail), around)
         is_own = context.key == around.context.key
-        question = _question(part, context, filters if is_own else _NO_FILTERS, limit)
+        question = _question(part, context, filters if is_own else NO_FILTERS, limit)
         answered = await self._client.ask(part.registration, question, around)
         pieces, warned = self._read(part, answered, context, around)
         return pieces if is_own else [piece for piece in pieces if fits(piece.entity)], warned
@@ -110,13 +116,14 @@ class Consumption:
             return [], _warned(failed, around)
         answer, registration = answered.answer, answered.registration
         if answer is None or answer.status == 404:
-            return [], None
+            return [], None if answer is None else _relayed(answer)
         try:
             entities = read_entities(answer.body, context)
         except ParvisError as failure:
             return [], _warned(Answered(registration, None, 111, failure.detail), around)
         rank = RANKS[registration.mode]
-        return [Piece(rank, _kept(one, part)) for one in entities if not part.ids or one.id in part.ids], None
+        pieces = [Piece(rank, _kept(one, part)) for one in entities if not part.ids or one.id in part.ids]
+        return pieces, _relayed(answer)
 
 
 def _failure(answered: Answered) -> Answered | None:
@@ -193,6 +200,15 @@ def _query_body(part: Part, context: Context, filters: Mapping[str, str]) -> dic
         geo = {name: filters[name] for name in ("georel", "geometry", "geoproperty") if name in filters}
         body["geoQ"] = {**geo, "coordinates": msgspec.json.decode(filters["coordinates"])}
     return body
+
+
+def loop_warning(around: Around) -> Warned:
+    return Warned(199, around.alias, "A registration leads back to a broker that the request has passed.")
+
+
+def _relayed(answer: Answer) -> Warned | None:
+    told = answer.headers.get("ngsild-warning", "")
+    return Warned(0, "", "", told[:_LONGEST_RELAYED]) if told else None
 
 
 def _warned(answered: Answered, around: Around) -> Warned:

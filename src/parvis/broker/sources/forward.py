@@ -92,7 +92,7 @@ class SourceClient:
         """Never raises: what fails is told with the code of its warning."""
         key = registration.tenant, registration.id
         if self._clock() < self._resting.get(key, 0):
-            return Answered(registration, None, 112, "It is not asked just now, for it has failed.")
+            return Answered(registration, None, 199, "It is not asked just now, for it has failed.")
         try:
             async with self._room:
                 answer = await self._call(registration, ask, around)
@@ -103,7 +103,10 @@ class SourceClient:
         except CallFailed as failure:
             self._note_failure(registration)
             return Answered(registration, None, 199, failure.detail)
-        self._failures.pop(key, None)
+        if answer.status >= 500 and registration.cooldown is not None:
+            self._note_failure(registration)
+        else:
+            self._failures.pop(key, None)
         return Answered(registration, answer)
 
     async def _call(self, registration: Registration, ask: Ask, around: Around) -> Answer:

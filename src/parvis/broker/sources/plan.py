@@ -1,16 +1,20 @@
 """Which sources an operation concerns, and what of it concerns each (NGSI-LD 1.9.1, 4.3.6.1 to 4.3.6.3)."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from parvis.broker.model.entity import Iri
+from parvis.broker.query.evaluate import geometry_holds
 from parvis.broker.query.pattern import pattern_finder
-from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs, TypeSelection
+from parvis.broker.query.tree import AnyType, EntityQuery, GeoRelation, TypeIs, TypeSelection
 from parvis.broker.sources.discovery import EntityAsked, SourceQuery, attributes_match, info_matches, matches
 from parvis.broker.sources.forward import Around, pseudonyms
 from parvis.broker.sources.model import EntityInfo, Operation, Registration, RegistrationInfo, operations_of
 from parvis.kernel.time import Instant
+
+LOCATION: Final = "https://uri.etsi.org/ngsi-ld/location"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -54,9 +58,19 @@ def plan_query(
     parts: list[Part] = []
     for registration in registered:
         operation = find_operation(registration, operations)
-        if operation is not None and matches(registration, source):
+        if operation is not None and matches(registration, source) and _may_lie_there(registration, query):
             parts += _query_parts(registration, operation, query, source)
     return parts
+
+
+def _may_lie_there(registration: Registration, query: EntityQuery) -> bool:
+    """A source that says where its entities lie is not asked for others (5.2.9, location)."""
+    geo, place = query.geo, registration.location
+    if geo is None or place is None or geo.geoproperty != LOCATION or geo.relation is GeoRelation.DISJOINT:
+        return True
+    if geo.relation is not GeoRelation.NEAR:
+        geo = msgspec.structs.replace(geo, relation=GeoRelation.INTERSECTS)
+    return geometry_holds(geo, place)
 
 
 def source_query_of(query: EntityQuery) -> SourceQuery:
