@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 from hypothesis import strategies as st
@@ -118,9 +119,29 @@ def _files() -> Iterator[Target]:
     samples = _sample_files()
     for ending in sorted(samples):
         content = damaged_bytes(samples[ending]) | _near_text(samples[ending])
+        if ending in (".xlsx", ".zip"):
+            content |= _repacked(samples[ending][0])
+        elif ending.endswith(".gz"):
+            content |= damaged_bytes(samples[".csv"]).map(gzip.compress)
         inputs = st.tuples(st.just(f"x{ending}"), content)
         yield Target(f"files:read {ending}", _read_file, st.tuples(inputs, st.sampled_from(_MAPPINGS)))
         yield Target(f"files:guess {ending}", _guess_file, inputs)
+
+
+def _repacked(archive: bytes) -> st.SearchStrategy[bytes]:
+    """The archive whole, what is in one of its members not."""
+    with ZipFile(io.BytesIO(archive)) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+
+    def packed(name: str, content: bytes) -> bytes:
+        made = io.BytesIO()
+        with ZipFile(made, "w") as written:
+            for member, known in members.items():
+                written.writestr(member, content if member == name else known)
+        return made.getvalue()
+
+    names = st.sampled_from(sorted(name for name, content in members.items() if content))
+    return names.flatmap(lambda name: st.builds(packed, st.just(name), damaged_bytes([members[name]])))
 
 
 def _near_text(samples: list[bytes]) -> st.SearchStrategy[bytes]:

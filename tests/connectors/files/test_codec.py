@@ -1,6 +1,8 @@
 import gzip
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from parvis.connectors.files import codec
@@ -62,3 +64,21 @@ def test_an_encoding_that_is_none_is_told(encoding: str) -> None:
     mapping = {"inventory": {"type": "Bin", "id": "urn:{a}"}, "source": {"encoding": encoding}}
     with pytest.raises(InvalidMapping, match="no encoding"):
         mapping_of(mapping, "bins.toml")
+
+
+def test_a_workbook_whose_parts_are_no_longer_sound_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["a", "b"])
+    book.save(tmp_path / "sound.xlsx")
+    changes = {
+        "docProps/core.xml": (b"</cp:coreProperties>", b"</cp:core>"),
+        "xl/worksheets/sheet1.xml": (b"summaryBelow", b"ummaryBelow"),
+    }
+    for member, (known, damaged) in changes.items():
+        path = tmp_path / "damaged.xlsx"
+        with zipfile.ZipFile(tmp_path / "sound.xlsx") as sound, zipfile.ZipFile(path, "w") as written:
+            for name in sound.namelist():
+                content = sound.read(name)
+                written.writestr(name, content.replace(known, damaged) if name == member else content)
+        with pytest.raises(InvalidMapping, match="cannot be read"), open_table(path, Source()) as table:
+            list(table.rows)

@@ -20,7 +20,7 @@ from parvis.connectors.files.config import (
     nearest,
 )
 from parvis.connectors.files.documents import open_geojson, open_json_lines
-from parvis.connectors.files.table import Row, Table, Unreadable
+from parvis.connectors.files.table import Row, Table, Unreadable, damaged_where_it_fails, read_by_library
 
 LONGEST_LINE = 1 << 20
 MOST_UNPACKED_BYTES = 2 << 30
@@ -73,7 +73,8 @@ def _open_workbook(path: Path, source: Source) -> Iterator[Table]:
     import openpyxl  # large, and wanted by few
 
     check_archive(path)
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    with damaged_where_it_fails(path.name):
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         if source.sheet and source.sheet not in book.sheetnames:
             known = tuple(book.sheetnames)
@@ -84,7 +85,7 @@ def _open_workbook(path: Path, source: Source) -> Iterator[Table]:
         expected = sheet.max_row or 0
         sheet.reset_dimensions()  # what a file says of its size need not be so
         rows: Iterator[tuple[int, Row | Unreadable]] = enumerate(sheet.iter_rows(values_only=True), 1)
-        table = _headed(path, rows, source, expected)
+        table = _headed(path, read_by_library(rows, path.name), source, expected)
         table.rows = _padded(table.rows, len(table.header))
         yield table
     finally:

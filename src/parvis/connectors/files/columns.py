@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from parvis.connectors.files.config import COLUMN_ENDINGS, InvalidMapping, Source, nearest
-from parvis.connectors.files.table import GEOMETRY, Row, Table, plain
+from parvis.connectors.files.table import GEOMETRY, Row, Table, damaged_where_it_fails, plain, read_by_library
 
 BATCH_ROWS = 1000
 _SHAPES = (".shp", ".gpkg")
@@ -37,7 +37,8 @@ def _open_parquet(path: Path) -> Iterator[Table]:
         metadata = file.schema_arrow.metadata or {}
         geometry, crs = _geoparquet(metadata.get(b"geo", b"{}"))
         header = tuple(GEOMETRY if name == geometry else name for name in file.schema_arrow.names)
-        yield Table(header, _rows(file.iter_batches(BATCH_ROWS)), file.metadata.num_rows, crs)
+        rows = read_by_library(_rows(file.iter_batches(BATCH_ROWS)), path.name)
+        yield Table(header, rows, file.metadata.num_rows, crs)
 
 
 def _geoparquet(written: bytes) -> tuple[str, str]:
@@ -55,22 +56,19 @@ def _geoparquet(written: bytes) -> tuple[str, str]:
 def _open_map(path: Path, source: Source) -> Iterator[Table]:
     try:
         import pyogrio
-        from pyogrio.errors import DataLayerError, DataSourceError
     except ModuleNotFoundError as error:
         raise InvalidMapping(f"{path.suffix} files need more: pip install 'parvis[files]'.") from error
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # GDAL's doubts about a file that it reads or refuses
-        try:
+        with damaged_where_it_fails(path.name):
             where = _inside(path)
             layer = _layer(pyogrio.list_layers(where)[:, 0].tolist(), source, path.name)
             info = pyogrio.read_info(where, layer=layer)
             opened = pyogrio.open_arrow(where, layer=layer, batch_size=BATCH_ROWS, use_pyarrow=True)
             meta, reader = stack.enter_context(opened)
-        except (DataSourceError, DataLayerError) as error:
-            raise InvalidMapping(f"{path.name} cannot be read: {str(error)[:300]}") from error
         geometry = meta["geometry_name"] or "wkb_geometry"
         header = tuple(GEOMETRY if name == geometry else name for name in reader.schema.names)
-        yield Table(header, _rows(reader), max(0, info["features"]), meta["crs"] or "")
+        yield Table(header, read_by_library(_rows(reader), path.name), max(0, info["features"]), meta["crs"] or "")
 
 
 def _inside(path: Path) -> str:

@@ -1,13 +1,17 @@
 """What every kind of file is read as: a header and numbered rows of cells."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from parvis.connectors.files.config import InvalidMapping
+
+Item = TypeVar("Item")
 Cell = str | int | float | bool | datetime | date | bytes | dict[str, Any] | None
 """A geometry is a dict (GeoJSON) or bytes (WKB)."""
 Row = Sequence[Cell]
@@ -75,3 +79,19 @@ def plain(value: Any) -> Cell:
     if value is None or isinstance(value, str | int | float | datetime | date | bytes | dict):
         return value
     return str(value)
+
+
+@contextmanager
+def damaged_where_it_fails(name: str) -> Iterator[None]:
+    """What a library of others raises at a damaged file is in no list: whatever it is, it is the file's fault."""
+    try:
+        yield
+    except (InvalidMapping, MemoryError):
+        raise
+    except Exception as error:
+        raise InvalidMapping(f"{name} cannot be read: {type(error).__name__} {str(error)[:300]}") from error
+
+
+def read_by_library(rows: Iterator[Item], name: str) -> Iterator[Item]:
+    with damaged_where_it_fails(name):
+        yield from rows
