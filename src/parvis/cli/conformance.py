@@ -13,7 +13,7 @@ import click
 from parvis.conformance.changes import changes_since, read_statuses
 from parvis.conformance.defects import documented_defects
 from parvis.conformance.groups import groups_named
-from parvis.conformance.report import JSON_FILE, PAGE_FILE, Report, make_report, write_report
+from parvis.conformance.report import JSON_FILE, PAGE_FILE, Report, Score, make_report, write_report
 from parvis.conformance.run import GroupResult, Plan, run_groups
 from parvis.conformance.suite import find_robot, open_suite
 from parvis.kernel.errors import ParvisError
@@ -90,8 +90,17 @@ def _say(result: GroupResult) -> None:
     )
 
 
+def _line(name: str, score: Score) -> str:
+    raw, corrected = f"{score.passed}/{score.total}", f"{score.passed_of_rest}/{score.rest}"
+    return f"{name:<22} {raw:>9} {score.raw:>6.1%} {corrected:>9} {score.corrected:>6.1%} {score.set_apart:>10}"
+
+
 def _conclude(report: Report, out: Path) -> None:
+    click.echo(f"\n{'':<22} {'raw':>16} {'corrected':>16} {'set apart':>10}")
+    for group in report.groups:
+        click.echo(_line(group.group, group.score))
     score = report.score
+    click.echo(_line("all", score) + "\n")
     click.echo(f"raw        {score.raw:.1%}: {score.passed} of {score.total}")
     click.echo(f"corrected  {score.corrected:.1%}: {score.passed_of_rest} of {score.rest}; {score.set_apart} set apart")
     click.echo(f"internal errors: {report.internal_errors}")
