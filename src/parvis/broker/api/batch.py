@@ -17,7 +17,6 @@ from parvis.broker.api.batch_provision import (
     UPDATE,
     UPSERT,
     UPSERT_BY_UPDATE,
-    UPSERT_BY_UPDATE,
     BatchKind,
     Item,
     Outward,
