@@ -134,9 +134,7 @@ async def open_platform(
         if listen:
             _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
-        broker = build_broker(settings, store, outbound, access.store.append_audit)
-        _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
-        _keep_running(stack, broker.sources.index.follow, "follows the context sources")
+        broker = _open_broker(settings, store, outbound, access, stack)
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
@@ -173,6 +171,15 @@ async def open_platform(
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
+
+
+def _open_broker(
+    settings: Settings, store: Store, outbound: OutboundHttp, access: Access, stack: AsyncExitStack
+) -> Broker:
+    broker = build_broker(settings, store, outbound, access.store.append_audit)
+    _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
+    _keep_running(stack, broker.sources.index.follow, "follows the context sources")
+    return broker
 
 
 def _build_jobs(settings: Settings, store: Store, access: Access, onboarding: Onboarding) -> Jobs:
