@@ -32,7 +32,7 @@ _INPUT_AND_OUTPUT = frozenset(
 )
 _READS = (
     "decode", "read", "parse", "split", "find", "guess", "open", "is_", "as_", "to_", "by_", "list", "draft", "matches",
-    "covers", "unpack", "judge", "qualify", "flatten", "plain", "fold", "camel", "dig", "quoted", "qr_",
+    "covers", "unpack", "judge", "qualify", "flatten", "plain", "fold", "camel", "dig", "quoted",
 )  # fmt: skip
 """How functions begin that take what others have written."""
 _NOT_TOLD = frozenset({"bacnet:mapping.open_value"})
