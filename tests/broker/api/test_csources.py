@@ -200,3 +200,17 @@ async def test_who_may_not_sees_nothing_and_secrets_are_for_administrators(api: 
         assert answer.status_code == 403
     neighbour = await api.get(f"{PATH}/{FIRST}", headers={"Subject": "neighbour"})
     assert neighbour.status_code == 404
+
+
+async def test_callers_credentials_go_on_only_where_an_administrator_wishes_it(api: httpx.AsyncClient) -> None:
+    info = [{"key": "Authorization", "value": "urn:ngsi-ld:request"}]
+    refused = await api.post(PATH, json=source(contextSourceInfo=info))
+    assert refused.status_code == 403
+    await registered(api, source(contextSourceInfo=[{"key": "Authorization", "value": "Bearer ours"}]))
+    patched = await api.patch(f"{PATH}/{FIRST}", json={"contextSourceInfo": info})
+    assert patched.status_code == 403
+    by_administrator = {"Subject": "administrator"}
+    allowed = await api.patch(f"{PATH}/{FIRST}", json={"contextSourceInfo": info}, headers=by_administrator)
+    assert allowed.status_code == 204
+    moved = await api.patch(f"{PATH}/{FIRST}", json={"endpoint": "http://elsewhere.example"})
+    assert moved.status_code == 403

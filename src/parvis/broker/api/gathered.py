@@ -5,6 +5,7 @@ A handler answers for this broker as ever; only where a source has a part is its
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +43,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def gathered(handler: Handler, question: Question) -> Handler:
+    @wraps(handler)
     async def handle(request: Request) -> Response:
         context = await request.link_context()
         distribution = await find_distribution(request, context)

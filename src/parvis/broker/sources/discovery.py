@@ -17,6 +17,8 @@ from parvis.broker.query.tree import (
     Condition,
     Exists,
     GeoQuery,
+    LeadsTo,
+    Linked,
     Missing,
     Or,
     ScopeQuery,
@@ -120,6 +122,8 @@ def attributes_of(condition: Condition) -> Iterator[Iri]:
                 yield from attributes_of(term)
         case Exists(path) | Missing(path) | Compare(path, _, _):
             yield path.name
+        case Linked(name) | LeadsTo(name):
+            yield name
         case _:
             assert_never(condition)
 

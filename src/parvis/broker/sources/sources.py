@@ -13,7 +13,7 @@ from parvis.broker.rights import refusal
 from parvis.broker.sources.conflict import check_conflict
 from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.discovery import SourceQuery, matches
-from parvis.broker.sources.forward import alias_of
+from parvis.broker.sources.forward import FROM_REQUEST, alias_of
 from parvis.broker.sources.index import SourceIndex
 from parvis.broker.sources.model import EntityInfo, Registration, RegistrationInfo, RegistrationMode
 from parvis.broker.sources.parse import new_registration, read_patch
@@ -33,6 +33,7 @@ AddressCheck = Callable[[str], Awaitable[None]]
 IsHeld = Callable[[str, EntityQuery], Awaitable[bool]]
 """Whether the tenant holds an entity of its own that the query asks for."""
 
+_PROOFS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _log = logging.getLogger(__name__)
 
 
@@ -73,12 +74,14 @@ class ContextSources:
 
         Raises:
             BadRequestData, AddressRefused
+            Forbidden: it would send callers' credentials on, which only ADMINISTER may wish.
             Conflict: what it covers is held by another source, or here.
             AlreadyExists, TooManyRegistrations
         """
         _check_writer(caller)
         now = self._clock()
         registration = new_registration(document, context, caller, now)
+        _check_secrets(caller, registration)
         await self._check_endpoint(registration.endpoint)
         await self._check_held(registration)
         await self._store.add(registration, lambda others: check_conflict(registration, others, now), self._most)
@@ -95,6 +98,8 @@ class ContextSources:
         patch, now = read_patch(document, context), self._clock()
         before = await self.get(caller, registration_id)
         asked = patch.apply(before, now)
+        if asked.source_info != before.source_info or asked.endpoint != before.endpoint:
+            _check_secrets(caller, asked)
         if asked.endpoint != before.endpoint:
             await self._check_endpoint(asked.endpoint)
         if (asked.mode, asked.information) != (before.mode, before.information):
@@ -210,6 +215,13 @@ def _held_query(info: EntityInfo, attrs: tuple[str, ...]) -> EntityQuery:
     types: TypeSelection = AnyType(tuple(map(TypeIs, info.types))) if len(info.types) > 1 else TypeIs(info.types[0])
     ids = () if info.id is None else (info.id,)
     return replace(EntityQuery(limit=1), ids=ids, id_pattern=info.id_pattern, types=types, attrs=attrs)
+
+
+def _check_secrets(caller: Caller, registration: Registration) -> None:
+    """Whoever has what callers prove themselves with sent to a source could call in their names."""
+    handed_on = {key.lower() for key, value in registration.source_info if value == FROM_REQUEST}
+    if handed_on & _PROOFS and Right.ADMINISTER not in caller.rights:
+        raise refusal(caller, "have callers' own credentials sent to a source")
 
 
 def _check_writer(caller: Caller) -> None:
