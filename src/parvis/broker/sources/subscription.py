@@ -84,6 +84,9 @@ def new_source_subscription(
 
 def read_source_patch(document: Mapping[str, Any], context: Context) -> SourcePatch:
     """Raises as `new_source_subscription`."""
+    told = document.get("notification")
+    if isinstance(told, dict) and "endpoint" not in told:
+        raise BadRequestData("notification is given as a whole: it needs endpoint (5.2.14).")
     common, own = _split(document, context)
     return SourcePatch(read_patch(common, context), own)
 
@@ -105,11 +108,15 @@ def source_query(subscription: SourceSubscription) -> SourceQuery:
 def render_source_subscription(
     one: SourceSubscribed, context: Context, now: Instant, *, sys_attrs: bool = False, secrets: bool = False
 ) -> dict[str, Any]:
-    """The document without @context."""
+    """The document without @context, and without what holds anyway."""
     subscription = one.subscription
     subscribed = Subscribed(subscription.wish, one.standing.deliveries)
     document = render_subscription(subscribed, context, now, sys_attrs=sys_attrs, secrets=secrets)
     own = {"csf": subscription.csf_text, "temporalQ": subscription.temporal_given}
+    if subscription.wish.is_active:
+        del document["isActive"]
+    if not one.standing.deliveries.times_failed:
+        document["notification"].pop("timesFailed", None)
     return document | {name: value for name, value in own.items() if value is not None}
 
 
