@@ -12,9 +12,7 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
-from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.forward import SourceClient
-from parvis.broker.sources.provide import Provision
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -58,11 +56,11 @@ class Broker:
         self.sources = ContextSources(
             store.sources,
             self._is_held,
+            contexts,
             check_address,
             most=most_registrations,
             most_subscriptions=most_subscriptions,
-            consumption=None if source_client is None else Consumption(source_client, contexts),
-            provision=None if source_client is None else Provision(source_client, contexts),
+            client=source_client,
         )
 
     async def write(self, caller: Caller, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:

@@ -290,3 +290,17 @@ async def test_a_source_that_says_it_has_failed_rests_where_it_wants_to(brokers:
     second = await brokers.town.get("/entities", params=ALL)
     assert [one.headers["ngsild-warning"][:3] for one in (first, second)] == ["299", "199"]
     assert len(brokers.around.calls) == 1
+
+
+async def test_a_registration_tells_how_its_source_does(brokers: Brokers) -> None:
+    await brokers.register()
+    path = "/csourceRegistrations/" + registration("syndicate")["id"]
+    assert "status" not in (await brokers.town.get(path)).json()
+    await brokers.town.get("/entities", params=ALL)
+    well = (await brokers.town.get(path)).json()
+    assert (well["status"], well["timesSent"], well["timesFailed"]) == ("ok", 1, 0)
+    brokers.around.answers["syndicate"] = CallFailed("away")
+    await brokers.town.get("/entities", params=ALL)
+    away = (await brokers.town.get(path)).json()
+    assert (away["status"], away["timesSent"], away["timesFailed"]) == ("failed", 2, 1)
+    assert away["lastFailure"] > away["lastSuccess"]

@@ -110,4 +110,5 @@ def _shown(request: Request, registration: Registration, context: Context) -> di
         context,
         sys_attrs="sysAttrs" in request.parameters.options(OPTIONS),
         secrets=may_see_secrets(request.caller),
+        health=request.broker.sources.find_health(registration),
     )

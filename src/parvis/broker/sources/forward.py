@@ -7,8 +7,10 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
+from msgspec.structs import replace
 
 from parvis.broker.jsonld.context import Context
+from parvis.broker.sources import metrics
 from parvis.broker.sources.model import Registration
 from parvis.broker.subscriptions.notification import CONTEXT_LINK, context_url
 from parvis.kernel.errors import ParvisError
@@ -68,6 +70,19 @@ class Answered(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Health(msgspec.Struct, frozen=True):
+    """How calls to a source went, since this process has begun (5.2.9)."""
+
+    times_sent: int = 0
+    times_failed: int = 0
+    last_success: Instant | None = None
+    last_failure: Instant | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        return (self.last_failure or 0) > (self.last_success or 0)
+
+
 class SourceClient:
     """Bounded in calls at once, in time and in size; a source that has failed several times is left alone a while."""
 
@@ -87,12 +102,22 @@ class SourceClient:
         self._room = asyncio.Semaphore(at_once)
         self._failures: dict[tuple[str, str], int] = {}
         self._resting: dict[tuple[str, str], Instant] = {}
+        self._health: dict[tuple[str, str], Health] = {}
 
     async def ask(self, registration: Registration, ask: Ask, around: Around) -> Answered:
         """Never raises: what fails is told with the code of its warning."""
         key = registration.tenant, registration.id
         if self._clock() < self._resting.get(key, 0):
             return Answered(registration, None, 199, "It is not asked just now, for it has failed.")
+        answered = await self._ask(registration, ask, around)
+        self._note(key, answered)
+        return answered
+
+    def find_health(self, registration: Registration) -> Health | None:
+        """None where this process has not called it."""
+        return self._health.get((registration.tenant, registration.id))
+
+    async def _ask(self, registration: Registration, ask: Ask, around: Around) -> Answered:
         try:
             async with self._room:
                 answer = await self._call(registration, ask, around)
@@ -106,8 +131,22 @@ class SourceClient:
         if answer.status >= 500 and registration.cooldown is not None:
             self._note_failure(registration)
         else:
-            self._failures.pop(key, None)
+            self._failures.pop((registration.tenant, registration.id), None)
         return Answered(registration, answer)
+
+    def _note(self, key: tuple[str, str], answered: Answered) -> None:
+        metrics.CALLS.inc()
+        if len(self._health) >= MOST_REMEMBERED:
+            self._health.clear()
+        before, now = self._health.get(key, _UNCALLED), self._clock()
+        answer = answered.answer
+        if answer is not None and (answer.status < 400 or answer.status == 404):
+            self._health[key] = replace(before, times_sent=before.times_sent + 1, last_success=now)
+            return
+        metrics.FAILED.inc()
+        self._health[key] = replace(
+            before, times_sent=before.times_sent + 1, times_failed=before.times_failed + 1, last_failure=now
+        )
 
     async def _call(self, registration: Registration, ask: Ask, around: Around) -> Answer:
         return await self._http.call(
@@ -128,6 +167,9 @@ class SourceClient:
         pause = registration.cooldown or (_PAUSE if count >= _PATIENCE else 0)
         if pause:
             self._resting[key] = self._clock() + pause
+
+
+_UNCALLED = Health()
 
 
 def alias_of(mark: str, tenant: str) -> str:

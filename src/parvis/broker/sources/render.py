@@ -5,6 +5,7 @@ from typing import Any
 
 from parvis.broker.jsonld.context import Context
 from parvis.broker.model.entity import Iri
+from parvis.broker.sources.forward import Health
 from parvis.broker.sources.model import EntityInfo, Management, Registration, RegistrationInfo, TimeInterval
 from parvis.broker.sources.parse import TYPE
 from parvis.kernel.time import format_instant
@@ -13,7 +14,12 @@ Document = dict[str, Any]
 
 
 def render_registration(
-    one: Registration, context: Context, *, sys_attrs: bool = False, secrets: bool = False
+    one: Registration,
+    context: Context,
+    *,
+    sys_attrs: bool = False,
+    secrets: bool = False,
+    health: Health | None = None,
 ) -> Document:
     """The document without @context. `secrets`: with contextSourceInfo."""
     found: Document = {
@@ -31,9 +37,22 @@ def render_registration(
     if secrets and one.source_info:
         found["contextSourceInfo"] = [{"key": key, "value": value} for key, value in one.source_info]
     found |= {context.compact(name): value for name, value in one.properties.items()}
+    if health is not None:
+        found |= _health(health)
     if sys_attrs:
         found |= {"createdAt": format_instant(one.created_at), "modifiedAt": format_instant(one.modified_at)}
     return found
+
+
+def _health(health: Health) -> Document:
+    document = {
+        "status": "failed" if health.is_failing else "ok",
+        "timesSent": health.times_sent,
+        "timesFailed": health.times_failed,
+        "lastSuccess": None if health.last_success is None else format_instant(health.last_success),
+        "lastFailure": None if health.last_failure is None else format_instant(health.last_failure),
+    }
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _info(info: RegistrationInfo, context: Context) -> Document:

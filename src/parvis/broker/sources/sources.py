@@ -7,13 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.ports.sources import Others, SourceStore, SourceSubscriptionPage
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
 from parvis.broker.sources.conflict import check_conflict
 from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.discovery import SourceQuery, matches
-from parvis.broker.sources.forward import FROM_REQUEST, alias_of
+from parvis.broker.sources.forward import FROM_REQUEST, Health, SourceClient, alias_of
 from parvis.broker.sources.index import SourceIndex
 from parvis.broker.sources.model import EntityInfo, Registration, RegistrationInfo, RegistrationMode
 from parvis.broker.sources.parse import new_registration, read_patch
@@ -44,17 +45,18 @@ class ContextSources:
         self,
         store: SourceStore,
         is_held: IsHeld,
+        contexts: Contexts,
         check_address: AddressCheck | None = None,
         clock: Clock = system_clock,
         most: int | None = None,
         most_subscriptions: int | None = None,
-        consumption: Consumption | None = None,
-        provision: Provision | None = None,
+        client: SourceClient | None = None,
     ) -> None:
         """`most` registrations, and so many subscriptions to them, each tenant may have; None: as many as it likes."""
         self.index = SourceIndex(store)
-        self.consumption = consumption
-        self.provision = provision
+        self._client = client
+        self.consumption = None if client is None else Consumption(client, contexts)
+        self.provision = None if client is None else Provision(client, contexts)
         self._mark: str | None = None
         self._store = store
         self._is_held = is_held
@@ -129,6 +131,10 @@ class ContextSources:
         if found is None or not found.is_in_force(self._clock()):
             raise _no_registration(registration_id)
         return found
+
+    def find_health(self, registration: Registration) -> Health | None:
+        """How this process' calls to it went; None where there were none."""
+        return None if self._client is None else self._client.find_health(registration)
 
     async def query(self, caller: Caller, query: SourceQuery) -> list[Registration]:
         """Query registrations (5.10.2), in the order of their creation."""
