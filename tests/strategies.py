@@ -14,6 +14,7 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    LeadsTo,
     Missing,
     OneOf,
     Operator,
@@ -180,8 +181,11 @@ comparisons = st.one_of(
         st.sampled_from(["^a", "b$", "(a|b)+", "[A-Z]", "."]),
     ),
 )
+leads = st.builds(
+    LeadsTo, st.sampled_from(NAMES), st.lists(st.one_of(uris, texts), max_size=2).map(tuple), st.booleans()
+)
 terms: st.SearchStrategy[Condition] = st.one_of(
-    st.builds(Exists, paths()), st.builds(Missing, paths()), comparisons, comparisons
+    st.builds(Exists, paths()), st.builds(Missing, paths()), comparisons, comparisons, leads
 )
 
 

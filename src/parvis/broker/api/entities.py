@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
+from parvis.broker.api.query import find_neighbours
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
 from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
@@ -46,7 +47,7 @@ async def retrieve_entity(request: Request) -> Response:
     if distribution is not None:
         return await _retrieve_everywhere(request, distribution, view, context, media)
     entity = await find_typed(request, check_uri(entity_id, "An entity id"), context)
-    return _shown(request, entity, view, context, media)
+    return await _shown(request, entity, view, context, media)
 
 
 async def _retrieve_everywhere(
@@ -59,16 +60,17 @@ async def _retrieve_everywhere(
         if found.entity is None:
             raise ResourceNotFound(f"There is no entity {entity_id}.")
         check_types(request, found.entity.types, context)
-        return _shown(request, found.entity, view, context, media).with_headers(*headers)
+        return (await _shown(request, found.entity, view, context, media)).with_headers(*headers)
     except ResourceNotFound as failure:
         return problem_response(failure).with_headers(*headers)
 
 
-def _shown(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
+async def _shown(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
     attrs = view.representation.attrs
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
-    return one_response(request, entity, view, context, media)
+    linked = await find_neighbours(request, (entity,), view)
+    return one_response(request, entity, view, context, media, linked)
 
 
 async def replace_entity(request: Request) -> Response:

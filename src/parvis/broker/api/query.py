@@ -1,5 +1,10 @@
 """Query entities (NGSI-LD 1.9.1, 5.7.2, 6.4.3.2 and 6.23)."""
 
+from collections.abc import Sequence
+from functools import partial
+
+from msgspec.structs import replace
+
 from parvis.broker.api.distribution import find_distribution
 from parvis.broker.api.distribution import query as distributed_query
 from parvis.broker.api.media import GEO_MEDIA, Media
@@ -9,8 +14,10 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
-from parvis.broker.api.views import check_geometry_property, page_response
+from parvis.broker.api.views import View, check_geometry_property, page_response
 from parvis.broker.jsonld.context import Context
+from parvis.broker.linked import Neighbours, neighbours, resolved, speaks_of_links
+from parvis.broker.model.entity import Entity
 
 
 async def query_entities(request: Request) -> Response:
@@ -40,11 +47,31 @@ async def _answer(
     by_body: bool = False,
 ) -> Response:
     check_geometry_property(request, media)
+    asked = prepared.page
+    prepared = await _resolved(request, prepared)
     distribution = await find_distribution(request, context)
     if distribution is not None:
         found = await distributed_query(request, distribution, parameters, prepared, context, media, by_body=by_body)
         if found is not None:
-            return page_response(request, found.entities, prepared.view, context, media, found.headers)
+            linked = await find_neighbours(request, found.entities, prepared.view)
+            return page_response(request, found.entities, prepared.view, context, media, found.headers, linked)
     page = await request.broker.query(request.caller, prepared.page.query)
-    headers = page_headers(request, page, prepared.page, media)
-    return page_response(request, page.entities, prepared.view, context, media, headers)
+    headers = page_headers(request, page, asked, media)
+    linked = await find_neighbours(request, page.entities, prepared.view)
+    return page_response(request, page.entities, prepared.view, context, media, headers, linked)
+
+
+async def find_neighbours(request: Request, entities: Sequence[Entity], view: View) -> Neighbours | None:
+    """What is linked from these, where it is asked for (4.5.23)."""
+    if view.linking is None:
+        return None
+    return await neighbours(partial(request.broker.query, request.caller), entities, view.linking, view.shown)
+
+
+async def _resolved(request: Request, prepared: Prepared) -> Prepared:
+    """With the entities in it that q asks about over links."""
+    query = prepared.page.query
+    if query.q is None or not speaks_of_links(query.q):
+        return prepared
+    q = await resolved(query.q, partial(request.broker.query, request.caller))
+    return replace(prepared, page=replace(prepared.page, query=replace(query, q=q)))

@@ -1,13 +1,15 @@
 """The Query of a POST (NGSI-LD 1.9.1, 5.2.23): the same query in a body, read as if it were parameters."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.selection import ANY_TYPE
 from parvis.kernel.errors import BadRequestData, OperationNotSupported
+
+Filled = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class Selector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,24 +41,43 @@ class TemporalQ(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aggrPeriodDuration: str = ""  # noqa: N815
 
 
+class OrderingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OrderingParams (5.2.43)."""
+
+    orderBy: Filled  # noqa: N815
+    coordinates: list[Any] = []
+    geometry: str = ""
+    collation: str = ""
+
+
 class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Query (5.2.23)."""
+
     type: Literal["Query"]
-    entities: list[Selector] = []
-    attrs: list[str] = []
-    pick: list[str] = []
-    omit: list[str] = []
-    datasetId: list[str] = []  # noqa: N815
+    entities: Annotated[list[Selector], msgspec.Meta(min_length=1)] | None = None
+    attrs: Filled | None = None
+    pick: Filled | None = None
+    omit: Filled | None = None
+    datasetId: Filled | None = None  # noqa: N815
     q: str = ""
-    expandValues: list[str] = []  # noqa: N815
+    expandValues: Filled | None = None  # noqa: N815
     geoQ: GeoQ | None = None  # noqa: N815
     scopeQ: str = ""  # noqa: N815
+    csf: str = ""
     temporalQ: TemporalQ | None = None  # noqa: N815
     lang: str = ""
+    join: str = ""
+    joinLevel: Annotated[int, msgspec.Meta(ge=1)] | None = None  # noqa: N815
+    containedBy: list[str] = []  # noqa: N815
+    ordering: OrderingParams | None = None
+    entityMap: bool | None = None  # noqa: N815
+    entityMapLifetime: str = ""  # noqa: N815
+    splitEntities: bool | None = None  # noqa: N815
     context: Any = msgspec.field(default=None, name="@context")
 
 
-def query_parameters(document: dict[str, Any], url: Parameters) -> Parameters:
-    """The parameters that a Query and its URL come to together.
+def query_parameters(document: dict[str, Any], url: Parameters, *, is_temporal: bool = False) -> Parameters:
+    """The parameters that a Query and its URL come to together; `is_temporal` where it may have a temporalQ.
 
     Raises:
         BadRequestData: it is no Query.
@@ -66,28 +87,47 @@ def query_parameters(document: dict[str, Any], url: Parameters) -> Parameters:
         body = msgspec.convert(document, QueryBody)
     except msgspec.ValidationError as error:
         raise BadRequestData(f"The body is no Query: {error}.") from None
+    if body.temporalQ is not None and not is_temporal:
+        raise BadRequestData("A temporalQ belongs to a query of the temporal evolution only.")
     return url.joined(dict(_pairs(body)))
 
 
 def _pairs(body: QueryBody) -> Iterator[tuple[str, str]]:
-    yield from _selection(body.entities).items()
-    for name in ("attrs", "pick", "omit", "datasetId", "expandValues"):
+    yield from _selection(body.entities or ()).items()
+    for name in ("attrs", "pick", "omit", "datasetId", "expandValues", "containedBy"):
         if words := getattr(body, name):
             yield name, ",".join(words)
-    for name in ("q", "scopeQ", "lang"):
+    for name in ("q", "scopeQ", "csf", "lang", "join", "entityMapLifetime"):
         if text := getattr(body, name):
             yield name, text
+    for name in ("entityMap", "splitEntities"):
+        if (flag := getattr(body, name)) is not None:
+            yield name, str(flag).lower()
+    if body.joinLevel is not None:
+        yield "joinLevel", str(body.joinLevel)
     if body.geoQ is not None:
         yield from _geo(body.geoQ)
     if body.temporalQ is not None:
         yield from _temporal(body.temporalQ)
+    if body.ordering is not None:
+        yield from _ordering(body.ordering)
+
+
+def _ordering(ordering: OrderingParams) -> Iterator[tuple[str, str]]:
+    yield "orderBy", ",".join(ordering.orderBy)
+    if ordering.coordinates:
+        yield "orderFrom", msgspec.json.encode(ordering.coordinates).decode()
+    if ordering.geometry:
+        yield "orderGeometry", ordering.geometry
+    if ordering.collation:
+        yield "collation", ordering.collation
 
 
 def _selection(selectors: Sequence[Selector]) -> dict[str, str]:
     """Selectors are alternatives. Several fit into one query where they differ in type alone, or in id alone."""
     types = list(dict.fromkeys(one.type for one in selectors))
     ids = [_ids(one) for one in selectors]
-    patterns = [one.id_pattern for one in selectors]
+    patterns = ["" if one.id else one.id_pattern for one in selectors]  # id takes precedence (5.2.33)
     if len(selectors) > 1 and any(patterns):
         raise OperationNotSupported("An idPattern stands in a query with one selector only: send one query for each.")
     if len(types) > 1 and any(ids):

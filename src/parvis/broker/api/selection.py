@@ -9,14 +9,17 @@ from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.views import View, read_view
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
+from parvis.broker.jsonld.render import CORE_MEMBERS, Representation
 from parvis.broker.query.parse import parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery
+from parvis.broker.sources.discovery import attributes_of
 from parvis.kernel.errors import BadRequestData
 
 ANY_TYPE = "*"
 """Every type there is, of the entities held here (6.4.3.2)."""
 
+SYSTEM_ATTRIBUTES = ("createdAt", "modifiedAt", "expiresAt", "deletedAt", "observedAt")
 _GEO_TRIPLE = ("georel", "geometry", "coordinates")
 
 
@@ -28,17 +31,34 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 def prepare(parameters: Parameters, context: Context) -> Prepared:
-    page = read_page(read_selection(parameters, context), parameters)
-    return Prepared(page, read_view(parameters, context))
+    view = read_view(parameters, context)
+    levels = 0 if view.linking is None else view.linking.levels
+    selection = read_selection(parameters, context, levels)
+    page = read_page(_with_picked(selection, view.representation), parameters)
+    return Prepared(page, view)
+
+
+def _with_picked(selection: EntityQuery, representation: Representation) -> EntityQuery:
+    """Where only attributes are picked, entities without any of these have nothing to show."""
+    pick = representation.pick
+    if not pick or pick & CORE_MEMBERS:
+        return selection
+    return msgspec.structs.replace(selection, attrs=tuple(sorted(pick - representation.omit)))
 
 
 prepare_remembered = lru_cache(maxsize=512)(prepare)
 """For the same Parameters object and Context: polling readers ask the same again and again."""
 
 
-def read_selection(parameters: Parameters, context: Context) -> EntityQuery:
-    """Which entities; the page is the caller's. Raises BadRequestData for a query that is too wide (5.7.2.4)."""
+def read_selection(parameters: Parameters, context: Context, levels: int = 0) -> EntityQuery:
+    """Which entities; the page is the caller's. Raises BadRequestData for a query that is too wide (5.7.2.4).
+
+    `levels` is how far q may ask about linked entities.
+    """
     types = parameters.text("type")
+    if types == ANY_TYPE and "local" in parameters and not parameters.flag("local"):
+        raise BadRequestData("type=* asks for what is held here: local is not false with it.")
+    check_source_filter(parameters, context)
     is_local = types == ANY_TYPE or parameters.flag("local")
     scope_q = parameters.text("scopeQ")
     query = EntityQuery(
@@ -46,12 +66,11 @@ def read_selection(parameters: Parameters, context: Context) -> EntityQuery:
         _pattern(parameters.text("idPattern")),
         None if types is None or types == ANY_TYPE else parse_types(types, context),
         tuple(context.expand(name) for name in parameters.words("attrs")),
-        _condition(parameters, context),
+        _condition(parameters, context, levels),
         read_geo(parameters, context),
         None if scope_q is None else parse_scope_q(scope_q),
     )
-    is_narrow = query.types or query.attrs or query.q or query.geo
-    if not is_narrow and not is_local:
+    if not is_local and not _is_narrow(query, context):
         raise BadRequestData("The query is too wide: give type, attrs, q or georel, or local=true for everything here.")
     return query
 
@@ -62,11 +81,25 @@ def _pattern(text: str | None) -> str | None:
     return text
 
 
-def _condition(parameters: Parameters, context: Context) -> Condition | None:
+def _is_narrow(query: EntityQuery, context: Context) -> bool:
+    """By a type, a place, or an attribute that is none of the system's (5.7.2.4)."""
+    if query.types or query.geo:
+        return True
+    named = {*query.attrs, *(() if query.q is None else attributes_of(query.q))}
+    return not named <= {context.expand(name) for name in SYSTEM_ATTRIBUTES}
+
+
+def check_source_filter(parameters: Parameters, context: Context) -> None:
+    """Raises BadRequestData for a csf that cannot be understood."""
+    if (csf := parameters.text("csf")) is not None:
+        parse_q(csf, context)
+
+
+def _condition(parameters: Parameters, context: Context, levels: int) -> Condition | None:
     text = parameters.text("q")
     if text is None:
         return None
-    return parse_q(text, context, [context.expand(name) for name in parameters.words("expandValues")])
+    return parse_q(text, context, [context.expand(name) for name in parameters.words("expandValues")], levels)
 
 
 def read_geo(parameters: Parameters, context: Context) -> GeoQuery | None:

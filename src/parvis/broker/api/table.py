@@ -28,13 +28,19 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrPeriodDuration",
 }
 PAST = SELECTION | FORM | PAGE | TEMPORAL
+LINKED = frozenset({"join", "joinLevel"})
+RETRIEVED = LINKED | {"containedBy"}
 FEDERATED = frozenset({"csf", "splitEntities"})
-SOURCES = frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"}) | GEO | {
-    "timerel",
-    "timeAt",
-    "endTimeAt",
-    "timeproperty",
-}
+SOURCES = (
+    frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"})
+    | GEO
+    | {
+        "timerel",
+        "timeAt",
+        "endTimeAt",
+        "timeproperty",
+    }
+)
 LOCAL = frozenset({"local"})
 """It steers distributed operations and changes nothing in one broker."""
 TARGET = LOCAL | {"type"}
@@ -51,8 +57,8 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
 
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
-    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED),
-    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET),
+    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED | LINKED),
+    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
     writing("DELETE", "/entities/{}", entities.delete_entity),

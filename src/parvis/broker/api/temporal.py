@@ -85,7 +85,7 @@ async def query_by_body(request: Request) -> Response:
     """Query temporal evolution of entities, by POST (6.24)."""
     media = request.accepted()
     document, context = await request.document()
-    return await _page(request, query_parameters(document, request.parameters), context, media)
+    return await _page(request, query_parameters(document, request.parameters, is_temporal=True), context, media)
 
 
 async def upsert_entity(request: Request) -> Response:

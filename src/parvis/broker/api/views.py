@@ -12,7 +12,6 @@ from parvis.broker.api.responses import Headers, Response, bytes_response, conte
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.languages import languages
 from parvis.broker.jsonld.render import (
-    CORE_MEMBERS,
     GEOMETRY_PROPERTY,
     Form,
     Representation,
@@ -22,8 +21,11 @@ from parvis.broker.jsonld.render import (
     render_page,
     with_context,
 )
+from parvis.broker.jsonld.render_linked import Inliner, linked_representation
+from parvis.broker.linked import MOST_LEVELS, Join, Linking, Neighbours, Shown
 from parvis.broker.model.entity import Entity, Iri
-from parvis.kernel.errors import BadRequestData
+from parvis.broker.query.projection import Projection, parse_projection
+from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 FORMS = {
     "normalized": Form.NORMALIZED,
@@ -32,31 +34,67 @@ FORMS = {
     "keyValues": Form.SIMPLIFIED,
 }
 _OPTIONS = frozenset(FORMS) | {"sysAttrs"}
+_EMPTY = b"{}"
 
 
 class View(msgspec.Struct, frozen=True):
+    """`linking` is how linked entities are shown, None where they are not (4.5.23)."""
+
     representation: Representation
     geometry_property: Iri = GEOMETRY_PROPERTY
+    linking: Linking | None = None
+    shown: Shown = Shown()
 
 
 @lru_cache(maxsize=512)
 def read_view(parameters: Parameters, context: Context) -> View:
     options = parameters.options(_OPTIONS)
+    linking = read_linking(parameters)
+    pick, omit = (parse_projection(parameters.text(name), name, context) for name in ("pick", "omit"))
+    _check_projections(pick, omit, linking, has_attrs="attrs" in parameters)
     representation = Representation(
         _form(options),
         "sysAttrs" in options,
         languages(parameters.text("lang")),
-        expanded(parameters.words("attrs"), context),
-        expanded(parameters.words("pick"), context),
-        expanded(parameters.words("omit"), context),
+        frozenset(context.expand(name) for name in parameters.words("attrs")),
+        pick.names,
+        omit.leaves,
         frozenset(parameters.words("datasetId")),
     )
     geometry_property = parameters.text("geometryProperty")
-    return View(representation, GEOMETRY_PROPERTY if geometry_property is None else context.expand(geometry_property))
+    return View(
+        representation,
+        GEOMETRY_PROPERTY if geometry_property is None else context.expand(geometry_property),
+        linking,
+        Shown(pick, omit),
+    )
 
 
-def expanded(names: Sequence[str], context: Context) -> frozenset[Iri]:
-    return frozenset(name if name in CORE_MEMBERS else context.expand(name) for name in names)
+def read_linking(parameters: Parameters) -> Linking | None:
+    """join, joinLevel and containedBy (6.4.3.2). Raises BadRequestData."""
+    join = parameters.text("join")
+    levels = parameters.integer("joinLevel", 1, 1)
+    if levels > MOST_LEVELS:
+        raise BadRequestData(f"joinLevel goes to {MOST_LEVELS}, not to {levels}.")
+    if join is None or join == "@none":
+        return None
+    if join not in _JOINS:
+        raise BadRequestData(f"join is one of {', '.join(_JOINS)} and @none, not {join!r:.40}.")
+    return Linking(_JOINS[join], levels, frozenset(parameters.words("containedBy")))
+
+
+_JOINS = {join.value: join for join in Join}
+
+
+def _check_projections(pick: Projection, omit: Projection, linking: Linking | None, *, has_attrs: bool) -> None:
+    """What may not stand together (5.7.1.4, 5.7.2.4)."""
+    if has_attrs and (pick.members or omit.members):
+        raise BadRequestData("attrs goes neither with pick nor with omit.")
+    if pick.leaves & omit.leaves:
+        raise BadRequestData("pick and omit name the same member.")
+    levels = 0 if linking is None else linking.levels
+    if max(pick.depth, omit.depth) > levels:
+        raise BadRequestData("pick or omit name members of linked entities further away than join and joinLevel go.")
 
 
 def check_geometry_property(request: Request, media: Media) -> None:
@@ -64,21 +102,59 @@ def check_geometry_property(request: Request, media: Media) -> None:
         raise BadRequestData("geometryProperty goes with Accept: application/geo+json, and only with it.")
 
 
-def one_response(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
+def one_response(
+    request: Request,
+    entity: Entity,
+    view: View,
+    context: Context,
+    media: Media,
+    linked: Neighbours | None = None,
+) -> Response:
+    """Flat linked entities make a list of it (5.7.1.5). Raises ResourceNotFound where nothing of it is shown."""
+    if linked is not None and linked.inward and _is_flat(view):
+        return page_response(request, (entity,), view, context, media, (), linked)
+    [entity] = _with_neighbours([entity], view, context, linked)
     if media is Media.GEO_JSON:
         body = render_feature(entity, context, view.representation, view.geometry_property)
         return _geo_response(request, body, context)
-    return object_response(render_entity(entity, context, view.representation), context, media)
+    body = render_entity(entity, context, view.representation)
+    if body == _EMPTY:
+        raise ResourceNotFound(f"The entity {entity.id} has nothing of what is asked for.")
+    return object_response(body, context, media)
 
 
 def page_response(
-    request: Request, entities: Sequence[Entity], view: View, context: Context, media: Media, headers: Headers
+    request: Request,
+    entities: Sequence[Entity],
+    view: View,
+    context: Context,
+    media: Media,
+    headers: Headers,
+    linked: Neighbours | None = None,
 ) -> Response:
+    """An entity that nothing is shown of is left out."""
+    entities = _with_neighbours(entities, view, context, linked)
+    everyone = [(one, view.representation) for one in entities]
+    if linked is not None and _is_flat(view):
+        everyone += [(one, linked_representation(view.representation, shown)) for one, shown in linked.inward]
     if media is Media.GEO_JSON:
-        features = (render_feature(one, context, view.representation, view.geometry_property) for one in entities)
+        features = (render_feature(one, context, shown, view.geometry_property) for one, shown in everyone)
         return _geo_response(request, render_feature_collection(features), context, headers)
-    bodies = [render_entity(one, context, view.representation) for one in entities]
-    return list_response(bodies, context, media, headers)
+    bodies = [render_entity(one, context, shown) for one, shown in everyone]
+    return list_response([one for one in bodies if one != _EMPTY], context, media, headers)
+
+
+def _is_flat(view: View) -> bool:
+    return view.linking is not None and view.linking.join is Join.FLAT
+
+
+def _with_neighbours(
+    entities: Sequence[Entity], view: View, context: Context, linked: Neighbours | None
+) -> Sequence[Entity]:
+    if linked is None or view.linking is None or _is_flat(view):
+        return entities
+    inliner = Inliner(context, view.representation, linked.known)
+    return [inliner.inlined(one, view.linking.levels, view.shown) for one in entities]
 
 
 def _geo_response(request: Request, body: bytes, context: Context, headers: Headers = ()) -> Response:

@@ -37,6 +37,8 @@ TYPE_NAMES: Mapping[Kind, str] = {
     Kind.LIST_PROPERTY: "ListProperty",
     Kind.LIST_RELATIONSHIP: "ListRelationship",
 }
+LINKS = frozenset({Kind.RELATIONSHIP, Kind.LIST_RELATIONSHIP})
+"""What leads to other entities."""
 VALUE_MEMBERS: Mapping[Kind, str] = {
     Kind.PROPERTY: "value",
     Kind.GEO_PROPERTY: "value",

@@ -13,7 +13,8 @@ Which comparison. EQUAL: numbers by value (20 equals 20.0), texts exactly, boole
 with another; objects equal nothing; an array equals an operand when any of its elements (not arrays or objects in it)
 does; OneOf when any of its values is EQUAL. A Range holds for a value from low to high, both included, and never for
 an array. GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: numbers with numbers, texts with texts by code point; false for
-booleans, arrays, objects and null. MATCH: an RE2 pattern found anywhere in a text; false for all else. Against an
+booleans, arrays, objects and null. MATCH: an RE2 pattern found anywhere in a text; false for all else. What
+Relationships and ListRelationships lead to is EQUAL or UNEQUAL only, and to other operators as if it were not there. Against an
 instant (observedAt, createdAt, modifiedAt) a text operand is read as a date-time with a zone and compared as an
 instant; operands that are none, and MATCH, are false.
 
@@ -24,7 +25,7 @@ and `OVERLAPS` say that the entity's geometry is within, contains, overlaps the 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, assert_never
 
@@ -34,7 +35,7 @@ from shapely.geometry import shape as to_shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import nearest_points
 
-from parvis.broker.model.entity import VALUE_MEMBERS, Entity, Instance, Json, Kind
+from parvis.broker.model.entity import LINKS, VALUE_MEMBERS, Entity, Instance, Json, Kind
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
 from parvis.broker.query.tree import (
@@ -45,6 +46,8 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    LeadsTo,
+    Linked,
     Missing,
     OneOf,
     Operator,
@@ -93,7 +96,11 @@ def holds(condition: Condition, entity: Entity) -> bool:
             opposite = _OPPOSITES.get(operator)
             if opposite is None:
                 return _any_compares(path, operator, operand, entity)
-            return _is_there(path, entity) and not _any_compares(path, opposite, operand, entity)
+            return _is_there(path, entity, operator) and not _any_compares(path, opposite, operand, entity)
+        case LeadsTo(name, ids, is_wanted):
+            return is_wanted is any(not _leads(one).isdisjoint(ids) for one in entity.instances if one.name == name)
+        case Linked():
+            return False
         case _:
             assert_never(condition)
 
@@ -107,14 +114,14 @@ def prepared(condition: Condition) -> Callable[[Entity], bool]:
         case Or(terms):
             some = [prepared(term) for term in terms]
             return lambda entity: any(holds_for(entity) for holds_for in some)
-        case Exists() | Missing():
+        case Exists() | Missing() | LeadsTo() | Linked():
             return lambda entity: holds(condition, entity)
         case Compare(path, operator, operand):
             opposite = _OPPOSITES.get(operator)
             if opposite is None:
                 return _prepared_comparison(path, operator, operand)
             is_opposite = _prepared_comparison(path, opposite, operand)
-            return lambda entity: _is_there(path, entity) and not is_opposite(entity)
+            return lambda entity: _is_there(path, entity, operator) and not is_opposite(entity)
         case _:
             assert_never(condition)
 
@@ -163,11 +170,11 @@ def distance_m(here: Sequence[float], there: Sequence[float]) -> float:
 def _prepared_comparison(path: Path, operator: Operator, operand: Any) -> Callable[[Entity], bool]:
     if path.subs or path.members:
         return lambda entity: _any_compares(path, operator, operand, entity)
-    name, compares = path.name, _prepared_test(operator, operand)
+    name, compares, links = path.name, _prepared_test(operator, operand), _links_left_out(operator)
 
     def any_compares(entity: Entity) -> bool:
         for one in entity.instances:  # noqa: SIM110 - twice as fast as any()
-            if one.name == name and compares(one.value):
+            if one.name == name and compares(one.value) and one.kind not in links:
                 return True
         return False
 
@@ -220,44 +227,56 @@ def _query_shape(text: bytes) -> BaseGeometry:
     return made
 
 
-def _is_there(path: Path, entity: Entity) -> bool:
-    return any(True for _ in _targets(path, entity))
+def _is_there(path: Path, entity: Entity, operator: Operator = Operator.EQUAL) -> bool:
+    return any(True for _ in _targets(path, entity, operator))
 
 
 def _any_compares(path: Path, operator: Operator, operand: Any, entity: Entity) -> bool:
-    return any(_compares(target, operator, operand) for target in _targets(path, entity))
+    return any(_compares(target, operator, operand) for target in _targets(path, entity, operator))
 
 
-def _targets(path: Path, entity: Entity) -> Iterator[Any]:
+def _targets(path: Path, entity: Entity, operator: Operator = Operator.EQUAL) -> Iterator[Any]:
+    links = _links_left_out(operator)
     for instance in entity.instances:
         if instance.name == path.name:
-            for value in _below(instance, path.subs):
+            for value in _below(instance, path.subs, links):
                 yield from _within(value, path.members)
 
 
-def _below(instance: Instance, subs: tuple[str, ...]) -> Iterable[Any]:
+def _links_left_out(operator: Operator) -> Collection[Kind]:
+    return () if operator in (Operator.EQUAL, Operator.UNEQUAL) else LINKS
+
+
+def _leads(instance: Instance) -> frozenset[str]:
+    if instance.kind not in LINKS:
+        return frozenset()
+    return frozenset(instance.value if isinstance(instance.value, list) else (instance.value,))
+
+
+def _below(instance: Instance, subs: tuple[str, ...], links: Collection[Kind]) -> Iterable[Any]:
     if not subs:
-        return (instance.value,)
+        return () if instance.kind in links else (instance.value,)
     core = _CORE_MEMBERS.get(subs[0])
     if core is not None:
         value = core(instance) if len(subs) == 1 else None
         return () if value is None else (value,)
-    return _below_json((instance.extra or {}).get(subs[0]), subs[1:])
+    members = _VALUE_MEMBERS - {VALUE_MEMBERS[kind] for kind in links}
+    return _below_json((instance.extra or {}).get(subs[0]), subs[1:], members)
 
 
-def _below_json(sub: Json, subs: tuple[str, ...]) -> Iterator[Any]:
+def _below_json(sub: Json, subs: tuple[str, ...], members: frozenset[str]) -> Iterator[Any]:
     """As `_below`, in the normalized JSON of sub-attributes."""
     for one in sub if isinstance(sub, list) else (sub,):
         if not isinstance(one, dict):
             continue
         if not subs:
-            yield from (one[member] for member in _VALUE_MEMBERS & one.keys())
+            yield from (one[member] for member in members & one.keys())
         elif subs[0] in _CORE_MEMBERS:
             value = _core_member_of(one, subs[0]) if len(subs) == 1 else None
             if value is not None:
                 yield value
         else:
-            yield from _below_json(one.get(subs[0]), subs[1:])
+            yield from _below_json(one.get(subs[0]), subs[1:], members)
 
 
 def _core_member_of(sub: dict[str, Any], member: str) -> Any:

@@ -22,6 +22,7 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    Linked,
     Missing,
     OneOf,
     Operand,
@@ -46,21 +47,23 @@ _NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?")
 _DATE_OR_TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?|\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?Z?"
 )
+_TERM = re.compile(r"[A-Za-z_][\w-]{0,255}")
 _BOOLEANS = {"true": True, "false": False}
-_DISTANCE = re.compile(r"(maxDistance|minDistance)==(\d{1,12}(?:\.\d{1,12})?)")
+_DISTANCE = re.compile(r"(maxDistance|minDistance)==(\d{1,12}(?:\.\d{1,12})?)", re.ASCII)
 
 
-def parse_q(text: str, context: Context, expand_values: Collection[Iri] = ()) -> Condition:
+def parse_q(text: str, context: Context, expand_values: Collection[Iri] = (), levels: int = 0) -> Condition:
     """The condition of a q parameter.
 
     `expand_values` names attributes whose text operands are terms to expand (VocabProperty; expandValues, 4.9).
+    `levels` is how far it may ask about linked entities: as far as they are to be retrieved (5.7.2.4).
 
     Raises:
         BadRequestData: with the position.
         TooComplexQuery: too long, too deep, too many terms.
     """
     scanner = Scanner(text, "The query q")
-    reader = _ConditionReader(scanner, context, expand_values)
+    reader = _ConditionReader(scanner, context, expand_values, levels)
     return scanner.read_all(reader.term, And, Or, ("|",))
 
 
@@ -152,22 +155,58 @@ def _distances(modifiers: list[str], relation: GeoRelation) -> dict[str, float]:
         return {}
     found = [_DISTANCE.fullmatch(modifier) for modifier in modifiers]
     distances = {one.group(1): float(one.group(2)) for one in found if one is not None}
-    if not distances or len(distances) != len(modifiers):
-        raise BadRequestData("The georel near needs a distance in metres: near;maxDistance==2000, or minDistance.")
+    if len(distances) != 1 or len(modifiers) != 1 or not all(distances.values()):
+        raise BadRequestData("The georel near needs one distance in metres: near;maxDistance==2000, or minDistance.")
     return distances
 
 
 class _ConditionReader:
-    def __init__(self, scanner: Scanner, context: Context, expand_values: Collection[Iri]) -> None:
+    def __init__(self, scanner: Scanner, context: Context, expand_values: Collection[Iri], levels: int) -> None:
         self._scanner = scanner
         self._context = context
         self._expand_values = expand_values
+        self._levels = levels
 
     def term(self) -> Condition:
-        scanner = self._scanner
-        if scanner.take("!"):
-            return Missing(self._path())
+        is_missing = bool(self._scanner.take("!"))
+        hops: list[tuple[Iri, TypeSelection | None]] = []
         path = self._path()
+        while self._scanner.take("{"):
+            hops.append((self._relationship(path), self._type_hint()))
+            path = self._path()
+        self._close(len(hops))
+        term: Exists | Missing | Compare | Linked = Missing(path) if is_missing else self._about(path)
+        for name, types in reversed(hops):
+            term = Linked(name, types, term)
+        return term
+
+    def _relationship(self, path: Path) -> Iri:
+        if path.subs or path.members:
+            self._scanner.refuse("the name of a Relationship before the brace")
+        return path.name
+
+    def _type_hint(self) -> TypeSelection | None:
+        """`Building:` in `managedBy{Building:name}`, where it is no prefix of the @context (EXAMPLE 14)."""
+        scanner, start = self._scanner, self._scanner.position
+        word = scanner.take_until("=!<>~;|()[]{},\"' ")
+        scanner.position = start
+        hint, colon, rest = word.partition(":")
+        if not (hint and colon and rest) or rest.startswith("//") or self._context.expand(word) != word:
+            return None
+        scanner.position += len(hint) + 1
+        return TypeIs(self._context.names[hint])
+
+    def _close(self, braces: int) -> None:
+        if self._scanner.take("}" * braces) != "}" * braces:
+            self._scanner.refuse("a closing brace")
+        if braces > self._levels:
+            raise BadRequestData(
+                f"The query q asks about linked entities over {braces} levels: give join, and joinLevel={braces}.",
+                position=self._scanner.position,
+            )
+
+    def _about(self, path: Path) -> Exists | Compare:
+        scanner = self._scanner
         sign = scanner.take(*_OPERATORS)
         if not sign:
             if not scanner.at_end() and scanner.peek() not in ";|)":
@@ -180,7 +219,7 @@ class _ConditionReader:
 
     def _path(self) -> Path:
         scanner = self._scanner
-        dotted = scanner.take_until("=!<>~;|()[],\"' ")
+        dotted = scanner.take_until("=!<>~;|()[]{},\"' ")
         names = [dotted] if "://" in dotted else dotted.split(".")
         if not all(names):
             scanner.refuse("the name of an attribute")
@@ -244,7 +283,7 @@ class _ConditionReader:
         return self._context.names[text] if path.name in self._expand_values and not path.subs else text
 
     def _bare_value(self) -> int | float | str | bool:
-        """A number, a boolean, a date, a time or a URI stands without quotation marks."""
+        """A number, a boolean, a date, a time, a URI or a term stands without quotation marks."""
         scanner = self._scanner
         start = scanner.position
         word = scanner.take_until(';|(),"')
@@ -255,7 +294,7 @@ class _ConditionReader:
             return _BOOLEANS[word]
         if _NUMBER.fullmatch(word):
             return _number(word)
-        if not (_DATE_OR_TIME.fullmatch(word) or is_uri(word)):
+        if not (_DATE_OR_TIME.fullmatch(word) or _TERM.fullmatch(word) or is_uri(word)):
             scanner.position = start
             scanner.refuse(
                 'a value: a number, true, false, a date-time, a URI, or a text in quotation marks, "like this"'

@@ -55,6 +55,8 @@ class Missing(msgspec.Struct, frozen=True, tag=True):
 class Compare(msgspec.Struct, frozen=True, tag=True):
     """Holds where any instance of the attribute holds (for UNEQUAL: where it is there and no instance is equal).
 
+    Relationships are EQUAL or UNEQUAL only: with any other operator they never match (4.9).
+
     A date-time, date or time operand is kept as its text and compared as text, or as an instant against observedAt,
     createdAt and modifiedAt. Numbers compare with numbers only, text with text only.
     """
@@ -72,7 +74,27 @@ class Or(msgspec.Struct, frozen=True, tag=True):
     terms: tuple["Condition", ...]
 
 
-Condition = Exists | Missing | Compare | And | Or
+class Linked(msgspec.Struct, frozen=True, tag=True):
+    """`name{term}` (4.9): holds where the Relationship leads to an entity for which `term` does, of `types` if given.
+
+    It speaks of other entities: `broker.linked` says which these are, and puts LeadsTo in its place. Until then it
+    holds for none.
+    """
+
+    name: str
+    types: "TypeSelection | None"
+    term: "Exists | Missing | Compare | Linked"
+
+
+class LeadsTo(msgspec.Struct, frozen=True, tag=True):
+    """Holds where a Relationship or ListRelationship leads to any of these entities; `is_wanted` false: to none."""
+
+    name: str
+    ids: tuple[str, ...]
+    is_wanted: bool = True
+
+
+Condition = Exists | Missing | Compare | And | Or | Linked | LeadsTo
 
 
 class TypeIs(msgspec.Struct, frozen=True, tag=True):

@@ -5,7 +5,21 @@ from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
-from parvis.broker.query.tree import And, Compare, Condition, Exists, Missing, OneOf, Operator, Or, Path, Range
+from parvis.broker.model.entity import LINKS
+from parvis.broker.query.tree import (
+    And,
+    Compare,
+    Condition,
+    Exists,
+    LeadsTo,
+    Linked,
+    Missing,
+    OneOf,
+    Operator,
+    Or,
+    Path,
+    Range,
+)
 from parvis.kernel.time import parse_instant
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import EXACT_MAX, Form, storable
@@ -23,6 +37,8 @@ LOOK_UP = " OFFSET 0"
 """Keeps PostgreSQL from joining all attributes there are: a page looks its entities up, and ends where it is full."""
 _IS_TEXT = _with_form(Form.TEXT)
 _IS_JSON = _with_form(Form.JSON)
+_LINK_KINDS = ", ".join(str(kind.value) for kind in sorted(LINKS))
+_IS_LINK = f"a.shape = ANY (ARRAY(SELECT id FROM shape WHERE kind IN ({_LINK_KINDS})))"
 
 
 class Clause(NamedTuple):
@@ -33,6 +49,7 @@ class Clause(NamedTuple):
 
 
 NEVER = Clause("false")
+_NO_LINK = Clause(f"NOT {_IS_LINK}")
 
 
 class Parameters:
@@ -67,6 +84,10 @@ class Conditions:
                 return _negated(self.translate(Exists(path)))
             case Compare():
                 return self._compare(condition)
+            case LeadsTo():
+                return self._leads_to(condition)
+            case Linked():
+                return NEVER
             case _:
                 assert_never(condition)
 
@@ -78,6 +99,13 @@ class Conditions:
         there = self.translate(Exists(path))
         other = _negated(self._any_instance(path.name, self._holds(path, opposite, operand)))
         return _joined(" AND ", [there, other])
+
+    def _leads_to(self, condition: LeadsTo) -> Clause:
+        ids = f"{self._bind([storable(one) for one in condition.ids if is_encodable(one)])}::text[]"
+        listed = f"EXISTS (SELECT FROM json_array_elements_text(a.text::json) j WHERE j.value = ANY ({ids}))"
+        held = f"CASE WHEN {_IS_JSON} THEN a.text LIKE '[%%' AND {listed} ELSE a.text = ANY ({ids}) END"
+        found = self._any_instance(condition.name, Clause(f"{_IS_LINK} AND {held}"))
+        return found if condition.is_wanted else _negated(found)
 
     def _any_instance(self, name: str, holds: Clause) -> Clause:
         number = self._names.words.ids.get(name)
@@ -159,9 +187,14 @@ class Conditions:
         )
 
     def _between(self, low: Any, high: Any) -> Clause:
-        return _joined(" AND ", [self._ordered(Operator.GREATER_EQUAL, low), self._ordered(Operator.LESS_EQUAL, high)])
+        return _joined(" AND ", [self._bound(Operator.GREATER_EQUAL, low), self._bound(Operator.LESS_EQUAL, high)])
 
     def _ordered(self, operator: Operator, operand: Any) -> Clause:
+        bound = self._bound(operator, operand)
+        return _joined(" AND ", [bound, _NO_LINK]) if isinstance(operand, str) else bound
+
+    def _bound(self, operator: Operator, operand: Any) -> Clause:
+        """For both ends of a range too, which is compared as EQUAL is."""
         match operand:
             case bool() | Range() | OneOf():
                 return NEVER

@@ -20,6 +20,8 @@ from parvis.broker.query.tree import (
     EntityQuery,
     Exists,
     GeoQuery,
+    LeadsTo,
+    Linked,
     Missing,
     Operator,
     Or,
@@ -236,6 +238,8 @@ def _paths(condition: Condition | None) -> Iterator[Path]:
                 yield from _paths(term)
         case Exists(path) | Missing(path) | Compare(path):
             yield path
+        case LeadsTo(name) | Linked(name):
+            yield Path(name)
         case _:
             assert_never(condition)
 

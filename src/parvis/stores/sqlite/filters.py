@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
-from parvis.broker.model.entity import Kind
+from parvis.broker.model.entity import LINKS, Kind
 from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import typesets_of
@@ -16,6 +16,8 @@ from parvis.broker.query.tree import (
     EntityQuery,
     Exists,
     GeoQuery,
+    LeadsTo,
+    Linked,
     Missing,
     OneOf,
     Operator,
@@ -29,6 +31,9 @@ from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 MAX_ARMS = 24
 _COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.urn"
 _NEVER = "0"
+_LINK_SHAPES = f"(SELECT id FROM shape WHERE kind IN ({', '.join(str(kind.value) for kind in sorted(LINKS))}))"
+_IS_LINK = f"a.shape IN {_LINK_SHAPES}"
+_IS_NO_LINK = f"a.shape NOT IN {_LINK_SHAPES}"
 _INSTANT_COLUMNS = {"observedAt": "a.observed", "createdAt": "a.created", "modifiedAt": "a.modified"}
 _INSTANCE = "a.name, a.dataset, a.shape, a.value, a.observed, a.extra, a.modified, a.created"
 
@@ -142,6 +147,10 @@ class Translator:
                 return f"NOT {self._condition(Exists(path))}"
             case Compare():
                 return self._compare(condition)
+            case LeadsTo():
+                return self._leads_to(condition)
+            case Linked():
+                return _NEVER
             case _:
                 assert_never(condition)
 
@@ -150,9 +159,26 @@ class Translator:
         opposite = _OPPOSITES.get(compare.operator)
         if opposite is None:
             return self._any_instance(name, self._holds(compare))
-        there = self._condition(Exists(compare.path))
+        there = self._is_there(compare)
         other = Compare(compare.path, opposite, compare.operand)
         return f"({there} AND NOT {self._any_instance(name, self._holds(other))})"
+
+    def _is_there(self, compare: Compare) -> str:
+        """Where no instance is of the opposite, what leads to other entities is not there for a pattern."""
+        path = compare.path
+        if compare.operator is not Operator.NOT_MATCH:
+            return self._condition(Exists(path))
+        is_plain = not path.subs and not path.members
+        return self._any_instance(path.name, _IS_NO_LINK if is_plain else self._by_oracle(compare))
+
+    def _leads_to(self, condition: LeadsTo) -> str:
+        ids = f"(SELECT value FROM json_each({self._bind(_json(condition.ids))}))"
+        listed = (
+            "(typeof(a.value) = 'blob' AND EXISTS (SELECT 1 FROM json_each(CAST(a.value AS TEXT)) j"
+            f" WHERE j.value IN {ids}))"
+        )
+        found = self._any_instance(condition.name, f"{_IS_LINK} AND (a.value IN {ids} OR {listed})")
+        return found if condition.is_wanted else f"NOT {found}"
 
     def _any_instance(self, name: str, holds: str) -> str:
         number = self._bind(self._word(name))
@@ -173,7 +199,7 @@ class Translator:
             case Operator.MATCH:
                 if not isinstance(operand, str):
                     return _NEVER
-                return f"(typeof(a.value) = 'text' AND matches({self._bind(operand)}, a.value))"
+                return f"(typeof(a.value) = 'text' AND {_IS_NO_LINK} AND matches({self._bind(operand)}, a.value))"
             case _:
                 return self._ordered(operator, operand)
 
@@ -210,6 +236,8 @@ class Translator:
         if isinstance(operand, bool):
             return _NEVER
         compared = f"a.value {operator.value} {self._operand(operand)}"
+        if isinstance(operand, str):
+            compared = f"{compared} AND {_IS_NO_LINK}"
         if operator in (Operator.LESS, Operator.LESS_EQUAL):
             return f"(a.value >= '' AND {compared})" if isinstance(operand, str) else compared
         return f"({compared} AND a.value < {_NEXT[type(operand)]})"

@@ -1,0 +1,183 @@
+"""Linked entity retrieval (NGSI-LD 1.9.1, 4.5.23): what Relationships lead to, over as many levels as are asked for.
+
+What entities are linked, and for which of them a condition holds, is asked for as the caller: nobody learns through a
+Relationship what they may not read.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from parvis.broker.model.entity import LINKS, Entity, Instance, Iri
+from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.projection import NOTHING, Projection
+from parvis.broker.query.tree import (
+    And,
+    Compare,
+    Condition,
+    EntityQuery,
+    Exists,
+    LeadsTo,
+    Linked,
+    Missing,
+    Operator,
+    Or,
+    TypeSelection,
+)
+from parvis.kernel.errors import TooComplexQuery, TooManyResults
+
+MOST_LEVELS: Final = 10
+MOST_LINKED: Final = 5_000
+"""Entities that one answer has beside those asked for."""
+MOST_MET: Final = 10_000
+"""Entities that a condition about linked entities may hold for."""
+CHUNK: Final = 1_000
+
+Ask = Callable[[EntityQuery], Awaitable[EntityPage]]
+_OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
+
+
+class Join(Enum):
+    INLINE = "inline"
+    FLAT = "flat"
+
+
+class Linking(msgspec.Struct, frozen=True):
+    """`contained_by` are entities that have been met on the way here, and are not gone to again."""
+
+    join: Join
+    levels: int = 1
+    contained_by: frozenset[str] = frozenset()
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What of an entity is shown, and of those linked from it."""
+
+    pick: Projection = NOTHING
+    omit: Projection = NOTHING
+
+    def follows(self, name: Iri) -> bool:
+        is_picked = not self.pick.members or name in self.pick.members
+        return is_picked and self.omit.members.get(name, NOTHING) is not None
+
+    def below(self, name: Iri) -> "Shown":
+        return Shown(self.pick.below(name) or NOTHING, self.omit.below(name) or NOTHING)
+
+
+EVERYTHING: Final = Shown()
+
+
+class Neighbours(msgspec.Struct, frozen=True):
+    """`known` are linked entities by id; `inward` the same in the order met, each with what is shown of it."""
+
+    known: Mapping[str, Entity]
+    inward: Sequence[tuple[Entity, Shown]]
+
+
+def targets(instance: Instance) -> Sequence[str]:
+    """The entities that the instance leads to."""
+    if instance.kind not in LINKS:
+        return ()
+    return instance.value if isinstance(instance.value, list) else (instance.value,)
+
+
+async def neighbours(ask: Ask, entities: Sequence[Entity], linking: Linking, shown: Shown = EVERYTHING) -> Neighbours:
+    """The entities linked from these, level by level. Raises TooManyResults."""
+    known: dict[str, Entity] = {}
+    met = {one.id for one in entities} | linking.contained_by
+    inward: list[tuple[Entity, Shown]] = []
+    seen: set[tuple[str, int, int]] = set()
+    level = [(one, shown) for one in entities]
+    for _ in range(linking.levels):
+        wanted = [one for one in _wanted(level) if _key(*one) not in seen and one[0] not in linking.contained_by]
+        seen.update(_key(*one) for one in wanted)
+        here = {one.id: one for one in entities}
+        await _learn(ask, [urn for urn, _ in wanted if urn not in known and urn not in here], known)
+        level = [(found, below) for urn, below in wanted if (found := known.get(urn) or here.get(urn)) is not None]
+        for entity, below in level:
+            if entity.id not in met:
+                met.add(entity.id)
+                inward.append((entity, below))
+    return Neighbours({**known, **{one.id: one for one in entities if one.id not in linking.contained_by}}, inward)
+
+
+def _key(urn: str, shown: Shown) -> tuple[str, int, int]:
+    return urn, id(shown.pick), id(shown.omit)
+
+
+def _wanted(level: Iterable[tuple[Entity, Shown]]) -> Iterator[tuple[str, Shown]]:
+    for entity, shown in level:
+        for instance in entity.instances:
+            if instance.kind in LINKS and shown.follows(instance.name):
+                below = shown.below(instance.name)
+                yield from ((urn, below) for urn in targets(instance))
+
+
+async def _learn(ask: Ask, urns: Iterable[str], known: dict[str, Entity]) -> None:
+    ids = tuple(dict.fromkeys(urns))
+    if len(ids) + len(known) > MOST_LINKED:
+        raise TooManyResults(
+            f"More than {MOST_LINKED} entities are linked: ask for fewer entities, or a lower joinLevel."
+        )
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        page = await ask(EntityQuery(ids=chunk, limit=len(chunk)))
+        known.update((one.id, one) for one in page.entities)
+
+
+async def resolved(condition: Condition, ask: Ask) -> Condition:
+    """The same with the entities in it that its terms about linked entities hold for (4.9). Raises TooComplexQuery."""
+    match condition:
+        case And(terms):
+            return And(tuple([await resolved(term, ask) for term in terms]))
+        case Or(terms):
+            return Or(tuple([await resolved(term, ask) for term in terms]))
+        case Linked():
+            return await _resolved_link(condition, ask)
+        case _:
+            return condition
+
+
+def speaks_of_links(condition: Condition | None) -> bool:
+    match condition:
+        case And(terms) | Or(terms):
+            return any(speaks_of_links(term) for term in terms)
+        case _:
+            return isinstance(condition, Linked)
+
+
+async def _resolved_link(linked: Linked, ask: Ask) -> Condition:
+    hops: list[tuple[Iri, TypeSelection | None]] = []
+    term: Exists | Missing | Compare | Linked = linked
+    while isinstance(term, Linked):
+        hops.append((term.name, term.types))
+        term = term.term
+    match term:
+        case Missing(path):
+            return msgspec.structs.replace(await _leading(hops, Exists(path), ask), is_wanted=False)
+        case Compare(path, operator, operand) if operator in _OPPOSITES:
+            opposite = await _leading(hops, Compare(path, _OPPOSITES[operator], operand), ask)
+            return And((await _leading(hops, term, ask), msgspec.structs.replace(opposite, is_wanted=False)))
+        case _:
+            return await _leading(hops, term, ask)
+
+
+async def _leading(hops: Sequence[tuple[Iri, TypeSelection | None]], term: Condition, ask: Ask) -> LeadsTo:
+    """What leads over the hops to where `term` holds; the last hop is asked about first."""
+    name, types = hops[0]
+    inner = term if len(hops) == 1 else await _leading(hops[1:], term, ask)
+    return LeadsTo(name, await _ids(ask, EntityQuery(types=types, q=inner, limit=CHUNK)))
+
+
+async def _ids(ask: Ask, query: EntityQuery) -> tuple[str, ...]:
+    ids: list[str] = []
+    while True:
+        page = await ask(query)
+        ids.extend(one.id for one in page.entities)
+        if page.resume is None:
+            return tuple(ids)
+        if len(ids) >= MOST_MET:
+            raise TooComplexQuery(f"What q asks of linked entities holds for more than {MOST_MET} of them.")
+        query = msgspec.structs.replace(query, after=page.resume)
