@@ -93,7 +93,7 @@ def test_nothing_run_is_no_success() -> None:
 
 
 def test_errors_that_the_standard_asks_for_are_no_internal_ones() -> None:
-    health = Health(1, 1, {"500": 2, "501": 7, "503": 1, "504": 9}, 80.0, 81.0)
+    health = Health(1, 1, {"500": 2, "501": 7, "503": 1, "504": 9, "508": 4}, 80.0, 81.0)
     assert make_report([result(health=health)], [], "sqlite").internal_errors == 3
 
 

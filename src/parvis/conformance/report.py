@@ -16,8 +16,8 @@ from parvis.conformance.run import GroupResult
 
 JSON_FILE: Final = "conformance.json"
 PAGE_FILE: Final = "conformance.html"
-_BY_THE_STANDARD = frozenset({"501", "504"})
-"""Answers of the standard: an operation that is not supported, an @context that cannot be had."""
+_BY_THE_STANDARD = frozenset({"501", "504", "508"})
+"""Answers of the standard: what is not supported, what another side did not give in time, a loop of brokers."""
 
 
 class Score(msgspec.Struct, frozen=True):
