@@ -11,6 +11,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
 from parvis.broker.sources.notify import SourceNotifier
+from parvis.broker.sources.subscription import SourceSubscribed
 from parvis.broker.subscriptions.model import Endpoint
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
 from parvis.kernel.time import MINUTE, SECOND, Instant, format_instant
@@ -49,7 +50,7 @@ class Town:
         return self.answers.pop(0) if self.answers else TAKEN
 
     async def begin(self) -> None:
-        notifier = SourceNotifier(self.store.sources, self.contexts, {"http": self}, self.clock)
+        notifier = SourceNotifier(self.store.sources, self.contexts, {"http": self}, self.clock, pause_s=0.05)
         self._task = asyncio.create_task(notifier.run())
 
     async def end(self) -> None:
@@ -213,3 +214,19 @@ async def test_times_and_properties_are_asked_for_too(town: Town) -> None:
     await town.register("urn:x:other", description="theirs", observationInterval=interval)
     await town.begin()
     assert await town.told(1) == [("newlyMatching", [COUNTY])]
+
+
+async def test_a_store_that_stumbles_holds_it_up_and_no_more(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    stumbles = [RuntimeError("once"), RuntimeError("twice")]
+    list_all = town.store.sources.list_all_subscriptions
+
+    async def stumbling() -> list[SourceSubscribed]:
+        if stumbles:
+            raise stumbles.pop()
+        return await list_all()
+
+    monkeypatch.setattr(town.store.sources, "list_all_subscriptions", stumbling)
+    await town.subscribe()
+    await town.register()
+    await town.begin()
+    assert await town.told(1) == [("newlyMatching", [SYNDICATE])]

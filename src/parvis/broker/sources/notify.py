@@ -36,22 +36,28 @@ class SourceNotifier:
         senders: Mapping[str, NotificationSender],
         clock: Clock,
         fence: Fence | None = None,
+        pause_s: float = 5.0,
     ) -> None:
         self._store = store
         self._contexts = contexts
         self._senders = senders
         self._clock = clock
         self._fence = fence
+        self._pause_s = pause_s
         self._telling: dict[Key, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._told = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. Raises Outrun where another process has taken over."""
+        """Until cancelled. What fails here is begun again, and ends nothing that runs beside it."""
         try:
             while True:
-                version = await self._store.version()
-                await self._wait(version, await self._look())
+                try:
+                    version = await self._store.version()
+                    await self._wait(version, await self._look())
+                except Exception:
+                    _log.exception("who follows context sources could not be told; it is tried again")
+                    await asyncio.sleep(self._pause_s)
         finally:
             for task in self._telling.values():
                 task.cancel()

@@ -25,7 +25,7 @@ from parvis.broker.sources.subscription import (
     new_source_subscription,
     read_source_patch,
 )
-from parvis.kernel.errors import Conflict, ResourceNotFound
+from parvis.kernel.errors import Conflict, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed
 from parvis.kernel.time import Clock, system_clock
@@ -87,7 +87,7 @@ class ContextSources:
         await self._check_endpoint(registration.endpoint)
         await self._check_held(registration)
         await self._store.add(registration, lambda others: check_conflict(registration, others, now), self._most)
-        await self.index.refresh()
+        await self._follow_up()
         _log.info("context source registered", extra=_facts(caller, registration.id))
         return registration
 
@@ -113,7 +113,7 @@ class ContextSources:
             return altered
 
         await self._store.change(caller.tenant, registration_id, alter)
-        await self.index.refresh()
+        await self._follow_up()
         _log.info("context source changed", extra=_facts(caller, registration_id))
 
     async def delete(self, caller: Caller, registration_id: str) -> None:
@@ -121,7 +121,7 @@ class ContextSources:
         _check_writer(caller)
         if not await self._store.remove(caller.tenant, registration_id):
             raise _no_registration(registration_id)
-        await self.index.refresh()
+        await self._follow_up()
         _log.info("context source gone", extra=_facts(caller, registration_id))
 
     async def get(self, caller: Caller, registration_id: str) -> Registration:
@@ -187,6 +187,13 @@ class ContextSources:
         _check_writer(caller)
         if not await self._store.remove_subscription(caller.tenant, subscription_id):
             raise _no_subscription(subscription_id)
+
+    async def _follow_up(self) -> None:
+        """What is stored is stored: whoever follows the index takes it over where it cannot be read just now."""
+        try:
+            await self.index.refresh()
+        except ParvisError as failure:
+            _log.warning("registrations could not be read anew", extra={"reason": failure.detail})
 
     async def _check_endpoint(self, uri: str) -> None:
         """A name that leads nowhere just now may do so later: whoever calls it checks it again, each time."""
