@@ -7,7 +7,6 @@ one attribute at most one puts it, so that no statement meets a row twice.
 from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
-from typing import Any
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Instance, Kind
@@ -35,12 +34,18 @@ _NULL = b"\xff\xff\xff\xff"
 _PRESENT_AT = 7
 """The byte of a packed row that says what it does to the present."""
 _FIXED = Struct("!hihiiiqiiiiiiiqi?iq")
-_NUMBER = Struct("!hihiiiqiiiiiiiqi?iqid12s")
+_ENTITY = Struct("!iq")
+_SERIES = Struct("!iiiiiii")
+_TIMES = Struct("!qi?iq")
+_SHARED = Struct("!12si12s28s25s")
+"""_FIXED again, in parts that rows have in common."""
+_NUMBER = Struct("!12si12s28s25sid12s")
 _NO_MORE = _NULL * 3
 _LENGTH = Struct("!i")
 _DOUBLE = Struct("!id")
 _BOX = Struct("!idddd")
 _COLUMNS = 13
+_HEADS = [Struct("!hihi").pack(_COLUMNS, 2, present, 4) for present in range(ADD + 1)]
 
 _COPY = "COPY staged FROM STDIN (FORMAT binary)"
 _REMOVE = f"""
@@ -104,10 +109,9 @@ class Batch:
         self._rows: list[bytes] = []
         self._putting: dict[tuple[int, int, int], int] = {}
         """The row that puts an attribute, by entity, name and dataset."""
-        self._events: tuple[list[int], ...] = ([], [], [], [], [], [], [], [])
-        self._acts: Counter[int] = Counter()
-        """How many rows do what to the present."""
-        self._told: dict[str, str] = {}
+        self._events: list[tuple[int, ...]] = []
+        self._series: dict[tuple[str, str, Kind, str, Form], tuple[int, int, bytes]] = {}
+        """The numbers of name and dataset, and these packed with the shape's."""
         self._has_removals = False
         self._first = 1
         self._earliest: Instant | None = None
@@ -124,7 +128,10 @@ class Batch:
         is_past: bool = False,
     ) -> None:
         """`born` in this change: nothing of the entity is there to be overwritten. `is_past`: the present stays."""
-        words, shapes, rows = self._names.words.ids, self._names.shapes.ids, self._rows
+        rows, series = self._rows, self._series
+        packed_entity = _ENTITY.pack(8, entity)
+        met: Instant | None = None
+        times = b""
         for one in instances:
             value = one.value
             known = type(value)
@@ -136,24 +143,22 @@ class Batch:
                 form, number = Form.INTEGER, value
             else:
                 form, number, text = to_columns(value)
-            name = words.get(one.name) or self._names.words.id(one.name)
-            dataset = self._names.words.id(one.dataset) if one.dataset else 0
-            shape_key = (one.kind, one.unit_code, form)
-            shape = shapes.get(shape_key) or self._names.shapes.id(shape_key)
-            at = one.observed_at
-            ts = now if at is None else at
-            overwriting = ADD if born or one.kind is Kind.GEO_PROPERTY else OVERWRITE
-            present = NOTHING if is_past else self._present(entity, name, dataset, at, overwriting, keep_newest)
-            place = len(rows) + 1
-            row: tuple[Any, ...] = (
-                _COLUMNS, 2, present, 4, place, 8, entity, 4, name, 4, dataset, 4, shape, 8, ts, 1, at is not None,
-                8, now,
-            )  # fmt: skip
+            kind, at = one.kind, one.observed_at
+            described = (one.name, one.dataset, kind, one.unit_code, form)
+            name, dataset, packed_series = series.get(described) or self._describe(described)
+            if at != met or not times:
+                met, ts = at, now if at is None else at
+                times = _TIMES.pack(ts, 1, at is not None, 8, now)
+                self._span(ts)
+            overwriting = ADD if born or kind is Kind.GEO_PROPERTY else OVERWRITE
+            observed = at if keep_newest else None
+            present = NOTHING if is_past else self._present((entity, name, dataset), observed, overwriting)
+            head, place = _HEADS[present], len(rows) + 1
             if text is None and number is not None and one.extra is None:
-                rows.append(_NUMBER.pack(*row, 8, number, _NO_MORE))
+                rows.append(_NUMBER.pack(head, place, packed_entity, packed_series, times, 8, number, _NO_MORE))
             else:
-                rows.append(_FIXED.pack(*row) + _rest(one, number, text))
-            self._span(ts)
+                fixed = _SHARED.pack(head, place, packed_entity, packed_series, times)
+                rows.append(fixed + _rest(one, number, text))
 
     def put_removals(self, entity: int, keys: Iterable[tuple[int, int]], now: Instant) -> None:
         for name, dataset in keys:
@@ -171,23 +176,27 @@ class Batch:
         """The rows since the last event are its own."""
         last = len(self._rows) + 1
         earliest, latest = (now, now) if self._earliest is None else (self._earliest, self._latest)
-        row = (entity, typeset, kind.value, now, self._first, last, earliest, latest)
-        for column, value in zip(self._events, row, strict=True):
-            column.append(value)
+        self._events.append((entity, typeset, kind.value, now, self._first, last, earliest, latest))
         self._first, self._earliest = last, None
+
+    def put_past(self, entity: int, instances: tuple[Instance, ...], now: Instant) -> None:
+        """After the event of their change: no event tells of them."""
+        self.put_instances(entity, instances, now, keep_newest=False, born=False, is_past=True)
+        self._first, self._earliest = len(self._rows) + 1, None
 
     def flush(self, connection: Connection, tenant: int) -> int | None:
         """Write everything; the number of the newest event, None where there was nothing to write.
 
         From the lock on `numbers` to the commit no other process commits: this is the last thing in a transaction.
         """
-        events = len(self._events[0])
+        events = len(self._events)
         if not events and not self._rows:
             return None
         if self._rows:
             self._stage(connection, tenant)
         names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
-        columns = {name: bigints(column) for name, column in zip(names, self._events, strict=True)}
+        told = zip(*self._events, strict=True) if events else ((),) * len(names)
+        columns = {name: bigints(column) for name, column in zip(names, told, strict=True)}
         numbered = {"tenant": tenant, "rows": len(self._rows), "events": events, "channel": CHANNEL}
         row = connection.execute(_NUMBERED, {**numbered, **columns}).fetchone()
         assert row is not None, "the row of `numbers` is made with the schema"
@@ -207,19 +216,26 @@ class Batch:
         if acts[KEEP_NEWEST]:
             connection.execute(_KEEP_NEWEST, {"tenant": tenant})
 
-    def _present(
-        self, entity: int, name: int, dataset: int, observed: Instant | None, overwriting: int, keep_newest: bool
-    ) -> int:
-        """What the row that comes next does, given what this transaction has put already."""
-        key = (entity, name, dataset)
+    def _describe(self, described: tuple[str, str, Kind, str, Form]) -> tuple[int, int, bytes]:
+        name_text, dataset_text, kind, unit, form = described
+        words, shapes = self._names.words, self._names.shapes
+        name = words.id(name_text)
+        dataset = words.id(dataset_text) if dataset_text else 0
+        shape = shapes.id((kind, unit, form))
+        found = self._series[described] = (name, dataset, _SERIES.pack(4, name, 4, dataset, 4, shape, 8))
+        return found
+
+    def _present(self, key: tuple[int, int, int], observed: Instant | None, overwriting: int) -> int:
+        """What the row that comes next does, given what this transaction has put already. `observed` where an older
+        instance gives way to what is there."""
         held = self._putting.get(key)
         if held is None:
-            present = KEEP_NEWEST if keep_newest and observed is not None else overwriting
+            present = overwriting if observed is None else KEEP_NEWEST
         else:
             row = self._rows[held]
-            if keep_newest and observed is not None and _observed(row) > observed:
+            if observed is not None and _observed(row) > observed:
                 return NOTHING
-            late = keep_newest and observed is not None and row[_PRESENT_AT] == KEEP_NEWEST
+            late = observed is not None and row[_PRESENT_AT] == KEEP_NEWEST
             present = KEEP_NEWEST if late else overwriting
             self._supersede(held)
         self._putting[key] = len(self._rows)
