@@ -45,7 +45,7 @@ async def query_subscriptions(request: Request) -> Response:
     counting = request.parameters.flag("count")
     limit, offset = request.parameters.limit(counting), request.parameters.integer("offset", 0, 0)
     page = await request.broker.sources.list_subscriptions(request.caller, limit, offset)
-    headers = offset_headers(request, page.total, limit, offset, media, counting=counting)
+    headers = offset_headers(request, page.total, limit, offset, counting=counting)
     shown = [_shown(request, one, context) for one in page.subscribed]
     return document_response(shown, media, context).with_headers(*headers)
 

@@ -58,7 +58,7 @@ async def query_registrations(request: Request) -> Response:
     limit, offset = request.parameters.limit(counting), request.parameters.integer("offset", 0, 0)
     query = read_source_query(request.parameters.without_empty(), context)
     found = await request.broker.sources.query(request.caller, query)
-    headers = offset_headers(request, len(found), limit, offset, media, counting=counting)
+    headers = offset_headers(request, len(found), limit, offset, counting=counting)
     shown = [_shown(request, one, context) for one in found[offset : offset + limit]]
     return document_response(shown, media, context).with_headers(*headers)
 

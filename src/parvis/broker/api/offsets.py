@@ -11,8 +11,13 @@ from parvis.broker.api.responses import Headers
 _OWN = (b"limit=", b"offset=")
 
 
-def offset_headers(request: Request, total: int, limit: int, offset: int, media: Media, *, counting: bool) -> Headers:
-    """Links to the pages before and after, where there are any, and the count where it was asked for."""
+def offset_headers(
+    request: Request, total: int, limit: int, offset: int, media: Media = Media.JSON_LD, *, counting: bool
+) -> Headers:
+    """Links to the pages before and after, where there are any, and the count where it was asked for.
+
+    Documents that are no entities are told with their @context where the links say nothing else.
+    """
     return tuple(_headers(request, total, limit, offset, media, counting=counting))
 
 
