@@ -13,6 +13,8 @@ from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
 Handler = Callable[[Request], Awaitable[Response]]
 VARIABLE = "{}"
+_UNNAMED_ENTITY = "/entities/"
+"""What has no name there is a bad request (5.6.17, 5.6.18); elsewhere it is the collection, which knows other verbs."""
 _OF_ENTITIES = (f"/entities/{VARIABLE}", f"/temporal/entities/{VARIABLE}")
 
 
@@ -54,19 +56,19 @@ class Router:
             if not segment:
                 raise _unnamed(raw_path)
             node = following
-        route = self._route(node, method, raw_path, is_named=bool(args))
+        route = self._route(node, method, raw_path)
         if route.template.startswith(_OF_ENTITIES):
             check_uri(args[0], "The id of an entity")
         return route, tuple(args)
 
-    def _route(self, node: _Node, method: str, raw_path: str, *, is_named: bool) -> Route:
+    def _route(self, node: _Node, method: str, raw_path: str) -> Route:
         if not node.routes:
             raise ResourceNotFound(f"There is nothing at {raw_path}.")
         route = node.routes.get(method)
         if route is not None:
             return route
         named = node.children.get(VARIABLE)
-        if not is_named and raw_path.endswith("/") and named is not None and method in named.routes:
+        if raw_path == _UNNAMED_ENTITY and named is not None and method in named.routes:
             raise _unnamed(raw_path)
         raise MethodNotAllowed(method, node.routes)
 
