@@ -84,5 +84,27 @@ def test_what_is_of_another_shape_is_left_out() -> None:
         "b": 3,
     }
     assert join_evolutions(
-        [[{"id": "x", "a": {"values": [[1, "t"]]}}], [{"id": "x", "a": {"values": [[2, "t"]]}}, 7]]
-    ) == [{"id": "x", "a": {"values": [[1, "t"], [2, "t"]]}}]
+        [[{"id": "x", "a": {"values": [[1, "t"]]}}], [{"id": "x", "a": {"values": [[2, "u"], [3, "t"]]}}, 7]]
+    ) == [{"id": "x", "a": {"values": [[1, "t"], [2, "u"]]}}]
+
+
+async def test_the_last_instances_are_those_of_all_places(brokers: Brokers) -> None:
+    for broker, hours in ((brokers.town, (8, 10)), (brokers.syndicate, (9, 10, 11))):
+        levels = [{"type": "Property", "value": hour, "observedAt": f"2026-05-01T{hour:02}:00:00Z"} for hour in hours]
+        answer = await broker.post("/temporal/entities", json={**bin_(3), "fillingLevel": levels})
+        assert answer.status_code == 201
+    path = f"/temporal/entities/{bin_(3)['id']}"
+    found = (await brokers.town.get(path)).json()
+    assert [one["value"] for one in found["fillingLevel"]] == [8, 9, 10, 11]
+    last = (await brokers.town.get(path, params={"lastN": 2})).json()
+    assert [one["value"] for one in last["fillingLevel"]] == [10, 11]
+
+
+async def test_a_source_of_another_time_is_not_asked(brokers: Brokers) -> None:
+    interval = {"observationInterval": {"startAt": "2020-01-01T00:00:00Z", "endAt": "2021-01-01T00:00:00Z"}}
+    await brokers.town.patch("/csourceRegistrations/" + registration("syndicate")["id"], json=interval)
+    path = f"/temporal/entities/{bin_(1)['id']}"
+    await brokers.town.get(path, params={"timerel": "after", "timeAt": "2026-01-01T00:00:00Z"})
+    assert brokers.around.calls == []
+    await brokers.town.get(path, params={"timerel": "before", "timeAt": "2020-06-01T00:00:00Z"})
+    assert len(brokers.around.calls) == 1

@@ -18,18 +18,19 @@ from parvis.broker.api.routing import Handler
 from parvis.broker.jsonld.context import Context
 from parvis.broker.query.parse import parse_types
 from parvis.broker.query.tree import TypeIs
-from parvis.broker.sources.discovery import EntityAsked, SourceQuery, matches
+from parvis.broker.sources.discovery import EntityAsked, SourceQuery, matches, may_have_then
 from parvis.broker.sources.documents import join_evolutions, join_kinds
 from parvis.broker.sources.forward import Ask
 from parvis.broker.sources.model import Operation, Registration
 from parvis.broker.sources.plan import covers, find_operation
-from parvis.kernel.errors import ResourceNotFound
+from parvis.broker.temporal.parse import parse_temporal_query
+from parvis.kernel.errors import ParvisError, ResourceNotFound
 
 _NOT_FORWARDED = frozenset({"local", "after", "offset", "count"})
 _ANY_TYPE = "*"
 
 Concerns = Callable[[Request, Context, Registration], bool]
-Join = Callable[[Sequence[Any]], Any]
+Join = Callable[[Request, Sequence[Any]], Any]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -85,10 +86,10 @@ async def _answer(
     if isinstance(ours, ResourceNotFound):
         if not theirs.documents:
             return problem_response(ours).with_headers(*headers)
-        return json_response(question.join(theirs.documents)).with_headers(*headers)
+        return json_response(question.join(request, theirs.documents)).with_headers(*headers)
     if not theirs.documents:
         return ours.with_headers(*headers)
-    joined = question.join([msgspec.json.decode(ours.body), *theirs.documents])
+    joined = question.join(request, [msgspec.json.decode(ours.body), *theirs.documents])
     return msgspec.structs.replace(ours, body=msgspec.json.encode(joined)).with_headers(*headers)
 
 
@@ -97,6 +98,27 @@ async def _ours(request: Request, handler: Handler) -> Response | ResourceNotFou
         return await handler(request)
     except ResourceNotFound as missing:
         return missing
+
+
+def _kinds(_request: Request, documents: Sequence[Any]) -> Any:
+    return join_kinds(documents)
+
+
+def _evolutions(request: Request, documents: Sequence[Any]) -> Any:
+    last_n = request.parameters.integer("lastN", 0, 0)
+    return join_evolutions(documents, last_n or None)
+
+
+def _is_of_that_time(request: Request, registration: Registration) -> bool:
+    timerel, time_at, end, timeproperty = map(
+        request.parameters.text, ("timerel", "timeAt", "endTimeAt", "timeproperty")
+    )
+    if timerel is None:
+        return True
+    try:
+        return may_have_then(registration, parse_temporal_query(timerel, time_at, end, timeproperty))
+    except ParvisError:
+        return False
 
 
 def _any(_request: Request, _context: Context, _registration: Registration) -> bool:
@@ -114,7 +136,8 @@ def _of_attribute(request: Request, context: Context, registration: Registration
 
 def _of_entity(request: Request, context: Context, registration: Registration) -> bool:
     attrs = tuple(context.expand(one) for one in request.parameters.words("attrs"))
-    return any(covers(one, request.args[0], None, attrs) for one in registration.information)
+    is_meant = any(covers(one, request.args[0], None, attrs) for one in registration.information)
+    return is_meant and _is_of_that_time(request, registration)
 
 
 def _of_query(request: Request, context: Context, registration: Registration) -> bool:
@@ -125,22 +148,17 @@ def _of_query(request: Request, context: Context, registration: Registration) ->
         request.parameters.text("idPattern"),
     )
     attrs = tuple(context.expand(one) for one in request.parameters.words("attrs"))
-    return matches(registration, SourceQuery(() if asked == EntityAsked() else (asked,), attrs))
+    source = SourceQuery(() if asked == EntityAsked() else (asked,), attrs)
+    return matches(registration, source) and _is_of_that_time(request, registration)
 
 
-TYPES = Question("/types", Operation.RETRIEVE_ENTITY_TYPES, Operation.RETRIEVE_ENTITY_TYPE_DETAILS, _any, join_kinds)
-TYPE = Question(
-    "/types/{}", Operation.RETRIEVE_ENTITY_TYPE_INFO, Operation.RETRIEVE_ENTITY_TYPE_INFO, _of_type, join_kinds
-)
-ATTRIBUTES = Question(
-    "/attributes", Operation.RETRIEVE_ATTR_TYPES, Operation.RETRIEVE_ATTR_TYPE_DETAILS, _any, join_kinds
-)
+TYPES = Question("/types", Operation.RETRIEVE_ENTITY_TYPES, Operation.RETRIEVE_ENTITY_TYPE_DETAILS, _any, _kinds)
+TYPE = Question("/types/{}", Operation.RETRIEVE_ENTITY_TYPE_INFO, Operation.RETRIEVE_ENTITY_TYPE_INFO, _of_type, _kinds)
+ATTRIBUTES = Question("/attributes", Operation.RETRIEVE_ATTR_TYPES, Operation.RETRIEVE_ATTR_TYPE_DETAILS, _any, _kinds)
 ATTRIBUTE = Question(
-    "/attributes/{}", Operation.RETRIEVE_ATTR_TYPE_INFO, Operation.RETRIEVE_ATTR_TYPE_INFO, _of_attribute, join_kinds
+    "/attributes/{}", Operation.RETRIEVE_ATTR_TYPE_INFO, Operation.RETRIEVE_ATTR_TYPE_INFO, _of_attribute, _kinds
 )
 EVOLUTION = Question(
-    "/temporal/entities/{}", Operation.RETRIEVE_TEMPORAL, Operation.RETRIEVE_TEMPORAL, _of_entity, join_evolutions
+    "/temporal/entities/{}", Operation.RETRIEVE_TEMPORAL, Operation.RETRIEVE_TEMPORAL, _of_entity, _evolutions
 )
-EVOLUTIONS = Question(
-    "/temporal/entities", Operation.QUERY_TEMPORAL, Operation.QUERY_TEMPORAL, _of_query, join_evolutions
-)
+EVOLUTIONS = Question("/temporal/entities", Operation.QUERY_TEMPORAL, Operation.QUERY_TEMPORAL, _of_query, _evolutions)

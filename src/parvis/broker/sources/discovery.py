@@ -137,6 +137,13 @@ def _geo_holds(geo: GeoQuery, registration: Registration) -> bool:
     return isinstance(geometry, dict) and "coordinates" in geometry and geometry_holds(geo, geometry)
 
 
+def may_have_then(registration: Registration, query: TemporalQuery) -> bool:
+    """False where the registration says that it has nothing of that time."""
+    is_observed = query.time_property is TimeProperty.OBSERVED_AT
+    interval = registration.observation_interval if is_observed else registration.management_interval
+    return interval is None or _meets(interval, query)
+
+
 def _temporal_holds(query: TemporalQuery, registration: Registration) -> bool:
     """Whether the interval that the time property speaks of meets the time asked for; without one it does not."""
     is_observed = query.time_property is TimeProperty.OBSERVED_AT

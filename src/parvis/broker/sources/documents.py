@@ -18,17 +18,17 @@ def join_kinds(documents: Sequence[Any]) -> Any:
     return _joined_object([first, *(one for one in others if isinstance(one, dict))])
 
 
-def join_evolutions(documents: Sequence[Any]) -> Any:
-    """Of one entity, or of several in lists."""
+def join_evolutions(documents: Sequence[Any], last_n: int | None = None) -> Any:
+    """Of one entity, or of several in lists; of each attribute the last `last_n` instances."""
     first, *others = documents
     if not isinstance(first, list):
-        return _evolution([first, *(one for one in others if isinstance(one, dict))])
+        return _evolution([first, *(one for one in others if isinstance(one, dict))], last_n)
     by_id: dict[str, list[Document]] = {}
     for some in documents:
         for one in some if isinstance(some, list) else []:
             if isinstance(one, dict):
                 by_id.setdefault(str(one.get("id")), []).append(one)
-    return [_evolution(some) for some in by_id.values()]
+    return [_evolution(some, last_n) for some in by_id.values()]
 
 
 def _joined_list(members: Sequence[Any]) -> list[Any]:
@@ -57,7 +57,7 @@ def _joined_member(name: str, ours: Any, theirs: Any) -> Any:
     return ours
 
 
-def _evolution(parts: Sequence[Document]) -> Document:
+def _evolution(parts: Sequence[Document], last_n: int | None) -> Document:
     joined = dict(parts[0])
     for part in parts[1:]:
         for name, value in part.items():
@@ -65,13 +65,32 @@ def _evolution(parts: Sequence[Document]) -> Document:
                 joined[name] = value
             elif name not in _ABOUT:
                 joined[name] = _instances(joined[name], value)
-    return joined
+    if last_n is None:
+        return joined
+    return {name: value if name in _ABOUT else _last(value, last_n) for name, value in joined.items()}
 
 
 def _instances(ours: Any, theirs: Any) -> Any:
-    """Each instance once; of the simplified form its values."""
+    """Each instance once, of two of the same time and dataset ours; of the simplified form its values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return {name: _instances(value, theirs.get(name, [])) for name, value in ours.items()}
     if isinstance(ours, list) and isinstance(theirs, list):
-        return [*ours, *(one for one in theirs if one not in ours)]
+        held = [_moment(one) for one in ours]
+        new = [one for one in theirs if one not in ours and (_moment(one)[1] == "" or _moment(one) not in held)]
+        return sorted([*ours, *new], key=lambda one: _moment(one)[1])
     return ours
+
+
+def _last(value: Any, last_n: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _last(part, last_n) for name, part in value.items()}
+    return value[-last_n:] if isinstance(value, list) and last_n else value
+
+
+def _moment(instance: Any) -> tuple[str, str]:
+    """The dataset and the time of an instance, or of a pair of value and time; the time is empty where it has none."""
+    if isinstance(instance, dict):
+        return str(instance.get("datasetId", "")), str(instance.get("observedAt", ""))
+    if isinstance(instance, list) and len(instance) > 1 and isinstance(instance[-1], str):
+        return "", instance[-1]
+    return "", ""
