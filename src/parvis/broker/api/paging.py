@@ -17,12 +17,14 @@ from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers
 from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.order import Key
 from parvis.broker.query.tree import EntityQuery
 from parvis.kernel.errors import BadRequestData
 
 COUNT_HEADER = b"ngsild-results-count"
 _OWN = (b"limit=", b"offset=", b"after=")
 _TOKEN = struct.Struct(">qq6s")
+_LONGEST_KEY = 1_024
 _FIRST = EntityQuery()
 
 
@@ -43,8 +45,8 @@ def read_page(selection: EntityQuery, parameters: Parameters) -> AskedPage:
         return AskedPage(msgspec.structs.replace(query, offset=offset), offset)
     if "offset" in parameters:
         raise BadRequestData("A page begins after the one before, or at an offset: give after or offset.")
-    after, told = _read_token(token, query)
-    return AskedPage(msgspec.structs.replace(query, after=after), told)
+    after, told, key = _read_token(token, query)
+    return AskedPage(msgspec.structs.replace(query, after=after, after_key=key), told)
 
 
 def page_headers(request: Request, page: EntityPage, asked: AskedPage, media: Media) -> Headers:
@@ -59,8 +61,16 @@ def _headers(request: Request, page: EntityPage, asked: AskedPage, media: Media)
     if asked.told and limit:
         yield _link(request, b"limit=%d&offset=%d" % (limit, max(0, asked.told - limit)), "prev", media)
     if page.resume is not None:
-        token = _token(asked.query, page.resume, asked.told + len(page.entities))
-        yield _link(request, b"limit=%d&after=%s" % (limit, token.encode()), "next", media)
+        yield _link(request, b"limit=%d&%s" % (limit, _next_place(page, asked, page.resume)), "next", media)
+
+
+def _next_place(page: EntityPage, asked: AskedPage, resume: int) -> bytes:
+    """By the last entity told; where its place in the order takes too long to tell, by how many were told."""
+    told = asked.told + len(page.entities)
+    key = b"" if page.resume_key is None else msgspec.json.encode(page.resume_key)
+    if len(key) > _LONGEST_KEY:
+        return b"offset=%d" % told
+    return b"after=" + _token(asked.query, resume, told, key).encode()
 
 
 def _link(request: Request, place: bytes, relation: str, media: Media) -> tuple[bytes, bytes]:
@@ -69,24 +79,38 @@ def _link(request: Request, place: bytes, relation: str, media: Media) -> tuple[
     return b"link", b"<" + target + f'>; rel="{relation}"; type="{media.value}"'.encode()
 
 
-def _token(query: EntityQuery, after: int, told: int) -> str:
-    packed = _TOKEN.pack(after, told, _digest(query, after, told))
+def _token(query: EntityQuery, after: int, told: int, key: bytes = b"") -> str:
+    packed = _TOKEN.pack(after, told, _digest(query, after, told, key)) + key
     return urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def _read_token(token: str, query: EntityQuery) -> tuple[int, int]:
+def _read_token(token: str, query: EntityQuery) -> tuple[int, int, Key | None]:
     try:
-        after, told, digest = _TOKEN.unpack(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        packed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        after, told, digest = _TOKEN.unpack(packed[: _TOKEN.size])
     except (ValueError, struct.error):
         raise BadRequestData("after is taken from the link to the next page, as it stands there.") from None
-    if digest != _digest(query, after, told):
+    key = packed[_TOKEN.size :]
+    if digest != _digest(query, after, told, key):
         raise BadRequestData("after belongs to another query: follow the links of this one from its first page.")
-    return after, told
+    return after, told, _read_key(key, query)
 
 
-def _digest(query: EntityQuery, after: int, told: int) -> bytes:
+def _read_key(key: bytes, query: EntityQuery) -> Key | None:
+    if not query.order:
+        return None
+    try:
+        found: Key = msgspec.json.decode(key, type=Key)
+    except msgspec.MsgspecError:
+        found = ()
+    if len(found) != len(query.order):
+        raise BadRequestData("after is taken from the link to the next page, as it stands there.")
+    return found
+
+
+def _digest(query: EntityQuery, after: int, told: int, key: bytes = b"") -> bytes:
     """Of the place and of what selects entities, so that a token is not taken into another query by mistake."""
     selection = msgspec.structs.replace(
-        query, limit=_FIRST.limit, offset=_FIRST.offset, after=_FIRST.after, count=_FIRST.count
+        query, limit=_FIRST.limit, offset=_FIRST.offset, after=None, after_key=None, count=_FIRST.count
     )
-    return blake2s(b"%d %d %s" % (after, told, msgspec.json.encode(selection)), digest_size=6).digest()
+    return blake2s(b"%d %d %s %s" % (after, told, key, msgspec.json.encode(selection)), digest_size=6).digest()

@@ -100,11 +100,9 @@ def _pairs(body: QueryBody) -> Iterator[tuple[str, str]]:
     for name in ("q", "scopeQ", "csf", "lang", "join", "entityMapLifetime"):
         if text := getattr(body, name):
             yield name, text
-    for name in ("entityMap", "splitEntities"):
-        if (flag := getattr(body, name)) is not None:
-            yield name, str(flag).lower()
-    if body.joinLevel is not None:
-        yield "joinLevel", str(body.joinLevel)
+    for name in ("entityMap", "splitEntities", "joinLevel"):
+        if (given := getattr(body, name)) is not None:
+            yield name, str(given).lower()
     if body.geoQ is not None:
         yield from _geo(body.geoQ)
     if body.temporalQ is not None:

@@ -10,6 +10,7 @@ from parvis.broker.api.views import View, read_view
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.render import CORE_MEMBERS, Representation
+from parvis.broker.query.order import parse_order
 from parvis.broker.query.parse import parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery
@@ -34,8 +35,16 @@ def prepare(parameters: Parameters, context: Context) -> Prepared:
     view = read_view(parameters, context)
     levels = 0 if view.linking is None else view.linking.levels
     selection = read_selection(parameters, context, levels)
-    page = read_page(_with_picked(selection, view.representation), parameters)
+    page = read_page(_in_order(_with_picked(selection, view.representation), parameters, context), parameters)
     return Prepared(page, view)
+
+
+def _in_order(selection: EntityQuery, parameters: Parameters, context: Context) -> EntityQuery:
+    text, collation = parameters.text("orderBy"), parameters.text("collation")
+    if text is None:
+        return selection
+    order = parse_order(text, parameters.text("orderFrom"), parameters.text("orderGeometry"), collation, context)
+    return msgspec.structs.replace(selection, order=order, collation=collation)
 
 
 def _with_picked(selection: EntityQuery, representation: Representation) -> EntityQuery:

@@ -28,6 +28,7 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrPeriodDuration",
 }
 PAST = SELECTION | FORM | PAGE | TEMPORAL
+ORDER = frozenset({"orderBy", "orderFrom", "orderGeometry", "collation"})
 LINKED = frozenset({"join", "joinLevel"})
 RETRIEVED = LINKED | {"containedBy"}
 FEDERATED = frozenset({"csf", "splitEntities"})
@@ -57,7 +58,9 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
 
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
-    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED | LINKED),
+    reading(
+        "GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED | LINKED | ORDER
+    ),
     reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),

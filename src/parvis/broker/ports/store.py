@@ -1,7 +1,7 @@
 """What the broker asks of a store. Every call is scoped by a tenant's name; nothing here knows HTTP or JSON-LD."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 class EntityPage(msgspec.Struct, frozen=True):
-    """`total` is set when the query asked to count. `resume` is what a query continues `after`; None at the end."""
+    """`total` is set when the query asked to count. `resume` is what a query continues `after`; None at the end.
+
+    Where the query has an order `resume_key` goes with it.
+    """
 
     entities: tuple[Entity, ...]
     total: int | None = None
     resume: int | None = None
+    resume_key: tuple[tuple[int, Any], ...] | None = None
 
 
 class EntityHistory(msgspec.Struct, frozen=True):

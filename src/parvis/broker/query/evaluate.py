@@ -14,9 +14,9 @@ with another; objects equal nothing; an array equals an operand when any of its 
 does; OneOf when any of its values is EQUAL. A Range holds for a value from low to high, both included, and never for
 an array. GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: numbers with numbers, texts with texts by code point; false for
 booleans, arrays, objects and null. MATCH: an RE2 pattern found anywhere in a text; false for all else. What
-Relationships and ListRelationships lead to is EQUAL or UNEQUAL only, and to other operators as if it were not there. Against an
-instant (observedAt, createdAt, modifiedAt) a text operand is read as a date-time with a zone and compared as an
-instant; operands that are none, and MATCH, are false.
+Relationships and ListRelationships lead to is EQUAL or UNEQUAL only, and to other operators as if it were not there.
+Against an instant (observedAt, createdAt, modifiedAt) a text operand is read as a date-time with a zone and compared
+as an instant; operands that are none, and MATCH, are false.
 
 Geography. NEAR measures from the nearest points, on the sphere of radius 6 371 008.8 m (haversine; WGS 84 mean radius,
 off by at most 0.56 % from the ellipsoid); the nearest points of lines and areas are found on the plane of longitude and
@@ -158,6 +158,14 @@ def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
             assert_never(geo.relation)
 
 
+def geometry_distance_m(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """From the nearest points of two GeoJSON geometries; infinite where one is empty."""
+    if one["type"] == other["type"] == "Point":
+        return distance_m(one["coordinates"], other["coordinates"])
+    here, there = _shape(msgspec.json.encode(one)), _query_shape(msgspec.json.encode(other))
+    return _nearest_m(here, there)
+
+
 def distance_m(here: Sequence[float], there: Sequence[float]) -> float:
     """Great-circle distance of two positions, longitude and latitude in degrees (haversine, Sinnott 1984)."""
     longitude_1, latitude_1 = math.radians(here[0]), math.radians(here[1])
@@ -204,10 +212,14 @@ def _prepared_test(operator: Operator, operand: Any) -> Callable[[Any], bool]:
 
 
 def _is_near(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
+    return not here.is_empty and not there.is_empty and _is_in_reach(geo, _nearest_m(here, there))
+
+
+def _nearest_m(here: BaseGeometry, there: BaseGeometry) -> float:
     if here.is_empty or there.is_empty:
-        return False
+        return math.inf
     one, other = nearest_points(here, there)
-    return _is_in_reach(geo, distance_m((one.x, one.y), (other.x, other.y)))
+    return distance_m((one.x, one.y), (other.x, other.y))
 
 
 def _is_in_reach(geo: GeoQuery, distance: float) -> bool:
@@ -239,8 +251,13 @@ def _targets(path: Path, entity: Entity, operator: Operator = Operator.EQUAL) ->
     links = _links_left_out(operator)
     for instance in entity.instances:
         if instance.name == path.name:
-            for value in _below(instance, path.subs, links):
-                yield from _within(value, path.members)
+            yield from targets_of(instance, path, links)
+
+
+def targets_of(instance: Instance, path: Path, links: Collection[Kind] = ()) -> Iterator[Any]:
+    """What the path leads to within one instance; `links` are kinds that it does not lead to."""
+    for value in _below(instance, path.subs, links):
+        yield from _within(value, path.members)
 
 
 def _links_left_out(operator: Operator) -> Collection[Kind]:

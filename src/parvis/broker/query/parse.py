@@ -96,6 +96,15 @@ def parse_scope_q(text: str) -> ScopeQuery:
     return ScopeQuery(scanner.read_all(term, _every, _some, ("|", ",")))
 
 
+def parse_path(text: str, parameter: str, context: Context) -> Path:
+    """`name.sub[member.member]` (4.9, 4.23). Raises BadRequestData."""
+    scanner = Scanner(text, f"The parameter {parameter}")
+    path = _ConditionReader(scanner, context, (), 0).path()
+    if not scanner.at_end():
+        scanner.refuse("the end")
+    return path
+
+
 def _is_level(level: str) -> bool:
     return bool(level) and "#" not in level and "+" not in level
 
@@ -126,7 +135,7 @@ def parse_geo(georel: str, geometry: str, coordinates: Any, geoproperty: str | N
     if relation not in _RELATIONS:
         raise BadRequestData(f"The georel {relation!r:.40} is none of {', '.join(_RELATIONS)}.")
     distances = _distances(modifiers, _RELATIONS[relation])
-    shape = check_geometry({"type": geometry, "coordinates": _coordinates(coordinates)}, "The geo-query")
+    shape = parse_coordinates(geometry, coordinates, "The geo-query")
     return GeoQuery(
         _RELATIONS[relation],
         shape,
@@ -134,6 +143,11 @@ def parse_geo(georel: str, geometry: str, coordinates: Any, geoproperty: str | N
         distances.get("maxDistance"),
         distances.get("minDistance"),
     )
+
+
+def parse_coordinates(geometry: str, coordinates: Any, what: str) -> dict[str, Any]:
+    """A GeoJSON geometry of its type and its coordinates, which may be JSON text. Raises BadRequestData."""
+    return check_geometry({"type": geometry, "coordinates": _coordinates(coordinates)}, what)
 
 
 _RELATIONS = {relation.value: relation for relation in GeoRelation}
@@ -170,10 +184,10 @@ class _ConditionReader:
     def term(self) -> Condition:
         is_missing = bool(self._scanner.take("!"))
         hops: list[tuple[Iri, TypeSelection | None]] = []
-        path = self._path()
+        path = self.path()
         while self._scanner.take("{"):
             hops.append((self._relationship(path), self._type_hint()))
-            path = self._path()
+            path = self.path()
         self._close(len(hops))
         term: Exists | Missing | Compare | Linked = Missing(path) if is_missing else self._about(path)
         for name, types in reversed(hops):
@@ -217,7 +231,7 @@ class _ConditionReader:
             return Compare(path, operator, self._pattern())
         return Compare(path, operator, self._operand(path, operator))
 
-    def _path(self) -> Path:
+    def path(self) -> Path:
         scanner = self._scanner
         dotted = scanner.take_until("=!<>~;|()[]{},\"' ")
         names = [dotted] if "://" in dotted else dotted.split(".")

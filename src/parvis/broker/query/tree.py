@@ -138,11 +138,22 @@ class ScopeQuery(msgspec.Struct, frozen=True):
     alternatives: tuple[tuple[str, ...], ...]
 
 
-class EntityQuery(msgspec.Struct, frozen=True):
-    """Which entities (5.7.2), in the order of their first creation.
+class OrderTerm(msgspec.Struct, frozen=True):
+    """By a value that the path leads to, or by a member of the entity (id, type, scope, createdAt, modifiedAt).
 
-    `after` is the `resume` of the page before: whatever is written between two pages, no entity that stays is told
-    twice or left out.
+    By the distance of a GeoProperty from `reference`, a GeoJSON geometry, where there is one (4.23).
+    """
+
+    path: Path
+    is_descending: bool = False
+    reference: dict[str, Any] | None = None
+
+
+class EntityQuery(msgspec.Struct, frozen=True):
+    """Which entities (5.7.2), in the order of their first creation, or in that of `order`.
+
+    `after` is the `resume` of the page before, `after_key` its `resume_key`: whatever is written between two pages, no
+    entity that stays, and stays in its place in the order, is told twice or left out.
     """
 
     ids: tuple[str, ...] = ()
@@ -156,6 +167,9 @@ class EntityQuery(msgspec.Struct, frozen=True):
     offset: int = 0
     after: int | None = None
     count: bool = False
+    order: tuple[OrderTerm, ...] = ()
+    collation: str | None = None
+    after_key: tuple[tuple[int, Any], ...] | None = None
 
 
 class TimeRelation(Enum):

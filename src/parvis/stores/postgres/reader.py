@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from parvis.broker.model.entity import Entity, Iri, in_order
 from parvis.broker.ports.archive import SNAPSHOTS, ArchivedEntity, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
 from parvis.broker.query.evaluate import matches
+from parvis.broker.query.order import everything_of, page_in_order
 from parvis.broker.query.plenty import FEW_ROWS, Plenty
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
@@ -216,9 +217,12 @@ class Reader:
                     self._indexes.want(attribute)
 
     def _answer(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
-        statement = self._translate(connection, tenant, query)
+        asked = everything_of(query) if query.order else query
+        statement = self._translate(connection, tenant, asked)
         if statement is None:
             return EntityPage((), 0 if query.count else None)
+        if query.order:
+            return page_in_order(self._candidates(connection, tenant, query, statement), query)
         if statement.refined is not None:
             return self._refine(connection, tenant, query, statement, statement.refined)
         total = None
@@ -273,8 +277,18 @@ class Reader:
         rows = connection.execute(_LIST, (tenant, numbers_text(wanted))).fetchall() if wanted else []
         return self._page(rows, query.limit, total if query.count else None)
 
+    def _candidates(
+        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement
+    ) -> Iterator[tuple[int, Entity]]:
+        """All entities that match."""
+        matching = self._matching(connection, tenant, everything_of(query), statement, statement.refined)
+        while chunk := list(islice(matching, CHUNK)):
+            numbers = [header.id for header in chunk]
+            rows = connection.execute(_LIST, (tenant, numbers_text(numbers))).fetchall()
+            yield from zip(numbers, self._assembled(rows), strict=True)
+
     def _matching(
-        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery
+        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery | None
     ) -> Iterator[Header]:
         share = "1.0" if query.count else "0.01"
         connection.execute("SELECT set_config('cursor_tuple_fraction', %s, true)", (share,))
@@ -282,6 +296,9 @@ class Reader:
             cursor.execute(statement.candidates, statement.parameters)
             while chunk := [Header(*row) for row in cursor.fetchmany(CHUNK)]:
                 check_time()
+                if refined is None:
+                    yield from chunk
+                    continue
                 present = self._named(connection, tenant, chunk, statement.named)
                 for header in chunk:
                     known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])

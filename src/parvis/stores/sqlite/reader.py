@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.model.header import Header
 from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.order import everything_of, page_in_order
 from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
@@ -97,6 +98,8 @@ class Reader:
         return row[0] if row else None
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
+        if query.order:
+            return await self.read_aside(lambda connection: self._query_in_order(connection, tenant, query))
         return await self.read(lambda connection: self._query(connection, tenant, query), lambda: self._slow(query))
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
@@ -144,6 +147,13 @@ class Reader:
         shown = rows[: query.limit]
         entities = tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in shown)
         return EntityPage(entities, total, shown[-1][0] if len(rows) > len(shown) else None)
+
+    def _query_in_order(self, connection: Connection, tenant: str, query: EntityQuery) -> EntityPage:
+        number = self._names.tenants.ids.get(tenant)
+        statement = Translator(self._names, number, everything_of(query)).translate() if number else None
+        rows = [] if statement is None else connection.execute(statement.page, statement.parameters).fetchall()
+        matched = ((row[0], self._assemble(connection, row[-1], Header(*row[:-1]))) for row in rows)
+        return page_in_order(matched, query)
 
     def _translate(self, connection: Connection, tenant: int, query: EntityQuery) -> Statement | None:
         """An index leads where it gives few entities."""
