@@ -5,14 +5,13 @@ Relationship what they may not read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from enum import Enum
 from typing import Final
 
 import msgspec
 
 from parvis.broker.model.entity import LINKS, Entity, Instance, Iri
 from parvis.broker.ports.store import EntityPage
-from parvis.broker.query.projection import NOTHING, Projection
+from parvis.broker.query.linking import EVERYTHING, Linking, Shown
 from parvis.broker.query.tree import (
     And,
     Compare,
@@ -28,7 +27,6 @@ from parvis.broker.query.tree import (
 )
 from parvis.kernel.errors import TooComplexQuery, TooManyResults
 
-MOST_LEVELS: Final = 10
 MOST_LINKED: Final = 5_000
 """Entities that one answer has beside those asked for."""
 MOST_MET: Final = 10_000
@@ -37,36 +35,6 @@ CHUNK: Final = 1_000
 
 Ask = Callable[[EntityQuery], Awaitable[EntityPage]]
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
-
-
-class Join(Enum):
-    INLINE = "inline"
-    FLAT = "flat"
-
-
-class Linking(msgspec.Struct, frozen=True):
-    """`contained_by` are entities that have been met on the way here, and are not gone to again."""
-
-    join: Join
-    levels: int = 1
-    contained_by: frozenset[str] = frozenset()
-
-
-class Shown(msgspec.Struct, frozen=True):
-    """What of an entity is shown, and of those linked from it."""
-
-    pick: Projection = NOTHING
-    omit: Projection = NOTHING
-
-    def follows(self, name: Iri) -> bool:
-        is_picked = not self.pick.members or name in self.pick.members
-        return is_picked and self.omit.members.get(name, NOTHING) is not None
-
-    def below(self, name: Iri) -> "Shown":
-        return Shown(self.pick.below(name) or NOTHING, self.omit.below(name) or NOTHING)
-
-
-EVERYTHING: Final = Shown()
 
 
 class Neighbours(msgspec.Struct, frozen=True):

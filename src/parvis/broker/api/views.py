@@ -22,8 +22,9 @@ from parvis.broker.jsonld.render import (
     with_context,
 )
 from parvis.broker.jsonld.render_linked import Inliner, linked_representation
-from parvis.broker.linked import MOST_LEVELS, Join, Linking, Neighbours, Shown
+from parvis.broker.linked import Neighbours
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.query.linking import MOST_LEVELS, Join, Linking, Shown
 from parvis.broker.query.projection import Projection, parse_projection
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 

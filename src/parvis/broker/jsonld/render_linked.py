@@ -6,8 +6,9 @@ import msgspec
 
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.render import Form, Representation, render_entity
-from parvis.broker.linked import Shown, targets
+from parvis.broker.linked import targets
 from parvis.broker.model.entity import Entity, Instance, Json, Kind
+from parvis.broker.query.linking import Shown
 from parvis.kernel.errors import TooManyResults
 
 MOST_INSIDE = 10_000
