@@ -197,23 +197,24 @@ def means_of_everything(
     return min(ours for ours, _ in pairs), min(bare for _, bare in pairs)
 
 
-def type_wide_means(reader: ArchiveReader, files: Sequence[ArchiveFile], series: int, period_us: int) -> list[float]:
+def type_wide_means(
+    reader: ArchiveReader, files: Sequence[ArchiveFile], series: int, period_us: int
+) -> np.ndarray[Any, Any]:
     """What `GET /temporal/entities?type=...&options=aggregatedValues` tells of all entities, before it is rendered."""
     start = FIRST_DAY * DAY - period_us
     query = TemporalQuery(TimeRelation.BETWEEN, start, start + len(files) * DAY + 2 * period_us)
     mean = Aggregation((Method.AVG,), Duration((0, period_us)))
     together = count_together(query, mean, start)
-    means: list[float] = []
+    means: list[np.ndarray[Any, Any]] = []
     for first in range(0, series, together):
         names = [entity(number) for number in range(first, min(first + together, series))]
         sources = reader.of_entities([OneEntity(name, files) for name in names])
         members = [Member(Head(name, (TYPE,), (), 0, 0, None), [one]) for name, one in zip(names, sources, strict=True)]
-        for told in list_aggregates(members, query, mean):
-            means += [bucket.values[Method.AVG] or 0 for bucket in told.buckets[LEVEL, ""]]
-    return means
+        means += [told.buckets[LEVEL, ""].columns[Method.AVG] for told in list_aggregates(members, query, mean)]
+    return np.concatenate(means)
 
 
-def check_means(ours: list[float], bare: np.ndarray[Any, Any]) -> None:
+def check_means(ours: np.ndarray[Any, Any], bare: np.ndarray[Any, Any]) -> None:
     if len(ours) != len(bare) or not np.allclose(np.sort(ours), np.sort(bare)):
         raise RuntimeError("the means are not those of DuckDB")
 
@@ -237,11 +238,13 @@ def months_of_one_series(
 
 def hourly_means_of_one_series(reader: ArchiveReader, files: Sequence[ArchiveFile], series: int) -> list[float]:
     start = FIRST_DAY * DAY
-    periods = [(start + hour * HOUR, start + (hour + 1) * HOUR) for hour in range(-1, 24 * len(files) + 1)]
+    query = TemporalQuery(TimeRelation.BETWEEN, start - HOUR, start + len(files) * DAY + HOUR)
+    hourly = Aggregation((Method.AVG, Method.TOTAL_COUNT), Duration((0, HOUR)))
 
     def means(name: str) -> int:
         source = one_source(reader, name, files)
-        return sum(one.instances for one in source.partials((LEVEL, ""), EVER, periods, frozenset({Method.AVG})))
+        [told] = list_aggregates([Member(Head(name, (TYPE,), (), 0, 0, None), [source])], query, hourly)
+        return int(told.buckets[LEVEL, ""].columns[Method.TOTAL_COUNT].sum())
 
     return each_series(means, series, len(files))
 

@@ -11,8 +11,8 @@ import pytest
 
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFileGone, Move
-from parvis.broker.ports.store import Bucket
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.temporal.buckets import Buckets
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ResourceNotFound
@@ -155,7 +155,7 @@ async def test_a_page_of_aggregates_is_that_of_each_entity(archived: Archived) -
     ]
 
 
-def _assert_equal(found: list[Bucket], expected: list[Bucket]) -> None:
+def _assert_equal(found: Buckets, expected: Buckets) -> None:
     assert [(one.start, one.end) for one in found] == [(one.start, one.end) for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert one.values == pytest.approx(other.values), one.start

@@ -21,7 +21,7 @@ from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Stored, stored_value, value_columns
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_day
-from tests.stores.archive.town import MIDNIGHT, TODAY, Known, of_entity, partition
+from tests.stores.archive.town import MIDNIGHT, TODAY, Known, of_entity, partials_of, partition
 from tests.strategies import DATASETS, NAMES, json_values
 
 ENTITIES = ("urn:ngsi-ld:Bin:1", "urn:ngsi-ld:Bin:2", "urn:ngsi-ld:Bin:é'\"")
@@ -159,7 +159,7 @@ def test_a_page_tells_what_the_plain_list_tells(
 def check_partials(source: Source, key: AttributeKey, window: Window, rows: Sequence[ArchiveRow]) -> None:
     middle = (window.start + window.end) // 2
     periods = [(window.start, middle), (middle, window.end)]
-    found = source.partials(key, window, periods, frozenset(Method))
+    found = partials_of(source, key, window, periods, frozenset(Method))
     for (start, end), partials in zip(periods, found, strict=True):
         within = [one.value for one in rows if start <= time_of(one, window) < end]
         compare(partials, Partials.of(value for value in within if value is not None))

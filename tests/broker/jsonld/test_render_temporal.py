@@ -1,5 +1,6 @@
 """Writing histories: every instance, values over time, and aggregates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +13,11 @@ from parvis.broker.jsonld.render_temporal import (
     render_history,
 )
 from parvis.broker.model.entity import Instance, Kind
-from parvis.broker.ports.store import Bucket, EntityAggregates, EntityHistory
+from parvis.broker.ports.store import EntityAggregates, EntityHistory
 from parvis.broker.query.tree import Method, TimeProperty
+from parvis.broker.temporal.buckets import Periods
+from parvis.broker.temporal.partials import Partials
+from parvis.broker.temporal.sums import Sums, tell
 from parvis.kernel.time import HOUR, parse_instant
 
 CONTEXT = Contexts().core
@@ -91,16 +95,42 @@ def test_system_attributes_tell_the_life_of_the_entity() -> None:
     assert shown["deletedAt"] == "2026-05-01T13:00:00Z"
 
 
+def aggregated(*periods: Sequence[float | None], dataset: str = "") -> Any:
+    """Hourly values from noon on, those of AVG; TOTAL_COUNT counts from 2. An empty period has no instances."""
+    spans = Periods([(NOON + hour * HOUR, NOON + (hour + 1) * HOUR) for hour in range(len(periods))])
+    sums = Sums.of(
+        [Partials.of([*(one for one in some if one is not None), *["x"] * (None in some)]) for some in periods]
+    )
+    buckets = tell(spans, [(0, sums)], (Method.AVG, Method.TOTAL_COUNT))
+    aggregates = EntityAggregates("urn:a:b", (VOCABULARY + "Bin",), {(LEVEL, dataset): buckets})
+    return msgspec.json.decode(render_aggregates(aggregates, CONTEXT))["level"]
+
+
 def test_aggregates_are_triples_and_leave_out_what_has_no_value() -> None:
-    first = Bucket(NOON, NOON + HOUR, {Method.AVG: 1.5, Method.TOTAL_COUNT: 2})
-    second = Bucket(NOON + HOUR, NOON + 2 * HOUR, {Method.AVG: None, Method.TOTAL_COUNT: 1})
-    aggregates = EntityAggregates("urn:a:b", (VOCABULARY + "Bin",), {(LEVEL, ""): [first, second]})
-    shown = msgspec.json.decode(render_aggregates(aggregates, CONTEXT))
-    assert shown["level"] == {
+    assert aggregated([1, 2], [], [None]) == {
         "type": "Property",
         "avg": [[1.5, "2026-05-01T12:00:00Z", "2026-05-01T13:00:00Z"]],
         "totalCount": [
             [2, "2026-05-01T12:00:00Z", "2026-05-01T13:00:00Z"],
-            [1, "2026-05-01T13:00:00Z", "2026-05-01T14:00:00Z"],
+            [1, "2026-05-01T14:00:00Z", "2026-05-01T15:00:00Z"],
         ],
     }
+    assert aggregated([None])["avg"] == []
+
+
+def test_aggregates_of_several_datasets_are_told_side_by_side() -> None:
+    assert aggregated([1], dataset="urn:d:1")["datasetId"] == "urn:d:1"
+    hour = Periods([(NOON, NOON + HOUR)])
+    of_each = {
+        (LEVEL, dataset): tell(hour, [(0, Sums.of([Partials.of([number])]))], (Method.MAX,))
+        for number, dataset in enumerate(("", "urn:d:1"))
+    }
+    shown = msgspec.json.decode(render_aggregates(EntityAggregates("urn:a:b", (VOCABULARY + "Bin",), of_each), CONTEXT))
+    assert [(one.get("datasetId"), one["max"][0][0]) for one in shown["level"]] == [(None, 0), ("urn:d:1", 1)]
+
+
+def test_a_value_beyond_the_doubles_is_null() -> None:
+    assert aggregated([1e308, 1e308], [1])["avg"] == [
+        [None, "2026-05-01T12:00:00Z", "2026-05-01T13:00:00Z"],
+        [1, "2026-05-01T13:00:00Z", "2026-05-01T14:00:00Z"],
+    ]

@@ -32,6 +32,7 @@ from tests.stores.archive.town import (
     catalogued,
     hourly,
     of_entity,
+    partials_of,
     partition,
     removal,
     row,
@@ -91,7 +92,7 @@ def test_only_the_series_asked_for_is_told_and_no_removal(folder: FolderStorage,
     source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
     assert numbers_of(source.read(KEY, ALWAYS, 9, last=False)) == [1]
     assert source.extent(KEY, ALWAYS) == (MIDNIGHT, MIDNIGHT)
-    assert source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + HOUR)], ALL_METHODS)[0].instances == 1
+    assert partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + HOUR)], ALL_METHODS)[0].instances == 1
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -133,7 +134,7 @@ def test_what_is_erased_is_told_no_more(folder: FolderStorage, reader: ArchiveRe
     )
     source = of_entity(reader, Known(MARKET, files, erasures))
     assert numbers_of(source.read(KEY, ALWAYS, 99, last=False)) == [21, 22, 23, 24]
-    assert source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], ALL_METHODS)[0].instances == 4
+    assert partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], ALL_METHODS)[0].instances == 4
 
 
 def test_partials_are_those_of_the_values(folder: FolderStorage, reader: ArchiveReader) -> None:
@@ -141,7 +142,7 @@ def test_partials_are_those_of_the_values(folder: FolderStorage, reader: Archive
     rows = [row(n, MIDNIGHT + n * HOUR, value) for n, value in enumerate(values)]
     source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
     periods = [(MIDNIGHT + n * 5 * HOUR, MIDNIGHT + (n + 1) * 5 * HOUR) for n in range(3)]
-    found = source.partials(KEY, ALWAYS, periods, ALL_METHODS)
+    found = partials_of(source, KEY, ALWAYS, periods, ALL_METHODS)
     expected = [Partials.of(values[:5]), Partials.of(values[5:]), Partials.of([])]
     assert [one[:2] for one in found] == [one[:2] for one in expected]
     assert [one.distinct for one in found] == [one.distinct for one in expected]
@@ -151,7 +152,7 @@ def test_partials_are_those_of_the_values(folder: FolderStorage, reader: Archive
 
 def test_only_what_the_methods_need_is_worked_out(folder: FolderStorage, reader: ArchiveReader) -> None:
     source = of_entity(reader, Known(MARKET, (catalogued(write(folder, hourly())),)))
-    (found,) = source.partials(KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.MAX}))
+    (found,) = partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.MAX}))
     assert found == Partials(24, 24, largest=23 / 24)
 
 
@@ -160,7 +161,7 @@ def test_periods_that_the_window_makes_empty_have_nothing(folder: FolderStorage,
     start = MIDNIGHT + 90 * 60 * SECOND
     window = Window(False, start, MIDNIGHT + DAY)
     periods = window.within([(MIDNIGHT + n * HOUR, MIDNIGHT + (n + 1) * HOUR) for n in range(24)])
-    counts = [one.instances for one in source.partials(KEY, window, periods, frozenset({Method.TOTAL_COUNT}))]
+    counts = [one.instances for one in partials_of(source, KEY, window, periods, frozenset({Method.TOTAL_COUNT}))]
     assert counts == [0, 0] + [1] * 22
 
 
@@ -194,12 +195,12 @@ def test_a_page_is_told_what_each_of_its_entities_would_be_alone(
     periods = window.within(zip([start, *ends], ends, strict=False))
 
     page = reader.of_entities(entities)
-    together = [(one.extent(KEY, window), one.partials(KEY, window, periods, ALL_METHODS)) for one in page]
+    together = [(one.extent(KEY, window), partials_of(one, KEY, window, periods, ALL_METHODS)) for one in page]
     assert reader.questions == 3
     for entity, (extent, found) in zip(entities, together, strict=True):
         alone = of_entity(reader, entity)
         assert extent == alone.extent(KEY, window)
-        assert found == alone.partials(KEY, window, periods, ALL_METHODS)
+        assert found == partials_of(alone, KEY, window, periods, ALL_METHODS)
     delay = SECOND if by_recorded else 0
     assert together[1][0] == (MIDNIGHT + 5 * HOUR + delay, MIDNIGHT + 19 * HOUR + delay)
     assert sum(one.instances for one in together[1][1]) == 15
@@ -212,7 +213,7 @@ def test_periods_of_an_entitys_own_are_asked_of_it_alone(folder: FolderStorage, 
     market, harbour = reader.of_entities([Known(MARKET, files), Known(HARBOUR, files)])
     window = Window(False, MIDNIGHT - DAY, MIDNIGHT + DAY)
     for source, count in ((market, 24), (harbour, 1), (market, 24)):
-        [found] = source.partials(KEY, window, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.TOTAL_COUNT}))
+        [found] = partials_of(source, KEY, window, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.TOTAL_COUNT}))
         assert found.instances == count
 
 

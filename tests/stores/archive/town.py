@@ -7,7 +7,10 @@ import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Kind
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile, ArchiveRow, Partition, PendingErasure, WrittenFile
-from parvis.broker.temporal.reading import Source, Window
+from parvis.broker.query.tree import Method
+from parvis.broker.temporal.partials import Partials
+from parvis.broker.temporal.reading import Period, Source, Window
+from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
@@ -94,6 +97,13 @@ def is_entity(known: Known) -> ArchivedEntity:
 def of_entity(reader: ArchiveReader, entity: ArchivedEntity) -> Source:
     [source] = reader.of_entities([entity])
     return source
+
+
+def partials_of(
+    source: Source, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
+) -> list[Partials]:
+    found = source.partials(key, window, periods, methods)
+    return found.list_partials() if isinstance(found, Sums) else list(found)
 
 
 def damage(storage: FolderStorage, file: WrittenFile, at: int) -> Path:

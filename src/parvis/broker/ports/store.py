@@ -10,7 +10,8 @@ from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
-from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery
+from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.temporal.buckets import Buckets
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
@@ -49,18 +50,10 @@ class EntityHistory(msgspec.Struct, frozen=True):
     truncated_at: Instant | None = None
 
 
-class Bucket(msgspec.Struct, frozen=True, gc=False):
-    """One period of an aggregate: start inclusive, end exclusive; None where a method has no number to work on."""
-
-    start: Instant
-    end: Instant
-    values: dict[Method, float | int | None]
-
-
 class EntityAggregates(msgspec.Struct, frozen=True):
     id: str
     types: tuple[Iri, ...]
-    buckets: dict[AttributeKey, list[Bucket]]
+    buckets: dict[AttributeKey, Buckets]
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -2,20 +2,20 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
 from typing import NamedTuple
 
 from parvis.broker.model.entity import AttributeKey
-from parvis.broker.ports.store import Bucket, EntityAggregates
+from parvis.broker.ports.store import EntityAggregates
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
-from parvis.broker.temporal.partials import NOTHING, TELLERS, Partials
-from parvis.broker.temporal.periods import estimate_periods, list_periods
+from parvis.broker.temporal.buckets import Buckets, Periods
+from parvis.broker.temporal.periods import MAX_PERIODS, estimate_periods, list_periods
 from parvis.broker.temporal.reading import Member, Period, Source, Window, list_series
 from parvis.kernel.time import Instant
 
-PERIODS_AT_ONCE = 200_000
-"""Of all entities that are asked for together: some 300 bytes each."""
-MOST_TOGETHER, FEW_TOGETHER = 500, 20
+NUMBERS_AT_ONCE = 1_000_000
+"""Of all entities that are asked for together, a number for each of their periods and methods: while they are added up
+and told, some 100 bytes each."""
+MOST_TOGETHER, FEW_TOGETHER = 1_000, 20
 
 
 class _Series(NamedTuple):
@@ -30,6 +30,23 @@ class _Series(NamedTuple):
         return _around(self.extents)
 
 
+class _Asked:
+    """The periods that a source is asked for: who is asked for the same ones is given the same list."""
+
+    def __init__(self, spans: Sequence[Period], window: Window) -> None:
+        self._starts = [start for start, _ in spans]
+        self._within = window.within(spans)
+        self._parts: dict[tuple[int, int], Sequence[Period]] = {}
+
+    def reached(self, extent: Period) -> tuple[int, Sequence[Period]]:
+        """Those that the extent lies in, and the place of the first."""
+        first, last = extent
+        part = max(0, bisect_right(self._starts, first) - 1), bisect_right(self._starts, last)
+        if part not in self._parts:
+            self._parts[part] = self._within[slice(*part)]
+        return part[0], self._parts[part]
+
+
 def list_aggregates(page: Sequence[Member], query: TemporalQuery, aggregation: Aggregation) -> list[EntityAggregates]:
     """One for each member. Where the query says from when, sources are asked the same for everyone, key by key.
 
@@ -37,12 +54,13 @@ def list_aggregates(page: Sequence[Member], query: TemporalQuery, aggregation: A
         TooComplexQuery: too many periods.
     """
     window = Window.of(query)
-    buckets: list[dict[AttributeKey, list[Bucket]]] = [{} for _ in page]
-    for key, found in _find_series(page, query, window):
+    buckets: list[dict[AttributeKey, Buckets]] = [{} for _ in page]
+    for key, found in _find_series(page, query, window, aggregation):
         together = [found] if window.asked_from is not None else [[one] for one in found]
         for group in together:
             for one, told in zip(group, _tell(group, key, window, aggregation), strict=True):
-                buckets[one.place][key] = told
+                if told:
+                    buckets[one.place][key] = told
     return [EntityAggregates(one.head.id, one.head.types, told) for one, told in zip(page, buckets, strict=True)]
 
 
@@ -51,68 +69,73 @@ def count_together(query: TemporalQuery, aggregation: Aggregation, now: Instant)
     if query.relation is TimeRelation.BEFORE or query.at is None or Method.DISTINCT_COUNT in aggregation.methods:
         return FEW_TOGETHER
     periods = estimate_periods(query.at, now if query.end is None else query.end, aggregation.period)
-    return min(MOST_TOGETHER, max(FEW_TOGETHER, int(PERIODS_AT_ONCE / max(periods, 1))))
+    numbers = max(periods, 1) * max(len(aggregation.methods), 1)
+    return min(MOST_TOGETHER, max(FEW_TOGETHER, int(NUMBERS_AT_ONCE / numbers)))
 
 
 def _find_series(
-    page: Sequence[Member], query: TemporalQuery, window: Window
+    page: Sequence[Member], query: TemporalQuery, window: Window, aggregation: Aggregation
 ) -> Iterator[tuple[AttributeKey, list[_Series]]]:
-    """Keys in order, and who has instances of each in the window."""
+    """Keys in order, and who may have instances of each in the window.
+
+    How far they reach is enough to know, unless periods begin or end with instances, or might be too many.
+    """
     keys = [list_series(one.sources, query) for one in page]
+    exactly = window.asked_from is None or not any(aggregation.period)
     for key in sorted({key for of_one in keys for key in of_one}):
         asked = [(place, page[place].sources) for place, of_one in enumerate(keys) if key in of_one]
-        found = [
-            _Series(place, sources, [source.extent(key, window) for source in sources]) for place, sources in asked
-        ]
-        present = [one for one in found if any(one.extents)]
+        present = _present(asked, key, window, exactly=exactly)
+        if not exactly and _may_be_too_many(present, window, aggregation):
+            present = _present(asked, key, window, exactly=True)
         if present:
             yield key, present
 
 
-def _tell(
-    group: Sequence[_Series], key: AttributeKey, window: Window, aggregation: Aggregation
-) -> Iterator[list[Bucket]]:
+def _present(
+    asked: Sequence[tuple[int, Sequence[Source]]], key: AttributeKey, window: Window, *, exactly: bool
+) -> list[_Series]:
+    found = (
+        _Series(
+            place,
+            sources,
+            [source.extent(key, window) if exactly else source.reach(key, window) for source in sources],
+        )
+        for place, sources in asked
+    )
+    return [one for one in found if any(one.extents)]
+
+
+def _may_be_too_many(present: Sequence[_Series], window: Window, aggregation: Aggregation) -> bool:
+    if not present or window.asked_from is None:
+        return False
+    last = max(one.extent[1] for one in present)
+    return estimate_periods(window.asked_from, last, aggregation.period) > MAX_PERIODS
+
+
+def _tell(group: Sequence[_Series], key: AttributeKey, window: Window, aggregation: Aggregation) -> Iterator[Buckets]:
     """Periods count from the start asked for, or from the first instance; empty ones are left out."""
+    from parvis.broker.temporal.sums import tell  # numpy, which nobody needs before
+
     first, last = _around(one.extent for one in group)
-    first = first if window.asked_from is None else window.asked_from
-    periods = list(list_periods(first, last, aggregation.period))
-    within, methods = window.within(periods), frozenset(aggregation.methods)
-    reached = [_reached(periods, extents) for extents in zip_longest(*(one.extents for one in group))]
-    asked = [within[part] for part in reached]
+    periods = Periods(
+        list(list_periods(first if window.asked_from is None else window.asked_from, last, aggregation.period))
+    )
+    asked, methods = _Asked(periods.spans, window), frozenset(aggregation.methods)
     for one in group:
-        sums = [NOTHING] * len(periods)
-        for source, extent, part, some in zip(one.sources, one.extents, reached, asked, strict=False):
+        parts = []
+        for source, extent in zip(one.sources, one.extents, strict=True):
             if extent is not None:
-                sums[part] = _added(sums[part], source.partials(key, window, some, methods))
-        yield list(_buckets(_ending(periods, one, aggregation), sums, aggregation))
+                place, some = asked.reached(extent)
+                parts.append((place, source.partials(key, window, some, methods)))
+        yield tell(_ending(periods, one, aggregation), parts, aggregation.methods)
 
 
-def _ending(periods: Sequence[Period], one: _Series, aggregation: Aggregation) -> Sequence[Period]:
+def _ending(periods: Periods, one: _Series, aggregation: Aggregation) -> Periods:
     """A period without a length ends with the entity's own last instance."""
-    return periods if any(aggregation.period) else [(periods[0][0], one.extent[1] + 1)]
-
-
-def _added(sums: Sequence[Partials], found: Sequence[Partials]) -> list[Partials]:
-    return [new if old is NOTHING else old.plus(new) for old, new in zip(sums, found, strict=True)]
-
-
-def _buckets(periods: Sequence[Period], sums: Sequence[Partials], aggregation: Aggregation) -> Iterator[Bucket]:
-    tellers = [(method, TELLERS[method]) for method in aggregation.methods]
-    for (start, end), partials in zip(periods, sums, strict=True):
-        if partials.instances:
-            yield Bucket(start, end, {method: tell(partials) for method, tell in tellers})
+    return periods if any(aggregation.period) else Periods([(periods.spans[0][0], one.extent[1] + 1)])
 
 
 def _around(extents: Iterable[Period | None]) -> Period:
     """Of at least one that is there."""
     there = [one for one in extents if one is not None]
     return min(first for first, _ in there), max(last for _, last in there)
-
-
-def _reached(periods: Sequence[Period], extents: Iterable[Period | None]) -> slice:
-    """The periods that the extents lie in."""
-    there = [one for one in extents if one is not None]
-    if not there:
-        return slice(0, 0)
-    (first, last), starts = _around(there), [start for start, _ in periods]
-    return slice(max(0, bisect_right(starts, first) - 1), bisect_right(starts, last))

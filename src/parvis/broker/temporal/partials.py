@@ -1,10 +1,7 @@
 """What aggregates are made of: sums over parts of a period that add up, whichever store or file each part lies in."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-
-from parvis.broker.query.tree import Method
 
 
 class Partials(NamedTuple):
@@ -64,11 +61,6 @@ class Partials(NamedTuple):
     def mean(self) -> float | None:
         return None if self.total is None else self.total / self.numbers
 
-    @property
-    def deviation(self) -> float | None:
-        """Of the population: 4.5.19.1 leaves it open."""
-        return None if self.scatter is None else math.sqrt(self.scatter / self.numbers)
-
 
 NOTHING = Partials()
 
@@ -87,15 +79,3 @@ def _both(one: float | None, other: float | None, merge: Callable[[float, float]
 
 def _sum(one: float, other: float) -> float:
     return one + other
-
-
-TELLERS: Mapping[Method, Callable[[Partials], float | int | None]] = {
-    Method.TOTAL_COUNT: lambda partials: partials.instances,
-    Method.DISTINCT_COUNT: lambda partials: len(partials.distinct),
-    Method.SUM: lambda partials: partials.total,
-    Method.SUMSQ: lambda partials: partials.squares,
-    Method.MIN: lambda partials: partials.smallest,
-    Method.MAX: lambda partials: partials.largest,
-    Method.AVG: lambda partials: partials.mean,
-    Method.STDDEV: lambda partials: partials.deviation,
-}

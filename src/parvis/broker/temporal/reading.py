@@ -5,7 +5,7 @@ a source reads, never in what is made of it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -14,6 +14,9 @@ from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.partials import Partials
 from parvis.kernel.time import Instant
+
+if TYPE_CHECKING:
+    from parvis.broker.temporal.sums import Sums
 
 EARLIEST, LATEST = -(2**62), 2**62
 Period = tuple[Instant, Instant]
@@ -72,9 +75,13 @@ class Source(Protocol):
         """Times of the first and of the last instance in the window."""
         ...
 
+    def reach(self, key: AttributeKey, window: Window) -> Period | None:
+        """Times that no instance in the window lies beyond, found without reading any; None: there is none."""
+        ...
+
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
-    ) -> list[Partials]:
+    ) -> "Sequence[Partials] | Sums":
         """Of each period, in the same order; only what `methods` need is worked out. `periods` lie in the window."""
         ...
 

@@ -12,15 +12,16 @@ from parvis.stores.archive.engine import Condition, Parameter, not_erased
 def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: AttributeKey, window: Window) -> Condition:
     """`FROM` the rows in these files. Of more than one entity they have the `place` of theirs.
 
-    The limit is none; it keeps the other conditions out of the scan, which would try each on pages that hold nothing
-    of the entity.
+    Of one entity, a limit that is none keeps the other conditions out of the scan, which would try each on pages that
+    hold nothing of it; many entities' rows would wait there for each other.
     """
     within = _within(window)
     kept = not_erased([erasure for one in entities for erasure in one.erasures])
     of_entities = _of_entities([one.entity_id for one in entities])
+    apart = f" LIMIT {2**63 - 1}" if len(entities) == 1 else ""
     sql = (
         f"FROM (SELECT * FROM read_parquet(?, hive_partitioning = false) AS rows{of_entities.sql}"
-        f" AND attribute = ? LIMIT {2**63 - 1}) AS rows WHERE dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
+        f" AND attribute = ?{apart}) AS rows WHERE dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
     )
     return Condition(sql, (located, *of_entities.parameters, *key, *within.parameters, *kept.parameters))
 

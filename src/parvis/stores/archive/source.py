@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.reading import EVER, Period, Window
+from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 from parvis.stores.archive.chosen import choose_rows, time_of
 from parvis.stores.archive.rows import INSTANCE_COLUMNS, instances_of
@@ -69,9 +69,13 @@ class EntityFiles:
         ends = [one for last in (False, True) for one in self.read(key, window, 1, last=last)]
         return (window.time(ends[0]), window.time(ends[-1])) if ends else None
 
+    def reach(self, key: AttributeKey, window: Window) -> Period | None:
+        """Of all that are read together."""
+        return self._page.reach(key, window)
+
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
-    ) -> list[Partials]:
+    ) -> Sums:
         """Where the window says from when, everyone's periods are the same."""
         if len(self._page) > 1 and window.asked_from is not None:
             return self._page.partials(self._place, key, window, periods, methods)

@@ -1,13 +1,16 @@
 """What aggregates are made of, asked of all entities of a page at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.partials import NOTHING, Partials
 from parvis.broker.temporal.reading import Period, Window
+from parvis.broker.temporal.sums import NO_NUMBERS, Sums
 from parvis.stores.archive.chosen import choose_by_period, choose_rows, time_of
 from parvis.stores.archive.engine import Condition
 from parvis.stores.archive.rows import stored_value
@@ -15,29 +18,24 @@ from parvis.stores.archive.rows import stored_value
 if TYPE_CHECKING:
     from parvis.stores.archive.read import ArchiveReader
 
-_PARTS: tuple[tuple[str, frozenset[Method]], ...] = (
-    ("sum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
-    ("sum(number * number)", frozenset({Method.SUMSQ})),
-    ("min(number)", frozenset({Method.MIN})),
-    ("max(number)", frozenset({Method.MAX})),
-    ("if(var_pop(number) < 0, 0, var_pop(number)) * count(number)", frozenset({Method.STDDEV})),
+_PARTS: tuple[tuple[str, str, frozenset[Method]], ...] = (
+    ("total", "sum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
+    ("squares", "sum(number * number)", frozenset({Method.SUMSQ})),
+    ("smallest", "min(number)", frozenset({Method.MIN})),
+    ("largest", "max(number)", frozenset({Method.MAX})),
+    ("scatter", "if(var_pop(number) < 0, 0, var_pop(number)) * count(number)", frozenset({Method.STDDEV})),
 )
 
 
-class Sums(NamedTuple):
-    """What was found for so many periods of each entity, by its place: rows of (period, members of Partials)."""
+class PageSums(NamedTuple):
+    """Of some entities by place: for each member of Sums a row of all periods for each entity."""
 
-    periods: int
-    rows: dict[int, list[tuple[Any, ...]]]
-    distinct: dict[int, dict[int, set[Any]]]
+    columns: Mapping[str, NDArray[Any]]
+    distinct: Mapping[int, Mapping[int, frozenset[Any]]]
 
-    def of(self, place: int) -> list[Partials]:
-        answer = [NOTHING] * self.periods
-        for period, *sums in self.rows.get(place, ()):
-            answer[period] = Partials(*sums)
-        for period, values in self.distinct.get(place, {}).items():
-            answer[period] = answer[period]._replace(distinct=frozenset(values))
-        return answer
+    def of(self, place: int) -> Sums:
+        members = {member: column[place] for member, column in self.columns.items()}
+        return Sums(**members, distinct=self.distinct.get(place, {}))
 
 
 class PageFiles:
@@ -48,7 +46,7 @@ class PageFiles:
         self._entities = entities
         self._files: dict[tuple[AttributeKey, Window], Sequence[ArchiveFile]] = {}
         self._extents: dict[tuple[AttributeKey, Window], dict[int, Period]] = {}
-        self._sums: tuple[tuple[Any, ...], Sums] | None = None
+        self._sums: tuple[tuple[Any, ...], PageSums] | None = None
 
     def __len__(self) -> int:
         return len(self._entities)
@@ -58,9 +56,21 @@ class PageFiles:
             self._extents[key, window] = self._find_extents(key, window)
         return self._extents[key, window].get(place)
 
+    def reach(self, key: AttributeKey, window: Window) -> Period | None:
+        """As the catalogue knows it, of all of them together."""
+        files = [one.file for one in self._list_files(key, window)]
+        if not files:
+            return None
+        if window.by_recorded:
+            first, last = min(one.first_recorded for one in files), max(one.last_recorded for one in files)
+        else:
+            first, last = min(one.first for one in files), max(one.last for one in files)
+        first, last = max(first, window.start), min(last, window.end - 1)
+        return (first, last) if first <= last else None
+
     def partials(
         self, place: int, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
-    ) -> list[Partials]:
+    ) -> Sums:
         question = (key, window, methods, periods)
         if self._sums is None or self._sums[0] != question:
             files = self._list_files(key, window)
@@ -92,33 +102,40 @@ def sum_up(
     window: Window,
     periods: Sequence[Period],
     methods: frozenset[Method],
-) -> Sums:
-    answer = Sums(len(periods), {}, {})
-    some = [number for number, (start, end) in enumerate(periods) if start < end]
-    if not some or not files:
-        return answer
-    asked = [periods[number] for number in some]
-    chosen = choose_by_period(entities, reader.locate(files), key, window, asked)
-    for place, period, *sums in _read_sums(reader, files, chosen, methods):
-        answer.rows.setdefault(place, []).append((some[period], *sums))
-    if Method.DISTINCT_COUNT in methods:
-        for place, period, *value in _read_distinct(reader, files, chosen):
-            answer.distinct.setdefault(place, {}).setdefault(some[period], set()).add(stored_value(*value))
-    return answer
+) -> PageSums:
+    parts = [(member, sql) for member, sql, needed_by in _PARTS if methods & needed_by]
+    shape = (len(entities), len(periods))
+    columns: dict[str, NDArray[Any]] = {member: np.zeros(shape, np.int64) for member in ("instances", "numbers")}
+    columns |= {member: np.full(shape, NO_NUMBERS[member]) for member, _ in parts}
+    some = np.array([number for number, (start, end) in enumerate(periods) if start < end], np.int64)
+    if not len(some) or not files:
+        return PageSums(columns, {})
+    chosen = choose_by_period(entities, reader.locate(files), key, window, [periods[number] for number in some])
+    found = _read_sums(reader, files, chosen, len(some), [sql for _, sql in parts])
+    place, period = np.divmod(found.pop("slot"), len(some))
+    for (member, column), values in zip(columns.items(), found.values(), strict=True):
+        column[place, some[period]] = np.ma.filled(values, NO_NUMBERS.get(member, 0))
+    distinct = _read_distinct(reader, files, chosen, some) if Method.DISTINCT_COUNT in methods else {}
+    return PageSums(columns, distinct)
 
 
 def _read_sums(
-    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, methods: frozenset[Method]
-) -> list[tuple[Any, ...]]:
-    """(place, period, members of Partials) of the periods that have instances."""
-    wanted = ", ".join(sql if methods & needed_by else "NULL" for sql, needed_by in _PARTS)
-    sql = f"SELECT place, period, count(*), count(number), {wanted} {chosen.sql} GROUP BY place, period"
+    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, periods: int, wanted: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Of the periods that have instances: their number counted on from entity to entity, counts and what is wanted."""
+    columns = ", ".join(("count(*)", "count(number)", *wanted))
+    sql = f"SELECT place * {periods} + period AS slot, {columns} {chosen.sql} GROUP BY slot"
     with reader.hurried(files) as cursor:
-        return cursor.execute(sql, chosen.parameters).fetchall()
+        return cursor.execute(sql, chosen.parameters).fetchnumpy()
 
 
-def _read_distinct(reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition) -> list[tuple[Any, ...]]:
-    """(place, period, columns of a value)."""
+def _read_distinct(
+    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, some: NDArray[np.int64]
+) -> Mapping[int, Mapping[int, frozenset[Any]]]:
     sql = f"SELECT DISTINCT place, period, number, whole, text, json {chosen.sql}"
     with reader.hurried(files) as cursor:
-        return cursor.execute(sql, chosen.parameters).fetchall()
+        rows = cursor.execute(sql, chosen.parameters).fetchall()
+    values: dict[int, dict[int, set[Any]]] = {}
+    for place, period, *value in rows:
+        values.setdefault(place, {}).setdefault(int(some[period]), set()).add(stored_value(*value))
+    return {place: {at: frozenset(kept) for at, kept in told.items()} for place, told in values.items()}

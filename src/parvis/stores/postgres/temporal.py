@@ -116,6 +116,9 @@ class HotHistory:
         first, last = self._connection.execute(sql.encode(), bounds).fetchone() or (None, None)
         return None if first is None or last is None else (first, last)
 
+    def reach(self, key: AttributeKey, window: Window) -> Period | None:
+        return self.extent(key, window)
+
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
     ) -> list[Partials]:

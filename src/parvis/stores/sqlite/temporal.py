@@ -131,6 +131,9 @@ class HotHistory:
         times = fresh + [one.first for one in spans] + [one.last for one in spans]
         return (min(times), max(times)) if times else None
 
+    def reach(self, key: AttributeKey, window: Window) -> Period | None:
+        return self.extent(key, window)
+
     def _spans(self, series: Series, window: Window) -> list[_Span]:
         """Of the segments that are worth looking into; by when it was recorded, no two seeks would find that out."""
         if window.by_recorded or len(self._segments) == 1:

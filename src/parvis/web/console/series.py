@@ -133,7 +133,7 @@ async def _averaged(broker: Broker, caller: Caller, entity_id: str, attribute: s
     bucket = bucket_for(span.length)
     aggregation = Aggregation((Method.AVG, Method.MIN, Method.MAX), Duration((0, bucket)))
     aggregates = await broker.aggregate(caller, entity_id, span.query(attribute, MOST_POINTS), aggregation)
-    buckets = aggregates.buckets.get((attribute, dataset), [])
+    buckets = list(aggregates.buckets.get((attribute, dataset), ()))
     return Series(
         times=[(one.start + one.end) / 2e6 for one in buckets],
         values=[one.values.get(Method.AVG) for one in buckets],
