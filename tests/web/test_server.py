@@ -186,3 +186,15 @@ async def test_a_start_before_the_database_answers_waits_and_says_why(tmp_path: 
 async def _serve_once(settings: Settings, opening: Opening, siblings: Siblings) -> None:
     async with serving(settings, opening=opening, siblings=siblings):
         raise AssertionError("there is no database")
+
+
+async def test_links_read_the_same_in_parvis_own_terms(running: Running) -> None:
+    _, key = running.platform.access.keys.create(COMMAND_LINE, "test", "operator")
+    async with httpx.AsyncClient(base_url=running.address) as http:
+        await http.post(
+            "/ngsi-ld/v1/entities", json=BUILDING, headers={"authorization": f"Bearer {key}", **PARVIS_TERMS}
+        )
+        read = await http.get(f"/data/v1/entities?type={BUILDING['type']}&format=simplified&limit=1&count=true")
+        written = await http.post("/data/v1/entities", json=BUILDING, headers={"authorization": f"Bearer {key}"})
+    assert read.json()[0]["name"] == "Hall"
+    assert written.status_code in (404, 405)

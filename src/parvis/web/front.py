@@ -174,7 +174,7 @@ def _too_large(limit_bytes: int) -> PayloadTooLarge:
 
 def _extra_headers(scope: Scope, current: str) -> RawHeaders:
     path: str = scope["path"]
-    common = _API_HEADERS if path.startswith("/ngsi-ld/") else _PAGE_HEADERS
+    common = _API_HEADERS if path.startswith(("/ngsi-ld/", "/data/")) else _PAGE_HEADERS
     if scope["scheme"] == "https":
         common = (*common, _HTTPS_HEADER)
     return (*common, (b"x-request-id", current.encode("latin-1")))

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from parvis.bootstrap import NOTHING_MORE, Additions, Platform, check_exposure, open_platform
 from parvis.bootstrap.stores import Opening
 from parvis.broker.api.app import NgsiLdApi
+from parvis.broker.api.media import CONTEXT_RELATION
+from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
@@ -42,6 +44,9 @@ GC_THRESHOLDS = (100_000, 20, 50)
 """A batch makes tens of thousands of objects that live until its commit: with Python's default of 700 each is looked at
 over and over (measured: batch upserts are a fifth faster so)."""
 API_ROOT = "/ngsi-ld/v1"
+DATA_ROOT = "/data/v1"
+"""The same to read, in Parvis's own terms: for links and programs that can send no Link header."""
+_OWN_TERMS = (b"link", f'<{PARVIS_URL}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'.encode())
 _OPEN_FILES = 65_536
 _DRAIN_STEP_S = 0.05
 
@@ -173,6 +178,9 @@ class Crossroads:
         if scope["path"].startswith(API_ROOT + "/"):
             scope["root_path"] = API_ROOT
             await self._api(scope, receive, send)
+        elif scope["path"].startswith(DATA_ROOT + "/") and scope["method"] == "GET":
+            headers = [*scope["headers"], _OWN_TERMS]
+            await self._api({**scope, "root_path": DATA_ROOT, "headers": headers}, receive, send)
         else:
             await self._pages(scope, receive, send)
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.connectors.files.client import MappedFile, Progress, read_files
 from parvis.connectors.files.config import InvalidMapping, Mapping, stored_unit
 from parvis.connectors.files.mapping import Observation
@@ -17,6 +18,10 @@ from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_cl
 
 LARGEST_BATCH = 1000
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
+_HEADERS = {
+    "content-type": "application/json",
+    "link": f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
+}
 _MOST_TRIES = 30
 _BUSY = frozenset({429, 503})
 
@@ -104,7 +109,7 @@ class Replay:
 
     async def _post(self, body: bytes) -> httpx.Response:
         try:
-            return await self._http.post(UPSERT, content=body, headers={"content-type": "application/json"})
+            return await self._http.post(UPSERT, content=body, headers=_HEADERS)
         except httpx.HTTPError as error:
             raise ReplayFailed(f"{self._http.base_url} cannot be reached: {error}. Is the platform running?") from error
 

@@ -77,7 +77,7 @@ async def entity_page(request: Request) -> Response:
         relations=[*(_as_related(row) for row in rows if row.href), *await list_referring(site, caller, entity.id, t)],
         href=f"/console/entities/{quote(entity.id, safe=':')}",
         device_href=await _find_device_page(site, caller, view),
-        raw_href=f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}",
+        raw_href=f"/data/v1/entities/{quote(entity.id, safe=':')}",
     )
 
 

@@ -80,7 +80,7 @@ async def home(request: Request) -> Response:
 
 
 def _data_href(name: str) -> str:
-    return "/ngsi-ld/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": DATA_LIMIT})
+    return "/data/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": DATA_LIMIT})
 
 
 def _chosen(request: Request, communes: list[str]) -> str:
