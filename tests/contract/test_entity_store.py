@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Status
-from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.entity import SCOPE, Instance, Kind
 from parvis.broker.model.merge import NULL
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import (
@@ -183,12 +183,32 @@ async def test_no_overwrite_tells_what_it_ignored(store: Store) -> None:
     assert await level_of(store, 1) == 10
 
 
-async def test_an_update_of_what_is_there_ignores_the_rest(store: Store) -> None:
-    await store.write(TENANT, [bin_(1, level(10))])
-    [outcome] = await store.write(TENANT, [bin_(1, level(11), note("new"), mode=Mode.UPDATE)])
+async def test_an_update_gives_no_scope_to_what_has_none(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(10)), bin_(2, level(10), scopes=("/Port",))])
+    outcomes = await store.write(
+        TENANT, [bin_(n, level(11), note("new"), mode=Mode.UPDATE, scopes=("/Quay",)) for n in (1, 2)]
+    )
 
-    assert outcome.ignored == (NOTE,)
-    assert await level_of(store, 1) == 11
+    assert [one.ignored for one in outcomes] == [(SCOPE,), ()]
+    found = [await store.find(TENANT, bin_id(n)) for n in (1, 2)]
+    assert [(one.scopes, len(one.instances)) for one in found if one is not None] == [((), 2), (("/Quay",), 2)]
+
+
+async def test_what_is_appended_without_overwriting_joins_the_scopes(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(10), scopes=("/Port",))])
+    await store.write(TENANT, [bin_(1, mode=Mode.APPEND_NEW, scopes=("/Quay", "/Port"))])
+    entity = await store.find(TENANT, bin_id(1))
+    assert entity is not None
+    assert entity.scopes == ("/Port", "/Quay")
+
+
+async def test_a_patch_of_a_member_takes_its_place_and_a_merge_goes_into_it(store: Store) -> None:
+    held = Instance(NOTE, Kind.JSON_PROPERTY, {"a": 1, "b": 2})
+    given = Instance(NOTE, Kind.JSON_PROPERTY, {"b": 3})
+    for number, mode in ((1, Mode.PATCH_ATTRIBUTE), (2, Mode.MERGE)):
+        await store.write(TENANT, [bin_(number, held), Change(bin_id(number), mode, (given,))])
+    found = [await store.find(TENANT, bin_id(n)) for n in (1, 2)]
+    assert [one.instances[0].value for one in found if one is not None] == [{"b": 3}, {"a": 1, "b": 3}]
 
 
 async def test_a_patch_merges_members_into_the_instance(store: Store) -> None:

@@ -221,7 +221,7 @@ _LONGITUDE, _LATITUDE = "(-4 + i % 1000 / 1000.0)", "(47 + i / 1000 / 200.0)"
 _N = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :entities)"
 _SQLITE = (
     f"{_N} INSERT INTO entity"
-    " SELECT i, :tenant, 'urn:ngsi-ld:Thing:' || i, :first + i % 10, NULL, :start, :start, NULL FROM n",
+    " SELECT i, :tenant, 'urn:ngsi-ld:Thing:' || i, :first + i % 10, NULL, :start, :start, NULL, NULL, NULL FROM n",
     f"{_N} INSERT INTO attribute SELECT i, :level, 0, :plain, {_LEVEL}, NULL, NULL, :start, :start FROM n",
     f"{_N} INSERT INTO attribute"
     " SELECT i, :state, 0, :plain, CASE i % 10007 WHEN 0 THEN 'odd' ELSE 'even' END, NULL, NULL, :start, :start FROM n",

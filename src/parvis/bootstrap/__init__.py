@@ -179,6 +179,7 @@ def _open_broker(
     broker = build_broker(settings, store, outbound, access.store.append_audit)
     _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
     _keep_running(stack, broker.sources.index.follow, "follows the context sources")
+    _keep_running(stack, broker.transience.run, "takes away what is over")
     return broker
 
 

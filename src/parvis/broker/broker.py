@@ -16,11 +16,15 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Shelf
+from parvis.kernel.time import Clock, system_clock
 
 _log = logging.getLogger(__name__)
+MOST_INSTANCES = 1000
+"""Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
 _READERS = Right.READ | Right.READ_PUBLIC
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -42,14 +46,18 @@ class Broker:
         most_subscriptions: int | None = None,
         most_registrations: int | None = None,
         source_client: SourceClient | None = None,
+        clock: Clock = system_clock,
+        most_instances: int = MOST_INSTANCES,
     ) -> None:
         self._store = store
+        self.transience = Transience(store, clock)
         self._tenants: set[str] = set()
         self._public_types = public_types
         self._public: TypeSelection | None = _any_type(public_types)
         self._on_erasure = on_erasure
         self._on_correction = on_correction
         self.contexts = contexts
+        self.most_instances = most_instances
         self.outbox: Outbox = store
         self.shelf: Shelf = store.shelf
         self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
@@ -69,6 +77,8 @@ class Broker:
         A reaction that gives its `progress` has its effects once, whichever process has them. Raises Outrun.
         """
         self.check_writer(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         return await self._store.write(caller.tenant, changes, progress) if changes or progress else []
 
     async def erase(self, caller: Caller, erasure: Erasure) -> None:
@@ -94,9 +104,11 @@ class Broker:
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         entity = await self._store.find(caller.tenant, entity_id)
-        if entity is None or everything or self._is_public(entity.types):
-            return entity
+        if entity is not None and (everything or self._is_public(entity.types)):
+            return self.transience.stays(entity)
         return None
 
     async def get(self, caller: Caller, entity_id: str) -> Entity:
@@ -107,11 +119,13 @@ class Broker:
 
     async def query(self, caller: Caller, query: EntityQuery) -> EntityPage:
         """Retrieve the page of entities that match (NGSI-LD 1.9.1, 5.7.2)."""
-        if _sees_everything(caller):
-            return await self._store.query(caller.tenant, query)
-        if self._public is None:
-            return EntityPage((), 0 if query.count else None)
-        return await self._store.query(caller.tenant, _narrowed(query, self._public))
+        if not _sees_everything(caller):
+            if self._public is None:
+                return EntityPage((), 0 if query.count else None)
+            query = _narrowed(query, self._public)
+        if self.transience.is_due:
+            await self.transience.settle()
+        return self.transience.page_of(await self._store.query(caller.tenant, query))
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
         """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""
@@ -126,6 +140,8 @@ class Broker:
     async def history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory:
         """The temporal evolution of one entity (5.7.3). Raises ResourceNotFound."""
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         history = await self._store.history(caller.tenant, entity_id, query)
         if history is None or not (everything or self._is_public(history.types)):
             raise _not_found(entity_id)
@@ -136,6 +152,8 @@ class Broker:
     ) -> EntityAggregates:
         """The aggregated temporal evolution of one entity (4.5.19). Raises ResourceNotFound."""
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         aggregates = await self._store.aggregate(caller.tenant, entity_id, query, aggregation)
         if aggregates is None or not (everything or self._is_public(aggregates.types)):
             raise _not_found(entity_id)
@@ -146,17 +164,23 @@ class Broker:
     ) -> list[EntityAggregates]:
         """Of those that the caller may see, in the order given."""
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         found = await self._store.list_aggregates(caller.tenant, entity_ids, query, aggregation)
         return [one for one in found if everything or self._is_public(one.types)]
 
     async def count_types(self, caller: Caller) -> dict[Iri, int]:
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         counts = await self._store.count_types(caller.tenant)
         return {iri: count for iri, count in counts.items() if everything or iri in self._public_types}
 
     async def list_attributes(self, caller: Caller) -> dict[Iri, set[Iri]]:
         """Attribute names in use, by entity type."""
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         names = await self._store.list_attributes(caller.tenant)
         return {iri: attributes for iri, attributes in names.items() if everything or iri in self._public_types}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.broker.api.territory import BIN, BIN_2, LAMP, bin_at_the_port, lamp
 
@@ -27,15 +28,30 @@ async def test_creating_all_answers_with_their_ids(api: httpx.AsyncClient) -> No
 async def test_the_good_ones_are_written_and_each_bad_one_is_told(api: httpx.AsyncClient) -> None:
     await operate(api, "create", [lamp()])
     no_type = {"id": "urn:ngsi-ld:Thing:1", "name": "nameless"}
-    answer = await operate(api, "create", [bin_at_the_port(), lamp(), no_type, 7])
+    answer = await operate(api, "create", [bin_at_the_port(), lamp(), no_type])
     assert answer.status_code == 207
     assert answer.json()["success"] == [BIN]
     told = {one["entityId"]: (one["error"]["status"], one["error"]["type"]) for one in answer.json()["errors"]}
     assert told == {
         LAMP: (409, ERRORS + "AlreadyExists"),
         "urn:ngsi-ld:Thing:1": (400, ERRORS + "BadRequestData"),
-        "": (400, ERRORS + "BadRequestData"),
     }
+
+
+@pytest.mark.parametrize("stray", [None, 7, "urn:ngsi-ld:Thing:1", []])
+async def test_a_member_that_is_no_entity_fails_them_all(api: httpx.AsyncClient, stray: Any) -> None:
+    for operation in ("create", "upsert", "update", "merge"):
+        answer = await operate(api, operation, [bin_at_the_port(), stray])
+        assert (answer.status_code, answer.json()["type"]) == (400, ERRORS + "BadRequestData")
+    assert (await operate(api, "delete", [BIN, None])).status_code == 400
+    assert (await api.get(f"/entities/{BIN}")).status_code == 404
+
+
+async def test_contexts_stand_in_a_batch_of_ld_json_and_not_in_a_link(api: httpx.AsyncClient) -> None:
+    link = '<https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'
+    headers = {"Content-Type": "application/ld+json", "Link": link}
+    answer = await api.post("/entityOperations/create", json=[bin_at_the_port()], headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, ERRORS + "BadRequestData")
 
 
 async def test_an_upsert_answers_with_what_was_new_and_with_nothing_when_all_was_known(api: httpx.AsyncClient) -> None:
@@ -75,7 +91,11 @@ async def test_an_update_needs_the_entity(api: httpx.AsyncClient) -> None:
 async def test_an_update_without_overwriting_adds_only(api: httpx.AsyncClient) -> None:
     await operate(api, "create", [bin_at_the_port()])
     change = {"id": BIN, "fillingLevel": {"value": 1.0}, "temperature": {"value": 20}}
-    assert (await operate(api, "update", [change], "?options=noOverwrite")).status_code == 204
+    answer = await operate(api, "update", [change], "?options=noOverwrite")
+    assert answer.status_code == 207
+    assert answer.json()["success"] == []
+    [error] = answer.json()["errors"]
+    assert (error["entityId"], error["error"]["type"]) == (BIN, ERRORS + "AlreadyExists")
     read = (await api.get(f"/entities/{BIN}?options=keyValues")).json()
     assert (read["fillingLevel"], read["temperature"]) == (0.4, 20)
 

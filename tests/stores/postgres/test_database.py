@@ -97,7 +97,7 @@ def test_why_it_does_not_answer_is_told_without_what_the_library_asks_back(free_
 def test_a_transaction_sees_the_rows_of_its_tenant_alone(postgres_url: str) -> None:
     database = Database(postgres_url)
     database.prepare()
-    insert = "INSERT INTO entity VALUES (%s, %s, 'urn:x', 1, NULL, 0, 0, NULL)"
+    insert = "INSERT INTO entity VALUES (%s, %s, 'urn:x', 1, NULL, 0, 0)"
     with database.connect() as connection:
         for tenant in (1, 2):
             with scoped(connection, tenant):

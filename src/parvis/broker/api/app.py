@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from parvis.broker.api.errors import UnexpectedFailure
 from parvis.broker.api.parameters import Parameters, parse_parameters
-from parvis.broker.api.request import MAX_BODY_BYTES, Request
+from parvis.broker.api.request import MAX_BODY_BYTES, Request, check_length_told
 from parvis.broker.api.responses import Response, problem_response
 from parvis.broker.api.routing import Route, Router
 from parvis.broker.api.table import ROUTES
@@ -17,6 +17,7 @@ from parvis.kernel.errors import Forbidden, NonexistentTenant, ParvisError, Unau
 from parvis.kernel.identity import Caller, Right
 
 _log = logging.getLogger(__name__)
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _MEMORABLE_BYTES = 1024
 _remembered_parameters = lru_cache(maxsize=2048)(parse_parameters)
 
@@ -53,6 +54,8 @@ class NgsiLdApi:
         caller = _caller(scope)
         if route.writes:
             self._broker.check_writer(caller)
+        if route.method in _WITH_BODY:
+            check_length_told(headers)
         tenant = headers.get(b"ngsild-tenant")
         if tenant is not None:
             await self._check_tenant(tenant.decode("latin-1"), caller, route)

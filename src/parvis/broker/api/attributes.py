@@ -24,7 +24,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode
-from parvis.broker.model.entity import Iri
+from parvis.broker.model.entity import SCOPE, Iri
 from parvis.broker.sources.model import Operation
 from parvis.kernel.errors import BadRequestData
 
@@ -58,10 +58,12 @@ async def update_attributes(request: Request) -> Response:
 
     async def here(left: tuple[Iri, ...] | None) -> Response:
         ours = kept(parsed, left)
-        change = change_of(replace(ours, removals=()), Mode.APPEND)
+        mode = Mode.APPEND if ours.scopes is None else Mode.UPDATE
         deletions = [Change(entity_id, Mode.DELETE_ATTRIBUTE, removals=(one,)) for one in ours.removals]
-        _, *deleted = await apply_all(request, [change, *deletions], context)
+        changes = [change_of(replace(ours, removals=()), mode), *deletions]
+        updated, *deleted = await apply_all(request, changes, context)
         missing = [name for (name, _), one in zip(ours.removals, deleted, strict=True) if one.error is not None]
+        missing += updated.ignored
         given = [one.name for one in ours.instances] + [name for name, _ in ours.removals]
         return update_result(given, missing, "The entity has no such attribute.")
 
@@ -83,6 +85,7 @@ async def patch_attribute(request: Request) -> Response:
     """Partial attribute update (5.6.4). A value of "urn:ngsi-ld:null" deletes that instance."""
     entity_id, name = request.args
     document, context = await request.document()
+    _refuse_scope(name, context)
     reading = msgspec.structs.replace(merge_reading(request.parameters), merge=False)
     parsed = parse_attribute(name, document, entity_id, context, reading)
     mode = Mode.PATCH_ATTRIBUTE if parsed.instances else Mode.DELETE_ATTRIBUTE
@@ -93,6 +96,7 @@ async def replace_attribute(request: Request) -> Response:
     """Replace attribute (5.6.19)."""
     entity_id, name = request.args
     document, context = await request.document()
+    _refuse_scope(name, context)
     parsed = parse_attribute(name, document, entity_id, context, ENTITY)
     change = change_of(parsed, Mode.REPLACE_ATTRIBUTE)
     return await _change_one(request, context, change, Operation.REPLACE_ATTRS, "PUT", document)
@@ -105,7 +109,18 @@ async def delete_attribute(request: Request) -> Response:
     dataset = dataset_to_delete(request)
     removal = (context.expand(name), ALL_DATASETS if dataset is None else dataset)
     change = Change(check_uri(entity_id, "An entity id"), Mode.DELETE_ATTRIBUTE, removals=(removal,))
+    if _is_scope(name, context):
+        change = Change(entity_id, Mode.DELETE_ATTRIBUTE, scopes=())
     return await _change_one(request, context, change, Operation.DELETE_ATTRS, "DELETE", None)
+
+
+def _is_scope(name: str, context: Context) -> bool:
+    return context.expand(name) == SCOPE
+
+
+def _refuse_scope(name: str, context: Context) -> None:
+    if _is_scope(name, context):
+        raise BadRequestData("The scope is no attribute instance: send it to /attrs, or to the entity as a whole.")
 
 
 async def _change_one(

@@ -22,7 +22,6 @@ from parvis.broker.api.batch_provision import (
     Outward,
     send_parts,
 )
-from parvis.broker.api.media import Media
 from parvis.broker.api.provision import Failure
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, json_response
@@ -32,7 +31,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import decode_batch, parse_entity
 from parvis.broker.model.change import Change, Mode, Outcome, Status
-from parvis.kernel.errors import BadRequestData, ParvisError
+from parvis.kernel.errors import AlreadyExists, ParvisError
 
 UPSERT_OPTIONS = frozenset({"replace", "update"})
 _TURN = 256
@@ -72,8 +71,9 @@ async def merge_entities(request: Request) -> Response:
 
 async def delete_entities(request: Request) -> Response:
     """Batch entity delete (5.6.10)."""
-    batch, context = _Batch(), await request.link_context()
-    for entity_id in decode_batch(await request.body()):
+    items = decode_batch(await request.body(), str)
+    batch, context = _Batch(), await request.shared_context() or await request.link_context()
+    for entity_id in items:
         try:
             batch.items.append(Item(Change(check_uri(entity_id, "An entity id"), Mode.DELETE), context))
         except ParvisError as error:
@@ -83,7 +83,7 @@ async def delete_entities(request: Request) -> Response:
 
 async def _read(request: Request, mode: Mode, reading: Reading) -> _Batch:
     documents = iter(decode_batch(await request.body()))
-    shared = None if request.content_media is Media.JSON_LD else await request.link_context()
+    shared = await request.shared_context()
     batch = _Batch()
     while turn := list(islice(documents, _TURN)):
         for document in turn:
@@ -97,16 +97,14 @@ async def _read(request: Request, mode: Mode, reading: Reading) -> _Batch:
     return batch
 
 
-async def _context_of(request: Request, document: Any, shared: Context | None) -> Context:
-    if not isinstance(document, dict):
-        raise BadRequestData("Every member of a batch is to be a JSON object.")
+async def _context_of(request: Request, document: dict[str, Any], shared: Context | None) -> Context:
     if shared is not None and "@context" not in document:
         return shared
     return await request.context_of(document)
 
 
-def _name_of(document: Any) -> str:
-    return str(document.get("id", "")) if isinstance(document, dict) else ""
+def _name_of(document: dict[str, Any]) -> str:
+    return str(document.get("id", ""))
 
 
 async def _write(request: Request, kind: BatchKind, batch: _Batch) -> Response:
@@ -114,7 +112,7 @@ async def _write(request: Request, kind: BatchKind, batch: _Batch) -> Response:
     if outward is not None:
         return await _write_parts(request, batch, outward)
     outcomes = await request.broker.write(request.caller, [item.change for item in batch.items])
-    failed = [(outcome.entity_id, outcome.error) for outcome in outcomes if outcome.error is not None]
+    failed = [(one.entity_id, error) for one in outcomes if (error := _error_of(one)) is not None]
     if batch.errors or failed:
         return _partial(outcomes, [*batch.errors, *failed])
     new = list(dict.fromkeys(outcome.entity_id for outcome in outcomes if outcome.status is Status.CREATED))
@@ -125,7 +123,7 @@ async def _write_parts(request: Request, batch: _Batch, outward: Outward) -> Res
     """What stays here, told together with what went elsewhere."""
     outcomes = await request.broker.write(request.caller, outward.changes)
     failures = [Failure(entity_id, error) for entity_id, error in batch.errors] + outward.failures
-    failures += [Failure(one.entity_id, one.error) for one in outcomes if one.error is not None]
+    failures += [Failure(one.entity_id, error) for one in outcomes if (error := _error_of(one)) is not None]
     done = dict.fromkeys(item.change.entity_id for item in batch.items)
     if failures:
         failed = {one.entity_id for one in failures}
@@ -135,9 +133,16 @@ async def _write_parts(request: Request, batch: _Batch, outward: Outward) -> Res
     return json_response([one for one in done if one in made], status=201) if made else NO_CONTENT
 
 
+def _error_of(outcome: Outcome) -> ParvisError | None:
+    """An entity of which something was left alone is none of those that were updated (5.6.9.4)."""
+    if outcome.error is None and outcome.ignored:
+        return AlreadyExists(f"These attributes were there, and stay as they are: {', '.join(outcome.ignored)}.")
+    return outcome.error
+
+
 def _partial(outcomes: Sequence[Outcome], errors: Sequence[tuple[str, ParvisError]]) -> Response:
     """A BatchOperationResult (5.2.16)."""
-    success = dict.fromkeys(outcome.entity_id for outcome in outcomes if outcome.error is None)
+    success = dict.fromkeys(outcome.entity_id for outcome in outcomes if _error_of(outcome) is None)
     result = {
         "success": list(success),
         "errors": [Failure(entity_id, error).document() for entity_id, error in errors],

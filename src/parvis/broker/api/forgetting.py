@@ -13,7 +13,7 @@ from parvis.broker.api.writing import dataset_to_delete
 from parvis.broker.jsonld.attribute import PATCH
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
-from parvis.broker.jsonld.parse import ParsedEntity, parse_fragment
+from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.parse import slices
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -50,7 +50,12 @@ async def modify_instance(request: Request) -> Response:
 
 
 def _one_instance(document: dict[str, Any], entity_id: str, name: str, context: Context) -> ParsedEntity:
-    """Of a fragment {name: instance} or {name: [instance]}. Raises BadRequestData."""
+    """Of an attribute fragment, or of {name: instance} or {name: [instance]}. Raises BadRequestData."""
+    if name not in document:
+        parsed = parse_attribute(name, document, entity_id, context)
+        if parsed.removals:
+            raise BadRequestData("To take an instance back, delete it.")
+        return parsed
     first, *others = slices(document)
     parsed = parse_fragment(first, entity_id, context, PATCH)
     attribute = context.expand(name)

@@ -1,5 +1,6 @@
 """Content negotiation of the NGSI-LD API (NGSI-LD 1.9.1, 6.3.4 to 6.3.6)."""
 
+import re
 from enum import Enum
 from functools import lru_cache
 
@@ -18,6 +19,10 @@ class Media(Enum):
 JSON_MEDIA = (Media.JSON, Media.JSON_LD)
 GEO_MEDIA = (Media.JSON, Media.JSON_LD, Media.GEO_JSON)
 CONTENT_MEDIA = frozenset({Media.JSON, Media.JSON_LD, Media.MERGE_PATCH})
+
+
+_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z")
+"""RFC 9110, 12.4.2. What is none says nothing."""
 
 
 @lru_cache(maxsize=256)
@@ -61,10 +66,7 @@ def context_link(header: bytes) -> str | None:
 def _media_range(text: str) -> tuple[str, float]:
     name, *parameters = (part.strip().lower() for part in text.split(";"))
     quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
-    try:
-        return name, float(quality)
-    except ValueError:
-        return name, 0.0
+    return name, float(quality) if _QUALITY.match(quality) else 1.0
 
 
 def _weight(media: Media, ranges: list[tuple[str, float]]) -> float:

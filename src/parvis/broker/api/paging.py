@@ -19,6 +19,7 @@ from parvis.broker.api.responses import Headers
 from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.order import Key
 from parvis.broker.query.tree import EntityQuery
+from parvis.broker.temporal.selection import PastPage
 from parvis.kernel.errors import BadRequestData
 
 COUNT_HEADER = b"ngsild-results-count"
@@ -51,22 +52,34 @@ def read_page(selection: EntityQuery, parameters: Parameters) -> AskedPage:
 
 def page_headers(request: Request, page: EntityPage, asked: AskedPage, media: Media) -> Headers:
     """Links to the pages before and after, where there are any, and the count where it was asked for."""
-    return tuple(_headers(request, page, asked, media))
+    return tuple(_headers(request, page, len(page.entities), asked, media))
 
 
-def _headers(request: Request, page: EntityPage, asked: AskedPage, media: Media) -> Iterator[tuple[bytes, bytes]]:
+def past_headers(request: Request, page: PastPage, asked: AskedPage, media: Media, *, by_offset: bool) -> Headers:
+    """As page_headers. `by_offset`: no number says how far an order leads that is not the one of first creation."""
+    told = len(page.histories) + len(page.aggregates)
+    resume = None if by_offset else page.resume
+    headers = tuple(_headers(request, EntityPage((), page.total, resume), told, asked, media))
+    if not by_offset or page.resume is None:
+        return headers
+    return (*headers, _link(request, b"limit=%d&offset=%d" % (asked.query.limit, asked.told + told), "next", media))
+
+
+def _headers(
+    request: Request, page: EntityPage, told: int, asked: AskedPage, media: Media
+) -> Iterator[tuple[bytes, bytes]]:
     limit = asked.query.limit
     if page.total is not None:
         yield COUNT_HEADER, b"%d" % page.total
     if asked.told and limit:
         yield _link(request, b"limit=%d&offset=%d" % (limit, max(0, asked.told - limit)), "prev", media)
     if page.resume is not None:
-        yield _link(request, b"limit=%d&%s" % (limit, _next_place(page, asked, page.resume)), "next", media)
+        yield _link(request, b"limit=%d&%s" % (limit, _next_place(page, told, asked, page.resume)), "next", media)
 
 
-def _next_place(page: EntityPage, asked: AskedPage, resume: int) -> bytes:
+def _next_place(page: EntityPage, told: int, asked: AskedPage, resume: int) -> bytes:
     """By the last entity told; where its place in the order takes too long to tell, by how many were told."""
-    told = asked.told + len(page.entities)
+    told += asked.told
     key = b"" if page.resume_key is None else msgspec.json.encode(page.resume_key)
     if len(key) > _LONGEST_KEY:
         return b"offset=%d" % told

@@ -37,7 +37,14 @@ class TemporalQ(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endTimeAt: str = ""  # noqa: N815
     timeproperty: str = ""
     lastN: int | None = None  # noqa: N815
-    aggrMethods: list[str] = []  # noqa: N815
+    aggrMethods: list[str] | str = []  # noqa: N815
+    aggrPeriodDuration: str = ""  # noqa: N815
+
+
+class AggregationParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """AggregationParams (5.2.44)."""
+
+    aggrMethods: list[str] | str  # noqa: N815
     aggrPeriodDuration: str = ""  # noqa: N815
 
 
@@ -65,6 +72,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopeQ: str = ""  # noqa: N815
     csf: str = ""
     temporalQ: TemporalQ | None = None  # noqa: N815
+    aggrParams: AggregationParams | None = None  # noqa: N815
     lang: str = ""
     join: str = ""
     joinLevel: Annotated[int, msgspec.Meta(ge=1)] | None = None  # noqa: N815
@@ -87,7 +95,7 @@ def query_parameters(document: dict[str, Any], url: Parameters, *, is_temporal: 
         body = msgspec.convert(document, QueryBody)
     except msgspec.ValidationError as error:
         raise BadRequestData(f"The body is no Query: {error}.") from None
-    if body.temporalQ is not None and not is_temporal:
+    if not is_temporal and (body.temporalQ is not None or body.aggrParams is not None):
         raise BadRequestData("A temporalQ belongs to a query of the temporal evolution only.")
     return url.joined(dict(_pairs(body)))
 
@@ -103,10 +111,16 @@ def _pairs(body: QueryBody) -> Iterator[tuple[str, str]]:
     for name in ("entityMap", "splitEntities", "joinLevel"):
         if (given := getattr(body, name)) is not None:
             yield name, str(given).lower()
+    yield from _parts(body)
+
+
+def _parts(body: QueryBody) -> Iterator[tuple[str, str]]:
     if body.geoQ is not None:
         yield from _geo(body.geoQ)
     if body.temporalQ is not None:
         yield from _temporal(body.temporalQ)
+    if body.aggrParams is not None:
+        yield from _aggregation(body.aggrParams.aggrMethods, body.aggrParams.aggrPeriodDuration)
     if body.ordering is not None:
         yield from _ordering(body.ordering)
 
@@ -154,10 +168,18 @@ def _geo(geo: GeoQ) -> Iterator[tuple[str, str]]:
 
 
 def _temporal(temporal: TemporalQ) -> Iterator[tuple[str, str]]:
-    for name in ("timerel", "timeAt", "endTimeAt", "timeproperty", "aggrPeriodDuration"):
+    for name in ("timerel", "timeAt", "endTimeAt", "timeproperty"):
         if text := getattr(temporal, name):
             yield name, text
     if temporal.lastN is not None:
         yield "lastN", str(temporal.lastN)
-    if temporal.aggrMethods:
-        yield "aggrMethods", ",".join(temporal.aggrMethods)
+    yield from _aggregation(temporal.aggrMethods, temporal.aggrPeriodDuration)
+
+
+def _aggregation(methods: list[str] | str, period: str) -> Iterator[tuple[str, str]]:
+    """Methods are an array, or one text with commas (5.2.21): who names any wants them told."""
+    if methods:
+        yield "format", "aggregatedValues"
+        yield "aggrMethods", methods if isinstance(methods, str) else ",".join(methods)
+    if period:
+        yield "aggrPeriodDuration", period

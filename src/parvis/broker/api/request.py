@@ -17,6 +17,14 @@ from parvis.kernel.identity import Caller
 MAX_BODY_BYTES = 10_000_000
 
 
+def check_length_told(headers: Mapping[bytes, bytes]) -> bytes:
+    """What the Content-Length says. Raises LengthRequired: also where a body comes in chunks (6.3.2, 6.3.4)."""
+    length = headers.get(b"content-length")
+    if length is None:
+        raise LengthRequired("Say how long the body is, with Content-Length.")
+    return length
+
+
 class Request:
     """`args` are the variable segments of the path, decoded, in order."""
 
@@ -79,7 +87,7 @@ class Request:
         """The one JSON object of the body, and the context that holds for it."""
         document = decode(await self.body())
         if not isinstance(document, dict):
-            raise BadRequestData("The body is to be one JSON object.")
+            raise InvalidRequest("The body is to be one JSON object.")
         return document, await self.context_of(document)
 
     async def context_of(self, document: dict[str, Any]) -> Context:
@@ -90,10 +98,16 @@ class Request:
             return await self.link_context()
         if "@context" not in document:
             raise BadRequestData("A body of application/ld+json needs an @context.")
-        if self._linked() is not None:
-            raise BadRequestData("With application/ld+json the @context stands in the body, not in a Link header.")
+        self._check_no_link()
         source, contexts, tenant = document["@context"], self.broker.contexts, self.caller.tenant
         return contexts.find(source, tenant) or await contexts.resolve(source, tenant)
+
+    async def shared_context(self) -> Context | None:
+        """The context of all members of a batch that name none; None where each has to. Raises BadRequestData."""
+        if self.content_media is not Media.JSON_LD:
+            return await self.link_context()
+        self._check_no_link()
+        return None
 
     async def addressable(self, context: Context) -> Context:
         """The same by an address that others can be sent, even where the request wrote it out."""
@@ -126,15 +140,15 @@ class Request:
         return b"".join(chunks)
 
     def _check_length(self) -> None:
-        length = self.headers.get(b"content-length")
-        if length is None and b"transfer-encoding" not in self.headers:
-            raise LengthRequired("Say how long the body is, with Content-Length.")
-        if length is None:
-            return
+        length = check_length_told(self.headers)
         if not length.isdigit():
             raise InvalidRequest("Content-Length is to be a number.")
         if int(length) > self._max_body_bytes:
             raise self._too_large()
+
+    def _check_no_link(self) -> None:
+        if self._linked() is not None:
+            raise BadRequestData("With application/ld+json the @context stands in the body, not in a Link header.")
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"A body holds at most {self._max_body_bytes} bytes: send it in parts.")

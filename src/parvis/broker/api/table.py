@@ -27,7 +27,8 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrMethods",
     "aggrPeriodDuration",
 }
-PAST = SELECTION | FORM | PAGE | TEMPORAL
+EVOLVED = FORM | TEMPORAL | {"pick", "omit"}
+PAST = SELECTION | EVOLVED | PAGE | {"orderBy", "csf"}
 ORDER = frozenset({"orderBy", "orderFrom", "orderGeometry", "collation"})
 LINKED = frozenset({"join", "joinLevel"})
 RETRIEVED = LINKED | {"containedBy"}
@@ -81,7 +82,7 @@ ROUTES = (
     reading("GET", "/attributes", gathered(types.list_attributes, ATTRIBUTES), frozenset({"details"})),
     reading("GET", "/attributes/{}", gathered(types.retrieve_attribute, ATTRIBUTE)),
     reading("GET", "/temporal/entities", gathered(temporal.query_entities, EVOLUTIONS), PAST),
-    reading("GET", "/temporal/entities/{}", gathered(temporal.retrieve_entity, EVOLUTION), FORM | TEMPORAL | TARGET),
+    reading("GET", "/temporal/entities/{}", gathered(temporal.retrieve_entity, EVOLUTION), EVOLVED | TARGET),
     writing("POST", "/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     writing("DELETE", "/temporal/entities/{}", forgetting.delete_entity),

@@ -62,6 +62,7 @@ def change_of(parsed: ParsedEntity, mode: Mode) -> Change:
         parsed.scopes,
         parsed.removals,
         expected_kind_open=parsed.is_kind_open,
+        expires_at=parsed.expires_at,
     )
 
 

@@ -38,6 +38,7 @@ _OUTPUT_ONLY = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId", 
 _NOT_SUB_ATTRIBUTES = _OWN_MEMBERS | _OUTPUT_ONLY | frozenset(_KIND_OF_MEMBER)
 _PREVIOUS = frozenset(f"previous{member[0].upper()}{member[1:]}" for member in _KIND_OF_MEMBER)
 _HAVE_UNITS = frozenset({Kind.PROPERTY, Kind.LIST_PROPERTY})
+LANGUAGE_TYPE: Final = "langString"
 PROOF: Final = "https://uri.etsi.org/ngsi-ld/ngsildproof"
 GEO_NAMES: Final = frozenset(
     f"https://uri.etsi.org/ngsi-ld/{name}" for name in ("location", "observationSpace", "operationSpace")
@@ -102,6 +103,7 @@ class AttributeReader:
             extra = self._read_extra(where, members, depth)
         _refuse_other_values(where, kind, members)
         _check_proof(where, name, members)
+        _check_language(where, kind, members)
         if name in GEO_NAMES and kind is not Kind.GEO_PROPERTY and members.get("value") != NULL:
             raise BadRequestData(f"{where} is a GeoProperty: its value is a GeoJSON geometry.")
         return Instance(
@@ -274,6 +276,12 @@ def _refuse_other_values(where: str, kind: Kind, members: dict[str, Any]) -> Non
             raise BadRequestData(f'{where} is a {TYPE_NAMES[kind]}: its value stands in "{own}", not in "{member}".')
 
 
+def _check_language(where: str, kind: Kind, members: dict[str, Any]) -> None:
+    """(5.2.32)"""
+    if kind is Kind.LANGUAGE_PROPERTY and members.get("valueType", LANGUAGE_TYPE) not in (LANGUAGE_TYPE, NULL):
+        raise BadRequestData(f"{where} is a LanguageProperty: its valueType is {LANGUAGE_TYPE}.")
+
+
 def _check_proof(where: str, name: Iri, members: dict[str, Any]) -> None:
     """What is sealed stands in the proof alone (4.5.2.2)."""
     if name != PROOF:
@@ -286,6 +294,8 @@ def _check_proof(where: str, name: Iri, members: dict[str, Any]) -> None:
 def _read_dataset(where: str, given: Any) -> str:
     if given is None or given == "@none":
         return ""
+    if given == NULL:
+        raise BadRequestData(f"{where}.datasetId cannot be taken away: delete the instance, and write another.")
     return check_uri(given, f"{where}.datasetId")
 
 

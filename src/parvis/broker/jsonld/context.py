@@ -19,6 +19,7 @@ _FLAT_MEMBERS = frozenset({"@id", "@type", "@container", "@language", "@directio
 _CONTEXT_MEMBERS = frozenset(
     {"@version", "@base", "@vocab", "@language", "@direction", "@protected", "@propagate", "@import"}
 )
+SCOPED: Final = "its definition has a @context of its own"
 _GENERIC_DELIMITERS = frozenset(":/?#[]@")
 
 
@@ -125,6 +126,8 @@ class Terms:
 
 def _obstacle(definition: dict[str, Any]) -> str:
     """Why a term with this definition is not flat, or nothing."""
+    if "@context" in definition:
+        return SCOPED
     others = definition.keys() - _FLAT_MEMBERS
     if others:
         return f"its definition uses {', '.join(sorted(others))}"
@@ -180,7 +183,7 @@ class Context:
         """The IRI of a term, a compact IRI or an IRI.
 
         Raises:
-            BadRequestData: it can be no name, or the context sets it to null.
+            BadRequestData: it can be no name, or the context sets it to null or scopes it (5.5.7).
             OperationNotSupported: the context defines it by a feature that is not flat.
         """
         return self.names[name]
@@ -197,6 +200,8 @@ class Context:
         term = self._terms.get(name)
         if term is None:
             return self._expand_unknown(check_name(name))
+        if term.obstacle == SCOPED:
+            raise BadRequestData(f"The term {name!r} cannot be used, for {SCOPED}: only flat terms can (5.5.7).")
         if term.obstacle:
             raise OperationNotSupported(f"The term {name!r} cannot be used, for {term.obstacle}: only flat terms can.")
         if term.iri.startswith("@"):

@@ -107,7 +107,7 @@ class Contexts:
         `tenant` has contexts of its own (5.13); without one there are only those of other hosts.
 
         Raises:
-            BadRequestData: it is no @context.
+            BadRequestData: it is no @context, or what a URL in it gives is none.
             LdContextNotAvailable: a URL in it cannot be read.
             OperationNotSupported: it uses @import.
         """
@@ -148,7 +148,7 @@ class Contexts:
         _build([part for part in parts if isinstance(part, dict)], value)
 
     async def reload(self, url: str, tenant: str) -> None:
-        """Fetch it anew; where that fails it stays as it was. Raises LdContextNotAvailable."""
+        """Fetch it anew; where that fails it stays as it was. Raises LdContextNotAvailable, BadRequestData."""
         await self._read(url, tenant)
         self._ready.clear()
 
@@ -204,7 +204,7 @@ class Contexts:
             return await self._read(url, tenant)
         value, is_old = known
         if is_old:
-            with contextlib.suppress(LdContextNotAvailable):
+            with contextlib.suppress(LdContextNotAvailable, BadRequestData):
                 return await self._read(url, tenant)
         self._documents.put(url, value, len(msgspec.json.encode(value)))
         return value
@@ -237,9 +237,9 @@ def _document(body: bytes, url: str) -> Any:
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as failure:
-        raise LdContextNotAvailable(f"What {url} gives is no JSON.") from failure
+        raise BadRequestData(f"What {url} gives is no JSON.") from failure
     if not isinstance(decoded, dict) or "@context" not in decoded:
-        raise LdContextNotAvailable(f"What {url} gives has no @context member.")
+        raise BadRequestData(f"What {url} gives has no @context member.")
     return decoded["@context"]
 
 

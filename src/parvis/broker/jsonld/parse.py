@@ -5,15 +5,16 @@ almost without branches. All else goes through the AttributeReader.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from parvis.broker.jsonld.attribute import ENTITY, GEO_NAMES, PATCH, PROOF, AttributeReader, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import MAX_URI_LENGTH, check_uri, is_uri
-from parvis.broker.jsonld.values import INSTANTS, MAX_INTEGER, MIN_INTEGER
+from parvis.broker.jsonld.values import INSTANTS, MAX_INTEGER, MIN_INTEGER, read_instant
 from parvis.broker.model.entity import AttributeKey, Instance, Iri, Kind
 from parvis.broker.model.merge import NULL
 from parvis.kernel.errors import BadRequestData, InvalidRequest, ParvisError
@@ -21,6 +22,7 @@ from parvis.kernel.time import Instant
 
 MAX_ATTRIBUTES: Final = 2000
 MAX_BATCH: Final = 10_000
+_MEMBERS: Mapping[type, str] = {dict: "an entity, a JSON object", str: "the id of an entity"}
 
 _PROPERTY: Final = Kind.PROPERTY
 _ABOUT_THE_ENTITY = frozenset(
@@ -34,7 +36,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class ParsedEntity(msgspec.Struct, frozen=True):
-    """What a request says of one entity, in its order. None: it says nothing of it.
+    """What a request says of one entity, in its order. None: it says nothing of it; `expires_at`: UNSET.
 
     `removals` and `is_kind_open` come from patches only, and mean what they mean in a Change.
     """
@@ -45,6 +47,7 @@ class ParsedEntity(msgspec.Struct, frozen=True):
     instances: tuple[Instance, ...]
     removals: tuple[AttributeKey, ...] = ()
     is_kind_open: bool = False
+    expires_at: Instant | UnsetType | None = UNSET
 
 
 class RefusedEntity(msgspec.Struct, frozen=True):
@@ -66,13 +69,16 @@ def decode(raw: bytes) -> Any:
         raise InvalidRequest("The body is not UTF-8.") from failure
 
 
-def decode_batch(raw: bytes) -> list[Any]:
-    """The entities of a batch, not yet looked at."""
+def decode_batch(raw: bytes, member: type = dict) -> list[Any]:
+    """The entities of a batch, or their ids, not yet looked at. One that is neither fails them all (5.6.7.4)."""
     items = decode(raw)
     if type(items) is not list or not items:
         raise BadRequestData("The body of a batch must be a JSON array with one entity or more.")
     if len(items) > MAX_BATCH:
         raise BadRequestData(f"A batch holds at most {MAX_BATCH} entities: send them in several.")
+    for item in items:
+        if type(item) is not member:
+            raise BadRequestData(f"Every member of this batch is to be {_MEMBERS[member]}: nothing was carried out.")
     return items
 
 
@@ -139,13 +145,15 @@ def _parse_members(data: dict[str, Any], entity_id: str, context: Context, readi
     given = data.get("type")
     types = context.types[given] if type(given) is str else _read_types(data, context, reading)
     scopes = _read_scopes(data["scope"], reading) if "scope" in data else None
+    expires_at = _read_expiry(data["expiresAt"], reading) if "expiresAt" in data else UNSET
     reader = AttributeReader(context, reading)
     instances = _read_instances(data, context, reader, reading.simplified)
     if len(instances) > MAX_ATTRIBUTES:
         raise BadRequestData(f"An entity holds at most {MAX_ATTRIBUTES} attribute instances.")
     if reading.patch:
-        return ParsedEntity(entity_id, types, scopes, instances, tuple(reader.removals), reader.is_kind_open)
-    return ParsedEntity(entity_id, types, scopes, instances)
+        removals = tuple(reader.removals)
+        return ParsedEntity(entity_id, types, scopes, instances, removals, reader.is_kind_open, expires_at)
+    return ParsedEntity(entity_id, types, scopes, instances, expires_at=expires_at)
 
 
 def _read_instances(
@@ -228,6 +236,12 @@ def _read_scopes(given: Any, reading: Reading) -> tuple[str, ...]:
         if type(scope) is not str or len(scope) > MAX_URI_LENGTH or not _SCOPE.match(scope):
             raise BadRequestData(f"A scope is a path such as /Trevalan/Port, not {scope!r:.80}.")
     return tuple(dict.fromkeys(scope if scope[0] == "/" else f"/{scope}" for scope in scopes))
+
+
+def _read_expiry(given: Any, reading: Reading) -> Instant | None:
+    if given == NULL and reading.patch:
+        return None
+    return read_instant(given, "expiresAt")
 
 
 def _find_id(item: Any) -> str:

@@ -10,6 +10,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.geojson import is_geometry
 from parvis.broker.jsonld.names import Memo
 from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, Entity, Instance, Iri, Json, Kind
+from parvis.broker.model.expiry import EXPIRES_AT
 from parvis.kernel.time import Instant, format_instant
 
 encode: Final = msgspec.json.Encoder().encode
@@ -128,6 +129,8 @@ def _members(entity: Entity, context: Context, representation: Representation, *
     members = about_entity(entity.id, entity.types, entity.scopes, context, representation)
     if representation.sys_attrs:
         members += [b'"createdAt":' + _TEXTS[entity.created_at], b'"modifiedAt":' + _TEXTS[entity.modified_at]]
+        if entity.expires_at is not None:
+            members.append(b'"expiresAt":' + _TEXTS[entity.expires_at])
     instances = entity.instances if representation.is_whole else _shown(entity.instances, representation)
     attributes = _attributes(instances, context, representation)
     return (members if with_id or not representation.shows("id") else members[1:]) + attributes
@@ -229,7 +232,9 @@ def _rest(instance: Instance, context: Context, sys_attrs: bool, *, concise: boo
     if instance.dataset:
         text = b',"datasetId":' + encode(instance.dataset)
     if instance.extra:
-        text += b"," + encode(outward_extra(instance.extra, context, concise=concise))[1:-1]
+        told = encode(outward_extra(instance.extra, context, concise=concise, sys_attrs=sys_attrs))[1:-1]
+        if told:
+            text += b"," + told
     if sys_attrs:
         text += b',"createdAt":' + _TEXTS[instance.created_at] + b',"modifiedAt":' + _TEXTS[instance.modified_at]
     return text
@@ -292,25 +297,27 @@ def _compacted(value: Json, context: Context) -> Json:
     return context.compacted[value] if type(value) is str else value
 
 
-def outward_extra(extra: Mapping[str, Json], context: Context, *, concise: bool = False) -> dict[str, Json]:
+def outward_extra(
+    extra: Mapping[str, Json], context: Context, *, concise: bool = False, sys_attrs: bool = True
+) -> dict[str, Json]:
     """`Instance.extra` as a user sees it: names compacted all the way down. IRIs have a colon, core members none."""
     outward: dict[str, Json] = {}
     for name, body in extra.items():
         if ":" in name:
-            outward[context.compacted[name]] = _outward_sub(body, context, concise)
+            outward[context.compacted[name]] = _outward_sub(body, context, concise, sys_attrs)
         elif name in _VOCABULARY_MEMBERS:
             outward[name] = _compacted(body, context)
-        else:
+        elif sys_attrs or name != EXPIRES_AT:
             outward[name] = outward_value(Kind.LIST_RELATIONSHIP, body, context) if name == "objectList" else body
     return outward
 
 
-def _outward_sub(body: Json, context: Context, concise: bool) -> Json:
+def _outward_sub(body: Json, context: Context, concise: bool, sys_attrs: bool) -> Json:
     if type(body) is list:
-        return [_outward_sub(one, context, concise) for one in body]
+        return [_outward_sub(one, context, concise, sys_attrs) for one in body]
     if type(body) is not dict:
         return body
-    outward = outward_extra(body, context, concise=concise)
+    outward = outward_extra(body, context, concise=concise, sys_attrs=sys_attrs)
     if concise and not (outward.get("type") == "Property" and is_geometry(outward.get("value"))):
         outward.pop("type", None)
     return outward

@@ -3,9 +3,11 @@
 from enum import Enum, auto
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.time import Instant
 
 
 class Mode(Enum):
@@ -16,14 +18,16 @@ class Mode(Enum):
     UPSERT_UPDATE = auto()  # create, or overwrite the attributes given (5.6.8, options=update)
     APPEND = auto()  # entity must exist; overwrite or add (5.6.3)
     APPEND_NEW = auto()  # entity must exist; add only what is not there (5.6.3, options=noOverwrite)
-    UPDATE = auto()  # entity must exist; overwrite only what is there (5.6.2)
+    UPDATE = auto()  # as APPEND, but a scope only where there is one (5.6.2)
     UPDATE_NEW = auto()  # batch update, noOverwrite (5.6.9)
     REPLACE = auto()  # entity must exist; replace all attributes (5.6.18)
     MERGE = auto()  # entity must exist; JSON merge patch (5.6.17)
     PATCH_ATTRIBUTE = auto()  # the instance must exist; merge the members given into it (5.6.4)
     REPLACE_ATTRIBUTE = auto()  # the attribute must exist; replace that instance (5.6.19)
     DELETE = auto()  # the entity (5.6.6)
-    DELETE_ATTRIBUTE = auto()  # the instances named in `removals` (5.6.5)
+    DELETE_ATTRIBUTE = auto()  # the instances named in `removals`, and with `scopes` empty the scope (5.6.5)
+    KEEP_ATTRIBUTES = auto()  # delete every attribute but those that `removals` name (5.6.21, keep)
+    EXPIRE = auto()  # the entity, or those of its attributes, that are over by now (4.22)
 
 
 ALL_DATASETS = "*"
@@ -33,9 +37,10 @@ ALL_DATASETS = "*"
 class Change(msgspec.Struct, frozen=True):
     """One asked-for change of one entity.
 
-    `types` and `scopes` are None where the request says nothing of them. For MERGE and PATCH_ATTRIBUTE, an instance's
-    `value` is `msgspec.UNSET` where the request gives none, and `removals` names what the request sets to
-    "urn:ngsi-ld:null"; `expected_kind_open` is True where the request names no kind and the stored one holds.
+    `types` and `scopes` are None where the request says nothing of them, `expires_at` is UNSET (None: it is to stay).
+    For MERGE and PATCH_ATTRIBUTE, an instance's `value` is `msgspec.UNSET` where the request gives none, and `removals`
+    names what the request sets to "urn:ngsi-ld:null"; `expected_kind_open` is True where the request names no kind and
+    the stored one holds.
     `keep_newest` is for measurements that may come late: one observed before the stored one becomes history only. With
     UPSERT_UPDATE and `keep_newest`, one change may carry many instances of the same attribute (a back-fill).
     `once` leaves out what history holds already as observed at the same instant (`model.once`), whichever process
@@ -53,6 +58,7 @@ class Change(msgspec.Struct, frozen=True):
     keep_newest: bool = False
     once: bool = False
     told_at: Iri = ""
+    expires_at: Instant | UnsetType | None = UNSET
 
 
 class Status(Enum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,10 @@ Iri = str
 Json = Any
 AttributeKey = tuple[Iri, str]
 """(attribute name, datasetId or "" for the default instance)."""
+
+
+SCOPE: Final[Iri] = "https://uri.etsi.org/ngsi-ld/scope"
+"""By which the scopes of an entity are named where attributes are (4.18)."""
 
 
 class Kind(IntEnum):
@@ -85,7 +89,9 @@ class Instance(msgspec.Struct, frozen=True):
 class Entity(msgspec.Struct):
     """An entity as it stands; `instances` ordered by name, then datasetId. Do not change one in place.
 
-    `rendered` is a place for bytes that a reader made of this very entity and may use again.
+    `expires_at` is when it is over (4.22); `due` when the first part of it is, or it itself: None where nothing will
+    be. It may be too early, never too late. `rendered` is a place for bytes that a reader made of this very entity and
+    may use again.
     """
 
     id: str
@@ -94,6 +100,8 @@ class Entity(msgspec.Struct):
     scopes: tuple[str, ...] = ()
     created_at: Instant = 0
     modified_at: Instant = 0
+    expires_at: Instant | None = None
+    due: Instant | None = None
     rendered: dict[object, bytes] = msgspec.field(default_factory=dict)
 
     def find(self, name: Iri, dataset: str = "") -> Instance | None:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Outcome, Status
-from parvis.broker.model.entity import AttributeKey, Entity, Instance, Json, Kind, in_order
+from parvis.broker.model.entity import SCOPE, VALUE_MEMBERS, AttributeKey, Entity, Instance, Json, Kind, in_order
+from parvis.broker.model.expiry import first_expiry, is_over, speaks_of_expiry
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.kernel.time import Instant
 
@@ -42,7 +43,7 @@ def resolve(current: Entity | None, change: Change, now: Instant) -> Resolution:
 
 def is_blind(change: Change) -> bool:
     """It overwrites what is given whatever is stored: no need to read the attributes first."""
-    return bool(change.instances) and change.mode in _BLIND
+    return bool(change.instances) and change.mode in _BLIND and not speaks_of_expiry(change)
 
 
 def _create(current: Entity | None, change: Change, now: Instant) -> Resolution:
@@ -67,21 +68,24 @@ def _append_new(current: Entity | None, change: Change, now: Instant) -> Resolut
     entity = _there(current)
     known = {one.key for one in entity.instances}
     fresh = tuple(one for one in change.instances if one.key not in known)
+    if change.scopes is not None:
+        change = replace(change, scopes=tuple(dict.fromkeys(entity.scopes + change.scopes)))
     return _written(entity, change, fresh, _others(change, fresh), now)
 
 
 def _update(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
-    known = {one.name for one in entity.instances}
-    kept = tuple(one for one in change.instances if one.name in known)
-    return _written(entity, change, kept, _others(change, kept), now)
+    if change.scopes is None or entity.scopes:
+        return _written(entity, change, change.instances, (), now)
+    return _written(entity, replace(change, scopes=None), change.instances, (SCOPE,), now)
 
 
 def _replace(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
     given = {one.key for one in change.instances}
     removed = tuple(one.key for one in entity.instances if one.key not in given)
-    bare = replace(entity, instances=tuple(one for one in entity.instances if one.key in given), rendered={})
+    kept = tuple(one for one in entity.instances if one.key in given)
+    bare = replace(entity, instances=kept, scopes=(), expires_at=None, rendered={})
     outcome = Outcome(change.entity_id, Status.UPDATED)
     put = _stamped(bare, change.instances, now)
     return Resolution(outcome, _with(bare, change, put, now, union=False), put, removed)
@@ -90,18 +94,15 @@ def _replace(current: Entity | None, change: Change, now: Instant) -> Resolution
 def _merge(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
     put = tuple(_merged(entity.find(*one.key), one, is_kind_open=change.expected_kind_open) for one in change.instances)
-    removed = _present(entity, change.removals)
-    bare = _without(entity, removed)
-    stamped = _stamped(bare, put, now)
-    outcome = Outcome(change.entity_id, Status.UPDATED)
-    return Resolution(outcome, _with(bare, change, stamped, now, union=True), stamped, removed)
+    return _patched(entity, change, put, now)
 
 
 def _patch_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
-    for one in change.instances:
-        _require(entity, one.key)
-    return _merge(entity, change, now)
+    put = tuple(
+        _overlaid(_require(entity, one.key), one, is_kind_open=change.expected_kind_open) for one in change.instances
+    )
+    return _patched(entity, change, put, now)
 
 
 def _replace_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
@@ -119,10 +120,31 @@ def _delete(current: Entity | None, change: Change, now: Instant) -> Resolution:
 def _delete_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
     removed = _present(entity, change.removals)
-    if not removed:
+    if not removed and not (change.scopes is not None and entity.scopes):
         raise ResourceNotFound(f"The entity {change.entity_id} has no such attribute instance.")
-    outcome = Outcome(change.entity_id, Status.UPDATED)
-    return Resolution(outcome, replace(_without(entity, removed), modified_at=now), (), removed)
+    return _bereft(entity, change, removed, now)
+
+
+def _keep_attributes(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    kept = {name for name, _ in change.removals}
+    return _bereft(entity, change, tuple(one.key for one in entity.instances if one.name not in kept), now)
+
+
+def _expire(current: Entity | None, change: Change, now: Instant) -> Resolution:
+    entity = _there(current)
+    if entity.expires_at is not None and entity.expires_at <= now:
+        return _delete(entity, change, now)
+    return _bereft(entity, change, tuple(one.key for one in entity.instances if is_over(one, now)), now)
+
+
+def _bereft(entity: Entity, change: Change, removed: tuple[AttributeKey, ...], now: Instant) -> Resolution:
+    """Without these attributes, and with the scopes that are left."""
+    scopes = entity.scopes if change.scopes is None else change.scopes
+    left = replace(_without(entity, removed), scopes=scopes)
+    if not removed and scopes == entity.scopes:
+        return Resolution(Outcome(change.entity_id, Status.UNCHANGED), left)
+    return Resolution(Outcome(change.entity_id, Status.UPDATED), replace(left, modified_at=now), (), removed)
 
 
 Law = Callable[[Entity | None, Change, Instant], Resolution]
@@ -140,7 +162,10 @@ _LAWS: Mapping[Mode, Law] = {
     Mode.REPLACE_ATTRIBUTE: _replace_attribute,
     Mode.DELETE: _delete,
     Mode.DELETE_ATTRIBUTE: _delete_attribute,
+    Mode.KEEP_ATTRIBUTES: _keep_attributes,
+    Mode.EXPIRE: _expire,
 }
+_VALUE_NAMES = frozenset(VALUE_MEMBERS.values())
 _CLEARED = ("observedAt", "unitCode")
 """Members with a field of their own; a patch that sets one to null says so in `extra`."""
 _GUESSED = frozenset({Kind.PROPERTY, Kind.GEO_PROPERTY})
@@ -150,6 +175,14 @@ _VALUE_TYPES: Mapping[Kind, type | tuple[type, ...]] = {
     Kind.VOCAB_PROPERTY: (str, list),
     Kind.LIST_PROPERTY: list,
 }
+
+
+def _patched(entity: Entity, change: Change, put: tuple[Instance, ...], now: Instant) -> Resolution:
+    removed = _present(entity, change.removals)
+    bare = _without(entity, removed)
+    stamped = _stamped(bare, put, now)
+    outcome = Outcome(change.entity_id, Status.UPDATED)
+    return Resolution(outcome, _with(bare, change, stamped, now, union=True), stamped, removed)
 
 
 def _there(current: Entity | None) -> Entity:
@@ -175,7 +208,7 @@ def _written(
 ) -> Resolution:
     put = _stamped(entity, instances, now)
     after = _with(entity, change, put, now, union=True)
-    same = not put and after.types == entity.types and after.scopes == entity.scopes
+    same = not put and _about(after) == _about(entity)
     status = Status.UNCHANGED if same else Status.UPDATED
     return Resolution(Outcome(change.entity_id, status, ignored), entity if same else after, put)
 
@@ -193,7 +226,13 @@ def _with(entity: Entity, change: Change, put: tuple[Instance, ...], now: Instan
             instances[one.key] = one
     types = entity.types if change.types is None else joined(entity.types if union else (), change.types)
     scopes = entity.scopes if change.scopes is None else change.scopes
-    return Entity(entity.id, types, in_order(instances.values()), scopes, entity.created_at, now)
+    expires_at = entity.expires_at if change.expires_at is UNSET else change.expires_at
+    due = first_expiry(expires_at, instances.values())
+    return Entity(entity.id, types, in_order(instances.values()), scopes, entity.created_at, now, expires_at, due)
+
+
+def _about(entity: Entity) -> tuple[object, ...]:
+    return entity.types, entity.scopes, entity.expires_at
 
 
 def is_older(one: Instance, held: Instance) -> bool:
@@ -217,14 +256,17 @@ def _present(entity: Entity, removals: tuple[AttributeKey, ...]) -> tuple[Attrib
 
 def _without(entity: Entity, removed: tuple[AttributeKey, ...]) -> Entity:
     gone = set(removed)
-    return replace(entity, instances=tuple(one for one in entity.instances if one.key not in gone), rendered={})
+    left = tuple(one for one in entity.instances if one.key not in gone)
+    return replace(entity, instances=left, due=first_expiry(entity.expires_at, left), rendered={})
 
 
-def _require(entity: Entity, key: AttributeKey) -> None:
-    if entity.find(*key) is None:
+def _require(entity: Entity, key: AttributeKey) -> Instance:
+    held = entity.find(*key)
+    if held is None:
         name, dataset = key
         which = f" with datasetId {dataset}" if dataset else ""
         raise ResourceNotFound(f"The entity {entity.id} has no attribute {name}{which}.")
+    return held
 
 
 def corrected(held: Instance, given: Instance, now: Instant, *, is_kind_open: bool) -> Instance:
@@ -244,15 +286,37 @@ def is_present(shown: Instance | None, past: Instance) -> bool:
 
 
 def _merged(held: Instance | None, given: Instance, *, is_kind_open: bool) -> Instance:
-    """`given` over `held`; `extra` says "urn:ngsi-ld:null" of members that go."""
+    """`given` merged into `held` (5.5.12); `extra` says "urn:ngsi-ld:null" of members that go."""
     if held is None:
         if given.value is UNSET:
             raise BadRequestData(f"The attribute {given.name} is new, so it needs a value.")
         return replace(given, extra=json_merge({}, given.extra or {}) or None)
+    value = held.value if given.value is UNSET else json_merge(held.value, given.value)
+    extra = json_merge(held.extra or {}, given.extra or {})
+    return _over(held, given, value, extra, is_kind_open=is_kind_open)
+
+
+def _overlaid(held: Instance, given: Instance, *, is_kind_open: bool) -> Instance:
+    """`held` with the members that `given` has in place of its own (5.5.8)."""
+    value = held.value if given.value is UNSET else given.value
+    extra = dict(held.extra or {})
+    for name, member in (given.extra or {}).items():
+        if member == NULL:
+            extra.pop(name, None)
+        else:
+            extra[name] = json_merge({} if _is_whole(member) else extra.get(name), member)
+    return _over(held, given, value, extra, is_kind_open=is_kind_open)
+
+
+def _is_whole(member: Json) -> bool:
+    """Of a sub-attribute: it brings its value along."""
+    return not isinstance(member, dict) or not _VALUE_NAMES.isdisjoint(member)
+
+
+def _over(held: Instance, given: Instance, value: Json, extra: dict[str, Json], *, is_kind_open: bool) -> Instance:
     if given.kind != held.kind and not (is_kind_open and given.kind in _GUESSED):
         raise BadRequestData(f"The attribute {given.name} is a {held.kind.name}: its kind cannot change in a patch.")
     gone = {name for name in _CLEARED if (given.extra or {}).get(name) == NULL}
-    value = held.value if given.value is UNSET else json_merge(held.value, given.value)
     if given.kind != held.kind:
         _refuse_unfit(held.kind, value, given.name)
     return replace(
@@ -260,7 +324,7 @@ def _merged(held: Instance | None, given: Instance, *, is_kind_open: bool) -> In
         value=value,
         observed_at=None if "observedAt" in gone else given.observed_at or held.observed_at,
         unit_code="" if "unitCode" in gone else given.unit_code or held.unit_code,
-        extra=json_merge(held.extra or {}, given.extra or {}) or None,
+        extra=extra or None,
     )
 
 

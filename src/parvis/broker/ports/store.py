@@ -1,7 +1,7 @@
 """What the broker asks of a store. Every call is scoped by a tenant's name; nothing here knows HTTP or JSON-LD."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -32,6 +32,14 @@ class EntityPage(msgspec.Struct, frozen=True):
     total: int | None = None
     resume: int | None = None
     resume_key: tuple[tuple[int, Any], ...] | None = None
+
+
+class Expiring(NamedTuple):
+    """An entity that is over, or has an attribute that is: then it is not `whole`."""
+
+    tenant: str
+    entity_id: str
+    whole: bool
 
 
 class EntityHistory(msgspec.Struct, frozen=True):
@@ -95,6 +103,15 @@ class EntityStore(Protocol):
     async def find(self, tenant: str, entity_id: str) -> Entity | None: ...
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage: ...
+
+    @property
+    def next_expiry(self) -> Instant | None:
+        """Before this nothing is over, of what this process wrote or has read of (4.22); None: nothing ever is."""
+        ...
+
+    async def list_expiring(self, upto: Instant, limit: int) -> list[Expiring]:
+        """Of all tenants, the first first. `next_expiry` is read anew."""
+        ...
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         """Entities by type."""

@@ -172,6 +172,24 @@ class EntityQuery(msgspec.Struct, frozen=True):
     after_key: tuple[tuple[int, Any], ...] | None = None
 
 
+class Order(Enum):
+    """Of entities."""
+
+    FIRST_KNOWN = "by their first creation"
+    ID = "by id"
+    ID_DESCENDING = "by id, the last first"
+
+
+class KnownQuery(msgspec.Struct, frozen=True):
+    """Which entities that are, or once were. `after` is the number, or with another order the id, told last."""
+
+    ids: tuple[str, ...] = ()
+    types: TypeSelection | None = None
+    order: Order = Order.FIRST_KNOWN
+    after: int | str | None = None
+    limit: int = 500
+
+
 class TimeRelation(Enum):
     BEFORE = "before"
     AFTER = "after"
@@ -182,10 +200,14 @@ class TimeProperty(Enum):
     OBSERVED_AT = "observedAt"
     CREATED_AT = "createdAt"
     MODIFIED_AT = "modifiedAt"
+    DELETED_AT = "deletedAt"
 
 
 class TemporalQuery(msgspec.Struct, frozen=True):
-    """Which instances (4.11). No relation: all. BEFORE: t < at. AFTER: t > at. BETWEEN: at <= t < end."""
+    """Which instances (4.11); with DELETED_AT, what was deleted, and when.
+
+    No relation: all. BEFORE: t < at. AFTER: t >= at. BETWEEN: at <= t < end. At most `limit` of each attribute.
+    """
 
     relation: TimeRelation | None = None
     at: Instant | None = None

@@ -10,7 +10,7 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import Duration, Instant, parse_duration, parse_instant
 
 WHOLE_RANGE = Duration((0, 0))
-_NOT_ATTRIBUTES = frozenset({"id", "type", "scope", "@context", "createdAt", "modifiedAt", "deletedAt"})
+NOT_ATTRIBUTES = frozenset({"id", "type", "scope", "@context", "createdAt", "modifiedAt", "deletedAt"})
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
@@ -54,11 +54,11 @@ def parse_aggregation(methods: Sequence[str], period: str | None) -> Aggregation
 
 def slices(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A temporal representation as plain entity documents: the n-th holds the n-th instance of each attribute."""
-    head = {name: value for name, value in document.items() if name in _NOT_ATTRIBUTES}
+    head = {name: value for name, value in document.items() if name in NOT_ATTRIBUTES}
     series = {
         name: value if isinstance(value, list) else [value]
         for name, value in document.items()
-        if name not in _NOT_ATTRIBUTES
+        if name not in NOT_ATTRIBUTES
     }
     yield head | {name: values[0] for name, values in series.items() if values}
     for position in count(1):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.broker.model.scopes import SCOPE_KEY
 from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.partials import Partials
@@ -26,13 +27,14 @@ Period = tuple[Instant, Instant]
 class Window(NamedTuple):
     """start <= t < end, where t is when it was observed or, with `by_recorded`, when it was recorded.
 
-    `asked_from` is where the query says from.
+    `asked_from` is where the query says from. With `of_removals` it is open on removals, and on nothing else.
     """
 
     by_recorded: bool
     start: Instant
     end: Instant
     asked_from: Instant | None = None
+    of_removals: bool = False
 
     @classmethod
     def of(cls, query: TemporalQuery) -> "Window":
@@ -41,10 +43,12 @@ class Window(NamedTuple):
         if query.relation is TimeRelation.BEFORE and query.at is not None:
             end = query.at
         elif query.relation is TimeRelation.AFTER and query.at is not None:
-            start = query.at + 1
+            start = query.at
         elif query.relation is TimeRelation.BETWEEN and query.at is not None and query.end is not None:
             start, end = query.at, query.end
-        return cls(query.time_property is not TimeProperty.OBSERVED_AT, start, end, asked_from)
+        by = query.time_property
+        by_recorded = by in (TimeProperty.CREATED_AT, TimeProperty.MODIFIED_AT)
+        return cls(by_recorded, start, end, asked_from, by is TimeProperty.DELETED_AT)
 
     def time(self, instance: Instance) -> Instant:
         return instance.modified_at if self.by_recorded else instance.seen_at
@@ -57,7 +61,11 @@ EVER = Window(by_recorded=False, start=EARLIEST, end=LATEST)
 
 
 class Source(Protocol):
-    """One entity's instances in one form. Removed instances are in none of the answers."""
+    """One entity's instances in one form.
+
+    Removals are read through a window `of_removals`: as instances of value NULL, of whatever kind, at the time from
+    which the attribute was gone. They are in none of the other answers.
+    """
 
     def list_series(self) -> Iterable[AttributeKey]:
         """At least those it has instances of."""
@@ -108,28 +116,79 @@ class Member(NamedTuple):
 
 def read_history(member: Member, query: TemporalQuery) -> EntityHistory:
     head, sources = member
-    window, last = Window.of(query), query.last_n is not None
-    wanted = query.limit if query.last_n is None else min(query.limit, query.last_n)
-    instances: dict[AttributeKey, list[Instance]] = {}
-    truncated: list[Instant] = []
-    for key in list_series(sources, query):
-        found = _read(sources, key, window, wanted + 1, last=last)
-        if len(found) > wanted:
-            found = found[1:] if last else found[:wanted]
-            if query.last_n is None or query.last_n > query.limit:
-                truncated.append(window.time(found[0] if last else found[-1]))
-        if found:
-            instances[key] = found
+    window = Window.of(query)
+    known = {key for source in sources for key in source.list_series()}
+    parts = {key: _read_part(sources, key, query, window) for key in sorted(known) if _is_asked(key, query)}
+    instances = {key: part.found for key, part in parts.items() if part.found}
+    truncated_at = _truncated_at(parts.values(), query)
+    if truncated_at is not None:
+        instances = _cut(instances, truncated_at, query, window)
     return EntityHistory(
         head.id,
         head.types,
         head.scopes,
         head.created_at,
-        max([head.modified_at, *(one[-1].modified_at for one in instances.values())]),
+        max([head.modified_at, *(one[-1].modified_at for one in instances.values() if one)]),
         head.deleted_at,
         instances,
-        (max(truncated) if last else min(truncated)) if truncated else None,
+        truncated_at,
+        _read_scoped(sources, window, query.limit) if SCOPE_KEY in known else (),
     )
+
+
+class _Part(NamedTuple):
+    found: list[Instance]
+    truncated_at: Instant | None = None
+
+
+def _read_part(sources: Sequence[Source], key: AttributeKey, query: TemporalQuery, window: Window) -> _Part:
+    """`truncated_at` where the limit and not the query left the rest out."""
+    last = query.last_n is not None
+    wanted = query.limit if query.last_n is None else min(query.limit, query.last_n)
+    found = _read(sources, key, window, wanted + 1, last=last)
+    is_cut = len(found) > wanted
+    if is_cut:
+        found = found[1:] if last else found[:wanted]
+    if window.of_removals:
+        found = [_in_kind(sources, one) for one in found]
+    is_short = is_cut and (query.last_n is None or query.last_n > query.limit)
+    return _Part(found, window.time(found[0 if last else -1]) if is_short else None)
+
+
+def _truncated_at(parts: Iterable[_Part], query: TemporalQuery) -> Instant | None:
+    """Up to which instant, or with lastN back to which, everything is told."""
+    reached = [part.truncated_at for part in parts if part.truncated_at is not None]
+    if not reached:
+        return None
+    return min(reached) if query.last_n is None else max(reached)
+
+
+def _cut(
+    instances: dict[AttributeKey, list[Instance]], at: Instant, query: TemporalQuery, window: Window
+) -> dict[AttributeKey, list[Instance]]:
+    """Everything beyond goes, so that whoever asks on from there misses nothing and meets nothing twice (6.3.10)."""
+    if query.last_n is None:
+        return {key: [one for one in found if window.time(one) <= at] for key, found in instances.items()}
+    return {key: [one for one in found if window.time(one) >= at] for key, found in instances.items()}
+
+
+def _in_kind(sources: Sequence[Source], removal: Instance) -> Instance:
+    """Of the kind of what was removed."""
+    before = EVER._replace(end=removal.seen_at + 1)
+    held = next(iter(_read(sources, removal.key, before, 1, last=True)), None)
+    return removal if held is None else msgspec.structs.replace(removal, kind=held.kind)
+
+
+def _read_scoped(sources: Sequence[Source], window: Window, limit: int) -> tuple[Instance, ...]:
+    """The scopes set in the window, led by those that held when it begins. Through a window `of_removals`, where they
+    were taken away: an instance with no scopes in it."""
+    bare = window._replace(of_removals=False)
+    inside = _read(sources, SCOPE_KEY, bare, limit, last=False)
+    if window.of_removals:
+        return tuple(one for one in inside if not one.value)
+    before = bare._replace(start=EARLIEST, end=window.start)
+    held = _read(sources, SCOPE_KEY, before, 1, last=True) if window.start > EARLIEST else []
+    return (*held, *inside)
 
 
 def has_any(sources: Sequence[Source]) -> bool:
@@ -139,12 +198,15 @@ def has_any(sources: Sequence[Source]) -> bool:
 
 
 def list_series(sources: Sequence[Source], query: TemporalQuery) -> list[AttributeKey]:
+    """Of attributes; scopes are none."""
     found = {key for source in sources for key in source.list_series()}
     return sorted(key for key in found if _is_asked(key, query))
 
 
 def _is_asked(key: AttributeKey, query: TemporalQuery) -> bool:
     name, dataset = key
+    if key == SCOPE_KEY:
+        return False
     return (not query.attrs or name in query.attrs) and (not query.datasets or dataset in query.datasets)
 
 

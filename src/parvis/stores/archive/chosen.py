@@ -7,6 +7,7 @@ from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchivedEntity
 from parvis.broker.temporal.reading import EARLIEST, LATEST, Period, Window
 from parvis.stores.archive.engine import Condition, Parameter, not_erased
+from parvis.stores.archive.rows import REMOVED
 
 
 def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: AttributeKey, window: Window) -> Condition:
@@ -19,9 +20,11 @@ def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: Att
     kept = not_erased([erasure for one in entities for erasure in one.erasures])
     of_entities = _of_entities([one.entity_id for one in entities])
     apart = f" LIMIT {2**63 - 1}" if len(entities) == 1 else ""
+    sign = "=" if window.of_removals else "<>"
     sql = (
         f"FROM (SELECT * FROM read_parquet(?, hive_partitioning = false) AS rows{of_entities.sql}"
-        f" AND attribute = ?{apart}) AS rows WHERE dataset = ? AND kind <> 0 AND {within.sql} AND {kept.sql}"
+        f" AND attribute = ?{apart}) AS rows"
+        f" WHERE dataset = ? AND kind {sign} {REMOVED} AND {within.sql} AND {kept.sql}"
     )
     return Condition(sql, (located, *of_entities.parameters, *key, *within.parameters, *kept.parameters))
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from parvis.broker.model.entity import AttributeKey, Instance, Json, Kind
+from parvis.broker.model.merge import removal_of
 from parvis.broker.ports.archive import ArchiveRow
 from parvis.kernel.time import Instant
 
@@ -136,6 +137,13 @@ def instances_of(key: AttributeKey, columns: Columns) -> list[Instance]:
             columns["seq"].tolist(),
         )
     )
+
+
+def removals_of(key: AttributeKey, columns: Columns) -> list[Instance]:
+    """Of the same columns of rows that are removals."""
+    return [
+        removal_of(key, at, seq) for at, seq in zip(columns["at_us"].tolist(), columns["seq"].tolist(), strict=True)
+    ]
 
 
 def _values(columns: Columns) -> Iterable[Json]:

@@ -10,7 +10,7 @@ from parvis.broker.temporal.reading import EVER, Period, Window
 from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 from parvis.stores.archive.chosen import choose_rows, time_of
-from parvis.stores.archive.rows import INSTANCE_COLUMNS, instances_of
+from parvis.stores.archive.rows import INSTANCE_COLUMNS, instances_of, removals_of
 from parvis.stores.archive.sums import PageFiles, sum_up
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class EntityFiles:
         chosen = choose_rows([self._entity], self._reader.locate(files), key, window)
         sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} ORDER BY {time_of(window)} {direction}, seq {direction} LIMIT ?"
         with self._reader.hurried(files) as cursor:
-            return instances_of(key, cursor.execute(sql, (*chosen.parameters, limit)).fetchnumpy())
+            columns = cursor.execute(sql, (*chosen.parameters, limit)).fetchnumpy()
+        return removals_of(key, columns) if window.of_removals else instances_of(key, columns)
 
 
 def _reach(file: ArchiveFile, window: Window, *, last: bool) -> Instant:

@@ -7,7 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity
-from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
+from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_witnesses, only_new
 from parvis.kernel.time import Instant
@@ -18,7 +18,7 @@ from parvis.stores.postgres.once import StoredFacts, Witness
 from parvis.stores.postgres.rows import present_instance
 
 PRESENT_COLUMNS = "name, dataset, shape, number, text, observed, extra, modified, created"
-HEADER_COLUMNS = "urn, id, typeset, scopes, created, modified, deleted"
+HEADER_COLUMNS = "urn, id, typeset, scopes, created, modified, deleted, expires, due"
 _LOCK = f"""
 SELECT {HEADER_COLUMNS} FROM entity
 WHERE tenant = %s AND urn = ANY (ARRAY(SELECT json_array_elements_text(%s::json)))
@@ -34,9 +34,10 @@ ON CONFLICT (tenant, urn) DO NOTHING RETURNING id
 """
 _UPDATE = """
 UPDATE entity e SET typeset = one.typeset, scopes = one.scopes, created = one.created, modified = one.modified,
-    deleted = one.deleted
-FROM json_to_recordset(%s::json)
-    AS one (id bigint, typeset integer, scopes text, created bigint, modified bigint, deleted bigint)
+    deleted = one.deleted, expires = one.expires, due = one.due
+FROM json_to_recordset(%s::json) AS one (
+    id bigint, typeset integer, scopes text, created bigint, modified bigint, deleted bigint, expires bigint, due bigint
+)
 WHERE e.tenant = %s AND e.id = one.id
 """
 _FORGET = "DELETE FROM entity WHERE tenant = %s AND id = ANY (%s::bigint[])"
@@ -65,6 +66,8 @@ class Applier:
         self._headers: dict[str, Header] = {}
         """As they are to stand; what is not here is not there."""
         self._current: dict[str, Entity] = {}
+        self.first_due: Instant | None = None
+        """When the first part of any entity that was written is over."""
         self._whole: set[str] = set()
         """Entities that are read, for some change depends on what is stored."""
         self._facts = StoredFacts(names, tenant)
@@ -93,6 +96,7 @@ class Applier:
             self._connection.execute(_FORGET, (self._tenant, bigints(never_born)))
         changed = [header for urn, header in self._headers.items() if header != self._stored[urn]]
         if changed:
+            self.first_due = min((header.due for header in changed if header.due is not None), default=None)
             rows = msgspec.json.encode([header._asdict() for header in changed]).decode()
             self._connection.execute(_UPDATE, (rows, self._tenant))
         return self._batch.flush(self._connection, self._tenant)
@@ -174,13 +178,16 @@ class Applier:
         resolution = resolve(current, change, now)
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(change, header, current, resolution, now)
+        elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:
+            self._headers[change.entity_id] = header._replace(due=resolution.entity.due)
+            self._current[change.entity_id] = resolution.entity
         return resolution.outcome
 
     def _overwrite(self, change: Change, header: Header | None, now: Instant) -> Outcome:
         born = header is None or header.deleted is not None
         if header is None or born:
             header = self._write_header(
-                change.entity_id, header, change.types or (), scopes_to_column(change.scopes or ()), now
+                change.entity_id, header, About(change.types or (), scopes_to_column(change.scopes or ())), now
             )
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(change, header, now)
@@ -194,15 +201,11 @@ class Applier:
         entity = resolution.entity
         if entity is None:
             assert header is not None
-            header = self._headers[change.entity_id] = header._replace(modified=now, deleted=now)
+            header = self._headers[change.entity_id] = header.gone(now)
             del self._current[change.entity_id]
         else:
-            if (
-                current is None
-                or resolution.removed
-                or (entity.types, entity.scopes) != (current.types, current.scopes)
-            ):
-                header = self._write_header(entity.id, header, entity.types, scopes_to_column(entity.scopes), now)
+            if current is None or resolution.removed or about(entity) != about(current):
+                header = self._write_header(entity.id, header, about(entity), now)
             self._current[change.entity_id] = entity
         assert header is not None
         self._batch.put_removals(header.id, self._numbers(resolution.removed), now)
@@ -215,14 +218,12 @@ class Applier:
 
     def _widen_header(self, change: Change, header: Header, now: Instant) -> Header:
         widened = find_widened(header, self._names.typesets.key(header.typeset), change)
-        return header if widened is None else self._write_header(change.entity_id, header, *widened, now)
+        return header if widened is None else self._write_header(change.entity_id, header, widened, now)
 
-    def _write_header(
-        self, urn: str, old: Header | None, types: tuple[str, ...], scopes: str | None, now: Instant
-    ) -> Header:
+    def _write_header(self, urn: str, old: Header | None, told: About, now: Instant) -> Header:
         number = self._unborn[urn].id if old is None else old.id
         created = now if old is None or old.deleted is not None else old.created
-        header = Header(number, self._typeset(types), scopes, created, now, None)
+        header = Header(number, self._typeset(told.types), told.scopes, created, now, None, told.expires, told.due)
         self._headers[urn] = header
         return header
 

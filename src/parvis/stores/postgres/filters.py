@@ -34,7 +34,7 @@ from parvis.stores.postgres.conditions import INCLUDING, LOOK_UP, NEVER, Conditi
 from parvis.stores.postgres.names import Names
 
 MAX_ARMS = 24
-HEADER = "e.id, e.urn, e.typeset, e.scopes, e.created, e.modified"
+HEADER = "e.id, e.urn, e.typeset, e.scopes, e.created, e.modified, e.expires, e.due"
 INSTANCE = "a.name, a.dataset, a.shape, a.number, a.text, a.observed, a.extra, a.modified, a.created"
 
 

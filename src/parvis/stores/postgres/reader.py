@@ -77,6 +77,8 @@ class Header(NamedTuple):
     scopes: str | None
     created: Instant
     modified: Instant
+    expires: Instant | None
+    due: Instant | None
 
 
 _WIDTH = len(Header._fields)
@@ -334,7 +336,8 @@ class Reader:
             modified = max([header.modified, *(one.modified_at for one in present)])
             scopes = tuple(msgspec.json.decode(header.scopes)) if header.scopes else ()
             types = names.typesets.key(header.typeset)
-            yield Entity(header.urn, types, in_order(present), scopes, header.created, modified)
+            told = in_order(present)
+            yield Entity(header.urn, types, told, scopes, header.created, modified, header.expires, header.due)
 
     def _count_types(self, connection: Connection, tenant: int) -> dict[Iri, int]:
         counts: dict[Iri, int] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from parvis.broker.model.entity import Instance, Json, Kind
+from parvis.broker.model.merge import removal_of
 from parvis.kernel.time import Instant
 
 if TYPE_CHECKING:
@@ -107,6 +108,12 @@ def past_instance(names: "Names", row: tuple[Any, ...]) -> Instance:
         recorded,
         seq,
     )
+
+
+def removed_instance(names: "Names", row: tuple[Any, ...]) -> Instance:
+    """Of such a row whose shape is REMOVED."""
+    name, dataset, _, _, _, ts, _, _, _, seq = row
+    return removal_of((names.words.key(name), names.dataset_text(dataset)), ts, seq)
 
 
 def _integer_columns(value: int) -> Columns:

@@ -43,10 +43,13 @@ CREATE TABLE entity (
     created bigint NOT NULL,
     modified bigint NOT NULL,  -- of the entity's own members; its attributes carry theirs
     deleted bigint,
+    expires bigint,  -- when it is over
+    due bigint,  -- when the first part of it is, at the earliest; NULL: nothing of it ever is
     PRIMARY KEY (tenant, id),
     UNIQUE (tenant, urn)
 ) WITH (fillfactor = 90);
 CREATE INDEX entity_by_type ON entity (tenant, typeset, id) WHERE deleted IS NULL;
+CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
 
 -- Where a box stands, as a number that a B-tree finds: the smallest cell of a quadtree over all longitudes and latitudes
 -- that holds it. What lies in a cell has numbers around the cell's own (`cells.py` says which). An index on boxes will

@@ -11,7 +11,7 @@ from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import ReadArchived, no_archive
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import with_instance
@@ -21,6 +21,7 @@ from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
 from parvis.stores.postgres.commands import PostgresCommands
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, scoped
+from parvis.stores.postgres.expiring import FirstExpiry, list_expiring, read_first
 from parvis.stores.postgres.frames import PostgresFrames
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
@@ -51,6 +52,7 @@ class Start(NamedTuple):
 
     newest_event: int
     newest_stamp: Instant
+    next_expiry: Instant | None
 
 
 class PostgresStore:
@@ -66,7 +68,8 @@ class PostgresStore:
         self._names = names
         self._clock = SteadyClock(clock, start.newest_stamp)
         self._bell = Bell(start.newest_event)
-        self._writer = Writer(database, names, self._clock, self._bell.ring)
+        self._expiry = FirstExpiry(start.next_expiry)
+        self._writer = Writer(database, names, self._clock, self._bell.ring, self._expiry)
         self._reader = Reader(database, names, read_archived)
         self._listener = Listener(database, self._bell, self._writer.look)
         self._outbox = Pool(database, OUTBOX_THREADS, "parvis-outbox")
@@ -129,6 +132,19 @@ class PostgresStore:
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
         return await self._reader.query(tenant, query)
+
+    @property
+    def next_expiry(self) -> Instant | None:
+        return self._expiry.at
+
+    async def list_expiring(self, upto: Instant, limit: int) -> list[Expiring]:
+        def ask(connection: Connection) -> tuple[Instant | None, list[Expiring]]:
+            return read_first(connection), list_expiring(connection, upto, limit)
+
+        noted = self._expiry.noted
+        first, expiring = await self._outbox.run(EVERY_TENANT, ask)
+        self._expiry.renew(first, noted)
+        return expiring
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self._reader.count_types(tenant)
@@ -239,4 +255,5 @@ def _start(database: Database, names: Names) -> Start:
             names.tenants.add((DEFAULT_TENANT,))
         with scoped(connection, EVERY_TENANT):
             stamp = connection.execute("SELECT at FROM outbox ORDER BY seq DESC LIMIT 1").fetchone()
-        return Start(read_newest(connection), stamp[0] if stamp else 0)
+            first = read_first(connection)
+        return Start(read_newest(connection), stamp[0] if stamp else 0, first)

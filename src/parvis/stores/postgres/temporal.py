@@ -13,7 +13,7 @@ from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
-from parvis.stores.postgres.rows import Form, from_columns, past_instance
+from parvis.stores.postgres.rows import Form, from_columns, past_instance, removed_instance
 
 _COLUMNS = "name, dataset, shape, number, text, ts, observed, extra, recorded, seq"
 _SERIES = "tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s AND dataset = %(dataset)s"
@@ -94,13 +94,14 @@ class HotHistory:
         bounds = self._bounds(key, window.start, window.end)
         column, direction = _column(window), "DESC" if last else "ASC"
         sql = (
-            f"SELECT {_COLUMNS} FROM history WHERE {self._where(column)}"
+            f"SELECT {_COLUMNS} FROM history WHERE {self._where(column, window)}"
             f" ORDER BY {column} {direction}, seq {direction} LIMIT %(limit)s"
         )
         rows = self._connection.execute(sql.encode(), {**bounds, "limit": limit}).fetchall()
         if last:
             rows.reverse()
-        return [past_instance(self._names, row) for row in rows]
+        instance_of = removed_instance if window.of_removals else past_instance
+        return [instance_of(self._names, row) for row in rows]
 
     def find(self, name: Iri, seq: int) -> Instance | None:
         attribute = self._names.words.ids.get(name)
@@ -112,7 +113,7 @@ class HotHistory:
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
         bounds, column = self._bounds(key, window.start, window.end), _column(window)
-        sql = f"SELECT min({column}), max({column}) FROM history WHERE {self._where(column)}"
+        sql = f"SELECT min({column}), max({column}) FROM history WHERE {self._where(column, window)}"
         first, last = self._connection.execute(sql.encode(), bounds).fetchone() or (None, None)
         return None if first is None or last is None else (first, last)
 
@@ -133,12 +134,12 @@ class HotHistory:
         wanted = ", ".join(sql if method in methods else "NULL" for sql, method in _COSTLY)
         sql = (
             f"SELECT {place}, count(*), count(number), sum(number * {_SCALE}), {wanted}"
-            f" FROM history WHERE {self._where(column)} GROUP BY 1"
+            f" FROM history WHERE {self._where(column, window)} GROUP BY 1"
         )
         for at, instances, numbers, scaled, *more in self._connection.execute(sql.encode(), asked):
             found[at - 1] = Partials(instances, numbers, None if scaled is None else scaled / _SCALE, *more)
         if Method.DISTINCT_COUNT in methods:
-            distinct = f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {self._where(column)}"
+            distinct = f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {self._where(column, window)}"
             values: dict[int, set[Any]] = {}
             for at, shape, number, text in self._connection.execute(distinct.encode(), asked):
                 values.setdefault(at, set()).add(self._as_kept(shape, number, text))
@@ -146,9 +147,9 @@ class HotHistory:
                 found[at - 1] = found[at - 1]._replace(distinct=frozenset(kept))
         return found
 
-    def _where(self, column: str) -> str:
-        bounds = f"{column} >= %(start)s AND {column} < %(end)s"
-        return f"{_SERIES} AND {bounds} AND shape <> %(removed)s{self._visible}"
+    def _where(self, column: str, window: Window) -> str:
+        bounds, sign = f"{column} >= %(start)s AND {column} < %(end)s", "=" if window.of_removals else "<>"
+        return f"{_SERIES} AND {bounds} AND shape {sign} %(removed)s{self._visible}"
 
     def _bounds(self, key: AttributeKey, start: Instant, end: Instant) -> dict[str, Any]:
         name, dataset = key

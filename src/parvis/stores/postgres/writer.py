@@ -22,6 +22,7 @@ from parvis.kernel.time import Clock, Instant
 from parvis.stores.postgres.apply import Applier, Dated
 from parvis.stores.postgres.batch import STAGING
 from parvis.stores.postgres.database import IN_THE_WAY, CommitUnknown, Connection, Database, StoreUnreachable, is_lost
+from parvis.stores.postgres.expiring import FirstExpiry
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
@@ -62,13 +63,16 @@ class _Lost(Exception):
 class Writer:
     """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do."""
 
-    def __init__(self, database: Database, names: Names, clock: Clock, on_commit: Callable[[int], None]) -> None:
+    def __init__(
+        self, database: Database, names: Names, clock: Clock, on_commit: Callable[[int], None], expiry: FirstExpiry
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._database = database
         self._names = names
         self._partitions = Partitions(database)
         self._clock = clock
         self._on_commit = on_commit
+        self._expiry = expiry
         self._connection: Connection | None = None
         self._queue: WriteQueue[_Other] = WriteQueue()
         self._in_hand: list[Call] = []
@@ -203,6 +207,7 @@ class Writer:
         for place, one in dated.items():
             answers[place] = applier.apply(one)
         newest = applier.flush()
+        self._expiry.note(applier.first_due)
         return newest, [(call, answers[place]) for place, call in enumerate(calls)]
 
     def _finish(self, connection: Connection) -> None:

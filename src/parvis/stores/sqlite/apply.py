@@ -7,12 +7,13 @@ import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
-from parvis.broker.model.header import Header, assemble, find_widened, scopes_to_column
+from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.expiring import FirstExpiry
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.once import FindUnsettled, StoredFacts
 from parvis.stores.sqlite.rows import present_instance
@@ -36,6 +37,7 @@ class Applier:
         self._headers: dict[int, dict[str, Header]] = {}
         self._header_count = 0
         self._current: OrderedDict[int, Entity] = OrderedDict()
+        self.expiry = FirstExpiry(connection)
         self.touched: Touched = {}
         self._facts = StoredFacts(connection, names, find_unsettled)
         self.begin()
@@ -108,6 +110,10 @@ class Applier:
         resolution = resolve(current, change, now)
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(tenant, change, header, current, resolution, now)
+        elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:
+            self._save_header(tenant, change.entity_id, header._replace(due=resolution.entity.due))
+            self._keep(header.id, resolution.entity)
+            self.touched[header.id] = resolution.entity
         return resolution.outcome
 
     def _overwrite(self, tenant: int, change: Change, header: Header | None, now: Instant) -> Outcome:
@@ -116,7 +122,7 @@ class Applier:
         born = header is None or header.deleted is not None
         if born:
             header = self._write_header(
-                tenant, change.entity_id, header, change.types or (), scopes_to_column(change.scopes or ()), now
+                tenant, change.entity_id, header, About(change.types or (), scopes_to_column(change.scopes or ())), now
             )
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(tenant, change, header, now)  # type: ignore[arg-type]
@@ -137,9 +143,9 @@ class Applier:
         first = batch.next_seq
         if entity is None:
             assert header is not None
-            header = self._write_deletion(tenant, change.entity_id, header, now)
-        elif current is None or entity.types != current.types or entity.scopes != current.scopes or resolution.removed:
-            header = self._write_header(tenant, entity.id, header, entity.types, scopes_to_column(entity.scopes), now)
+            header = self._save_header(tenant, change.entity_id, header.gone(now))
+        elif header is None or current is None or about(entity) != about(current) or resolution.removed:
+            header = self._write_header(tenant, entity.id, header, about(entity), now)
         assert header is not None
         self._remove(header.id, resolution.removed, now)
         if not change.keep_newest and header.id in batch.unwritten_late:
@@ -171,24 +177,21 @@ class Applier:
 
     def _widen_header(self, tenant: int, change: Change, header: Header, now: Instant) -> Header:
         widened = find_widened(header, self._names.typesets.key(header.typeset), change)
-        return header if widened is None else self._write_header(tenant, change.entity_id, header, *widened, now)
+        return header if widened is None else self._write_header(tenant, change.entity_id, header, widened, now)
 
-    def _write_header(
-        self, tenant: int, urn: str, old: Header | None, types: tuple[str, ...], scopes: str | None, now: Instant
-    ) -> Header:
-        typeset = self._names.typesets.id(tuple(sorted(set(types))))
+    def _write_header(self, tenant: int, urn: str, old: Header | None, told: About, now: Instant) -> Header:
+        typeset = self._names.typesets.id(tuple(sorted(set(told.types))))
         if old is None:
             number, self._next_entity = self._next_entity, self._next_entity + 1
             created = now
         else:
             number, created = old.id, old.created if old.deleted is None else now
-        return self._save_header(tenant, urn, Header(number, typeset, scopes, created, now, None))
-
-    def _write_deletion(self, tenant: int, urn: str, old: Header, now: Instant) -> Header:
-        return self._save_header(tenant, urn, old._replace(modified=now, deleted=now))
+        header = Header(number, typeset, told.scopes, created, now, None, told.expires, told.due)
+        return self._save_header(tenant, urn, header)
 
     def _save_header(self, tenant: int, urn: str, header: Header) -> Header:
         self.batch.put_entity(header.id, tenant, urn, *header[1:])
+        self.expiry.note(header.due)
         self._headers[tenant][urn] = header
         return header
 
@@ -213,7 +216,7 @@ class Applier:
             self._header_count = len(unknown)
             self.batch.flush(self._connection)
         rows = self._connection.execute(
-            "SELECT urn, id, typeset, scopes, created, modified, deleted FROM entity"
+            "SELECT urn, id, typeset, scopes, created, modified, deleted, expires, due FROM entity"
             " WHERE tenant = ? AND urn IN (SELECT value FROM json_each(?))",
             (tenant, msgspec.json.encode(list(unknown)).decode()),
         )

@@ -24,7 +24,7 @@ _OVERWRITE = (
 _KEEP_NEWEST = _OVERWRITE + " WHERE excluded.observed IS NULL OR observed IS NULL OR excluded.observed >= observed"
 _ENTITY = (
     " ON CONFLICT (id) DO UPDATE SET typeset = excluded.typeset, scopes = excluded.scopes, created = excluded.created,"
-    " modified = excluded.modified, deleted = excluded.deleted"
+    " modified = excluded.modified, deleted = excluded.deleted, expires = excluded.expires, due = excluded.due"
 )
 _STORED_GEOMETRY = (
     "SELECT value FROM attribute JOIN shape ON shape.id = shape AND kind = ?"
@@ -55,9 +55,9 @@ class Batch:
 
     def put_entity(
         self, number: int, tenant: int, urn: str, typeset: int, scopes: str | None, created: Instant,
-        modified: Instant, deleted: Instant | None,
+        modified: Instant, deleted: Instant | None, expires: Instant | None, due: Instant | None,
     ) -> None:  # fmt: skip
-        self._entities += (number, tenant, urn, typeset, scopes, created, modified, deleted)
+        self._entities += (number, tenant, urn, typeset, scopes, created, modified, deleted, expires, due)
 
     def put_instances(
         self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool, is_past: bool = False
@@ -103,7 +103,7 @@ class Batch:
     def flush(self, connection: Connection) -> None:
         """Write what was gathered; more may be put afterwards."""
         self._names.save(connection)
-        _insert(connection, "entity", 8, _ENTITY, self._entities)
+        _insert(connection, "entity", 10, _ENTITY, self._entities)
         _insert(connection, "attribute", 9, _OVERWRITE, self._attributes)
         _insert(connection, "attribute", 9, _KEEP_NEWEST, self._late)
         _insert(connection, "log", 10, "", self._log)

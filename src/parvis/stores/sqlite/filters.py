@@ -29,7 +29,7 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 
 MAX_ARMS = 24
-_COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.urn"
+_COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.expires, e.due, e.urn"
 _NEVER = "0"
 _LINK_SHAPES = f"(SELECT id FROM shape WHERE kind IN ({', '.join(str(kind.value) for kind in sorted(LINKS))}))"
 _IS_LINK = f"a.shape IN {_LINK_SHAPES}"

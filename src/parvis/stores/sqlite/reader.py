@@ -36,7 +36,7 @@ PAST_THREADS = 2
 """For what is read in files too: storage that does not answer holds up nobody else."""
 
 _HEADER = (
-    "SELECT id, typeset, scopes, created, modified, deleted FROM entity"
+    "SELECT id, typeset, scopes, created, modified, deleted, expires, due FROM entity"
     " WHERE tenant = ? AND urn = ? AND deleted IS NULL"
 )
 Answer = TypeVar("Answer")

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Instance, Json
+from parvis.broker.model.merge import removal_of
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.names import Names
 
@@ -65,3 +66,9 @@ def past_instance(names: Names, row: tuple[Any, ...]) -> Instance:
         recorded,
         seq,
     )
+
+
+def removed_instance(names: Names, row: tuple[Any, ...]) -> Instance:
+    """Of such a row whose shape is REMOVED."""
+    name, dataset, _, _, ts, _, _, _, seq = row
+    return removal_of((names.words.key(name), names.dataset_text(dataset)), ts, seq)

@@ -33,9 +33,12 @@ CREATE TABLE entity (
     created INTEGER NOT NULL,
     modified INTEGER NOT NULL,  -- of the entity's own members; its attributes carry theirs
     deleted INTEGER,
+    expires INTEGER,  -- when it is over
+    due INTEGER,  -- when the first part of it is, at the earliest; NULL: nothing of it ever is
     UNIQUE (tenant, urn)
 );
 CREATE INDEX entity_by_type ON entity (tenant, typeset, id) WHERE deleted IS NULL;
+CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
 
 CREATE TABLE attribute (  -- the present
     entity INTEGER NOT NULL,

@@ -10,19 +10,20 @@ from parvis.broker.bell import Bell
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Progress
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
 from parvis.broker.temporal.reading import Member, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
-from parvis.kernel.time import Clock, system_clock
-from parvis.stores.sqlite.apply import Touched
+from parvis.kernel.time import Clock, Instant, system_clock
+from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.archive import SqliteArchive
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.commands import SqliteCommands
 from parvis.stores.sqlite.database import Connection, Database
+from parvis.stores.sqlite.expiring import list_expiring
 from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.leases import Leases
@@ -106,6 +107,17 @@ class SqliteStore:
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
         return await self._reader.query(tenant, query)
+
+    @property
+    def next_expiry(self) -> Instant | None:
+        return self._writer.next_expiry
+
+    async def list_expiring(self, upto: Instant, limit: int) -> list[Expiring]:
+        def ask(applier: Applier, _now: Instant, connection: Connection) -> list[Expiring]:
+            applier.expiry.renew(connection)
+            return list_expiring(connection, upto, limit)
+
+        return await self._writer.apply(ask)
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self._reader.count_types(tenant)

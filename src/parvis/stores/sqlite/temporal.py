@@ -14,13 +14,13 @@ from parvis.broker.temporal.reading import Head, Period, Window
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
-from parvis.stores.sqlite.rows import past_instance
+from parvis.stores.sqlite.rows import past_instance, removed_instance
 from parvis.stores.sqlite.segments import EVERY_SEGMENT, list_segments, list_settled_series
 
 WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
-_IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape <> ?"
+_IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape {sign} ?"
 _ONE = "entity = ? AND name = ? AND seq = ? AND shape <> ?"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
 
@@ -84,13 +84,14 @@ class HotHistory:
         rows = self._read_settled(series, window, order, limit, last=last)
         if self._log_rows:
             rows += self._connection.execute(
-                f"SELECT {_COLUMNS} FROM log WHERE {_IN_LOG.format(column=column)} AND {self._in_log} {order}",
+                f"SELECT {_COLUMNS} FROM log WHERE {_in_log(window)} AND {self._in_log} {order}",
                 (*series, window.start, window.end, REMOVED, *self._log_rows, limit),
             ).fetchall()
         _trim(rows, window, limit, last=last)
         if last:
             rows.reverse()
-        return [past_instance(self._names, row) for row in rows]
+        instance_of = removed_instance if window.of_removals else past_instance
+        return [instance_of(self._names, row) for row in rows]
 
     def _read_settled(
         self, series: Series, window: Window, order: str, limit: int, *, last: bool
@@ -102,7 +103,7 @@ class HotHistory:
             if len(rows) == limit and (span.last < rows[-1][time_of] if last else span.first > rows[-1][time_of]):
                 break
             where, bounds = self._where(series, span.segment, window, window.start, window.end)
-            sql = f"SELECT {_COLUMNS} FROM history WHERE {where} AND shape <> ? {order}"
+            sql = f"SELECT {_COLUMNS} FROM history WHERE {where} AND shape {_sign(window)} ? {order}"
             rows += self._connection.execute(sql, (*bounds, REMOVED, limit)).fetchall()
             _trim(rows, window, limit, last=last)
         return rows
@@ -153,7 +154,8 @@ class HotHistory:
             row[0]
             for direction in ("ASC", "DESC")
             for row in self._connection.execute(
-                f"SELECT {column} FROM history WHERE {where} AND shape <> ? ORDER BY {column} {direction} LIMIT 1",
+                f"SELECT {column} FROM history WHERE {where} AND shape {_sign(window)} ?"
+                f" ORDER BY {column} {direction} LIMIT 1",
                 (*bounds, REMOVED),
             )
         ]
@@ -209,7 +211,7 @@ class HotHistory:
             return []
         if self._fresh is None or self._fresh[:2] != (key, window):
             column = _column(window)
-            sql = f"SELECT {column}, value FROM log WHERE {_IN_LOG.format(column=column)} AND {self._in_log}"
+            sql = f"SELECT {column}, value FROM log WHERE {_in_log(window)} AND {self._in_log}"
             rows = self._connection.execute(
                 f"{sql} ORDER BY {column}", (*series, window.start, window.end, REMOVED, *self._log_rows)
             )
@@ -259,6 +261,15 @@ _COSTLY = (
 
 def _column(window: Window) -> str:
     return "recorded" if window.by_recorded else "ts"
+
+
+def _in_log(window: Window) -> str:
+    return _IN_LOG.format(column=_column(window), sign=_sign(window))
+
+
+def _sign(window: Window) -> str:
+    """How a row's shape stands to REMOVED."""
+    return "=" if window.of_removals else "<>"
 
 
 def _time_of(window: Window) -> int:

@@ -103,6 +103,10 @@ class Writer:
         return self._applier.batch.next_event - 1
 
     @property
+    def next_expiry(self) -> Instant | None:
+        return self._applier.expiry.at
+
+    @property
     def pending_changes(self) -> int:
         return self._queue.pending_changes
 

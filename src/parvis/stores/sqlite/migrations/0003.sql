@@ -233,3 +233,8 @@ CREATE TABLE frame (  -- the last frames of each device
     document BLOB NOT NULL  -- JSON
 );
 CREATE INDEX frame_by_device ON frame (tenant, device, number);
+
+
+ALTER TABLE entity ADD COLUMN expires INTEGER;
+ALTER TABLE entity ADD COLUMN due INTEGER;
+CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
