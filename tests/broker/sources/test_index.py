@@ -7,6 +7,7 @@ import pytest
 
 from parvis.broker.sources.index import SourceIndex
 from parvis.broker.sources.model import Registration
+from parvis.kernel.errors import Overloaded
 from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
 
@@ -53,3 +54,27 @@ async def test_what_another_process_changes_is_known_within_seconds(prepared_pos
         await asyncio.wait((following,))
         await ours.close()
         await theirs.close()
+
+
+async def test_a_store_that_is_away_a_while_ends_no_following(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = SourceIndex(store.sources, pause_s=0.01)
+    assert await index.of("default") == ()
+    list_all, faults = store.sources.list_all, iter([Overloaded("away"), Overloaded("away")])
+
+    async def shaky() -> list[Registration]:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return await list_all()
+
+    monkeypatch.setattr(store.sources, "list_all", shaky)
+    following = asyncio.create_task(index.follow())
+    try:
+        await store.sources.add(registration("a"), lambda _: None)
+        async with asyncio.timeout(5):
+            while not index.find("default"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        following.cancel()
+        await asyncio.wait((following,))

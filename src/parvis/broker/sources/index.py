@@ -1,17 +1,22 @@
 """The registrations of all tenants, held ready: who asks for entities must not ask a database about sources first."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.sources.model import Registration
+from parvis.kernel.errors import ParvisError
+
+_log = logging.getLogger(__name__)
 
 
 class SourceIndex:
     """As of this process' last change, and of other processes' changes of a second ago while somebody follows."""
 
-    def __init__(self, store: SourceStore) -> None:
+    def __init__(self, store: SourceStore, pause_s: float = 2.0) -> None:
         self._store = store
+        self._pause_s = pause_s
         self._by_tenant: dict[str, tuple[Registration, ...]] = {}
         self._version: int | None = None
         self._reading = asyncio.Lock()
@@ -36,11 +41,12 @@ class SourceIndex:
             self._version = version
 
     async def follow(self) -> None:
-        """Until cancelled: take over what other processes change."""
+        """Until cancelled: take over what other processes change. While the store cannot be read, what is known holds."""
         while True:
-            if self._version is None:
+            try:
+                if self._version is not None:
+                    await self._store.wait(self._version)
                 await self.refresh()
-            known = self._version
-            assert known is not None, "it was read"
-            await self._store.wait(known)
-            await self.refresh()
+            except ParvisError as failure:
+                _log.warning("registrations could not be read anew", extra={"reason": failure.detail})
+                await asyncio.sleep(self._pause_s)
