@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import msgspec
 
+from parvis.broker.entity_maps import EntityMaps
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
@@ -60,6 +61,7 @@ class Broker:
         self.most_instances = most_instances
         self.outbox: Outbox = store
         self.shelf: Shelf = store.shelf
+        self.entity_maps = EntityMaps(store.shelf)
         self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
         self.sources = ContextSources(
             store.sources,

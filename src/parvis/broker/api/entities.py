@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
+from parvis.broker.api.entity_maps import asks_for_map, with_map
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
 from parvis.broker.api.query import find_neighbours
@@ -70,7 +71,8 @@ async def _shown(request: Request, entity: Entity, view: View, context: Context,
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
     linked = await find_neighbours(request, (entity,), view)
-    return one_response(request, entity, view, context, media, linked)
+    shown = one_response(request, entity, view, context, media, linked)
+    return await with_map(request, entity, shown) if asks_for_map(request, request.parameters) else shown
 
 
 async def replace_entity(request: Request) -> Response:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from parvis.broker.api.distribution import find_distribution
 from parvis.broker.api.distribution import query as distributed_query
+from parvis.broker.api.entity_maps import Mapped, answer_by_map, asks_for_map
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.paging import page_headers
 from parvis.broker.api.parameters import Parameters
@@ -47,6 +48,10 @@ async def _answer(
     by_body: bool = False,
 ) -> Response:
     check_geometry_property(request, media)
+    if asks_for_map(request, parameters):
+        mapped = await answer_by_map(request, parameters, prepared, context, media)
+        if mapped is not None:
+            return await _by_map(request, mapped, prepared.view, context, media)
     asked = prepared.page
     prepared = await _resolved(request, prepared)
     distribution = await find_distribution(request, context)
@@ -59,6 +64,13 @@ async def _answer(
     headers = page_headers(request, page, asked, media)
     linked = await find_neighbours(request, page.entities, prepared.view)
     return page_response(request, page.entities, prepared.view, context, media, headers, linked)
+
+
+async def _by_map(request: Request, mapped: Mapped, view: View, context: Context, media: Media) -> Response:
+    """201 where the map was made for it (6.4.3.2)."""
+    linked = await find_neighbours(request, mapped.entities, view)
+    page = page_response(request, mapped.entities, view, context, media, mapped.headers, linked)
+    return replace(page, status=201) if mapped.is_new else page
 
 
 async def find_neighbours(request: Request, entities: Sequence[Entity], view: View) -> Neighbours | None:

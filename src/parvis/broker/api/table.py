@@ -7,6 +7,7 @@ from parvis.broker.api import (
     csource_subscriptions,
     csources,
     entities,
+    entity_maps,
     forgetting,
     identity,
     query,
@@ -31,18 +32,13 @@ EVOLVED = FORM | TEMPORAL | {"pick", "omit"}
 PAST = SELECTION | EVOLVED | PAGE | {"orderBy", "csf"}
 ORDER = frozenset({"orderBy", "orderFrom", "orderGeometry", "collation"})
 LINKED = frozenset({"join", "joinLevel"})
+MAPPED = frozenset({"entityMap", "entityMapLifetime"})
+TIME = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty"})
+LIFETIME = frozenset({"entityMapLifetime"})
 RETRIEVED = LINKED | {"containedBy"}
 FEDERATED = frozenset({"csf", "splitEntities"})
-SOURCES = (
-    frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"})
-    | GEO
-    | {
-        "timerel",
-        "timeAt",
-        "endTimeAt",
-        "timeproperty",
-    }
-)
+QUERIED = FEDERATED | LINKED | ORDER | MAPPED
+SOURCES = frozenset({"id", "idPattern", "type", "attrs", "q", "csf", "scopeQ"}) | GEO | TIME
 LOCAL = frozenset({"local"})
 """It steers distributed operations and changes nothing in one broker."""
 TARGET = LOCAL | {"type"}
@@ -59,10 +55,8 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
 
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
-    reading(
-        "GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | FEDERATED | LINKED | ORDER
-    ),
-    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED),
+    reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | QUERIED),
+    reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED | MAPPED),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
     writing("DELETE", "/entities/{}", entities.delete_entity),
@@ -76,7 +70,14 @@ ROUTES = (
     writing("POST", "/entityOperations/update", batch.update_entities, "options"),
     writing("POST", "/entityOperations/merge", batch.merge_entities, "options", "format"),
     writing("POST", "/entityOperations/delete", batch.delete_entities),
-    reading("POST", "/entityOperations/query", query.query_by_body, FORM | PAGE | FEDERATED),
+    reading("POST", "/entityOperations/query", query.query_by_body, FORM | PAGE | FEDERATED | MAPPED),
+    reading("GET", "/entityMaps", entity_maps.create_for_query, SELECTION | QUERIED),
+    reading("POST", "/entityMaps", entity_maps.create_for_body, LIFETIME | FEDERATED),
+    reading("GET", "/entityMaps/{}", entity_maps.retrieve_map),
+    reading("PATCH", "/entityMaps/{}", entity_maps.update_map),
+    reading("DELETE", "/entityMaps/{}", entity_maps.delete_map),
+    reading("GET", "/temporal/entityMaps", entity_maps.create_for_temporal_query, SELECTION | TIME | LIFETIME),
+    reading("POST", "/temporal/entityMaps", entity_maps.create_for_temporal_body, LIFETIME),
     reading("GET", "/types", gathered(types.list_types, TYPES), frozenset({"details"})),
     reading("GET", "/types/{}", gathered(types.retrieve_type, TYPE)),
     reading("GET", "/attributes", gathered(types.list_attributes, ATTRIBUTES), frozenset({"details"})),

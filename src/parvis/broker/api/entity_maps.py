@@ -1,0 +1,290 @@
+"""Entity maps: made for a query, told, prolonged, deleted, asked with (NGSI-LD 1.9.1, 5.5.14, 5.14, 6.32 to 6.35)."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from parvis.broker.api.distribution import DEEPEST, find_distribution
+from parvis.broker.api.distribution import query as distributed_query
+from parvis.broker.api.media import Media
+from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.query_body import query_parameters
+from parvis.broker.api.request import Request
+from parvis.broker.api.responses import NO_CONTENT, Headers, Response, document_response
+from parvis.broker.api.selection import Prepared, prepare, prepare_remembered, read_selection
+from parvis.broker.entity_maps import HERE, MOST_IN_MAP, EntityMap
+from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.names import check_uri
+from parvis.broker.linked import CHUNK, resolved
+from parvis.broker.model.entity import Entity
+from parvis.broker.query.tree import EntityQuery, TemporalQuery
+from parvis.broker.temporal.parse import parse_temporal_query
+from parvis.kernel.errors import BadRequestData, TooManyResults
+from parvis.kernel.time import DAY, format_instant, parse_duration, parse_instant
+
+MAP_HEADER = b"ngsild-entitymap"
+
+Sources = Mapping[str, tuple[str, ...]]
+
+
+async def create_for_query(request: Request) -> Response:
+    """Create entity map for a query of entities (5.14.4)."""
+    media, context = request.accepted(), await request.link_context()
+    prepared = prepare_remembered(request.parameters, context)
+    return await _created(request, request.parameters, prepared, context, media)
+
+
+async def create_for_body(request: Request) -> Response:
+    """Create entity map for a query of entities, by POST (5.14.4)."""
+    media = request.accepted()
+    document, context = await request.document()
+    parameters = query_parameters(document, request.parameters)
+    return await _created(request, parameters, prepare(parameters, context), context, media)
+
+
+async def create_for_temporal_query(request: Request) -> Response:
+    """Create entity map for a query of the temporal evolution (5.14.5)."""
+    media, context = request.accepted(), await request.link_context()
+    return await _created_for_past(request, request.parameters, context, media)
+
+
+async def create_for_temporal_body(request: Request) -> Response:
+    """Create entity map for a query of the temporal evolution, by POST (5.14.5)."""
+    media = request.accepted()
+    document, context = await request.document()
+    parameters = query_parameters(document, request.parameters, is_temporal=True)
+    return await _created_for_past(request, parameters, context, media)
+
+
+async def retrieve_map(request: Request) -> Response:
+    """Retrieve entity map (5.14.1)."""
+    media, context = request.accepted(), await request.link_context()
+    return document_response(_document(await _asked_for(request)), media, context)
+
+
+async def update_map(request: Request) -> Response:
+    """Update entity map (5.14.2); what the broker has found is not changed by it."""
+    known = await _asked_for(request)
+    document, _ = await request.document()
+    if "expiresAt" in document:
+        await request.broker.entity_maps.prolong(request.caller, known, _expiry(document["expiresAt"]))
+    return NO_CONTENT
+
+
+async def delete_map(request: Request) -> Response:
+    """Delete entity map (5.14.3)."""
+    await request.broker.entity_maps.drop(request.caller, await _asked_for(request))
+    return NO_CONTENT
+
+
+def asks_for_map(request: Request, parameters: Parameters) -> bool:
+    return MAP_HEADER in request.headers or "entityMap" in parameters
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """A page of a query by an entity map."""
+
+    entities: Sequence[Entity]
+    headers: Headers
+    is_new: bool
+
+
+async def answer_by_map(
+    request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
+) -> Mapped | None:
+    """The page by the map that the request names, or by a new one; None where it asks for none (5.7.2.4)."""
+    known = await find_named(request)
+    is_new = known is None
+    if known is None:
+        if MAP_HEADER not in request.headers and not parameters.flag("entityMap"):
+            return None
+        sources = await _sources(request, parameters, prepared, context, media)
+        known = await request.broker.entity_maps.make(request.caller, sources, read_lifetime(parameters))
+    entities, total = await _page(request, known, prepared.page.query, parameters, prepared, context, media)
+    query = prepared.page.query
+    headers = offset_headers(request, total, query.limit, query.offset, media, counting=query.count)
+    return Mapped(entities, (*headers, location_header(request, known)), is_new)
+
+
+async def with_map(request: Request, entity: Entity, response: Response) -> Response:
+    """The answer of a retrieval, with where its map is to be found (5.7.1.4)."""
+    known = await find_named(request)
+    if known is None:
+        if MAP_HEADER not in request.headers and not request.parameters.flag("entityMap"):
+            return response
+        lifetime = read_lifetime(request.parameters)
+        known = await request.broker.entity_maps.make(request.caller, {entity.id: (HERE,)}, lifetime)
+    return response.with_headers(location_header(request, known))
+
+
+async def find_named(request: Request) -> EntityMap | None:
+    """The map that the header names by its address or its id."""
+    header = request.headers.get(MAP_HEADER)
+    if header is None:
+        return None
+    return await request.broker.entity_maps.find(request.caller, header.decode("latin-1").rsplit("/", 1)[-1])
+
+
+def location_header(request: Request, known: EntityMap) -> tuple[bytes, bytes]:
+    return MAP_HEADER, f"{request.base}/entityMaps/{known.id}".encode()
+
+
+def read_lifetime(parameters: Parameters) -> int | None:
+    """entityMapLifetime in microseconds (6.4.3.2). Raises BadRequestData."""
+    text = parameters.text("entityMapLifetime")
+    if text is None:
+        return None
+    try:
+        months, microseconds = parse_duration(text)
+    except ValueError as error:
+        raise BadRequestData(f"entityMapLifetime: {error}.") from None
+    return months * 30 * DAY + microseconds
+
+
+async def _created(
+    request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
+) -> Response:
+    lifetime = read_lifetime(parameters)
+    sources = await _sources(request, parameters, prepared, context, media)
+    return await _made(request, sources, lifetime, context, media)
+
+
+async def _created_for_past(request: Request, parameters: Parameters, context: Context, media: Media) -> Response:
+    lifetime, selection = read_lifetime(parameters), read_selection(parameters, context)
+    past = parse_temporal_query(
+        parameters.text("timerel"),
+        parameters.text("timeAt"),
+        parameters.text("endTimeAt"),
+        parameters.text("timeproperty"),
+        attrs=tuple(context.expand(name) for name in parameters.words("attrs")),
+        limit=1,
+    )
+    if past.relation is None:
+        raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
+    found = await _found_here(request, selection)
+    sources = {one.id: (HERE,) for one in found if await _has_past(request, one, past)}
+    return await _made(request, sources, lifetime, context, media)
+
+
+async def _has_past(request: Request, entity: Entity, past: TemporalQuery) -> bool:
+    return bool((await request.broker.history(request.caller, entity.id, past)).instances)
+
+
+async def _made(request: Request, sources: Sources, lifetime: int | None, context: Context, media: Media) -> Response:
+    made = await request.broker.entity_maps.make(request.caller, sources, lifetime)
+    told = document_response(_document(made), media, context)
+    return Response(201, told.body, (*told.headers, location_header(request, made)))
+
+
+async def _sources(
+    request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
+) -> Sources:
+    """Where each entity was found; of what is not held here: the sources that were asked for it."""
+    query = prepared.page.query
+    if query.q is not None:
+        query = replace(query, q=await resolved(query.q, lambda asked: request.broker.query(request.caller, asked)))
+    distribution = await find_distribution(request, context)
+    if distribution is not None:
+        everything = replace(query, limit=DEEPEST - 1, offset=0, after=None, after_key=None)
+        all_of_it = replace(prepared, page=replace(prepared.page, query=everything, told=0))
+        found = await distributed_query(request, distribution, parameters, all_of_it, context, media, by_body=False)
+        if found is not None:
+            asked = tuple(one.id for one in distribution.registered)
+            here = {one.id for one in await _found_here(request, query)}
+            return {one.id: (HERE,) if one.id in here else asked for one in found.entities}
+    return {one.id: (HERE,) for one in await _found_here(request, query)}
+
+
+async def _found_here(request: Request, query: EntityQuery) -> list[Entity]:
+    """All that match. Raises TooManyResults."""
+    found: list[Entity] = []
+    query = replace(query, limit=CHUNK, offset=0, after=None, after_key=None, count=False)
+    while True:
+        page = await request.broker.query(request.caller, query)
+        found += page.entities
+        if len(found) > MOST_IN_MAP:
+            raise TooManyResults(f"An entity map has at most {MOST_IN_MAP} entities: ask for fewer.")
+        if page.resume is None:
+            return found
+        query = replace(query, after=page.resume, after_key=page.resume_key)
+
+
+async def _page(
+    request: Request,
+    known: EntityMap,
+    query: EntityQuery,
+    parameters: Parameters,
+    prepared: Prepared,
+    context: Context,
+    media: Media,
+) -> tuple[Sequence[Entity], int]:
+    """The page, and how many fit in all. What does not fit any longer is forgotten (5.5.9.3)."""
+    if query.q is not None:
+        query = replace(query, q=await resolved(query.q, lambda asked: request.broker.query(request.caller, asked)))
+    candidates = [one for one in known.sources if not query.ids or one in query.ids]
+    fitting = await _fitting(request, candidates, query)
+    elsewhere = [one for one in candidates if one not in fitting and HERE not in known.sources[one]]
+    if elsewhere:
+        fitting |= await _fitting_elsewhere(request, elsewhere, query, parameters, prepared, context, media)
+    if len(fitting) < len(candidates):
+        gone = set(candidates) - fitting.keys()
+        kept = {one: sources for one, sources in known.sources.items() if one not in gone}
+        await request.broker.entity_maps.keep_only(request.caller, known, kept)
+    ordered = [fitting[one] for one in candidates if one in fitting]
+    return ordered[query.offset : query.offset + query.limit], len(ordered)
+
+
+async def _fitting(request: Request, ids: Sequence[str], query: EntityQuery) -> dict[str, Entity]:
+    found: dict[str, Entity] = {}
+    plain = replace(query, offset=0, after=None, after_key=None, count=False, order=())
+    for start in range(0, len(ids), CHUNK):
+        some = tuple(ids[start : start + CHUNK])
+        page = await request.broker.query(request.caller, replace(plain, ids=some, limit=len(some)))
+        found.update((one.id, one) for one in page.entities)
+    return found
+
+
+async def _fitting_elsewhere(
+    request: Request,
+    ids: Sequence[str],
+    query: EntityQuery,
+    parameters: Parameters,
+    prepared: Prepared,
+    context: Context,
+    media: Media,
+) -> dict[str, Entity]:
+    distribution = await find_distribution(request, context)
+    if distribution is None:
+        return {}
+    narrowed = replace(query, ids=tuple(ids), limit=DEEPEST - 1, offset=0, after=None, after_key=None, order=())
+    asked = replace(prepared, page=replace(prepared.page, query=narrowed, told=0))
+    found = await distributed_query(request, distribution, parameters, asked, context, media, by_body=False)
+    return {} if found is None else {one.id: one for one in found.entities}
+
+
+async def _asked_for(request: Request) -> EntityMap:
+    [map_id] = request.args
+    return await request.broker.entity_maps.get(request.caller, check_uri(map_id, "The id of an entity map"))
+
+
+def _expiry(given: object) -> int:
+    try:
+        return parse_instant(given) if isinstance(given, str) else _refuse(given)
+    except ValueError as error:
+        raise BadRequestData(f"expiresAt: {error}.") from None
+
+
+def _refuse(given: object) -> int:
+    raise BadRequestData(f"expiresAt is a date-time, not {type(given).__name__}.")
+
+
+def _document(known: EntityMap) -> dict[str, object]:
+    """As 5.2.39 has it."""
+    return {
+        "id": known.id,
+        "type": "EntityMap",
+        "expiresAt": format_instant(known.expires_at),
+        "entityMap": {entity: list(sources) for entity, sources in known.sources.items()},
+    }
