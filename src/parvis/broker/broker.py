@@ -17,6 +17,7 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
+from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
@@ -148,6 +149,21 @@ class Broker:
         if history is None or not (everything or self._is_public(history.types)):
             raise _not_found(entity_id)
         return history
+
+    async def find_history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
+        everything = _sees_everything(caller)
+        history = await self._store.history(caller.tenant, entity_id, query)
+        return None if history is None or not (everything or self._is_public(history.types)) else history
+
+    async def query_past(self, caller: Caller, query: PastQuery) -> PastPage:
+        """The temporal evolution of the entities that match, deleted ones included (5.7.4). Raises TooComplexQuery."""
+        if self.transience.is_due:
+            await self.transience.settle()
+        if not _sees_everything(caller):
+            if self._public is None:
+                return PastPage(total=0 if query.entities.count else None)
+            query = msgspec.structs.replace(query, entities=_narrowed(query.entities, self._public))
+        return await PastReader(self._store, caller.tenant, query).read()
 
     async def aggregate(
         self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation

@@ -280,6 +280,12 @@ def corrected(held: Instance, given: Instance, now: Instant, *, is_kind_open: bo
     return replace(made, modified_at=held.modified_at if made.observed_at is None else now, seq=0)
 
 
+def removal_of(key: AttributeKey, at: Instant, seq: int) -> Instance:
+    """What history tells of an attribute that was taken away (4.5.7)."""
+    name, dataset = key
+    return Instance(name, Kind.PROPERTY, NULL, dataset, created_at=at, modified_at=at, seq=seq)
+
+
 def is_present(shown: Instance | None, past: Instance) -> bool:
     """Whether what the entity shows today is that instance of its past."""
     return shown is not None and replace(shown, created_at=0, seq=0) == replace(past, created_at=0, seq=0)

@@ -10,7 +10,7 @@ from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
-from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.buckets import Buckets
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
@@ -34,6 +34,13 @@ class EntityPage(msgspec.Struct, frozen=True):
     resume_key: tuple[tuple[int, Any], ...] | None = None
 
 
+class Known(NamedTuple):
+    """An entity that is, or once was. `number` is the store's, in the order of first creation."""
+
+    number: int
+    id: str
+
+
 class Expiring(NamedTuple):
     """An entity that is over, or has an attribute that is: then it is not `whole`."""
 
@@ -45,7 +52,9 @@ class Expiring(NamedTuple):
 class EntityHistory(msgspec.Struct, frozen=True):
     """An entity's instances over time, each list in the order of the time property.
 
-    `truncated_at` is the instant reached when the limit cut the answer short (HTTP: 206 with Content-Range).
+    `truncated_at` is the instant reached when the limit cut the answer short (HTTP: 206 with Content-Range); all
+    attributes are cut there, so that nothing up to it is missing. `scoped` are its scopes over time (4.5.6), told as
+    instances of `SCOPE`, from the one that held when the window begins.
     """
 
     id: str
@@ -56,6 +65,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
     deleted_at: Instant | None
     instances: dict[AttributeKey, list[Instance]]
     truncated_at: Instant | None = None
+    scoped: tuple[Instance, ...] = ()
 
 
 class EntityAggregates(msgspec.Struct, frozen=True):
@@ -125,6 +135,10 @@ class EntityStore(Protocol):
 class TemporalStore(Protocol):
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         """None where the entity never was. At most `query.limit` instances per attribute key."""
+        ...
+
+    async def list_known(self, tenant: str, query: KnownQuery) -> list[Known]:
+        """Entities that are or once were, those included whose past was erased."""
         ...
 
     async def aggregate(

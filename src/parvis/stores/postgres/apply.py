@@ -10,6 +10,7 @@ from parvis.broker.model.entity import AttributeKey, Entity
 from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_witnesses, only_new
+from parvis.broker.model.scopes import column_now, past_of
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
@@ -169,6 +170,16 @@ class Applier:
         return outcome
 
     def _apply_all_of(self, change: Change, now: Instant) -> Outcome:
+        headers, urn = self._headers, change.entity_id
+        before = column_now(headers.get(urn))
+        outcome = self._carry_out(change, now)
+        if outcome.status is not Status.FAILED:
+            past = past_of(change, before, column_now(headers[urn]))
+            if past:
+                self._batch.put_past(headers[urn].id, past, now)
+        return outcome
+
+    def _carry_out(self, change: Change, now: Instant) -> Outcome:
         header = self._headers.get(change.entity_id)
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)

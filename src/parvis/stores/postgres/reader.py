@@ -10,11 +10,11 @@ import msgspec
 
 from parvis.broker.model.entity import Entity, Iri, in_order
 from parvis.broker.ports.archive import SNAPSHOTS, ArchivedEntity, ArchiveFileGone, ReadArchived, no_archive
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Known
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.order import everything_of, page_in_order
 from parvis.broker.query.plenty import FEW_ROWS, Plenty
-from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Member, Source, has_any, read_history
@@ -32,6 +32,7 @@ from parvis.stores.postgres.filters import (
     ordered_terms,
 )
 from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
+from parvis.stores.postgres.known import list_known
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import present_instance
@@ -120,6 +121,11 @@ class Reader:
             return [read_history(one, query) for one in members]
 
         return next(iter(await self._of_past(tenant, [entity_id], tell)), None)
+
+    async def list_known(self, tenant: str, query: KnownQuery) -> list[Known]:
+        return await self._ask(
+            tenant, lambda connection, number: list_known(connection, self._names, number, query), []
+        )
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation

@@ -49,6 +49,7 @@ CREATE TABLE entity (
     UNIQUE (tenant, urn)
 ) WITH (fillfactor = 90);
 CREATE INDEX entity_by_type ON entity (tenant, typeset, id) WHERE deleted IS NULL;
+CREATE INDEX gone_by_type ON entity (tenant, typeset, id) WHERE deleted IS NOT NULL;
 CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
 
 -- Where a box stands, as a number that a B-tree finds: the smallest cell of a quadtree over all longitudes and latitudes

@@ -11,8 +11,8 @@ from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import ReadArchived, no_archive
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Progress
-from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
+from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import with_instance
 from parvis.kernel.errors import Overloaded
@@ -154,6 +154,9 @@ class PostgresStore:
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         return await self._reader.history(tenant, entity_id, query)
+
+    async def list_known(self, tenant: str, query: KnownQuery) -> list[Known]:
+        return await self._reader.list_known(tenant, query)
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation

@@ -10,6 +10,7 @@ from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
+from parvis.broker.model.scopes import column_now, past_of
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -101,6 +102,16 @@ class Applier:
         return outcome
 
     def _apply_all_of(self, tenant: int, change: Change, now: Instant) -> Outcome:
+        headers, urn = self._headers[tenant], change.entity_id
+        before = column_now(headers.get(urn))
+        outcome = self._carry_out(tenant, change, now)
+        if outcome.status is not Status.FAILED:
+            past = past_of(change, before, column_now(headers[urn]))
+            if past:
+                self.batch.put_instances(headers[urn].id, past, now, keep_newest=False, is_past=True)
+        return outcome
+
+    def _carry_out(self, tenant: int, change: Change, now: Instant) -> Outcome:
         header = self._headers[tenant].get(change.entity_id)
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)

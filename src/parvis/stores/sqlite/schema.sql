@@ -38,6 +38,7 @@ CREATE TABLE entity (
     UNIQUE (tenant, urn)
 );
 CREATE INDEX entity_by_type ON entity (tenant, typeset, id) WHERE deleted IS NULL;
+CREATE INDEX gone_by_type ON entity (tenant, typeset, id) WHERE deleted IS NOT NULL;
 CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
 
 CREATE TABLE attribute (  -- the present

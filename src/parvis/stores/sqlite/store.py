@@ -10,8 +10,8 @@ from parvis.broker.bell import Bell
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
-from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Progress
-from parvis.broker.query.tree import Aggregation, EntityQuery, TemporalQuery
+from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
+from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
@@ -26,6 +26,7 @@ from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.expiring import list_expiring
 from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
+from parvis.stores.sqlite.known import list_known
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
@@ -130,6 +131,9 @@ class SqliteStore:
             return [read_history(one, query) for one in members]
 
         return next(iter(await self._past(tenant, [entity_id], tell, is_quick=True)), None)
+
+    async def list_known(self, tenant: str, query: KnownQuery) -> list[Known]:
+        return await self._reader.read(lambda connection: list_known(connection, self._names, tenant, query))
 
     async def aggregate(
         self, tenant: str, entity_id: str, query: TemporalQuery, aggregation: Aggregation

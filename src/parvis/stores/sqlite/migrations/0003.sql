@@ -234,6 +234,7 @@ CREATE TABLE frame (  -- the last frames of each device
 );
 CREATE INDEX frame_by_device ON frame (tenant, device, number);
 
+CREATE INDEX gone_by_type ON entity (tenant, typeset, id) WHERE deleted IS NOT NULL;
 
 ALTER TABLE entity ADD COLUMN expires INTEGER;
 ALTER TABLE entity ADD COLUMN due INTEGER;
