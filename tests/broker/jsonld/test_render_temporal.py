@@ -39,7 +39,8 @@ def rendered(instances: dict[tuple[str, str], list[Instance]], **options: Any) -
 
 def test_every_instance_has_its_own_identifier() -> None:
     shown = rendered({(LEVEL, ""): [level(1, 0), level(2.5, 1)]})
-    assert (shown["id"], shown["type"], shown["scope"]) == ("urn:a:b", "Bin", "/a")
+    assert (shown["id"], shown["type"]) == ("urn:a:b", "Bin")
+    assert shown["scope"] == [{"type": "Property", "value": "/a", "observedAt": "2026-05-01T12:00:00Z"}]
     assert shown["level"][1] == {
         "type": "Property",
         "value": 2.5,
@@ -85,7 +86,7 @@ def test_vocabulary_and_languages_are_told_to_the_reader() -> None:
         (LEVEL, ""): [level({"fr": "haut", "en": "high"}, 0, kind=Kind.LANGUAGE_PROPERTY)],
     }
     shown = rendered(held, form=TemporalForm.TEMPORAL_VALUES, lang=("en",))
-    assert shown["state"]["vocabs"] == [["open", "2026-05-01T12:00:00Z"]]
+    assert shown["state"]["vocabs"] == [[{"vocab": "open"}, "2026-05-01T12:00:00Z"]]
     assert shown["level"]["values"] == [["high", "2026-05-01T12:00:00Z"]]
 
 

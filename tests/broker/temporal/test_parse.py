@@ -44,9 +44,9 @@ def test_words_that_make_no_range_are_refused(
         parse_temporal_query(timerel, time_at, end_time_at)
 
 
-def test_the_time_of_deletion_is_refused_rather_than_taken_for_another() -> None:
-    with pytest.raises(BadRequestData, match="observedAt, createdAt, modifiedAt"):
-        parse_temporal_query("after", EIGHT, None, "deletedAt")
+def test_a_time_that_no_instance_has_is_refused_rather_than_taken_for_another() -> None:
+    with pytest.raises(BadRequestData, match="observedAt, createdAt, modifiedAt, deletedAt"):
+        parse_temporal_query("after", EIGHT, None, "expiresAt")
 
 
 def test_an_aggregation_is_of_methods_over_periods_or_over_all() -> None:

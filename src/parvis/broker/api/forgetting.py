@@ -51,7 +51,7 @@ async def modify_instance(request: Request) -> Response:
 
 def _one_instance(document: dict[str, Any], entity_id: str, name: str, context: Context) -> ParsedEntity:
     """Of an attribute fragment, or of {name: instance} or {name: [instance]}. Raises BadRequestData."""
-    if name not in document:
+    if name not in document and document.keys() - {"@context"}:
         parsed = parse_attribute(name, document, entity_id, context)
         if parsed.removals:
             raise BadRequestData("To take an instance back, delete it.")
