@@ -116,7 +116,8 @@ def happened(event: Event, occurrence: Occurrence, one: Subscription) -> set[Tri
     narrows = bool(one.watched or one.datasets)
     found: set[Trigger] = set()
     if event.kind is EventKind.DELETED:
-        return {Trigger.ENTITY_DELETED} if removed or not narrows else set()
+        of_entity = {Trigger.ENTITY_DELETED} if removed or not narrows else set()
+        return of_entity | ({Trigger.ATTRIBUTE_DELETED} if removed else set())
     if event.kind is EventKind.CREATED and (written or not narrows):
         found.add(Trigger.ENTITY_CREATED)
     if event.kind is EventKind.UPDATED and (written or removed or not narrows):
@@ -149,6 +150,8 @@ def selected(one: Subscription, entity: Entity) -> bool:
 
 def naive(event: Event, occurrence: Occurrence, one: Subscription) -> bool:
     wanted = set(one.triggers) or {Trigger.ATTRIBUTE_CREATED, Trigger.ATTRIBUTE_UPDATED}
+    if Trigger.ENTITY_UPDATED in wanted:
+        wanted |= {Trigger.ATTRIBUTE_CREATED, Trigger.ATTRIBUTE_UPDATED, Trigger.ATTRIBUTE_DELETED}
     is_live = one.is_active and (one.expires_at is None or one.expires_at > NOW)
     return (
         is_live
@@ -196,11 +199,17 @@ _members = {
     "expiresAt": st.just("2999-01-01T00:00:00Z"),
     "throttling": st.sampled_from([1, 2.5]),
     "jsonldContext": st.just("https://example.org/context.jsonld"),
+    "csf": st.sampled_from(['operator=="town"', "level"]),
+    "jsonKeys": st.sampled_from(["level", "level,state"]),
+    "localOnly": st.booleans(),
+    "splitEntities": st.booleans(),
+    "ngsildConformance": st.sampled_from(["1.0", "1.6"]),
 }
 _told = {
     "attributes": _names,
-    "pick": _names,
-    "omit": _names,
+    "pick": st.sampled_from([["level"], ["id", "state"]]),
+    "omit": st.sampled_from([["scope"], ["https://example.org/owner"]]),
+    "join": st.sampled_from(["flat", "inline"]),
     "format": st.sampled_from(["normalized", "concise"]),
     "sysAttrs": st.booleans(),
     "showChanges": st.booleans(),
@@ -209,7 +218,7 @@ _whereto = {
     "uri": st.sampled_from(["https://receiver.example/a", "https://receiver.example/b"]),
     "accept": st.sampled_from(["application/json", "application/ld+json"]),
     "timeout": st.sampled_from([100, 2000]),
-    "cooldown": st.sampled_from([0, 2000]),
+    "cooldown": st.sampled_from([1, 2000]),
     "receiverInfo": st.just([{"key": "A", "value": "1"}]),
     "notifierInfo": st.just([{"key": "MQTT-QoS", "value": "1"}]),
 }
@@ -227,9 +236,10 @@ def fragments(draw: st.DrawFn, *, with_nulls: bool = False) -> dict[str, Any]:
 
     document = some(_members, kept=("entities",))
     notification = some(_told, kept=())
-    if endpoint := some(_whereto, kept=("uri",)):
-        notification["endpoint"] = endpoint
-    if notification:
+    if notification.get("pick") or notification.get("omit"):
+        notification.pop("attributes", None)
+    if draw(st.booleans()):
+        notification["endpoint"] = {**some(_whereto, kept=("uri",)), "uri": draw(_whereto["uri"])}
         document["notification"] = notification
     return document
 
@@ -252,10 +262,16 @@ def made(document: dict[str, Any]) -> Subscription:
 def test_a_patch_makes_what_the_merged_document_would_have_made(
     first: dict[str, Any], fragment: dict[str, Any]
 ) -> None:
-    """RFC 7396, but for the @context, which stays that of jsonldContext once there was one."""
+    """Each member anew (5.5.8), but for the @context, which stays that of jsonldContext once there was one, and for
+    what only the receiver is to know."""
     before = whole(first)
     patched = read_patch(fragment, CONTEXT).apply(made(before), WRITER, NOW)
-    anew = made(dict(json_merge(before, fragment)))
+    merged = dict(json_merge({**before, **fragment}, fragment))
+    if "notification" in fragment and "receiverInfo" not in fragment["notification"]["endpoint"]:
+        merged["notification"]["endpoint"] |= {
+            name: value for name, value in before["notification"]["endpoint"].items() if name == "receiverInfo"
+        }
+    anew = made(merged)
 
     assert replace(patched, context=None) == replace(anew, context=None)
 

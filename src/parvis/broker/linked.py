@@ -11,7 +11,9 @@ import msgspec
 
 from parvis.broker.model.entity import LINKS, Entity, Instance, Iri
 from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.evaluate import holds
 from parvis.broker.query.linking import EVERYTHING, Linking, Shown
+from parvis.broker.query.selection import types_hold
 from parvis.broker.query.tree import (
     And,
     Compare,
@@ -114,6 +116,44 @@ def speaks_of_links(condition: Condition | None) -> bool:
             return any(speaks_of_links(term) for term in terms)
         case _:
             return isinstance(condition, Linked)
+
+
+async def holds_for(condition: Condition, entity: Entity, ask: Ask) -> bool:
+    """Whether it holds for this one entity: what that is linked to is looked at, and nothing else. Raises
+    TooManyResults."""
+    match condition:
+        case And(terms):
+            return all([await holds_for(term, entity, ask) for term in terms])
+        case Or(terms):
+            return any([await holds_for(term, entity, ask) for term in terms])
+        case Linked():
+            return await _link_holds(condition, entity, ask)
+        case _:
+            return holds(condition, entity)
+
+
+async def _link_holds(linked: Linked, entity: Entity, ask: Ask) -> bool:
+    ends: Sequence[Entity] = (entity,)
+    term: Exists | Missing | Compare | Linked = linked
+    while isinstance(term, Linked):
+        ends = await _followed(ends, term, ask)
+        term = term.term
+    match term:
+        case Missing(path):
+            return not any(holds(Exists(path), one) for one in ends)
+        case Compare(path, operator, operand) if operator in _OPPOSITES:
+            opposite = Compare(path, _OPPOSITES[operator], operand)
+            return any(holds(term, one) for one in ends) and not any(holds(opposite, one) for one in ends)
+        case _:
+            return any(holds(term, one) for one in ends)
+
+
+async def _followed(entities: Iterable[Entity], linked: Linked, ask: Ask) -> Sequence[Entity]:
+    instances = [one for entity in entities for one in entity.instances if one.name == linked.name]
+    found: dict[str, Entity] = {}
+    await _learn(ask, [urn for one in instances for urn in targets(one)], found)
+    types = linked.types
+    return [one for one in found.values() if types is None or types_hold(types, one.types)]
 
 
 async def _resolved_link(linked: Linked, ask: Ask) -> Condition:

@@ -58,13 +58,19 @@ EVERYTHING = full_bins(
     scopeQ="/Trevalan/#",
     datasetId=["@none", "urn:ngsi-ld:Dataset:radar"],
     lang="fr,en;q=0.5",
-    isActive=True,
+    isActive=False,
+    csf='operator=="town"',
+    jsonKeys="fillingLevel",
+    localOnly=False,
+    splitEntities=True,
+    ngsildConformance="1.8",
     expiresAt="2999-01-01T00:00:00Z",
     throttling=2.5,
     notification={
-        "attributes": ["fillingLevel"],
-        "pick": ["id", "fillingLevel"],
+        "pick": ["id", "fillingLevel", "refDevice{id,name}"],
         "omit": ["location"],
+        "join": "inline",
+        "joinLevel": 2,
         "format": "concise",
         "sysAttrs": True,
         "showChanges": True,
@@ -85,7 +91,7 @@ async def test_a_subscription_is_shown_as_it_was_given(api: httpx.AsyncClient) -
     shown = await api.get(PATH, headers={"Subject": "administrator", **PARVIS_TERMS})
 
     assert (created.status_code, created.headers["Location"]) == (201, f"/ngsi-ld/v1/subscriptions/{ID}")
-    assert shown.json() == {**EVERYTHING, "status": "active"}
+    assert shown.json() == {**EVERYTHING, "status": "paused"}
     assert PARVIS_URL in shown.headers["Link"]
 
 
@@ -112,8 +118,8 @@ async def test_what_is_left_out_takes_its_default(api: httpx.AsyncClient) -> Non
     await api.post("/subscriptions", json=full_bins())
 
     assert (await api.get(PATH)).json() == full_bins(
-        isActive=True,
         status="active",
+        notificationTrigger=["attributeCreated", "attributeUpdated"],
         notification={"format": "normalized", "endpoint": {**ENDPOINT, "accept": "application/json"}},
     )
 
@@ -144,7 +150,6 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (full_bins(timeInterval=0), 400, "BadRequestData"),
     (full_bins(timeInterval=60, throttling=5), 400, "BadRequestData"),
     (full_bins(timeInterval=60, watchedAttributes=["a"]), 400, "BadRequestData"),
-    (full_bins(timeInterval=60, notificationTrigger=["entityCreated"]), 400, "BadRequestData"),
     (full_bins(entities=None, watchedAttributes=["a"], timeInterval=5), 400, "BadRequestData"),
     (full_bins(throttling=-1), 400, "BadRequestData"),
     (full_bins(throttling=1e400), 400, "InvalidRequest"),
@@ -158,15 +163,23 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (full_bins(isActive="yes"), 400, "BadRequestData"),
     (full_bins(expiresAt="2000-01-01T00:00:00Z"), 400, "BadRequestData"),
     (full_bins(expiresAt="tomorrow"), 400, "BadRequestData"),
-    (full_bins(colour="red"), 400, "BadRequestData"),
-    (full_bins(csf="x==1"), 422, "OperationNotSupported"),
-    (full_bins(temporalQ={}), 422, "OperationNotSupported"),
+    (full_bins(csf="(("), 400, "BadRequestData"),
+    (full_bins(lang="urn:ngsi-ld:null"), 400, "BadRequestData"),
+    (full_bins(localOnly="yes"), 400, "BadRequestData"),
+    (full_bins(ngsildConformance="newest"), 400, "BadRequestData"),
     (full_bins(notification={}), 400, "BadRequestData"),
     (full_bins(notification={"format": "concise"}), 400, "BadRequestData"),
     (about(format="table"), 400, "BadRequestData"),
     (about(format="keyValues", showChanges=True), 400, "BadRequestData"),
     (about(attributes=[]), 400, "BadRequestData"),
-    (about(join="inline"), 422, "OperationNotSupported"),
+    (about(join="both"), 400, "BadRequestData"),
+    (about(join="flat", joinLevel=0), 400, "BadRequestData"),
+    (about(join="flat", joinLevel=99), 400, "BadRequestData"),
+    (about(pick=["id"], omit=["id"]), 400, "BadRequestData"),
+    (about(pick=["id"], attributes=["fillingLevel"]), 400, "BadRequestData"),
+    (about(omit=["id"], attributes=["fillingLevel"]), 400, "BadRequestData"),
+    (about(pick=["refDevice{name}"]), 400, "BadRequestData"),
+    (to(cooldown=0), 400, "BadRequestData"),
     (to(uri="ftp://receiver.example/"), 400, "BadRequestData"),
     (to(uri="https:///bins"), 400, "BadRequestData"),
     (to(uri="https://odile:pw@receiver.example/"), 400, "BadRequestData"),
@@ -254,19 +267,65 @@ async def test_a_patch_changes_what_it_names_and_nothing_else(api: httpx.AsyncCl
         "throttling": None,
         "lang": "urn:ngsi-ld:null",
         "q": "fillingLevel>0.9",
-        "notification": {"attributes": None, "endpoint": {"timeout": 900}},
+        "notification": {"format": "concise", "endpoint": {"uri": ENDPOINT["uri"], "timeout": 900}},
     }
     answer = await api.patch(PATH, json=patch, headers=MERGE)
 
     assert answer.status_code == 204, answer.text
     shown = (await api.get(PATH, headers={"Subject": "administrator"})).json()
-    endpoint: dict[str, Any] = {**EVERYTHING["notification"]["endpoint"], "timeout": 900}
-    notification = {**EVERYTHING["notification"], "endpoint": endpoint}
-    del notification["attributes"]
-    wanted = {**EVERYTHING, "status": "active", "description": "Empty them", "q": "fillingLevel>0.9"}
+    endpoint = {**ENDPOINT, "accept": "application/json", "timeout": 900, "receiverInfo": [SECRET]}
+    notification = {"format": "concise", "endpoint": endpoint}
+    wanted = {**EVERYTHING, "status": "paused", "description": "Empty them", "q": "fillingLevel>0.9"}
     wanted["notification"] = notification
     del wanted["throttling"], wanted["lang"]
     assert shown == wanted
+
+
+async def test_what_it_does_not_know_is_left_alone_and_told(api: httpx.AsyncClient) -> None:
+    document = full_bins(colour="red", status="expired", notification={"endpoint": {**ENDPOINT, "verb": "PUT"}})
+    created = await api.post("/subscriptions", json=document)
+    patched = await api.patch(PATH, json={"wachtedAttributes": ["fillingLevel"]})
+    shown = await api.get(PATH)
+
+    assert (created.status_code, patched.status_code) == (201, 204)
+    assert "colour, notification.endpoint.verb" in created.headers["NGSILD-Warning"]
+    assert "wachtedAttributes" in patched.headers["NGSILD-Warning"]
+    assert "NGSILD-Warning" not in (await api.patch(PATH, json={"status": "expired"})).headers
+    assert shown.json()["status"] == "active"
+    assert "red" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("NGSI-LD=1.0", "ngsi-ld=1.0"),
+        ('respond-async, Ngsi-Ld="1.6";q=0.1', "ngsi-ld=1.6"),
+        ("ngsi-ld=newest", None),
+        ('note="ngsi-ld=1.0"', None),
+        ("respond-async", None),
+    ],
+)
+async def test_a_subscription_is_the_same_in_every_version(
+    api: httpx.AsyncClient, prefer: str, applied: str | None
+) -> None:
+    await api.post("/subscriptions", json=full_bins())
+    plain, preferred = await api.get(PATH), await api.get(PATH, headers={"Prefer": prefer})
+    listed = await api.get("/subscriptions", headers={"Prefer": prefer})
+
+    assert preferred.json() == plain.json()
+    assert preferred.headers.get("Preference-Applied") == listed.headers.get("Preference-Applied") == applied
+
+
+async def test_a_local_one_needs_neither_entities_nor_attributes(api: httpx.AsyncClient) -> None:
+    document = full_bins(localOnly=True)
+    del document["entities"]
+    assert (await api.post("/subscriptions", json=document)).status_code == 201
+    assert (await api.patch(PATH, json={"localOnly": None})).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+async def test_all_subscriptions_together_know_no_such_verb(api: httpx.AsyncClient, method: str) -> None:
+    assert (await api.request(method, "/subscriptions/", json={"lang": "fr"})).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -278,8 +337,9 @@ async def test_a_patch_changes_what_it_names_and_nothing_else(api: httpx.AsyncCl
         ({"expiresAt": "2000-01-01T00:00:00Z"}, 400),
         ({"type": "Query"}, 400),
         ({"notification": {"format": "keyValues", "showChanges": True}}, 400),
-        ({"colour": "red"}, 400),
         ({"notification": {"endpoint": {}}}, 400),
+        ({"notification": {"format": "concise"}}, 400),
+        ({"notification": None}, 400),
     ],
 )
 async def test_a_patch_that_breaks_a_rule_changes_nothing(
@@ -301,7 +361,7 @@ async def test_what_was_shown_can_be_given_back(api: httpx.AsyncClient) -> None:
 
     assert (await api.patch(PATH, json=shown)).status_code == 204
     whole = (await api.get(PATH, headers={"Subject": "administrator"})).json()
-    assert whole == {**EVERYTHING, "status": "active"}
+    assert whole == {**EVERYTHING, "status": "paused"}
 
 
 async def test_secrets_are_shown_to_administrators_only(api: httpx.AsyncClient) -> None:

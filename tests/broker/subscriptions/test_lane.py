@@ -37,6 +37,9 @@ class Subscriber:
         self.ends: list[tuple[bytes, str]] = []
         self.overdue: set[bytes] = set()
 
+    def begun(self, parcel: Parcel) -> None:
+        pass
+
     def taken(self, parcel: Parcel) -> None:
         self.ends.append((parcel.body, "taken"))
 

@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from parvis.broker.jsonld.contexts import CORE_URL, PARVIS_URL, Contexts
 from parvis.broker.jsonld.render import Form
+from parvis.broker.linked import Neighbours
 from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.query.linking import Join
+from parvis.broker.query.projection import Projection
 from parvis.broker.subscriptions.model import (
     Accept,
     Endpoint,
@@ -19,12 +22,15 @@ from parvis.broker.subscriptions.model import (
     Trigger,
 )
 from parvis.broker.subscriptions.notification import (
+    Linked,
     Message,
     Notices,
     addressed,
     context_url,
+    linkage_of,
     mqtt_payload,
     shape_of,
+    write_merged,
     write_periodic,
 )
 from parvis.kernel.identity import DEFAULT_TENANT
@@ -37,6 +43,10 @@ NAME = CONTEXT.expand("name")
 PLACE = CONTEXT.expand("location")
 BIN_ID = "urn:ngsi-ld:WasteContainer:1"
 NULL = "urn:ngsi-ld:null"
+
+
+def members(*names: str) -> Projection:
+    return Projection(dict.fromkeys(names))
 
 
 def instance(name: str, value: Any, kind: Kind = Kind.PROPERTY, **more: Any) -> Instance:
@@ -75,7 +85,7 @@ def told(subscription: Subscription, occurrence: Occurrence = UPDATED) -> dict[s
 
 
 def test_the_envelope() -> None:
-    message = written(wish(pick=("id", LEVEL)))
+    message = written(wish(pick=members("id", LEVEL)))
     body = json.loads(message.body)
 
     assert body.pop("id").startswith("urn:ngsi-ld:Notification:")
@@ -114,9 +124,9 @@ def test_the_same_change_told_twice_has_the_same_id_twice() -> None:
     ("params", "members"),
     [
         ({"form": Form.SIMPLIFIED, "attributes": (LEVEL,)}, {"fillingLevel": 0.9, "scope": "/port"}),
-        ({"form": Form.SIMPLIFIED, "omit": (NAME, PLACE, "scope")}, {"fillingLevel": 0.9}),
+        ({"form": Form.SIMPLIFIED, "omit": members(NAME, PLACE, "scope")}, {"fillingLevel": 0.9}),
         (
-            {"form": Form.CONCISE, "pick": ("id", "type", NAME), "lang": "fr"},
+            {"form": Form.CONCISE, "pick": members("id", "type", NAME), "lang": "fr"},
             {"name": {"value": "Le quai", "lang": "fr"}},
         ),
     ],
@@ -142,7 +152,9 @@ def test_geojson_is_a_collection_of_features() -> None:
     data = json.loads(message.body)["data"]
 
     assert message.headers["Content-Type"] == "application/geo+json"
+    assert "Link" not in message.headers
     assert data == {
+        "@context": PARVIS_URL,
         "type": "FeatureCollection",
         "features": [
             {
@@ -153,6 +165,15 @@ def test_geojson_is_a_collection_of_features() -> None:
             }
         ],
     }
+
+
+def test_geojson_leaves_its_context_to_the_header_where_the_receiver_prefers_that() -> None:
+    plain = wish(Accept.GEO_JSON)
+    endpoint = replace(plain.notification.endpoint, receiver_info=(("prefer", "x, body=json"),))
+    message = written(replace(plain, notification=replace(plain.notification, endpoint=endpoint)))
+
+    assert PARVIS_URL in message.headers["Link"]
+    assert "@context" not in json.loads(message.body)["data"]
 
 
 def test_another_tenant_than_the_default_is_named() -> None:
@@ -224,7 +245,7 @@ def test_a_deleted_entity_is_its_id_type_and_time() -> None:
     about = {"id": BIN_ID, "type": "WasteContainer", "deletedAt": "2026-05-01T12:00:00Z"}
 
     assert told(wish(triggers=(Trigger.ENTITY_DELETED,)), deletion) == about
-    shown = told(wish(show_changes=True, pick=("id", LEVEL)), deletion)
+    shown = told(wish(show_changes=True, pick=members("id", LEVEL)), deletion)
     assert shown == {
         "id": BIN_ID,
         "fillingLevel": {"type": "Property", "value": NULL, "previousValue": 0.9},
@@ -233,6 +254,89 @@ def test_a_deleted_entity_is_its_id_type_and_time() -> None:
     [feature] = json.loads(written(wish(Accept.GEO_JSON), deletion).body)["data"]["features"]
     assert feature["properties"] == {"type": "WasteContainer", "deletedAt": "2026-05-01T12:00:00Z"}
     assert feature["geometry"] is None
+
+
+def deletion_of(*instances: Instance) -> Occurrence:
+    return Occurrence(
+        9,
+        DEFAULT_TENANT,
+        NOON,
+        replace(A_BIN, instances=instances),
+        is_deletion=True,
+        removed=tuple(one.key for one in instances),
+        previous=instances,
+    )
+
+
+def test_who_waits_for_attributes_is_told_which_went_with_their_entity() -> None:
+    deletion = deletion_of(*A_BIN.instances)
+    level = {"type": "Property", "value": NULL}
+
+    watching = replace(wish(triggers=(Trigger.ATTRIBUTE_DELETED,)), watched=(LEVEL,))
+    assert told(watching, deletion) == {
+        "id": BIN_ID,
+        "type": "WasteContainer",
+        "fillingLevel": level,
+        "deletedAt": "2026-05-01T12:00:00Z",
+    }
+    every = told(wish(triggers=(Trigger.ENTITY_UPDATED,)), deletion)
+    assert {"fillingLevel", "name", "location"} <= every.keys()
+    both = wish(triggers=(Trigger.ENTITY_DELETED, Trigger.ATTRIBUTE_DELETED))
+    assert told(both, deletion).keys() == {"id", "type", "deletedAt"}
+
+
+def test_an_attribute_that_is_gone_in_all_its_instances_is_told_once() -> None:
+    here, radar = instance(STATE, "ok"), instance(STATE, "full", dataset="urn:ngsi-ld:Dataset:radar")
+    removal = replace(UPDATED, written=(), removed=(radar.key, here.key), previous=(here, radar))
+    alone = replace(UPDATED, written=(), removed=(radar.key,), previous=(radar,))
+    triggers = (Trigger.ATTRIBUTE_DELETED,)
+
+    assert told(wish(triggers=triggers), removal)["status"] == {"type": "Property", "value": NULL}
+    assert told(wish(triggers=triggers), alone)["status"]["datasetId"] == "urn:ngsi-ld:Dataset:radar"
+    shown = told(wish(triggers=triggers, show_changes=True), removal)["status"]
+    assert {one["previousValue"] for one in shown} == {"ok", "full"}
+    filtered = told(wish(triggers=triggers, datasets=("urn:ngsi-ld:Dataset:radar",)), removal)["status"]
+    assert filtered["datasetId"] == "urn:ngsi-ld:Dataset:radar"
+
+
+REFERS = CONTEXT.expand("refDevice")
+A_DEVICE = Entity(
+    "urn:ngsi-ld:Device:1", (CONTEXT.expand("Device"),), (instance(NAME, "Sonde"),), ("/port",), NOON, NOON
+)
+
+
+def linked_to_a_device(subscription: Subscription) -> list[dict[str, Any]]:
+    link = instance(REFERS, A_DEVICE.id, Kind.RELATIONSHIP)
+    entity = replace(A_BIN, instances=(*A_BIN.instances, link), rendered={})
+    linkage = linkage_of(subscription)
+    assert linkage is not None
+    shown = linkage.shown.below(REFERS)
+    found = Linked(linkage, Neighbours({A_DEVICE.id: A_DEVICE}, [(A_DEVICE, shown)]))
+    occurrence = replace(UPDATED, entity=entity)
+    shape = shape_of(subscription)
+    message = write_merged(subscription, shape, CONTEXT, [occurrence], NOON, found)
+    return list(json.loads(message.body)["data"])
+
+
+def test_linked_entities_follow_or_stand_inside() -> None:
+    [flat, device] = linked_to_a_device(wish(join=Join.FLAT, attributes=(REFERS,)))
+    [inline] = linked_to_a_device(wish(join=Join.INLINE, attributes=(REFERS,)))
+    [simple] = linked_to_a_device(wish(join=Join.INLINE, attributes=(REFERS,), form=Form.SIMPLIFIED))
+
+    assert flat["refDevice"] == {"type": "Relationship", "object": A_DEVICE.id}
+    assert device == {
+        "id": A_DEVICE.id,
+        "type": "Device",
+        "scope": "/port",
+        "name": {"type": "Property", "value": "Sonde"},
+    }
+    assert inline["refDevice"]["entity"] == device
+    assert simple["refDevice"] == {**device, "name": "Sonde"}
+
+
+def test_of_linked_entities_what_is_picked_is_told() -> None:
+    pick = Projection({"id": None, REFERS: members("id")})
+    assert linked_to_a_device(wish(join=Join.FLAT, pick=pick))[1] == {"id": A_DEVICE.id}
 
 
 def test_the_entity_itself_stays_as_it_is() -> None:

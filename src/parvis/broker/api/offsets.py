@@ -35,5 +35,5 @@ def _headers(
 def _link(request: Request, limit: int, offset: int, relation: str, media: Media) -> tuple[bytes, bytes]:
     kept = [pair for pair in request.query_string.split(b"&") if pair and not pair.startswith(_OWN)]
     query = b"&".join([*kept, b"limit=%d" % limit, b"offset=%d" % offset])
-    target = quote(request.scope["path"]).encode() + b"?" + query
+    target = quote(request.scope["path"].rstrip("/")).encode() + b"?" + query
     return b"link", b"<" + target + f'>; rel="{relation}"; type="{media.value}"'.encode()

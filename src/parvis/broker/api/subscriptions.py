@@ -3,28 +3,35 @@
 from typing import Any
 from urllib.parse import quote
 
+from parvis.broker.api.distribution import warning_headers
 from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.preference import preference_applied
 from parvis.broker.api.request import Request
-from parvis.broker.api.responses import NO_CONTENT, Response, created, document_response
+from parvis.broker.api.responses import NO_CONTENT, Headers, Response, created, document_response
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
+from parvis.broker.sources.consume import Warned
 from parvis.broker.subscriptions.model import Subscribed
+from parvis.broker.subscriptions.notification import context_url
+from parvis.broker.subscriptions.parse import unknown_members
 from parvis.broker.subscriptions.render import render_subscription
 from parvis.broker.subscriptions.subscriptions import may_see_secrets
 from parvis.kernel.time import system_clock
 
 OPTIONS = frozenset({"sysAttrs"})
+_LONGEST_WARNING = 500
 
 
 async def create_subscription(request: Request) -> Response:
     """Create subscription (5.8.1)."""
     document, context = await request.document()
     await _check_context(request, document)
-    named = await request.addressable(context)
-    if named is not context:
+    named = await _named(request, context)
+    if named.source != context.source:
         document.setdefault("jsonldContext", named.source)
     subscription = await request.broker.subscriptions.create(request.caller, document, named)
-    return created(f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}")
+    place = f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}"
+    return created(place).with_headers(*await _unknown(request, document))
 
 
 async def update_subscription(request: Request) -> Response:
@@ -32,16 +39,17 @@ async def update_subscription(request: Request) -> Response:
     subscription_id = _subscription_id(request)
     document, context = await request.document()
     await _check_context(request, document)
-    context = await request.addressable(context)
+    context = await _named(request, context)
     await request.broker.subscriptions.update(request.caller, subscription_id, document, context)
-    return NO_CONTENT
+    return NO_CONTENT.with_headers(*await _unknown(request, document))
 
 
 async def retrieve_subscription(request: Request) -> Response:
     """Retrieve subscription (5.8.3)."""
     media, context = request.accepted(), await request.link_context()
     found = await request.broker.subscriptions.get(request.caller, _subscription_id(request))
-    return document_response(_shown(request, found, context), media, context)
+    shown = document_response(_shown(request, found, context), media, context)
+    return shown.with_headers(*preference_applied(request))
 
 
 async def query_subscriptions(request: Request) -> Response:
@@ -52,7 +60,7 @@ async def query_subscriptions(request: Request) -> Response:
     page = await request.broker.subscriptions.list_page(request.caller, limit, offset)
     headers = offset_headers(request, page.total, limit, offset, counting=counting)
     shown = [_shown(request, one, context) for one in page.subscribed]
-    return document_response(shown, media, context).with_headers(*headers)
+    return document_response(shown, media, context).with_headers(*headers, *preference_applied(request))
 
 
 async def delete_subscription(request: Request) -> Response:
@@ -63,6 +71,22 @@ async def delete_subscription(request: Request) -> Response:
 
 def _subscription_id(request: Request) -> str:
     return check_uri(request.args[0], "The id of a subscription")
+
+
+async def _named(request: Request, context: Context) -> Context:
+    """By an address: its own where there is one beside the core context's, which always holds; else one made here."""
+    url = context_url(context.source)
+    return await request.addressable(context) if url is None else context.sourced(url)
+
+
+async def _unknown(request: Request, document: dict[str, Any]) -> Headers:
+    """What was left alone is told, for it may be a slip of the pen (6.3.17)."""
+    ignored = ", ".join(unknown_members(document))[:_LONGEST_WARNING]
+    if not ignored:
+        return ()
+    alias = await request.broker.sources.alias(request.caller.tenant)
+    warned = Warned(199, alias, f"No members of a subscription, and ignored: {ignored}")
+    return warning_headers([warned])
 
 
 async def _check_context(request: Request, document: dict[str, Any]) -> None:

@@ -113,8 +113,8 @@ def render_source_subscription(
     subscribed = Subscribed(subscription.wish, one.standing.deliveries)
     document = render_subscription(subscribed, context, now, sys_attrs=sys_attrs, secrets=secrets)
     own = {"csf": subscription.csf_text, "temporalQ": subscription.temporal_given}
-    if subscription.wish.is_active:
-        del document["isActive"]
+    if not subscription.wish.triggers:
+        document.pop("notificationTrigger", None)
     if not one.standing.deliveries.times_failed:
         document["notification"].pop("timesFailed", None)
     return document | {name: value for name, value in own.items() if value is not None}

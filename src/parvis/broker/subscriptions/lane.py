@@ -47,6 +47,10 @@ class Parcel(msgspec.Struct, eq=False):
 
 
 class Owner(Protocol):
+    def begun(self, parcel: Parcel) -> None:
+        """It is being sent, once more or for the first time."""
+        ...
+
     def taken(self, parcel: Parcel) -> None: ...
 
     def postponed(self, parcel: Parcel, reason: str) -> None:
@@ -186,6 +190,7 @@ class Lane:
             parcel.attempts += 1
             parcel.tried_at_s = parcel.tried_at_s or self._loop.time()
             self._being_sent.add(key)
+            parcel.owner.begun(parcel)
             try:
                 receipt = await self._send(parcel)
             finally:

@@ -3,20 +3,23 @@
 An index leads from an event to the few subscriptions that may match, before anything is read of the entity; the exact
 test then looks at the occurrence: at triggers, watched attributes and selectors first, at the queries last.
 
-What the standard leaves open. Attributes that come with a new entity are created, so the triggers for attributes fire;
-those that go with a deleted one are told by entityDeleted alone. Watched attributes narrow the triggers for entities
-too: of them one must be in the entity. A deleted entity is held against the queries as it last was.
+What the standard leaves open. Attributes that come with a new entity are created, and those of a deleted one deleted,
+so the triggers for attributes fire. Watched attributes narrow the triggers for entities too: of them one must be in the
+entity. A deleted entity is held against the queries as it last was.
+
+A condition about linked entities is left to who can ask for them: `Compiled.linked_q`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, assert_never
 
+from parvis.broker.linked import speaks_of_links
 from parvis.broker.model.change import Event
 from parvis.broker.model.entity import AttributeKey, Entity, Iri
 from parvis.broker.query.evaluate import geo_holds, prepared
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
-from parvis.broker.query.tree import AllTypes, AnyType, EntityQuery, TypeIs, TypeSelection
+from parvis.broker.query.tree import AllTypes, AnyType, Condition, EntityQuery, TypeIs, TypeSelection
 from parvis.broker.subscriptions.model import (
     DEFAULT_TRIGGERS,
     Occurrence,
@@ -91,6 +94,7 @@ class Compiled:
         "_on_entity_updated",
         "_watched",
         "ends_at",
+        "linked_q",
         "number",
         "reader",
         "subscription",
@@ -104,13 +108,14 @@ class Compiled:
         self.ends_at: Instant = LAST_INSTANT if subscription.expires_at is None else subscription.expires_at
         self._watched = frozenset(subscription.watched)
         self._datasets = frozenset("" if one == "@none" else one for one in subscription.datasets)
+        self.linked_q = subscription.q if speaks_of_links(subscription.q) else None
         self._checks = list(_checks(subscription))
         self._on_entity_created = Trigger.ENTITY_CREATED in triggers
         self._on_entity_updated = Trigger.ENTITY_UPDATED in triggers
         self._on_entity_deleted = Trigger.ENTITY_DELETED in triggers
-        self._on_attribute_created = Trigger.ATTRIBUTE_CREATED in triggers
-        self._on_attribute_updated = Trigger.ATTRIBUTE_UPDATED in triggers
-        self._on_attribute_deleted = Trigger.ATTRIBUTE_DELETED in triggers
+        self._on_attribute_created = self._on_entity_updated or Trigger.ATTRIBUTE_CREATED in triggers
+        self._on_attribute_updated = self._on_entity_updated or Trigger.ATTRIBUTE_UPDATED in triggers
+        self._on_attribute_deleted = self._on_entity_updated or Trigger.ATTRIBUTE_DELETED in triggers
         both = self._on_attribute_created and self._on_attribute_updated
         self._is_plain = both and not (self._watched or self._datasets)
 
@@ -125,7 +130,8 @@ class Compiled:
         if self._is_plain and occurrence.written:
             return True
         if occurrence.is_deletion:
-            return self._on_entity_deleted and self._concerns(occurrence.removed)
+            is_told = self._on_entity_deleted and self._concerns(occurrence.removed)
+            return is_told or (self._on_attribute_deleted and self._any_watched(occurrence.removed))
         written = [one.key for one in occurrence.written]
         if occurrence.is_creation:
             is_wanted = self._on_entity_created or (self._on_attribute_created and bool(written))
@@ -158,9 +164,10 @@ class Compiled:
         return any((not watched or name in watched) and (not datasets or dataset in datasets) for name, dataset in keys)
 
 
-def queries_of(subscription: Subscription, limit: int) -> list[EntityQuery]:
+def queries_of(subscription: Subscription, q: Condition | None, limit: int) -> list[EntityQuery]:
     """What to ask for the entities of a subscription that notifies by the clock; an entity may be in several answers.
 
+    `q` is the subscription's with the entities that are linked in it.
     Put together at the rights of `subscription.reader`, these are what `Compiled.selects` holds for.
     """
     return [
@@ -168,12 +175,12 @@ def queries_of(subscription: Subscription, limit: int) -> list[EntityQuery]:
             ids=() if selector.id is None else (selector.id,),
             id_pattern=selector.id_pattern,
             types=selector.types,
-            q=subscription.q,
+            q=q,
             geo=subscription.geo,
             scope=subscription.scope,
             limit=limit,
         )
-        for selector in subscription.selectors
+        for selector in subscription.selectors or (Selector(),)
     ]
 
 
@@ -214,7 +221,7 @@ def _checks(subscription: Subscription) -> Iterator[Check]:
         yield lambda entity: any(fits(entity) for fits in fitting)
     if scope is not None:
         yield lambda entity: scopes_hold(scope, entity.scopes)
-    if subscription.q is not None:
+    if subscription.q is not None and not speaks_of_links(subscription.q):
         yield prepared(subscription.q)
     if geo is not None:
         yield lambda entity: geo_holds(geo, entity)

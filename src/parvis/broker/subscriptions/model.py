@@ -9,6 +9,8 @@ import msgspec
 
 from parvis.broker.jsonld.render import Form
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
+from parvis.broker.query.linking import Join, Linking, Shown
+from parvis.broker.query.projection import NOTHING, Projection
 from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery, TypeSelection
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import SECOND, Instant
@@ -84,22 +86,34 @@ def without_password(uri: str) -> str:
 
 
 class NotificationParams(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a notification tells, in which form, and whereto (5.2.14)."""
+    """What a notification tells, in which form, and whereto (5.2.14). `join` is None where linked entities stay out."""
 
     endpoint: Endpoint
     attributes: tuple[Iri, ...] = ()
-    pick: tuple[Iri, ...] = ()
-    omit: tuple[Iri, ...] = ()
+    pick: Projection = NOTHING
+    omit: Projection = NOTHING
     form: Form = Form.NORMALIZED
     sys_attrs: bool = False
     show_changes: bool = False
+    join: Join | None = None
+    join_level: int = 1
+
+    @property
+    def linking(self) -> Linking | None:
+        return None if self.join is None else Linking(self.join, self.join_level)
+
+    @property
+    def shown(self) -> Shown:
+        return Shown(self.pick, self.omit)
 
 
 class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody's wish to be told (5.2.12).
 
     `triggers` and `watched` are empty where the request says nothing of them: DEFAULT_TRIGGERS, any attribute.
-    `q_text`, `scope_text` and `context` are as they were given; `context` is the @context of the notifications.
+    `q_text`, `csf_text`, `scope_text` and `context` are as they were given; `context` is the @context of the
+    notifications, `conformance` the version of NGSI-LD that their entities keep to (4.3.6.8). `local_only`,
+    `split_entities` and `csf_text` are about other brokers' entities; None where the request says nothing of them.
     `creator` and `rights` are those of who wrote it last: its notifications tell only what they may read.
     """
 
@@ -118,6 +132,11 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     scope: ScopeQuery | None = None
     scope_text: str | None = None
     expand_values: tuple[Iri, ...] = ()
+    json_keys: tuple[Iri, ...] = ()
+    csf_text: str | None = None
+    local_only: bool | None = None
+    split_entities: bool | None = None
+    conformance: str | None = None
     datasets: tuple[str, ...] = ()
     lang: str | None = None
     is_active: bool = True
@@ -160,7 +179,8 @@ def consumer_of(tenant: str, subscription_id: str) -> str:
 
 
 class Deliveries(msgspec.Struct, frozen=True):
-    """What became of a subscription's notifications so far. `last_reason` is that of the last failure."""
+    """What became of a subscription's notifications so far (5.2.14.2): `times_sent` counts attempts, `times_failed`
+    those that no receiver took. `last_reason` is that of the last failure."""
 
     times_sent: int = 0
     times_failed: int = 0

@@ -4,7 +4,8 @@ Its id is made of the subscription and the event: a notification sent twice, aft
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,9 +25,13 @@ from parvis.broker.jsonld.render import (
     render_page,
     with_context,
 )
-from parvis.broker.model.entity import VALUE_MEMBERS, AttributeKey, Entity, Instance, Json, Kind, in_order
+from parvis.broker.jsonld.render_linked import Inliner, linked_representation
+from parvis.broker.linked import Neighbours
+from parvis.broker.model.entity import VALUE_MEMBERS, AttributeKey, Entity, Instance, Iri, Json, Kind, in_order
 from parvis.broker.model.merge import NULL
-from parvis.broker.subscriptions.model import Accept, Occurrence, Subscription, Trigger
+from parvis.broker.query.linking import Join, Linking, Shown
+from parvis.broker.query.projection import Projection
+from parvis.broker.subscriptions.model import Accept, Endpoint, Occurrence, Subscription, Trigger
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Instant, format_instant
 
@@ -45,31 +50,70 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """All that makes the data of two subscriptions' notifications differ, their @context aside."""
+    """All that makes the data of two subscriptions' notifications differ, their @context and linked entities aside.
+
+    `of_deleted` are the attributes that are told as deleted with their entity: empty for all, None for none of them.
+    """
 
     representation: Representation
     is_geo: bool
     show_changes: bool
     tells_deletions: bool
+    of_deleted: frozenset[Iri] | None = None
+
+
+class Linkage(msgspec.Struct, frozen=True):
+    """What a subscription wants of linked entities (4.5.23)."""
+
+    linking: Linking
+    shown: Shown
+
+
+class Linked(msgspec.Struct, frozen=True):
+    """What was found of them."""
+
+    linkage: Linkage
+    neighbours: Neighbours
+
+
+def merged(found: Iterable[Linked]) -> Linked | None:
+    """What several entities of one subscription are linked to; None where nothing was asked for."""
+    every = list(found)
+    if not every:
+        return None
+    known = {urn: entity for one in every for urn, entity in one.neighbours.known.items()}
+    inward = {entity.id: (entity, shown) for one in every for entity, shown in one.neighbours.inward}
+    return Linked(every[0].linkage, Neighbours(known, list(inward.values())))
 
 
 def shape_of(subscription: Subscription) -> Shape:
-    params = subscription.notification
+    params, triggers = subscription.notification, frozenset(subscription.triggers)
     representation = Representation(
         params.form,
         params.sys_attrs,
         languages(subscription.lang),
         frozenset(params.attributes),
-        frozenset(params.pick),
-        frozenset(params.omit),
+        params.pick.names,
+        params.omit.leaves,
         frozenset(subscription.datasets),
     )
+    tells_deletions = not triggers.isdisjoint(_TELL_DELETIONS)
     return Shape(
         representation,
         params.endpoint.accept is Accept.GEO_JSON,
         params.show_changes,
-        not _TELL_DELETIONS.isdisjoint(subscription.triggers),
+        tells_deletions,
+        frozenset(subscription.watched) if tells_deletions and Trigger.ENTITY_DELETED not in triggers else None,
     )
+
+
+def linkage_of(subscription: Subscription) -> Linkage | None:
+    """Relationships that are not told of lead nowhere: `attributes` is another word for pick (5.2.14.1)."""
+    params = subscription.notification
+    if params.linking is None:
+        return None
+    pick = Projection(dict.fromkeys(params.attributes)) if params.attributes else params.pick
+    return Linkage(params.linking, Shown(pick, params.omit))
 
 
 def wants_previous(subscription: Subscription) -> bool:
@@ -86,34 +130,53 @@ class Notices:
 
     def write(self, subscription: Subscription, shape: Shape, context: Context, now: Instant) -> Message:
         key = (context.key, shape)
-        data = self._data.get(key)
-        if data is None:
-            data = self._data[key] = render_data([_told(self._occurrence, shape, context)], shape)
-        return compose(subscription, context, data, self._occurrence.seq, now)
+        body = self._data.get(key)
+        if body is None:
+            body = self._data[key] = _told(self._occurrence, shape, context)
+        return compose(subscription, context, [body], self._occurrence.seq, now)
 
 
 def write_periodic(
-    subscription: Subscription, shape: Shape, context: Context, entities: Iterable[Entity], now: Instant
+    subscription: Subscription,
+    shape: Shape,
+    context: Context,
+    entities: Sequence[Entity],
+    now: Instant,
+    linked: Linked | None = None,
 ) -> Message:
     """The notification of a subscription that notifies by the clock; its number is the time."""
-    data = render_data([_render(one, shape, context) for one in entities], shape)
-    return compose(subscription, context, data, now, now)
+    if linked is not None:
+        entities = _inlined(entities, shape, context, linked)
+    bodies = [_render(one, shape, context) for one in entities]
+    return compose(subscription, context, [*bodies, *_beside(shape, context, linked)], now, now)
 
 
 def write_merged(
-    subscription: Subscription, shape: Shape, context: Context, occurrences: Sequence[Occurrence], now: Instant
+    subscription: Subscription,
+    shape: Shape,
+    context: Context,
+    occurrences: Sequence[Occurrence],
+    now: Instant,
+    linked: Linked | None = None,
 ) -> Message:
     """One notification for what was held back, the newest event's number its own."""
-    data = render_data([_told(one, shape, context) for one in occurrences], shape)
-    return compose(subscription, context, data, max(one.seq for one in occurrences), now)
+    bodies = [_told(one, shape, context, linked) for one in occurrences]
+    number = max(one.seq for one in occurrences)
+    return compose(subscription, context, [*bodies, *_beside(shape, context, linked)], number, now)
 
 
-def render_data(bodies: Iterable[bytes], shape: Shape) -> bytes:
-    return render_feature_collection(bodies) if shape.is_geo else render_page(bodies)
-
-
-def compose(subscription: Subscription, context: Context, data: bytes, number: int, now: Instant) -> Message:
-    accept = subscription.notification.endpoint.accept
+def compose(
+    subscription: Subscription, context: Context, bodies: Sequence[bytes], number: int, now: Instant
+) -> Message:
+    """The envelope (5.3.1) around entities, or features; in JSON-LD each has the @context too, for who passes it on."""
+    accept, is_geo = subscription.notification.endpoint.accept, False
+    if accept is Accept.JSON_LD:
+        bodies = [with_context(one, context) for one in bodies]
+    data = render_page(bodies)
+    if accept is Accept.GEO_JSON:
+        is_geo = wants_context_inside(subscription.notification.endpoint)
+        data = render_feature_collection(bodies)
+        data = with_context(data, context) if is_geo else data
     body = b'{"id":"%b","type":"Notification","subscriptionId":%b,"notifiedAt":"%b","data":%b}' % (
         _notification_id(subscription, number),
         encode(subscription.id),
@@ -123,12 +186,20 @@ def compose(subscription: Subscription, context: Context, data: bytes, number: i
     headers = {"Content-Type": accept.value}
     if subscription.tenant != DEFAULT_TENANT:
         headers["NGSILD-Tenant"] = subscription.tenant
+    if subscription.conformance is not None:
+        headers["Preference-Applied"] = f"ngsi-ld={subscription.conformance}"
     if accept is Accept.JSON_LD:
         return Message(headers, with_context(body, context))
-    url = context_url(context.source)
+    url = None if is_geo else context_url(context.source)
     if url is not None:
         headers["Link"] = CONTEXT_LINK.format(url)
     return Message(headers, body)
+
+
+def wants_context_inside(endpoint: Endpoint) -> bool:
+    """Whether GeoJSON carries its @context: unless receiverInfo has Prefer with body=json (5.3.1)."""
+    asked = [value for name, value in endpoint.receiver_info if name.lower() == "prefer"]
+    return not any("body=json" in value.replace(" ", "").split(",") for value in asked)
 
 
 def context_url(source: Any) -> str | None:
@@ -156,23 +227,78 @@ def _notification_id(subscription: Subscription, number: int) -> bytes:
     return b"urn:ngsi-ld:Notification:" + hashlib.blake2b(name, digest_size=16).hexdigest().encode()
 
 
-def _told(occurrence: Occurrence, shape: Shape, context: Context) -> bytes:
-    """The entity as the change leaves it; a deleted one as id, type and deletedAt (5.8.6)."""
+def _told(occurrence: Occurrence, shape: Shape, context: Context, linked: Linked | None = None) -> bytes:
+    entity = told_entity(occurrence, shape, context)
+    if linked is not None:
+        [entity] = _inlined([entity], shape, context, linked)
+    body = _render(entity, shape, context)
+    return _with_deletion(body, occurrence.at, shape) if occurrence.is_deletion else body
+
+
+def told_entity(occurrence: Occurrence, shape: Shape, context: Context) -> Entity:
+    """The entity as the change leaves it; a deleted one as id, type and what is told of its attributes (5.8.6)."""
     before = {one.key: one for one in occurrence.previous}
     entity = occurrence.entity
     if occurrence.is_deletion:
-        nulls = tuple(_deleted(key, before, occurrence.at, shape, context) for key in occurrence.removed)
-        entity = replace(entity, instances=in_order(nulls) if shape.show_changes else (), scopes=(), rendered={})
-        return _with_deletion(_render(entity, shape, context), occurrence.at, shape)
+        gone = _gone_with_it(occurrence.removed, shape)
+        nulls = _nulls(gone, before, occurrence.at, shape, context)
+        return replace(entity, instances=in_order(nulls), scopes=(), rendered={})
     gone = [key for key in occurrence.removed if entity.find(*key) is None] if shape.tells_deletions else []
     if not gone and not (shape.show_changes and before):
-        return _render(entity, shape, context)
+        return entity
     instances = list(entity.instances)
     if shape.show_changes:
         changed = {one.key for one in occurrence.written}
         instances = [_with_previous(one, before, context) if one.key in changed else one for one in instances]
-    instances += [_deleted(key, before, occurrence.at, shape, context) for key in gone]
-    return _render(replace(entity, instances=in_order(instances), rendered={}), shape, context)
+    left = {one.name for one in instances}
+    partly = [key for key in gone if key[0] in left]
+    wholly = [key for key in gone if key[0] not in left]
+    instances += _deleted_each(partly, before, occurrence.at, shape, context)
+    instances += _nulls(wholly, before, occurrence.at, shape, context)
+    return replace(entity, instances=in_order(instances), rendered={})
+
+
+def _gone_with_it(removed: Iterable[AttributeKey], shape: Shape) -> list[AttributeKey]:
+    if shape.show_changes:
+        return list(removed)
+    if shape.of_deleted is None:
+        return []
+    return [key for key in removed if not shape.of_deleted or key[0] in shape.of_deleted]
+
+
+def _nulls(
+    gone: Sequence[AttributeKey], before: Mapping[AttributeKey, Instance], at: Instant, shape: Shape, context: Context
+) -> list[Instance]:
+    """Of attributes that are there no more: one for each, unless what its instances were is told, or asked for."""
+    nulls = _deleted_each(sorted(gone), before, at, shape, context)
+    if shape.show_changes or shape.representation.datasets:
+        return nulls
+    counts = Counter(name for name, _ in gone)
+    firsts = {one.name: one for one in reversed(nulls)}
+    return [one if counts[name] == 1 else replace(one, dataset="") for name, one in firsts.items()]
+
+
+def _deleted_each(
+    gone: Iterable[AttributeKey], before: Mapping[AttributeKey, Instance], at: Instant, shape: Shape, context: Context
+) -> list[Instance]:
+    return [_deleted(key, before, at, shape, context) for key in gone]
+
+
+def _inlined(entities: Sequence[Entity], shape: Shape, context: Context, linked: Linked) -> Sequence[Entity]:
+    linking = linked.linkage.linking
+    if linking.join is Join.FLAT:
+        return entities
+    inliner = Inliner(context, shape.representation, linked.neighbours.known)
+    return [inliner.inlined(one, linking.levels, linked.linkage.shown) for one in entities]
+
+
+def _beside(shape: Shape, context: Context, linked: Linked | None) -> Iterator[bytes]:
+    """The linked entities that follow the others (4.5.23.3)."""
+    if linked is None or linked.linkage.linking.join is not Join.FLAT:
+        return
+    for entity, shown in linked.neighbours.inward:
+        own = replace(shape, representation=linked_representation(shape.representation, shown))
+        yield _render(entity, own, context)
 
 
 def _render(entity: Entity, shape: Shape, context: Context) -> bytes:

@@ -30,6 +30,7 @@ LEASE = "notifications"
 MOST_AT_ONCE = 200
 """Dead letters replayed by one call."""
 _REPLAY_WITHIN_S = 20.0
+_SHOWN_WITHIN_S = 1.0
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -61,6 +62,14 @@ class Notifications:
         self._clock = clock
         self._delivery: Delivery | None = None
         self._heard: Told | None = None
+        broker.subscriptions.settle = self._save_news
+
+    async def _save_news(self) -> None:
+        """Before a subscription is shown, whose counts are to be those of by now (5.2.14.2). Raises Outrun."""
+        if self._delivery is not None and self._delivery.has_news:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SHOWN_WITHIN_S):
+                    await self._delivery.save()
 
     async def run(self, holder: str) -> None:
         """Until cancelled: notifies while this process holds the lease."""
@@ -145,7 +154,15 @@ class Notifications:
             note = Note(letter.tenant, letter.subscription_id, sent=1, last_notification=now, last_success=now)
         else:
             metrics.FAILED.inc()
-            note = Note(letter.tenant, letter.subscription_id, failed=1, last_failure=now, last_reason=receipt.reason)
+            note = Note(
+                letter.tenant,
+                letter.subscription_id,
+                sent=1,
+                failed=1,
+                last_notification=now,
+                last_failure=now,
+                last_reason=receipt.reason,
+            )
         await self._store.subscriptions.note([note])
         return receipt
 

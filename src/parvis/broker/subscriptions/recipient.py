@@ -13,8 +13,11 @@ from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.lane import Lane, Parcel
 from parvis.broker.subscriptions.model import DeadLetter, Note, Occurrence, Status, Subscription
 from parvis.broker.subscriptions.notification import (
+    Linked,
     Message,
     Notices,
+    linkage_of,
+    merged,
     shape_of,
     wants_previous,
     write_merged,
@@ -61,10 +64,12 @@ class Recipient:
         self.is_live = False
         self.is_resting = False
         self.pending: dict[int, Instant] = {}
+        self.linkage = linkage_of(subscription)
         self._shape = shape_of(subscription)
         self._around = around
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, Occurrence] = {}
+        self._held_linked: dict[str, Linked] = {}
         self._held_seqs: set[int] = set()
         self._release_at_s = 0.0
         self._release: asyncio.TimerHandle | None = None
@@ -111,23 +116,33 @@ class Recipient:
         """Since when its oldest notification under way waits."""
         return max(0, now - min(self.pending.values())) if self.pending else 0
 
-    def take(self, occurrence: Occurrence, notices: Notices, now: Instant) -> None:
-        """The caller has seen that it can. `now` may be that of a few events together."""
+    def take(self, occurrence: Occurrence, notices: Notices, now: Instant, linked: Linked | None = None) -> None:
+        """The caller has seen that it can. `now` may be that of a few events together.
+
+        `linked` is what the entity is linked to, where `linkage` asks for it.
+        """
         is_over = self.is_over(occurrence.at, occurrence.seq)
         if self.subscription.throttling and not is_over:
             if self._release is not None or self._loop.time() < self._release_at_s:
-                self._hold(occurrence)
+                self._hold(occurrence, linked)
                 return
             self._throttle()
-        message = self._write(lambda: notices.write(self.subscription, self._shape, self.context, now))
+        message = self._write(lambda: self._message(occurrence, notices, now, linked))
         if message is not None:
             entity_id = "" if self.subscription.throttling else occurrence.entity.id
             self._send(self._parcel(entity_id, (occurrence.seq,), occurrence.at, message), is_over=is_over)
 
-    def tell_all(self, entities: Sequence[Entity]) -> None:
+    def _message(self, occurrence: Occurrence, notices: Notices, now: Instant, linked: Linked | None) -> Message:
+        if linked is None:
+            return notices.write(self.subscription, self._shape, self.context, now)
+        return write_merged(self.subscription, self._shape, self.context, [occurrence], now, linked)
+
+    def tell_all(self, entities: Sequence[Entity], linked: Linked | None = None) -> None:
         """What they are, by the clock."""
         now = self._around.clock()
-        message = self._write(lambda: write_periodic(self.subscription, self._shape, self.context, entities, now))
+        message = self._write(
+            lambda: write_periodic(self.subscription, self._shape, self.context, entities, now, linked)
+        )
         if message is not None:
             self._send(self._parcel("", (), now, message))
 
@@ -141,11 +156,15 @@ class Recipient:
             self._release.cancel()
         self.lane.drop(self)
 
+    def begun(self, parcel: Parcel) -> None:
+        """Counted at once, whatever the receiver makes of it (5.8.6)."""
+        note = self._note
+        self._note = msgspec.structs.replace(note, sent=note.sent + 1, last_notification=self._around.clock())
+
     def taken(self, parcel: Parcel) -> None:
         self._under_way -= 1
         self._settle_all(parcel.seqs)
-        now, note = self._around.clock(), self._note
-        self._note = msgspec.structs.replace(note, sent=note.sent + 1, last_notification=now, last_success=now)
+        self._note = msgspec.structs.replace(self._note, last_success=self._around.clock())
         metrics.SENT.inc()
 
     def postponed(self, parcel: Parcel, reason: str) -> None:
@@ -178,10 +197,16 @@ class Recipient:
     def is_overdue(self, parcel: Parcel) -> bool:
         return self.is_over(parcel.at, parcel.seqs[0] if parcel.seqs else self._around.newest())
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything was sent, taken or failed since it was saved last."""
+        note = self._note
+        return bool(note.sent or note.failed) or note.last_success is not None
+
     def take_note(self, *, final: bool = False) -> Note | None:
         """What is to be saved now; an idle one's position alone is worth a write now and then only."""
         now_s, position = self._loop.time(), self.position()
-        is_busy = self._note.sent or self._note.failed
+        is_busy = self.has_news
         has_moved = position != self._saved_position
         if not (is_busy or (has_moved and (final or now_s - self._saved_at_s >= _SAVE_IDLE_EVERY_S))):
             return None
@@ -203,8 +228,10 @@ class Recipient:
     def _throttle(self) -> None:
         self._release_at_s = self._loop.time() + self.subscription.throttling / SECOND
 
-    def _hold(self, occurrence: Occurrence) -> None:
+    def _hold(self, occurrence: Occurrence, linked: Linked | None) -> None:
         """The latest state of an entity wins, and is all that is waited for."""
+        if linked is not None:
+            self._held_linked[occurrence.entity.id] = linked
         if (before := self._held.get(occurrence.entity.id)) is not None:
             self._held_seqs.discard(before.seq)
             self.pending.pop(before.seq, None)
@@ -223,12 +250,13 @@ class Recipient:
             return
         self._throttle()
         held, seqs = tuple(self._held.values()), tuple(sorted(self._held_seqs))
-        self._held, self._held_seqs = {}, set()
+        linked = merged(self._held_linked.values())
+        self._held, self._held_seqs, self._held_linked = {}, set(), {}
         if self.subscription.status(self._around.clock()) is not Status.ACTIVE:
             self._settle_all(seqs)
             return
         now = self._around.clock()
-        message = self._write(lambda: write_merged(self.subscription, self._shape, self.context, held, now))
+        message = self._write(lambda: write_merged(self.subscription, self._shape, self.context, held, now, linked))
         if message is None:
             self._settle_all(seqs)
             return
@@ -265,7 +293,6 @@ class Recipient:
         self._note = msgspec.structs.replace(
             note,
             failed=note.failed + 1,
-            last_notification=self._around.clock(),
             last_failure=self._around.clock(),
             last_reason=reason[:_LONGEST_REASON],
         )

@@ -6,8 +6,10 @@ from typing import Any, assert_never
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.render import CORE_MEMBERS, Form
 from parvis.broker.model.entity import Iri
+from parvis.broker.query.projection import Projection
 from parvis.broker.query.tree import AllTypes, AnyType, GeoQuery, GeoRelation, TypeIs, TypeSelection
 from parvis.broker.subscriptions.model import (
+    DEFAULT_TRIGGERS,
     Deliveries,
     Endpoint,
     NotificationParams,
@@ -23,13 +25,15 @@ Document = dict[str, Any]
 def render_subscription(
     subscribed: Subscribed, context: Context, now: Instant, *, sys_attrs: bool = False, secrets: bool = False
 ) -> Document:
-    """The document without @context. `secrets`: with receiverInfo, and with the password of an MQTT address."""
+    """The document without @context. `secrets`: with receiverInfo, and with the password of an MQTT address.
+
+    isActive is shown where it is false, notificationTrigger always: its default is not the one that a reader expects.
+    """
     one = subscribed.subscription
     document = {
         "id": one.id,
         "type": "Subscription",
         **_present(one, context),
-        "isActive": one.is_active,
         "status": one.status(now).value,
         "notification": _notification(one.notification, subscribed.deliveries, context, secrets=secrets),
     }
@@ -73,18 +77,29 @@ _MEMBERS: Mapping[str, Callable[[Subscription, Context], Any]] = {
     "description": lambda one, _: one.description,
     "entities": lambda one, context: [_selector(selector, context) for selector in one.selectors],
     "watchedAttributes": lambda one, context: _compacted(one.watched, context),
-    "notificationTrigger": lambda one, _: [trigger.value for trigger in one.triggers],
+    "notificationTrigger": lambda one, _: _triggers(one),
     "timeInterval": lambda one, _: _bare(one.interval_s),
     "q": lambda one, _: one.q_text,
-    "expandValues": lambda one, context: _compacted(one.expand_values, context),
+    "expandValues": lambda one, context: ",".join(_compacted(one.expand_values, context)) or None,
+    "jsonKeys": lambda one, context: ",".join(_compacted(one.json_keys, context)) or None,
+    "csf": lambda one, _: one.csf_text,
     "geoQ": lambda one, context: None if one.geo is None else _geo(one.geo, context),
     "scopeQ": lambda one, _: one.scope_text,
     "datasetId": lambda one, _: list(one.datasets),
     "lang": lambda one, _: one.lang,
+    "localOnly": lambda one, _: one.local_only,
+    "splitEntities": lambda one, _: one.split_entities,
+    "ngsildConformance": lambda one, _: one.conformance,
+    "isActive": lambda one, _: None if one.is_active else False,
     "expiresAt": lambda one, _: _time(one.expires_at),
     "throttling": lambda one, _: _bare(one.throttling_s),
     "jsonldContext": lambda one, _: one.jsonld_context,
 }
+
+
+def _triggers(one: Subscription) -> list[str]:
+    triggers = one.triggers or (() if one.is_periodic else DEFAULT_TRIGGERS)
+    return [trigger.value for trigger in triggers]
 
 
 def _selector(selector: Selector, context: Context) -> Document:
@@ -111,13 +126,23 @@ def _geo(geo: GeoQuery, context: Context) -> Document:
 
 def _notification(params: NotificationParams, deliveries: Deliveries, context: Context, *, secrets: bool) -> Document:
     document: Document = {
-        name: _compacted(names, context)
-        for name, names in (("attributes", params.attributes), ("pick", params.pick), ("omit", params.omit))
-        if names
+        "attributes": _compacted(params.attributes, context),
+        "pick": _projected(params.pick, context),
+        "omit": _projected(params.omit, context),
     }
+    document = {name: names for name, names in document.items() if names}
+    if params.join is not None:
+        document |= {"join": params.join.value, "joinLevel": params.join_level}
     document |= {"format": _form_name(params.form), "endpoint": _endpoint(params.endpoint, secrets=secrets)}
     document |= dict.fromkeys(_flags(params), True)
     return document | dict(_counts(deliveries))
+
+
+def _projected(projection: Projection, context: Context) -> list[str]:
+    return [
+        name if below is None else f"{name}{{{','.join(_projected(below, context))}}}"
+        for name, below in zip(_compacted(projection.members, context), projection.members.values(), strict=True)
+    ]
 
 
 def _flags(params: NotificationParams) -> Iterator[str]:
@@ -156,7 +181,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[Document] | None:
 
 
 def _counts(deliveries: Deliveries) -> Iterator[tuple[str, Any]]:
-    """Of notifications sent, once there are any (5.2.14)."""
+    """Of notifications sent, once there are any (5.2.14.2)."""
     if deliveries.last_notification is None:
         return
     is_failing = (deliveries.last_failure or 0) > (deliveries.last_success or 0)

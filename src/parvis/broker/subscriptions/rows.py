@@ -49,7 +49,7 @@ def deliveries_of(notes: Iterable[Note]) -> list[Row]:
             one.subscription_id,
         )
         for one in notes
-        if one.sent or one.failed or one.last_failure is not None
+        if one.sent or one.failed or one.last_failure is not None or one.last_success is not None
     ]
 
 

@@ -1,5 +1,6 @@
 """The door to subscriptions: who may make, see and end them, and where they may send."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from parvis.broker.jsonld.context import Context
+from parvis.broker.ports.store import Outrun
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage, SubscriptionStore
 from parvis.broker.rights import refusal
 from parvis.broker.subscriptions.model import DeadLetter, Endpoint, Subscribed, Subscription
@@ -28,7 +30,8 @@ class Subscriptions:
     """WRITE makes and ends them, READ sees them; ADMINISTER sees what is secret in them.
 
     A subscription keeps the rights of who wrote it last: its notifications tell what they may read, and no more.
-    Without `check_address` endpoints are looked at only when they are called.
+    Without `check_address` endpoints are looked at only when they are called. `settle` is called before one is shown:
+    it saves what became of notifications so far.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Subscriptions:
         most: int | None = None,
     ) -> None:
         """`most`: so many each tenant may have; None: as many as it likes."""
+        self.settle: Callable[[], Awaitable[None]] | None = None
         self._store = store
         self._check_address = check_address
         self._most = most
@@ -48,7 +52,7 @@ class Subscriptions:
         """Create subscription (NGSI-LD 1.9.1, 5.8.1).
 
         Raises:
-            BadRequestData, TooComplexQuery, OperationNotSupported: the document breaks a rule.
+            BadRequestData, TooComplexQuery: the document breaks a rule.
             AddressRefused: the endpoint lies where the platform may not go.
             AlreadyExists, TooManySubscriptions
         """
@@ -89,6 +93,7 @@ class Subscriptions:
     async def get(self, caller: Caller, subscription_id: str) -> Subscribed:
         """Retrieve subscription (5.8.3). Raises ResourceNotFound."""
         _check_reader(caller)
+        await self._settle()
         found = await self._store.find(caller.tenant, subscription_id)
         if found is None:
             raise ResourceNotFound(f"There is no subscription {subscription_id}.")
@@ -97,6 +102,7 @@ class Subscriptions:
     async def list_page(self, caller: Caller, limit: int, offset: int = 0) -> SubscriptionPage:
         """Query subscriptions (5.8.4)."""
         _check_reader(caller)
+        await self._settle()
         return await self._store.list_page(caller.tenant, limit, offset)
 
     async def delete(self, caller: Caller, subscription_id: str) -> None:
@@ -119,6 +125,11 @@ class Subscriptions:
     async def remove_letters(self, caller: Caller, numbers: Sequence[int]) -> int:
         _check_writer(caller)
         return await self._store.remove_letters(caller.tenant, numbers)
+
+    async def _settle(self) -> None:
+        if self.settle is not None:
+            with contextlib.suppress(Outrun):
+                await self.settle()
 
     async def _check_endpoint(self, endpoint: Endpoint) -> None:
         """A name that leads nowhere just now may do so later: whoever calls it checks it again, each time."""

@@ -48,6 +48,12 @@ def read_number(value: Any, where: str, least: float) -> float:
     return float(value)
 
 
+def read_positive(value: Any, where: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or not 0 < value <= MAX_SECONDS:
+        refuse(where, "a number greater than 0", value)
+    return float(value)
+
+
 def read_list(value: Any, where: str) -> list[Any]:
     if type(value) is not list or not 0 < len(value) <= MAX_MEMBERS:
         refuse(where, f"an array of 1 to {MAX_MEMBERS} members", value)
