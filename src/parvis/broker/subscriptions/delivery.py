@@ -9,29 +9,28 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from functools import partial
 
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
-from parvis.broker.linked import Neighbours, holds_for, neighbours
 from parvis.broker.model.change import Event
-from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.entity import Iri
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.notifications import NotificationSender
 from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.subscriptions.lanes import Lanes
 from parvis.broker.subscriptions.ledger import SAVE_EVERY_S, Ledger
+from parvis.broker.subscriptions.links import find_linked, find_linked_of, matches
 from parvis.broker.subscriptions.match import Compiled, Matcher
 from parvis.broker.subscriptions.model import Note, Occurrence, Status, Subscribed, Subscription
-from parvis.broker.subscriptions.notification import Linked, Notices
+from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.periodic import entities_of, next_due
 from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
 from parvis.broker.subscriptions.standing import TOLD_EVERY_S, Standing, SubscriptionKey, Told, worst_of
 from parvis.broker.subscriptions.watched import types_of_all
 from parvis.kernel.causes import Cause
-from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, TooComplexQuery, TooManyResults
+from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant
 
 _BEHIND_NOBODY = 2**63
@@ -180,37 +179,15 @@ class Delivery:
             return
         notices, now = Notices(occurrence), self._now
         for compiled, one in live:
-            if not await self._matches(self._matcher, compiled, occurrence, now):
+            if not await matches(self._broker, self._matcher, compiled, occurrence, now):
                 continue
-            linked = None if one.linkage is None else await self._linked(one, [occurrence.entity])
+            linked = await find_linked_of(self._broker, one, occurrence)
             if not one.is_live:
                 continue
             if one.can_take:
                 one.take(occurrence, notices, now, linked)
             else:
                 self._fall_behind(one, event.seq - 1)
-
-    async def _matches(self, matcher: Matcher, compiled: Compiled, occurrence: Occurrence, now: Instant) -> bool:
-        """What it is linked to is asked for as the subscriber, and only where all the rest holds."""
-        try:
-            if not matcher.match(compiled, occurrence, now):
-                return False
-            if compiled.linked_q is None:
-                return True
-            return await holds_for(compiled.linked_q, occurrence.entity, partial(self._broker.query, compiled.reader))
-        except (ValueError, TypeError, LookupError, TooManyResults, TooComplexQuery, Forbidden):
-            _log.exception("a change could not be held against a subscription", extra={"id": compiled.subscription.id})
-            return False
-
-    async def _linked(self, one: Recipient, entities: Sequence[Entity]) -> Linked:
-        """What the entities are linked to, as the subscriber may read it; too much of it is left out, and told."""
-        assert one.linkage is not None
-        linkage, ask = one.linkage, partial(self._broker.query, one.subscription.reader)
-        try:
-            return Linked(linkage, await neighbours(ask, entities, linkage.linking, linkage.shown))
-        except (TooManyResults, Forbidden) as fault:
-            one.note_fault(Cause.NOT_READ.say(fault=fault.detail))
-            return Linked(linkage, Neighbours({}, ()))
 
     @property
     def has_news(self) -> bool:
@@ -256,9 +233,9 @@ class Delivery:
         """False where there is no room for it yet."""
         for compiled in () if one.slept_through(event) else matcher.candidates(event):
             occurrence = await self._occurrence(event, one.with_previous)
-            if occurrence is None or not await self._matches(matcher, compiled, occurrence, self._now):
+            if occurrence is None or not await matches(self._broker, matcher, compiled, occurrence, self._now):
                 continue
-            linked = None if one.linkage is None else await self._linked(one, [occurrence.entity])
+            linked = await find_linked_of(self._broker, one, occurrence)
             if not one.can_take:
                 return False
             one.take(occurrence, Notices(occurrence), self._now, linked)
@@ -366,7 +343,7 @@ class Delivery:
         try:
             for entities in await entities_of(self._broker, one.subscription):
                 await self._wait_for_room(one)
-                one.tell_all(entities, None if one.linkage is None else await self._linked(one, entities))
+                one.tell_all(entities, await find_linked(self._broker, one, entities))
         except ParvisError as fault:
             one.note_fault(Cause.NOT_READ.say(fault=fault.detail))
 

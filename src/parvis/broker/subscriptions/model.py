@@ -114,6 +114,7 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     `q_text`, `csf_text`, `scope_text` and `context` are as they were given; `context` is the @context of the
     notifications, `conformance` the version of NGSI-LD that their entities keep to (4.3.6.8). `local_only`,
     `split_entities` and `csf_text` are about other brokers' entities; None where the request says nothing of them.
+    `via` are the brokers that the request to make it has passed (6.3.18).
     `creator` and `rights` are those of who wrote it last: its notifications tell only what they may read.
     """
 
@@ -146,6 +147,7 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     context: Any = None
     creator: str = ""
     rights: int = 0
+    via: tuple[str, ...] = ()
     created_at: Instant = 0
     modified_at: Instant = 0
 

@@ -7,7 +7,7 @@ have are left alone, as read-only ones are: `unknown_members` names them for who
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ from parvis.broker.subscriptions.model import (
     Trigger,
     without_password,
 )
+from parvis.broker.subscriptions.rules import check_rules
 from parvis.broker.subscriptions.values import (
     read_choice,
     read_endpoint_uri,
@@ -83,7 +84,7 @@ class Patch(msgspec.Struct, frozen=True):
             created_at=subscription.created_at or now,
             modified_at=now,
         )
-        _check(changed)
+        check_rules(changed)
         if (changed.expires_at or LAST_INSTANT) <= now and "expires_at" in self.own:
             raise BadRequestData("expiresAt lies in the past: give a time to come, or none.")
         return changed
@@ -196,48 +197,6 @@ def _endpoint(before: Endpoint, fields: Fields) -> Endpoint:
 def _origin(uri: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(uri)
     return parts.scheme, parts.hostname, parts.port
-
-
-def _check(subscription: Subscription) -> None:
-    """The rules between members (5.2.12 and 5.8.1.4)."""
-    for is_broken, rule in _RULES:
-        if is_broken(subscription):
-            raise BadRequestData(rule)
-
-
-def _waits_for_changes_too(one: Subscription) -> bool:
-    return one.is_periodic and bool(one.watched or one.throttling_s)
-
-
-def _goes_too_far(one: Subscription) -> bool:
-    params = one.notification
-    levels = 0 if params.join is None else params.join_level
-    return max(params.pick.depth, params.omit.depth) > levels
-
-
-def _projects_twice(one: Subscription) -> bool:
-    params = one.notification
-    is_named_anew = bool(params.attributes and (params.pick.members or params.omit.members))
-    return is_named_anew or bool(params.pick.leaves & params.omit.leaves)
-
-
-_RULES: Sequence[tuple[Callable[[Subscription], bool], str]] = (
-    (
-        lambda one: not (one.selectors or one.watched or one.local_only),
-        "A subscription needs entities or watchedAttributes, or both, unless it is localOnly.",
-    ),
-    (
-        lambda one: one.is_periodic and not (one.selectors or one.local_only),
-        "With timeInterval give entities: those that are told of.",
-    ),
-    (_waits_for_changes_too, "timeInterval notifies by the clock: leave out watchedAttributes and throttling."),
-    (_projects_twice, "Of attributes, pick and omit: attributes stands alone, and pick names nothing that omit names."),
-    (_goes_too_far, "pick or omit name members of linked entities further away than join and joinLevel go."),
-    (
-        lambda one: one.notification.show_changes and one.notification.form is Form.SIMPLIFIED,
-        "showChanges needs the format normalized or concise: keyValues has no place for what was before.",
-    ),
-)
 
 
 def _names(value: Any, where: str, context: Context) -> tuple[Iri, ...]:

@@ -48,8 +48,10 @@ class Subscriptions:
         self._most = most
         self._clock = clock
 
-    async def create(self, caller: Caller, document: Mapping[str, Any], context: Context) -> Subscription:
-        """Create subscription (NGSI-LD 1.9.1, 5.8.1).
+    async def create(
+        self, caller: Caller, document: Mapping[str, Any], context: Context, via: tuple[str, ...] = ()
+    ) -> Subscription:
+        """Create subscription (NGSI-LD 1.9.1, 5.8.1), that of another broker where it comes `via` others.
 
         Raises:
             BadRequestData, TooComplexQuery: the document breaks a rule.
@@ -57,7 +59,7 @@ class Subscriptions:
             AlreadyExists, TooManySubscriptions
         """
         _check_writer(caller)
-        subscription = new_subscription(document, context, caller, self._clock())
+        subscription = replace(new_subscription(document, context, caller, self._clock()), via=via)
         await self._check_endpoint(subscription.notification.endpoint)
         await self._store.add(subscription, self._most)
         _log.info("subscribed", extra=_facts(caller, subscription.id))
