@@ -159,7 +159,7 @@ async def test_writing(
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/entities", "GET, POST"),
+        ("PUT", "/entities", "DELETE, GET, POST"),
         ("POST", f"/entities/{BIN}", "DELETE, GET, PATCH, PUT"),
         ("GET", BATCH, "POST"),
         ("DELETE", "/types", "GET"),

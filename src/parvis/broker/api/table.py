@@ -10,6 +10,7 @@ from parvis.broker.api import (
     entity_maps,
     forgetting,
     identity,
+    purge,
     query,
     subscriptions,
     temporal,
@@ -56,6 +57,7 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
 ROUTES = (
     writing("POST", "/entities", entities.create_entity),
     reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | QUERIED),
+    writing("DELETE", "/entities", purge.purge_entities, "keep", "drop", *sorted(SELECTION)),
     reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED | MAPPED),
     writing("PUT", "/entities/{}", entities.replace_entity),
     writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
