@@ -5,12 +5,11 @@ Relationship what they may not read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from parvis.broker.model.entity import LINKS, Entity, Instance, Iri
-from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.evaluate import holds
 from parvis.broker.query.linking import EVERYTHING, Linking, Shown
 from parvis.broker.query.selection import types_hold
@@ -29,13 +28,16 @@ from parvis.broker.query.tree import (
 )
 from parvis.kernel.errors import TooComplexQuery, TooManyResults
 
+if TYPE_CHECKING:
+    from parvis.broker.ports.store import EntityPage
+
 MOST_LINKED: Final = 5_000
 """Entities that one answer has beside those asked for."""
 MOST_MET: Final = 10_000
 """Entities that a condition about linked entities may hold for."""
 CHUNK: Final = 1_000
 
-Ask = Callable[[EntityQuery], Awaitable[EntityPage]]
+Ask = Callable[[EntityQuery], Awaitable["EntityPage"]]
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
 
 
