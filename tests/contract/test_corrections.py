@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.entity import Instance, Kind, number_of
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -191,11 +191,10 @@ async def test_an_instance_that_is_not_there_is_told_exactly(placed: Archived) -
     [of_note] = await instances(placed, NOTE)
     gone = (await instances(placed))[0].seq
     await placed.store.erase(TENANT, Erasure(bin_id(1), LEVEL, seq=gone))
-    replaced = (await instances(placed))[0].seq
     await put_right(placed, 0, 7)
 
     for _ in range(2):
-        for seq in (10**6, gone, replaced, of_note.seq):
+        for seq in (10**6, gone, of_note.seq):
             with pytest.raises(ResourceNotFound):
                 await placed.store.erase(TENANT, Erasure(bin_id(1), LEVEL, seq=seq))
             with pytest.raises(ResourceNotFound):
@@ -221,14 +220,26 @@ async def test_numbers_go_on_after_a_correction_that_no_event_tells_of(tmp_path:
     await second.close()
 
 
-async def test_of_two_corrections_at_once_the_second_hears_that_it_came_too_late(placed: Archived) -> None:
+async def test_of_two_corrections_at_once_the_second_is_made_of_what_the_first_has_left(placed: Archived) -> None:
     wrong = (await instances(placed))[1]
     both = [Correction(bin_id(1), wrong.seq, level(value)) for value in (61, 62)]
 
-    told = await asyncio.gather(*(placed.store.correct(TENANT, one) for one in both), return_exceptions=True)
+    await asyncio.gather(*(placed.store.correct(TENANT, one) for one in both))
 
-    assert sorted(isinstance(one, ResourceNotFound) for one in told) == [False, True]
     assert await values(placed) in ([0, 61, 30, 36], [0, 62, 30, 36])
+    assert number_of((await instances(placed))[1]) == wrong.seq
+
+
+async def test_an_instance_is_known_by_its_first_number_wherever_it_lies(placed: Archived) -> None:
+    wrong = (await instances(placed))[1]
+    for value in (61, 62, 63):
+        await placed.store.correct(TENANT, Correction(bin_id(1), wrong.seq, level(value)))
+        await placed.run()
+    assert (await values(placed), number_of((await instances(placed))[1])) == ([0, 63, 30, 36], wrong.seq)
+
+    await placed.store.erase(TENANT, Erasure(bin_id(1), LEVEL, seq=wrong.seq))
+
+    assert await values(placed) == [0, 30, 36]
 
 
 async def test_corrections_hold_while_days_are_moved_and_made_anew(placed: Archived) -> None:

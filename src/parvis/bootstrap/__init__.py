@@ -373,7 +373,18 @@ def build_broker(
     own = settings.federation
     client = SourceClient(outbound, timeout_s=own.timeout_s, limit_bytes=own.limit_bytes, at_once=own.at_once)
     most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations
-    return Broker(store, contexts, public_types, outbound.check, erased, corrected, most, most_sources, client)
+    return Broker(
+        store,
+        contexts,
+        public_types,
+        outbound.check,
+        erased,
+        corrected,
+        most,
+        most_sources,
+        client,
+        most_instances=settings.history.most_instances,
+    )
 
 
 def check_exposure(settings: Settings) -> None:

@@ -129,12 +129,16 @@ async def running_instance(
 
 
 def _territory(host: str, port: int, contexts: Mapping[str, Path], store: str) -> str:
-    """Everyone may do everything: the suite knows no credentials. `up` takes that on a loopback address only."""
+    """Everyone may do everything: the suite knows no credentials. `up` takes that on a loopback address only.
+
+    Few instances fit into an answer, as the tests of 206 with Content-Range expect of 20 (6.3.10).
+    """
     files = [f"{url} {path}" for url, path in contexts.items()]
     lines = [
         f"[server]\nhost = {json.dumps(host)}\nport = {port}",
         "[access]\nauth = false",
         "[mqtt]\nenabled = false",
+        "[history]\nmost_instances = 10",
         '[outbound]\nallow = ["127.0.0.0/8"]\ntimeout_s = 5.0',
         f"[contexts]\nfiles = {json.dumps(files)}",
         f"[store]\nurl = {json.dumps(store)}",

@@ -86,6 +86,11 @@ class HistorySettings:
         'How many days the past of a type, or of one of its attributes, is kept: "WasteContainer 730",'
         ' "WasteContainer batteryLevel 90". What no line names is kept for ever.',
     )
+    most_instances: int = _setting(
+        1000,
+        "So many instances of each attribute one answer tells; of the rest it says where it begins (206).",
+        minimum=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)

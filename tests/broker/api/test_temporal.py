@@ -187,7 +187,7 @@ async def test_one_instance_is_taken_back_and_the_present_stays(api: httpx.Async
     assert await present(api) == flow(7)
 
 
-async def test_one_instance_is_put_right_and_has_a_new_id(api: httpx.AsyncClient) -> None:
+async def test_one_instance_is_put_right_and_keeps_its_id(api: httpx.AsyncClient) -> None:
     third = (await read(api))["flow"][2]
     path = f"/temporal/entities/{METER}/attrs/flow"
 
@@ -196,13 +196,12 @@ async def test_one_instance_is_put_right_and_has_a_new_id(api: httpx.AsyncClient
     found = (await read(api))["flow"]
     assert (right.status_code, right.content) == (204, b"")
     assert [one["value"] for one in found] == [10.0, 11.0, 99.0, *(10.0 + hour for hour in HOURS[3:])]
-    assert found[2] == {**third, "value": 99.0, "instanceId": found[2]["instanceId"]}
-    assert right.headers["Location"] == f"/ngsi-ld/v1{path}/{found[2]['instanceId']}"
+    assert found[2] == {**third, "value": 99.0}
     assert await present(api) == flow(7)
-    again = await api.patch(f"{path}/{third['instanceId']}", json={"flow": {"value": 98.0}})
-    assert (again.status_code, again.json()["type"]) == (404, NGSI_LD + "ResourceNotFound")
-    newer = await api.patch(f"{path}/{found[2]['instanceId']}", json={"flow": {"value": 98.0}})
-    assert (newer.status_code, (await values(api))[2]) == (204, 98.0)
+    again = await api.patch(f"{path}/{third['instanceId']}", json={"type": "Property", "value": 98.0})
+    assert (again.status_code, (await read(api))["flow"][2]) == (204, {**third, "value": 98.0})
+    gone = await api.delete(f"{path}/{third['instanceId']}")
+    assert (gone.status_code, len(await values(api))) == (204, len(found) - 1)
 
 
 async def test_the_present_is_put_right_with_the_newest_instance(api: httpx.AsyncClient) -> None:

@@ -5,7 +5,6 @@ What is taken back leaves the present as it is; what is put right is put right i
 
 import re
 from typing import Any
-from urllib.parse import quote
 
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
@@ -38,15 +37,14 @@ async def delete_attribute(request: Request) -> Response:
 
 
 async def modify_instance(request: Request) -> Response:
-    """Modify attribute instance in temporal evolution (5.6.14). `Location` tells the instanceId it has from now on."""
+    """Modify attribute instance in temporal evolution (5.6.14). Its instanceId stays."""
     entity_id, name, instance_id = request.args
     number = _number(instance_id)
     document, context = await request.document()
     parsed = _one_instance(document, check_uri(entity_id, "An entity id"), name, context)
     correction = Correction(entity_id, number, parsed.instances[0], parsed.is_kind_open)
-    seq = await request.broker.correct(request.caller, correction)
-    path = "/".join(quote(part, safe=":") for part in (entity_id, "attrs", name, f"urn:ngsi-ld:Instance:{seq}"))
-    return NO_CONTENT.with_headers((b"location", f"{request.base}/temporal/entities/{path}".encode()))
+    await request.broker.correct(request.caller, correction)
+    return NO_CONTENT
 
 
 def _one_instance(document: dict[str, Any], entity_id: str, name: str, context: Context) -> ParsedEntity:

@@ -9,7 +9,7 @@ import msgspec
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.geojson import is_geometry
 from parvis.broker.jsonld.names import Memo
-from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, Entity, Instance, Iri, Json, Kind
+from parvis.broker.model.entity import INSTANCE_NUMBER, TYPE_NAMES, VALUE_MEMBERS, Entity, Instance, Iri, Json, Kind
 from parvis.broker.model.expiry import EXPIRES_AT
 from parvis.kernel.time import Instant, format_instant
 
@@ -307,7 +307,7 @@ def outward_extra(
             outward[context.compacted[name]] = _outward_sub(body, context, concise, sys_attrs)
         elif name in _VOCABULARY_MEMBERS:
             outward[name] = _compacted(body, context)
-        elif sys_attrs or name != EXPIRES_AT:
+        elif name != INSTANCE_NUMBER and (sys_attrs or name != EXPIRES_AT):
             outward[name] = outward_value(Kind.LIST_RELATIONSHIP, body, context) if name == "objectList" else body
     return outward
 

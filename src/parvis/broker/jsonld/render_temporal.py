@@ -18,7 +18,7 @@ from parvis.broker.jsonld.render import (
     write_concise_object,
     write_normalized,
 )
-from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, AttributeKey, Instance, Iri, Json, Kind
+from parvis.broker.model.entity import TYPE_NAMES, VALUE_MEMBERS, AttributeKey, Instance, Iri, Json, Kind, number_of
 from parvis.broker.model.merge import NULL
 from parvis.broker.model.scopes import scopes_set
 from parvis.broker.ports.store import EntityAggregates, EntityHistory
@@ -152,7 +152,7 @@ def _numbered(
         for one in instances:
             is_deleted = one.value == NULL and type(one.value) is str
             text = _deleted(one) if is_deleted else write(_spoken(one, options), context, options.sys_attrs)
-            yield text[:-1] + b',"instanceId":"urn:ngsi-ld:Instance:%d"}' % one.seq
+            yield text[:-1] + b',"instanceId":"urn:ngsi-ld:Instance:%d"}' % number_of(one)
 
 
 def _deleted(instance: Instance) -> bytes:

@@ -55,6 +55,10 @@ VALUE_MEMBERS: Mapping[Kind, str] = {
 }
 
 
+INSTANCE_NUMBER: Final = "instanceId"
+"""In `Instance.extra`: the number that a corrected instance had at first, and by which it is known outside."""
+
+
 class Instance(msgspec.Struct, frozen=True):
     """One instance of an attribute.
 
@@ -106,6 +110,12 @@ class Entity(msgspec.Struct):
 
     def find(self, name: Iri, dataset: str = "") -> Instance | None:
         return next((one for one in self.instances if one.name == name and one.dataset == dataset), None)
+
+
+def number_of(instance: Instance) -> int:
+    """By which it is known outside (instanceId)."""
+    number: int = (instance.extra or {}).get(INSTANCE_NUMBER, instance.seq)
+    return number
 
 
 def in_order(instances: Iterable[Instance]) -> tuple[Instance, ...]:

@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Outcome, Status
-from parvis.broker.model.entity import SCOPE, VALUE_MEMBERS, AttributeKey, Entity, Instance, Json, Kind, in_order
+from parvis.broker.model.entity import (
+    INSTANCE_NUMBER,
+    SCOPE,
+    VALUE_MEMBERS,
+    AttributeKey,
+    Entity,
+    Instance,
+    Json,
+    Kind,
+    in_order,
+    number_of,
+)
 from parvis.broker.model.expiry import first_expiry, is_over, speaks_of_expiry
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.kernel.time import Instant
@@ -270,14 +281,15 @@ def _require(entity: Entity, key: AttributeKey) -> Instance:
 
 
 def corrected(held: Instance, given: Instance, now: Instant, *, is_kind_open: bool) -> Instance:
-    """An instance of the past with `given` merged into it (5.6.14).
+    """An instance of the past with `given` merged into it (5.6.14). `extra` says what number it has outside.
 
     What was not observed stands where it was recorded, and stays there. Raises BadRequestData.
     """
     if given.dataset not in ("", held.dataset):
         raise BadRequestData("A correction leaves the datasetId as it is.")
     made = _merged(held, given, is_kind_open=is_kind_open)
-    return replace(made, modified_at=held.modified_at if made.observed_at is None else now, seq=0)
+    extra = {**(made.extra or {}), INSTANCE_NUMBER: number_of(held)}
+    return replace(made, extra=extra, modified_at=held.modified_at if made.observed_at is None else now, seq=0)
 
 
 def removal_of(key: AttributeKey, at: Instant, seq: int) -> Instance:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.broker.model.entity import INSTANCE_NUMBER, AttributeKey, Instance, Iri
 from parvis.broker.model.scopes import SCOPE_KEY
 from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
@@ -18,6 +18,7 @@ from parvis.kernel.time import Instant
 
 if TYPE_CHECKING:
     from parvis.broker.temporal.sums import Sums
+MOST_SCOPES = 10_000
 
 EARLIEST, LATEST = -(2**62), 2**62
 Period = tuple[Instant, Instant]
@@ -76,7 +77,7 @@ class Source(Protocol):
         ...
 
     def find(self, name: Iri, seq: int) -> Instance | None:
-        """The instance of that number, of whichever datasetId."""
+        """The instance of that number, or that had it before it was corrected, of whichever datasetId."""
         ...
 
     def extent(self, key: AttributeKey, window: Window) -> Period | None:
@@ -92,6 +93,12 @@ class Source(Protocol):
     ) -> "Sequence[Partials] | Sums":
         """Of each period, in the same order; only what `methods` need is worked out. `periods` lie in the window."""
         ...
+def numbered_patterns(number: int) -> tuple[str, str]:
+    """LIKE what a column `extra` holds of a corrected instance that had that number: last in the object, and before
+    other members."""
+    return f'%"{INSTANCE_NUMBER}":{number}}}', f'%"{INSTANCE_NUMBER}":{number},%'
+
+
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -132,7 +139,7 @@ def read_history(member: Member, query: TemporalQuery) -> EntityHistory:
         head.deleted_at,
         instances,
         truncated_at,
-        _read_scoped(sources, window, query.limit) if SCOPE_KEY in known else (),
+        _read_scoped(sources, window) if SCOPE_KEY in known else (),
     )
 
 
@@ -179,11 +186,11 @@ def _in_kind(sources: Sequence[Source], removal: Instance) -> Instance:
     return removal if held is None else msgspec.structs.replace(removal, kind=held.kind)
 
 
-def _read_scoped(sources: Sequence[Source], window: Window, limit: int) -> tuple[Instance, ...]:
+def _read_scoped(sources: Sequence[Source], window: Window) -> tuple[Instance, ...]:
     """The scopes set in the window, led by those that held when it begins. Through a window `of_removals`, where they
     were taken away: an instance with no scopes in it."""
     bare = window._replace(of_removals=False)
-    inside = _read(sources, SCOPE_KEY, bare, limit, last=False)
+    inside = _read(sources, SCOPE_KEY, bare, MOST_SCOPES, last=False)
     if window.of_removals:
         return tuple(one for one in inside if not one.value)
     before = bare._replace(start=EARLIEST, end=window.start)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.reading import EVER, Period, Window
+from parvis.broker.temporal.reading import EVER, Period, Window, numbered_patterns
 from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 from parvis.stores.archive.chosen import choose_rows, time_of
@@ -55,9 +55,10 @@ class EntityFiles:
             if not files:
                 continue
             chosen = choose_rows([self._entity], self._reader.locate(files), key, EVER)
-            sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} AND seq = ?"
+            sql = f"SELECT {INSTANCE_COLUMNS} {chosen.sql} AND (seq = ? OR extra LIKE ? OR extra LIKE ?)"
             with self._reader.hurried(files) as cursor:
-                found = instances_of(key, cursor.execute(sql, (*chosen.parameters, seq)).fetchnumpy())
+                asked = cursor.execute(sql, (*chosen.parameters, seq, *numbered_patterns(seq)))
+                found = instances_of(key, asked.fetchnumpy())
             if found:
                 return found[0]
         return None

@@ -8,7 +8,7 @@ import msgspec
 from parvis.broker.model.entity import AttributeKey, Instance, Iri, Json
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import NOTHING, Partials
-from parvis.broker.temporal.reading import Head, Period, Window
+from parvis.broker.temporal.reading import Head, Period, Window, numbered_patterns
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.filters import numbers_text
@@ -19,7 +19,7 @@ _COLUMNS = "name, dataset, shape, number, text, ts, observed, extra, recorded, s
 _SERIES = "tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s AND dataset = %(dataset)s"
 _ONE = (
     f"SELECT {_COLUMNS} FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s"
-    " AND seq = %(seq)s AND shape <> %(removed)s"
+    " AND (seq = %(seq)s OR extra LIKE %(last)s OR extra LIKE %(led)s) AND shape <> %(removed)s"
 )
 _HEAD = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = %s AND urn = %s"
 _LIST_SERIES = """
@@ -107,7 +107,9 @@ class HotHistory:
         attribute = self._names.words.ids.get(name)
         if attribute is None:
             return None
+        last, led = numbered_patterns(seq)
         wanted = {"tenant": self._tenant, "entity": self._entity, "name": attribute, "seq": seq, "removed": REMOVED}
+        wanted |= {"last": last, "led": led}
         row = self._connection.execute(f"{_ONE}{self._visible}".encode(), wanted).fetchone()
         return None if row is None else past_instance(self._names, row)
 

@@ -10,7 +10,7 @@ import msgspec
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import Partials
-from parvis.broker.temporal.reading import Head, Period, Window
+from parvis.broker.temporal.reading import Head, Period, Window, numbered_patterns
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import REMOVED, Names
@@ -21,7 +21,7 @@ WORTH_A_SCAN = 8
 """Reading this many rows of the log in sequence costs no more than finding one by its number."""
 _COLUMNS = "name, dataset, shape, value, ts, observed, extra, recorded, seq"
 _IN_LOG = "entity = ? AND name = ? AND dataset = ? AND {column} >= ? AND {column} < ? AND shape {sign} ?"
-_ONE = "entity = ? AND name = ? AND seq = ? AND shape <> ?"
+_ONE = "entity = ? AND name = ? AND (seq = ? OR extra LIKE ? OR extra LIKE ?) AND shape <> ?"
 _ENTITY = "SELECT id, typeset, scopes, created, modified, deleted FROM entity WHERE tenant = ? AND urn = ?"
 
 
@@ -114,7 +114,7 @@ class HotHistory:
             return None
         gone = " AND NOT (ts >= ? AND ts < ? AND seq <= ?)" * len(self._marks)
         marks = (bound for mark in self._marks for bound in mark)
-        wanted = (self._entity, attribute, seq, REMOVED)
+        wanted = (self._entity, attribute, seq, *numbered_patterns(seq), REMOVED)
         row = self._connection.execute(
             f"SELECT {_COLUMNS} FROM history WHERE {EVERY_SEGMENT} AND {_ONE}{gone}", (*wanted, *marks)
         ).fetchone()
