@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.broker.api.territory import BIN, bin_at_the_port, lamp
+from tests.broker.api.territory import BIN, LAMP, bin_at_the_port, lamp
 
 CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 LD = {"Content-Type": "application/ld+json"}
@@ -168,3 +168,22 @@ async def test_a_deleted_entity_is_gone(api: httpx.AsyncClient) -> None:
     assert (await api.delete(f"/entities/{lamp()['id']}")).status_code == 204
     assert (await api.get(f"/entities/{lamp()['id']}")).status_code == 404
     assert (await api.delete(f"/entities/{lamp()['id']}")).status_code == 404
+
+
+async def test_words_in_the_language_of_the_url_join_the_others(api: httpx.AsyncClient) -> None:
+    """(5.6.17, 6.5.3.4)"""
+    await api.post(
+        "/entities", json=lamp(title={"type": "LanguageProperty", "languageMap": {"fr": "Quai", "br": "Kae"}})
+    )
+    url = f"/entities/{LAMP}?format=simplified&lang=en"
+    told = await api.patch(url, json={"title": "Quay", "powerState": "off", "note": ["new", "words"]})
+    assert told.status_code == 204
+    read = (await api.get(f"/entities/{LAMP}")).json()
+    assert read["title"] == {"type": "LanguageProperty", "languageMap": {"fr": "Quai", "br": "Kae", "en": "Quay"}}
+    assert (read["powerState"]["value"], read["note"]["value"]) == ("off", ["new", "words"])
+
+
+async def test_words_without_a_language_are_no_languages(api: httpx.AsyncClient) -> None:
+    await api.post("/entities", json=lamp(title={"type": "LanguageProperty", "languageMap": {"fr": "Quai"}}))
+    told = await api.patch(f"/entities/{LAMP}?format=simplified", json={"title": "Quay"})
+    assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (400, "BadRequestData")

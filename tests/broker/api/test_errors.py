@@ -217,3 +217,13 @@ async def test_a_defect_of_ours_tells_nothing_of_the_inside(
     check(answer, 500, "InternalError")
     assert "1234" not in answer.text
     assert "1234" in caplog.text
+
+
+async def test_options_tell_what_there_is_to_be_done(api: httpx.AsyncClient) -> None:
+    told = await api.options(f"/entities/{BIN}/attrs")
+    assert (told.status_code, told.headers["Allow"]) == (200, "PATCH, POST, OPTIONS")
+    assert "application/ld+json" in told.headers["Accept-Patch"]
+    types = await api.options("/types")
+    assert types.headers["Allow"] == "GET, OPTIONS"
+    assert "Accept-Patch" not in types.headers
+    assert (await api.options("/nowhere")).status_code == 404

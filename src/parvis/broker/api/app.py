@@ -6,10 +6,10 @@ from functools import lru_cache
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from parvis.broker.api.errors import UnexpectedFailure
+from parvis.broker.api.errors import MethodNotAllowed, UnexpectedFailure
 from parvis.broker.api.parameters import Parameters, parse_parameters
 from parvis.broker.api.request import MAX_BODY_BYTES, Request, check_length_told
-from parvis.broker.api.responses import Response, problem_response
+from parvis.broker.api.responses import Response, methods_response, problem_response
 from parvis.broker.api.routing import Route, Router
 from parvis.broker.api.table import ROUTES
 from parvis.broker.broker import Broker
@@ -43,6 +43,8 @@ class NgsiLdApi:
     async def _reported(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Response:
         try:
             return await self._routed(scope, receive, headers)
+        except MethodNotAllowed as refusal:
+            return methods_response(refusal) if scope["method"] == "OPTIONS" else problem_response(refusal)
         except ParvisError as error:
             return problem_response(error)
         except Exception:

@@ -16,7 +16,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_entity, parse_fragment
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.entity import Entity, Iri, Kind
 from parvis.broker.sources.model import Operation
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.time import Instant, parse_instant
@@ -97,11 +97,13 @@ async def merge_entity(request: Request) -> Response:
     parsed = parse_fragment(document, entity_id, context, merge_reading(request.parameters))
     given = request.parameters.text("observedAt")
     observed_at = None if given is None else _instant(given)
+    lang = request.parameters.text("lang")
 
     async def here(left: tuple[Iri, ...] | None) -> Response:
         ours = kept(parsed, left)
-        if observed_at is not None:
-            ours = _observed(ours, await request.broker.get(request.caller, entity_id), observed_at)
+        if observed_at is not None or lang:
+            entity = await request.broker.get(request.caller, entity_id)
+            ours = _observed(_in_language(ours, entity, lang), entity, observed_at)
         await apply(request, change_of(ours, Mode.MERGE), context)
         return NO_CONTENT
 
@@ -124,8 +126,24 @@ async def delete_entity(request: Request) -> Response:
     return await everywhere(request, context, undertaking, here)
 
 
-def _observed(parsed: ParsedEntity, entity: Entity, at: Instant) -> ParsedEntity:
+def _in_language(parsed: ParsedEntity, entity: Entity, lang: str | None) -> ParsedEntity:
+    """Words given for a LanguageProperty are those of the language of the URL (6.5.3.4)."""
+    if not lang:
+        return parsed
+    translated = {one.key for one in entity.instances if one.kind is Kind.LANGUAGE_PROPERTY}
+    instances = tuple(
+        replace(one, kind=Kind.LANGUAGE_PROPERTY, value={lang: one.value})
+        if one.kind is Kind.PROPERTY and one.key in translated and isinstance(one.value, str | list)
+        else one
+        for one in parsed.instances
+    )
+    return replace(parsed, instances=instances)
+
+
+def _observed(parsed: ParsedEntity, entity: Entity, at: Instant | None) -> ParsedEntity:
     """The time of the URL stands for the one that the request does not repeat (6.5.3.4)."""
+    if at is None:
+        return parsed
     timed = {one.key for one in entity.instances if one.observed_at is not None}
     instances = tuple(
         replace(one, observed_at=at) if one.observed_at is None and one.key in timed else one

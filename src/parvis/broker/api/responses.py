@@ -74,6 +74,13 @@ def problem_response(error: ParvisError) -> Response:
     return json_response(error.problem(), Media.JSON, error.status, headers)
 
 
+def methods_response(refusal: MethodNotAllowed) -> Response:
+    """To OPTIONS: what there is to be done (RFC 9110, 9.3.7), and in which forms PATCH takes it (RFC 5789, 3.1)."""
+    accepted = ", ".join(media.value for media in (*JSON_MEDIA, Media.MERGE_PATCH))
+    patched = ((b"accept-patch", accepted.encode()),) if "PATCH" in refusal.allow else ()
+    return Response(200, b"", ((b"allow", f"{refusal.allow}, OPTIONS".encode()), *patched))
+
+
 def _failure_headers(error: ParvisError) -> Iterator[tuple[bytes, bytes]]:
     if error.retry_after_s is not None:
         yield b"retry-after", b"%d" % error.retry_after_s

@@ -60,7 +60,7 @@ ROUTES = (
     writing("DELETE", "/entities", purge.purge_entities, "keep", "drop", *sorted(SELECTION)),
     reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED | MAPPED),
     writing("PUT", "/entities/{}", entities.replace_entity),
-    writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt"),
+    writing("PATCH", "/entities/{}", entities.merge_entity, "options", "format", "observedAt", "lang"),
     writing("DELETE", "/entities/{}", entities.delete_entity),
     writing("POST", "/entities/{}/attrs", attributes.append_attributes, "options"),
     writing("PATCH", "/entities/{}/attrs", attributes.update_attributes),
