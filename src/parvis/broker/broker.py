@@ -13,6 +13,7 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
 from parvis.broker.rights import refusal
+from parvis.broker.snapshots import Snapshots
 from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
@@ -63,6 +64,7 @@ class Broker:
         self.outbox: Outbox = store
         self.shelf: Shelf = store.shelf
         self.entity_maps = EntityMaps(store.shelf)
+        self.snapshots = Snapshots(store.shelf)
         self.subscriptions = Subscriptions(store.subscriptions, check_address, most=most_subscriptions)
         self.sources = ContextSources(
             store.sources,

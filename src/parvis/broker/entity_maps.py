@@ -19,7 +19,6 @@ HERE: Final = "@none"
 """The source of what is held in this broker."""
 MOST_MAPS: Final = 64
 """Of a tenant: for those who may read everything, and as many for those who may not."""
-MOST_IN_MAP: Final = 10_000
 USUAL_LIFETIME: Final = HOUR
 LONGEST_LIFETIME: Final = DAY
 

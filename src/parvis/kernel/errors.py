@@ -123,6 +123,12 @@ class TooManyRegistrations(ParvisError):
     status = 403
 
 
+class TooManySnapshots(ParvisError):
+    type_uri = PARVIS_ERRORS + "too-many-snapshots"
+    title = "Too many snapshots are kept"
+    status = 403
+
+
 class LdContextNotAvailable(ParvisError):
     type_uri = NGSI_LD_ERRORS + "LdContextNotAvailable"
     title = "The JSON-LD @context cannot be had"

@@ -127,6 +127,6 @@ async def test_a_tenant_keeps_so_many_maps(api: httpx.AsyncClient, monkeypatch: 
 
 
 async def test_a_map_has_bounds(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parvis.broker.api.entity_maps.MOST_IN_MAP", 4)
+    monkeypatch.setattr("parvis.broker.api.whole_query.MOST_FOUND", 4)
     answer = await api.get("/entityMaps?type=Room")
     assert (answer.status_code, answer.json()["type"].rsplit("/")[-1]) == (403, "TooManyResults")

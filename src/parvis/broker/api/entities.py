@@ -1,5 +1,7 @@
 """One entity (NGSI-LD 1.9.1, 5.6.1, 5.6.6, 5.6.17, 5.6.18, 5.7.1, 6.4 and 6.5)."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
@@ -9,6 +11,7 @@ from parvis.broker.api.provision import Undertaking, entity_path, everywhere, ke
 from parvis.broker.api.query import find_neighbours
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
+from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
 from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
 from parvis.broker.api.writing import apply, change_of, check_types, entity_created, find_typed, merge_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
@@ -44,6 +47,8 @@ async def retrieve_entity(request: Request) -> Response:
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
     view = read_view(request.parameters, context)
     check_geometry_property(request, media)
+    if SNAPSHOT_HEADER in request.headers:
+        return await _retrieve_frozen(request, view, context, media)
     distribution = await find_distribution(request, context)
     if distribution is not None:
         return await _retrieve_everywhere(request, distribution, view, context, media)
@@ -66,11 +71,22 @@ async def _retrieve_everywhere(
         return problem_response(failure).with_headers(*headers)
 
 
+async def _retrieve_frozen(request: Request, view: View, context: Context, media: Media) -> Response:
+    [entity_id] = request.args
+    opened = await open_snapshot(request)
+    entity = opened.find(check_uri(entity_id, "An entity id"))
+    if entity is None:
+        raise ResourceNotFound(f"There is no entity {entity_id} in the snapshot.")
+    check_types(request, entity.types, context)
+    linked = await find_neighbours(opened.query, (entity,), view)
+    return one_response(request, entity, view, context, media, linked).with_headers(opened.header)
+
+
 async def _shown(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
     attrs = view.representation.attrs
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
-    linked = await find_neighbours(request, (entity,), view)
+    linked = await find_neighbours(partial(request.broker.query, request.caller), (entity,), view)
     shown = one_response(request, entity, view, context, media, linked)
     return await with_map(request, entity, shown) if asks_for_map(request, request.parameters) else shown
 

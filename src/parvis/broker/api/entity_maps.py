@@ -14,14 +14,15 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response, document_response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered, read_selection
-from parvis.broker.entity_maps import HERE, MOST_IN_MAP, EntityMap
+from parvis.broker.api.whole_query import find_everything, find_everything_here, with_links_resolved
+from parvis.broker.entity_maps import HERE, EntityMap
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
-from parvis.broker.linked import CHUNK, resolved
+from parvis.broker.linked import CHUNK
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TemporalQuery
 from parvis.broker.temporal.parse import parse_temporal_query
-from parvis.kernel.errors import BadRequestData, TooManyResults
+from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, format_instant, parse_duration, parse_instant
 
 MAP_HEADER = b"ngsild-entitymap"
@@ -163,7 +164,7 @@ async def _created_for_past(request: Request, parameters: Parameters, context: C
     )
     if past.relation is None:
         raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
-    found = await _found_here(request, selection)
+    found = await find_everything_here(request, selection)
     sources = {one.id: (HERE,) for one in found if await _has_past(request, one, past)}
     return await _made(request, sources, lifetime, context, media)
 
@@ -182,33 +183,8 @@ async def _sources(
     request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
 ) -> Sources:
     """Where each entity was found; of what is not held here: the sources that were asked for it."""
-    query = prepared.page.query
-    if query.q is not None:
-        query = replace(query, q=await resolved(query.q, lambda asked: request.broker.query(request.caller, asked)))
-    distribution = await find_distribution(request, context)
-    if distribution is not None:
-        everything = replace(query, limit=DEEPEST - 1, offset=0, after=None, after_key=None)
-        all_of_it = replace(prepared, page=replace(prepared.page, query=everything, told=0))
-        found = await distributed_query(request, distribution, parameters, all_of_it, context, media, by_body=False)
-        if found is not None:
-            asked = tuple(one.id for one in distribution.registered)
-            here = {one.id for one in await _found_here(request, query)}
-            return {one.id: (HERE,) if one.id in here else asked for one in found.entities}
-    return {one.id: (HERE,) for one in await _found_here(request, query)}
-
-
-async def _found_here(request: Request, query: EntityQuery) -> list[Entity]:
-    """All that match. Raises TooManyResults."""
-    found: list[Entity] = []
-    query = replace(query, limit=CHUNK, offset=0, after=None, after_key=None, count=False)
-    while True:
-        page = await request.broker.query(request.caller, query)
-        found += page.entities
-        if len(found) > MOST_IN_MAP:
-            raise TooManyResults(f"An entity map has at most {MOST_IN_MAP} entities: ask for fewer.")
-        if page.resume is None:
-            return found
-        query = replace(query, after=page.resume, after_key=page.resume_key)
+    whole = await find_everything(request, parameters, prepared, context, media)
+    return {one.id: (HERE,) if one.id in whole.here else whole.sources for one in whole.entities}
 
 
 async def _page(
@@ -221,8 +197,7 @@ async def _page(
     media: Media,
 ) -> tuple[Sequence[Entity], int]:
     """The page, and how many fit in all. What does not fit any longer is forgotten (5.5.9.3)."""
-    if query.q is not None:
-        query = replace(query, q=await resolved(query.q, lambda asked: request.broker.query(request.caller, asked)))
+    query = await with_links_resolved(request, query)
     candidates = [one for one in known.sources if not query.ids or one in query.ids]
     fitting = await _fitting(request, candidates, query)
     elsewhere = [one for one in candidates if one not in fitting and HERE not in known.sources[one]]

@@ -15,9 +15,10 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
+from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
 from parvis.broker.api.views import View, check_geometry_property, page_response
 from parvis.broker.jsonld.context import Context
-from parvis.broker.linked import Neighbours, neighbours, resolved, speaks_of_links
+from parvis.broker.linked import Ask, Neighbours, neighbours, resolved, speaks_of_links
 from parvis.broker.model.entity import Entity
 
 
@@ -48,42 +49,50 @@ async def _answer(
     by_body: bool = False,
 ) -> Response:
     check_geometry_property(request, media)
+    if SNAPSHOT_HEADER in request.headers:
+        opened = await open_snapshot(request)
+        page = await _here(request, opened.query, prepared, context, media)
+        return page.with_headers(opened.header)
     if asks_for_map(request, parameters):
         mapped = await answer_by_map(request, parameters, prepared, context, media)
         if mapped is not None:
             return await _by_map(request, mapped, prepared.view, context, media)
-    asked = prepared.page
-    prepared = await _resolved(request, prepared)
+    ask = partial(request.broker.query, request.caller)
     distribution = await find_distribution(request, context)
     if distribution is not None:
-        found = await distributed_query(request, distribution, parameters, prepared, context, media, by_body=by_body)
+        asked = await _resolved(ask, prepared)
+        found = await distributed_query(request, distribution, parameters, asked, context, media, by_body=by_body)
         if found is not None:
-            linked = await find_neighbours(request, found.entities, prepared.view)
+            linked = await find_neighbours(ask, found.entities, prepared.view)
             return page_response(request, found.entities, prepared.view, context, media, found.headers, linked)
-    page = await request.broker.query(request.caller, prepared.page.query)
-    headers = page_headers(request, page, asked, media)
-    linked = await find_neighbours(request, page.entities, prepared.view)
+    return await _here(request, ask, prepared, context, media)
+
+
+async def _here(request: Request, ask: Ask, prepared: Prepared, context: Context, media: Media) -> Response:
+    page = await ask((await _resolved(ask, prepared)).page.query)
+    headers = page_headers(request, page, prepared.page, media)
+    linked = await find_neighbours(ask, page.entities, prepared.view)
     return page_response(request, page.entities, prepared.view, context, media, headers, linked)
 
 
 async def _by_map(request: Request, mapped: Mapped, view: View, context: Context, media: Media) -> Response:
     """201 where the map was made for it (6.4.3.2)."""
-    linked = await find_neighbours(request, mapped.entities, view)
+    linked = await find_neighbours(partial(request.broker.query, request.caller), mapped.entities, view)
     page = page_response(request, mapped.entities, view, context, media, mapped.headers, linked)
     return replace(page, status=201) if mapped.is_new else page
 
 
-async def find_neighbours(request: Request, entities: Sequence[Entity], view: View) -> Neighbours | None:
+async def find_neighbours(ask: Ask, entities: Sequence[Entity], view: View) -> Neighbours | None:
     """What is linked from these, where it is asked for (4.5.23)."""
     if view.linking is None:
         return None
-    return await neighbours(partial(request.broker.query, request.caller), entities, view.linking, view.shown)
+    return await neighbours(ask, entities, view.linking, view.shown)
 
 
-async def _resolved(request: Request, prepared: Prepared) -> Prepared:
+async def _resolved(ask: Ask, prepared: Prepared) -> Prepared:
     """With the entities in it that q asks about over links."""
     query = prepared.page.query
     if query.q is None or not speaks_of_links(query.q):
         return prepared
-    q = await resolved(query.q, partial(request.broker.query, request.caller))
+    q = await resolved(query.q, ask)
     return replace(prepared, page=replace(prepared.page, query=replace(query, q=q)))
