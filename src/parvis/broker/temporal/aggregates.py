@@ -10,6 +10,7 @@ from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRel
 from parvis.broker.temporal.buckets import Buckets, Periods
 from parvis.broker.temporal.periods import MAX_PERIODS, estimate_periods, list_periods
 from parvis.broker.temporal.reading import Member, Period, Source, Window, list_series
+from parvis.broker.temporal.sums import tell
 from parvis.kernel.time import Instant
 
 NUMBERS_AT_ONCE = 1_000_000
@@ -114,8 +115,6 @@ def _may_be_too_many(present: Sequence[_Series], window: Window, aggregation: Ag
 
 def _tell(group: Sequence[_Series], key: AttributeKey, window: Window, aggregation: Aggregation) -> Iterator[Buckets]:
     """Periods count from the start asked for, or from the first instance; empty ones are left out."""
-    from parvis.broker.temporal.sums import tell  # numpy, which nobody needs before
-
     first, last = _around(one.extent for one in group)
     periods = Periods(
         list(list_periods(first if window.asked_from is None else window.asked_from, last, aggregation.period))

@@ -1,18 +1,16 @@
 """What an aggregation tells of one series, as columns: millions of periods are told without an object each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from parvis.broker.query.tree import Method
 from parvis.kernel.time import Instant
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Column = NDArray[np.float64] | NDArray[np.int64]
+Column = NDArray[np.float64] | NDArray[np.int64]
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +40,7 @@ class Buckets(Sequence[Bucket]):
 
     __slots__ = ("columns", "periods", "places")
 
-    def __init__(self, periods: Periods, places: "NDArray[np.int64]", columns: "Mapping[Method, Column]") -> None:
+    def __init__(self, periods: Periods, places: NDArray[np.int64], columns: Mapping[Method, Column]) -> None:
         self.periods = periods
         self.places = places
         self.columns = columns

@@ -5,7 +5,7 @@ a source reads, never in what is made of it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from parvis.broker.model.scopes import SCOPE_KEY
 from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.partials import Partials
+from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Source(Protocol):
 
     def partials(
         self, key: AttributeKey, window: Window, periods: Sequence[Period], methods: frozenset[Method]
-    ) -> "Sequence[Partials] | Sums":
+    ) -> Sequence[Partials] | Sums:
         """Of each period, in the same order; only what `methods` need is worked out. `periods` lie in the window."""
         ...
 def numbered_patterns(number: int) -> tuple[str, str]:

@@ -1,19 +1,16 @@
-"""Partial sums of many periods as columns. Importing this imports numpy, so it waits until somebody aggregates."""
+"""Partial sums of many periods as columns, added up and told without an object each."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.buckets import Buckets, Periods
+from parvis.broker.temporal.buckets import Buckets, Column, Periods
 from parvis.broker.temporal.partials import Partials
-
-if TYPE_CHECKING:
-    from parvis.broker.temporal.buckets import Column
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -83,7 +80,7 @@ class Sums(msgspec.Struct, frozen=True):
             distinct={at + first: values for at, values in self.distinct.items()},
         )
 
-    def tell(self, method: Method) -> "Column":
+    def tell(self, method: Method) -> Column:
         """NaN where a period has no number to work on."""
         if method is Method.TOTAL_COUNT:
             return self.instances
