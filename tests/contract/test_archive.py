@@ -87,13 +87,8 @@ async def test_nothing_is_moved_twice(moved: Archived) -> None:
 async def test_windows_limits_and_the_last_n_are_joined_with_what_is_hot(moved: Archived) -> None:
     await moved.store.write(TENANT, [bin_(1, *levels(33, 100, 106), keep_newest=True)])
 
-    assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 30 * HOUR)) == [
-        33,
-        36,
-        *range(42, 72, 6),
-        100,
-        106,
-    ]
+    since = TemporalQuery(TimeRelation.AFTER, FIRST + 30 * HOUR)
+    assert await values(moved, since) == [30, 33, *range(36, 72, 6), 100, 106]
     assert await values(moved, TemporalQuery(last_n=4)) == [60, 66, 100, 106]
     assert await values(moved, TemporalQuery(limit=7)) == [0, 6, 12, 18, 24, 30, 33]
     told = await moved.store.history(TENANT, bin_id(1), TemporalQuery(limit=7))
@@ -451,11 +446,11 @@ async def test_a_torn_file_is_told_and_not_passed_over(moved: Archived) -> None:
 
     with pytest.raises(ArchiveDamaged, match="day="):
         await moved.store.history(TENANT, bin_id(1), EVERYTHING)
-    assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 30 * HOUR)) == list(range(36, 72, 6))
+    assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 30 * HOUR)) == list(range(30, 72, 6))
     await moved.store.write(TENANT, [bin_(1, *levels(1, 25), keep_newest=True)])
     summary = await moved.run()
     assert len(summary.problems) == 1, "the other day is moved all the same"
-    assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 24 * HOUR)) == [25, *range(30, 72, 6)]
+    assert await values(moved, TemporalQuery(TimeRelation.AFTER, FIRST + 24 * HOUR)) == [24, 25, *range(30, 72, 6)]
 
 
 async def test_a_day_too_large_for_the_engine_holds_up_no_other(archived: Archived) -> None:
