@@ -17,11 +17,8 @@ from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 
-if TYPE_CHECKING:
-    from parvis.broker.temporal.sums import Sums
-MOST_SCOPES = 10_000
-
 EARLIEST, LATEST = -(2**62), 2**62
+MOST_SCOPES = 10_000
 Period = tuple[Instant, Instant]
 """Start inclusive, end exclusive."""
 
@@ -94,12 +91,12 @@ class Source(Protocol):
     ) -> Sequence[Partials] | Sums:
         """Of each period, in the same order; only what `methods` need is worked out. `periods` lie in the window."""
         ...
+
+
 def numbered_patterns(number: int) -> tuple[str, str]:
     """LIKE what a column `extra` holds of a corrected instance that had that number: last in the object, and before
     other members."""
     return f'%"{INSTANCE_NUMBER}":{number}}}', f'%"{INSTANCE_NUMBER}":{number},%'
-
-
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -129,19 +126,18 @@ def read_history(member: Member, query: TemporalQuery) -> EntityHistory:
     parts = {key: _read_part(sources, key, query, window) for key in sorted(known) if _is_asked(key, query)}
     instances = {key: part.found for key, part in parts.items() if part.found}
     truncated_at = _truncated_at(parts.values(), query)
-    if truncated_at is not None:
-        instances = _cut(instances, truncated_at, query, window)
-    return EntityHistory(
+    history = EntityHistory(
         head.id,
         head.types,
         head.scopes,
         head.created_at,
-        max([head.modified_at, *(one[-1].modified_at for one in instances.values() if one)]),
+        max([head.modified_at, *(one[-1].modified_at for one in instances.values())]),
         head.deleted_at,
         instances,
         truncated_at,
         _read_scoped(sources, window) if SCOPE_KEY in known else (),
     )
+    return history if truncated_at is None else cut_at(history, truncated_at, query)
 
 
 class _Part(NamedTuple):
@@ -171,13 +167,15 @@ def _truncated_at(parts: Iterable[_Part], query: TemporalQuery) -> Instant | Non
     return min(reached) if query.last_n is None else max(reached)
 
 
-def _cut(
-    instances: dict[AttributeKey, list[Instance]], at: Instant, query: TemporalQuery, window: Window
-) -> dict[AttributeKey, list[Instance]]:
-    """Everything beyond goes, so that whoever asks on from there misses nothing and meets nothing twice (6.3.10)."""
-    if query.last_n is None:
-        return {key: [one for one in found if window.time(one) <= at] for key, found in instances.items()}
-    return {key: [one for one in found if window.time(one) >= at] for key, found in instances.items()}
+def cut_at(history: EntityHistory, at: Instant, query: TemporalQuery) -> EntityHistory:
+    """Everything beyond goes, so that nothing is told of a time of which not everything is (6.3.10). An attribute of
+    which nothing is left is told as an empty list."""
+    time_of, is_last = Window.of(query).time, query.last_n is not None
+    instances = {
+        key: [one for one in found if (time_of(one) >= at if is_last else time_of(one) <= at)]
+        for key, found in history.instances.items()
+    }
+    return msgspec.structs.replace(history, instances=instances, truncated_at=at)
 
 
 def _in_kind(sources: Sequence[Source], removal: Instance) -> Instance:
