@@ -117,7 +117,7 @@ WRITING: list[tuple[str, str, bytes, dict[str, str], int, str]] = [
     ("POST", "/entities?type=A", b'{"id":"urn:a:b","type":"A"}', JSON, 400, "InvalidRequest"),
     ("POST", "/entities", b"id=urn:a:b", {"Content-Type": "text/plain"}, 415, "about:blank"),
     ("POST", "/entities", b"{}", {}, 415, "about:blank"),
-    ("POST", "/entities", b"", JSON, 411, "about:blank"),
+    ("POST", "/entities", b"", JSON, 400, "InvalidRequest"),
     ("POST", "/entities", b" " * (MAX_BODY_BYTES + 1), JSON, 413, "about:blank"),
     ("PUT", "/entities/urn:a:b", b'{"type":"A"}', JSON, 404, "ResourceNotFound"),
     ("PUT", f"/entities/{BIN}", b'{"id":"urn:a:b","type":"A"}', JSON, 400, "BadRequestData"),

@@ -121,8 +121,6 @@ class Request:
         body: bytes = message.get("body", b"")
         if message.get("more_body", False):
             body = await self._gathered(body)
-        if not body:
-            raise LengthRequired("The body is empty.")
         return body
 
     async def _gathered(self, first: bytes) -> bytes:

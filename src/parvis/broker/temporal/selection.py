@@ -25,7 +25,7 @@ from parvis.broker.query.tree import (
     TimeRelation,
 )
 from parvis.broker.temporal.aggregates import count_together
-from parvis.broker.temporal.reading import Window
+from parvis.broker.temporal.reading import Window, cut_at
 from parvis.broker.temporal.scopes import spans_in_scope
 from parvis.kernel.errors import TooComplexQuery
 from parvis.kernel.time import Clock, system_clock
@@ -100,11 +100,19 @@ class PastReader:
                 self._is_shown = len(found) < asked.limit
         pasts = [one.past for one in found]
         return PastPage(
-            tuple(one for one in pasts if isinstance(one, EntityHistory)),
+            tuple(self._cut_alike([one for one in pasts if isinstance(one, EntityHistory)])),
             tuple(one for one in pasts if isinstance(one, EntityAggregates)),
             total if asked.count else None,
             resume,
         )
+
+    def _cut_alike(self, histories: Sequence[EntityHistory]) -> Sequence[EntityHistory]:
+        """The answer reaches as far for everyone (6.3.10)."""
+        reached = [one.truncated_at for one in histories if one.truncated_at is not None]
+        if not reached:
+            return histories
+        at = min(reached) if self._query.instances.last_n is None else max(reached)
+        return [cut_at(one, at, self._query.instances) for one in histories]
 
     async def _list_told(self) -> AsyncIterator[_Told | None]:
         """Those with something to tell. None before the next ones are read."""
