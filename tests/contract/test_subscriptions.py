@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from parvis.broker.jsonld.render import Form
 from parvis.broker.ports.subscriptions import SubscriptionStore
+from parvis.broker.query.linking import Join
+from parvis.broker.query.projection import NOTHING, Projection
 from parvis.broker.query.tree import (
     And,
     AnyType,
@@ -17,6 +19,8 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    Linked,
+    Missing,
     OneOf,
     Operator,
     Range,
@@ -162,11 +166,13 @@ async def test_a_subscription_comes_back_as_it_went_in(opened: Opened) -> None:
         NotificationParams(
             Endpoint("mqtt://broker/bins", Accept.GEO_JSON, 500, 9000, (("A", "é\t~"),), (("MQTT-QoS", "1"),)),
             (LEVEL,),
-            ("id", LEVEL),
-            (PLACE,),
+            Projection({"id": None, LEVEL: Projection({"id": None, PLACE: NOTHING})}),
+            Projection({PLACE: None}),
             Form.CONCISE,
             sys_attrs=True,
             show_changes=True,
+            join=Join.INLINE,
+            join_level=3,
         ),
         (Selector(AnyType((TypeIs(BIN), TypeIs(LEVEL))), None, "^urn"), Selector(None, "urn:x:1")),
         (LEVEL,),
@@ -180,6 +186,7 @@ async def test_a_subscription_comes_back_as_it_went_in(opened: Opened) -> None:
                 Compare(Way(LEVEL), Operator.EQUAL, OneOf((1, 2.5, "a", True))),
                 Compare(Way(LEVEL), Operator.EQUAL, Range(1, 2)),
                 Exists(Way(LEVEL, (), ("a", "b"))),
+                Linked(PLACE, TypeIs(BIN), Missing(Way(LEVEL))),
             )
         ),
         "q",
@@ -187,8 +194,13 @@ async def test_a_subscription_comes_back_as_it_went_in(opened: Opened) -> None:
         ScopeQuery((("/a/#", "/b"),)),
         "/a/#;/b",
         (LEVEL,),
-        ("urn:ngsi-ld:Dataset:1",),
-        "fr,en;q=0.5",
+        (PLACE,),
+        "operator",
+        local_only=True,
+        split_entities=False,
+        conformance="1.6",
+        datasets=("urn:ngsi-ld:Dataset:1",),
+        lang="fr,en;q=0.5",
         is_active=False,
         expires_at=NOON,
         throttling_s=0.5,

@@ -15,6 +15,8 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.store import Store
 from parvis.broker.ports.subscriptions import SubscriptionStore
+from parvis.broker.query.linking import Join
+from parvis.broker.query.parse import parse_q
 from parvis.broker.query.tree import TypeIs
 from parvis.broker.subscriptions import breaker, delivery, lane, notifications
 from parvis.broker.subscriptions.breaker import BreakerState
@@ -443,6 +445,99 @@ async def test_counts_and_instants_are_remembered(town: Town) -> None:
         town.start()
     assert (deliveries.times_sent, deliveries.times_failed) == (3, 0)
     assert deliveries.last_success is not None
+
+
+async def test_what_is_known_by_now_is_shown_at_once(town: Town) -> None:
+    """And not only when it is saved anyway (5.2.14.2)."""
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1)
+        shown = await town.broker.subscriptions.get(CALLER, "urn:s:1")
+        assert (shown.deliveries.times_sent, shown.deliveries.last_notification is None) == (1, False)
+        page = await town.broker.subscriptions.list_page(CALLER, 10)
+        assert [one.deliveries.times_sent for one in page.subscribed] == [1]
+
+
+async def test_every_attempt_counts_as_sent(town: Town) -> None:
+    async with Receiver(busy_until(2)).listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 3)
+        await asyncio.sleep(0.05)
+        shown = (await town.broker.subscriptions.get(CALLER, "urn:s:1")).deliveries
+    assert (shown.times_sent, shown.times_failed) == (3, 2)
+    assert shown.last_success is not None
+    assert shown.last_failure is not None
+    assert shown.last_success > shown.last_failure
+
+
+LINK = CONTEXTS.default.expand("refDevice")
+DEVICE = CONTEXTS.default.expand("Device")
+
+
+async def a_bin_with_a_device(town: Town, number: int, battery: float) -> str:
+    device = f"urn:ngsi-ld:Device:{number}"
+    charge = Instance(LEVEL, Kind.PROPERTY, battery)
+    link = Instance(LINK, Kind.RELATIONSHIP, device)
+    await town.broker.write(
+        CALLER,
+        [
+            Change(device, Mode.UPSERT_UPDATE, instances=(charge,), types=(DEVICE,)),
+            Change(bin_id(number), Mode.UPSERT_UPDATE, instances=(link,), types=(BIN,)),
+        ],
+    )
+    return device
+
+
+def joined(receiver: Receiver) -> NotificationParams:
+    return NotificationParams(Endpoint(receiver.url), join=Join.FLAT)
+
+
+async def change(town: Town, **members: Any) -> None:
+    await town.subscriptions.change(DEFAULT_TENANT, "urn:s:1", lambda one: replace(one, **members))
+
+
+@pytest.mark.parametrize("more", [{}, {"throttling_s": 0.2}, {"interval_s": 0.2}])
+async def test_linked_entities_come_along(town: Town, more: dict[str, Any]) -> None:
+    async with Receiver().listening() as receiver:
+        await a_bin_with_a_device(town, 1, 0.5)
+        await a_bin_with_a_device(town, 2, 0.5)
+        await town.subscribe("urn:s:1", receiver.url, **more)
+        await change(town, notification=joined(receiver))
+        await asyncio.sleep(0.1)
+        await town.fill(1, 1)
+        await town.fill(2, 1)
+        await until(lambda: {one["id"] for heard in receiver.heard for one in heard.data} >= {bin_id(1), bin_id(2)})
+    for heard in receiver.heard:
+        told = {one["id"] for one in heard.data}
+        assert ("urn:ngsi-ld:Device:1" in told) == (bin_id(1) in told)
+        assert ("urn:ngsi-ld:Device:2" in told) == (bin_id(2) in told)
+
+
+async def test_a_deleted_entity_comes_alone(town: Town) -> None:
+    async with Receiver().listening() as receiver:
+        await a_bin_with_a_device(town, 1, 0.5)
+        await town.subscribe("urn:s:1", receiver.url, triggers=(Trigger.ENTITY_DELETED,))
+        await change(town, notification=joined(receiver))
+        await asyncio.sleep(0.1)
+        await town.broker.write(CALLER, [Change(bin_id(1), Mode.DELETE)])
+        await until(lambda: len(receiver.heard) == 1)
+    assert [one["id"] for one in receiver.heard[0].data] == [bin_id(1)]
+
+
+@pytest.mark.parametrize("more", [{}, {"interval_s": 0.2}])
+async def test_a_condition_about_linked_entities_is_held_against_them(town: Town, more: dict[str, Any]) -> None:
+    """4.9; as the subscriber may read them."""
+    q = parse_q("refDevice{Device:fillingLevel}<0.2", CONTEXTS.default, levels=1)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, q=q, **more)
+        await asyncio.sleep(0.1)
+        await a_bin_with_a_device(town, 1, 0.9)
+        await a_bin_with_a_device(town, 2, 0.1)
+        await until(lambda: len(receiver.heard) >= 1)
+        await asyncio.sleep(0.1)
+    assert {one["id"] for heard in receiver.heard for one in heard.data} == {bin_id(2)}
 
 
 async def test_a_deletion_is_told_to_who_asked_for_it(town: Town) -> None:

@@ -62,7 +62,6 @@ class Notifications:
         self._clock = clock
         self._delivery: Delivery | None = None
         self._heard: Told | None = None
-        broker.subscriptions.settle = self._save_news
 
     async def _save_news(self) -> None:
         """Before a subscription is shown, whose counts are to be those of by now (5.2.14.2). Raises Outrun."""
@@ -178,10 +177,12 @@ class Notifications:
             fence,
         )
         sources = SourceNotifier(self._store.sources, self._broker.contexts, self._senders, self._clock, fence)
+        self._broker.subscriptions.settle = self._save_news
         try:
             await both(self._delivery.run(), sources.run())
         finally:
             self._delivery = None
+            self._broker.subscriptions.settle = None
 
 
 async def both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:
