@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -74,17 +74,24 @@ class _Connection(asyncio.Protocol):
 
 def run_load(port: int, requests: Iterator[bytes], connections: int) -> Tally:
     """Send all `requests` over `connections` kept-alive connections."""
-    return uvloop.run(_run(port, requests, connections))
+    return run_senders(port, [requests] * connections)
 
 
-async def _run(port: int, requests: Iterator[bytes], connections: int) -> Tally:
+def run_senders(port: int, streams: Sequence[Iterator[bytes]]) -> Tally:
+    """A kept-alive connection for each stream, which sends its next request when the one before is answered."""
+    return uvloop.run(_run(port, streams))
+
+
+async def _run(port: int, streams: Sequence[Iterator[bytes]]) -> Tally:
     tally, loop = Tally(), asyncio.get_running_loop()
     began = time.perf_counter()
     futures = []
-    for _ in range(connections):
+    for requests in streams:
         done = loop.create_future()
         futures.append(done)
-        await loop.create_connection(lambda done=done: _Connection(requests, tally, done), "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(
+            lambda requests=requests, done=done: _Connection(requests, tally, done), "127.0.0.1", port
+        )  # type: ignore[misc]
     await asyncio.gather(*futures)
     tally.seconds = time.perf_counter() - began
     return tally
