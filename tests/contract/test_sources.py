@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.sources import Others
 from parvis.broker.ports.store import Outrun, Store
+from parvis.broker.sources.copies import Copy
 from parvis.broker.sources.model import EntityInfo, Registration, RegistrationInfo, RegistrationMode, TimeInterval
 from parvis.broker.sources.subscription import NOTHING_YET, SourceSubscription, Standing
 from parvis.broker.subscriptions.model import Deliveries, Endpoint, NotificationParams, Subscription
@@ -173,3 +174,44 @@ async def test_who_no_longer_leads_notes_nothing(store: Store) -> None:
     found = await store.sources.find_subscription(TENANT, one.id)
     assert found is not None
     assert found.standing.failures == 1
+
+
+def copy_of(urn: str = "urn:ngsi-ld:Subscription:bins", token: str = "t1", registered: str = FIRST) -> Copy:
+    return Copy(registration(registered), urn, f"urn:ngsi-ld:Subscription:{token}", token, "https://x.example/c.jsonld")
+
+
+async def test_a_copy_comes_out_as_it_went_in_by_its_token(store: Store) -> None:
+    copy = replace(copy_of(), sent={"id": "urn:ngsi-ld:Subscription:t1", "entities": [{"type": "Bin"}]})
+    assert await store.sources.add_copy(copy)
+    assert await store.sources.find_copy("t1") == copy
+    assert await store.sources.find_copy("t2") is None
+    assert await store.sources.list_copies() == [copy]
+
+
+async def test_a_subscription_has_one_copy_at_each_source(store: Store) -> None:
+    assert await store.sources.add_copy(copy_of())
+    assert not await store.sources.add_copy(copy_of(token="t2"))
+    assert await store.sources.add_copy(copy_of(token="t3", registered=SECOND))
+    assert [one.token for one in await store.sources.list_copies()] == ["t1", "t3"]
+
+
+async def test_a_copy_of_a_tenant_that_is_not_there_is_not_kept(store: Store) -> None:
+    nowhere = replace(copy_of(), registration=registration(tenant="nowhere"))
+    assert not await store.sources.add_copy(nowhere)
+
+
+async def test_a_copy_is_changed_and_dropped_by_its_token(store: Store) -> None:
+    await store.sources.add_copy(copy_of())
+    await store.sources.change_copy(replace(copy_of(token="t2"), sent={}))
+    assert await store.sources.list_copies() == [copy_of()]
+    await store.sources.change_copy(replace(copy_of(), sent={}))
+    assert await store.sources.list_copies() == [replace(copy_of(), sent={})]
+    await store.sources.drop_copy(copy_of(token="t2"))
+    await store.sources.drop_copy(copy_of())
+    assert await store.sources.list_copies() == []
+
+
+async def test_copies_are_no_change_of_registrations(store: Store) -> None:
+    version = await store.sources.version()
+    await store.sources.add_copy(copy_of())
+    assert await store.sources.version() == version

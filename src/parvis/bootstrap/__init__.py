@@ -16,10 +16,11 @@ from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
 from parvis.bootstrap.contexts import context_fetcher
+from parvis.bootstrap.federation import Federation, build_federation
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
-from parvis.bootstrap.notifications import build_notifications
+from parvis.bootstrap.notifications import build_notifications, open_senders
 from parvis.bootstrap.stores import (
     Opening,
     commands_of,
@@ -95,6 +96,7 @@ class Platform:
     broker: Broker
     access: Access
     notifications: Notifications
+    federation: Federation
     jobs: Jobs
     fleet: Fleet
     commands: Commands
@@ -145,9 +147,13 @@ async def open_platform(
             mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
         _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows the others")
-        notifications = build_notifications(settings, broker, store, outbound, stack)
+        senders = open_senders(settings, outbound, stack)
+        notifications = build_notifications(settings, broker, store, senders)
+        federation = build_federation(settings, broker, store, senders)
         if listen:
             _keep_notifying(settings, notifications, stack)
+            if settings.notifications.enabled:
+                _keep_running_once(stack, store, federation.subscriber.run, "subscribes at context sources")
             await stack.enter_async_context(jobs.running())
             run_connectors(connectors, store, partial(_keep_running, stack))
             sending = {"sends commands": commands.run, **sending_works(connectors)}
@@ -158,6 +164,7 @@ async def open_platform(
             broker,
             access,
             notifications,
+            federation,
             jobs,
             fleet,
             commands,
@@ -174,7 +181,7 @@ async def open_platform(
 
 
 def _open_broker(
-    settings: Settings, store: Store, outbound: OutboundHttp, access: Access, stack: AsyncExitStack
+    settings: Settings, store: Store, outbound: GuardedClient, access: Access, stack: AsyncExitStack
 ) -> Broker:
     broker = build_broker(settings, store, outbound, access.store.append_audit)
     _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")

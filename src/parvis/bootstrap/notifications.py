@@ -1,5 +1,6 @@
 """The ways in which notifications leave, and their limits."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from parvis.broker.broker import Broker
@@ -14,12 +15,18 @@ from parvis.outbound.client import GuardedClient
 from parvis.outbound.notifications import HttpNotifications
 
 
-def build_notifications(
-    settings: Settings, broker: Broker, store: Store, outbound: GuardedClient, stack: AsyncExitStack
-) -> Notifications:
+def open_senders(
+    settings: Settings, outbound: GuardedClient, stack: AsyncExitStack
+) -> Mapping[str, NotificationSender]:
+    """By the scheme of an endpoint's address."""
     http, mqtt = HttpNotifications(outbound), MqttNotifications(outbound.network, settings.outbound.timeout_s)
     stack.push_async_callback(mqtt.close)
-    senders: dict[str, NotificationSender] = {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
+    return {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
+
+
+def build_notifications(
+    settings: Settings, broker: Broker, store: Store, senders: Mapping[str, NotificationSender]
+) -> Notifications:
     own = settings.notifications
     limits = Limits(round(own.give_up_after_h * HOUR), own.backlog_events)
     return Notifications(broker, store, senders, limits, own.dead_letters)

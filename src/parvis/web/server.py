@@ -104,6 +104,7 @@ async def serving(
             exposition.shared(),
             open_platform(settings, additions, opening=opening, mqtt_socket=siblings.mqtt) as platform,
         ):
+            platform.federation.subscriber.open(address_of(settings.server, listener))
             doorstep.app, doorstep.fault = assemble(platform, registry), platform.fault
             doorstep.degraded = platform.degraded
             gc.collect()

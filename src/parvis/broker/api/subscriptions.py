@@ -11,6 +11,7 @@ from parvis.broker.api.responses import NO_CONTENT, Headers, Response, created, 
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.sources.consume import Warned
+from parvis.broker.sources.forward import LoopDetected, pseudonyms, read_via
 from parvis.broker.subscriptions.model import Subscribed
 from parvis.broker.subscriptions.notification import context_url
 from parvis.broker.subscriptions.parse import unknown_members
@@ -29,7 +30,10 @@ async def create_subscription(request: Request) -> Response:
     named = await _named(request, context)
     if named.source != context.source:
         document.setdefault("jsonldContext", named.source)
-    subscription = await request.broker.subscriptions.create(request.caller, document, named)
+    if request.parameters.flag("local"):
+        document["localOnly"] = True
+    via = await _passed(request)
+    subscription = await request.broker.subscriptions.create(request.caller, document, named, via)
     place = f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}"
     return created(place).with_headers(*await _unknown(request, document))
 
@@ -67,6 +71,14 @@ async def delete_subscription(request: Request) -> Response:
     """Delete subscription (5.8.5)."""
     await request.broker.subscriptions.delete(request.caller, _subscription_id(request))
     return NO_CONTENT
+
+
+async def _passed(request: Request) -> tuple[str, ...]:
+    """The brokers that have handed the subscription on. Raises LoopDetected where this is one of them (6.3.18)."""
+    via = read_via(request.headers.get(b"via", b"").decode("latin-1"))
+    if via and await request.broker.sources.alias(request.caller.tenant) in pseudonyms(via):
+        raise LoopDetected("The subscription has been made by this broker before.")
+    return via
 
 
 def _subscription_id(request: Request) -> str:

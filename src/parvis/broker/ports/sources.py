@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from parvis.broker.ports.leases import Fence
+from parvis.broker.sources.copies import Copy
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.subscription import SourceSubscribed, SourceSubscription, Standing
 
@@ -84,4 +85,22 @@ class SourceStore(Protocol):
 
     async def note(self, tenant: str, subscription_id: str, standing: Standing, fence: Fence | None = None) -> None:
         """Remember what was told; nothing where the subscription is gone. Raises Outrun."""
+        ...
+
+    async def add_copy(self, copy: Copy) -> bool:
+        """False where the subscription has a copy at this source already, or its tenant is gone."""
+        ...
+
+    async def change_copy(self, copy: Copy) -> None:
+        """In the place of the one with its token; nothing where there is none."""
+        ...
+
+    async def drop_copy(self, copy: Copy) -> None:
+        """The one with its token."""
+        ...
+
+    async def find_copy(self, token: str) -> Copy | None: ...
+
+    async def list_copies(self) -> list[Copy]:
+        """Those of every tenant."""
         ...

@@ -41,7 +41,7 @@ class SourceIndex:
             self._version = version
 
     async def follow(self) -> None:
-        """Until cancelled: take over what other processes change. While the store cannot be read, what is known holds."""
+        """Until cancelled: take over what other processes change. What is known holds while the store is away."""
         while True:
             try:
                 if self._version is not None:

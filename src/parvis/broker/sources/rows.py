@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from parvis.broker.sources.copies import Copy
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.subscription import NOTHING_YET, SourceSubscribed, SourceSubscription, Standing
 from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, TooManyRegistrations
@@ -11,6 +12,7 @@ from parvis.kernel.errors import AlreadyExists, NonexistentTenant, ParvisError, 
 _REGISTRATION = msgspec.json.Decoder(Registration)
 _SUBSCRIPTION = msgspec.json.Decoder(SourceSubscription)
 _STANDING = msgspec.json.Decoder(Standing)
+_COPY = msgspec.json.Decoder(Copy)
 
 REGISTRATION: Final = "registration"
 SUBSCRIPTION: Final = "source_subscription"
@@ -18,6 +20,10 @@ SUBSCRIPTION: Final = "source_subscription"
 
 def registration_of(document: str | bytes) -> Registration:
     return _REGISTRATION.decode(document)
+
+
+def copy_of(document: str | bytes) -> Copy:
+    return _COPY.decode(document)
 
 
 def subscription_of(document: str | bytes) -> SourceSubscription:

@@ -54,7 +54,7 @@ class ContextSources:
     ) -> None:
         """`most` registrations, and so many subscriptions to them, each tenant may have; None: as many as it likes."""
         self.index = SourceIndex(store)
-        self._client = client
+        self.client = client
         self.consumption = None if client is None else Consumption(client, contexts)
         self.provision = None if client is None else Provision(client, contexts)
         self._mark: str | None = None
@@ -134,7 +134,7 @@ class ContextSources:
 
     def find_health(self, registration: Registration) -> Health | None:
         """How this process' calls to it went; None where there were none."""
-        return None if self._client is None else self._client.find_health(registration)
+        return None if self.client is None else self.client.find_health(registration)
 
     async def query(self, caller: Caller, query: SourceQuery) -> list[Registration]:
         """Query registrations (5.10.2), in the order of their creation."""

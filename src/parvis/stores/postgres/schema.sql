@@ -330,6 +330,20 @@ ALTER TABLE source_subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE source_subscription FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON source_subscription USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
+CREATE TABLE source_copy (  -- subscriptions to entities as context sources have them
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    subscription text COLLATE "C" NOT NULL,
+    registration text COLLATE "C" NOT NULL,
+    token text COLLATE "C" NOT NULL UNIQUE,  -- where its notifications come to
+    document text NOT NULL,  -- JSON, names expanded
+    PRIMARY KEY (tenant, id),
+    UNIQUE (tenant, subscription, registration)
+);
+ALTER TABLE source_copy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE source_copy FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON source_copy USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
 CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     version bigint NOT NULL,

@@ -6,10 +6,12 @@ import msgspec
 
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.sources import Others, SourceSubscriptionPage
+from parvis.broker.sources.copies import Copy
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.rows import (
     REGISTRATION,
     SUBSCRIPTION,
+    copy_of,
     exists,
     no_tenant,
     registration_of,
@@ -143,6 +145,44 @@ class PostgresSources:
             hold_fence(connection, fence)
 
         await self._pool.run(EVERY_TENANT, write)
+
+    async def add_copy(self, copy: Copy) -> bool:
+        def insert(connection: Connection) -> bool:
+            tenant = enter(connection, copy.tenant)
+            if tenant is None:
+                return False
+            sql = (
+                "INSERT INTO source_copy (tenant, subscription, registration, token, document)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+            )
+            row = (tenant, copy.subscription_id, copy.registration.id, copy.token, _encode(copy).decode())
+            return bool(connection.execute(sql, row).rowcount)
+
+        return await self._pool.run(EVERY_TENANT, insert)
+
+    async def change_copy(self, copy: Copy) -> None:
+        def update(connection: Connection) -> None:
+            sql = "UPDATE source_copy SET document = %s WHERE tenant = %s AND token = %s"
+            connection.execute(sql, (_encode(copy).decode(), enter(connection, copy.tenant), copy.token))
+
+        await self._pool.run(EVERY_TENANT, update)
+
+    async def drop_copy(self, copy: Copy) -> None:
+        def delete(connection: Connection) -> None:
+            sql = "DELETE FROM source_copy WHERE tenant = %s AND token = %s"
+            connection.execute(sql, (enter(connection, copy.tenant), copy.token))
+
+        await self._pool.run(EVERY_TENANT, delete)
+
+    async def find_copy(self, token: str) -> Copy | None:
+        sql = "SELECT document FROM source_copy WHERE token = %s"
+        row = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql, (token,)).fetchone())
+        return None if row is None else copy_of(row[0])
+
+    async def list_copies(self) -> list[Copy]:
+        sql = "SELECT document FROM source_copy ORDER BY id"
+        rows = await self._pool.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchall())
+        return [copy_of(document) for (document,) in rows]
 
     async def _change(self, task: Callable[[Connection], Answer]) -> Answer:
         def change(connection: Connection) -> Answer:

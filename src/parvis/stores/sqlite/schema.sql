@@ -279,6 +279,16 @@ CREATE TABLE source_subscription (  -- who is told of registrations
     UNIQUE (tenant, urn)
 );
 
+CREATE TABLE source_copy (  -- subscriptions to entities as context sources have them
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    subscription TEXT NOT NULL,
+    registration TEXT NOT NULL,
+    token TEXT NOT NULL UNIQUE,  -- where its notifications come to
+    document BLOB NOT NULL,  -- JSON, names expanded
+    UNIQUE (tenant, subscription, registration)
+);
+
 CREATE TABLE source_version (  -- goes up with every change of a registration, or of a subscription to them
     id INTEGER PRIMARY KEY CHECK (id = 1),
     version INTEGER NOT NULL,

@@ -7,10 +7,12 @@ import msgspec
 
 from parvis.broker.ports.leases import Fence
 from parvis.broker.ports.sources import Others, SourceSubscriptionPage
+from parvis.broker.sources.copies import Copy
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.rows import (
     REGISTRATION,
     SUBSCRIPTION,
+    copy_of,
     exists,
     no_tenant,
     registration_of,
@@ -146,6 +148,33 @@ class SqliteSources:
         answer = await self._write(write)
         if isinstance(answer, ParvisError):
             raise answer
+
+    async def add_copy(self, copy: Copy) -> bool:
+        sql = (
+            "INSERT INTO source_copy (tenant, subscription, registration, token, document)"
+            " SELECT id, ?, ?, ?, ? FROM tenant WHERE name = ? ON CONFLICT DO NOTHING"
+        )
+        row = (copy.subscription_id, copy.registration.id, copy.token, _encode(copy), copy.tenant)
+        return bool(await self._write(lambda connection: connection.execute(sql, row).rowcount))
+
+    async def change_copy(self, copy: Copy) -> None:
+        sql = f"UPDATE source_copy SET document = ? WHERE {_TENANT} AND token = ?"
+        row = (_encode(copy), copy.tenant, copy.token)
+        await self._write(lambda connection: connection.execute(sql, row).rowcount)
+
+    async def drop_copy(self, copy: Copy) -> None:
+        sql = f"DELETE FROM source_copy WHERE {_TENANT} AND token = ?"
+        await self._write(lambda connection: connection.execute(sql, (copy.tenant, copy.token)).rowcount)
+
+    async def find_copy(self, token: str) -> Copy | None:
+        sql = "SELECT document FROM source_copy WHERE token = ?"
+        row = await self._read(lambda connection: connection.execute(sql, (token,)).fetchone())
+        return None if row is None else copy_of(row[0])
+
+    async def list_copies(self) -> list[Copy]:
+        sql = "SELECT document FROM source_copy ORDER BY id"
+        rows = await self._read(lambda connection: connection.execute(sql).fetchall())
+        return [copy_of(document) for (document,) in rows]
 
     async def _change(self, task: Callable[[Connection], object]) -> object:
         """A refusal is no failure of the transaction: it comes back as a value, and is raised here."""

@@ -10,10 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from parvis import __version__
+from parvis.broker.sources.subscribe import NOTIFIED_AT
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.web.api import commands, devices, frames, onboarding
 from parvis.web.api.shared import CallerOf, SiteOf
 from parvis.web.console.overview import summarise
+from parvis.web.federation import take_notification
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.site import Site
 from parvis.web.webhooks import receive, receive_below
@@ -74,6 +76,9 @@ def create_api(site: Site) -> FastAPI:
         api.include_router(part.ROUTER)
     api.post("/connectors/{connector}", status_code=204, summary="Take what a network server or device pushes")(receive)
     api.post("/connectors/{connector}/{path:path}", status_code=204, summary="The same, by path")(receive_below)
+    api.post(
+        NOTIFIED_AT.removeprefix("/api") + "{token}", status_code=204, summary="Take what a context source notifies"
+    )(take_notification)
     return api
 
 
