@@ -56,6 +56,8 @@ class Neighbourhood:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.answers: dict[str, Answer | Exception] = {}
+        self.stores: dict[str, SqliteStore] = {}
+        self.brokers: dict[str, Broker] = {}
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._stack = AsyncExitStack()
 
@@ -71,6 +73,7 @@ class Neighbourhood:
         for tenant in tenants:
             await store.add_tenant(tenant)
         broker = Broker(store, Contexts(), source_client=SourceClient(self))
+        self.stores[name], self.brokers[name] = store, broker
         app = Starlette(routes=[Mount("/ngsi-ld/v1", app=NgsiLdApi(broker))])
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=Open(app)), base_url=f"http://{name}/ngsi-ld/v1", headers=LINK
