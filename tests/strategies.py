@@ -185,7 +185,7 @@ leads = st.builds(
     LeadsTo, st.sampled_from(NAMES), st.lists(st.one_of(uris, texts), max_size=2).map(tuple), st.booleans()
 )
 terms: st.SearchStrategy[Condition] = st.one_of(
-    st.builds(Exists, paths()), st.builds(Missing, paths()), comparisons, comparisons, leads
+    st.builds(Exists, paths()), st.builds(Missing, paths()), comparisons, comparisons
 )
 
 
@@ -195,6 +195,8 @@ def _joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]
 
 
 conditions: st.SearchStrategy[Condition] = st.recursive(terms, _joined, max_leaves=5)
+store_conditions: st.SearchStrategy[Condition] = st.recursive(st.one_of(terms, leads), _joined, max_leaves=5)
+"""With what stands for terms about linked entities, once these are known."""
 
 geo_queries = st.one_of(
     st.builds(
@@ -215,7 +217,7 @@ geo_queries = st.one_of(
 entity_queries = st.builds(
     EntityQuery,
     types=st.one_of(st.none(), st.sampled_from(TYPES).map(TypeIs)),
-    q=st.one_of(st.none(), conditions),
+    q=st.one_of(st.none(), store_conditions),
     geo=st.one_of(st.none(), geo_queries),
 )
 

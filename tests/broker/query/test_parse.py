@@ -75,7 +75,7 @@ def test_q_reads_as_its_tree(text: str, condition: Condition) -> None:
         ("", 0),
         ("a=", 1),
         ("a==", 3),
-        ("a==x", 3),
+        ("a==x y", 3),
         ('a=="x', 5),
         ("a;", 2),
         ("(a", 2),
@@ -151,8 +151,8 @@ def test_alternatives_of_scopes_have_a_bound() -> None:
 
 def test_a_geo_query_is_about_the_location_unless_it_says_otherwise() -> None:
     point = {"type": "Point", "coordinates": [-3, 48.5]}
-    near = parse_geo("near;maxDistance==2000;minDistance==10.5", "Point", "[-3,48.5]", None, CONTEXT)
-    assert near == GeoQuery(GeoRelation.NEAR, point, PLACE, 2000.0, 10.5)
+    near = parse_geo("near;maxDistance==2000.5", "Point", "[-3,48.5]", None, CONTEXT)
+    assert near == GeoQuery(GeoRelation.NEAR, point, PLACE, 2000.5)
     within = parse_geo("intersects", "Point", [-3, 48.5], "a", CONTEXT)
     assert within == GeoQuery(GeoRelation.INTERSECTS, point, A.name)
 
@@ -165,6 +165,8 @@ def test_a_geo_query_is_about_the_location_unless_it_says_otherwise() -> None:
         ("near;maxDistance=5", "Point", "[1,2]"),
         ("near;maxDistance==-5", "Point", "[1,2]"),
         ("near;maxDistance==5;maxDistance==6", "Point", "[1,2]"),
+        ("near;maxDistance==5;minDistance==1", "Point", "[1,2]"),
+        ("near;maxDistance==0", "Point", "[1,2]"),
         ("within;maxDistance==5", "Point", "[1,2]"),
         ("within", "Circle", "[1,2]"),
         ("within", "Point", "[1,2"),

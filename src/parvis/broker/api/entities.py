@@ -5,6 +5,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from parvis.broker.api.distribution import Distribution, find_distribution, retrieve, warning_headers
+from parvis.broker.api.earlier_versions import find_wish
 from parvis.broker.api.entity_maps import asks_for_map, with_map
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
@@ -87,7 +88,11 @@ async def _shown(request: Request, entity: Entity, view: View, context: Context,
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
     linked = await find_neighbours(partial(request.broker.query, request.caller), (entity,), view)
-    shown = one_response(request, entity, view, context, media, linked)
+    wish = find_wish(request)
+    [amended] = [entity] if wish is None else wish.amend([entity], context)
+    shown = one_response(request, amended, view, context, media, linked)
+    if wish is not None:
+        shown = wish.noted(shown, is_amended=amended is not entity)
     return await with_map(request, entity, shown) if asks_for_map(request, request.parameters) else shown
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from parvis.broker.api.distribution import find_distribution
 from parvis.broker.api.distribution import query as distributed_query
+from parvis.broker.api.earlier_versions import find_wish
 from parvis.broker.api.entity_maps import Mapped, answer_by_map, asks_for_map
 from parvis.broker.api.media import GEO_MEDIA, Media
 from parvis.broker.api.paging import page_headers
@@ -72,7 +73,12 @@ async def _here(request: Request, ask: Ask, prepared: Prepared, context: Context
     page = await ask((await _resolved(ask, prepared)).page.query)
     headers = page_headers(request, page, prepared.page, media)
     linked = await find_neighbours(ask, page.entities, prepared.view)
-    return page_response(request, page.entities, prepared.view, context, media, headers, linked)
+    wish = find_wish(request)
+    if wish is None:
+        return page_response(request, page.entities, prepared.view, context, media, headers, linked)
+    amended = wish.amend(page.entities, context)
+    response = page_response(request, amended, prepared.view, context, media, headers, linked)
+    return wish.noted(response, is_amended=amended is not page.entities)
 
 
 async def _by_map(request: Request, mapped: Mapped, view: View, context: Context, media: Media) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response, document_response
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.render import CORE_MEMBERS
 from parvis.broker.model.entity import TYPE_NAMES, Entity, Iri
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import ResourceNotFound
@@ -64,6 +65,8 @@ async def list_attributes(request: Request) -> Response:
 async def retrieve_attribute(request: Request) -> Response:
     """What is known of one attribute (5.7.10). `attributeCount` counts the entities that have it."""
     media, context = request.accepted(), await request.link_context()
+    if request.args[0] in CORE_MEMBERS:
+        raise ResourceNotFound(f"{request.args[0]} is a member of every entity, and no attribute.")
     iri = context.expand(request.args[0])
     users = _types_by_attribute(await request.broker.list_attributes(request.caller))
     if iri not in users:

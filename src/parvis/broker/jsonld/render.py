@@ -273,11 +273,9 @@ def _write_simplified(instance: Instance, context: Context, _: bool) -> bytes:
 def _simplified(instance: Instance, context: Context) -> Json:
     kind, value = instance.kind, instance.value
     match kind:
-        case Kind.PROPERTY | Kind.GEO_PROPERTY | Kind.RELATIONSHIP:
+        case Kind.PROPERTY | Kind.GEO_PROPERTY | Kind.RELATIONSHIP | Kind.LIST_PROPERTY | Kind.LIST_RELATIONSHIP:
             return value
-        case Kind.LIST_RELATIONSHIP:
-            return {"objectList": value}
-        case Kind.LANGUAGE_PROPERTY | Kind.VOCAB_PROPERTY | Kind.JSON_PROPERTY | Kind.LIST_PROPERTY:
+        case Kind.LANGUAGE_PROPERTY | Kind.VOCAB_PROPERTY | Kind.JSON_PROPERTY:
             return {VALUE_MEMBERS[kind]: outward_value(kind, value, context)}
         case _:
             assert_never(kind)

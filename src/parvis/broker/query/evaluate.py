@@ -19,9 +19,9 @@ Against an instant (observedAt, createdAt, modifiedAt) a text operand is read as
 as an instant; operands that are none, and MATCH, are false.
 
 Geography. NEAR measures from the nearest points, on the sphere of radius 6 371 008.8 m (haversine; WGS 84 mean radius,
-off by at most 0.56 % from the ellipsoid); the nearest points of lines and areas are found on the plane of longitude and
-latitude. Both distances are inclusive. The other relations are planar on longitude and latitude: `WITHIN`, `CONTAINS`
-and `OVERLAPS` say that the entity's geometry is within, contains, overlaps the query's.
+off by at most 0.56 % from the ellipsoid); the nearest points of lines and areas are found on the plane that is true to
+scale where the query's geometry lies. Both distances are inclusive. The other relations are planar on longitude and
+latitude: `WITHIN`, `CONTAINS` and `OVERLAPS` say that the entity's geometry is within, contains, overlaps the query's.
 """
 
 import math
@@ -58,6 +58,8 @@ from parvis.broker.query.tree import (
 from parvis.kernel.time import Instant, parse_instant
 
 EARTH_RADIUS_M: Final = 6_371_008.8
+_NARROWEST: Final = 1e-6
+"""Of degrees of longitude, against those of latitude."""
 
 _OPPOSITES: Mapping[Operator, Operator] = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
 _VALUE_MEMBERS = frozenset(VALUE_MEMBERS.values())
@@ -218,8 +220,9 @@ def _is_near(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
 def _nearest_m(here: BaseGeometry, there: BaseGeometry) -> float:
     if here.is_empty or there.is_empty:
         return math.inf
-    one, other = nearest_points(here, there)
-    return distance_m((one.x, one.y), (other.x, other.y))
+    narrow = max(math.cos(math.radians(there.centroid.y)), _NARROWEST)
+    one, other = nearest_points(*(shapely.transform(shape, lambda at: at * (narrow, 1)) for shape in (here, there)))
+    return distance_m((one.x / narrow, one.y), (other.x / narrow, other.y))
 
 
 def _is_in_reach(geo: GeoQuery, distance: float) -> bool:
