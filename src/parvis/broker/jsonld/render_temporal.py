@@ -81,7 +81,10 @@ def render_history(
         case TemporalForm.NORMALIZED | TemporalForm.CONCISE:
             members += [context.labels[name] + _listed(rows, context, options) for name, rows in by_name.items()]
         case TemporalForm.TEMPORAL_VALUES:
-            members += [context.labels[name] + _valued(rows, context, options) for name, rows in by_name.items()]
+            members += [
+                context.labels[name] + _valued(name, rows, history.emptied, context, options)
+                for name, rows in by_name.items()
+            ]
         case _:
             assert_never(options.form)
     return b"{" + b",".join(members) + b"}"
@@ -175,13 +178,25 @@ def _spoken(instance: Instance, options: TemporalRepresentation) -> Instance:
     return instance
 
 
-def _valued(rows: Sequence[tuple[str, list[Instance]]], context: Context, options: TemporalRepresentation) -> bytes:
+def _valued(
+    name: Iri,
+    rows: Sequence[tuple[str, list[Instance]]],
+    emptied: Mapping[AttributeKey, Kind],
+    context: Context,
+    options: TemporalRepresentation,
+) -> bytes:
     shown = [
         one
         for dataset, instances in rows
         for one in _values_by_kind(dataset, [_spoken(one, options) for one in instances], context, options)
+        or _no_values(dataset, emptied.get((name, dataset)))
     ]
     return encode(shown[0] if len(shown) == 1 else shown)
+
+
+def _no_values(dataset: str, kind: Kind | None) -> list[dict[str, object]]:
+    about: dict[str, object] = {"datasetId": dataset} if dataset else {}
+    return [] if kind is None else [{"type": TYPE_NAMES[kind], **about, _LISTS_OF_VALUES[kind]: []}]
 
 
 def _values_by_kind(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from parvis.broker.model.change import Change, Event, Outcome
-from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Kind
 from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
@@ -54,7 +54,8 @@ class EntityHistory(msgspec.Struct, frozen=True):
 
     `truncated_at` is the instant reached when the limit cut the answer short (HTTP: 206 with Content-Range); all
     attributes are cut there, so that nothing up to it is missing. `scoped` are its scopes over time (4.5.6), told as
-    instances of `SCOPE`, from the one that held when the window begins.
+    instances of `SCOPE`, from the one that held when the window begins. `emptied` are attributes of which the cut has
+    left nothing.
     """
 
     id: str
@@ -66,6 +67,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
     instances: dict[AttributeKey, list[Instance]]
     truncated_at: Instant | None = None
     scoped: tuple[Instance, ...] = ()
+    emptied: dict[AttributeKey, Kind] = {}
 
 
 class EntityAggregates(msgspec.Struct, frozen=True):

@@ -175,7 +175,10 @@ def cut_at(history: EntityHistory, at: Instant, query: TemporalQuery) -> EntityH
         key: [one for one in found if (time_of(one) >= at if is_last else time_of(one) <= at)]
         for key, found in history.instances.items()
     }
-    return msgspec.structs.replace(history, instances=instances, truncated_at=at)
+    emptied = {key: found[-1].kind for key, found in history.instances.items() if found and not instances[key]}
+    return msgspec.structs.replace(
+        history, instances=instances, truncated_at=at, emptied={**history.emptied, **emptied}
+    )
 
 
 def _in_kind(sources: Sequence[Source], removal: Instance) -> Instance:
