@@ -1,10 +1,13 @@
 """What happened, told of any store: the entity as it was at an event, what was new in it, and what stood before."""
 
+from msgspec.structs import replace
+
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.model import Occurrence
 from parvis.broker.subscriptions.occurrence import Occurrences
-from tests.contract.territory import BIN, LEVEL, NOTE, TENANT, bin_, bin_id, level, note
+from parvis.kernel.time import SECOND
+from tests.contract.territory import BIN, LEVEL, NOON, NOTE, TENANT, bin_, bin_id, level, note
 
 
 async def happened(store: Store) -> list[Occurrence]:
@@ -71,3 +74,27 @@ async def test_values_of_one_call_are_told_one_by_one(store: Store) -> None:
     await store.write(TENANT, [bin_(1, level(1)), bin_(2, level(7)), bin_(1, level(2))])
 
     assert [values(one) for one in await happened(store)] == [{LEVEL: 1}, {LEVEL: 7}, {LEVEL: 2}]
+
+
+async def test_what_is_written_as_it_was_is_no_change(store: Store) -> None:
+    """5.8.6: an attribute changes where one of its members gets another value."""
+    await store.write(TENANT, [bin_(1, level(1), note("a"))])
+    await store.write(TENANT, [bin_(1, level(1), note("a"))])
+    await store.write(TENANT, [bin_(1, level(1), note("b"))])
+    await store.write(TENANT, [bin_(1, level(True))])
+    await store.write(TENANT, [bin_(1, replace(level(True), unit_code="C62"))])
+    await store.write(TENANT, [bin_(1, replace(level(True), unit_code="C62", observed_at=NOON + SECOND))])
+    await store.write(TENANT, [Change(bin_id(1), Mode.DELETE_ATTRIBUTE, removals=((NOTE, ALL_DATASETS),))])
+    await store.write(TENANT, [bin_(1, note("b"))])
+
+    told = await happened(store)
+
+    assert [[one.name for one in occurrence.written] for occurrence in told] == [
+        [LEVEL, NOTE],
+        [NOTE],
+        [LEVEL],
+        [LEVEL],
+        [LEVEL],
+        [],
+        [NOTE],
+    ]

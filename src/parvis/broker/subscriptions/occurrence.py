@@ -6,15 +6,18 @@ moved on. What the event itself wrote is always told as the event has it: a rece
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.model.change import Event, EventKind
-from parvis.broker.model.entity import AttributeKey, Entity, Instance, in_order
+from parvis.broker.model.entity import INSTANCE_NUMBER, AttributeKey, Entity, Instance, in_order
 from parvis.broker.model.merge import is_older
 from parvis.broker.ports.store import EntityStore, TemporalStore
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.broker.subscriptions.model import Occurrence
 from parvis.kernel.time import Instant
+
+encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Occurrences:
@@ -23,9 +26,10 @@ class Occurrences:
         self._history = history
 
     async def find(self, event: Event, *, with_previous: bool = False) -> Occurrence | None:
-        """None where the event changed nothing of the present: all it brought was older than what was known.
+        """None where the event changed nothing: all it brought was older than what was known, or the same (5.8.6).
 
-        `with_previous` asks for what was overwritten, too, which costs a look into the history.
+        `with_previous` asks for what was overwritten, too, which costs a look into the history. Without it, a value of
+        another time is not looked up, for it is another one then.
         """
         if event.kind is EventKind.DELETED:
             return await self._deletion(event)
@@ -38,7 +42,13 @@ class Occurrences:
             return None
         is_creation = event.kind is EventKind.CREATED
         created = {one.key for one in written if is_creation or await self._is_new(event, one, held.get(one.key))}
-        overwritten = [one.key for one in written if one.key not in created] if with_previous else []
+        overwritten = [
+            one.key for one in written if one.key not in created and (with_previous or one.observed_at is None)
+        ]
+        previous = await self._before(event, [*event.removed, *overwritten])
+        written = _changed(written, previous)
+        if event.instances and not written and not event.removed:
+            return None
         return Occurrence(
             event.seq,
             event.tenant,
@@ -48,7 +58,7 @@ class Occurrences:
             written=written,
             removed=event.removed,
             created=frozenset(created),
-            previous=await self._before(event, [*event.removed, *overwritten]),
+            previous=previous,
         )
 
     async def _deletion(self, event: Event) -> Occurrence:
@@ -80,6 +90,7 @@ class Occurrences:
             current.scopes,
             current.created_at,
             event.at,
+            current.expires_at,
         )
 
     async def _is_new(self, event: Event, instance: Instance, held: Instance | None) -> bool:
@@ -157,6 +168,18 @@ def _came_late(instance: Instance, held: Instance | None, at: Instant) -> bool:
     Where the attribute was written again since, nobody knows any more, and it is told: a receiver sees its observedAt.
     """
     return held is not None and held.modified_at < at and is_older(instance, held)
+
+
+def _changed(written: tuple[Instance, ...], previous: Iterable[Instance]) -> tuple[Instance, ...]:
+    """Without those of which every member is as it was before."""
+    before = {one.key: _members(one) for one in previous}
+    return tuple(one for one in written if one.key not in before or before[one.key] != _members(one))
+
+
+def _members(instance: Instance) -> tuple[object, ...]:
+    """As JSON, for which 1 and true are different."""
+    extra = {name: value for name, value in (instance.extra or {}).items() if name != INSTANCE_NUMBER}
+    return instance.kind, encode(instance.value), instance.observed_at, instance.unit_code, encode(extra)
 
 
 def _is_told(instance: Instance, held: Instance | None) -> bool:
