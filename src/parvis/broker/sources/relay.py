@@ -52,7 +52,7 @@ class Relay:
     ) -> None:
         self._broker = broker
         self._subscriptions = subscriptions
-        self._sources = sources
+        self.sources = sources
         self._senders = senders
         self._letters_kept = letters_kept
         self._clock = clock
@@ -66,7 +66,7 @@ class Relay:
             BadRequestData, InvalidRequest: it is no notification.
             Overloaded: the subscriber is away, or too much is under way.
         """
-        copy = await self._sources.find_copy(token)
+        copy = await self.sources.find_copy(token)
         if copy is None:
             raise ResourceNotFound("Nobody is told of what comes here.")
         if self._under_way >= AT_ONCE:
