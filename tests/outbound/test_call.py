@@ -1,6 +1,8 @@
 """Calls of any method to context sources, against real servers on this machine."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -70,3 +72,69 @@ async def test_a_private_address_is_not_called() -> None:
     async with open_client(allow=()) as client:
         with pytest.raises(AddressRefused):
             await client.call("DELETE", "http://127.0.0.1:1/", {})
+
+
+class Source:
+    """Keeps connections; with `forgets` it closes each after an answer, and says nothing of it."""
+
+    def __init__(self, *, forgets: bool = False) -> None:
+        self._forgets = forgets
+        self.connections = 0
+        self.methods: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                self.methods.append(head.partition(" ")[0])
+                _, _, length = head.lower().partition("content-length: ")
+                await reader.readexactly(int(length.partition("\r\n")[0] or 0))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1500\r\n\r\n" + b"x" * 1500)
+                if self._forgets:
+                    return
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def listening(source: Source) -> AsyncIterator[str]:
+    server = await asyncio.start_server(source.serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_what_is_asked_again_takes_the_same_connection() -> None:
+    source = Source()
+    async with listening(source) as url, open_client() as client:
+        for _ in range(4):
+            assert (await client.call("GET", url, {})).status == 200
+    assert source.connections == 1
+
+
+async def test_a_change_goes_on_a_connection_of_its_own_and_leaves_it_to_later_questions() -> None:
+    source = Source()
+    async with listening(source) as url, open_client() as client:
+        await client.call("GET", url, {})
+        await client.call("PATCH", url, {}, b"{}")
+        assert source.connections == 2
+        await asyncio.gather(*[client.call("GET", url, {}) for _ in range(2)])
+    assert source.connections == 2
+
+
+async def test_a_question_is_asked_anew_where_the_kept_connection_is_gone() -> None:
+    source = Source(forgets=True)
+    async with listening(source) as url, open_client() as client:
+        for method in ("GET", "DELETE", "GET"):
+            assert (await client.call(method, url, {})).status == 200
+    assert source.methods == ["GET", "DELETE", "GET"]
+
+
+async def test_the_limit_of_a_call_holds_on_a_kept_connection_too() -> None:
+    async with listening(Source()) as url, open_client() as client:
+        await client.call("GET", url, {}, limit_bytes=5000)
+        with pytest.raises(AnswerTooLarge):
+            await client.call("GET", url, {}, limit_bytes=1000)
+        assert len((await client.call("GET", url, {}, limit_bytes=2000)).body) == 1500

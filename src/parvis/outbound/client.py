@@ -18,6 +18,9 @@ from parvis.outbound.network import GuardedNetwork, Resolver, resolve
 from parvis.outbound.wire import BrokenOff, HttpConnection, SaidTooMuch, TookTooLong, Unanswered
 
 _BODILESS = frozenset({"GET", "DELETE"})
+_ASKED_AGAIN = frozenset({"GET"})
+"""Where a kept connection turns out to be closed, the other side may have read the request: what changes something is
+sent on a connection of its own."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
@@ -110,19 +113,8 @@ class GuardedClient:
         target = target_of(url)
         lines = _header_lines(tuple(headers.items()))
         request = b"POST %b%bcontent-length: %d\r\n\r\n%b" % (target.head, lines, len(body), body)
-        if (kept := self._take_kept(target.origin)) is not None:
-            try:
-                return _answer(
-                    url, await self._send(target.origin, kept.connection, kept.opened_at_s, request, limit_s)
-                )
-            except Unanswered:
-                pass
-            except BrokenOff as error:
-                raise _told(url, error, limit_s) from error
-        async with self._within_limits(url, limit_s):
-            connection = await self._connect(target.origin)
-            opened_at_s = asyncio.get_running_loop().time()
-            return _answer(url, await self._send(target.origin, connection, opened_at_s, request, limit_s))
+        kept = self._take_kept(target.origin)
+        return await self._exchange(url, target.origin, kept, request, limit_s, self._settings.limit_bytes)
 
     async def call(
         self,
@@ -138,14 +130,10 @@ class GuardedClient:
         target = target_of(url)
         lines = _header_lines(tuple(headers.items()))
         length = b"content-length: %d\r\n" % len(body) if body or method not in _BODILESS else b""
-        request = b"%b %b%b%bconnection: close\r\n\r\n%b" % (method.encode(), target.head, lines, length, body)
-        async with self._within_limits(url, limit_s):
-            connection = await self._connect(target.origin, limit_bytes)
-            try:
-                await connection.send(request)
-            finally:
-                connection.close()
-            return _answer(url, connection)
+        request = b"%b %b%b%b\r\n%b" % (method.encode(), target.head, lines, length, body)
+        limit = limit_bytes or self._settings.limit_bytes
+        kept = self._take_kept(target.origin) if method in _ASKED_AGAIN else None
+        return await self._exchange(url, target.origin, kept, request, limit_s, limit)
 
     async def check(self, url: str) -> None:
         """Raises AddressRefused or CallFailed where `url` could not be called just now."""
@@ -162,6 +150,23 @@ class GuardedClient:
         finally:
             connection.close()
         return _answer(url, connection)
+
+    async def _exchange(
+        self, url: str, origin: Origin, kept: _Kept | None, request: bytes, limit_s: float, limit_bytes: int
+    ) -> Answer:
+        """On the kept connection; on one of its own where there is none, or the other side has closed it meanwhile."""
+        if kept is not None:
+            kept.connection.limit_bytes = limit_bytes
+            try:
+                return _answer(url, await self._send(origin, kept.connection, kept.opened_at_s, request, limit_s))
+            except Unanswered:
+                pass
+            except BrokenOff as error:
+                raise _told(url, error, limit_s) from error
+        async with self._within_limits(url, limit_s):
+            connection = await self._connect(origin, limit_bytes)
+            opened_at_s = asyncio.get_running_loop().time()
+            return _answer(url, await self._send(origin, connection, opened_at_s, request, limit_s))
 
     async def _send(
         self, origin: Origin, connection: HttpConnection, opened_at_s: float, request: bytes, limit_s: float

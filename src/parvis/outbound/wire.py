@@ -32,7 +32,7 @@ class HttpConnection(asyncio.Protocol):
     """`is_idle` says whether another request may be sent; at most `limit_bytes` of a body are read."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._parser = HttpResponseParser(self)
         self._transport: asyncio.Transport
         self._answer: asyncio.Future[None] | None = None
@@ -112,8 +112,8 @@ class HttpConnection(asyncio.Protocol):
     def on_body(self, chunk: bytes) -> None:
         self._head_bytes = 0
         self.body += chunk
-        if len(self.body) > self._limit_bytes:
-            self._fail(SaidTooMuch(Cause.ANSWER_TOO_LARGE.say(bytes=self._limit_bytes)))
+        if len(self.body) > self.limit_bytes:
+            self._fail(SaidTooMuch(Cause.ANSWER_TOO_LARGE.say(bytes=self.limit_bytes)))
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
