@@ -339,6 +339,15 @@ def test_of_linked_entities_what_is_picked_is_told() -> None:
     assert linked_to_a_device(wish(join=Join.FLAT, pick=pick))[1] == {"id": A_DEVICE.id}
 
 
+def test_entities_keep_to_the_version_asked_for() -> None:
+    message = written(replace(wish(), conformance="1.3"))
+    [entity] = json.loads(message.body)["data"]
+
+    assert message.headers["Preference-Applied"] == "ngsi-ld=1.3"
+    assert entity["name"] == {"type": "Property", "value": {"fr": "Le quai", "en": "The quay"}}
+    assert "scope" not in entity
+
+
 def test_the_entity_itself_stays_as_it_is() -> None:
     told(wish(show_changes=True), replace(UPDATED, previous=(instance(LEVEL, 0.4),)))
     assert A_BIN.instances[0].extra is None

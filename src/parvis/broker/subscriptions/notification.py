@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import is_core
+from parvis.broker.jsonld.earlier_versions import Version, amended, read_version
 from parvis.broker.jsonld.languages import languages
 from parvis.broker.jsonld.render import (
     GEOMETRY_PROPERTY,
@@ -53,6 +54,7 @@ class Shape(msgspec.Struct, frozen=True):
     """All that makes the data of two subscriptions' notifications differ, their @context and linked entities aside.
 
     `of_deleted` are the attributes that are told as deleted with their entity: empty for all, None for none of them.
+    `version` is that of NGSI-LD that entities keep to, None for this one.
     """
 
     representation: Representation
@@ -60,6 +62,7 @@ class Shape(msgspec.Struct, frozen=True):
     show_changes: bool
     tells_deletions: bool
     of_deleted: frozenset[Iri] | None = None
+    version: Version | None = None
 
 
 class Linkage(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ def shape_of(subscription: Subscription) -> Shape:
         params.show_changes,
         tells_deletions,
         frozenset(subscription.watched) if tells_deletions and Trigger.ENTITY_DELETED not in triggers else None,
+        None if subscription.conformance is None else read_version(subscription.conformance),
     )
 
 
@@ -302,6 +306,8 @@ def _beside(shape: Shape, context: Context, linked: Linked | None) -> Iterator[b
 
 
 def _render(entity: Entity, shape: Shape, context: Context) -> bytes:
+    if shape.version is not None:
+        entity = amended(entity, shape.version, context)
     if shape.is_geo:
         return render_feature(entity, context, shape.representation, GEOMETRY_PROPERTY)
     return render_entity(entity, context, shape.representation)
