@@ -304,3 +304,14 @@ async def test_a_registration_tells_how_its_source_does(brokers: Brokers) -> Non
     away = (await brokers.town.get(path)).json()
     assert (away["status"], away["timesSent"], away["timesFailed"]) == ("failed", 2, 1)
     assert away["lastFailure"] > away["lastSuccess"]
+
+
+async def test_a_source_of_other_datasets_is_not_asked(brokers: Brokers) -> None:
+    await brokers.register(datasetId=["urn:ngsi-ld:Dataset:b"])
+    await have(brokers.syndicate, bin_())
+    assert await brokers.ids(datasetId="urn:ngsi-ld:Dataset:a") == []
+    await brokers.town.get(BIN, params={"datasetId": "urn:ngsi-ld:Dataset:a"})
+    assert brokers.around.calls == []
+    await brokers.ids(datasetId="urn:ngsi-ld:Dataset:a,urn:ngsi-ld:Dataset:b")
+    assert await brokers.ids() == ["1"]
+    assert len(brokers.around.calls) == 2

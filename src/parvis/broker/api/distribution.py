@@ -29,6 +29,7 @@ from parvis.broker.sources.consume import (
     loop_warning,
     together,
 )
+from parvis.broker.sources.discovery import datasets_match
 from parvis.broker.sources.forward import Around, read_via
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.plan import Part, plan_query, plan_retrieval, reachable, source_query_of
@@ -96,7 +97,8 @@ async def retrieve(
     asked = request.parameters.text("type")
     types = local.types if local is not None else None if asked is None else _iris(parse_types(asked, context))
     attrs = _attributes(representation)
-    parts = plan_retrieval(distribution.registered, entity_id, types, attrs, RETRIEVING)
+    having = [one for one in distribution.registered if datasets_match(one.datasets, representation.datasets)]
+    parts = plan_retrieval(having, entity_id, types, attrs, RETRIEVING)
     gathered = await _gather(distribution, parts)
     found = together([] if local is None else [local], gathered)
     seen = [one for one in found if one.id == entity_id and request.broker.may_read(request.caller, one.types)]
@@ -123,7 +125,7 @@ async def query(
     """Query entities (5.7.2); None where no source has anything of it."""
     asked = prepared.page.query
     csf = parameters.text("csf")
-    source = source_query_of(asked)
+    source = msgspec.structs.replace(source_query_of(asked), datasets=parameters.words("datasetId"))
     if csf is not None:
         source = msgspec.structs.replace(source, csf=parse_q(csf, context))
     parts = plan_query(distribution.registered, asked, source, QUERYING_BY_BODY if by_body else QUERYING)

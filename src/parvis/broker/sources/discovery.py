@@ -58,11 +58,13 @@ class SourceQuery(msgspec.Struct, frozen=True):
     geo: GeoQuery | None = None
     scope: ScopeQuery | None = None
     temporal: TemporalQuery | None = None
+    datasets: tuple[str, ...] = ()
 
 
 def matches(registration: Registration, query: SourceQuery) -> bool:
     return (
         any(info_matches(info, query) for info in registration.information)
+        and datasets_match(registration.datasets, query.datasets)
         and (query.scope is None or scopes_hold(query.scope, registration.scopes))
         and (query.geo is None or _geo_holds(query.geo, registration))
         and (query.temporal is None or _temporal_holds(query.temporal, registration))
@@ -82,6 +84,11 @@ def info_matches(info: RegistrationInfo, query: SourceQuery) -> bool:
 
 def attributes_match(registered: Collection[Iri], asked: Collection[Iri]) -> bool:
     return not registered or not asked or any(name in registered for name in asked)
+
+
+def datasets_match(registered: Collection[str], asked: Collection[str]) -> bool:
+    """Where only one of them names any, they match (5.12)."""
+    return not registered or not asked or any(one in registered for one in asked)
 
 
 def entities_match(registered: Collection[EntityInfo], asked: Collection[EntityAsked]) -> bool:
