@@ -89,7 +89,8 @@ class PageFiles:
 
     def _list_files(self, key: AttributeKey, window: Window) -> Sequence[ArchiveFile]:
         if (key, window) not in self._files:
-            found = {one.file.path: one for entity in self._entities for one in entity.list_files(key, window)}
+            lists = {id(some): some for some in [entity.list_files(key, window) for entity in self._entities]}
+            found = {one.file.path: one for some in lists.values() for one in some}
             self._files[key, window] = [found[path] for path in sorted(found)]
         return self._files[key, window]
 

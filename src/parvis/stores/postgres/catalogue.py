@@ -31,6 +31,10 @@ WHERE a.tenant = %s AND a.entity = %s AND a.name = %s AND a.dataset = %s AND a.b
 AND f.day BETWEEN %s AND %s AND f.last_recorded >= %s AND f.first_recorded < %s
 ORDER BY f.day, f.typeset
 """
+_DAYS_OF_SERIES = """
+SELECT typeset, block, days FROM archived
+WHERE tenant = %s AND entity = %s AND name = %s AND dataset = %s AND block BETWEEN %s AND %s ORDER BY typeset, block
+"""
 _ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.since, x.upto"
 _OF_ENTITY = " JOIN entity e ON e.tenant = x.tenant AND e.id = x.entity"
 TOUCHES = f"""
@@ -45,13 +49,20 @@ WHERE f.tenant = %s AND f.typeset = %s AND f.day = %s AND {TOUCHES} ORDER BY x.i
 """
 
 
+FilesOfDays = dict[tuple[object, ...], list[ArchiveFile]]
+"""What was read for entities of one tenant in one snapshot: those of a page have most of their days in common."""
+
+
 class _Archived:
     """What the catalogue says of one entity, in one snapshot."""
 
-    def __init__(self, connection: Connection, names: Names, tenant: int, number: int, urn: str) -> None:
+    def __init__(
+        self, connection: Connection, names: Names, tenant: int, number: int, urn: str, known: FilesOfDays | None = None
+    ) -> None:
         self._connection = connection
         self._names = names
         self._key = (tenant, number)
+        self._known = known
         self.entity_id = urn
 
     @property
@@ -76,20 +87,27 @@ class _Archived:
         if not window.by_recorded:
             first, last = max(first, day_of(window.start)), min(last, day_of(window.end - 1))
             recorded = (EARLIEST, LATEST)
-        blocks = (first // BLOCK_DAYS, last // BLOCK_DAYS)
-        bounds = (*self._key, name, dataset, *blocks, first, last, *recorded)
-        return files_of(
-            self._connection.execute(_FILES_OF_SERIES.encode(), bounds),
-            self._names.tenants.key,
-            self._names.typesets.key,
-        )
+        series = (*self._key, name, dataset, first // BLOCK_DAYS, last // BLOCK_DAYS)
+        bounds = (first, last, *recorded)
+        if self._known is None:
+            return self._read_files(series, bounds)
+        days = (*self._connection.execute(_DAYS_OF_SERIES.encode(), series), bounds)
+        if days not in self._known:
+            self._known[days] = self._read_files(series, bounds)
+        return self._known[days]
+
+    def _read_files(self, series: tuple[int, ...], bounds: tuple[int, ...]) -> list[ArchiveFile]:
+        rows = self._connection.execute(_FILES_OF_SERIES.encode(), (*series, *bounds))
+        return files_of(rows, self._names.tenants.key, self._names.typesets.key)
 
 
-def find_archived(connection: Connection, names: Names, tenant: int, number: int, urn: str) -> ArchivedEntity | None:
+def find_archived(
+    connection: Connection, names: Names, tenant: int, number: int, urn: str, known: FilesOfDays | None = None
+) -> ArchivedEntity | None:
     """None where no file holds anything of the entity."""
     sql = "SELECT 1 FROM archived WHERE tenant = %s AND entity = %s LIMIT 1"
     found = connection.execute(sql, (tenant, number)).fetchone()
-    return _Archived(connection, names, tenant, number, urn) if found else None
+    return _Archived(connection, names, tenant, number, urn, known) if found else None
 
 
 def is_forgotten(connection: Connection, tenant: int, number: int) -> bool:

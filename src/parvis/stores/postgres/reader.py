@@ -19,7 +19,7 @@ from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Member, Source, has_any, read_history
 from parvis.kernel.time import Instant
-from parvis.stores.postgres.catalogue import find_archived, is_forgotten
+from parvis.stores.postgres.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
 from parvis.stores.postgres.filters import (
     HEADER,
@@ -197,7 +197,8 @@ class Reader:
     ) -> list[Member]:
         """Of the entities that are, or of which something is left."""
         heads = [known for one in entity_ids if (known := find_head(connection, self._names, tenant, one)) is not None]
-        found = [find_archived(connection, self._names, tenant, entity, head.id) for entity, head in heads]
+        files: FilesOfDays | None = {} if len(heads) > 1 else None
+        found = [find_archived(connection, self._names, tenant, entity, head.id, files) for entity, head in heads]
         archived = [one for one in found if one is not None]
         in_files = iter(read_archived(archived) if archived else ())
         members = []

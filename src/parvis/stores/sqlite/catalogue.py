@@ -31,6 +31,10 @@ WHERE a.entity = ? AND a.name = ? AND a.dataset = ? AND a.block BETWEEN ? AND ? 
 AND f.last_recorded >= ? AND f.first_recorded < ?
 ORDER BY f.day, f.typeset
 """
+_DAYS_OF_SERIES = """
+SELECT typeset, block, days FROM archived
+WHERE entity = ? AND name = ? AND dataset = ? AND block BETWEEN ? AND ? ORDER BY typeset, block
+"""
 _ERASURE = "x.id, e.urn, x.name, x.dataset, x.seq, x.before, x.since, x.upto"
 _TOUCHES = f"""
 a.entity = x.entity AND a.typeset = f.typeset
@@ -54,13 +58,20 @@ EXISTS (
 """Whether some file does not show erasure `x` yet: looked for among the files of its entity alone."""
 
 
+FilesOfDays = dict[tuple[object, ...], list[ArchiveFile]]
+"""What was read for entities of one tenant in one snapshot: those of a page have most of their days in common."""
+
+
 class _Archived:
     """What the catalogue says of one entity, in one snapshot."""
 
-    def __init__(self, connection: Connection, names: Names, number: int, urn: str) -> None:
+    def __init__(
+        self, connection: Connection, names: Names, number: int, urn: str, known: FilesOfDays | None = None
+    ) -> None:
         self._connection = connection
         self._names = names
         self._number = number
+        self._known = known
         self.entity_id = urn
 
     @property
@@ -85,17 +96,26 @@ class _Archived:
         if not window.by_recorded:
             first, last = max(first, day_of(window.start)), min(last, day_of(window.end - 1))
             recorded = (EARLIEST, LATEST)
-        blocks = (first // BLOCK_DAYS, last // BLOCK_DAYS)
-        rows = self._connection.execute(
-            _FILES_OF_SERIES, (self._number, name, dataset, *blocks, first, last, *recorded)
-        )
+        series = (self._number, name, dataset, first // BLOCK_DAYS, last // BLOCK_DAYS)
+        bounds = (first, last, *recorded)
+        if self._known is None:
+            return self._read_files(series, bounds)
+        days = (*self._connection.execute(_DAYS_OF_SERIES, series), bounds)
+        if days not in self._known:
+            self._known[days] = self._read_files(series, bounds)
+        return self._known[days]
+
+    def _read_files(self, series: tuple[int, ...], bounds: tuple[int, ...]) -> list[ArchiveFile]:
+        rows = self._connection.execute(_FILES_OF_SERIES, (*series, *bounds))
         return files_of(rows, self._names.tenants.key, self._names.typesets.key)
 
 
-def find_archived(connection: Connection, names: Names, number: int, urn: str) -> ArchivedEntity | None:
+def find_archived(
+    connection: Connection, names: Names, number: int, urn: str, known: FilesOfDays | None = None
+) -> ArchivedEntity | None:
     """None where no file holds anything of the entity, which is found out at the price of a seek."""
     found = connection.execute("SELECT 1 FROM archived WHERE entity = ? LIMIT 1", (number,)).fetchone()
-    return _Archived(connection, names, number, urn) if found else None
+    return _Archived(connection, names, number, urn, known) if found else None
 
 
 def is_forgotten(connection: Connection, number: int) -> bool:

@@ -8,7 +8,7 @@ from parvis.broker.ports.archive import ArchivedEntity, ReadArchived
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Head, Member, Source, has_any
 from parvis.kernel.errors import Overloaded
-from parvis.stores.sqlite.catalogue import find_archived, is_forgotten
+from parvis.stores.sqlite.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.temporal import HotHistory, find_head
@@ -41,14 +41,14 @@ class Past(NamedTuple):
     unsettled: list[int]
     newest: int
 
-    def open(self, connection: Connection) -> _Opened | None:
+    def open(self, connection: Connection, known: FilesOfDays | None) -> _Opened | None:
         """Raises PastChanged."""
         found = find_head(connection, self.names, self.tenant, self.urn)
         if found is None:
             return None
         if connection.execute(_CORRECTED, (self.number, self.newest, self.newest)).fetchone():
             raise PastChanged(f"The history of {self.urn} is being changed all the time: try again.")
-        archived = find_archived(connection, self.names, self.number, self.urn)
+        archived = find_archived(connection, self.names, self.number, self.urn, known)
         return _Opened(found[1], self._hot(connection), archived, is_forgotten(connection, self.number))
 
     def find_instance(self, connection: Connection, name: Iri, seq: int, read_archived: ReadArchived) -> Found | None:
@@ -71,7 +71,8 @@ def open_pasts(connection: Connection, pasts: Sequence[Past], read_archived: Rea
 
     Raises ArchiveFileGone, ArchiveDamaged, PastChanged.
     """
-    found = [one for past in pasts if (one := past.open(connection)) is not None]
+    known: FilesOfDays | None = {} if len(pasts) > 1 else None
+    found = [one for past in pasts if (one := past.open(connection, known)) is not None]
     archived = [one.archived for one in found if one.archived is not None]
     in_files = iter(read_archived(archived) if archived else ())
     members = []
