@@ -159,13 +159,23 @@ class Broker:
 
     async def query_past(self, caller: Caller, query: PastQuery) -> PastPage:
         """The temporal evolution of the entities that match, deleted ones included (5.7.4). Raises TooComplexQuery."""
+        reader = await self._past_reader(caller, query)
+        return PastPage(total=0 if query.entities.count else None) if reader is None else await reader.read()
+
+    async def list_past_ids(self, caller: Caller, query: PastQuery) -> list[str]:
+        """Of all entities that match, whatever page is asked for. Raises TooComplexQuery."""
+        reader = await self._past_reader(caller, query)
+        return [] if reader is None else await reader.list_ids()
+
+    async def _past_reader(self, caller: Caller, query: PastQuery) -> PastReader | None:
+        """None where nobody can be told of."""
         if self.transience.is_due:
             await self.transience.settle()
         if not _sees_everything(caller):
             if self._public is None:
-                return PastPage(total=0 if query.entities.count else None)
+                return None
             query = msgspec.structs.replace(query, entities=_narrowed(query.entities, self._public))
-        return await PastReader(self._store, caller.tenant, query).read()
+        return PastReader(self._store, caller.tenant, query)
 
     async def aggregate(
         self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation

@@ -93,7 +93,7 @@ async def _shown(request: Request, entity: Entity, view: View, context: Context,
     shown = one_response(request, amended, view, context, media, linked)
     if wish is not None:
         shown = wish.noted(shown, is_amended=amended is not entity)
-    return await with_map(request, entity, shown) if asks_for_map(request, request.parameters) else shown
+    return await with_map(request, entity.id, shown) if asks_for_map(request, request.parameters) else shown
 
 
 async def replace_entity(request: Request) -> Response:

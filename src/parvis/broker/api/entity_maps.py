@@ -14,14 +14,15 @@ from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response, document_response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered, read_selection
-from parvis.broker.api.whole_query import find_everything, find_everything_here, with_links_resolved
+from parvis.broker.api.whole_query import find_everything, with_links_resolved
 from parvis.broker.entity_maps import HERE, EntityMap
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.linked import CHUNK
 from parvis.broker.model.entity import Entity
-from parvis.broker.query.tree import EntityQuery, TemporalQuery
+from parvis.broker.query.tree import EntityQuery
 from parvis.broker.temporal.parse import parse_temporal_query
+from parvis.broker.temporal.selection import PastPage, PastQuery
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, format_instant, parse_duration, parse_instant
 
@@ -109,14 +110,14 @@ async def answer_by_map(
     return Mapped(entities, (*headers, location_header(request, known)), is_new)
 
 
-async def with_map(request: Request, entity: Entity, response: Response) -> Response:
+async def with_map(request: Request, entity_id: str, response: Response) -> Response:
     """The answer of a retrieval, with where its map is to be found (5.7.1.4)."""
     known = await find_named(request)
     if known is None:
         if MAP_HEADER not in request.headers and not request.parameters.flag("entityMap"):
             return response
         lifetime = read_lifetime(request.parameters)
-        known = await request.broker.entity_maps.make(request.caller, {entity.id: (HERE,)}, lifetime)
+        known = await request.broker.entity_maps.make(request.caller, {entity_id: (HERE,)}, lifetime)
     return response.with_headers(location_header(request, known))
 
 
@@ -164,13 +165,37 @@ async def _created_for_past(request: Request, parameters: Parameters, context: C
     )
     if past.relation is None:
         raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
-    found = await find_everything_here(request, selection)
-    sources = {one.id: (HERE,) for one in found if await _has_past(request, one, past)}
-    return await _made(request, sources, lifetime, context, media)
+    found = await request.broker.list_past_ids(request.caller, PastQuery(selection, past))
+    return await _made(request, dict.fromkeys(found, (HERE,)), lifetime, context, media)
 
 
-async def _has_past(request: Request, entity: Entity, past: TemporalQuery) -> bool:
-    return bool((await request.broker.history(request.caller, entity.id, past)).instances)
+class MappedPast(msgspec.Struct, frozen=True):
+    """A page of a query of the past by an entity map."""
+
+    page: PastPage
+    headers: Headers
+    is_new: bool
+
+
+async def past_by_map(request: Request, parameters: Parameters, query: PastQuery, media: Media) -> MappedPast | None:
+    """As answer_by_map (5.7.4.4)."""
+    known = await find_named(request)
+    is_new = known is None
+    if known is None:
+        if MAP_HEADER not in request.headers and not parameters.flag("entityMap"):
+            return None
+        found = await request.broker.list_past_ids(request.caller, query)
+        sources = dict.fromkeys(found, (HERE,))
+        known = await request.broker.entity_maps.make(request.caller, sources, read_lifetime(parameters))
+    asked = query.entities
+    fitting = [one for one in known.sources if not asked.ids or one in asked.ids]
+    shown = tuple(fitting[asked.offset : asked.offset + asked.limit])
+    page = PastPage()
+    if shown:
+        of_page = replace(asked, ids=shown, limit=len(shown), offset=0, after=None, count=False)
+        page = await request.broker.query_past(request.caller, replace(query, entities=of_page))
+    headers = offset_headers(request, len(fitting), asked.limit, asked.offset, media, counting=asked.count)
+    return MappedPast(page, (*headers, location_header(request, known)), is_new)
 
 
 async def _made(request: Request, sources: Sources, lifetime: int | None, context: Context, media: Media) -> Response:

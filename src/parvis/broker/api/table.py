@@ -30,11 +30,11 @@ TEMPORAL = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty", "lastN",
     "aggrMethods",
     "aggrPeriodDuration",
 }
-EVOLVED = FORM | TEMPORAL | {"pick", "omit"}
-PAST = SELECTION | EVOLVED | PAGE | {"orderBy", "csf"}
 ORDER = frozenset({"orderBy", "orderFrom", "orderGeometry", "collation"})
 LINKED = frozenset({"join", "joinLevel"})
 MAPPED = frozenset({"entityMap", "entityMapLifetime"})
+EVOLVED = FORM | TEMPORAL | MAPPED | {"pick", "omit"}
+PAST = SELECTION | EVOLVED | PAGE | {"orderBy", "csf"}
 TIME = frozenset({"timerel", "timeAt", "endTimeAt", "timeproperty"})
 LIFETIME = frozenset({"entityMapLifetime"})
 RETRIEVED = LINKED | {"containedBy"}
@@ -99,7 +99,7 @@ ROUTES = (
     writing("DELETE", "/temporal/entities/{}/attrs/{}", forgetting.delete_attribute, "datasetId", "deleteAll"),
     writing("PATCH", "/temporal/entities/{}/attrs/{}/{}", forgetting.modify_instance),
     writing("DELETE", "/temporal/entities/{}/attrs/{}/{}", forgetting.delete_instance),
-    reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE),
+    reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE | MAPPED),
     writing("POST", "/subscriptions", subscriptions.create_subscription),
     reading("GET", "/subscriptions", subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
     reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from parvis.broker.api.entity_maps import asks_for_map, past_by_map, with_map
 from parvis.broker.api.media import Media
 from parvis.broker.api.paging import past_headers, read_page
 from parvis.broker.api.parameters import Parameters
@@ -24,7 +26,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory
 from parvis.broker.query.tree import Order, TemporalQuery
-from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastQuery
+from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery
 from parvis.broker.temporal.span import content_range
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 
@@ -48,7 +50,8 @@ async def retrieve_entity(request: Request) -> Response:
     if evolution.body == NOTHING_SHOWN or (evolution.is_empty and await _has_none(request, entity_id, reading)):
         raise ResourceNotFound(f"The history of {entity_id} has none of what is asked for.")
     status, headers = _extent([evolution], reading)
-    return object_response(evolution.body, context, media, status, headers)
+    response = object_response(evolution.body, context, media, status, headers)
+    return await with_map(request, entity_id, response) if asks_for_map(request, request.parameters) else response
 
 
 async def _has_none(request: Request, entity_id: str, reading: TemporalReading) -> bool:
@@ -108,15 +111,25 @@ async def _page(request: Request, parameters: Parameters, context: Context, medi
     asked = read_page(read_selection(parameters, context), parameters)
     if reading.order is not Order.FIRST_KNOWN and asked.query.after is not None:
         raise BadRequestData("after leads through pages without orderBy: give offset.")
-    page = await request.broker.query_past(
-        request.caller, PastQuery(asked.query, reading.query, reading.order, reading.aggregation)
-    )
+    query = PastQuery(asked.query, reading.query, reading.order, reading.aggregation)
+    if asks_for_map(request, parameters):
+        mapped = await past_by_map(request, parameters, query, media)
+        if mapped is not None:
+            response = _page_response(mapped.page, mapped.headers, reading, context, media)
+            return replace(response, status=201) if mapped.is_new else response
+    page = await request.broker.query_past(request.caller, query)
+    headers = past_headers(request, page, asked, media, by_offset=reading.order is not Order.FIRST_KNOWN)
+    return _page_response(page, headers, reading, context, media)
+
+
+def _page_response(
+    page: PastPage, headers: Headers, reading: TemporalReading, context: Context, media: Media
+) -> Response:
     evolutions = [_rendered(one, reading, context) for one in page.histories]
     evolutions += [_aggregated(one, reading, context) for one in page.aggregates]
     shown = [one for one in evolutions if one.body != NOTHING_SHOWN]
-    status, headers = _extent(shown, reading)
-    headers += past_headers(request, page, asked, media, by_offset=reading.order is not Order.FIRST_KNOWN)
-    return list_response([one.body for one in shown], context, media, headers, status)
+    status, extent = _extent(shown, reading)
+    return list_response([one.body for one in shown], context, media, (*extent, *headers), status)
 
 
 async def _evolution(request: Request, entity_id: str, reading: TemporalReading, context: Context) -> _Evolution:

@@ -106,6 +106,11 @@ class PastReader:
             resume,
         )
 
+    async def list_ids(self) -> list[str]:
+        """Of everyone who matches."""
+        self._is_shown = False
+        return [one.known.id async for one in self._list_told() if one is not None]
+
     def _cut_alike(self, histories: Sequence[EntityHistory]) -> Sequence[EntityHistory]:
         """The answer reaches as far for everyone (6.3.10)."""
         reached = [one.truncated_at for one in histories if one.truncated_at is not None]
