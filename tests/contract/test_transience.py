@@ -1,5 +1,7 @@
 """What is kept for a time only (NGSI-LD 1.9.1, 4.22), on every store."""
 
+import asyncio
+
 import pytest
 from msgspec import UNSET
 
@@ -232,3 +234,25 @@ async def test_what_is_not_kept_goes(store: Store) -> None:
     entity = await store.find(TENANT, bin_id(1))
     assert entity is not None
     assert [one.name for one in entity.instances] == [LEVEL, STREET]
+
+
+async def test_it_goes_when_its_time_comes_though_nobody_asks(store: Store, clock: Ticking) -> None:
+    transience = Transience(store, clock)
+    running = asyncio.create_task(transience.run())
+    try:
+        before = await store.newest()
+        await store.write(TENANT, [bin_(1, level(1), expires_at=LATER)])
+        clock.now = LATER
+        async with asyncio.timeout(10):
+            await store.wait(before + 1)
+    finally:
+        running.cancel()
+    assert [one.kind for one in await store.read(before)] == [EventKind.CREATED, EventKind.DELETED]
+
+
+async def test_two_that_take_it_away_do_so_once(store: Store, clock: Ticking) -> None:
+    await store.write(TENANT, [bin_(n, level(n), expires_at=LATER) for n in range(1, 30)])
+    before = await store.newest()
+    clock.now = LATER
+    await asyncio.gather(*(Transience(store, clock).settle() for _ in range(3)))
+    assert sorted(one.entity_id for one in await store.read(before)) == sorted(bin_id(n) for n in range(1, 30))

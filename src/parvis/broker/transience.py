@@ -28,7 +28,9 @@ PATIENCE_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
 LOOK_AT_OTHERS_EVERY_S: Final = 5.0
 """How often it is looked up what other processes have written."""
+SHORTEST_S: Final = 0.05
 REST_S: Final = 1.0
+"""After something could not be taken away."""
 _PAST_AT_ONCE: Final = 1000
 _log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Transience:
 
     def _until_next_s(self) -> float:
         first = self._store.next_expiry
-        return LOOK_EVERY_S if first is None else min(max((first - self._clock()) / SECOND, 0.01), LOOK_EVERY_S)
+        return LOOK_EVERY_S if first is None else min(max((first - self._clock()) / SECOND, SHORTEST_S), LOOK_EVERY_S)
 
     async def _look(self) -> None:
         try:
