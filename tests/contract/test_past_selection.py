@@ -67,9 +67,12 @@ async def page(store: Store, asked: EntityQuery, instances: TemporalQuery = MORN
     return await PastReader(store, TENANT, PastQuery(asked, instances, **more)).read()
 
 
+def names(found: PastPage) -> list[str]:
+    return [one.id for one in found.histories] + [one.id for one in found.aggregates]
+
+
 async def told(store: Store, asked: EntityQuery, instances: TemporalQuery = MORNING, **more: Any) -> list[str]:
-    found = await page(store, asked, instances, **more)
-    return [one.id for one in (*found.histories, *found.aggregates)]
+    return names(await page(store, asked, instances, **more))
 
 
 async def test_who_was_there_is_known_whether_or_not_it_is_still(store: Store) -> None:
@@ -164,8 +167,8 @@ async def test_pages_are_full_and_lead_on(store: Store, aggregation: Aggregation
         store, EntityQuery(types=TypeIs(BIN), limit=3, count=True, after=first.resume), aggregation=aggregation
     )
 
-    assert [one.id for one in (*first.histories, *first.aggregates)] == [bin_id(0), bin_id(3), bin_id(6)]
-    assert [one.id for one in (*second.histories, *second.aggregates)] == [bin_id(9)]
+    assert names(first) == [bin_id(0), bin_id(3), bin_id(6)]
+    assert names(second) == [bin_id(9)]
     assert (first.total, second.total, second.resume) == (4, 4, None)
     assert await told(store, EntityQuery(limit=2, offset=1), aggregation=aggregation) == [bin_id(3), bin_id(6)]
 

@@ -60,7 +60,7 @@ async def test_members_are_picked_and_left_out(api: httpx.AsyncClient) -> None:
     assert await query(api, pick="id", id=tram(2)) == [{"id": tram(2)}]
     [picked] = await query(api, pick="speed", id=tram(2))
     [left] = await query(api, omit="speed,type", id=tram(2))
-    assert (picked.keys(), left.keys()) == ({"speed"}, {"id", "line"})
+    assert (set(picked), set(left)) == ({"speed"}, {"id", "line"})
     assert await query(api, pick="weight") == []
     never = await api.get(f"/temporal/entities/{tram(2)}?attrs=weight")
     assert (never.status_code, never.json()["type"]) == (404, ERRORS + "ResourceNotFound")
