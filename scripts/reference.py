@@ -8,8 +8,10 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -34,7 +36,11 @@ from parvis.stores.archive.rows import COLUMNS
 from parvis.web.app import create_app
 from parvis.web.metrics import PlatformGauges, RequestMetrics
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs/reference"
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+from scripts import clauses  # noqa: E402 -- run as a file, it stands in the folder, not beside it
+
+REFERENCE = PROJECT / "docs/reference"
 BLOCK = re.compile(r"(?<=<!-- from the code: )([a-z-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -241,6 +247,12 @@ async def platform() -> AsyncIterator[Platform]:
             yield opened
 
 
+def clause_table(section: str) -> str:
+    return table(
+        ("clause", "what it asks", "where (below `parvis.broker`)", "tests (below `tests/`)"), clauses.rows(section)
+    )
+
+
 RENDERERS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": errors,
@@ -249,6 +261,7 @@ RENDERERS: dict[str, Callable[[], str]] = {
     "ngsi-ld": ngsi_ld,
     "typed-api": typed_api,
     "archive-columns": archive_columns,
+    **{f"clauses-{section}": partial(clause_table, section) for section in clauses.sections()},
 }
 
 

@@ -233,3 +233,27 @@ def test_any_bytes_are_a_batch_or_refused(raw: bytes) -> None:
         parse_batch(raw, CONTEXTS.default)
     except ParvisError as refusal:
         assert refusal.status == 400  # noqa: PT017 -- either outcome is right
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(_NAMES), st.sampled_from(["https://example.org/vocab#", *_IRIS[1:2]]), max_size=4),
+    st.lists(
+        st.sampled_from(["level", "state", "Bin", "deep", "value2", "other"]), min_size=1, max_size=4, unique=True
+    ),
+)
+async def test_what_is_told_as_json_ld_expands_to_the_names_that_are_held(
+    local: dict[str, str], names: list[str]
+) -> None:
+    """By the reference processor: prefixes of the context, its terms and those of nobody (5.5.7, 6.3.5)."""
+    value = {term: f"{iri}{term}" for term, iri in local.items()}
+    context = await _context(value)
+    document = {name: {"type": "Property", "value": 1, "by": {"type": "Property", "value": 2}} for name in names}
+    read = parse_entity({"id": "urn:ngsi-ld:Bin:1", "type": "Bin", **document}, context)
+    entity = Entity(read.id, read.types or (), in_order(read.instances))
+    told = decode(render_entity(entity, context, Representation()))
+    [expanded] = jsonld.expand({"@context": [value, CORE_URL], **told}, {"documentLoader": _load})
+    assert expanded.keys() - {"@id", "@type"} == {one.name for one in entity.instances}
+    assert expanded["@type"] == list(entity.types)
+    subs = {name for one in entity.instances for name in one.extra or {}}
+    assert all(subs <= one.keys() for name in expanded.keys() - {"@id", "@type"} for one in expanded[name])
