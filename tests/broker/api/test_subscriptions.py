@@ -39,6 +39,10 @@ def to(**endpoint: Any) -> dict[str, Any]:
     return full_bins(notification={"endpoint": {**ENDPOINT, **endpoint}})
 
 
+def mqtt(key: str, value: str) -> dict[str, Any]:
+    return to(uri="mqtt://broker.example/bins", notifierInfo=[{"key": key, "value": value}])
+
+
 EVERYTHING = full_bins(
     subscriptionName="Full bins",
     description="Who is to empty them",
@@ -186,6 +190,8 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (to(uri="mqtt://broker.example"), 400, "BadRequestData"),
     (to(uri="mqtt://broker.example/bins/#"), 400, "BadRequestData"),
     (to(uri="https://receiver.example:99999/"), 400, "BadRequestData"),
+    (mqtt("MQTT-QoS", "3"), 400, "BadRequestData"),
+    (mqtt("MQTT-Version", "mqtt4"), 400, "BadRequestData"),
     (to(accept="text/html"), 400, "BadRequestData"),
     (to(timeout=0), 400, "BadRequestData"),
     (to(receiverInfo=[{"key": "Host", "value": "x"}]), 400, "BadRequestData"),
@@ -193,6 +199,8 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (to(receiverInfo=[{"key": "A", "value": "x\r\nHost: y"}]), 400, "BadRequestData"),
     (to(receiverInfo={"A": "x"}), 400, "BadRequestData"),
     (full_bins(jsonldContext="no uri"), 400, "BadRequestData"),
+    (full_bins(jsonldContext="urn:x:context"), 504, "LdContextNotAvailable"),
+    (full_bins(jsonldContext=PARVIS_URL, lang=5), 400, "BadRequestData"),
     (full_bins(jsonldContext="https://example.org/none.jsonld"), 504, "LdContextNotAvailable"),
 ]
 

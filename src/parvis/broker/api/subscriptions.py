@@ -10,6 +10,7 @@ from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response, created, document_response
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
+from parvis.broker.model.merge import NULL
 from parvis.broker.sources.consume import Warned
 from parvis.broker.sources.forward import LoopDetected, pseudonyms, read_via
 from parvis.broker.subscriptions.model import Subscribed
@@ -104,8 +105,8 @@ async def _unknown(request: Request, document: dict[str, Any]) -> Headers:
 async def _check_context(request: Request, document: dict[str, Any]) -> None:
     """The @context of the notifications is to be had: 504 now is better than no notification later."""
     url = document.get("jsonldContext")
-    if isinstance(url, str) and url.startswith(("http://", "https://")):
-        await request.broker.contexts.resolve(url, request.caller.tenant)
+    if isinstance(url, str) and url != NULL:
+        await request.broker.contexts.resolve(check_uri(url, "jsonldContext"), request.caller.tenant)
 
 
 def _shown(request: Request, subscribed: Subscribed, context: Context) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The rules between the members of a subscription (NGSI-LD 1.9.1, 5.2.12, 5.2.14.1 and 5.8.1.4)."""
+"""The rules between the members of a subscription (NGSI-LD 1.9.1, 5.2.12, 5.2.14.1, 5.8.1.4 and 7.2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from parvis.broker.jsonld.render import Form
 from parvis.broker.subscriptions.model import Subscription
@@ -30,6 +30,13 @@ def _projects_twice(one: Subscription) -> bool:
     return is_named_anew or bool(params.pick.leaves & params.omit.leaves)
 
 
+def _asks_mqtt_too_much(one: Subscription) -> bool:
+    endpoint = one.notification.endpoint
+    asked = dict(endpoint.notifier_info) if endpoint.uri.startswith("mqtt") else {}
+    return any(asked.get(name, known[0]) not in known for name, known in _MQTT.items())
+
+
+_MQTT: Mapping[str, Sequence[str]] = {"MQTT-QoS": ("0", "1", "2"), "MQTT-Version": ("mqtt5.0", "mqtt3.1.1")}
 _RULES: Sequence[tuple[Callable[[Subscription], bool], str]] = (
     (
         lambda one: not (one.selectors or one.watched or one.local_only),
@@ -39,6 +46,7 @@ _RULES: Sequence[tuple[Callable[[Subscription], bool], str]] = (
         lambda one: one.is_periodic and not (one.selectors or one.local_only),
         "With timeInterval give entities: those that are told of.",
     ),
+    (_asks_mqtt_too_much, "In notifierInfo, MQTT-QoS is 0, 1 or 2, and MQTT-Version mqtt3.1.1 or mqtt5.0 (7.2)."),
     (_waits_for_changes_too, "timeInterval notifies by the clock: leave out watchedAttributes and throttling."),
     (_projects_twice, "Of attributes, pick and omit: attributes stands alone, and pick names nothing that omit names."),
     (_goes_too_far, "pick or omit name members of linked entities further away than join and joinLevel go."),
