@@ -108,3 +108,43 @@ async def test_a_source_of_another_time_is_not_asked(brokers: Brokers) -> None:
     assert brokers.around.calls == []
     await brokers.town.get(path, params={"timerel": "before", "timeAt": "2020-06-01T00:00:00Z"})
     assert len(brokers.around.calls) == 1
+
+
+async def past(broker: httpx.AsyncClient, number: int, **more: object) -> None:
+    level = [{"type": "Property", "value": number, "observedAt": f"2026-05-0{number}T08:00:00Z"}]
+    entity = {**bin_(number), "fillingLevel": level, **more}
+    assert (await broker.post("/temporal/entities", json=entity)).status_code == 201
+
+
+PAST = {"type": "WasteContainer", "timerel": "after", "timeAt": "2020-01-01T00:00:00Z", "attrs": "fillingLevel"}
+
+
+async def test_pages_of_the_past_go_through_all_places(brokers: Brokers) -> None:
+    for broker, number in ((brokers.town, 3), (brokers.syndicate, 4), (brokers.syndicate, 5)):
+        await past(broker, number)
+    seen: list[str] = []
+    for offset in ("0", "2"):
+        page = await brokers.town.get("/temporal/entities", params={**PAST, "limit": "2", "offset": offset})
+        seen += [one["id"].rpartition(":")[2] for one in page.json()]
+        assert ("next" in page.links, "prev" in page.links) == (offset == "0", offset == "2")
+    assert seen == ["3", "4", "5"]
+    counted = await brokers.town.get("/temporal/entities", params={**PAST, "limit": "0", "count": "true"})
+    assert counted.json() == []
+    assert counted.headers["ngsild-results-count"] == "3"
+    far = await brokers.town.get("/temporal/entities", params={**PAST, "offset": "5000"})
+    assert far.status_code == 403
+
+
+async def test_a_query_of_the_past_by_body_is_asked_everywhere(brokers: Brokers) -> None:
+    await past(brokers.town, 3)
+    await past(brokers.syndicate, 4)
+    query = {
+        "type": "Query",
+        "entities": [{"type": "WasteContainer"}],
+        "attrs": ["fillingLevel"],
+        "temporalQ": {"timerel": "after", "timeAt": "2020-01-01T00:00:00Z"},
+    }
+    answer = await brokers.town.post("/temporal/entityOperations/query", json=query)
+    assert [one["id"].rpartition(":")[2] for one in answer.json()] == ["3", "4"]
+    local = await brokers.town.post("/temporal/entityOperations/query?local=true", json=query)
+    assert [one["id"].rpartition(":")[2] for one in local.json()] == ["3"]

@@ -4,14 +4,20 @@ A handler answers for this broker as ever; only where a source has a part is its
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
+from parvis.broker.api import temporal
 from parvis.broker.api.distribution import Distribution, find_distribution, warning_headers
+from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.paging import COUNT_HEADER
+from parvis.broker.api.parameters import MAX_LIMIT, Parameters
+from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response, json_response, problem_response
 from parvis.broker.api.routing import Handler
@@ -24,95 +30,152 @@ from parvis.broker.sources.forward import Ask
 from parvis.broker.sources.model import Operation, Registration
 from parvis.broker.sources.plan import covers, find_operation
 from parvis.broker.temporal.parse import parse_temporal_query
-from parvis.kernel.errors import ParvisError, ResourceNotFound
+from parvis.kernel.errors import ParvisError, ResourceNotFound, TooManyResults
 
-_NOT_FORWARDED = frozenset({"local", "after", "offset", "count"})
+_NOT_FORWARDED = frozenset({"local", "after", "offset", "count", "entityMap", "entityMapLifetime"})
+_PAGING = frozenset({"limit", "offset", "count"})
+_OF_PAGES = frozenset({b"link", COUNT_HEADER})
 _ANY_TYPE = "*"
 
-Concerns = Callable[[Request, Context, Registration], bool]
-Join = Callable[[Request, Sequence[Any]], Any]
+Ours = Callable[[Request, Parameters, Context], Awaitable[Response]]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question: the variable segments of its path, its parameters, and the @context of its names."""
+
+    args: tuple[str, ...]
+    parameters: Parameters
+    context: Context
+
+
+Concerns = Callable[[Asked, Registration], bool]
+Join = Callable[[Asked, Sequence[Any]], Any]
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`path` holds {} for each variable segment."""
+    """`path` holds {} for each variable segment. `is_paged`: the answer is a page of a list."""
 
     path: str
     operation: Operation
     detailed: Operation
     concerns: Concerns
     join: Join
+    is_paged: bool = False
 
 
 def gathered(handler: Handler, question: Question) -> Handler:
     @wraps(handler)
     async def handle(request: Request) -> Response:
         context = await request.link_context()
-        distribution = await find_distribution(request, context)
-        if (
-            distribution is None
-            or distribution.around.is_loop
-            or (asked := _asked(request, context, distribution, question)) == []
-        ):
-            return await handler(request)
-        return await _answer(request, handler, distribution, asked, question, context)
+
+        async def ours(_: Request, parameters: Parameters, __: Context) -> Response:
+            return await handler(request if parameters is request.parameters else request.asking(parameters))
+
+        return await together(request, Asked(request.args, request.parameters, context), question, ours)
 
     return handle
 
 
-def _asked(request: Request, context: Context, distribution: Distribution, question: Question) -> list[Registration]:
-    operation = question.detailed if request.parameters.text("details") == "true" else question.operation
+async def together(request: Request, asked: Asked, question: Question, ours: Ours) -> Response:
+    """What `ours` answers, with what sources answer to the same."""
+    distribution = await find_distribution(request, asked.context)
+    if distribution is None or distribution.around.is_loop or "after" in asked.parameters:
+        return await ours(request, asked.parameters, asked.context)
+    sources = _sources(asked, distribution, question)
+    if not sources:
+        return await ours(request, asked.parameters, asked.context)
+    if not question.is_paged:
+        return await _answer(request, distribution, sources, asked, question, ours)
+    return await _page(request, distribution, sources, asked, question, ours)
+
+
+def _sources(asked: Asked, distribution: Distribution, question: Question) -> list[Registration]:
+    operation = question.detailed if asked.parameters.text("details") == "true" else question.operation
     return [
         one
         for one in distribution.registered
-        if find_operation(one, [operation]) is not None and question.concerns(request, context, one)
+        if find_operation(one, [operation]) is not None and question.concerns(asked, one)
     ]
+
+
+async def _page(
+    request: Request,
+    distribution: Distribution,
+    sources: Sequence[Registration],
+    asked: Asked,
+    question: Question,
+    ours: Ours,
+) -> Response:
+    """Everybody is asked for all that comes before the page too: nobody knows what the others have. What is counted
+    is as much as one answer holds."""
+    counting = asked.parameters.flag("count")
+    limit, offset = asked.parameters.limit(counting), asked.parameters.integer("offset", 0, 0)
+    wanted = offset + limit + 1
+    if wanted > MAX_LIMIT:
+        raise TooManyResults(f"The pages of a query that goes to several sources end at {MAX_LIMIT} entities.")
+    whole = Parameters(dict(asked.parameters.pairs_without(_PAGING))).joined(
+        {"limit": str(MAX_LIMIT if counting else wanted)}
+    )
+    response = await _answer(request, distribution, sources, replace(asked, parameters=whole), question, ours)
+    documents = msgspec.json.decode(response.body)
+    if not isinstance(documents, list):
+        return response
+    headers = tuple(one for one in response.headers if one[0] not in _OF_PAGES)
+    links = offset_headers(request, len(documents), limit, offset, request.accepted(), counting=counting)
+    shown = msgspec.json.encode(documents[offset : offset + limit])
+    return replace(response, body=shown, headers=(*headers, *links))
 
 
 async def _answer(
     request: Request,
-    handler: Handler,
     distribution: Distribution,
-    asked: Sequence[Registration],
+    sources: Sequence[Registration],
+    asked: Asked,
     question: Question,
-    context: Context,
+    ours: Ours,
 ) -> Response:
-    path = question.path.format(*(quote(one, safe=":") for one in request.args))
-    ask = Ask("GET", path, context, request.parameters.pairs_without(_NOT_FORWARDED))
-    ours, theirs = await asyncio.gather(
-        _ours(request, handler),
-        distribution.consumption.read_documents(asked, ask, distribution.around),
+    path = question.path.format(*(quote(one, safe=":") for one in asked.args))
+    ask = Ask("GET", path, asked.context, asked.parameters.pairs_without(_NOT_FORWARDED))
+    answer, theirs = await asyncio.gather(
+        _unless_missing(ours(request, asked.parameters, asked.context)),
+        distribution.consumption.read_documents(sources, ask, distribution.around),
     )
     headers = warning_headers(theirs.warnings)
-    if isinstance(ours, ResourceNotFound):
+    if isinstance(answer, ResourceNotFound):
         if not theirs.documents:
-            return problem_response(ours).with_headers(*headers)
-        return json_response(question.join(request, theirs.documents)).with_headers(*headers)
+            return problem_response(answer).with_headers(*headers)
+        return json_response(question.join(asked, theirs.documents)).with_headers(*headers)
     if not theirs.documents:
-        return ours.with_headers(*headers)
-    joined = question.join(request, [msgspec.json.decode(ours.body), *theirs.documents])
-    return msgspec.structs.replace(ours, body=msgspec.json.encode(joined)).with_headers(*headers)
+        return answer.with_headers(*headers)
+    joined = question.join(asked, [msgspec.json.decode(answer.body), *theirs.documents])
+    return replace(answer, body=msgspec.json.encode(joined)).with_headers(*headers)
 
 
-async def _ours(request: Request, handler: Handler) -> Response | ResourceNotFound:
+async def _unless_missing(response: Awaitable[Response]) -> Response | ResourceNotFound:
     try:
-        return await handler(request)
+        return await response
     except ResourceNotFound as missing:
         return missing
 
 
-def _kinds(_request: Request, documents: Sequence[Any]) -> Any:
+async def query_past_by_body(request: Request) -> Response:
+    """Query temporal evolution of entities, by POST (6.24): sources are asked by GET, for they all can answer that."""
+    document, context = await request.document()
+    parameters = query_parameters(document, request.parameters, is_temporal=True)
+    return await together(request, Asked((), parameters, context), EVOLUTIONS, temporal.query_past)
+
+
+def _kinds(_asked: Asked, documents: Sequence[Any]) -> Any:
     return join_kinds(documents)
 
 
-def _evolutions(request: Request, documents: Sequence[Any]) -> Any:
-    last_n = request.parameters.integer("lastN", 0, 0)
+def _evolutions(asked: Asked, documents: Sequence[Any]) -> Any:
+    last_n = asked.parameters.integer("lastN", 0, 0)
     return join_evolutions(documents, last_n or None)
 
 
-def _is_of_that_time(request: Request, registration: Registration) -> bool:
-    timerel, time_at, end, timeproperty = map(
-        request.parameters.text, ("timerel", "timeAt", "endTimeAt", "timeproperty")
-    )
+def _is_of_that_time(asked: Asked, registration: Registration) -> bool:
+    timerel, time_at, end, timeproperty = map(asked.parameters.text, ("timerel", "timeAt", "endTimeAt", "timeproperty"))
     if timerel is None:
         return True
     try:
@@ -121,35 +184,35 @@ def _is_of_that_time(request: Request, registration: Registration) -> bool:
         return False
 
 
-def _any(_request: Request, _context: Context, _registration: Registration) -> bool:
+def _any(_asked: Asked, _registration: Registration) -> bool:
     return True
 
 
-def _of_type(request: Request, context: Context, registration: Registration) -> bool:
-    asked = EntityAsked(TypeIs(context.expand(request.args[0])))
-    return matches(registration, SourceQuery((asked,)))
+def _of_type(asked: Asked, registration: Registration) -> bool:
+    entity = EntityAsked(TypeIs(asked.context.expand(asked.args[0])))
+    return matches(registration, SourceQuery((entity,)))
 
 
-def _of_attribute(request: Request, context: Context, registration: Registration) -> bool:
-    return matches(registration, SourceQuery(attrs=(context.expand(request.args[0]),)))
+def _of_attribute(asked: Asked, registration: Registration) -> bool:
+    return matches(registration, SourceQuery(attrs=(asked.context.expand(asked.args[0]),)))
 
 
-def _of_entity(request: Request, context: Context, registration: Registration) -> bool:
-    attrs = tuple(context.expand(one) for one in request.parameters.words("attrs"))
-    is_meant = any(covers(one, request.args[0], None, attrs) for one in registration.information)
-    return is_meant and _is_of_that_time(request, registration)
+def _of_entity(asked: Asked, registration: Registration) -> bool:
+    attrs = tuple(asked.context.expand(one) for one in asked.parameters.words("attrs"))
+    is_meant = any(covers(one, asked.args[0], None, attrs) for one in registration.information)
+    return is_meant and _is_of_that_time(asked, registration)
 
 
-def _of_query(request: Request, context: Context, registration: Registration) -> bool:
-    types = request.parameters.text("type")
-    asked = EntityAsked(
-        None if types is None or types == _ANY_TYPE else parse_types(types, context),
-        request.parameters.words("id"),
-        request.parameters.text("idPattern"),
+def _of_query(asked: Asked, registration: Registration) -> bool:
+    types = asked.parameters.text("type")
+    entity = EntityAsked(
+        None if types is None or types == _ANY_TYPE else parse_types(types, asked.context),
+        asked.parameters.words("id"),
+        asked.parameters.text("idPattern"),
     )
-    attrs = tuple(context.expand(one) for one in request.parameters.words("attrs"))
-    source = SourceQuery(() if asked == EntityAsked() else (asked,), attrs)
-    return matches(registration, source) and _is_of_that_time(request, registration)
+    attrs = tuple(asked.context.expand(one) for one in asked.parameters.words("attrs"))
+    source = SourceQuery(() if entity == EntityAsked() else (entity,), attrs)
+    return matches(registration, source) and _is_of_that_time(asked, registration)
 
 
 TYPES = Question("/types", Operation.RETRIEVE_ENTITY_TYPES, Operation.RETRIEVE_ENTITY_TYPE_DETAILS, _any, _kinds)
@@ -161,4 +224,6 @@ ATTRIBUTE = Question(
 EVOLUTION = Question(
     "/temporal/entities/{}", Operation.RETRIEVE_TEMPORAL, Operation.RETRIEVE_TEMPORAL, _of_entity, _evolutions
 )
-EVOLUTIONS = Question("/temporal/entities", Operation.QUERY_TEMPORAL, Operation.QUERY_TEMPORAL, _of_query, _evolutions)
+EVOLUTIONS = Question(
+    "/temporal/entities", Operation.QUERY_TEMPORAL, Operation.QUERY_TEMPORAL, _of_query, _evolutions, is_paged=True
+)

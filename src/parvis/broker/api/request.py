@@ -50,6 +50,19 @@ class Request:
         self._receive = receive
         self._max_body_bytes = max_body_bytes
 
+    def asking(self, parameters: Parameters) -> "Request":
+        """The same, with other parameters."""
+        return Request(
+            self.scope,
+            self._receive,
+            self.broker,
+            self.caller,
+            self.headers,
+            self.args,
+            parameters,
+            self._max_body_bytes,
+        )
+
     @property
     def query_string(self) -> bytes:
         query_string: bytes = self.scope["query_string"]

@@ -17,7 +17,16 @@ from parvis.broker.api import (
     temporal,
     types,
 )
-from parvis.broker.api.gathered import ATTRIBUTE, ATTRIBUTES, EVOLUTION, EVOLUTIONS, TYPE, TYPES, gathered
+from parvis.broker.api.gathered import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    EVOLUTION,
+    EVOLUTIONS,
+    TYPE,
+    TYPES,
+    gathered,
+    query_past_by_body,
+)
 from parvis.broker.api.routing import VARIABLE, Handler, Route
 
 FORM = frozenset({"options", "format", "lang"})
@@ -99,7 +108,7 @@ ROUTES = (
     writing("DELETE", "/temporal/entities/{}/attrs/{}", forgetting.delete_attribute, "datasetId", "deleteAll"),
     writing("PATCH", "/temporal/entities/{}/attrs/{}/{}", forgetting.modify_instance),
     writing("DELETE", "/temporal/entities/{}/attrs/{}/{}", forgetting.delete_instance),
-    reading("POST", "/temporal/entityOperations/query", temporal.query_by_body, FORM | PAGE | MAPPED),
+    reading("POST", "/temporal/entityOperations/query", query_past_by_body, FORM | PAGE | MAPPED),
     writing("POST", "/subscriptions", subscriptions.create_subscription),
     reading("GET", "/subscriptions", subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
     reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),

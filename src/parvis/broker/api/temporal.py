@@ -10,7 +10,6 @@ from parvis.broker.api.entity_maps import asks_for_map, past_by_map, with_map
 from parvis.broker.api.media import Media
 from parvis.broker.api.paging import past_headers, read_page
 from parvis.broker.api.parameters import Parameters
-from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response
 from parvis.broker.api.selection import read_selection
@@ -69,11 +68,9 @@ async def query_entities(request: Request) -> Response:
     return await _page(request, request.parameters, context, media)
 
 
-async def query_by_body(request: Request) -> Response:
-    """Query temporal evolution of entities, by POST (6.24)."""
-    media = request.accepted()
-    document, context = await request.document()
-    return await _page(request, query_parameters(document, request.parameters, is_temporal=True), context, media)
+async def query_past(request: Request, parameters: Parameters, context: Context) -> Response:
+    """The same, wherever its parameters come from."""
+    return await _page(request, parameters, context, request.accepted())
 
 
 async def upsert_entity(request: Request) -> Response:
