@@ -344,6 +344,16 @@ async def test_notes_add_up_and_move_the_consumer(opened: Opened) -> None:
     assert await opened.store.version() == version, "counting is no change that anybody waits for"
 
 
+async def test_an_attempt_and_what_came_of_it_may_be_noted_apart(opened: Opened) -> None:
+    await opened.store.add(wish())
+    await opened.store.note([Note(TENANT, FIRST, sent=1, last_notification=NOON)])
+    await opened.store.note([Note(TENANT, FIRST, last_success=NOON + 1)])
+
+    found = await opened.store.find(TENANT, FIRST)
+    assert found is not None
+    assert found.deliveries == Deliveries(1, 0, NOON, NOON + 1)
+
+
 async def test_a_note_of_who_leads_no_more_moves_nothing_back(opened: Opened) -> None:
     await opened.store.add(wish())
     await opened.store.note([Note(TENANT, FIRST, position=90)])
