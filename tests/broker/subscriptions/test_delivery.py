@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from parvis.broker import linked
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
@@ -513,6 +514,33 @@ async def test_linked_entities_come_along(town: Town, more: dict[str, Any]) -> N
         told = {one["id"] for one in heard.data}
         assert ("urn:ngsi-ld:Device:1" in told) == (bin_id(1) in told)
         assert ("urn:ngsi-ld:Device:2" in told) == (bin_id(2) in told)
+
+
+async def test_too_many_linked_entities_stay_out_and_that_is_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linked, "MOST_LINKED", 0)
+    async with Receiver().listening() as receiver:
+        await a_bin_with_a_device(town, 1, 0.5)
+        await town.subscribe("urn:s:1", receiver.url)
+        await change(town, notification=joined(receiver))
+        await asyncio.sleep(0.1)
+        await town.fill(1, 1)
+        await until(lambda: len(receiver.heard) == 1)
+        shown = await town.broker.subscriptions.get(CALLER, "urn:s:1")
+    assert [one["id"] for one in receiver.heard[0].data] == [bin_id(1)]
+    assert "linked" in (shown.deliveries.last_reason or "")
+
+
+async def test_a_condition_that_cannot_be_followed_tells_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linked, "MOST_LINKED", 0)
+    q = parse_q("refDevice{fillingLevel}<0.2", CONTEXTS.default, levels=1)
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, q=q)
+        await town.subscribe("urn:s:2", receiver.url)
+        await asyncio.sleep(0.1)
+        await a_bin_with_a_device(town, 1, 0.1)
+        await until(lambda: len(receiver.heard) == 1)
+        await asyncio.sleep(0.1)
+    assert [heard.document["subscriptionId"] for heard in receiver.heard] == ["urn:s:2"]
 
 
 async def test_a_deleted_entity_comes_alone(town: Town) -> None:
