@@ -148,3 +148,49 @@ async def test_a_query_of_the_past_by_body_is_asked_everywhere(brokers: Brokers)
     assert [one["id"].rpartition(":")[2] for one in answer.json()] == ["3", "4"]
     local = await brokers.town.post("/temporal/entityOperations/query?local=true", json=query)
     assert [one["id"].rpartition(":")[2] for one in local.json()] == ["3"]
+
+
+AGGREGATED = {
+    "type": "WasteContainer",
+    "timerel": "between",
+    "timeAt": "2026-05-01T00:00:00Z",
+    "endTimeAt": "2026-05-09T00:00:00Z",
+    "format": "aggregatedValues",
+}
+
+
+async def levels(broker: httpx.AsyncClient, *days: int) -> None:
+    told = [{"type": "Property", "value": day, "observedAt": f"2026-05-0{day}T08:00:00Z"} for day in days]
+    answer = await broker.post("/temporal/entities", json={**bin_(9), "fillingLevel": told})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("period", ["PT0S", "P2D"])
+async def test_aggregates_are_those_of_one_broker_that_has_it_all(brokers: Brokers, period: str) -> None:
+    await levels(brokers.town, 1, 4, 5)
+    await levels(brokers.syndicate, 2, 3, 7)
+    asked = {**AGGREGATED, "aggrMethods": "avg,stddev,min,max,totalCount", "aggrPeriodDuration": period}
+    shown = (await brokers.town.get("/temporal/entities/urn:ngsi-ld:WasteContainer:9", params=asked)).json()
+    listed = (await brokers.town.get("/temporal/entities", params=asked)).json()
+    async with Neighbourhood() as around:
+        one = await around.build("one")
+        await levels(one, 1, 2, 3, 4, 5, 7)
+        whole = (await one.get("/temporal/entities", params=asked)).json()
+    assert listed == [shown]
+    [expected] = whole
+    assert shown.keys() == expected.keys()
+    ours, theirs = shown["fillingLevel"], expected["fillingLevel"]
+    assert ours.keys() == theirs.keys()
+    for method in ("avg", "stddev", "min", "max", "totalCount"):
+        assert [row[0] for row in ours[method]] == pytest.approx([row[0] for row in theirs[method]])
+        assert [row[1:] for row in ours[method]] == [row[1:] for row in theirs[method]]
+
+
+async def test_only_what_was_asked_for_is_told_of_aggregates(brokers: Brokers) -> None:
+    await levels(brokers.town, 1, 2)
+    answer = await brokers.town.get("/temporal/entities", params={**AGGREGATED, "aggrMethods": "avg"})
+    assert answer.json()[0]["fillingLevel"].keys() == {"type", "avg"}
+    refused = await brokers.town.get("/temporal/entities", params={**AGGREGATED, "aggrMethods": "distinctCount"})
+    assert refused.status_code == 422
+    local = {**AGGREGATED, "aggrMethods": "distinctCount", "local": "true"}
+    assert (await brokers.town.get("/temporal/entities", params=local)).status_code == 200

@@ -24,6 +24,7 @@ from parvis.broker.api.routing import Handler
 from parvis.broker.jsonld.context import Context
 from parvis.broker.query.parse import parse_types
 from parvis.broker.query.tree import TypeIs
+from parvis.broker.sources.aggregates import join_aggregates, told_methods
 from parvis.broker.sources.discovery import EntityAsked, SourceQuery, matches, may_have_then
 from parvis.broker.sources.documents import join_evolutions, join_kinds
 from parvis.broker.sources.forward import Ask
@@ -36,16 +37,28 @@ _NOT_FORWARDED = frozenset({"local", "after", "offset", "count", "entityMap", "e
 _PAGING = frozenset({"limit", "offset", "count"})
 _OF_PAGES = frozenset({b"link", COUNT_HEADER})
 _ANY_TYPE = "*"
+_AGGREGATED = "aggregatedValues"
 
 Ours = Callable[[Request, Parameters, Context], Awaitable[Response]]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One question: the variable segments of its path, its parameters, and the @context of its names."""
+    """One question: the variable segments of its path, its parameters, and the @context of its names. `methods` are
+    those of the aggregates that are wanted."""
 
     args: tuple[str, ...]
     parameters: Parameters
     context: Context
+    methods: tuple[str, ...] = ()
+
+    def with_methods(self) -> "Asked":
+        """With what aggregates of several brokers are put together from. Raises OperationNotSupported."""
+        words = (*self.parameters.words("options"), *self.parameters.words("format"))
+        methods = self.parameters.words("aggrMethods")
+        if _AGGREGATED not in words or not methods:
+            return self
+        told = {"aggrMethods": ",".join(told_methods(methods))}
+        return replace(self, parameters=self.parameters.joined(told), methods=methods)
 
 
 Concerns = Callable[[Asked, Registration], bool]
@@ -84,6 +97,7 @@ async def together(request: Request, asked: Asked, question: Question, ours: Our
     sources = _sources(asked, distribution, question)
     if not sources:
         return await ours(request, asked.parameters, asked.context)
+    asked = asked.with_methods()
     if not question.is_paged:
         return await _answer(request, distribution, sources, asked, question, ours)
     return await _page(request, distribution, sources, asked, question, ours)
@@ -145,7 +159,7 @@ async def _answer(
         if not theirs.documents:
             return problem_response(answer).with_headers(*headers)
         return json_response(question.join(asked, theirs.documents)).with_headers(*headers)
-    if not theirs.documents:
+    if not theirs.documents and not asked.methods:
         return answer.with_headers(*headers)
     joined = question.join(asked, [msgspec.json.decode(answer.body), *theirs.documents])
     return replace(answer, body=msgspec.json.encode(joined)).with_headers(*headers)
@@ -170,6 +184,8 @@ def _kinds(_asked: Asked, documents: Sequence[Any]) -> Any:
 
 
 def _evolutions(asked: Asked, documents: Sequence[Any]) -> Any:
+    if asked.methods:
+        return join_aggregates(documents, asked.methods)
     last_n = asked.parameters.integer("lastN", 0, 0)
     return join_evolutions(documents, last_n or None)
 
