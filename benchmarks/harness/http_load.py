@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -89,9 +90,7 @@ async def _run(port: int, streams: Sequence[Iterator[bytes]]) -> Tally:
     for requests in streams:
         done = loop.create_future()
         futures.append(done)
-        await loop.create_connection(
-            lambda requests=requests, done=done: _Connection(requests, tally, done), "127.0.0.1", port
-        )  # type: ignore[misc]
+        await loop.create_connection(partial(_Connection, requests, tally, done), "127.0.0.1", port)
     await asyncio.gather(*futures)
     tally.seconds = time.perf_counter() - began
     return tally
