@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
-from parvis.broker.model.change import Change
 from parvis.broker.model.entity import Entity, Instance
 from parvis.kernel.time import Instant, parse_instant
 
@@ -35,20 +33,14 @@ def first_expiry(expires_at: Instant | None, instances: Iterable[Instance]) -> I
     first = expires_at
     for one in instances:
         if one.extra is not None:
-            expiry = find_expiry(one)
-            if expiry is not None and (first is None or expiry < first):
-                first = expiry
+            first = earlier(first, find_expiry(one))
     return first
 
 
-def speaks_of_expiry(change: Change) -> bool:
-    """It sets when something is over, or lets it stay."""
-    if change.expires_at is not UNSET:
-        return True
-    for one in change.instances:  # noqa: SIM110 - three times as fast as any(): every change that is written comes here
-        if one.extra is not None and EXPIRES_AT in one.extra:
-            return True
-    return False
+def earlier(first: Instant | None, other: Instant | None) -> Instant | None:
+    if first is None or other is None:
+        return other if first is None else first
+    return min(first, other)
 
 
 def what_stays(entity: Entity, now: Instant) -> Entity | None:

@@ -22,7 +22,7 @@ from parvis.broker.model.entity import (
     in_order,
     number_of,
 )
-from parvis.broker.model.expiry import first_expiry, is_over, speaks_of_expiry
+from parvis.broker.model.expiry import first_expiry, is_over
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.kernel.time import Instant
 
@@ -54,7 +54,7 @@ def resolve(current: Entity | None, change: Change, now: Instant) -> Resolution:
 
 def is_blind(change: Change) -> bool:
     """It overwrites what is given whatever is stored: no need to read the attributes first."""
-    return bool(change.instances) and change.mode in _BLIND and not speaks_of_expiry(change)
+    return bool(change.instances) and change.mode in _BLIND and change.expires_at is UNSET
 
 
 def _create(current: Entity | None, change: Change, now: Instant) -> Resolution:

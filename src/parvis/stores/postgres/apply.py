@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.model.expiry import earlier
 from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_witnesses, only_new
@@ -202,7 +203,9 @@ class Applier:
             )
         elif change.types is not None or change.scopes is not None:
             header = self._widen_header(change, header, now)
-        self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest, born=born)
+        due = self._batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest, born=born)
+        if due is not None:
+            self._headers[change.entity_id] = header._replace(due=earlier(header.due, due))
         self._batch.put_event(header.id, header.typeset, EventKind.CREATED if born else EventKind.UPDATED, now)
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
 

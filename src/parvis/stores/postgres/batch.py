@@ -10,6 +10,7 @@ from struct import Struct
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.expiry import earlier, find_expiry
 from parvis.broker.model.geometry import bounds
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import Connection
@@ -126,8 +127,10 @@ class Batch:
         keep_newest: bool,
         born: bool,
         is_past: bool = False,
-    ) -> None:
-        """`born` in this change: nothing of the entity is there to be overwritten. `is_past`: the present stays."""
+    ) -> Instant | None:
+        """When the first of them is over. `born` in this change: nothing of the entity is there to be overwritten.
+        `is_past`: the present stays."""
+        due: Instant | None = None
         rows, series = self._rows, self._series
         packed_entity = _ENTITY.pack(8, entity)
         met: Instant | None = None
@@ -159,6 +162,8 @@ class Batch:
             else:
                 fixed = _SHARED.pack(head, place, packed_entity, packed_series, times)
                 rows.append(fixed + _rest(one, number, text))
+                due = due if one.extra is None else earlier(due, find_expiry(one))
+        return due
 
     def put_removals(self, entity: int, keys: Iterable[tuple[int, int]], now: Instant) -> None:
         for name, dataset in keys:

@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
+from parvis.broker.model.expiry import earlier
 from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
@@ -140,7 +141,9 @@ class Applier:
         assert header is not None
         if not change.keep_newest and header.id in batch.unwritten_late:
             batch.flush(self._connection)
-        batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
+        due = batch.put_instances(header.id, change.instances, now, keep_newest=change.keep_newest)
+        if due is not None:
+            self._save_header(tenant, change.entity_id, header._replace(due=earlier(header.due, due)))
         batch.put_event(header.id, EventKind.CREATED if born else EventKind.UPDATED, now, first)
         self._current.pop(header.id, None)
         self.touched[header.id] = None

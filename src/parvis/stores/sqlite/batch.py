@@ -9,6 +9,7 @@ from typing import Any
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.expiry import earlier, find_expiry
 from parvis.broker.model.geometry import Bounds, bounds
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.database import Connection
@@ -61,8 +62,9 @@ class Batch:
 
     def put_instances(
         self, entity: int, instances: tuple[Instance, ...], now: Instant, *, keep_newest: bool, is_past: bool = False
-    ) -> None:
-        """`is_past`: the present stays as it is."""
+    ) -> Instant | None:
+        """When the first of them is over. `is_past`: the present stays as it is."""
+        due: Instant | None = None
         words, shapes = self._names.words.ids, self._names.shapes.ids
         log, seq = self._log, self.next_seq
         attributes: list[Any] = [] if is_past else self._late if keep_newest else self._attributes
@@ -74,7 +76,10 @@ class Batch:
             name = words.get(one.name) or self._names.words.id(one.name)
             dataset = self._names.words.id(one.dataset) if one.dataset else 0
             shape = shapes.get((one.kind, one.unit_code)) or self._names.shapes.id((one.kind, one.unit_code))
-            extra = None if one.extra is None else extra_to_column(one.extra)
+            extra = None
+            if one.extra is not None:
+                extra = extra_to_column(one.extra)
+                due = earlier(due, find_expiry(one))
             observed = one.observed_at
             attributes += (entity, name, dataset, shape, value, observed, extra, now, now)
             if observed is None:
@@ -89,6 +94,7 @@ class Batch:
         self.unwritten.add(entity)
         if keep_newest:
             self.unwritten_late.add(entity)
+        return due
 
     def put_removals(self, entity: int, keys: list[tuple[int, int]], now: Instant) -> None:
         for name, dataset in keys:

@@ -53,6 +53,7 @@ class SqliteStore:
         self._leases = Leases()
         self._checkpointer = Checkpointer(database)
         self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
+        self._expiry = self._writer.expiry
         self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
         self._read_archived = read_archived
@@ -111,7 +112,7 @@ class SqliteStore:
 
     @property
     def next_expiry(self) -> Instant | None:
-        return self._writer.next_expiry
+        return self._expiry.at
 
     async def list_expiring(self, upto: Instant, limit: int) -> list[Expiring]:
         def ask(applier: Applier, _now: Instant, connection: Connection) -> list[Expiring]:

@@ -88,6 +88,7 @@ class Writer:
         self._clock = SteadyClock(clock, _newest_stamp(connection))
         self._on_commit = on_commit
         self._applier = Applier(connection, names, tail.find)
+        self.expiry = self._applier.expiry
         self._settler = Settler(connection, tail)
         self._queue: WriteQueue[_Other] = WriteQueue()
         self._in_hand: list[Call | _Other] = []
@@ -101,10 +102,6 @@ class Writer:
     @property
     def newest_event(self) -> int:
         return self._applier.batch.next_event - 1
-
-    @property
-    def next_expiry(self) -> Instant | None:
-        return self._applier.expiry.at
 
     @property
     def pending_changes(self) -> int:
