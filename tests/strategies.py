@@ -195,7 +195,15 @@ def _joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]
 
 
 conditions: st.SearchStrategy[Condition] = st.recursive(terms, _joined, max_leaves=5)
-store_conditions: st.SearchStrategy[Condition] = st.recursive(st.one_of(terms, leads), _joined, max_leaves=5)
+entity_times = st.sampled_from(["createdAt", "modifiedAt"]).map(Path)
+time_terms = st.one_of(
+    st.builds(Exists, entity_times),
+    st.builds(Missing, entity_times),
+    st.builds(Compare, entity_times, st.sampled_from([*_ORDERS, Operator.EQUAL, Operator.UNEQUAL]), moments),
+)
+store_conditions: st.SearchStrategy[Condition] = st.recursive(
+    st.one_of(terms, leads, time_terms), _joined, max_leaves=5
+)
 """With what stands for terms about linked entities, once these are known."""
 
 geo_queries = st.one_of(

@@ -95,7 +95,7 @@ def _is_narrow(query: EntityQuery, context: Context) -> bool:
     if query.types or query.geo:
         return True
     named = {*query.attrs, *(() if query.q is None else attributes_of(query.q))}
-    return not named <= {context.expand(name) for name in SYSTEM_ATTRIBUTES}
+    return not named <= {*SYSTEM_ATTRIBUTES, *(context.expand(name) for name in SYSTEM_ATTRIBUTES)}
 
 
 def check_source_filter(parameters: Parameters, context: Context) -> None:

@@ -184,12 +184,11 @@ async def _find(request: Request, asked: _Asked, context: Context, found: dict[s
 
 
 def _together(results: Sequence[SnapshotStatus]) -> SnapshotStatus:
+    """Partial where some queries have found something and others have not (5.16.1.4)."""
     kinds = set(results)
-    if kinds == {SnapshotStatus.FAILURE}:
-        return SnapshotStatus.FAILURE
-    if SnapshotStatus.FAILURE in kinds:
-        return SnapshotStatus.PARTIAL
-    return SnapshotStatus.EMPTY if kinds == {SnapshotStatus.EMPTY} else SnapshotStatus.SUCCESS
+    if SnapshotStatus.SUCCESS in kinds:
+        return SnapshotStatus.SUCCESS if len(kinds) == 1 else SnapshotStatus.PARTIAL
+    return SnapshotStatus.EMPTY if SnapshotStatus.EMPTY in kinds else SnapshotStatus.FAILURE
 
 
 def _asked(document: dict[str, Any], context: Context) -> _Asked:
@@ -257,4 +256,4 @@ _MEMBERS = ("snapshotStatus", "snapshotPriority", "createdAt", "expiresAt", "las
 def _as_entity(snapshot: Snapshot, members: Mapping[str, str]) -> Entity:
     told = _document(snapshot)
     instances = tuple(Instance(iri, Kind.PROPERTY, told[name]) for iri, name in members.items())
-    return Entity(snapshot.id, ("Snapshot",), instances)
+    return Entity(snapshot.id, ("Snapshot",), instances, (), snapshot.created_at, snapshot.last_used_at)

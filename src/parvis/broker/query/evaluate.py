@@ -39,6 +39,7 @@ from parvis.broker.model.entity import LINKS, VALUE_MEMBERS, Entity, Instance, J
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     And,
     Compare,
     Condition,
@@ -178,7 +179,7 @@ def distance_m(here: Sequence[float], there: Sequence[float]) -> float:
 
 
 def _prepared_comparison(path: Path, operator: Operator, operand: Any) -> Callable[[Entity], bool]:
-    if path.subs or path.members:
+    if path.subs or path.members or path.name in ENTITY_TIMES:
         return lambda entity: _any_compares(path, operator, operand, entity)
     name, compares, links = path.name, _prepared_test(operator, operand), _links_left_out(operator)
 
@@ -251,6 +252,9 @@ def _any_compares(path: Path, operator: Operator, operand: Any, entity: Entity) 
 
 
 def _targets(path: Path, entity: Entity, operator: Operator = Operator.EQUAL) -> Iterator[Any]:
+    if path.name in ENTITY_TIMES:
+        yield Moment(entity.created_at if path.name == "createdAt" else entity.modified_at)
+        return
     links = _links_left_out(operator)
     for instance in entity.instances:
         if instance.name == path.name:

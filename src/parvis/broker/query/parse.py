@@ -14,6 +14,7 @@ from parvis.broker.model.entity import Iri
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.scanner import Scanner
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     AllTypes,
     And,
     AnyType,
@@ -242,6 +243,8 @@ class _ConditionReader:
             members = tuple(scanner.take_until("]").split("."))
             if not all(members) or not scanner.take("]"):
                 scanner.refuse("a path such as [city.name]")
+        if dotted in ENTITY_TIMES and not members:
+            return Path(dotted)
         subs = tuple(name if name in CORE_SUBS else self._context.names[name] for name in names[1:])
         return Path(self._context.names[names[0]], subs, members)
 

@@ -19,10 +19,14 @@ class Operator(Enum):
     NOT_MATCH = "!~="
 
 
+ENTITY_TIMES = frozenset({"createdAt", "modifiedAt"})
+
+
 class Path(msgspec.Struct, frozen=True, tag=True):
     """`name.sub.sub[member.member]` (NGSI-LD 1.9.1, 4.9): an attribute, sub-attributes, a path into the value.
 
     `subs` are expanded IRIs, or one of the core members observedAt, createdAt, modifiedAt, unitCode, datasetId.
+    A name of ENTITY_TIMES alone is the entity's own.
     """
 
     name: str

@@ -10,6 +10,7 @@ from parvis.broker.query.evaluate import geometry_holds, holds
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     AllTypes,
     And,
     AnyType,
@@ -122,13 +123,14 @@ def types_may_hold(selection: TypeSelection, types: Collection[Iri]) -> bool:
 
 
 def attributes_of(condition: Condition) -> Iterator[Iri]:
-    """The attributes that a query speaks of."""
+    """The attributes that a query speaks of; the times of entities are none."""
     match condition:
         case And(terms) | Or(terms):
             for term in terms:
                 yield from attributes_of(term)
         case Exists(path) | Missing(path) | Compare(path, _, _):
-            yield path.name
+            if path.name not in ENTITY_TIMES:
+                yield path.name
         case Linked(name) | LeadsTo(name):
             yield name
         case _:

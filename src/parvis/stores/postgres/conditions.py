@@ -1,12 +1,14 @@
 """Conditions about attributes as SQL about rows of `attribute`."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
 from parvis.broker.model.entity import LINKS
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     And,
     Compare,
     Condition,
@@ -78,6 +80,8 @@ class Conditions:
                 return _joined(" AND ", [self.translate(term) for term in terms])
             case Or(terms):
                 return _joined(" OR ", [self.translate(term) for term in terms])
+            case Exists(path) | Missing(path) | Compare(path) if path.name in ENTITY_TIMES:
+                return self._entity_time(condition, self.entity_times[path.name])
             case Exists(path):
                 return self._any_instance(path.name, self._is_there(path))
             case Missing(path):
@@ -90,6 +94,20 @@ class Conditions:
                 return NEVER
             case _:
                 assert_never(condition)
+
+    @property
+    def entity_times(self) -> Mapping[str, str]:
+        """SQL of the times of entities: one is changed with each of its attributes."""
+        newest = f"SELECT max(a.modified) FROM attribute a WHERE a.tenant = {self.tenant} AND a.entity = e.id"
+        return {"createdAt": "e.created", "modifiedAt": f"greatest(e.modified, ({newest}))"}
+
+    def _entity_time(self, condition: Exists | Missing | Compare, column: str) -> Clause:
+        if not isinstance(condition, Compare):
+            return NEVER if isinstance(condition, Missing) else Clause("true")
+        opposite = _OPPOSITES.get(condition.operator)
+        if opposite is None:
+            return self._instant(column, condition.operator, condition.operand)
+        return _negated(self._instant(column, opposite, condition.operand))
 
     def _compare(self, compare: Compare) -> Clause:
         path, operator, operand = compare.path, compare.operator, compare.operand

@@ -14,6 +14,7 @@ from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     And,
     Compare,
     Condition,
@@ -87,11 +88,12 @@ class Translator:
         where = " AND ".join(conditions)
         any_type = "" if typesets is None else f" AND e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])"
         to_all = f"FROM entity e WHERE {where}{any_type}".replace(LOOK_UP, "")
+        header = self._header(refined)
         onwards = f"FROM entity e WHERE {where}{any_type} AND e.id > {self._bind(self._query.after or 0)}"
         return Statement(
             self._page(where, typesets, any_type),
             f"SELECT count(*) {to_all}",
-            f"SELECT {HEADER} {to_all if self._query.count else onwards} ORDER BY e.id",
+            f"SELECT {header} {to_all if self._query.count else onwards} ORDER BY e.id",
             self._parameters.values,
             refined,
             () if refined is None else tuple(self._word(name) for name in sorted(names_in(refined))),
@@ -107,6 +109,12 @@ class Translator:
                 of = f"a.tenant = {self._conditions.tenant} AND a.name = {int(number)}"
                 sql = f"SELECT a.entity FROM attribute a WHERE {of} AND {value}"
                 yield Narrowing(number, find_span(term), sql, self._parameters.values)
+
+    def _header(self, refined: EntityQuery | None) -> str:
+        """With the time of the last change where the evaluator is to know it."""
+        if refined is None or not _paths_of_times(refined):
+            return HEADER
+        return HEADER.replace("e.modified", self._conditions.entity_times["modifiedAt"])
 
     def _page(self, where: str, typesets: list[int] | None, any_type: str) -> str:
         """An arm a type set: each is in the order of ids already, and ends where the page does."""
@@ -206,6 +214,10 @@ def names_in(query: EntityQuery) -> set[str]:
     """The attributes that a query speaks of."""
     place = () if query.geo is None else (query.geo.geoproperty,)
     return {*query.attrs, *place, *(path.name for path in _paths(query.q))}
+
+
+def _paths_of_times(query: EntityQuery) -> bool:
+    return any(path.name in ENTITY_TIMES for path in _paths(query.q))
 
 
 def numbers_text(numbers: Sequence[int]) -> str:

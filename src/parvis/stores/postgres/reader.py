@@ -311,7 +311,7 @@ class Reader:
                 present = self._named(connection, tenant, chunk, statement.named)
                 for header in chunk:
                     known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])
-                    if matches(Entity(header.urn, (), known), refined):
+                    if matches(Entity(header.urn, (), known, (), header.created, header.modified), refined):
                         yield header
 
     def _named(

@@ -10,6 +10,7 @@ from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import (
+    ENTITY_TIMES,
     And,
     Compare,
     Condition,
@@ -30,7 +31,11 @@ from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 
 MAX_ARMS = 24
 _COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.expires, e.due, e.urn"
-_NEVER = "0"
+_NEVER, _ALWAYS = "0", "1"
+_ENTITY_TIMES = {
+    "createdAt": "e.created",
+    "modifiedAt": "max(e.modified, coalesce((SELECT max(a.modified) FROM attribute a WHERE a.entity = e.id), 0))",
+}
 _LINK_SHAPES = f"(SELECT id FROM shape WHERE kind IN ({', '.join(str(kind.value) for kind in sorted(LINKS))}))"
 _IS_LINK = f"a.shape IN {_LINK_SHAPES}"
 _IS_NO_LINK = f"a.shape NOT IN {_LINK_SHAPES}"
@@ -133,6 +138,8 @@ class Translator:
 
     def _condition(self, condition: Condition) -> str:
         match condition:
+            case Exists(path) | Missing(path) | Compare(path) if path.name in ENTITY_TIMES:
+                return self._entity_time(condition, _ENTITY_TIMES[path.name])
             case Exists(path) | Compare(path) if path.name not in self._names.words.ids:
                 return _NEVER
             case And(terms):
@@ -147,12 +154,19 @@ class Translator:
                 return f"NOT {self._condition(Exists(path))}"
             case Compare():
                 return self._compare(condition)
-            case LeadsTo():
+            case LeadsTo() | Linked():
                 return self._leads_to(condition)
-            case Linked():
-                return _NEVER
             case _:
                 assert_never(condition)
+
+    def _entity_time(self, condition: Exists | Missing | Compare, column: str) -> str:
+        """Each entity has its times."""
+        if not isinstance(condition, Compare):
+            return _NEVER if isinstance(condition, Missing) else _ALWAYS
+        opposite = _OPPOSITES.get(condition.operator)
+        if opposite is None:
+            return f"({self._instant_holds(column, condition)})"
+        return f"NOT ({self._instant_holds(column, Compare(condition.path, opposite, condition.operand))})"
 
     def _compare(self, compare: Compare) -> str:
         name = compare.path.name
@@ -171,7 +185,9 @@ class Translator:
         is_plain = not path.subs and not path.members
         return self._any_instance(path.name, _IS_NO_LINK if is_plain else self._by_oracle(compare))
 
-    def _leads_to(self, condition: LeadsTo) -> str:
+    def _leads_to(self, condition: LeadsTo | Linked) -> str:
+        if isinstance(condition, Linked):
+            return _NEVER
         ids = f"(SELECT value FROM json_each({self._bind(_json(condition.ids))}))"
         listed = (
             "(typeof(a.value) = 'blob' AND EXISTS (SELECT 1 FROM json_each(CAST(a.value AS TEXT)) j"
