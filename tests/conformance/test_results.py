@@ -81,6 +81,11 @@ def test_a_defect_concerns_one_test_or_all_of_a_file() -> None:
     assert [find_defect(test, [whole]) is whole for test in tests] == [True, False]
 
 
+def test_a_defect_concerns_one_of_two_files_of_a_name() -> None:
+    here, there = (case("X_01 A", file=f"TP/{folder}/X_01.robot") for folder in ("Create", "Query"))
+    assert [find_defect(test, [Defect("Create/X_01", "5.6.1", "")]) is None for test in (here, there)] == [False, True]
+
+
 def test_documented_defects_count_in_neither_part_of_the_corrected_share() -> None:
     tests = [case("1_1 A"), case("1_2 B", "FAIL"), case("1_3 C", "FAIL"), case("1_4 D")]
     report = make_report([result(*tests)], [Defect("1_3", "4", ""), Defect("1_4", "4", "")], "sqlite")

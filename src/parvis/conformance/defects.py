@@ -18,8 +18,10 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
     def concerns(self, case: Case) -> bool:
-        file = case.file.rsplit("/", 1)[-1].removesuffix(".robot")
-        return self.test in (case.id, file)
+        path = case.file.removesuffix(".robot")
+        if "/" in self.test:
+            return path.endswith(f"/{self.test}")
+        return self.test in (case.id, path.rsplit("/", 1)[-1])
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):

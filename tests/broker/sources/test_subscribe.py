@@ -10,10 +10,10 @@ import pytest
 from parvis.broker.ports.notifications import TAKEN, Receipt, Verdict
 from parvis.broker.sources.copies import Copy, difference
 from parvis.broker.sources.forward import SourceClient
-from parvis.broker.sources.relay import Relay
+from parvis.broker.sources.relay import Relay, SubscriberAway
 from parvis.broker.sources.subscribe import NOTIFIED_AT, SourceSubscriber
 from parvis.broker.subscriptions.model import Endpoint
-from parvis.kernel.errors import BadRequestData, InvalidRequest, Overloaded, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, InvalidRequest, ResourceNotFound
 from parvis.kernel.outbound import CallFailed
 from parvis.kernel.time import DAY, MINUTE, SECOND, Instant, system_clock
 from tests.broker.sources.neighbourhood import Neighbourhood, bin_, registration, said
@@ -313,7 +313,7 @@ async def test_the_source_keeps_what_the_subscriber_does_not_take_and_what_it_re
     await town.subscribe()
     await town.look()
     town.receiver.answers = [Receipt(Verdict.LATER, "away", 7.0)]
-    with pytest.raises(Overloaded) as later:
+    with pytest.raises(SubscriberAway) as later:
         await town.tell(bin_())
     assert later.value.retry_after_s == 7
     town.receiver.answers = [Receipt(Verdict.REFUSED, "no")]

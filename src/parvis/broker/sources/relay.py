@@ -38,6 +38,14 @@ MOST_ENTITIES = 1000
 _ABOUT = CORE_MEMBERS | {"@context", "createdAt", "modifiedAt", "deletedAt", "expiresAt"}
 
 
+class SubscriberAway(Overloaded):
+    """The source may well try again: it has the notification, and nobody else."""
+
+    type_uri = "about:blank"
+    title = "The subscriber does not answer"
+    status = 504
+
+
 class Relay:
     """Any process may take a notification. `letters_kept` is the installation's setting."""
 
@@ -64,7 +72,8 @@ class Relay:
         Raises:
             ResourceNotFound: nobody asked for it, or not any more.
             BadRequestData, InvalidRequest: it is no notification.
-            Overloaded: the subscriber is away, or too much is under way.
+            SubscriberAway
+            Overloaded: too much is under way.
         """
         copy = await self.sources.find_copy(token)
         if copy is None:
@@ -158,7 +167,7 @@ class Relay:
         metrics.FAILED.inc()
         await self._subscriptions.note([replace(note, failed=1, last_failure=now, last_reason=receipt.reason)])
         if receipt.verdict is Verdict.LATER:
-            raise Overloaded("The subscriber is away just now.", retry_after_s=max(2, round(receipt.wait_s)))
+            raise SubscriberAway("The subscriber is away just now.", retry_after_s=max(2, round(receipt.wait_s)))
         letter = DeadLetter(
             subscription.tenant,
             subscription.id,
