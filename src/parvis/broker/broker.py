@@ -159,6 +159,8 @@ class Broker:
 
     async def query_past(self, caller: Caller, query: PastQuery) -> PastPage:
         """The temporal evolution of the entities that match, deleted ones included (5.7.4). Raises TooComplexQuery."""
+        if self.transience.is_due:
+            await self.transience.settle()
         reader = await self._past_reader(caller, query)
         return PastPage(total=0 if query.entities.count else None) if reader is None else await reader.read()
 

@@ -66,7 +66,7 @@ class Transience:
         for one in page.entities:
             if one.due is not None:
                 left = tuple(kept for entity in page.entities if (kept := self.stays(entity)) is not None)
-                return EntityPage(left, page.total, page.resume)
+                return replace(page, entities=left)
         return page
 
     async def run(self) -> None:
