@@ -215,3 +215,27 @@ async def test_an_entity_map_holds_what_the_past_has_given(api: httpx.AsyncClien
     assert (told.status_code, told.json()) == (200, [{"id": tram(1)}, {"id": tram(2)}])
     one = await api.get(f"/temporal/entities/{tram(2)}?entityMap=true")
     assert (one.status_code, "NGSILD-EntityMap" in one.headers) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([True, False, True, True], {"sum": 3, "avg": 0.75, "min": 0, "max": 1, "sumsq": 3, "totalCount": 4}),
+        ([["a"], ["a", "b"]], {"sum": 3, "avg": 1.5, "min": 1, "max": 2, "totalCount": 2, "distinctCount": 2}),
+        (["b, c", "a"], {"min": "a", "max": "b, c", "totalCount": 2}),
+        ([{"a": 1}, {"a": 1}], {"totalCount": 2, "distinctCount": 1}),
+        ([True, "a"], {"totalCount": 2}),
+    ],
+)
+async def test_aggregates_of_values_that_are_no_numbers(
+    api: httpx.AsyncClient, given: list[Any], told: dict[str, Any]
+) -> None:
+    instances = [speed(value, f"2026-03-01T{hour:02}:00:00Z") for hour, value in enumerate(given)]
+    await api.post(f"/temporal/entities/{tram(0)}/attrs", json={"state": instances})
+    methods = ("sum", "avg", "min", "max", "stddev", "sumsq", "totalCount", "distinctCount")
+
+    [found] = await query(api, id=tram(0), attrs="state", format="aggregatedValues", aggrMethods=",".join(methods))
+
+    values = {method: rows[0][0] for method, rows in found["state"].items() if method != "type" and rows}
+    assert told.items() <= values.items()
+    assert not {method for method in values if method not in told} - {"stddev", "distinctCount"}

@@ -250,7 +250,7 @@ def _triples(buckets: Buckets, method: Method, closings: Sequence[bytes]) -> byt
     if not values:
         return b"[]"
     parts = [b""] * (2 * len(values))
-    parts[::2] = encode(values)[1:-1].split(b",")
+    parts[::2] = map(encode, values) if buckets.columns[method].dtype == object else encode(values)[1:-1].split(b",")
     parts[1::2] = map(closings.__getitem__, places)
     return b"[[" + b"".join(parts)[:-2] + b"]"
 

@@ -235,7 +235,11 @@ class Method(Enum):
 
 
 class Aggregation(msgspec.Struct, frozen=True):
-    """`period` (0, 0) = one value over the whole range (4.5.19)."""
+    """`period` (0, 0) = one value over the whole range (4.5.19).
+
+    `of_others`: values that are no numbers too, which have to be read for that.
+    """
 
     methods: tuple[Method, ...]
     period: Duration
+    of_others: bool = False

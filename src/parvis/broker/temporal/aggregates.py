@@ -9,7 +9,7 @@ from parvis.broker.ports.store import EntityAggregates
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
 from parvis.broker.temporal.buckets import Buckets, Periods
 from parvis.broker.temporal.periods import MAX_PERIODS, estimate_periods, list_periods
-from parvis.broker.temporal.reading import Member, Period, Source, Window, list_series
+from parvis.broker.temporal.reading import Member, Period, Source, Window, list_series, read_instances
 from parvis.broker.temporal.sums import tell
 from parvis.kernel.time import Instant
 
@@ -126,7 +126,18 @@ def _tell(group: Sequence[_Series], key: AttributeKey, window: Window, aggregati
             if extent is not None:
                 place, some = asked.reached(extent)
                 parts.append((place, source.partials(key, window, some, methods)))
-        yield tell(_ending(periods, one, aggregation), parts, aggregation.methods)
+        told = tell(_ending(periods, one, aggregation), parts, aggregation.methods)
+        yield _with_others(told, one, key, window) if aggregation.of_others else told
+
+
+def _with_others(told: Buckets, one: _Series, key: AttributeKey, window: Window) -> Buckets:
+    """Where there are no numbers, what the methods make of other values."""
+    from parvis.broker.temporal.measures import MOST_MEASURED, is_without_numbers, measured
+
+    if not told or not is_without_numbers(told):
+        return told
+    instances = read_instances(one.sources, key, window, MOST_MEASURED + 1, last=False)
+    return told if len(instances) > MOST_MEASURED else measured(told, instances, window.time)
 
 
 def _ending(periods: Periods, one: _Series, aggregation: Aggregation) -> Periods:

@@ -47,7 +47,7 @@ def parse_aggregation(methods: Sequence[str], period: str | None) -> Aggregation
         raise BadRequestData("aggregatedValues needs aggrMethods, such as aggrMethods=avg,max.")
     chosen = tuple(_choice(Method, method, "aggrMethods") for method in methods)
     try:
-        return Aggregation(chosen, WHOLE_RANGE if period is None else parse_duration(period))
+        return Aggregation(chosen, WHOLE_RANGE if period is None else parse_duration(period), of_others=True)
     except ValueError as error:
         raise BadRequestData(f"aggrPeriodDuration: {error}.") from None
 

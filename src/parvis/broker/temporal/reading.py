@@ -149,7 +149,7 @@ def _read_part(sources: Sequence[Source], key: AttributeKey, query: TemporalQuer
     """`truncated_at` where the limit and not the query left the rest out."""
     last = query.last_n is not None
     wanted = query.limit if query.last_n is None else min(query.limit, query.last_n)
-    found = _read(sources, key, window, wanted + 1, last=last)
+    found = read_instances(sources, key, window, wanted + 1, last=last)
     is_cut = len(found) > wanted
     if is_cut:
         found = found[1:] if last else found[:wanted]
@@ -184,7 +184,7 @@ def cut_at(history: EntityHistory, at: Instant, query: TemporalQuery) -> EntityH
 def _in_kind(sources: Sequence[Source], removal: Instance) -> Instance:
     """Of the kind of what was removed."""
     before = EVER._replace(end=removal.seen_at + 1)
-    held = next(iter(_read(sources, removal.key, before, 1, last=True)), None)
+    held = next(iter(read_instances(sources, removal.key, before, 1, last=True)), None)
     return removal if held is None else msgspec.structs.replace(removal, kind=held.kind)
 
 
@@ -192,11 +192,11 @@ def _read_scoped(sources: Sequence[Source], window: Window) -> tuple[Instance, .
     """The scopes set in the window, led by those that held when it begins. Through a window `of_removals`, where they
     were taken away: an instance with no scopes in it."""
     bare = window._replace(of_removals=False)
-    inside = _read(sources, SCOPE_KEY, bare, MOST_SCOPES, last=False)
+    inside = read_instances(sources, SCOPE_KEY, bare, MOST_SCOPES, last=False)
     if window.of_removals:
         return tuple(one for one in inside if not one.value)
     before = bare._replace(start=EARLIEST, end=window.start)
-    held = _read(sources, SCOPE_KEY, before, 1, last=True) if window.start > EARLIEST else []
+    held = read_instances(sources, SCOPE_KEY, before, 1, last=True) if window.start > EARLIEST else []
     return (*held, *inside)
 
 
@@ -219,7 +219,9 @@ def _is_asked(key: AttributeKey, query: TemporalQuery) -> bool:
     return (not query.attrs or name in query.attrs) and (not query.datasets or dataset in query.datasets)
 
 
-def _read(sources: Sequence[Source], key: AttributeKey, window: Window, limit: int, *, last: bool) -> list[Instance]:
+def read_instances(
+    sources: Sequence[Source], key: AttributeKey, window: Window, limit: int, *, last: bool
+) -> list[Instance]:
     parts = [part for source in sources if (part := source.read(key, window, limit, last=last))]
     if len(parts) < 2:
         return parts[0] if parts else []
