@@ -87,8 +87,13 @@ class Broker:
         return await self._store.write(caller.tenant, changes, progress) if changes or progress else []
 
     async def erase(self, caller: Caller, erasure: Erasure) -> None:
-        """Forget a part of an entity's past (5.6.13, 5.6.15, 5.6.16). Raises Forbidden, ResourceNotFound."""
+        """Forget a part of an entity's past (5.6.13, 5.6.15, 5.6.16). Raises Forbidden, ResourceNotFound.
+
+        Events are told with what history knows of them: those who are told of changes hear of all so far first.
+        """
         self.check_writer(caller)
+        if self.subscriptions.catch_up is not None:
+            await self.subscriptions.catch_up()
         await self._store.erase(caller.tenant, erasure)
         self._on_erasure(caller, erasure)
 
@@ -154,13 +159,13 @@ class Broker:
 
     async def find_history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
         history = await self._store.history(caller.tenant, entity_id, query)
         return None if history is None or not (everything or self._is_public(history.types)) else history
 
     async def query_past(self, caller: Caller, query: PastQuery) -> PastPage:
         """The temporal evolution of the entities that match, deleted ones included (5.7.4). Raises TooComplexQuery."""
-        if self.transience.is_due:
-            await self.transience.settle()
         reader = await self._past_reader(caller, query)
         return PastPage(total=0 if query.entities.count else None) if reader is None else await reader.read()
 

@@ -26,6 +26,7 @@ from parvis.broker.subscriptions.notifications import Notifications
 from parvis.broker.subscriptions.occurrence import Occurrences
 from parvis.broker.subscriptions.recipient import Limits
 from parvis.broker.subscriptions.standing import NOTHING_TOLD, WELL, Told
+from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.errors import LdContextNotAvailable, Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
@@ -576,6 +577,20 @@ async def test_a_deletion_is_told_to_who_asked_for_it(town: Town) -> None:
         await until(lambda: len(receiver.heard) == 1)
     assert receiver.heard[0].data[0]["id"] == bin_id(1)
     assert "deletedAt" in receiver.heard[0].data[0]
+
+
+async def test_what_is_forgotten_at_once_is_told_before(town: Town) -> None:
+    """An event's contents are in the history: whoever forgets it waits for those who are to be told."""
+    async with Receiver().listening() as receiver:
+        await town.subscribe("urn:s:1", receiver.url, triggers=(Trigger.ATTRIBUTE_DELETED,), watched=(LEVEL,))
+        await change(town, notification=NotificationParams(Endpoint(receiver.url), show_changes=True))
+        await asyncio.sleep(0.1)
+        for number in range(5):
+            await town.fill(number, number)
+            await town.broker.write(CALLER, [Change(bin_id(number), Mode.DELETE)])
+            await town.broker.erase(CALLER, Erasure(bin_id(number)))
+        await until(lambda: len(receiver.heard) == 5)
+    assert sorted(heard.data[0]["fillingLevel"]["previousValue"] for heard in receiver.heard) == [0, 1, 2, 3, 4]
 
 
 class Gate:

@@ -182,11 +182,9 @@ class Delivery:
             if not await matches(self._broker, self._matcher, compiled, occurrence, now):
                 continue
             linked = await find_linked_of(self._broker, one, occurrence)
-            if not one.is_live:
-                continue
-            if one.can_take:
+            if one.is_live and one.can_take:
                 one.take(occurrence, notices, now, linked)
-            else:
+            elif one.is_live:
                 self._fall_behind(one, event.seq - 1)
 
     @property
@@ -196,6 +194,12 @@ class Delivery:
     async def save(self) -> None:
         """What is known by now, that readers of the store know it too."""
         await self._ledger.save_if_possible(self._take_notes)
+
+    async def catch_up(self) -> None:
+        """Until every event so far was looked at for those who keep up."""
+        newest = await self._outbox.newest()
+        while self._cursor < newest and self._is_anyone_live():  # noqa: ASYNC110 - rare, and soon over
+            await asyncio.sleep(GATHER_S / 2)
 
     async def _occurrence(self, event: Event, with_previous: bool) -> Occurrence | None:
         """None, too, where an event cannot be understood: it must not stand in the way of those after it."""

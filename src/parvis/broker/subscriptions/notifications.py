@@ -31,6 +31,7 @@ MOST_AT_ONCE = 200
 """Dead letters replayed by one call."""
 _REPLAY_WITHIN_S = 20.0
 _SHOWN_WITHIN_S = 1.0
+_CAUGHT_UP_WITHIN_S = 2.0
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -69,6 +70,12 @@ class Notifications:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SHOWN_WITHIN_S):
                     await self._delivery.save()
+
+    async def _catch_up(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CAUGHT_UP_WITHIN_S):
+                if self._delivery is not None:
+                    await self._delivery.catch_up()
 
     async def run(self, holder: str) -> None:
         """Until cancelled: notifies while this process holds the lease."""
@@ -177,12 +184,13 @@ class Notifications:
             fence,
         )
         sources = SourceNotifier(self._store.sources, self._broker.contexts, self._senders, self._clock, fence)
-        self._broker.subscriptions.settle = self._save_news
+        door = self._broker.subscriptions
+        door.settle, door.catch_up = self._save_news, self._catch_up
         try:
             await both(self._delivery.run(), sources.run())
         finally:
             self._delivery = None
-            self._broker.subscriptions.settle = None
+            door.settle = door.catch_up = None
 
 
 async def both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:

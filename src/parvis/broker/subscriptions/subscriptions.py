@@ -31,7 +31,8 @@ class Subscriptions:
 
     A subscription keeps the rights of who wrote it last: its notifications tell what they may read, and no more.
     Without `check_address` endpoints are looked at only when they are called. `settle` is called before one is shown:
-    it saves what became of notifications so far.
+    it saves what became of notifications so far. `catch_up` returns when every change so far was held against them, or
+    after a while. Both are there only while this process notifies.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Subscriptions:
     ) -> None:
         """`most`: so many each tenant may have; None: as many as it likes."""
         self.settle: Callable[[], Awaitable[None]] | None = None
+        self.catch_up: Callable[[], Awaitable[None]] | None = None
         self._store = store
         self._check_address = check_address
         self._most = most
