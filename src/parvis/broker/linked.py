@@ -5,7 +5,7 @@ Relationship what they may not read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,7 @@ MOST_MET: Final = 10_000
 CHUNK: Final = 1_000
 
 Ask = Callable[[EntityQuery], Awaitable["EntityPage"]]
+Elsewhere = Callable[[Mapping[str, Sequence[Iri]]], Awaitable[Iterable[Entity]]]
 _OPPOSITES = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
 
 
@@ -55,36 +56,61 @@ def targets(instance: Instance) -> Sequence[str]:
     return instance.value if isinstance(instance.value, list) else (instance.value,)
 
 
-async def neighbours(ask: Ask, entities: Sequence[Entity], linking: Linking, shown: Shown = EVERYTHING) -> Neighbours:
-    """The entities linked from these, level by level. Raises TooManyResults."""
+async def neighbours(
+    ask: Ask,
+    entities: Sequence[Entity],
+    linking: Linking,
+    shown: Shown = EVERYTHING,
+    elsewhere: Elsewhere | None = None,
+) -> Neighbours:
+    """The entities linked from these, level by level. Raises TooManyResults.
+
+    `elsewhere` finds those that are not held here, where a Relationship says of what type they are.
+    """
     known: dict[str, Entity] = {}
-    met = {one.id for one in entities} | linking.contained_by
+    here = {one.id: one for one in entities}
+    met = here.keys() | linking.contained_by
     inward: list[tuple[Entity, Shown]] = []
     seen: set[tuple[str, int, int]] = set()
     level = [(one, shown) for one in entities]
     for _ in range(linking.levels):
-        wanted = [one for one in _wanted(level) if _key(*one) not in seen and one[0] not in linking.contained_by]
-        seen.update(_key(*one) for one in wanted)
-        here = {one.id: one for one in entities}
-        await _learn(ask, [urn for urn, _ in wanted if urn not in known and urn not in here], known)
-        level = [(found, below) for urn, below in wanted if (found := known.get(urn) or here.get(urn)) is not None]
+        wanted = [one for one in _wanted(level, seen) if one.urn not in linking.contained_by]
+        unknown = [one for one in wanted if one.urn not in known and one.urn not in here]
+        await _learn(ask, [one.urn for one in unknown], known)
+        typed = {one.urn: one.types for one in unknown if one.types and one.urn not in known}
+        if typed and elsewhere is not None:
+            known.update((one.id, one) for one in await elsewhere(typed))
+        level = [(found, one.shown) for one in wanted if (found := known.get(one.urn) or here.get(one.urn)) is not None]
         for entity, below in level:
             if entity.id not in met:
                 met.add(entity.id)
                 inward.append((entity, below))
-    return Neighbours({**known, **{one.id: one for one in entities if one.id not in linking.contained_by}}, inward)
+    return Neighbours({**known, **{urn: one for urn, one in here.items() if urn not in linking.contained_by}}, inward)
 
 
-def _key(urn: str, shown: Shown) -> tuple[str, int, int]:
-    return urn, id(shown.pick), id(shown.omit)
+class _Wanted(NamedTuple):
+    urn: str
+    shown: Shown
+    types: Sequence[Iri]
 
 
-def _wanted(level: Iterable[tuple[Entity, Shown]]) -> Iterator[tuple[str, Shown]]:
+def _wanted(level: Iterable[tuple[Entity, Shown]], seen: set[tuple[str, int, int]]) -> Iterator[_Wanted]:
+    """What was not met before in the same view."""
     for entity, shown in level:
         for instance in entity.instances:
             if instance.kind in LINKS and shown.follows(instance.name):
                 below = shown.below(instance.name)
-                yield from ((urn, below) for urn in targets(instance))
+                types = _object_types(instance)
+                for urn in targets(instance):
+                    key = (urn, id(below.pick), id(below.omit))
+                    if key not in seen:
+                        seen.add(key)
+                        yield _Wanted(urn, below, types)
+
+
+def _object_types(instance: Instance) -> Sequence[Iri]:
+    types = (instance.extra or {}).get("objectType", ())
+    return (types,) if isinstance(types, str) else types
 
 
 async def _learn(ask: Ask, urns: Iterable[str], known: dict[str, Entity]) -> None:

@@ -73,6 +73,13 @@ async def test_flat_adds_each_entity_once(api: httpx.AsyncClient) -> None:
     assert [one["id"] for one in everyone] == [OTHER, TOWN, LAND, HOUSE]
 
 
+async def test_what_many_lead_to_is_told_once(api: httpx.AsyncClient) -> None:
+    rooms = [thing(f"urn:ngsi-ld:Room:{number}", "room", in_=towards(HOUSE)) for number in range(3)]
+    assert (await api.post("/entityOperations/create", json=rooms)).status_code == 201
+    answer = await api.get("/entities", params={"type": "Room", "join": "flat", "joinLevel": "2", "limit": "3"})
+    assert [one["id"] for one in answer.json()] == [*(one["id"] for one in rooms), HOUSE, TOWN]
+
+
 async def test_flat_without_a_target_is_the_entity_itself(api: httpx.AsyncClient) -> None:
     assert (await retrieved(api, LAND, join="flat"))["id"] == LAND
 

@@ -8,8 +8,8 @@ from parvis.broker.api.distribution import Distribution, find_distribution, retr
 from parvis.broker.api.earlier_versions import find_wish
 from parvis.broker.api.entity_maps import asks_for_map, with_map
 from parvis.broker.api.media import GEO_MEDIA, Media
+from parvis.broker.api.neighbours import find_linked
 from parvis.broker.api.provision import Undertaking, entity_path, everywhere, kept, names_of
-from parvis.broker.api.query import find_neighbours
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
 from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
@@ -67,7 +67,7 @@ async def _retrieve_everywhere(
         if found.entity is None:
             raise ResourceNotFound(f"There is no entity {entity_id}.")
         check_types(request, found.entity.types, context)
-        return (await _shown(request, found.entity, view, context, media)).with_headers(*headers)
+        return (await _shown(request, found.entity, view, context, media, distribution)).with_headers(*headers)
     except ResourceNotFound as failure:
         return problem_response(failure).with_headers(*headers)
 
@@ -79,18 +79,25 @@ async def _retrieve_frozen(request: Request, view: View, context: Context, media
     if entity is None:
         raise ResourceNotFound(f"There is no entity {entity_id} in the snapshot.")
     check_types(request, entity.types, context)
-    linked = await find_neighbours(opened.query, (entity,), view)
-    return one_response(request, entity, view, context, media, linked).with_headers(opened.header)
+    linked = await find_linked(request, opened.query, (entity,), view)
+    return one_response(request, entity, view, context, media, linked.neighbours).with_headers(opened.header)
 
 
-async def _shown(request: Request, entity: Entity, view: View, context: Context, media: Media) -> Response:
+async def _shown(
+    request: Request,
+    entity: Entity,
+    view: View,
+    context: Context,
+    media: Media,
+    distribution: Distribution | None = None,
+) -> Response:
     attrs = view.representation.attrs
     if attrs and attrs.isdisjoint(one.name for one in entity.instances):
         raise ResourceNotFound(f"The entity {entity.id} has none of these attributes.")
-    linked = await find_neighbours(partial(request.broker.query, request.caller), (entity,), view)
+    linked = await find_linked(request, partial(request.broker.query, request.caller), (entity,), view, distribution)
     wish = find_wish(request)
     [amended] = [entity] if wish is None else wish.amend([entity], context)
-    shown = one_response(request, amended, view, context, media, linked)
+    shown = one_response(request, amended, view, context, media, linked.neighbours).with_headers(*linked.headers)
     if wish is not None:
         shown = wish.noted(shown, is_amended=amended is not entity)
     return await with_map(request, entity.id, shown) if asks_for_map(request, request.parameters) else shown

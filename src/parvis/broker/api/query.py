@@ -1,15 +1,15 @@
 """Query entities (NGSI-LD 1.9.1, 5.7.2, 6.4.3.2 and 6.23)."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
-from parvis.broker.api.distribution import find_distribution
+from parvis.broker.api.distribution import Distribution, find_distribution
 from parvis.broker.api.distribution import query as distributed_query
 from parvis.broker.api.earlier_versions import find_wish
 from parvis.broker.api.entity_maps import Mapped, answer_by_map, asks_for_map
 from parvis.broker.api.media import GEO_MEDIA, Media
+from parvis.broker.api.neighbours import find_linked
 from parvis.broker.api.paging import page_headers
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.query_body import query_parameters
@@ -19,8 +19,7 @@ from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
 from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
 from parvis.broker.api.views import View, check_geometry_property, page_response
 from parvis.broker.jsonld.context import Context
-from parvis.broker.linked import Ask, Neighbours, neighbours, resolved, speaks_of_links
-from parvis.broker.model.entity import Entity
+from parvis.broker.linked import Ask, resolved, speaks_of_links
 
 
 async def query_entities(request: Request) -> Response:
@@ -64,35 +63,36 @@ async def _answer(
         asked = await _resolved(ask, prepared)
         found = await distributed_query(request, distribution, parameters, asked, context, media, by_body=by_body)
         if found is not None:
-            linked = await find_neighbours(ask, found.entities, prepared.view)
-            return page_response(request, found.entities, prepared.view, context, media, found.headers, linked)
-    return await _here(request, ask, prepared, context, media)
+            linked = await find_linked(request, ask, found.entities, prepared.view, distribution)
+            headers = (*found.headers, *linked.headers)
+            return page_response(request, found.entities, prepared.view, context, media, headers, linked.neighbours)
+    return await _here(request, ask, prepared, context, media, distribution)
 
 
-async def _here(request: Request, ask: Ask, prepared: Prepared, context: Context, media: Media) -> Response:
+async def _here(
+    request: Request,
+    ask: Ask,
+    prepared: Prepared,
+    context: Context,
+    media: Media,
+    distribution: Distribution | None = None,
+) -> Response:
     page = await ask((await _resolved(ask, prepared)).page.query)
-    headers = page_headers(request, page, prepared.page, media)
-    linked = await find_neighbours(ask, page.entities, prepared.view)
+    linked = await find_linked(request, ask, page.entities, prepared.view, distribution)
+    headers = (*page_headers(request, page, prepared.page, media), *linked.headers)
     wish = find_wish(request)
     if wish is None:
-        return page_response(request, page.entities, prepared.view, context, media, headers, linked)
+        return page_response(request, page.entities, prepared.view, context, media, headers, linked.neighbours)
     amended = wish.amend(page.entities, context)
-    response = page_response(request, amended, prepared.view, context, media, headers, linked)
+    response = page_response(request, amended, prepared.view, context, media, headers, linked.neighbours)
     return wish.noted(response, is_amended=amended is not page.entities)
 
 
 async def _by_map(request: Request, mapped: Mapped, view: View, context: Context, media: Media) -> Response:
     """201 where the map was made for it (6.4.3.2)."""
-    linked = await find_neighbours(partial(request.broker.query, request.caller), mapped.entities, view)
-    page = page_response(request, mapped.entities, view, context, media, mapped.headers, linked)
+    linked = await find_linked(request, partial(request.broker.query, request.caller), mapped.entities, view)
+    page = page_response(request, mapped.entities, view, context, media, mapped.headers, linked.neighbours)
     return replace(page, status=201) if mapped.is_new else page
-
-
-async def find_neighbours(ask: Ask, entities: Sequence[Entity], view: View) -> Neighbours | None:
-    """What is linked from these, where it is asked for (4.5.23)."""
-    if view.linking is None:
-        return None
-    return await neighbours(ask, entities, view.linking, view.shown)
 
 
 async def _resolved(ask: Ask, prepared: Prepared) -> Prepared:
