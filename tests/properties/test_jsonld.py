@@ -12,7 +12,7 @@ from pyld import jsonld
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, PATCH, Reading
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import CORE_FILE, CORE_URL, Contexts, packaged
-from parvis.broker.jsonld.parse import decode, parse_attribute, parse_batch, parse_entity, parse_fragment
+from parvis.broker.jsonld.parse import decode, decode_batch, parse_attribute, parse_entity, parse_fragment
 from parvis.broker.jsonld.render import Form, Representation, render_entity
 from parvis.broker.model.entity import Entity, in_order
 from parvis.kernel.errors import ParvisError
@@ -230,7 +230,8 @@ def test_what_was_read_can_be_rendered_in_every_form(body: dict[str, Any]) -> No
 @given(st.one_of(st.binary(max_size=40), anything.map(msgspec.json.encode)))
 def test_any_bytes_are_a_batch_or_refused(raw: bytes) -> None:
     try:
-        parse_batch(raw, CONTEXTS.default)
+        for document in decode_batch(raw):
+            parse_entity(document, CONTEXTS.default)
     except ParvisError as refusal:
         assert refusal.status == 400  # noqa: PT017 -- either outcome is right
 

@@ -72,13 +72,17 @@ class Transience:
     async def run(self) -> None:
         """Take away what is over when its time comes, until cancelled."""
         looked_at_s = monotonic()
-        while True:
-            if self.is_due:
-                await self.settle()
-            elif monotonic() - looked_at_s > LOOK_AT_OTHERS_EVERY_S:
-                looked_at_s = monotonic()
-                await self._look()
-            await asyncio.sleep(self._until_next_s())
+        try:
+            while True:
+                if self.is_due:
+                    await self.settle()
+                elif monotonic() - looked_at_s > LOOK_AT_OTHERS_EVERY_S:
+                    looked_at_s = monotonic()
+                    await self._look()
+                await asyncio.sleep(self._until_next_s())
+        finally:
+            if self._sweep is not None:
+                await asyncio.wait({self._sweep}, timeout=PATIENCE_S)
 
     def _until_next_s(self) -> float:
         first = self._store.next_expiry

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec import UNSET
 
@@ -10,10 +9,9 @@ from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT, MERGE, PATCH, Readi
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.parse import (
     ParsedEntity,
-    RefusedEntity,
     decode,
+    decode_batch,
     parse_attribute,
-    parse_batch,
     parse_entity,
     parse_fragment,
 )
@@ -242,18 +240,10 @@ def test_what_is_no_json_cannot_be_understood(raw: bytes) -> None:
         decode(raw)
 
 
-def test_one_bad_entity_leaves_the_rest_of_a_batch_alone() -> None:
-    good, nameless = parse_batch(msgspec.json.encode([{"id": HALL, "type": "Building"}, {"id": "urn:a:b"}]), CONTEXT)
-    assert isinstance(good, ParsedEntity)
-    assert isinstance(nameless, RefusedEntity)
-    assert nameless.id == "urn:a:b"
-    assert isinstance(nameless.error, BadRequestData)
-
-
 @pytest.mark.parametrize("raw", [b"{}", b"[]", b"[null]", b'[{"id":"urn:a:b","type":"T"},5]'])
 def test_a_batch_is_an_array_with_entities(raw: bytes) -> None:
     with pytest.raises(BadRequestData):
-        parse_batch(raw, CONTEXT)
+        decode_batch(raw)
 
 
 def test_a_fragment_needs_neither_id_nor_type() -> None:

@@ -5,7 +5,7 @@ almost without branches. All else goes through the AttributeReader.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from parvis.broker.jsonld.names import MAX_URI_LENGTH, check_uri, is_uri
 from parvis.broker.jsonld.values import INSTANTS, MAX_INTEGER, MIN_INTEGER, read_instant
 from parvis.broker.model.entity import AttributeKey, Instance, Iri, Kind
 from parvis.broker.model.merge import NULL
-from parvis.kernel.errors import BadRequestData, InvalidRequest, ParvisError
+from parvis.kernel.errors import BadRequestData, InvalidRequest
 from parvis.kernel.time import Instant
 
 MAX_ATTRIBUTES: Final = 2000
@@ -50,13 +50,6 @@ class ParsedEntity(msgspec.Struct, frozen=True):
     expires_at: Instant | UnsetType | None = UNSET
 
 
-class RefusedEntity(msgspec.Struct, frozen=True):
-    """An entity of a batch that breaks a rule; `id` is empty where it has none."""
-
-    id: str
-    error: ParvisError
-
-
 def decode(raw: bytes) -> Any:
     """Raises InvalidRequest for what is no JSON (5.5.3)."""
     try:
@@ -70,7 +63,12 @@ def decode(raw: bytes) -> Any:
 
 
 def decode_batch(raw: bytes, member: type = dict) -> list[Any]:
-    """The entities of a batch, or their ids, not yet looked at. One that is neither fails them all (5.6.7.4)."""
+    """The entities of a batch, or their ids, not yet looked at.
+
+    Raises:
+        InvalidRequest: it is no JSON.
+        BadRequestData: it is no array, or not all of it is of this kind: one alone fails them all (5.6.7.4).
+    """
     items = decode(raw)
     if type(items) is not list or not items:
         raise BadRequestData("The body of a batch must be a JSON array with one entity or more.")
@@ -80,30 +78,6 @@ def decode_batch(raw: bytes, member: type = dict) -> list[Any]:
         if type(item) is not member:
             raise BadRequestData(f"Every member of this batch is to be {_MEMBERS[member]}: nothing was carried out.")
     return items
-
-
-def parse_batch(raw: bytes, context: Context, reading: Reading = ENTITY) -> list[ParsedEntity | RefusedEntity]:
-    """One result for each entity of the array, in order.
-
-    Raises:
-        InvalidRequest: it is no JSON.
-        BadRequestData: it is no array.
-    """
-    items = decode_batch(raw)
-    return parse_entities(items, [context] * len(items), reading)
-
-
-def parse_entities(
-    items: Sequence[Any], contexts: Sequence[Context], reading: Reading = ENTITY
-) -> list[ParsedEntity | RefusedEntity]:
-    """As `parse_batch`, from decoded entities that each have their own context."""
-    results: list[ParsedEntity | RefusedEntity] = []
-    for item, context in zip(items, contexts, strict=True):
-        try:
-            results.append(parse_entity(item, context, reading))
-        except ParvisError as refusal:
-            results.append(RefusedEntity(_find_id(item), refusal))
-    return results
 
 
 def parse_entity(data: Any, context: Context, reading: Reading = ENTITY) -> ParsedEntity:
@@ -242,8 +216,3 @@ def _read_expiry(given: Any, reading: Reading) -> Instant | None:
     if given == NULL and reading.patch:
         return None
     return read_instant(given, "expiresAt")
-
-
-def _find_id(item: Any) -> str:
-    found = item.get("id") if type(item) is dict else None
-    return found if isinstance(found, str) else ""
