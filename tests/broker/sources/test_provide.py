@@ -297,3 +297,50 @@ async def test_an_upsert_without_batches_is_an_update_or_a_replacement(
     assert await brokers.held(brokers.syndicate) == {"fillingLevel": 2}
     [call] = brokers.around.calls
     assert (call.method, call.path) == (method, f"/ngsi-ld/v1{path}")
+
+
+PAST_CHANGES = ["upsertTemporal", "appendAttrsTemporal", "deleteAttrsTemporal", "deleteTemporal"]
+PAST = f"/temporal{BIN}"
+
+
+def told(day: int, value: float = 0.4) -> dict[str, Any]:
+    return {"fillingLevel": [{"type": "Property", "value": value, "observedAt": f"2026-05-0{day}T08:00:00Z"}]}
+
+
+async def instances(broker: httpx.AsyncClient, name: str = "fillingLevel") -> int | None:
+    """Of the past that a broker itself has of the bin."""
+    answer = await broker.get(PAST, params={"local": "true"})
+    if answer.status_code == 404:
+        return None
+    found = answer.json().get(name, [])
+    return len(found) if isinstance(found, list) else 1
+
+
+async def test_the_past_is_added_to_and_taken_back_at_an_inclusive_source_too(brokers: Brokers) -> None:
+    await brokers.register(operations=PAST_CHANGES)
+    answer = await brokers.town.post("/temporal/entities", json={**bin_(), **told(1)})
+    assert answer.status_code == 201
+    assert (await brokers.town.post(f"{PAST}/attrs", json=told(2))).status_code == 204
+    assert (await instances(brokers.town), await instances(brokers.syndicate)) == (2, 2)
+    gone = await brokers.town.delete(f"{PAST}/attrs/fillingLevel", params={"deleteAll": "true"})
+    assert gone.status_code == 204
+    assert not await instances(brokers.town)
+    assert not await instances(brokers.syndicate)
+    assert (await brokers.town.post("/temporal/entities", json={**bin_(), **told(3)})).status_code < 300
+    assert (await brokers.town.delete(PAST)).status_code == 204
+    assert (await instances(brokers.town), await instances(brokers.syndicate)) == (None, None)
+
+
+async def test_the_past_of_what_is_exclusive_goes_there_alone(brokers: Brokers) -> None:
+    await brokers.exclusive("fillingLevel", operations=PAST_CHANGES)
+    note = {"note": [{"type": "Property", "value": "ours", "observedAt": "2026-05-01T08:00:00Z"}]}
+    assert (await brokers.town.post("/temporal/entities", json={**bin_(), **told(1), **note})).status_code == 201
+    assert (await instances(brokers.town), await instances(brokers.town, "note")) == (0, 1)
+    assert (await instances(brokers.syndicate), await instances(brokers.syndicate, "note")) == (1, 0)
+
+
+async def test_an_exclusive_source_that_takes_no_past_is_a_conflict(brokers: Brokers) -> None:
+    await brokers.exclusive("fillingLevel", operations=["retrieveOps"])
+    answer = await brokers.town.post("/temporal/entities", json={**bin_(), **told(1)})
+    assert answer.status_code == 409
+    assert await instances(brokers.town) is None

@@ -4,8 +4,11 @@ What is taken back leaves the present as it is; what is put right is put right i
 """
 
 import re
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
+from parvis.broker.api.provision import PAST_PATH, Undertaking, everywhere, past_path
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response
 from parvis.broker.api.writing import dataset_to_delete
@@ -13,6 +16,8 @@ from parvis.broker.jsonld.attribute import PATCH
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.names import check_uri
 from parvis.broker.jsonld.parse import ParsedEntity, parse_attribute, parse_fragment
+from parvis.broker.model.entity import Iri
+from parvis.broker.sources.model import Operation
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.parse import slices
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -23,8 +28,9 @@ _INSTANCE = re.compile(r"urn:ngsi-ld:Instance:(\d{1,18})")
 async def delete_entity(request: Request) -> Response:
     """Delete temporal evolution of an entity (5.6.16)."""
     [entity_id] = request.args
-    await request.broker.erase(request.caller, Erasure(check_uri(entity_id, "An entity id")))
-    return NO_CONTENT
+    erasure, context = Erasure(check_uri(entity_id, "An entity id")), await request.link_context()
+    undertaking = Undertaking(Operation.DELETE_TEMPORAL, entity_id, "DELETE", past_path(entity_id))
+    return await everywhere(request, context, undertaking, partial(_erase, request, erasure))
 
 
 async def delete_attribute(request: Request) -> Response:
@@ -32,19 +38,24 @@ async def delete_attribute(request: Request) -> Response:
     entity_id, name = request.args
     context = await request.link_context()
     erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), dataset_to_delete(request))
-    await request.broker.erase(request.caller, erasure)
-    return NO_CONTENT
+    undertaking = _of_attribute(request, context, Operation.DELETE_ATTRS_TEMPORAL, "DELETE")
+    return await everywhere(request, context, undertaking, partial(_erase, request, erasure))
 
 
 async def modify_instance(request: Request) -> Response:
     """Modify attribute instance in temporal evolution (5.6.14). Its instanceId stays."""
     entity_id, name, instance_id = request.args
-    number = _number(instance_id)
+    check_uri(instance_id, "An instance id")
     document, context = await request.document()
     parsed = _one_instance(document, check_uri(entity_id, "An entity id"), name, context)
-    correction = Correction(entity_id, number, parsed.instances[0], parsed.is_kind_open)
-    await request.broker.correct(request.caller, correction)
-    return NO_CONTENT
+
+    async def here(_: tuple[Iri, ...] | None) -> Response:
+        correction = Correction(entity_id, _number(instance_id), parsed.instances[0], parsed.is_kind_open)
+        await request.broker.correct(request.caller, correction)
+        return NO_CONTENT
+
+    undertaking = _of_attribute(request, context, Operation.UPDATE_ATTR_INSTANCE_TEMPORAL, "PATCH", document)
+    return await everywhere(request, context, undertaking, here)
 
 
 def _one_instance(document: dict[str, Any], entity_id: str, name: str, context: Context) -> ParsedEntity:
@@ -66,9 +77,29 @@ async def delete_instance(request: Request) -> Response:
     """Delete attribute instance from temporal evolution (5.6.15)."""
     entity_id, name, instance_id = request.args
     context = await request.link_context()
-    erasure = Erasure(check_uri(entity_id, "An entity id"), context.expand(name), seq=_number(instance_id))
+    check_uri(instance_id, "An instance id")
+    check_uri(entity_id, "An entity id")
+
+    async def here(_: tuple[Iri, ...] | None) -> Response:
+        return await _erase(request, Erasure(entity_id, context.expand(name), seq=_number(instance_id)))
+
+    undertaking = _of_attribute(request, context, Operation.DELETE_ATTR_INSTANCE_TEMPORAL, "DELETE")
+    return await everywhere(request, context, undertaking, here)
+
+
+async def _erase(request: Request, erasure: Erasure, _: tuple[Iri, ...] | None = None) -> Response:
     await request.broker.erase(request.caller, erasure)
     return NO_CONTENT
+
+
+def _of_attribute(
+    request: Request, context: Context, operation: Operation, method: str, document: Any = None
+) -> Undertaking:
+    """A change of the attribute that the path names, or of one instance of it."""
+    entity_id, name, *instances = (quote(one, safe=":") for one in request.args)
+    path = "/".join([PAST_PATH, entity_id, "attrs", name, *instances])
+    names = (context.expand(request.args[1]),)
+    return Undertaking(operation, request.args[0], method, path, None, names, document, is_of_entity=False)
 
 
 def _number(instance_id: str) -> int:

@@ -1,7 +1,7 @@
 """Changes that context sources take part in (NGSI-LD 1.9.1, 5.6 and 4.3.6): what goes where, and one answer for all."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +23,7 @@ from parvis.kernel.time import system_clock
 Here = Callable[[tuple[Iri, ...] | None], Awaitable[Response]]
 """The change in this broker, of these attributes alone; None: of all that it speaks of."""
 
+PAST_PATH: Final = "/temporal/entities"
 _NOT_FORWARDED = frozenset({"local", "type"})
 
 
@@ -203,3 +204,7 @@ def _errand(undertaking: Undertaking, share: Share, query: tuple[tuple[str, str]
 
 def entity_path(entity_id: str) -> str:
     return f"/entities/{quote(entity_id, safe=':')}"
+
+
+def past_path(entity_id: str) -> str:
+    return f"{PAST_PATH}/{quote(entity_id, safe=':')}"

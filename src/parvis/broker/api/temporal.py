@@ -10,6 +10,7 @@ from parvis.broker.api.entity_maps import asks_for_map, past_by_map, with_map
 from parvis.broker.api.media import Media
 from parvis.broker.api.paging import past_headers, read_page
 from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.provision import PAST_PATH, Undertaking, everywhere, past_path
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response
 from parvis.broker.api.selection import read_selection
@@ -25,6 +26,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory
 from parvis.broker.query.tree import Order, TemporalQuery
+from parvis.broker.sources.model import Operation
 from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery
 from parvis.broker.temporal.span import content_range
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -77,11 +79,18 @@ async def upsert_entity(request: Request) -> Response:
     """Create or update temporal evolution of an entity (5.6.11)."""
     document, context = await request.document()
     change = _change(document, context, ENTITY, Mode.UPSERT_UPDATE)
-    known = await request.broker.find_history(request.caller, change.entity_id, NO_ATTRIBUTE)
-    await apply(request, change, context)
-    if known is None:
-        return entity_created(request, change.entity_id, "temporal/entities")
-    return NO_CONTENT
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        known = await request.broker.find_history(request.caller, change.entity_id, NO_ATTRIBUTE)
+        await apply(request, _kept(change, left), context)
+        if known is None:
+            return entity_created(request, change.entity_id, "temporal/entities")
+        return NO_CONTENT
+
+    undertaking = Undertaking(
+        Operation.UPSERT_TEMPORAL, change.entity_id, "POST", PAST_PATH, change.types, _names(change), document
+    )
+    return await everywhere(request, context, undertaking, here)
 
 
 async def append_instances(request: Request) -> Response:
@@ -91,14 +100,37 @@ async def append_instances(request: Request) -> Response:
     if document.get("id", entity_id) != entity_id:
         raise BadRequestData(f"The body is of another entity than {entity_id}: leave the id out.")
     change = _change({"id": entity_id, **document}, context, FRAGMENT, Mode.APPEND)
-    await apply(request, change, context)
-    return NO_CONTENT
+
+    async def here(left: tuple[Iri, ...] | None) -> Response:
+        await apply(request, _kept(change, left), context)
+        return NO_CONTENT
+
+    path = f"{past_path(entity_id)}/attrs"
+    undertaking = Undertaking(
+        Operation.APPEND_ATTRS_TEMPORAL, entity_id, "POST", path, change.types, _names(change), document
+    )
+    return await everywhere(request, context, undertaking, here)
 
 
 def _change(document: dict[str, Any], context: Context, reading: Reading, mode: Mode) -> Change:
     """What comes late becomes history only; the present is what was observed last."""
     parsed = parse_evolution(document, context, reading)
     return Change(parsed.id, mode, parsed.instances, parsed.types, parsed.scopes, keep_newest=True, past=parsed.past)
+
+
+def _names(change: Change) -> tuple[Iri, ...]:
+    return tuple(dict.fromkeys(one.name for one in (*change.instances, *change.past)))
+
+
+def _kept(change: Change, left: tuple[Iri, ...] | None) -> Change:
+    """What is said of these attributes."""
+    if left is None:
+        return change
+    return replace(
+        change,
+        instances=tuple(one for one in change.instances if one.name in left),
+        past=tuple(one for one in change.past if one.name in left),
+    )
 
 
 async def _page(request: Request, parameters: Parameters, context: Context, media: Media) -> Response:
