@@ -28,7 +28,7 @@ async def test_corrections_and_erasures_are_in_the_trail_and_refusals_are_not(tm
             await broker.correct(READER, correction)
         seq = await broker.correct(CLERK, correction)
         with pytest.raises(ResourceNotFound):
-            await broker.correct(CLERK, correction)
+            await broker.correct(CLERK, Correction(bin_id(1), 10**6, level(2)))
         await broker.erase(CLERK, Erasure(bin_id(1), LEVEL, seq=seq))
 
         trail = [entry.record for entry in platform.access.store.read_audit()]

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from parvis.access.access import Access
-from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import ArchiveAtHand
+from parvis.bootstrap.broker import build_broker
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
-from parvis.bootstrap.contexts import context_fetcher
 from parvis.bootstrap.federation import Federation, build_federation
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
@@ -33,13 +30,9 @@ from parvis.bootstrap.stores import (
     open_store,
 )
 from parvis.broker.broker import Broker
-from parvis.broker.jsonld.contexts import Contexts
-from parvis.broker.jsonld.kept import KeptContexts
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
-from parvis.broker.sources.forward import SourceClient
 from parvis.broker.subscriptions.notifications import Notifications
-from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.codecs.apart import CodecsApart
 from parvis.fleet.commands.downlink import Commands
@@ -55,11 +48,11 @@ from parvis.fleet.ways.delivery import Outlet
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.hosts import is_loopback
-from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, Right
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
-from parvis.kernel.time import HOUR, system_clock
+from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient
 
 _AGAIN_AFTER_S = 5.0
@@ -357,41 +350,6 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def build_broker(
-    settings: Settings, store: Store, outbound: GuardedClient, audit: Callable[[AuditRecord], object]
-) -> Broker:
-    def erased(caller: Caller, erasure: Erasure) -> None:
-        facts = {name: value for name, value in msgspec.structs.asdict(erasure).items() if value is not None}
-        what = str(facts.pop("entity_id"))
-        told = {name: str(value) for name, value in facts.items()}
-        audit(AuditRecord(system_clock(), caller.tenant, caller.subject, "history-erased", what, told))
-
-    def corrected(caller: Caller, correction: Correction, seq: int) -> None:
-        told = {"attribute": correction.given.name, "seq": str(correction.seq), "becomes": str(seq)}
-        record = AuditRecord(
-            system_clock(), caller.tenant, caller.subject, "history-corrected", correction.entity_id, told
-        )
-        audit(record)
-
-    contexts = Contexts(context_fetcher(settings.contexts, outbound), KeptContexts(store.shelf))
-    public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
-    own = settings.federation
-    client = SourceClient(outbound, timeout_s=own.timeout_s, limit_bytes=own.limit_bytes, at_once=own.at_once)
-    most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations
-    return Broker(
-        store,
-        contexts,
-        public_types,
-        outbound.check,
-        erased,
-        corrected,
-        most,
-        most_sources,
-        client,
-        most_instances=settings.history.most_instances,
-    )
 
 
 def check_exposure(settings: Settings) -> None:
