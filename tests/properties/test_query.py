@@ -76,13 +76,17 @@ def test_a_condition_written_down_reads_as_itself(condition: Condition) -> None:
     assert parse_q(printed(condition), CONTEXT) == condition
 
 
-_SIGNS = st.text(alphabet='ab.[]()=!<>~;|,"\\ :1-eT+#/é', max_size=30)
+_SIGNS = st.text(alphabet='ab.[]{}()=!<>~;|,"\\ :1-eT+#/é', max_size=30)
 
 
 @settings(max_examples=400, deadline=None)
 @given(_SIGNS)
 def test_any_text_is_a_query_or_refused(text: str) -> None:
-    for parse in (lambda: parse_q(text, CONTEXT), lambda: parse_types(text, CONTEXT), lambda: parse_scope_q(text)):
+    for parse in (
+        lambda: parse_q(text, CONTEXT, (), 2),
+        lambda: parse_types(text, CONTEXT),
+        lambda: parse_scope_q(text),
+    ):
         try:
             parse()
         except ParvisError as refusal:

@@ -17,7 +17,7 @@ from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers
 from parvis.broker.ports.store import EntityPage
-from parvis.broker.query.order import Key
+from parvis.broker.query.order import Key, is_key
 from parvis.broker.query.tree import EntityQuery
 from parvis.broker.temporal.selection import PastPage
 from parvis.kernel.errors import BadRequestData
@@ -116,7 +116,7 @@ def _read_key(key: bytes, query: EntityQuery) -> Key | None:
         found: Key = msgspec.json.decode(key, type=Key)
     except msgspec.MsgspecError:
         found = ()
-    if len(found) != len(query.order):
+    if not is_key(found, query):
         raise BadRequestData("after is taken from the link to the next page, as it stands there.")
     return found
 

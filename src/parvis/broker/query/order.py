@@ -7,6 +7,7 @@ entities stand in the order of their first creation.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ MOST_ORDERED: Final = 100_000
 ENTITY_MEMBERS: Final = ("id", "type", "scope", "createdAt", "modifiedAt")
 _DIRECTIONS = {"asc": (False, False), "desc": (True, False), "dist-asc": (False, True), "dist-desc": (True, True)}
 _ABSENT: Final = (9, "")
+
+_NUMERIC = frozenset({0, 4})
+_TEXTUAL = frozenset({1, 2, 3, _ABSENT[0]})
 
 Key = tuple[tuple[int, Any], ...]
 
@@ -58,6 +62,14 @@ def _term(word: str, reference: dict[str, Any] | None, context: Context) -> Orde
     if reference is None:
         raise BadRequestData("orderBy by distance needs the place to measure from: give orderFrom.")
     return OrderTerm(path, is_descending, reference)
+
+
+def is_key(found: Key, query: EntityQuery) -> bool:
+    """Whether it is a place in the order of the query."""
+    return len(found) == len(query.order) and all(
+        isinstance(value, str) if rank in _TEXTUAL else rank in _NUMERIC and isinstance(value, int | float)
+        for rank, value in found
+    )
 
 
 def page_in_order(candidates: Iterable[tuple[int, Entity]], query: EntityQuery) -> EntityPage:
@@ -131,9 +143,10 @@ def _distance(entity: Entity, path: Path, reference: dict[str, Any]) -> tuple[in
     if instance is None or instance.kind is not Kind.GEO_PROPERTY:
         return _ABSENT
     try:
-        return 0, geometry_distance_m(instance.value, reference)
+        distance_m = geometry_distance_m(instance.value, reference)
     except GEOSException:
         return _ABSENT
+    return (0, distance_m) if math.isfinite(distance_m) else _ABSENT
 
 
 def _ranked(value: Json | Moment, collation: Collation | None) -> tuple[int, Any]:
