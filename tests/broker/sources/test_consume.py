@@ -7,7 +7,10 @@ import httpx
 import pytest
 
 from parvis.broker.jsonld.contexts import CORE_URL
+from parvis.broker.sources.model import Management, Registration
+from parvis.broker.sources.remembered import RememberedAnswers, kept_for, question_of
 from parvis.kernel.outbound import AnswerTooLarge, CallFailed
+from parvis.kernel.time import DAY, MINUTE, SECOND
 from tests.broker.sources.neighbourhood import Neighbourhood, bin_, registration, said
 
 BIN = "/entities/urn:ngsi-ld:WasteContainer:1"
@@ -315,3 +318,44 @@ async def test_a_source_of_other_datasets_is_not_asked(brokers: Brokers) -> None
     await brokers.ids(datasetId="urn:ngsi-ld:Dataset:a,urn:ngsi-ld:Dataset:b")
     assert await brokers.ids() == ["1"]
     assert len(brokers.around.calls) == 2
+
+
+async def test_a_source_that_wants_it_is_asked_the_same_thing_seldom(brokers: Brokers) -> None:
+    await brokers.register(management={"cacheDuration": "PT1H"})
+    await have(brokers.syndicate, bin_(1))
+    assert await brokers.ids() == ["1"]
+    await have(brokers.syndicate, bin_(2))
+    assert await brokers.ids() == ["1"]
+    assert len(brokers.around.calls) == 1
+    assert await brokers.ids(limit="7") == ["1", "2"]
+
+
+def test_what_is_remembered_ends_and_is_bounded() -> None:
+    now = [0]
+    answers = RememberedAnswers(lambda: now[0], most_bytes=5000)
+    answers.keep("a", said(200, b"x" * 1000), MINUTE)
+    now[0] = MINUTE - 1
+    assert answers.find("a") is not None
+    for name in "bcd":
+        answers.keep(name, said(200, b"x" * 1000), MINUTE)
+    answers.keep("large", said(200, b"x" * 9000), MINUTE)
+    assert [answers.find(name) is not None for name in ("a", "b", "c", "d", "large")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    now[0] = 2 * MINUTE
+    assert answers.find("d") is None
+
+
+def test_other_credentials_ask_another_question() -> None:
+    source = Registration("default", "urn:x:a", "http://a.example", management=Management(cache_duration="P1MT1S"))
+    assert kept_for(source) == 30 * DAY + SECOND
+    assert kept_for(Registration("default", "urn:x:a", "http://a.example")) == 0
+    first, other, again = (
+        question_of(source, "GET", "http://a.example", headers, b"")
+        for headers in ({"Authorization": "a"}, {"Authorization": "b"}, {"Authorization": "a", "Via": "1.1 x"})
+    )
+    assert first == again != other

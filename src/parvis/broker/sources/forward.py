@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from parvis.broker.jsonld.context import Context
 from parvis.broker.sources import metrics
 from parvis.broker.sources.model import Registration
+from parvis.broker.sources.remembered import RememberedAnswers, kept_for, question_of
 from parvis.broker.subscriptions.notification import CONTEXT_LINK, context_url
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.outbound import AddressRefused, Answer, AnswerTooLarge, CallFailed, OutboundCalls
@@ -23,6 +24,7 @@ MOST_REMEMBERED = 10_000
 _NOT_FOR_THEM = frozenset({"ngsild-tenant", "via", "link", "host", "content-length", "contenttype", "jsonldcontext"})
 _PATIENCE = 3
 _PAUSE: Instant = 5 * SECOND
+_QUERY = "/entityOperations/query"
 _LD_JSON = "application/ld+json"
 _JSON = "application/json"
 
@@ -58,6 +60,11 @@ class Ask(msgspec.Struct, frozen=True):
     context: Context
     query: tuple[tuple[str, str], ...] = ()
     body: Any = None
+
+    @property
+    def is_question(self) -> bool:
+        """It changes nothing."""
+        return self.method == "GET" or self.path == _QUERY
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -103,9 +110,23 @@ class SourceClient:
         self._failures: dict[tuple[str, str], int] = {}
         self._resting: dict[tuple[str, str], Instant] = {}
         self._health: dict[tuple[str, str], Health] = {}
+        self._remembered = RememberedAnswers(clock)
 
     async def ask(self, registration: Registration, ask: Ask, around: Around) -> Answered:
         """Never raises: what fails is told with the code of its warning."""
+        duration = kept_for(registration) if ask.is_question else 0
+        if not duration:
+            return await self._ask_once(registration, ask, around)
+        question = question_of(registration, *_request(registration, ask, around))
+        remembered = self._remembered.find(question)
+        if remembered is not None:
+            return Answered(registration, remembered)
+        answered = await self._ask_once(registration, ask, around)
+        if answered.answer is not None and answered.answer.status == 200:
+            self._remembered.keep(question, answered.answer, duration)
+        return answered
+
+    async def _ask_once(self, registration: Registration, ask: Ask, around: Around) -> Answered:
         key = registration.tenant, registration.id
         if self._clock() < self._resting.get(key, 0):
             return Answered(registration, None, 199, "It is not asked just now, for it has failed.")
@@ -150,10 +171,7 @@ class SourceClient:
 
     async def _call(self, registration: Registration, ask: Ask, around: Around) -> Answer:
         return await self._http.call(
-            ask.method,
-            url_of(registration, ask),
-            headers_of(registration, ask, around),
-            b"" if ask.body is None else msgspec.json.encode(_body(registration, ask)),
+            *_request(registration, ask, around),
             timeout_s=registration.timeout_s or self._timeout_s,
             limit_bytes=self._limit_bytes,
         )
@@ -218,6 +236,12 @@ def headers_of(registration: Registration, ask: Ask, around: Around) -> dict[str
     if not is_inside and url is not None:
         headers["Link"] = CONTEXT_LINK.format(url)
     return headers
+
+
+def _request(registration: Registration, ask: Ask, around: Around) -> tuple[str, str, dict[str, str], bytes]:
+    """Method, address, headers and body."""
+    body = b"" if ask.body is None else msgspec.json.encode(_body(registration, ask))
+    return ask.method, url_of(registration, ask), headers_of(registration, ask, around), body
 
 
 def _info(registration: Registration) -> dict[str, str]:
