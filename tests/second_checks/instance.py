@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from parvis.broker.api import NgsiLdApi
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
+from parvis.broker.jsonld.kept import KeptContexts
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.stores.sqlite.store import SqliteStore
 
@@ -45,7 +46,7 @@ async def fresh_instance(read_context: Callable[[str], bytes]) -> AsyncIterator[
 
     store = await SqliteStore.open(":memory:")
     try:
-        broker = Broker(store, Contexts(fetch), frozenset())
+        broker = Broker(store, Contexts(fetch, KeptContexts(store.shelf)), frozenset())
         app = Starlette(routes=[Mount("/ngsi-ld/v1", app=NgsiLdApi(broker))])
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=Unguarded(app)), base_url="http://town"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.second_checks import models, tutorials
+from tests.second_checks import answers, models, tutorials
 from tests.second_checks.curl import steps
 
 CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"
@@ -90,3 +90,42 @@ def test_commands_of_others_are_passed_over() -> None:
         ("GET", "/ngsi-ld/v1/entities/?type=Bin&format=concise", None),
         ("DELETE", "/ngsi-ld/v1/entities/urn:ngsi-ld:Bin:2", 404),
     ]
+
+
+DESCRIBED = """
+paths:
+  /types:
+    get:
+      responses:
+        '200':
+          $ref: '#/components/responses/Types'
+        '400': {}
+  /entities/{entityId}:
+    get:
+      responses:
+        '200':
+          content:
+            application/json:
+              schema: {type: object, required: [id, %s]}
+components:
+  responses:
+    Types:
+      content:
+        application/json:
+          schema: {type: object, properties: {typeList: {oneOf: [{type: array}, {type: [array, 'null']}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [("type", set()), ("kind", {"GET /entities/urn:ngsi-ld:Bin:1: 'kind' is a required property"})],
+)
+def test_answers_are_held_against_their_schema(tmp_path: Path, member: str, expected: set[str]) -> None:
+    path = tmp_path / "openapi.yaml"
+    path.write_text(DESCRIBED % member)
+    told = [
+        one for one in answers.check(path) if one.name.startswith(("GET /types", "GET /entities/urn:ngsi-ld:Bin:1 "))
+    ]
+    found = {one.difference for one in told if "required" in one.difference}
+    assert found == {one.partition(": ")[2].replace("'kind'", "$: 'kind'") for one in expected}
+    assert "application/ld+json is not described for 200" in {one.difference for one in told}

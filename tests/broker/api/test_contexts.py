@@ -268,7 +268,9 @@ async def test_a_body_without_a_context_is_refused(api: httpx.AsyncClient, body:
 
 
 async def test_the_core_is_there_and_may_be_reloaded(api: httpx.AsyncClient) -> None:
-    assert (await details(api, CORE_URL))["kind"] == "Cached"
+    told = await details(api, CORE_URL)
+    assert told["kind"] == "Cached"
+    assert {"URL", "localId", "createdAt"} <= told.keys()
     assert (await api.delete(f"/jsonldContexts/{quoted(CORE_URL)}?reload=true")).status_code == 204
 
 

@@ -9,10 +9,16 @@ from parvis.broker.jsonld.contexts import CORE_URL, is_core
 from parvis.broker.jsonld.kept import KeptContext, KeptContexts, Kind
 from parvis.broker.jsonld.parse import decode
 from parvis.kernel.errors import BadRequestData, InvalidRequest, OperationNotSupported, ResourceNotFound
-from parvis.kernel.time import format_instant
+from parvis.kernel.time import format_instant, system_clock
 
 _KINDS = {kind.value: kind for kind in Kind}
-_OF_THE_CORE = {"URL": CORE_URL, "localId": "core", "kind": Kind.CACHED.value}
+_OF_THE_CORE = {
+    "URL": CORE_URL,
+    "localId": "core",
+    "kind": Kind.CACHED.value,
+    "createdAt": format_instant(system_clock()),
+}
+"""It is there since the process began."""
 
 
 async def add_context(request: Request) -> Response:
