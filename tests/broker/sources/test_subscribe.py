@@ -1,5 +1,6 @@
 """Subscriptions that reach other brokers: what these get, what becomes of it, and what they tell (NGSI-LD 5.8.1.4)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.relay import Relay, SubscriberAway
 from parvis.broker.sources.subscribe import NOTIFIED_AT, SourceSubscriber
 from parvis.broker.subscriptions.model import Endpoint
-from parvis.kernel.errors import BadRequestData, InvalidRequest, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, InvalidRequest, Overloaded, ResourceNotFound
 from parvis.kernel.outbound import CallFailed
 from parvis.kernel.time import DAY, MINUTE, SECOND, Instant, system_clock
 from tests.broker.sources.neighbourhood import Neighbourhood, bin_, registration, said
@@ -353,6 +354,37 @@ async def test_a_refusal_of_the_source_is_tried_again_seldom(town: Town) -> None
         town.now += 10 * SECOND
         await town.look()
     assert len([one for one in town.around.calls if one.host == "syndicate"]) == 3
+
+
+async def test_a_store_that_is_away_ends_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    await town.register()
+    await town.subscribe()
+    sources = town.store.sources
+    add_copy, faults = sources.add_copy, iter([Overloaded("away"), Overloaded("away")])
+
+    async def shaky(copy: Copy) -> bool:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return await add_copy(copy)
+
+    monkeypatch.setattr(sources, "add_copy", shaky)
+    contexts, client = town.around.brokers["town"].contexts, SourceClient(town.around)
+    subscriber = SourceSubscriber(town.store.subscriptions, sources, contexts, client, pause_s=0.01)
+    working = asyncio.create_task(subscriber.run())
+    try:
+        await asyncio.sleep(0.05)
+        assert await town.remote() == []
+        subscriber.open("http://town/")
+        async with asyncio.timeout(5):
+            while not await town.remote():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await town.api.delete(f"/subscriptions/{BINS}")
+        async with asyncio.timeout(5):
+            while await town.copies():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        working.cancel()
+        await asyncio.wait((working,))
 
 
 def test_a_difference_takes_back_what_is_no_longer_wanted() -> None:

@@ -111,9 +111,10 @@ class SourceSubscriber:
         current = {(one.tenant, one.id): one for one in registered}
         keys = copies.keys() | wanted.keys()
         self._waiting = {key: one for key, one in self._waiting.items() if key in keys}
-        async with asyncio.TaskGroup() as tasks:
-            for key in sorted(keys):
-                tasks.create_task(self._settle(key, copies.get(key), wanted.get(key), current))
+        settling = (self._settle(key, copies.get(key), wanted.get(key), current) for key in sorted(keys))
+        for failure in await asyncio.gather(*settling, return_exceptions=True):
+            if failure is not None:
+                raise failure
         return min([ends, *(one.due for one in self._waiting.values())])
 
     async def _wanted(self, registered: Sequence[Registration], now: Instant) -> tuple[dict[CopyKey, Wanted], Instant]:
