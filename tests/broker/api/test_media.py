@@ -16,6 +16,9 @@ LINK = b'<https://example.org/town.jsonld>; rel="http://www.w3.org/ns/json-ld#co
         (b"text/html, application/*;q=0.1", Media.JSON),
         (b"application/geo+json", Media.GEO_JSON),
         (b"application/json;q=0, */*", Media.JSON_LD),
+        (b"application/ld+json;q=high", Media.JSON_LD),
+        (b"application/json;q=0.5, application/ld+json;q=nan", Media.JSON_LD),
+        (b"application/json, application/ld+json;q=7", Media.JSON),
     ],
 )
 def test_the_best_accepted_type_is_given(header: bytes, media: Media) -> None:
