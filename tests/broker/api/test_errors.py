@@ -53,7 +53,7 @@ READING: list[tuple[str, int, str]] = [
     ("/entities", 400, "BadRequestData"),
     (f"/entities?id={BIN}", 400, "BadRequestData"),
     ("/entities?type=", 400, "BadRequestData"),
-    ("/entities?type=WasteContainer&entityMap=true", 400, "InvalidRequest"),
+    ("/entities?type=WasteContainer&entityMaps=true", 400, "InvalidRequest"),
     ("/entities?type=WasteContainer&type=Streetlight", 400, "InvalidRequest"),
     ("/entities?type=WasteContainer&id=no-uri", 400, "BadRequestData"),
     ("/entities?type=WasteContainer&idPattern=(", 400, "BadRequestData"),
