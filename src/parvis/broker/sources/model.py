@@ -118,6 +118,7 @@ OPERATION_GROUPS: dict[OperationGroup, frozenset[Operation]] = {
         Operation.APPEND_ATTRS,
         Operation.DELETE_ATTRS,
         Operation.DELETE_ENTITY,
+        Operation.PURGE_ENTITY,
         Operation.MERGE_ENTITY,
     },
 }
