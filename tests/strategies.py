@@ -21,6 +21,7 @@ from parvis.broker.query.tree import (
     Or,
     Path,
     Range,
+    Selector,
     TypeIs,
 )
 from parvis.kernel.time import SECOND, format_instant
@@ -222,11 +223,18 @@ geo_queries = st.one_of(
         st.just(PLACE),
     ),
 )
+selectors = st.builds(
+    Selector,
+    st.one_of(st.none(), st.sampled_from(TYPES).map(TypeIs)),
+    st.one_of(st.just(()), st.sampled_from(["urn:ngsi-ld:Bin:0", "urn:ngsi-ld:Bin:1"]).map(lambda one: (one,))),
+    st.sampled_from([None, "[02]$"]),
+)
 entity_queries = st.builds(
     EntityQuery,
     types=st.one_of(st.none(), st.sampled_from(TYPES).map(TypeIs)),
     q=st.one_of(st.none(), store_conditions),
     geo=st.one_of(st.none(), geo_queries),
+    either=st.one_of(st.just(()), st.lists(selectors, max_size=2).map(tuple)),
 )
 
 

@@ -126,7 +126,22 @@ async def test_the_same_by_post(api: httpx.AsyncClient, body: dict[str, Any], id
     assert answer.headers["NGSILD-Results-Count"] == str(len(ids))
 
 
-async def test_selectors_that_do_not_fit_one_query_are_refused_openly(api: httpx.AsyncClient) -> None:
-    selectors = [{"type": "WasteContainer", "id": BIN}, {"type": "Streetlight", "idPattern": "quay"}]
+@pytest.mark.parametrize(
+    ("selectors", "ids"),
+    [
+        ([{"type": "WasteContainer", "id": BIN}, {"type": "Streetlight", "idPattern": "quay"}], [BIN, LAMP]),
+        ([{"type": "WasteContainer", "id": LAMP}, {"type": "Streetlight", "id": [BIN, LAMP]}], [LAMP]),
+        ([{"type": "WasteContainer", "id": BIN_2}, {"type": "Streetlight"}], [BIN_2, LAMP]),
+        ([{"type": "*", "idPattern": "1$"}, {"type": "NoSuchThing"}], [BIN, LAMP]),
+        ([{"type": "WasteContainer", "idPattern": "x"}, {"type": "WasteContainer", "idPattern": "2$"}], [BIN_2]),
+    ],
+)
+async def test_selectors_are_alternatives(api: httpx.AsyncClient, selectors: list[Any], ids: list[str]) -> None:
     answer = await api.post("/entityOperations/query", json={"type": "Query", "entities": selectors})
-    assert answer.status_code == 422
+    assert [one["id"] for one in answer.json()] == ids
+    last = await api.post("/entityOperations/query?limit=1&offset=1", json={"type": "Query", "entities": selectors})
+    assert [one["id"] for one in last.json()] == ids[1:]
+
+
+async def test_selectors_cannot_be_given_as_a_parameter(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/entities?type=WasteContainer&entities=[]")).status_code == 400

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from parvis.broker.api.parameters import Parameters
-from parvis.broker.api.selection import ANY_TYPE
-from parvis.kernel.errors import BadRequestData, OperationNotSupported
+from parvis.broker.api.selection import ANY_TYPE, SELECTORS
+from parvis.kernel.errors import BadRequestData
 
 Filled = Annotated[list[str], msgspec.Meta(min_length=1)]
 
@@ -89,7 +89,6 @@ def query_parameters(document: dict[str, Any], url: Parameters, *, is_temporal: 
 
     Raises:
         BadRequestData: it is no Query.
-        OperationNotSupported: its selectors cannot be asked for at once.
     """
     try:
         body = msgspec.convert(document, QueryBody)
@@ -136,19 +135,20 @@ def _ordering(ordering: OrderingParams) -> Iterator[tuple[str, str]]:
 
 
 def _selection(selectors: Sequence[Selector]) -> dict[str, str]:
-    """Selectors are alternatives. Several fit into one query where they differ in type alone, or in id alone."""
+    """Selectors are alternatives. Those that differ in type alone, or in id alone, are one."""
     types = list(dict.fromkeys(one.type for one in selectors))
+    union = ANY_TYPE if ANY_TYPE in types else "|".join(f"({one})" for one in types)
     ids = [_ids(one) for one in selectors]
     patterns = ["" if one.id else one.id_pattern for one in selectors]  # id takes precedence (5.2.33)
-    if len(selectors) > 1 and any(patterns):
-        raise OperationNotSupported("An idPattern stands in a query with one selector only: send one query for each.")
-    if len(types) > 1 and any(ids):
-        raise OperationNotSupported("Selectors with an id need the same type: send one query for each type.")
+    is_mixed = any(ids) and not all(ids)
+    if len(selectors) > 1 and (any(patterns) or (any(ids) and (len(types) > 1 or is_mixed))):
+        either = [(one.type, some, pattern) for one, some, pattern in zip(selectors, ids, patterns, strict=True)]
+        return {"type": union, SELECTORS: msgspec.json.encode(either).decode()}
     found = {"idPattern": "".join(patterns)} if any(patterns) else {}
     if all(ids) and ids:
         found["id"] = ",".join(one for some in ids for one in some)
     if types:
-        found["type"] = ANY_TYPE if ANY_TYPE in types else "|".join(f"({one})" for one in types)
+        found["type"] = union
     return found
 
 

@@ -13,13 +13,15 @@ from parvis.broker.jsonld.render import CORE_MEMBERS, Representation
 from parvis.broker.query.order import parse_order
 from parvis.broker.query.parse import parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.pattern import pattern_finder
-from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery
+from parvis.broker.query.tree import Condition, EntityQuery, GeoQuery, Selector
 from parvis.broker.sources.discovery import attributes_of
 from parvis.kernel.errors import BadRequestData
 
 ANY_TYPE = "*"
 """Every type there is, of the entities held here (6.4.3.2)."""
 
+SELECTORS = "entities"
+"""Alternatives of a query in a body (5.2.23), as JSON; no route knows it as a parameter."""
 SYSTEM_ATTRIBUTES = ("createdAt", "modifiedAt", "expiresAt", "deletedAt", "observedAt")
 _GEO_TRIPLE = ("georel", "geometry", "coordinates")
 
@@ -78,10 +80,25 @@ def read_selection(parameters: Parameters, context: Context, levels: int = 0) ->
         _condition(parameters, context, levels),
         read_geo(parameters, context),
         None if scope_q is None else parse_scope_q(scope_q),
+        either=_either(parameters.text(SELECTORS), context),
     )
     if not is_local and not _is_narrow(query, context):
         raise BadRequestData("The query is too wide: give type, attrs, q or georel, or local=true for everything here.")
     return query
+
+
+def _either(text: str | None, context: Context) -> tuple[Selector, ...]:
+    if text is None:
+        return ()
+    selectors = msgspec.json.decode(text, type=list[tuple[str, list[str], str]])
+    return tuple(
+        Selector(
+            None if types == ANY_TYPE else parse_types(types, context),
+            tuple(check_uri(one, "An id") for one in ids),
+            _pattern(pattern or None),
+        )
+        for types, ids, pattern in selectors
+    )
 
 
 def _pattern(text: str | None) -> str | None:

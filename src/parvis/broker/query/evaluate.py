@@ -55,6 +55,7 @@ from parvis.broker.query.tree import (
     Or,
     Path,
     Range,
+    Selector,
 )
 from parvis.kernel.time import Instant, parse_instant
 
@@ -82,6 +83,15 @@ def matches(entity: Entity, query: EntityQuery) -> bool:
         and (query.scope is None or scopes_hold(query.scope, entity.scopes))
         and (query.q is None or holds(query.q, entity))
         and (query.geo is None or geo_holds(query.geo, entity))
+        and (not query.either or any(_selects(one, entity) for one in query.either))
+    )
+
+
+def _selects(selector: Selector, entity: Entity) -> bool:
+    return (
+        (not selector.ids or entity.id in selector.ids)
+        and (selector.id_pattern is None or pattern_finder(selector.id_pattern)(entity.id))
+        and (selector.types is None or types_hold(selector.types, entity.types))
     )
 
 

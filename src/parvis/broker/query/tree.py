@@ -153,11 +153,20 @@ class OrderTerm(msgspec.Struct, frozen=True):
     reference: dict[str, Any] | None = None
 
 
+class Selector(msgspec.Struct, frozen=True):
+    """Entities by all that is given (5.2.33)."""
+
+    types: TypeSelection | None = None
+    ids: tuple[str, ...] = ()
+    id_pattern: str | None = None
+
+
 class EntityQuery(msgspec.Struct, frozen=True):
     """Which entities (5.7.2), in the order of their first creation, or in that of `order`.
 
     `after` is the `resume` of the page before, `after_key` its `resume_key`: whatever is written between two pages, no
-    entity that stays, and stays in its place in the order, is told twice or left out.
+    entity that stays, and stays in its place in the order, is told twice or left out. Where there are selectors in
+    `either`, one of them holds.
     """
 
     ids: tuple[str, ...] = ()
@@ -174,6 +183,7 @@ class EntityQuery(msgspec.Struct, frozen=True):
     order: tuple[OrderTerm, ...] = ()
     collation: str | None = None
     after_key: tuple[tuple[int, Any], ...] | None = None
+    either: tuple[Selector, ...] = ()
 
 
 class Order(Enum):

@@ -29,6 +29,7 @@ from parvis.broker.query.tree import (
     Path,
     Range,
     ScopeQuery,
+    Selector,
 )
 from parvis.stores.postgres.cells import cover
 from parvis.stores.postgres.conditions import INCLUDING, LOOK_UP, NEVER, Conditions, Parameters, is_encodable
@@ -140,15 +141,15 @@ class Translator:
         """What is left for the evaluator to decide."""
         query = self._query
         terms = tuple(term for term in _terms(query.q) if not self._conditions.translate(term).is_exact)
-        if not terms and query.geo is None and query.id_pattern is None:
+        patterns = any(one.id_pattern is not None for one in query.either)
+        if not terms and query.geo is None and query.id_pattern is None and not patterns:
             return None
         return replace(query, ids=(), types=None, attrs=(), scope=None, q=And(terms) if terms else None)
 
     def _selected(self) -> Iterator[str]:
         query = self._query
         if query.ids:
-            sayable = [one for one in query.ids if is_encodable(one) and "\0" not in one]
-            yield f"e.urn = ANY ({self._bind(sayable)}::text[])"
+            yield self._has_id(query.ids)
         if query.id_pattern is not None:
             yield self._conditions.prefixed("e.urn", query.id_pattern)
         if query.attrs:
@@ -160,6 +161,22 @@ class Translator:
             yield self._conditions.translate(term).sql
         if query.geo is not None:
             yield self._geo(query.geo)
+        if query.either:
+            yield f"({' OR '.join(self._selects(one) for one in query.either)})"
+
+    def _selects(self, selector: Selector) -> str:
+        """Whether the id fits the pattern is left for the evaluator."""
+        conditions = ["true"]
+        if selector.ids:
+            conditions.append(self._has_id(selector.ids))
+        typesets = typesets_of(selector.types, self._names.typesets.items())
+        if typesets is not None:
+            conditions.append(f"e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])")
+        return f"({' AND '.join(conditions)})"
+
+    def _has_id(self, ids: Sequence[str]) -> str:
+        sayable = [one for one in ids if is_encodable(one) and "\0" not in one]
+        return f"e.urn = ANY ({self._bind(sayable)}::text[])"
 
     def _geo(self, geo: GeoQuery) -> str:
         number = self._names.words.ids.get(geo.geoproperty)

@@ -242,7 +242,7 @@ class Reader:
 
     def _learn(self, connection: Connection, query: EntityQuery) -> None:
         """The names of the query that another process may have added."""
-        if query.types is not None:
+        if query.types is not None or query.either:
             self._names.typesets.load(connection)
         if not names_in(query) <= self._names.words.ids.keys():
             self._names.words.load(connection)
@@ -311,7 +311,8 @@ class Reader:
                 present = self._named(connection, tenant, chunk, statement.named)
                 for header in chunk:
                     known = in_order([present_instance(self._names, row) for row in present.get(header.id, ())])
-                    if matches(Entity(header.urn, (), known, (), header.created, header.modified), refined):
+                    types = self._names.typesets.key(header.typeset) if refined.either else ()
+                    if matches(Entity(header.urn, types, known, (), header.created, header.modified), refined):
                         yield header
 
     def _named(

@@ -24,6 +24,7 @@ from parvis.broker.query.tree import (
     Operator,
     Or,
     Range,
+    Selector,
 )
 from parvis.kernel.time import parse_instant
 from parvis.stores.sqlite.names import Names
@@ -134,7 +135,20 @@ class Translator:
             conditions.append(self._condition(query.q))
         if query.geo is not None:
             conditions.append(self._geo(query.geo))
+        if query.either:
+            conditions.append(f"({' OR '.join(self._selects(one) for one in query.either)})")
         return conditions
+
+    def _selects(self, selector: Selector) -> str:
+        conditions = [_ALWAYS]
+        if selector.ids:
+            conditions.append(f"e.urn IN (SELECT value FROM json_each({self._bind(_json(selector.ids))}))")
+        if selector.id_pattern is not None:
+            conditions.append(f"matches({self._bind(selector.id_pattern)}, e.urn)")
+        typesets = typesets_of(selector.types, self._names.typesets.items())
+        if typesets is not None:
+            conditions.append(f"e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))")
+        return f"({' AND '.join(conditions)})"
 
     def _condition(self, condition: Condition) -> str:
         match condition:
