@@ -144,14 +144,9 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, senders)
         federation = build_federation(settings, broker, store, senders)
         if listen:
-            _keep_notifying(settings, notifications, stack)
-            if settings.notifications.enabled:
-                _keep_running_once(stack, store, federation.subscriber.run, "subscribes at context sources")
+            _keep_telling(settings, store, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
-            run_connectors(connectors, store, partial(_keep_running, stack))
-            sending = {"sends commands": commands.run, **sending_works(connectors)}
-            _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
-            _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
+            _keep_ways_open(store, connectors, commands, fleet, stack)
         yield Platform(
             settings,
             broker,
@@ -220,12 +215,25 @@ async def _listen(
     return await open_mqtt(settings, routes, doorkeeper, bus, store, bound, stack)
 
 
-def _keep_notifying(settings: Settings, notifications: Notifications, stack: AsyncExitStack) -> None:
+def _keep_telling(
+    settings: Settings, store: Store, notifications: Notifications, federation: Federation, stack: AsyncExitStack
+) -> None:
+    """Subscribers, and other brokers."""
     if not settings.notifications.enabled:
         return
     _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
     if is_on_postgres(settings):
         _keep_running(stack, notifications.follow, "hears of who notifies")
+    _keep_running_once(stack, store, federation.subscriber.run, "subscribes at context sources")
+
+
+def _keep_ways_open(
+    store: Store, connectors: Mapping[str, Connector], commands: Commands, fleet: Fleet, stack: AsyncExitStack
+) -> None:
+    run_connectors(connectors, store, partial(_keep_running, stack))
+    sending = {"sends commands": commands.run, **sending_works(connectors)}
+    _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
+    _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
 
 
 async def _open_stores(
