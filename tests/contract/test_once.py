@@ -55,6 +55,21 @@ async def test_of_several_moments_those_that_are_new_are_stored(store: Store) ->
     assert await told(store) == [1, 2, 3]
 
 
+async def test_of_a_moment_that_is_told_of_in_two_parts_nothing_is_lost(store: Store) -> None:
+    await store.write(TENANT, [once(level(1, NOON))])
+    both = once(level(1, NOON), note("full", observed_at=NOON))
+    statuses = [(await store.write(TENANT, [both]))[0].status for _ in range(2)]
+    assert statuses == [Status.UPDATED, Status.UNCHANGED]
+    assert (await told(store), await told(store, NOTE)) == ([1], ["full"])
+
+
+async def test_nor_is_it_in_one_transaction(store: Store) -> None:
+    both = once(level(1, NOON), note("full", observed_at=NOON))
+    outcomes = await store.write(TENANT, [once(level(1, NOON)), both, both])
+    assert [one.status for one in outcomes] == [Status.CREATED, Status.UPDATED, Status.UNCHANGED]
+    assert (await told(store), await told(store, NOTE)) == ([1], ["full"])
+
+
 async def test_what_says_no_moment_is_stored_each_time(store: Store) -> None:
     for _ in range(2):
         (outcome,) = await store.write(TENANT, [once(level(1, NOON), note("seen"))])

@@ -1,6 +1,7 @@
 """Measurements that several processes may be given at once, and of which history is to hold one.
 
-What one change tells of one moment was measured together and is stored together: its first instance speaks for all.
+What one change tells of one moment was mostly measured and stored together: the others are asked about only where the
+first of them is stored. One that is not, such as the second of two values that a device told apart, is new.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -62,9 +63,15 @@ def list_witnesses(change: Change) -> Iterator[Instance]:
             yield one
 
 
+def list_doubtful(change: Change, is_stored: Callable[[Instance], bool]) -> list[Instance]:
+    """All instances of the moments whose first one is stored."""
+    moments = {one.observed_at for one in list_witnesses(change) if is_stored(one)}
+    return [one for one in change.instances if one.observed_at in moments] if moments else []
+
+
 def only_new(change: Change, is_stored: Callable[[Instance], bool]) -> Change:
-    """Without what was told of moments that are stored already. What says no moment stays."""
-    stored = {one.observed_at for one in list_witnesses(change) if is_stored(one)}
+    """Without what is stored already. What says no moment stays."""
+    stored = {id(one) for one in list_doubtful(change, is_stored) if is_stored(one)}
     if not stored:
         return change
-    return replace(change, instances=tuple(one for one in change.instances if one.observed_at not in stored))
+    return replace(change, instances=tuple(one for one in change.instances if id(one) not in stored))

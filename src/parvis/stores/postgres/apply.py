@@ -1,16 +1,17 @@
 """Changes to rows, inside a transaction that holds the entities it changes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
-from parvis.broker.model.entity import AttributeKey, Entity
+from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.expiry import earlier
 from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
-from parvis.broker.model.once import list_witnesses, only_new
+from parvis.broker.model.once import list_doubtful, list_witnesses, only_new
 from parvis.broker.model.scopes import column_now, past_of
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
@@ -86,7 +87,8 @@ class Applier:
             self._reserve(missing)
         self._headers = {urn: header for urn, header in self._stored.items() if urn not in self._unborn}
         self._read(calls)
-        self._facts.read(self._connection, self._witnesses(calls))
+        self._facts.read(self._connection, self._witnesses(calls, list_witnesses))
+        self._facts.read(self._connection, self._witnesses(calls, self._list_doubtful))
 
     def apply(self, call: Dated) -> list[Outcome]:
         return [self._apply_one(change, call.at) for change in call.changes]
@@ -150,24 +152,30 @@ class Applier:
         for number, urn in alive.items():
             self._current[urn] = entity_of(self._names, urn, self._headers[urn], found[number])
 
-    def _witnesses(self, calls: Sequence[Dated]) -> Iterator[Witness]:
+    def _witnesses(self, calls: Sequence[Dated], choose: Callable[[Change], Iterable[Instance]]) -> Iterator[Witness]:
         """With the numbers of their entities. Of one that is born here nothing is stored."""
         for change in (change for call in calls for change in call.changes if change.once):
             header = self._headers.get(change.entity_id)
             if header is not None:
-                yield from (Witness(header.id, one, change.told_at) for one in list_witnesses(change))
+                yield from (Witness(header.id, one, change.told_at) for one in choose(change))
+
+    def _list_doubtful(self, change: Change) -> list[Instance]:
+        return list_doubtful(change, partial(self._is_stored, change))
+
+    def _is_stored(self, change: Change, instance: Instance) -> bool:
+        header = self._stored.get(change.entity_id)
+        return header is not None and self._facts.has(header.id, instance, change.told_at)
 
     def _apply_one(self, change: Change, now: Instant) -> Outcome:
         if not change.once:
             return self._apply_all_of(change, now)
-        facts, urn = self._facts, change.entity_id
-        header = self._stored.get(urn)
-        new = only_new(change, lambda one: header is not None and facts.has(header.id, one, change.told_at))
+        urn = change.entity_id
+        new = only_new(change, partial(self._is_stored, change))
         if change.instances and not new.instances:
             return Outcome(urn, Status.UNCHANGED)
         outcome = self._apply_all_of(new, now)
         if outcome.status is not Status.FAILED:
-            facts.add(self._headers[urn].id, new)
+            self._facts.add(self._headers[urn].id, new)
         return outcome
 
     def _apply_all_of(self, change: Change, now: Instant) -> Outcome:

@@ -10,7 +10,7 @@ from msgspec.json import decode
 
 from parvis.broker.model.change import Change
 from parvis.broker.model.entity import Instance, Iri
-from parvis.broker.model.once import Fact, around, fact_of, find_told, list_witnesses, plain_value
+from parvis.broker.model.once import Fact, around, fact_of, find_told, plain_value
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import bigints
 from parvis.stores.postgres.database import Connection
@@ -68,4 +68,6 @@ class StoredFacts:
 
     def add(self, entity: int, change: Change) -> None:
         """This transaction stores it."""
-        self._known.update((entity, fact_of(one, change.told_at)) for one in list_witnesses(change))
+        self._known.update(
+            (entity, fact_of(one, change.told_at)) for one in change.instances if one.observed_at is not None
+        )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from parvis.broker.model.change import Change
 from parvis.broker.model.entity import Instance, Iri
-from parvis.broker.model.once import Fact, around, fact_of, list_witnesses
+from parvis.broker.model.once import Fact, around, fact_of
 from parvis.broker.temporal.reading import Window
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
@@ -40,4 +40,6 @@ class StoredFacts:
         return any(one.observed_at is not None and fact_of(one, told_at) == fact for one in stored)
 
     def add(self, entity: int, change: Change) -> None:
-        self._added.update((entity, fact_of(one, change.told_at)) for one in list_witnesses(change))
+        self._added.update(
+            (entity, fact_of(one, change.told_at)) for one in change.instances if one.observed_at is not None
+        )
