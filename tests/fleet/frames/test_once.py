@@ -5,20 +5,35 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.query.tree import EntityQuery
-from parvis.fleet.fleet import open_fleet
+from parvis.fleet.fleet import Fleet, open_fleet
 from parvis.fleet.frames.refusal import RefusalReason
 from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.events import DeviceJoined
 from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import SECOND
-from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, RECORD, Village, uplink
+from tests.fleet.conftest import BIN, CALLER, CODEC, DEVICE, EUI, NOON, RECORD, Village, uplink, write_profile
 from tests.fleet.frames.test_uplinks import reasons
 
 DUPLICATE = RefusalReason.DUPLICATE
+
+WARM_PROFILE = """
+[profile]
+id = "warm-bin-sensor"
+name = "Fill level and warmth"
+entity_type = "WasteContainer"
+[[attribute]]
+field = "fill"
+name = "fillingLevel"
+scale = 0.01
+[[attribute]]
+field = "warmth"
+name = "temperature"
+"""
 
 
 class LostAtTheCommit(Overloaded):
@@ -146,3 +161,21 @@ async def test_a_frame_whose_clock_two_processes_correct_differently_is_stored_o
     both = [reasons(one) for one in await asyncio.gather(*taking)]
     assert sorted(both, key=str) == [[DUPLICATE], [None]]
     assert await village.values(BIN, "fillingLevel") == [0.4]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_what_a_device_tells_of_one_moment_in_two_frames_is_all_stored(village: Village, is_shared: bool) -> None:
+    """The second frame repeats what the first one told; another process, or the same one started anew, is given it."""
+    write_profile(village.data_dir, "warm-bin-sensor", WARM_PROFILE, CODEC)
+
+    def process() -> Fleet:
+        return open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=is_shared)
+
+    await process().register(CALLER, [replace(RECORD, profile="warm-bin-sensor")])
+    part, whole = (
+        Uplink(EUI, b"", 0, NO_COUNTER, NOON, fields=fields) for fields in ({"fill": 40}, {"fill": 40, "warmth": 21})
+    )
+    told = [reasons(await process().take(CALLER, [frame])) for frame in (part, whole, whole)]
+    assert told == [[None], [None], [DUPLICATE]]
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+    assert await village.values(BIN, "temperature") == [21]

@@ -37,11 +37,13 @@ class StoredFrames:
         for entity_id, of_entity in doubtful.items():
             known: set[_Fact] = set()
             for run in _runs(of_entity):
-                known |= await self._read(tenant, entity_id, run)
+                known |= await self._read(tenant, entity_id, [one for work in run for one in _told(work)])
+                partly = [work for work in run if any(self._fact(one) in known for one in _told(work)[:1])]
+                if beside := [one for work in partly for one in _beside(work)]:
+                    known |= await self._read(tenant, entity_id, beside)
                 self._judge(run, known)
 
-    async def _read(self, tenant: str, entity_id: str, works: Sequence[Work]) -> set[_Fact]:
-        instances = [one for work in works for one in _told(work)]
+    async def _read(self, tenant: str, entity_id: str, instances: Sequence[Instance]) -> set[_Fact]:
         names = tuple({one.name for one in instances})
         is_corrected = any(one.extra for one in instances)
         around = CORRECTED_WITHIN if is_corrected else 0
@@ -63,13 +65,12 @@ class StoredFrames:
 
     def _judge(self, works: Iterable[Work], known: set[_Fact]) -> None:
         for work in works:
-            if work.has_records:
-                self._drop_records(work, known)
-            elif self._fact(_told(work)[0]) in known:
-                _refuse(work)
+            if work.has_records or self._fact(_told(work)[0]) in known:
+                self._drop_stored(work, known)
 
-    def _drop_records(self, work: Work, known: set[_Fact]) -> None:
-        """A logger tells the same record in several frames. What is left of the frame is new."""
+    def _drop_stored(self, work: Work, known: set[_Fact]) -> None:
+        """A logger tells the same record in several frames, and a device may tell of one moment in two. What is left
+        of the frame is new."""
         mapped = work.values
         asset = list(self._new(mapped.asset, known))
         device = mapped.device if mapped.asset else list(self._new(mapped.device, known))
@@ -119,6 +120,11 @@ def _entity_id(work: Work) -> str:
 
 
 def _told(work: Work) -> list[Instance]:
-    """A frame's values are stored together: where it has no records, one of them speaks for all."""
+    """A frame's values are mostly stored together: where it has no records, the others are asked about only where the
+    first one is stored."""
     told = work.values.asset or work.values.device
     return told if work.has_records else told[:1]
+
+
+def _beside(work: Work) -> list[Instance]:
+    return (work.values.asset or work.values.device)[len(_told(work)) :]
