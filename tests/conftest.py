@@ -20,7 +20,8 @@ SET session_replication_role = replica;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 DO $$ DECLARE one text; BEGIN
     FOR one IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-        AND NOT relispartition AND relname NOT IN ('schema_version', 'numbers', 'subscription_version', 'source_version', 'identity')
+        AND NOT relispartition
+        AND relname NOT IN ('schema_version', 'numbers', 'subscription_version', 'source_version', 'identity')
     LOOP EXECUTE format('DELETE FROM %I', one); END LOOP;
     UPDATE numbers SET log = 0, event = 0;
 END $$

@@ -17,6 +17,8 @@ from parvis.broker.query.tree import (
     Exists,
     GeoQuery,
     GeoRelation,
+    LeadsTo,
+    Linked,
     Missing,
     OneOf,
     Operator,
@@ -42,6 +44,8 @@ def printed(condition: Condition) -> str:
             return f"!{_path(path)}"
         case Compare(path, operator, operand):
             return f"{_path(path)}{operator.value}{_operand(operand)}"
+        case Linked() | LeadsTo():
+            raise NotImplementedError("no strategy draws conditions on other entities")
 
 
 def _grouped(condition: Condition) -> str:

@@ -70,7 +70,8 @@ async def test_an_index_that_lies_is_made_anew(path: Path) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(INDEX_SQL, ("IS NULL", "IS NOT NULL"))
     connection.close()
-    change(path, "INSERT INTO entity SELECT 9, tenant, 'urn:x', typeset, NULL, 0, 0, NULL, NULL, NULL FROM entity WHERE id = 1")
+    columns = "9, tenant, 'urn:x', typeset, NULL, 0, 0, NULL, NULL, NULL"
+    change(path, f"INSERT INTO entity SELECT {columns} FROM entity WHERE id = 1")
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(INDEX_SQL, ("IS NOT NULL", "IS NULL"))

@@ -108,8 +108,8 @@ class HotHistory:
         if attribute is None:
             return None
         last, led = numbered_patterns(seq)
-        wanted = {"tenant": self._tenant, "entity": self._entity, "name": attribute, "seq": seq, "removed": REMOVED}
-        wanted |= {"last": last, "led": led}
+        numbers = {"tenant": self._tenant, "entity": self._entity, "name": attribute, "seq": seq, "removed": REMOVED}
+        wanted = {**numbers, "last": last, "led": led}
         row = self._connection.execute(f"{_ONE}{self._visible}".encode(), wanted).fetchone()
         return None if row is None else past_instance(self._names, row)
 
