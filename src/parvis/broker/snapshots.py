@@ -197,9 +197,7 @@ class Snapshots:
         live = sorted((one for one in known if one.expires_at > now), key=lambda one: (one.priority, one.last_used_at))
         too_many = max(0, len(live) - MOST_SNAPSHOTS + 1)
         if any(one.priority > snapshot.priority for one in live[:too_many]):
-            raise TooManySnapshots(
-                f"A tenant keeps {MOST_SNAPSHOTS} snapshots, all more important: delete one."
-            )
+            raise TooManySnapshots(f"A tenant keeps {MOST_SNAPSHOTS} snapshots, all more important: delete one.")
         return gone + live[:too_many]
 
     def _as_it_is(self, snapshot: Snapshot) -> Snapshot:
