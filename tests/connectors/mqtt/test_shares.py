@@ -1,5 +1,7 @@
 """Of what there is for all, no tenant can use up what is another's."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,23 @@ def test_a_tenant_that_is_added_has_its_share_as_others_give_back() -> None:
     of.occupy("brume", -6)
     assert take(of, "brume", 10) == 1
     assert take(of, "trevalan", 10) == 5
+
+
+def test_what_it_costs_to_ask_does_not_grow_with_the_tenants() -> None:
+    class Walked(set[str]):
+        walks = 0
+
+        def __iter__(self) -> Iterator[str]:
+            Walked.walks += 1
+            return super().__iter__()
+
+    of = Share("in_flight", 1000, Walked(str(number) for number in range(100)))
+    assert take(of, "7", 30) == 10
+    walks = Walked.walks
+    assert take(of, "8", 10) == 10
+    assert not of.has_room("7")
+    of.occupy("7", -3)
+    assert Walked.walks == walks
 
 
 @given(st.integers(3, 60), st.lists(st.tuples(st.sampled_from(TENANTS), st.integers(-9, 20)), max_size=60))

@@ -17,16 +17,20 @@ class Share:
         self._limit = limit
         self._tenants = tenants
         self._of_tenant: Counter[str] = Counter()
+        self._counted = 0
+        self._of_each = limit
+        self._unused = 0
+        """What the tenants have not taken of their own."""
 
     def has_room(self, tenant: str, amount: int = 1) -> bool:
         """Whether the tenant may take as much, and leave to each of the others what is its own."""
         if self.used + amount > self._limit:
             return False
-        of_each = self._limit // max(1, len(self._tenants))
-        if self._of_tenant[tenant] + amount <= of_each:
+        self._follow_tenants()
+        if self._of_tenant[tenant] + amount <= self._of_each:
             return True
-        others = sum(max(0, of_each - self._of_tenant[one]) for one in self._tenants if one != tenant)
-        return self.used + amount + others <= self._limit
+        of_others = self._unused - self._unused_by(tenant)
+        return self.used + amount + of_others <= self._limit
 
     def admits(self, tenant: str, amount: int = 1) -> bool:
         """As has_room, counting where there is none."""
@@ -37,14 +41,27 @@ class Share:
 
     def occupy(self, tenant: str, amount: int = 1) -> None:
         """Less, where it is negative."""
+        self._follow_tenants()
+        before = self._unused_by(tenant)
         self.used += amount
         self._of_tenant[tenant] += amount
+        self._unused += self._unused_by(tenant) - before
 
     def used_by(self, tenant: str) -> int:
         return self._of_tenant[tenant]
 
     def of(self, tenant: str) -> "Room":
         return Room(self, tenant)
+
+    def _follow_tenants(self) -> None:
+        """They only become more."""
+        if self._counted != len(self._tenants):
+            self._counted = len(self._tenants)
+            self._of_each = self._limit // self._counted
+            self._unused = sum(map(self._unused_by, self._tenants))
+
+    def _unused_by(self, tenant: str) -> int:
+        return max(0, self._of_each - self._of_tenant[tenant]) if tenant in self._tenants else 0
 
 
 class Room:
