@@ -10,7 +10,7 @@ from aiocoap import ACK, CON, CONTENT, EMPTY, NON, POST, RST, Message
 from aiocoap.util import hostportsplit
 from prometheus_client import REGISTRY
 
-from parvis.connectors.coap import observations
+from parvis.connectors.coap import notices, observations
 from parvis.connectors.coap.notices import Order
 from parvis.kernel.errors import Forbidden, Overloaded
 from tests.connectors.coap.test_server import ROOM, SENSOR, senml, serving, town
@@ -103,6 +103,19 @@ async def test_a_notification_is_acknowledged_when_it_is_stored(town: Town, monk
         await asyncio.sleep(0.1)
         assert device.answers(100) == [ACK, ACK]
     assert await town.history(ROOM, "temperature") == [20, 21.5]
+
+
+async def test_a_message_id_that_is_used_again_much_later_is_of_another_notification(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "_SAME_WITHIN", 0, raising=False)
+    async with observed(town) as device:
+        for number, temperature in ((2, 21.5), (3, 22.5)):
+            device.notify(100, number, temperature)
+            await answered(device, 100)
+            async with asyncio.timeout(5):
+                while len(await town.history(ROOM, "temperature")) < number:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
 
 async def test_of_a_burst_nothing_is_passed_over(town: Town) -> None:

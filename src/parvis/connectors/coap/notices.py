@@ -11,11 +11,13 @@ from typing import Any
 from aiocoap import ACK, CON, EMPTY, NON, RST, Context, Message
 
 from parvis.connectors.coap import metrics
-from parvis.kernel.time import Clock, Instant
+from parvis.kernel.time import SECOND, Clock, Instant
 
 _MOST_WAITING = 16
 _ANSWERS_REMEMBERED = 16
-_FRESH_AFTER = 128_000_000
+_FRESH_AFTER = 128 * SECOND
+_SAME_WITHIN = 247 * SECOND
+"""EXCHANGE_LIFETIME (RFC 7252, 4.8.2): after it a message id is of another message."""
 _HALF = 2**23
 
 
@@ -46,7 +48,7 @@ class Series:
         self._first: tuple[int, int | None] | None = None
         self._queue: asyncio.Queue[tuple[Message, Instant] | None] = asyncio.Queue()
         self._waiting: set[int] = set()
-        self._answered: deque[tuple[int, Any]] = deque(maxlen=_ANSWERS_REMEMBERED)
+        self._answered: deque[tuple[int, Any, Instant]] = deque(maxlen=_ANSWERS_REMEMBERED)
 
     def hear(self, message: Message) -> bool:
         """Whether it is a notification: the first answer, however often it comes, is aiocoap's."""
@@ -57,7 +59,7 @@ class Series:
             return False
         if message.mid in self._waiting:
             return True
-        answer = next((answer for mid, answer in self._answered if mid == message.mid), None)
+        answer = self._find_answer(message.mid)
         if answer is not None:
             self._send(message, answer)
         elif len(self._waiting) < _MOST_WAITING:
@@ -83,9 +85,13 @@ class Series:
         """The device is to send no more of them (RFC 7641, 3.6)."""
         self._settle(message, RST)
 
+    def _find_answer(self, mid: int) -> Any:
+        since = self._clock() - _SAME_WITHIN
+        return next((answer for one, answer, at in reversed(self._answered) if one == mid and at > since), None)
+
     def _settle(self, message: Message, answer: Any) -> None:
         self._waiting.discard(message.mid)
-        self._answered.append((message.mid, answer))
+        self._answered.append((message.mid, answer, self._clock()))
         self._send(message, answer)
 
     def _send(self, message: Message, answer: Any) -> None:
