@@ -13,8 +13,9 @@ from parvis.broker.query.tree import Method
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.reading import Window
-from parvis.kernel.errors import Overloaded
+from parvis.kernel.errors import Overloaded, TooComplexQuery
 from parvis.kernel.time import DAY, HOUR, SECOND
+from parvis.stores.archive import sums
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Stored
@@ -135,6 +136,18 @@ def test_what_is_erased_is_told_no_more(folder: FolderStorage, reader: ArchiveRe
     source = of_entity(reader, Known(MARKET, files, erasures))
     assert numbers_of(source.read(KEY, ALWAYS, 99, last=False)) == [21, 22, 23, 24]
     assert partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + DAY)], ALL_METHODS)[0].instances == 4
+
+
+def test_more_distinct_values_than_memory_is_meant_for_are_refused(
+    folder: FolderStorage, reader: ArchiveReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(n, MIDNIGHT + n * HOUR, n / 2) for n in range(9)]
+    source = of_entity(reader, Known(MARKET, (catalogued(write(folder, rows)),)))
+    monkeypatch.setattr(sums, "MOST_DISTINCT", 8)
+    distinct = frozenset({Method.DISTINCT_COUNT})
+    assert partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + 8 * HOUR)], distinct)[0].instances == 8
+    with pytest.raises(TooComplexQuery):
+        partials_of(source, KEY, ALWAYS, [(MIDNIGHT, MIDNIGHT + 9 * HOUR)], distinct)
 
 
 def test_partials_are_those_of_the_values(folder: FolderStorage, reader: ArchiveReader) -> None:

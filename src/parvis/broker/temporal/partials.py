@@ -3,6 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from parvis.kernel.errors import TooComplexQuery
+
+MOST_DISTINCT = 500_000
+"""Values that are told apart for one question: a million take 220 MiB."""
+
 
 class Partials(NamedTuple):
     """Of one part. A member is None where it was not worked out, or where there is no number to work on.
@@ -63,6 +68,10 @@ class Partials(NamedTuple):
 
 
 NOTHING = Partials()
+
+
+def too_many_distinct(most: int) -> TooComplexQuery:
+    return TooComplexQuery(f"More than {most} distinct values: ask for a shorter time.")
 
 
 def _scatter(one: Partials, other: Partials) -> float | None:

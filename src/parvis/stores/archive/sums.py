@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
 from parvis.broker.query.tree import Method
+from parvis.broker.temporal.partials import MOST_DISTINCT, too_many_distinct
 from parvis.broker.temporal.reading import Period, Window
 from parvis.broker.temporal.sums import NO_NUMBERS, Sums
 from parvis.stores.archive.chosen import choose_by_period, choose_rows, time_of
@@ -133,9 +134,12 @@ def _read_sums(
 def _read_distinct(
     reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, some: NDArray[np.int64]
 ) -> Mapping[int, Mapping[int, frozenset[Any]]]:
-    sql = f"SELECT DISTINCT place, period, number, whole, text, json {chosen.sql}"
+    """Raises TooComplexQuery."""
+    sql = f"SELECT DISTINCT place, period, number, whole, text, json {chosen.sql} LIMIT {MOST_DISTINCT + 1}"
     with reader.hurried(files) as cursor:
         rows = cursor.execute(sql, chosen.parameters).fetchall()
+    if len(rows) > MOST_DISTINCT:
+        raise too_many_distinct(MOST_DISTINCT)
     values: dict[int, dict[int, set[Any]]] = {}
     for place, period, *value in rows:
         values.setdefault(place, {}).setdefault(int(some[period]), set()).add(stored_value(*value))
