@@ -89,7 +89,7 @@ def main(rows: int = ROWS, folder: Path | None = None) -> list[Figure]:
             peaks.process_id = served.process.pid
             began = time.perf_counter()
             command = ask_for_import(data, file)
-            wait_until_written(data, rows * KILLED_AT)
+            wait_until_written(data, rows * KILLED_AT, command)
             served.kill()
         with serving(data) as served:
             peaks.process_id = served.process.pid
@@ -125,8 +125,10 @@ def ask_for_import(data: Path, file: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-m", "parvis", *words], stdout=subprocess.DEVNULL)
 
 
-def wait_until_written(data: Path, rows: float) -> None:
+def wait_until_written(data: Path, rows: float, command: "subprocess.Popen[bytes]") -> None:
     while sum(map(count_outcomes, data.glob("imports/*/*/position.json"))) < rows:
+        if command.poll() is not None:
+            raise RuntimeError("the import ended before the platform was killed")
         time.sleep(LOOK_EVERY_S)
 
 
