@@ -24,6 +24,7 @@ from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, Caller, Right, system_caller
 from parvis.kernel.jobs import Job, JobState, WrongState
 from parvis.kernel.settings import AccessSettings, MqttSettings, Settings
+from parvis.kernel.time import parse_instant
 from tests.connectors.files.test_import import TABLE, WIDE
 
 ADA = system_caller("ada")
@@ -148,6 +149,31 @@ async def test_only_what_the_import_brought_is_taken_back(platform: Platform, im
     assert [context.compact(one.name) for one in entity.instances] == ["name"]
     history = await platform.broker.history(ADA, north, TemporalQuery(attrs=(context.expand("inflow"),)))
     assert history.instances == {}
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+async def test_what_stands_between_its_rows_is_not_taken_back_with_them(
+    platform: Platform, imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_before: bool
+) -> None:
+    """It was stored before the import, where no step of it looks, or since."""
+    monkeypatch.setattr(passage, "AHEAD", 1)
+    context = platform.broker.contexts.default
+    north, inflow = "urn:ngsi-ld:DistrictMeteredArea:north", context.expand("inflow")
+
+    async def measure(at: str) -> None:
+        told = Instance(inflow, Kind.PROPERTY, 7.5, observed_at=parse_instant(at))
+        types = (context.expand("DistrictMeteredArea"),)
+        await platform.broker.write(ADA, [Change(north, Mode.UPSERT_UPDATE, (told,), types=types, keep_newest=True)])
+
+    await measure("2026-01-01T01:00:00Z" if is_before else "2025-01-01T00:00:00Z")
+    one, _ = await done(imports, received(imports, tmp_path, WIDE, TABLE), IMPORT)
+    if not is_before:
+        await measure("2026-01-01T01:00:00Z")
+    _, job = await done(imports, one, UNDO)
+
+    assert job.result == {"entities": 1, "series": 0, "kept": 1}
+    history = await platform.broker.history(ADA, north, TemporalQuery(attrs=(inflow,)))
+    assert parse_instant("2026-01-01T01:00:00Z") in [told.observed_at for told in history.instances[inflow, ""]]
 
 
 async def test_what_somebody_changed_since_stays(platform: Platform, imports: Imports, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import csv
 import io
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from parvis.connectors.files.folders import Import, ImportFolder, Position
 from parvis.connectors.files.intake import AHEAD, BATCH, Intake, Judged, Record
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.reading import COLUMNS, decoder_of
-from parvis.connectors.files.report import Report, Verdict
+from parvis.connectors.files.report import Report, SeriesKey, Verdict
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller
+from parvis.kernel.time import Instant
 
 _MOST_TRIES = 600
 _AHEAD_BYTES = 4 << 20
@@ -37,7 +38,7 @@ class MadeEntity(msgspec.Struct, frozen=True, tag="entity"):
 
 
 class MadeSeries(msgspec.Struct, frozen=True, tag="series"):
-    """Instances of a step. `is_alone`: nothing was stored between them before."""
+    """`count` instances of a step. `is_alone`: nothing was stored between them before."""
 
     entity_id: str
     attribute: str
@@ -45,6 +46,7 @@ class MadeSeries(msgspec.Struct, frozen=True, tag="series"):
     first: int
     last: int
     is_alone: bool
+    count: int = 0
 
 
 Made = MadeEntity | MadeSeries
@@ -148,12 +150,12 @@ class Passage:
     def _list_made(self, judged: Sequence[Judged]) -> list[Made]:
         entities = {one.record.entity_id for one in judged if one.is_written} - self._intake.known
         made: list[Made] = [MadeEntity(one) for one in sorted(entities)]
-        spans: dict[tuple[str, str, str], tuple[int, int]] = {}
+        times: defaultdict[SeriesKey, list[Instant]] = defaultdict(list)
         for one in judged:
             if one.verdict is Verdict.ADDED and isinstance(one.record, Observation):
-                first, last = spans.get(one.record.key, (one.record.at, one.record.at))
-                spans[one.record.key] = (min(first, one.record.at), max(last, one.record.at))
-        made += [MadeSeries(*key, *span, key not in self._intake.mixed) for key, span in spans.items()]
+                times[one.record.key].append(one.record.at)
+        mixed = self._intake.mixed
+        made += [MadeSeries(*key, min(at), max(at), key not in mixed, len(at)) for key, at in times.items()]
         return made
 
 

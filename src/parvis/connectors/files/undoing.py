@@ -8,13 +8,13 @@ import msgspec
 
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Entity
-from parvis.broker.query.tree import EntityQuery
+from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeRelation
 from parvis.broker.temporal.erasure import Erasure
 from parvis.connectors.files.passage import Made, MadeEntity, MadeSeries
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import Instant
+from parvis.kernel.time import Duration, Instant
 
 _BATCH = 500
 
@@ -64,11 +64,11 @@ class Undoing:
         self.undone.entities += len(own)
 
     async def _forget(self, series: MadeSeries) -> None:
-        """In one erasure, where nothing but the import's instances lay there."""
-        if not series.is_alone:
+        """In one erasure, where nothing but the import's instances lies there: between two steps others may stand."""
+        name = self._broker.contexts.default.expand(series.attribute)
+        if not series.is_alone or await self._count(series, name) > series.count:
             self.undone.kept += 1
             return
-        name = self._broker.contexts.default.expand(series.attribute)
         erasure = Erasure(series.entity_id, name, series.dataset, before=series.last + 1, since=series.first)
         with suppress(ResourceNotFound):
             await self._broker.erase(self._caller, erasure)
@@ -77,6 +77,19 @@ class Undoing:
             change = Change(series.entity_id, Mode.DELETE_ATTRIBUTE, removals=((name, series.dataset),))
             await self._broker.write(self._caller, [change])
         self.undone.series += 1
+
+    async def _count(self, series: MadeSeries, name: Iri) -> int:
+        """The instances that stand there now."""
+        query = TemporalQuery(
+            TimeRelation.BETWEEN, series.first, series.last + 1, attrs=(name,), datasets=(series.dataset,)
+        )
+        aggregation = Aggregation((Method.TOTAL_COUNT,), Duration((0, 0)))
+        try:
+            told = await self._broker.aggregate(self._caller, series.entity_id, query, aggregation)
+        except ResourceNotFound:
+            return 0
+        buckets = told.buckets.get((name, series.dataset), ())
+        return sum(int(one.values[Method.TOTAL_COUNT] or 0) for one in buckets)
 
 
 def _shows(entity: Entity, name: str, series: MadeSeries) -> bool:
@@ -92,6 +105,7 @@ def _joined(before: MadeSeries | None, one: MadeSeries) -> MadeSeries:
         first=min(one.first, before.first),
         last=max(one.last, before.last),
         is_alone=one.is_alone and before.is_alone,
+        count=one.count + before.count,
     )
 
 
