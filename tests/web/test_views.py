@@ -4,9 +4,12 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.headline import Domain, State
 from parvis.web.markers import ICONS, cluster, marker, strokes_of
+from parvis.web.sentences import state_sentence
 from parvis.web.views import EntityReader, by_urgency, natural, position_of, short_id
+from parvis.web.wording import Wording
 
 CONTEXT = Contexts().default
+EN = Wording("en")
 READER = EntityReader(CONTEXT)
 
 
@@ -89,3 +92,9 @@ def test_the_fullest_comes_before_the_merely_full() -> None:
 def test_a_car_park_has_its_letter() -> None:
     assert READER.view(entity("ParkingSpot", prop("status", "free")), 1).glyph == "parking"
     assert READER.view(entity("TrafficFlowObserved", prop("intensity", 7)), 1).glyph == "mobility"
+
+
+def test_what_nobody_dated_is_not_said_to_be_measured_just_now() -> None:
+    undated = Instance(CONTEXT.expand("height"), Kind.PROPERTY, 12, modified_at=1)
+    assert state_sentence(READER.view(entity("Tree", undated), 1), EN, 1) == "Height: 12.00, with no date of measurement."
+    assert "measured just now" in state_sentence(READER.view(entity("Tree", prop("height", 12)), 1), EN, 1)

@@ -62,3 +62,8 @@ def test_names_without_a_word_are_spelled_out() -> None:
     assert spaced("averageVehicleSpeed") == "Average vehicle speed"
     assert EN.type_name("BeeHive") == "Bee hive"
     assert EN.attribute_name("honeyLevel") == "Honey level"
+
+
+def test_a_height_is_of_water_where_the_type_says_so() -> None:
+    assert [FR.attribute_name("height"), EN.attribute_name("height", "Tree")] == ["Hauteur", "Height"]
+    assert FR.attribute_name("height", "WaterObserved") == "Hauteur d’eau"

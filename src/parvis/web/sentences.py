@@ -11,12 +11,10 @@ def state_sentence(view: ObjectView, t: Wording, now: Instant) -> str:
     if view.headline is None:
         return t("entity.no_measure")
     if view.observed_at is None:
-        return t("entity.never_measured", attribute=t.attribute_name(view.headline.attribute))
-    measured = t(
-        "entity.measured",
-        attribute=t.attribute_name(view.headline.attribute),
-        value=view.value_text(t),
-        age=t.age(view.observed_at, now),
+        return t("entity.never_measured", attribute=t.attribute_name(view.headline.attribute, view.type))
+    told = {"attribute": t.attribute_name(view.headline.attribute, view.type), "value": view.value_text(t)}
+    measured = (
+        t("entity.measured", **told, age=t.age(view.observed_at, now)) if view.is_dated else t("entity.undated", **told)
     )
     return f"{measured} {_judgement(view, view.headline, t)}".strip()
 

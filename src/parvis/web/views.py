@@ -28,7 +28,10 @@ class Terms(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ObjectView:
-    """`value`, `unit_code` and `observed_at` are the headline attribute's; None where the entity has none yet."""
+    """`value`, `unit_code` and `observed_at` are the headline attribute's; None where the entity has none yet.
+
+    Not `is_dated`: nobody says when it was measured, `observed_at` is when it was stored.
+    """
 
     id: str
     type: str
@@ -42,6 +45,7 @@ class ObjectView:
     observed_at: Instant | None
     alarmed: bool
     state: State
+    is_dated: bool = True
 
     @property
     def glyph(self) -> str:
@@ -91,6 +95,7 @@ class EntityReader:
             observed_at=None if shown is None else shown.seen_at,
             alarmed=alarmed,
             state=_state(headline, shown, now, alarmed),
+            is_dated=shown is None or shown.observed_at is not None,
         )
 
     def _profile(self, types: tuple[str, ...]) -> tuple[str, Domain, tuple[Headline, ...]]:

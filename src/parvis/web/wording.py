@@ -115,8 +115,10 @@ class Wording:
         """Of a profile for a kind of device that many make, nobody in particular."""
         return self("codecs.generic") if vendor == GENERIC else " ".join(word for word in (vendor, model) if word)
 
-    def attribute_name(self, name: str) -> str:
-        return self.find(f"attribute.{name}") or spaced(name)
+    def attribute_name(self, name: str, of_type: str = "") -> str:
+        """A general name may be told more exactly where the type of its entity is known."""
+        exact = self.find(f"attribute_of.{of_type}.{name}") if of_type else None
+        return exact or self.find(f"attribute.{name}") or spaced(name)
 
 
 ALARMS = frozenset({"alarmStopsLeaks", "alarmTamper"})

@@ -57,7 +57,7 @@ async def entity_page(request: Request) -> Response:
     seq = await site.platform.broker.outbox.newest()
     entity = await site.platform.broker.get(caller, request.path_params["id"])
     view = site.reader.view(entity, site.now)
-    rows = list(attribute_rows(site, entity, view.headline, t))
+    rows = list(attribute_rows(site, entity, view, t))
     charted = chartable(site, entity, view)
     attribute, shown_range = await chosen_chart(request, entity, charted)
     qualities = await list_qualities(site, caller, entity.id)
@@ -68,7 +68,7 @@ async def entity_page(request: Request) -> Response:
         on_map=view.domain is not Domain.OTHER,
         seq=seq,
         sentence=state_sentence(view, t, site.now),
-        charted=[(term, t.attribute_name(term)) for term in charted],
+        charted=[(term, t.attribute_name(term, view.type)) for term in charted],
         attribute=attribute,
         range=shown_range,
         ranges=list(RANGES),
@@ -121,12 +121,12 @@ def chartable(site: Site, entity: Entity, view: ObjectView) -> list[str]:
     return sorted(dict.fromkeys(terms), key=lambda term: (term != first, term))
 
 
-def attribute_rows(site: Site, entity: Entity, headline: Headline | None, t: Wording) -> Iterable[AttributeRow]:
+def attribute_rows(site: Site, entity: Entity, view: ObjectView, t: Wording) -> Iterable[AttributeRow]:
     """The headline, then what else is measured, then what is stated of it."""
-    first = "" if headline is None else site.reader.expand(headline.attribute)
+    first = "" if view.headline is None else site.reader.expand(view.headline.attribute)
     for one in sorted(entity.instances, key=lambda one: (one.name != first, one.observed_at is None)):
         term = site.reader.compact(one.name)
-        label = t.attribute_name(term)
+        label = t.attribute_name(term, view.type)
         if one.kind is Kind.RELATIONSHIP:
             yield from _relations(one, term, label)
         else:
@@ -219,8 +219,8 @@ def _chart(
         "high": _scaled(columns.highs, scale),
         "from": span.start / 1e6,
         "to": span.end / 1e6,
-        "label": t.attribute_name(term),
-        "question": t("chart.question", attribute=t.attribute_name(term)),
+        "label": t.attribute_name(term, view.type),
+        "question": t("chart.question", attribute=t.attribute_name(term, view.type)),
         "unit": unit,
         "share": term in SHARES_OF_ONE,
         "warn": None if lines.warn is None else lines.warn * scale,
