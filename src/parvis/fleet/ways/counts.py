@@ -15,13 +15,14 @@ LONGEST_FAULT = 300
 
 
 class Brought(msgspec.Struct):
-    """Frames of one tenant; the refused ones are among them."""
+    """Frames of one tenant; the refused ones are among them, and among these the ones that wait for their device."""
 
     frames: int = 0
     refused: int = 0
     last_at: Instant = 0
     refused_at: Instant = 0
     reason: RefusalReason | None = None
+    waiting: int = 0
 
 
 class WayFault(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class Ways:
             brought.last_at = now
             if refused is not None:
                 brought.refused += 1
+                brought.waiting += refused.reason is RefusalReason.UNKNOWN_DEVICE
                 brought.refused_at, brought.reason = now, refused.reason
 
     def brought_to(self, tenant: str) -> Mapping[str, Brought]:

@@ -94,7 +94,7 @@ def judge(
     if not brought.frames:
         return (State.STALE, "waits") if listens else (State.GOOD, "runs")
     if brought.refused == brought.frames:
-        return State.WARN, "refused_all"
+        return State.WARN, "all_wait" if brought.waiting == brought.frames else "refused_all"
     return (State.GOOD, "hears") if now - brought.last_at <= QUIET_AFTER else (State.STALE, "quiet")
 
 
