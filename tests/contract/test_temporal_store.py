@@ -156,6 +156,21 @@ async def test_aggregates_by_period(hourly: Store) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("period", ["PT0S", "PT1H"])
+async def test_more_distinct_values_than_memory_is_meant_for_are_refused(
+    hourly: Store, monkeypatch: pytest.MonkeyPatch, period: str
+) -> None:
+    for of_store in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"parvis.stores.{of_store}.temporal.MOST_DISTINCT", 40)
+    asked = Aggregation((Method.DISTINCT_COUNT,), parse_duration(period))
+    until = [TemporalQuery(TimeRelation.BEFORE, NOON + hours * HOUR) for hours in (40, 41)]
+    told = await hourly.aggregate(TENANT, bin_id(1), until[0], asked)
+    assert told is not None
+    assert sum(one.values[Method.DISTINCT_COUNT] or 0 for one in told.buckets[(LEVEL, "")]) == 40
+    with pytest.raises(TooComplexQuery):
+        await hourly.aggregate(TENANT, bin_id(1), until[1], asked)
+
+
 async def test_one_aggregate_over_everything(hourly: Store) -> None:
     whole = Aggregation((Method.AVG, Method.TOTAL_COUNT), parse_duration("PT0S"))
 

@@ -7,7 +7,7 @@ import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri, Json
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.partials import NOTHING, Partials
+from parvis.broker.temporal.partials import MOST_DISTINCT, NOTHING, Partials, too_many_distinct
 from parvis.broker.temporal.reading import Head, Period, Window, numbered_patterns
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.database import Connection
@@ -141,9 +141,15 @@ class HotHistory:
         for at, instances, numbers, scaled, *more in self._connection.execute(sql.encode(), asked):
             found[at - 1] = Partials(instances, numbers, None if scaled is None else scaled / _SCALE, *more)
         if Method.DISTINCT_COUNT in methods:
-            distinct = f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {self._where(column, window)}"
+            distinct = (
+                f"SELECT DISTINCT {place}, shape, number, text FROM history WHERE {self._where(column, window)}"
+                f" LIMIT {MOST_DISTINCT + 1}"
+            )
+            rows = self._connection.execute(distinct.encode(), asked).fetchall()
+            if len(rows) > MOST_DISTINCT:
+                raise too_many_distinct(MOST_DISTINCT)
             values: dict[int, set[Any]] = {}
-            for at, shape, number, text in self._connection.execute(distinct.encode(), asked):
+            for at, shape, number, text in rows:
                 values.setdefault(at, set()).add(self._as_kept(shape, number, text))
             for at, kept in values.items():
                 found[at - 1] = found[at - 1]._replace(distinct=frozenset(kept))

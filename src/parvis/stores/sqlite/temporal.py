@@ -9,7 +9,7 @@ import msgspec
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.query.tree import Method
-from parvis.broker.temporal.partials import Partials
+from parvis.broker.temporal.partials import MOST_DISTINCT, Partials, too_many_distinct
 from parvis.broker.temporal.reading import Head, Period, Window, numbered_patterns
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.database import Connection
@@ -168,7 +168,7 @@ class HotHistory:
         if series is None:
             return [Partials()] * len(periods)
         fresh, spans = self._unsettled(key, series, window), self._spans(series, window)
-        found = []
+        found, told_apart = [], 0
         for start, end in periods:
             parts = [
                 self._sums(series, span.segment, window, start, end, methods)
@@ -179,6 +179,9 @@ class HotHistory:
             if inside:
                 parts.append(Partials.of(value for _, value in inside))
             found.append(reduce(Partials.plus, parts) if parts else Partials())
+            told_apart += len(found[-1].distinct)
+            if told_apart > MOST_DISTINCT and Method.DISTINCT_COUNT in methods:
+                raise too_many_distinct(MOST_DISTINCT)
         return found
 
     def _sums(
@@ -200,7 +203,7 @@ class HotHistory:
             (squares,) = self._connection.execute(scatter, (found.mean, found.mean, *key)).fetchone()
             found = found._replace(scatter=squares)
         if Method.DISTINCT_COUNT in methods and instances:
-            distinct = f"SELECT DISTINCT value FROM history WHERE {where} AND shape <> ?"
+            distinct = f"SELECT DISTINCT value FROM history WHERE {where} AND shape <> ? LIMIT {MOST_DISTINCT + 1}"
             rows = self._connection.execute(distinct, (*key, REMOVED))
             found = found._replace(distinct=frozenset(row[0] for row in rows))
         return found
