@@ -36,10 +36,10 @@ async def test_ways_that_are_on_say_what_they_bring(
 
     await platform.fleet.take(caller, [frame("chirpstack", now)])
     answer = await operator.get("/console/connectors")
-    assert "All refused 1 1 Unknown device" in plain(answer.text)
+    assert "Frames wait for their device to be adopted 1 1 Unknown device" in plain(answer.text)
     assert 'href="/console/quarantine">1</a>' in answer.text
     french = plain((await operator.get("/console/connectors", params={"lang": "fr"})).text)
-    assert "Tout est refusé" in french
+    assert "Des trames attendent l’adoption de leur capteur" in french
 
 
 async def test_faults_are_for_administrators(platform: Platform, operator: httpx.AsyncClient) -> None:
