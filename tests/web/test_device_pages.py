@@ -16,7 +16,7 @@ from parvis.fleet.devices.claims import ClaimEntry
 from parvis.fleet.devices.device import Standing
 from parvis.fleet.devices.onboarding import REGISTER
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Technology, Uplink
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.health.findings import Finding, FindingKind, write_findings
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import Done
@@ -171,6 +171,18 @@ async def test_one_device_says_how_it_is(operator: httpx.AsyncClient) -> None:
     silent = plain(await text_of(operator, f"/console/devices/{OTHER}"))
     assert "Not heard for 2 h; a frame is expected every 15 min." in silent
     assert "No frame has come yet." in silent
+
+
+async def test_what_no_gateway_hears_and_nobody_numbers_shows_no_figure_for_it(
+    operator: httpx.AsyncClient, platform: Platform, caller: Caller, now: Instant
+) -> None:
+    radio = plain(await text_of(operator, PAGE))
+    assert "Gateways that hear it 1" in radio
+    assert "Gateways that hear it –" not in radio
+    pushed = Uplink(OTHER, b"\x00\xd7\x2a\x50", 1, NO_COUNTER, now, way="httppush")
+    await platform.fleet.take(caller, [pushed])
+    page = plain(await text_of(operator, f"/console/devices/{OTHER}"))
+    assert "Gateways that hear it – Frames lost –" in page
 
 
 async def test_an_entity_id_leads_to_the_device_and_an_unknown_one_nowhere(operator: httpx.AsyncClient) -> None:

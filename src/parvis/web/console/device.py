@@ -1,7 +1,7 @@
 """One device: what is wrong with it, how it is heard, its last frames, its commands, and what may be changed."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from parvis.fleet.devices.records import DeviceUpdate, Replacement, text_of
 from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.frames.frame import LoggedFrame
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.frames.uplink import NO_COUNTER, Technology
 from parvis.fleet.health.quality import read_qualities
 from parvis.fleet.health.vitals import Statistics
 from parvis.fleet.health.watch import interval_of
@@ -64,6 +64,7 @@ REFRESH_WAITING_S = 3
 REFRESH_S = 10
 NOTHING_GIVEN: Mapping[str, str] = {}
 LAST_DAY = "batteryLastDay"
+_RADIOS = frozenset({Technology.LORAWAN.value, Technology.SIGFOX.value})
 _SHAPES = {
     CommandState.QUEUED: State.STALE,
     CommandState.SENT: State.STALE,
@@ -127,6 +128,8 @@ async def _page(
         findings=[view_of_finding(one, t, site.now) for one in view.findings],
         last_day=_last_day(site, entity),
         statistics=statistics,
+        has_gateways=has_gateways(statistics, frames),
+        is_numbered=bool(statistics.lost) or any(one.frame.uplink.f_cnt != NO_COUNTER for one in frames),
         interval=_interval(device, statistics, t),
         clock=_clock(statistics, t),
         qualities=sorted(read_qualities(None if quality is None else quality.value).items()),
@@ -154,6 +157,12 @@ async def _page(
 def _list_profiles(fleet: Fleet, caller: Caller) -> list[DeviceProfile]:
     known = [one for one in fleet.registry.profiles.values() if one.is_for(caller.tenant)]
     return sorted(known, key=lambda one: one.id)
+
+
+def has_gateways(statistics: Statistics, frames: Sequence[FrameView]) -> bool:
+    """Whether gateways hear it, as far as anybody told: what came by HTTP or MQTT counts as heard by one."""
+    is_radio = statistics.technology in _RADIOS or statistics.rssi_dbm is not None
+    return is_radio or any(one.frame.uplink.gateway for one in frames)
 
 
 def frame_view(frame: LoggedFrame, t: Wording) -> FrameView:
