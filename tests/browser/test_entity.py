@@ -36,6 +36,16 @@ def test_longer_ranges_are_averages_and_the_table_says_the_same(visit: Callable[
     expect(page.locator("[data-rows] tr").first.locator("td").nth(1)).to_have_text("50")
 
 
+def test_the_times_of_a_chart_are_the_territorys_wherever_one_looks_from(visit: Callable[..., Visit]) -> None:
+    told = set()
+    for zone in ("Asia/Tokyo", "America/Lima"):
+        page = visit(timezone_id=zone).open(f"/console/entities/{container_id(2)}")
+        expect(page.locator("figure[data-drawn]")).to_be_visible()
+        page.get_by_text("The same values as a table").click()
+        told.add(page.locator("[data-rows] td").first.inner_text())
+    assert len(told) == 1
+
+
 def test_values_change_while_one_looks(visit: Callable[..., Visit], town: Town) -> None:
     page = visit().open(f"/console/entities/{container_id(5)}")
     expect(page.locator("figure[data-drawn]")).to_be_visible()

@@ -1,7 +1,7 @@
 // One question, one series: gaps as gaps, thresholds as lines, the same numbers as a table.
 
 import { colour } from "./map/ground.js";
-import { gap, language, MINUS, moment, number, say } from "./words.js";
+import { gap, language, MINUS, moment, number, say, timeZone } from "./words.js";
 
 const HEIGHT = 256;
 const TABLE_ROWS = 500;
@@ -120,6 +120,7 @@ export class Chart {
     return {
       ...this.size(),
       legend: { show: false },
+      tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), timeZone),
       cursor: { drag: { x: true, y: false }, points: { size: 8 } },
       scales: { x: { time: true, range: (_, low, high) => this.span(low, high) }, y: { range: (_, low, high) => this.reach(low, high) } },
       axes: [
@@ -250,11 +251,12 @@ function decimalsOf(ticks) {
 
 function timeLabels(times) {
   const isDaily = times.length > 1 && times[1] - times[0] >= 86_400;
-  const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const days = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "short" });
+  const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
+  const days = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "short", timeZone });
   return times.map((time) => {
     const at = new Date(time * 1000);
-    return isDaily || (at.getHours() === 0 && at.getMinutes() === 0) ? days.format(at) : hours.format(at);
+    const hour = hours.format(at);
+    return isDaily || hour === "00:00" ? days.format(at) : hour;
   });
 }
 

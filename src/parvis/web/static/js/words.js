@@ -3,6 +3,8 @@
 const source = document.getElementById("words");
 const words = source ? JSON.parse(source.textContent) : {};
 export const language = document.documentElement.lang || "en";
+// The territory's, where the page tells it; else the browser's.
+export const timeZone = knownZone(document.querySelector("[data-clock]")?.dataset.clock);
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
 
@@ -36,8 +38,16 @@ export function ageOf(at, now = Date.now()) {
   return say("age_days", { n: Math.floor(elapsed / DAY) });
 }
 
+function knownZone(name) {
+  try {
+    return new Intl.DateTimeFormat(language, { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
+}
+
 export function moment(at) {
-  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
+  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short", timeZone }).format(new Date(at));
 }
 
 export function showAge(element, at) {
