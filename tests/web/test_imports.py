@@ -87,6 +87,7 @@ async def test_a_file_is_guessed_checked_and_imported(platform: Platform, operat
     french = plain((await operator.get(path, params={"lang": "fr"})).text)
     assert "Importé" in french
     assert "Nouveaux objets 2" in french
+    assert "est supprimé" not in french
     entity = await platform.broker.get(system_caller("test"), "urn:ngsi-ld:WasteContainer:1")
     location = entity.find(platform.broker.contexts.default.expand("location"))
     assert location is not None
@@ -98,7 +99,9 @@ async def test_a_file_is_guessed_checked_and_imported(platform: Platform, operat
 
     await do(operator, path, "undo")
     await finish(platform, path)
-    assert "Taken back" in plain((await operator.get(path, params={"lang": "en"})).text)
+    undone = plain((await operator.get(path, params={"lang": "en"})).text)
+    assert "Taken back" in undone
+    assert "what it made is removed" in undone
     assert await platform.broker.find(system_caller("test"), "urn:ngsi-ld:WasteContainer:1") is None
 
 
