@@ -92,10 +92,11 @@ async def import_files(
     """
     report = Report()
     intake = Intake(broker, caller, mapping, report)
+    most = AHEAD if mapping.inventory is None else BATCH  # an outline may be a megabyte, and is not looked ahead for
     batch: list[Record] = []
     name = ""
     for file, record in read_files(files, mapping, report, progress):
-        if len(batch) >= AHEAD or (batch and file.name != name):
+        if len(batch) >= most or (batch and file.name != name):
             await _take(intake, batch, name, dry_run)
             batch = []
         batch.append(record)
