@@ -3,7 +3,8 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
@@ -19,6 +20,7 @@ from parvis.connectors.files.config import InvalidMapping, Mapping, load_mapping
 from parvis.connectors.files.folders import Folders, Import, Origin, Phase, Position
 from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
 from parvis.connectors.files.inbox import Inbox
+from parvis.connectors.files.intake import Intake, Record
 from parvis.connectors.files.plugin import FilesConnector
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, Caller, Right, system_caller
@@ -174,6 +176,27 @@ async def test_what_stands_between_its_rows_is_not_taken_back_with_them(
     assert job.result == {"entities": 1, "series": 0, "kept": 1}
     history = await platform.broker.history(ADA, north, TemporalQuery(attrs=(inflow,)))
     assert parse_instant("2026-01-01T01:00:00Z") in [told.observed_at for told in history.instances[inflow, ""]]
+
+
+async def test_a_file_that_is_imported_twice_at_once_is_stored_once(
+    platform: Platform, imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has looked what is stored waits for the other one to look as well, if it may."""
+    looked: list[Intake] = []
+    look_ahead = Intake.look_ahead
+
+    async def together(of: Intake, records: Sequence[Record]) -> None:
+        await look_ahead(of, records)
+        looked.append(of)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while len(looked) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Intake, "look_ahead", together)
+    both = [received(imports, tmp_path, WIDE, TABLE, name) for name in ("one.csv", "other.csv")]
+    jobs = [job for _, job in await asyncio.gather(*(done(imports, one, IMPORT) for one in both))]
+    assert sorted(str(job.result["verdicts"]) for job in jobs) == ["{'added': 4}", "{'stored-before': 4}"]
 
 
 async def test_what_somebody_changed_since_stays(platform: Platform, imports: Imports, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """What is kept of each import: a folder with its file, what was read of it, how far it is, and its report."""
 
+import asyncio
+import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from enum import Enum
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +24,7 @@ _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _MAPPING_NAME = re.compile(r"[\w][\w .\-]{0,59}")
 _UNSAFE = re.compile(r"[^\w.\- ]")
 _LONGEST_NAME = 120
+_LOOK_AGAIN_S = 0.2
 
 Kept = TypeVar("Kept", bound=msgspec.Struct)
 
@@ -179,6 +183,18 @@ class Folders:
         if self._imports.is_dir():
             yield from (unquote(one.name) for one in self._imports.iterdir() if one.is_dir())
 
+    @asynccontextmanager
+    async def alone(self, tenant: str) -> AsyncIterator[None]:
+        """In all processes: of two that look at once what is stored, each would store the same."""
+        place = os.open(self._of(tenant), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while not _is_taken(place):  # noqa: ASYNC110 (the kernel tells nobody)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            yield
+        finally:
+            fcntl.flock(place, fcntl.LOCK_UN)
+            os.close(place)
+
     def save_mapping(self, tenant: str, name: str, mapping: Mapping) -> None:
         """Raises InvalidMapping for a name that cannot be one."""
         if not _MAPPING_NAME.fullmatch(name):
@@ -227,3 +243,12 @@ def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
         if is_durable:
             os.fsync(file.fileno())
     part.replace(path)
+
+
+def _is_taken(place: int) -> bool:
+    """Let go of when it is closed, also by a `kill -9`."""
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -171,7 +171,8 @@ class Imports:
         if one.phase in (Phase.IMPORTED, Phase.UNDONE):
             return {"phase": one.phase.value}
         reading = await self._read(context, one, mapping)
-        position = await self._pass(context, one, mapping, is_dry=False)
+        async with self.folders.alone(one.tenant):
+            position = await self._pass(context, one, mapping, is_dry=False)
         self._move_on(one, Phase.IMPORTED)
         await self._settle(one)
         self.folders.folder(one).drop("records.jsonl", "check.csv")
