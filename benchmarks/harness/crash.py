@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.harness.http_load import request, run_load
+from benchmarks.harness.http_load import TERMS, request, run_load
 from benchmarks.harness.mqtt_load import CONNECTION_ACCEPTED, connect_packet, publish_packet
 from benchmarks.harness.platform import Served, start, stop, wait_until_ready
 from parvis.kernel.time import SECOND, Instant, format_instant, parse_instant
@@ -135,7 +135,7 @@ def _stored(served: Served, entity: str, since: Instant) -> set[Instant]:
     path = f"/ngsi-ld/v1/temporal/entities/{entity}?attrs=temperature&timerel=after&timeAt={format_instant(since)}"
     found: set[Instant] = set()
     while path:
-        with urllib.request.urlopen(served.address + path) as answer:
+        with urllib.request.urlopen(urllib.request.Request(served.address + path, headers={"Link": TERMS})) as answer:
             body = msgspec.json.decode(answer.read())
         instances = body.get("temperature", [])
         instances = instances if isinstance(instances, list) else [instances]

@@ -9,6 +9,10 @@ from typing import cast
 
 import uvloop
 
+from parvis.broker.jsonld.contexts import PARVIS_URL
+
+TERMS = f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+
 
 @dataclass(slots=True)
 class Tally:
@@ -97,7 +101,8 @@ async def _run(port: int, streams: Sequence[Iterator[bytes]]) -> Tally:
 
 
 def request(method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+    """In Parvis's own terms."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nLink: {TERMS}\r\n"
     if body or method in ("POST", "PATCH", "PUT"):
         head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body

@@ -16,11 +16,10 @@ from typing import Any
 
 import msgspec
 
-from parvis.broker.jsonld.contexts import PARVIS_URL
+from benchmarks.harness.http_load import TERMS
 
 READY_WITHIN_S = 60
 QUIET_S = 3.0
-_TERMS = f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Served:
 
     def fetch(self, path: str) -> Any:
         """What the API answers, in Parvis's own terms."""
-        ask = urllib.request.Request(self.address + path, headers={"Link": _TERMS})
+        ask = urllib.request.Request(self.address + path, headers={"Link": TERMS})
         with urllib.request.urlopen(ask) as answer:
             return msgspec.json.decode(answer.read())
 

@@ -120,7 +120,7 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
 
 
 def _wait_for_measured_containers(http: httpx.Client) -> int:
-    query = "/ngsi-ld/v1/entities?type=WasteContainer&q=fillingLevel>=0&count=true&limit=1"
+    query = "/data/v1/entities?type=WasteContainer&q=fillingLevel>=0&count=true&limit=1"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         response = http.get(query)

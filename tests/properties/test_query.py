@@ -145,7 +145,12 @@ def test_disjoint_is_what_does_not_intersect(entity: Entity, geo: GeoQuery) -> N
 @settings(max_examples=100, deadline=None)
 @given(entities(), entity_queries)
 def test_a_match_meets_every_part_of_the_query(entity: Entity, query: EntityQuery) -> None:
-    parts = [EntityQuery(types=query.types), EntityQuery(q=query.q), EntityQuery(geo=query.geo)]
+    parts = [
+        EntityQuery(types=query.types),
+        EntityQuery(q=query.q),
+        EntityQuery(geo=query.geo),
+        EntityQuery(either=query.either),
+    ]
     assert matches(entity, query) == all(matches(entity, part) for part in parts)
 
 

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from benchmarks.harness.platform import start, stop, wait_until_ready
 from parvis.kernel.time import SECOND, format_instant
 from tests import system_tools
+from tests.fakes.terms import PARVIS_TERMS
 
 DEVICES, FRAMES, KILLS = 3, 200, 2
 EVERYTHING = [[number / 10 for number in range(FRAMES)]] * DEVICES
@@ -50,7 +51,7 @@ def stored(http: httpx.Client, device: int) -> list[float]:
     since = "2020-01-01T00:00:00Z"
     while True:
         query = {"attrs": "temperature", "timerel": "after", "timeAt": since}
-        answer = http.get(f"/ngsi-ld/v1/temporal/entities/{asset(device)}", params=query)
+        answer = http.get(f"/ngsi-ld/v1/temporal/entities/{asset(device)}", params=query, headers=PARVIS_TERMS)
         instances = answer.json().get("temperature", []) if answer.status_code in (200, 206) else []
         instances = instances if isinstance(instances, list) else [instances]
         values += [one["value"] for one in instances]

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from benchmarks.harness.platform import Served, start, stop, wait_until_ready
+from tests.fakes.terms import PARVIS_TERMS
 
 SETTINGS = """
 [connectors.ocpp]
@@ -68,6 +69,6 @@ async def ask(port: int, action: str, payload: dict[str, Any]) -> dict[str, Any]
 
 async def sessions(served: Served) -> list[dict[str, Any]]:
     async with httpx.AsyncClient(base_url=served.address) as client:
-        answer = await client.get("/ngsi-ld/v1/entities", params={"type": "ChargingSession"})
+        answer = await client.get("/ngsi-ld/v1/entities", params={"type": "ChargingSession"}, headers=PARVIS_TERMS)
         found: list[dict[str, Any]] = answer.json()
         return found

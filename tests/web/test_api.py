@@ -95,6 +95,7 @@ async def test_the_description_names_every_way(visitor: httpx.AsyncClient) -> No
         "/devices/{hardware_id}/commands",
         "/connectors/{connector}",
         "/connectors/{connector}/{path}",
+        "/federation/notified/{token}",
     }
     assert description["servers"] == [{"url": "/api"}]
 
