@@ -71,6 +71,11 @@ async def test_what_cannot_be_tried_says_why(operator: httpx.AsyncClient, writte
     assert said in plain(answer.text)
 
 
+async def test_an_empty_frame_is_refused_in_the_pages_language(operator: httpx.AsyncClient) -> None:
+    page = await operator.get(PAGE, params={"payload": " ", "lang": "fr"})
+    assert "Une trame compte de 1 à 4096 octets, celle-ci 0." in plain(page.text)
+
+
 async def test_an_example_and_rules_are_kept_by_administrators(platform: Platform, operator: httpx.AsyncClient) -> None:
     kept = await post(operator, "example", description="a warm room")
     assert kept.status_code == 303

@@ -470,6 +470,11 @@ async def test_what_is_no_list_is_told(operator: httpx.AsyncClient) -> None:
         answer = await operator.post(first, data={"form_token": token}, files=files)
         assert answer.status_code == 400, answer.text
         assert "This is no list of devices." in answer.text
+    french = await operator.post(
+        f"{first}?lang=fr", data={"form_token": token}, files={"file": ("x.csv", b"a,b\n1,2\n")}
+    )
+    assert "La première ligne ne nomme aucune colonne" in french.text
+    assert "The first line" not in french.text
     for path in (f"{first}/zz", f"{first}/00", f"{first}/job/99", f"{first}/job/{'9' * 30}"):
         await text_of(operator, path, 404)
 

@@ -137,6 +137,7 @@ async def test_a_file_of_no_kind_known_is_not_kept(platform: Platform, operator:
         "/console/imports/upload", params={"name": "x.exe"}, content=b"MZ", headers={"x-form-token": token}
     )
     assert answer.status_code == 400
+    assert answer.json()["refused"].startswith("This file is of no kind that is known.")
     assert ".csv" in answer.json()["refused"]
     assert files_of(platform).imports.folders.list_imports(DEFAULT_TENANT) == []
 

@@ -239,6 +239,13 @@ def bench_of(form: FormData) -> Bench:
 
 def payload_of(bench: Bench, t: Wording) -> bytes:
     """Raises Unreadable."""
+    payload = _bytes_of(bench, t)
+    if not 0 < len(payload) <= LONGEST_FRAME_BYTES:
+        raise Unreadable(t("bench.bad_length", most=LONGEST_FRAME_BYTES, count=len(payload)))
+    return payload
+
+
+def _bytes_of(bench: Bench, t: Wording) -> bytes:
     text = bench.payload[: 8 * LONGEST_FRAME_BYTES]
     if bench.form == "base64":
         try:

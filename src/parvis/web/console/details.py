@@ -9,6 +9,8 @@ from parvis.web.causes import Explained
 from parvis.web.wording import Wording
 
 _SENTENCES: Final[Mapping[str, str]] = {
+    "no_sender": "it does not say which device sends",
+    "no_identifier_column": "The first line names no column for the device's identifier, such as: {names}.",
     "frame_counter": "frame counter {counter}",
     "dated": "dated {when}",
     "too_many": "more than {rate} frames a second, for long",

@@ -17,6 +17,7 @@ from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.details import explain_detail
 from parvis.web.console.jobs import view_of
 from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.pages import caller_of
@@ -51,6 +52,7 @@ async def import_page(request: Request) -> Response:
 
 def _render(request: Request, status: int = 200, **data: Any) -> Response:
     told: dict[str, Any] = {
+        "said": "",
         "refusal": None,
         "report": None,
         "faults": (),
@@ -73,7 +75,8 @@ async def upload(request: Request) -> Response:
         try:
             arguments = await onboarding.put(caller, body)
         except BadRequestData as refused:
-            return _render(request, refused.status, refusal=refused.detail)
+            said = explain_detail(None, refused.detail, site_of(request).pages.words(request))
+            return _render(request, refused.status, said=said.sentence, refusal=said.detail)
     return RedirectResponse(f"{PAGE}/{arguments['list']}", SEE_OTHER)
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from parvis.bootstrap import Platform
-from parvis.connectors.files.config import InvalidMapping, Mapping
+from parvis.connectors.files.config import ENDINGS, InvalidMapping, Mapping
 from parvis.connectors.files.folders import Import, Origin, Phase, Position, Reading
 from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
 from parvis.connectors.files.look import Kind
@@ -93,8 +93,12 @@ async def upload(request: Request) -> Response:
     """The file as the body, for scripts: to disk as it comes. What is broken off is forgotten."""
     check_form(request, request.headers.get(_FORM_HEADER, ""))
     caller, imports = _writer(request), _imports(request)
+    name = request.query_params.get("name", "")
+    if not name.lower().endswith(ENDINGS):
+        told = site_of(request).pages.words(request)("imports.unknown_kind", endings=", ".join(ENDINGS))
+        return JSONResponse({"refused": told}, InvalidMapping.status)
     try:
-        one = imports.receive(caller, request.query_params.get("name", ""), Origin.UPLOAD)
+        one = imports.receive(caller, name, Origin.UPLOAD)
     except InvalidMapping as refusal:
         return JSONResponse({"refused": refusal.detail}, refusal.status)
     try:

@@ -29,12 +29,14 @@ function send(file) {
   bar.hidden = false;
   button.disabled = true;
   state.textContent = "";
+  state.classList.remove("fault");
   request.send(file);
 
   function end(words) {
     bar.hidden = true;
     button.disabled = false;
     state.textContent = words;
+    state.classList.add("fault");
   }
 }
 
