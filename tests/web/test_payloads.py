@@ -32,6 +32,11 @@ def test_long_text_is_cut() -> None:
     ("text", "french", "english"),
     [
         ("frame counter 7", "Compteur de trame 7", "Frame counter 7"),
+        (
+            "it does not say which device sends",
+            "Le message ne dit pas quel capteur l’envoie",
+            "The message does not say which device sends it",
+        ),
         ("longer than 50 ms", "Plus de 50 ms", "Longer than 50 ms"),
         (
             "latitude 95, longitude 2 is no place on Earth",
