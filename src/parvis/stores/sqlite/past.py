@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchivedEntity, ReadArchived
-from parvis.broker.temporal.instance import Found, find_instance
+from parvis.broker.temporal.instance import Found, FoundOutdated, find_instance
 from parvis.broker.temporal.reading import Head, Member, Source, has_any
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite.catalogue import FilesOfDays, find_archived, is_forgotten
@@ -46,16 +46,21 @@ class Past(NamedTuple):
         found = find_head(connection, self.names, self.tenant, self.urn)
         if found is None:
             return None
-        if connection.execute(_CORRECTED, (self.number, self.newest, self.newest)).fetchone():
+        if self._is_outdated(connection):
             raise PastChanged(f"The history of {self.urn} is being changed all the time: try again.")
         archived = find_archived(connection, self.names, self.number, self.urn, known)
         return _Opened(found[1], self._hot(connection), archived, is_forgotten(connection, self.number))
 
     def find_instance(self, connection: Connection, name: Iri, seq: int, read_archived: ReadArchived) -> Found | None:
-        """Raises ArchiveFileGone, ArchiveDamaged."""
+        """Raises FoundOutdated, ArchiveFileGone, ArchiveDamaged."""
+        if self._is_outdated(connection):
+            raise FoundOutdated
         archived = find_archived(connection, self.names, self.number, self.urn)
         in_files = read_archived([archived]) if archived is not None else []
         return find_instance([self._hot(connection), *in_files], archived, name, seq)
+
+    def _is_outdated(self, connection: Connection) -> bool:
+        return connection.execute(_CORRECTED, (self.number, self.newest, self.newest)).fetchone() is not None
 
     def _hot(self, connection: Connection) -> HotHistory:
         return HotHistory(connection, self.names, self.number, self.unsettled)
