@@ -9,9 +9,10 @@ from typing import cast
 
 import uvloop
 
+from parvis.broker.jsonld.context import link_to
 from parvis.broker.jsonld.contexts import PARVIS_URL
 
-TERMS = f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+TERMS = link_to(PARVIS_URL)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from parvis.bootstrap import NOTHING_MORE, Additions, Platform, check_exposure, open_platform
 from parvis.bootstrap.stores import Opening
 from parvis.broker.api.app import NgsiLdApi
-from parvis.broker.api.media import CONTEXT_RELATION
+from parvis.broker.jsonld.context import link_to
 from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
@@ -46,7 +46,7 @@ over and over (measured: batch upserts are a fifth faster so)."""
 API_ROOT = "/ngsi-ld/v1"
 DATA_ROOT = "/data/v1"
 """The same to read, in Parvis's own terms: for links and programs that can send no Link header."""
-_OWN_TERMS = (b"link", f'<{PARVIS_URL}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'.encode())
+_OWN_TERMS = (b"link", link_to(PARVIS_URL).encode())
 _OPEN_FILES = 65_536
 _DRAIN_STEP_S = 0.05
 

@@ -4,9 +4,8 @@ import re
 from enum import Enum
 from functools import lru_cache
 
+from parvis.broker.jsonld.context import CONTEXT_RELATION
 from parvis.kernel.errors import BadRequestData, NotAcceptable, UnsupportedMediaType
-
-CONTEXT_RELATION = "http://www.w3.org/ns/json-ld#context"
 
 
 class Media(Enum):

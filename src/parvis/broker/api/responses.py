@@ -7,8 +7,9 @@ import msgspec
 from starlette.types import Send
 
 from parvis.broker.api.errors import LengthRequired, MethodNotAllowed
-from parvis.broker.api.media import CONTEXT_RELATION, JSON_MEDIA, Media
+from parvis.broker.api.media import JSON_MEDIA, Media
 from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.render import context_link
 from parvis.kernel.errors import ParvisError, UnsupportedMediaType
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -61,9 +62,8 @@ def created(location: str, body: bytes = b"") -> Response:
 
 def context_headers(context: Context) -> Headers:
     """The Link header that goes with application/json; a context without a URL has none."""
-    if not isinstance(context.source, str):
-        return ()
-    return ((b"link", f'<{context.source}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'.encode()),)
+    link = context_link(context)
+    return () if link is None else ((b"link", link.encode()),)
 
 
 def problem_response(error: ParvisError) -> Response:

@@ -14,6 +14,8 @@ from parvis.kernel.errors import BadRequestData, OperationNotSupported
 DEFAULT_VOCABULARY: Final = "https://uri.etsi.org/ngsi-ld/default-context/"
 MAX_TERMS: Final = 20_000
 
+CONTEXT_RELATION: Final = "http://www.w3.org/ns/json-ld#context"
+
 _FLAT_CONTAINERS = frozenset({"@list", "@set", "@language", "@index"})
 _FLAT_MEMBERS = frozenset({"@id", "@type", "@container", "@language", "@direction", "@protected", "@prefix", "@index"})
 _CONTEXT_MEMBERS = frozenset(
@@ -21,6 +23,11 @@ _CONTEXT_MEMBERS = frozenset(
 )
 SCOPED: Final = "its definition has a @context of its own"
 _GENERIC_DELIMITERS = frozenset(":/?#[]@")
+
+
+def link_to(url: str) -> str:
+    """The Link header that names the @context at `url` (NGSI-LD 1.9.1, 6.3.5)."""
+    return f'<{url}>; rel="{CONTEXT_RELATION}"; type="application/ld+json"'
 
 
 class Term(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.context import Context, link_to
 from parvis.broker.jsonld.geojson import is_geometry
 from parvis.broker.jsonld.names import Memo
 from parvis.broker.model.entity import INSTANCE_NUMBER, TYPE_NAMES, VALUE_MEMBERS, Entity, Instance, Iri, Json, Kind
@@ -88,9 +88,7 @@ def with_context(body: bytes, context: Context) -> bytes:
 
 def context_link(context: Context) -> str | None:
     """The Link header for application/json, or None for a context that is no URL."""
-    if not isinstance(context.source, str):
-        return None
-    return f'<{context.source}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+    return link_to(context.source) if isinstance(context.source, str) else None
 
 
 def render_feature(

@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec.structs import replace
 
-from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.context import Context, link_to
 from parvis.broker.sources import metrics
 from parvis.broker.sources.model import Registration
 from parvis.broker.sources.remembered import RememberedAnswers, kept_for, question_of
-from parvis.broker.subscriptions.notification import CONTEXT_LINK, context_url
+from parvis.broker.subscriptions.notification import context_url
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.outbound import AddressRefused, Answer, AnswerTooLarge, CallFailed, OutboundCalls
 from parvis.kernel.time import SECOND, Clock, Instant, system_clock
@@ -234,7 +234,7 @@ def headers_of(registration: Registration, ask: Ask, around: Around) -> dict[str
         headers["Content-Type"] = _LD_JSON if is_inside else _JSON
     url = context_url(ask.context.source)
     if not is_inside and url is not None:
-        headers["Link"] = CONTEXT_LINK.format(url)
+        headers["Link"] = link_to(url)
     return headers
 
 

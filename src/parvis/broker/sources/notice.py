@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.context import Context, link_to
 from parvis.broker.jsonld.render import encode
 from parvis.broker.sources.discovery import matches, matching_part
 from parvis.broker.sources.model import Registration
@@ -19,7 +19,7 @@ from parvis.broker.sources.parse import TYPE
 from parvis.broker.sources.render import render_registration
 from parvis.broker.sources.subscription import SourceSubscribed, SourceSubscription, Standing, source_query
 from parvis.broker.subscriptions.model import Accept, Status
-from parvis.broker.subscriptions.notification import CONTEXT_LINK, Message, context_url
+from parvis.broker.subscriptions.notification import Message, context_url
 from parvis.kernel.identity import DEFAULT_TENANT, Right
 from parvis.kernel.time import SECOND, Instant, format_instant
 
@@ -89,7 +89,7 @@ def write_notice(notice: Notice, subscription: SourceSubscription, context: Cont
     if accept is Accept.JSON_LD:
         document["@context"] = context.source
     elif url is not None:
-        headers["Link"] = CONTEXT_LINK.format(url)
+        headers["Link"] = link_to(url)
     return Message(headers, encode(document))
 
 

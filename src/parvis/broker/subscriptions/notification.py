@@ -6,12 +6,12 @@ Its id is made of the subscription and the event: a notification sent twice, aft
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from parvis.broker.jsonld.context import Context
+from parvis.broker.jsonld.context import Context, link_to
 from parvis.broker.jsonld.contexts import is_core
 from parvis.broker.jsonld.earlier_versions import Version, amended, read_version
 from parvis.broker.jsonld.languages import languages
@@ -36,7 +36,6 @@ from parvis.broker.subscriptions.model import Accept, Endpoint, Occurrence, Subs
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Instant, format_instant
 
-CONTEXT_LINK: Final = '<{}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
 _PREVIOUS_MEMBERS: Mapping[Kind, str] = {
     kind: f"previous{member[0].upper()}{member[1:]}" for kind, member in VALUE_MEMBERS.items()
 }
@@ -196,7 +195,7 @@ def compose(
         return Message(headers, with_context(body, context))
     url = None if is_geo else context_url(context.source)
     if url is not None:
-        headers["Link"] = CONTEXT_LINK.format(url)
+        headers["Link"] = link_to(url)
     return Message(headers, body)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from parvis.broker.jsonld.context import link_to
 from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.connectors.files.client import MappedFile, Progress, read_files
 from parvis.connectors.files.config import InvalidMapping, Mapping, stored_unit
@@ -18,10 +19,7 @@ from parvis.kernel.time import SECOND, Clock, Instant, format_instant, system_cl
 
 LARGEST_BATCH = 1000
 UPSERT = "/ngsi-ld/v1/entityOperations/upsert?options=update"
-_HEADERS = {
-    "content-type": "application/json",
-    "link": f'<{PARVIS_URL}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
-}
+_HEADERS = {"content-type": "application/json", "link": link_to(PARVIS_URL)}
 _MOST_TRIES = 30
 _BUSY = frozenset({429, 503})
 
