@@ -114,6 +114,11 @@ class Duration(tuple[int, int]):
     def micros(self) -> int:
         return self[1]
 
+    @property
+    def span(self) -> int:
+        """In microseconds, where no calendar is at hand: a month counts 30 days."""
+        return self.months * 30 * DAY + self.micros
+
 
 def parse_duration(text: str) -> Duration:
     """Raises ValueError when `text` is no ISO 8601 duration."""

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.offsets import read_window
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, created, document_response
@@ -54,12 +54,11 @@ async def retrieve_registration(request: Request) -> Response:
 async def query_registrations(request: Request) -> Response:
     """Query registrations (5.10.2)."""
     media, context = request.accepted(), await request.link_context()
-    counting = request.parameters.flag("count")
-    limit, offset = request.parameters.limit(counting), request.parameters.integer("offset", 0, 0)
+    window = read_window(request.parameters)
     query = read_source_query(request.parameters.without_empty(), context)
     found = await request.broker.sources.query(request.caller, query)
-    headers = offset_headers(request, len(found), limit, offset, counting=counting)
-    shown = [_shown(request, one, context) for one in found[offset : offset + limit]]
+    headers = window.headers(request, len(found))
+    shown = [_shown(request, one, context) for one in found[window.offset : window.offset + window.limit]]
     return document_response(shown, media, context).with_headers(*headers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from parvis.broker.api.media import Media
-from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.offsets import Window
 from parvis.broker.api.parameters import Parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Headers
@@ -167,7 +167,7 @@ async def _gathered(
     seen = [one for one in fitting if request.broker.may_read(request.caller, one.types)]
     more = 0 if is_split or local.total is None else max(0, local.total - len(local.entities))
     total = len(seen) + more
-    headers = offset_headers(request, total, asked.limit, asked.offset, media, counting=asked.count)
+    headers = Window(asked.limit, asked.offset, asked.count).headers(request, total, media)
     return Gathering(seen[asked.offset : asked.offset + asked.limit], (*headers, *warning_headers(gathered.warnings)))
 
 

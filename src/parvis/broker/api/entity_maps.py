@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from parvis.broker.api.distribution import DEEPEST, find_distribution
 from parvis.broker.api.distribution import query as distributed_query
 from parvis.broker.api.media import Media
-from parvis.broker.api.offsets import offset_headers
-from parvis.broker.api.parameters import Parameters
+from parvis.broker.api.offsets import Window
+from parvis.broker.api.parameters import Parameters, read_lifetime
 from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response, document_response
@@ -24,7 +24,7 @@ from parvis.broker.query.tree import EntityQuery
 from parvis.broker.temporal.parse import parse_temporal_query
 from parvis.broker.temporal.selection import PastPage, PastQuery
 from parvis.kernel.errors import BadRequestData
-from parvis.kernel.time import DAY, format_instant, parse_duration, parse_instant
+from parvis.kernel.time import format_instant, parse_instant
 
 MAP_HEADER = b"ngsild-entitymap"
 
@@ -103,10 +103,10 @@ async def answer_by_map(
         if MAP_HEADER not in request.headers and not parameters.flag("entityMap"):
             return None
         sources = await _sources(request, parameters, prepared, context, media)
-        known = await request.broker.entity_maps.make(request.caller, sources, read_lifetime(parameters))
+        known = await request.broker.entity_maps.make(request.caller, sources, _lifetime(parameters))
     entities, total = await _page(request, known, prepared.page.query, parameters, prepared, context, media)
     query = prepared.page.query
-    headers = offset_headers(request, total, query.limit, query.offset, media, counting=query.count)
+    headers = Window(query.limit, query.offset, query.count).headers(request, total, media)
     return Mapped(entities, (*headers, location_header(request, known)), is_new)
 
 
@@ -116,7 +116,7 @@ async def with_map(request: Request, entity_id: str, response: Response) -> Resp
     if known is None:
         if MAP_HEADER not in request.headers and not request.parameters.flag("entityMap"):
             return response
-        lifetime = read_lifetime(request.parameters)
+        lifetime = _lifetime(request.parameters)
         known = await request.broker.entity_maps.make(request.caller, {entity_id: (HERE,)}, lifetime)
     return response.with_headers(location_header(request, known))
 
@@ -133,28 +133,21 @@ def location_header(request: Request, known: EntityMap) -> tuple[bytes, bytes]:
     return MAP_HEADER, f"{request.base}/entityMaps/{known.id}".encode()
 
 
-def read_lifetime(parameters: Parameters) -> int | None:
-    """entityMapLifetime in microseconds (6.4.3.2). Raises BadRequestData."""
-    text = parameters.text("entityMapLifetime")
-    if text is None:
-        return None
-    try:
-        months, microseconds = parse_duration(text)
-    except ValueError as error:
-        raise BadRequestData(f"entityMapLifetime: {error}.") from None
-    return months * 30 * DAY + microseconds
+def _lifetime(parameters: Parameters) -> int | None:
+    """Of an entity map (6.4.3.2)."""
+    return read_lifetime(parameters.text("entityMapLifetime"), "entityMapLifetime")
 
 
 async def _created(
     request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
 ) -> Response:
-    lifetime = read_lifetime(parameters)
+    lifetime = _lifetime(parameters)
     sources = await _sources(request, parameters, prepared, context, media)
     return await _made(request, sources, lifetime, context, media)
 
 
 async def _created_for_past(request: Request, parameters: Parameters, context: Context, media: Media) -> Response:
-    lifetime, selection = read_lifetime(parameters), read_selection(parameters, context)
+    lifetime, selection = _lifetime(parameters), read_selection(parameters, context)
     past = parse_temporal_query(
         parameters.text("timerel"),
         parameters.text("timeAt"),
@@ -186,7 +179,7 @@ async def past_by_map(request: Request, parameters: Parameters, query: PastQuery
             return None
         found = await request.broker.list_past_ids(request.caller, query)
         sources = dict.fromkeys(found, (HERE,))
-        known = await request.broker.entity_maps.make(request.caller, sources, read_lifetime(parameters))
+        known = await request.broker.entity_maps.make(request.caller, sources, _lifetime(parameters))
     asked = query.entities
     fitting = [one for one in known.sources if not asked.ids or one in asked.ids]
     shown = tuple(fitting[asked.offset : asked.offset + asked.limit])
@@ -194,7 +187,7 @@ async def past_by_map(request: Request, parameters: Parameters, query: PastQuery
     if shown:
         of_page = replace(asked, ids=shown, limit=len(shown), offset=0, after=None, count=False)
         page = await request.broker.query_past(request.caller, replace(query, entities=of_page))
-    headers = offset_headers(request, len(fitting), asked.limit, asked.offset, media, counting=asked.count)
+    headers = Window(asked.limit, asked.offset, asked.count).headers(request, len(fitting), media)
     return MappedPast(page, (*headers, location_header(request, known)), is_new)
 
 

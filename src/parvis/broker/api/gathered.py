@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from parvis.broker.api import temporal
 from parvis.broker.api.distribution import Distribution, find_distribution, warning_headers
-from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.offsets import read_window
 from parvis.broker.api.paging import COUNT_HEADER
 from parvis.broker.api.parameters import MAX_LIMIT, Parameters
 from parvis.broker.api.query_body import query_parameters
@@ -122,8 +122,8 @@ async def _page(
 ) -> Response:
     """Everybody is asked for all that comes before the page too: nobody knows what the others have. What is counted
     is as much as one answer holds."""
-    counting = asked.parameters.flag("count")
-    limit, offset = asked.parameters.limit(counting), asked.parameters.integer("offset", 0, 0)
+    window = read_window(asked.parameters)
+    limit, offset, counting = window
     wanted = offset + limit + 1
     if wanted > MAX_LIMIT:
         raise TooManyResults(f"The pages of a query that goes to several sources end at {MAX_LIMIT} entities.")
@@ -135,7 +135,7 @@ async def _page(
     if not isinstance(documents, list):
         return response
     headers = tuple(one for one in response.headers if one[0] not in _OF_PAGES)
-    links = offset_headers(request, len(documents), limit, offset, request.accepted(), counting=counting)
+    links = window.headers(request, len(documents), request.accepted())
     shown = msgspec.json.encode(documents[offset : offset + limit])
     return replace(response, body=shown, headers=(*headers, *links))
 

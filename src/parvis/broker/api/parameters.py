@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from parvis.kernel.errors import BadRequestData, InvalidRequest, TooManyResults
+from parvis.kernel.time import parse_duration
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
@@ -13,6 +14,16 @@ _FORMS = frozenset({"normalized", "concise", "simplified", "keyValues", "tempora
 _BOOLEANS = {"true": True, "false": False}
 _NEVER_A_SPACE = frozenset({"scopeQ", "timeAt", "endTimeAt", "observedAt"})
 """Here a "+" is a level of a scope or the sign of a zone, even where a client forgot to encode it."""
+
+
+def read_lifetime(text: str | None, where: str) -> int | None:
+    """An ISO 8601 duration in microseconds. Raises BadRequestData."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text).span
+    except ValueError as error:
+        raise BadRequestData(f"{where}: {error}.") from None
 
 
 class Parameters:

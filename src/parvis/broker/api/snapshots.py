@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.api.media import Media
-from parvis.broker.api.parameters import NO_PARAMETERS, Parameters
+from parvis.broker.api.parameters import NO_PARAMETERS, Parameters, read_lifetime
 from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, created, document_response
@@ -25,7 +25,7 @@ from parvis.broker.query.tree import EntityQuery
 from parvis.broker.snapshots import Frozen, Snapshot, SnapshotStatus, bounded
 from parvis.broker.sources.discovery import attributes_of
 from parvis.kernel.errors import BadRequestData, OperationNotSupported, ParvisError
-from parvis.kernel.time import DAY, format_instant, parse_duration
+from parvis.kernel.time import format_instant
 
 SNAPSHOT_HEADER: Final = b"ngsild-snapshot"
 MOST_QUERIES: Final = 16
@@ -71,7 +71,12 @@ async def create_snapshot(request: Request) -> Response:
     body = _read(document, SnapshotBody)
     asked = [_asked(one, context) for one in body.snapshotQueries]
     snapshots, tenant = request.broker.snapshots, request.caller.tenant
-    made = snapshots.new(body.snapshotQueries, _id(body.id), body.snapshotPriority, _lifetime(body.snapshotLifetime))
+    made = snapshots.new(
+        body.snapshotQueries,
+        _id(body.id),
+        body.snapshotPriority,
+        read_lifetime(body.snapshotLifetime, "snapshotLifetime"),
+    )
     await snapshots.add(tenant, made)
     snapshots.start(_fill(request, made, asked, context))
     return created(_location(request, made))
@@ -84,7 +89,9 @@ async def clone_snapshot(request: Request) -> Response:
     document, _ = await request.document()
     body = _read(document, CloneBody)
     priority = original.priority if body.snapshotPriority is None else body.snapshotPriority
-    made = snapshots.new(original.queries, _id(body.id), priority, _lifetime(body.snapshotLifetime))
+    made = snapshots.new(
+        original.queries, _id(body.id), priority, read_lifetime(body.snapshotLifetime, "snapshotLifetime")
+    )
     made = replace(made, status=original.status, results=original.results)
     if original.status is SnapshotStatus.PREPARING:
         raise OperationNotSupported("The snapshot is still being prepared: clone it when it is there.")
@@ -108,7 +115,9 @@ async def update_snapshot(request: Request) -> Response:
     if change.snapshotPriority is not None:
         known = replace(known, priority=change.snapshotPriority)
     if change.snapshotLifetime is not None:
-        known = replace(known, expires_at=known.created_at + bounded(_lifetime(change.snapshotLifetime)))
+        known = replace(
+            known, expires_at=known.created_at + bounded(read_lifetime(change.snapshotLifetime, "snapshotLifetime"))
+        )
     await request.broker.snapshots.keep(request.caller.tenant, known)
     return document_response(_document(known), media, context)
 
@@ -218,16 +227,6 @@ def _refuse_what_is_not_done(document: Mapping[str, Any]) -> None:
 
 def _id(given: str | None) -> str | None:
     return None if given is None else check_uri(given, "A snapshot's id")
-
-
-def _lifetime(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        months, microseconds = parse_duration(text)
-    except ValueError as error:
-        raise BadRequestData(f"snapshotLifetime: {error}.") from None
-    return months * 30 * DAY + microseconds
 
 
 def _location(request: Request, snapshot: Snapshot) -> str:

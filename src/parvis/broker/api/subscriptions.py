@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from parvis.broker.api.distribution import warning_headers
-from parvis.broker.api.offsets import offset_headers
+from parvis.broker.api.offsets import read_window
 from parvis.broker.api.preference import preference_applied
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Headers, Response, created, document_response
@@ -60,10 +60,9 @@ async def retrieve_subscription(request: Request) -> Response:
 async def query_subscriptions(request: Request) -> Response:
     """Query subscriptions (5.8.4)."""
     media, context = request.accepted(), await request.link_context()
-    counting = request.parameters.flag("count")
-    limit, offset = request.parameters.limit(counting), request.parameters.integer("offset", 0, 0)
-    page = await request.broker.subscriptions.list_page(request.caller, limit, offset)
-    headers = offset_headers(request, page.total, limit, offset, counting=counting)
+    window = read_window(request.parameters)
+    page = await request.broker.subscriptions.list_page(request.caller, window.limit, window.offset)
+    headers = window.headers(request, page.total)
     shown = [_shown(request, one, context) for one in page.subscribed]
     return document_response(shown, media, context).with_headers(*headers, *preference_applied(request))
 

@@ -5,21 +5,17 @@ from collections.abc import Hashable, Mapping
 
 from parvis.broker.sources.model import Registration
 from parvis.kernel.outbound import Answer
-from parvis.kernel.time import DAY, Clock, Instant, parse_duration
+from parvis.kernel.time import Clock, Instant, parse_duration
 
 MOST_BYTES = 32 << 20
 _ABOUT_BYTES = 1000
-_MONTH: Instant = 30 * DAY
 _OF_THE_WAY = frozenset({"via"})
 
 
 def kept_for(registration: Registration) -> Instant:
     """In microseconds; 0 where every question is to be asked."""
     given = None if registration.management is None else registration.management.cache_duration
-    if given is None:
-        return 0
-    duration = parse_duration(given)
-    return duration.months * _MONTH + duration.micros
+    return 0 if given is None else parse_duration(given).span
 
 
 def question_of(registration: Registration, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Hashable:

@@ -1,5 +1,6 @@
 """Registrations and subscriptions to them as both stores keep them: documents."""
 
+from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
@@ -46,5 +47,9 @@ def no_tenant(name: str) -> ParvisError:
     return NonexistentTenant(f"There is no tenant {name!r}.")
 
 
-def exists(urn: str) -> ParvisError:
-    return AlreadyExists(f"{urn} exists already: update it, or choose another id.")
+def check_new(urn: str, known: Collection[str], most: int | None, refuse: Callable[[int], ParvisError]) -> None:
+    """Raises AlreadyExists where the id is `known`, and what `refuse` makes of `most` where there are as many."""
+    if urn in known:
+        raise AlreadyExists(f"{urn} exists already: update it, or choose another id.")
+    if most is not None and len(known) >= most:
+        raise refuse(most)

@@ -11,8 +11,8 @@ from parvis.broker.sources.model import Registration
 from parvis.broker.sources.rows import (
     REGISTRATION,
     SUBSCRIPTION,
+    check_new,
     copy_of,
-    exists,
     no_tenant,
     registration_of,
     subscribed_of,
@@ -41,10 +41,7 @@ class PostgresSources:
         def insert(connection: Connection) -> None:
             tenant = _enter_alone(connection, registration.tenant)
             others = [registration_of(one) for one in _documents_of(connection, REGISTRATION, tenant)]
-            if any(one.id == registration.id for one in others):
-                raise exists(registration.id)
-            if most is not None and len(others) >= most:
-                raise too_many(most)
+            check_new(registration.id, [one.id for one in others], most, too_many)
             check(others)
             _insert(connection, REGISTRATION, tenant, registration.id, _encode(registration))
 
@@ -92,11 +89,8 @@ class PostgresSources:
     async def add_subscription(self, subscription: SourceSubscription, most: int | None = None) -> None:
         def insert(connection: Connection) -> None:
             tenant = _enter_alone(connection, subscription.tenant)
-            others = [subscription_of(one) for one in _documents_of(connection, SUBSCRIPTION, tenant)]
-            if any(one.id == subscription.id for one in others):
-                raise exists(subscription.id)
-            if most is not None and len(others) >= most:
-                raise too_many_subscriptions(most)
+            known = [subscription_of(one).id for one in _documents_of(connection, SUBSCRIPTION, tenant)]
+            check_new(subscription.id, known, most, too_many_subscriptions)
             _insert(connection, SUBSCRIPTION, tenant, subscription.id, _encode(subscription))
 
         await self._change(insert)

@@ -12,8 +12,8 @@ from parvis.broker.sources.model import Registration
 from parvis.broker.sources.rows import (
     REGISTRATION,
     SUBSCRIPTION,
+    check_new,
     copy_of,
-    exists,
     no_tenant,
     registration_of,
     subscribed_of,
@@ -47,12 +47,9 @@ class SqliteSources:
 
     async def add(self, registration: Registration, check: Callable[[Others], None], most: int | None = None) -> None:
         def insert(connection: Connection) -> None:
-            others = _documents_of(connection, REGISTRATION, registration.tenant)
-            if any(one.id == registration.id for one in map(registration_of, others)):
-                raise exists(registration.id)
-            if most is not None and len(others) >= most:
-                raise too_many(most)
-            check([registration_of(one) for one in others])
+            others = [registration_of(one) for one in _documents_of(connection, REGISTRATION, registration.tenant)]
+            check_new(registration.id, [one.id for one in others], most, too_many)
+            check(others)
             _insert(connection, REGISTRATION, registration.tenant, registration.id, _encode(registration))
 
         await self._change(insert)
@@ -97,10 +94,8 @@ class SqliteSources:
     async def add_subscription(self, subscription: SourceSubscription, most: int | None = None) -> None:
         def insert(connection: Connection) -> None:
             others = _documents_of(connection, SUBSCRIPTION, subscription.tenant)
-            if any(one.id == subscription.id for one in map(subscription_of, others)):
-                raise exists(subscription.id)
-            if most is not None and len(others) >= most:
-                raise too_many_subscriptions(most)
+            known = [subscription_of(one).id for one in others]
+            check_new(subscription.id, known, most, too_many_subscriptions)
             _insert(connection, SUBSCRIPTION, subscription.tenant, subscription.id, _encode(subscription))
 
         await self._change(insert)
