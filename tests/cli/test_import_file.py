@@ -63,7 +63,7 @@ async def test_a_platform_that_runs_does_the_work(tmp_path: Path) -> None:
         assert answer.exit_code == 3, answer.output
         assert "3 created" in answer.stdout
         entity = await platform.broker.get(system_caller("test"), "urn:ngsi-ld:WasteContainer:1")
-        assert entity.find(platform.broker.contexts.default.expand("location")) is not None
+        assert entity.find(platform.broker.contexts.parvis.expand("location")) is not None
 
 
 @pytest.mark.parametrize("name", ["x.pdf", "x.csv"])

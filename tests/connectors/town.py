@@ -33,7 +33,7 @@ class Town:
 
     async def find(self, entity_id: str, term: str) -> Instance | None:
         entity = await self.broker.find(CALLER, entity_id)
-        return None if entity is None else entity.find(self.broker.contexts.default.expand(term))
+        return None if entity is None else entity.find(self.broker.contexts.parvis.expand(term))
 
     async def value(self, entity_id: str, term: str) -> Any:
         """None where there is no such attribute or entity."""
@@ -48,7 +48,7 @@ class Town:
         return instance
 
     async def history(self, entity_id: str, term: str) -> list[Any]:
-        name = self.broker.contexts.default.expand(term)
+        name = self.broker.contexts.parvis.expand(term)
         history = await self.broker.history(CALLER, entity_id, TemporalQuery(attrs=(name,)))
         return [one.value for one in history.instances.get((name, ""), [])]
 

@@ -64,12 +64,12 @@ class Yard:
         return [None if one is None else one.reason for one in await self.fleet.take(CALLER, frames)]
 
     async def told(self) -> list[tuple[Instant | None, Any]]:
-        name = self.broker.contexts.default.expand("fillingLevel")
+        name = self.broker.contexts.parvis.expand("fillingLevel")
         history = await self.broker.history(CALLER, BIN, TemporalQuery(attrs=(name,), limit=10_000))
         return [(one.observed_at, one.value) for one in history.instances[name, ""]]
 
     async def value(self, entity_id: str, term: str) -> Any:
-        found = (await self.broker.get(CALLER, entity_id)).find(self.broker.contexts.default.expand(term))
+        found = (await self.broker.get(CALLER, entity_id)).find(self.broker.contexts.parvis.expand(term))
         return None if found is None else found.value
 
 

@@ -61,7 +61,7 @@ def test_the_codec_to_copy_decodes_its_example(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "codec.js").write_text(codec, encoding="utf-8")
     (folder / "profile.toml").write_text(profile, encoding="utf-8")
-    loaded = load_profile(folder, Contexts(no_network).default.expand)
+    loaded = load_profile(folder, Contexts(no_network).parvis.expand)
     assert check_profile(loaded) == []
     assert len(loaded.examples) == 1
 
@@ -120,7 +120,7 @@ async def test_a_frame_forwarded_by_mosquitto_becomes_an_entity(tmp_path: Path) 
         with forwarding_mosquitto(tmp_path, platform, key) as port:
             publish_uplink(port, records[0].hardware_id, bytes.fromhex("00d72a"))
             entity = await entity_with(platform, records[0].entity_id, "temperature")
-    temperature = entity.find(platform.broker.contexts.default.expand("temperature"))
+    temperature = entity.find(platform.broker.contexts.parvis.expand("temperature"))
     assert temperature is not None
     assert temperature.value == 21.5
 
@@ -151,7 +151,7 @@ def publish_uplink(port: int, dev_eui: str, payload: bytes) -> None:
 
 
 async def entity_with(platform: Platform, entity_id: str, term: str) -> Entity:
-    name = platform.broker.contexts.default.expand(term)
+    name = platform.broker.contexts.parvis.expand(term)
     async with asyncio.timeout(WAIT_S):
         while True:
             entity = await platform.broker.find(CALLER, entity_id)

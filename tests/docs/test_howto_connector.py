@@ -84,7 +84,7 @@ async def post_line(data_dir: Path) -> tuple[int, object]:
             answer = await client.post(url, content=line.encode(), headers={"X-API-Key": key})
         entity = await platform.broker.find(CALLER, entity_id)
         assert entity is not None
-        temperature = entity.find(platform.broker.contexts.default.expand("temperature"))
+        temperature = entity.find(platform.broker.contexts.parvis.expand("temperature"))
         return answer.status_code, None if temperature is None else temperature.value
 
 

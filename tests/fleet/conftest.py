@@ -82,12 +82,12 @@ class Village:
 
     async def value(self, entity_id: str, term: str) -> Any:
         entity = await self.broker.get(CALLER, entity_id)
-        instance = entity.find(self.broker.contexts.default.expand(term))
+        instance = entity.find(self.broker.contexts.parvis.expand(term))
         return None if instance is None else instance.value
 
     async def values(self, entity_id: str, term: str) -> Sequence[Any]:
         """The attribute's history, oldest first."""
-        name = self.broker.contexts.default.expand(term)
+        name = self.broker.contexts.parvis.expand(term)
         history = await self.broker.history(CALLER, entity_id, TemporalQuery(attrs=(name,)))
         return [one.value for one in history.instances.get((name, ""), [])]
 

@@ -48,7 +48,7 @@ from tests.fuzz.targets import NOW, PACKAGE, Target, find_targets
 
 _LARGEST_PACKET = 4096
 _FRAME_BYTES = 20
-_EXPAND = Contexts().default.expand
+_EXPAND = Contexts().parvis.expand
 
 
 def list_targets(group: str | None = None) -> list[Target]:

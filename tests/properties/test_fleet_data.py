@@ -16,7 +16,7 @@ from parvis.fleet.health.vitals import Statistics, Vitals
 from parvis.fleet.profiles.profile import DeviceProfile, ProfileDocument, Scripts
 from parvis.kernel.time import FIRST_INSTANT, SECOND
 
-EXPAND = Contexts().default.expand
+EXPAND = Contexts().parvis.expand
 NOON = 1_790_000_000 * SECOND
 DOCUMENT = msgspec.convert(
     {

@@ -83,8 +83,8 @@ async def test_iris_compact_as_the_reference_processor_compacts_them(local: dict
 @settings(max_examples=150, deadline=None)
 @given(entity=entities())
 def test_what_is_rendered_reads_back_as_the_same_entity(form: Form, entity: Entity) -> None:
-    text = render_entity(entity, CONTEXTS.default, Representation(form=form))
-    read = parse_entity(decode(text), CONTEXTS.default)
+    text = render_entity(entity, CONTEXTS.parvis, Representation(form=form))
+    read = parse_entity(decode(text), CONTEXTS.parvis)
     bare = [msgspec.structs.replace(one, created_at=0, modified_at=0) for one in entity.instances]
     assert (read.id, read.types, read.scopes or ()) == (entity.id, entity.types, entity.scopes)
     assert in_order(read.instances) == tuple(bare)
@@ -93,8 +93,8 @@ def test_what_is_rendered_reads_back_as_the_same_entity(form: Form, entity: Enti
 @settings(max_examples=60, deadline=None)
 @given(entities())
 def test_the_simplified_form_has_the_name_of_every_attribute(entity: Entity) -> None:
-    simplified = decode(render_entity(entity, CONTEXTS.default, Representation(form=Form.SIMPLIFIED)))
-    names = {CONTEXTS.default.compact(one.name) for one in entity.instances}
+    simplified = decode(render_entity(entity, CONTEXTS.parvis, Representation(form=Form.SIMPLIFIED)))
+    names = {CONTEXTS.parvis.compact(one.name) for one in entity.instances}
     assert simplified.keys() - {"id", "type", "scope"} == names
 
 
@@ -203,9 +203,9 @@ readings = st.sampled_from([ENTITY, FRAGMENT, PATCH, Reading(simplified=True), R
 def test_any_json_is_read_or_refused_with_a_reason(body: dict[str, Any], reading: Reading) -> None:
     body = {"id": "urn:ngsi-ld:Bin:1", "type": "Bin", **body}
     reads: tuple[Callable[[], object], ...] = (
-        lambda: parse_entity(body, CONTEXTS.default, reading),
-        lambda: parse_fragment(body, "urn:ngsi-ld:Bin:1", CONTEXTS.default, reading),
-        lambda: parse_attribute("level", body, "urn:ngsi-ld:Bin:1", CONTEXTS.default, reading),
+        lambda: parse_entity(body, CONTEXTS.parvis, reading),
+        lambda: parse_fragment(body, "urn:ngsi-ld:Bin:1", CONTEXTS.parvis, reading),
+        lambda: parse_attribute("level", body, "urn:ngsi-ld:Bin:1", CONTEXTS.parvis, reading),
     )
     for read in reads:
         try:
@@ -218,12 +218,12 @@ def test_any_json_is_read_or_refused_with_a_reason(body: dict[str, Any], reading
 @given(st.dictionaries(_KEYS, anything, max_size=5))
 def test_what_was_read_can_be_rendered_in_every_form(body: dict[str, Any]) -> None:
     try:
-        read = parse_entity({**body, "id": "urn:ngsi-ld:Bin:1", "type": "Bin"}, CONTEXTS.default)
+        read = parse_entity({**body, "id": "urn:ngsi-ld:Bin:1", "type": "Bin"}, CONTEXTS.parvis)
     except ParvisError:
         return
     for form in Form:
         entity = Entity(read.id, read.types or (), in_order(read.instances), read.scopes or ())
-        decode(render_entity(entity, CONTEXTS.default, Representation(form=form, sys_attrs=True, lang=("fr",))))
+        decode(render_entity(entity, CONTEXTS.parvis, Representation(form=form, sys_attrs=True, lang=("fr",))))
 
 
 @settings(max_examples=100, deadline=None)
@@ -231,7 +231,7 @@ def test_what_was_read_can_be_rendered_in_every_form(body: dict[str, Any]) -> No
 def test_any_bytes_are_a_batch_or_refused(raw: bytes) -> None:
     try:
         for document in decode_batch(raw):
-            parse_entity(document, CONTEXTS.default)
+            parse_entity(document, CONTEXTS.parvis)
     except ParvisError as refusal:
         assert refusal.status == 400  # noqa: PT017 -- either outcome is right
 

@@ -22,7 +22,7 @@ from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
 
 CONTEXTS = Contexts()
-BIN, LAMP, LEVEL, NOTE, PLACE = (CONTEXTS.default.expand(name) for name in ("Bin", "Lamp", "level", "note", "location"))
+BIN, LAMP, LEVEL, NOTE, PLACE = (CONTEXTS.parvis.expand(name) for name in ("Bin", "Lamp", "level", "note", "location"))
 NEXT = re.compile(r'<([^>]+)>; rel="next"')
 TOWNS = count()
 QUERIES = (

@@ -15,7 +15,7 @@ from parvis.broker.model.entity import Entity, in_order
 from parvis.broker.model.merge import json_merge, resolve
 from tests.strategies import entities
 
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 BIN = "urn:ngsi-ld:Bin:1"
 NULL = "urn:ngsi-ld:null"
 NOW = 1_767_229_200_000_000

@@ -24,7 +24,7 @@ _AT_ONCE = 50
 
 async def keep_tally(broker: Broker, outbox: Outbox) -> None:
     """Each step is the tally of the step before and the bins since, written with the progress made."""
-    caller, expand = system_caller("tests"), broker.contexts.default.expand
+    caller, expand = system_caller("tests"), broker.contexts.parvis.expand
     bins, count_name, sum_name = expand("Bin"), expand("count"), expand("sum")
     seen = await outbox.newest()
     while True:

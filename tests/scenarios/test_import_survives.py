@@ -64,7 +64,7 @@ async def read_back(data: Path) -> tuple[list[int], int]:
     values: list[int] = []
     caller = system_caller("test")
     async with open_platform(settings_beside(data), listen=False) as platform:
-        name = platform.broker.contexts.default.expand("waterLevel")
+        name = platform.broker.contexts.parvis.expand("waterLevel")
         for number in range(STATIONS):
             query = TemporalQuery(attrs=(name,), limit=ROWS)
             history = await platform.broker.history(caller, f"urn:ngsi-ld:WaterObserved:s{number}", query)

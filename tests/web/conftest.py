@@ -40,7 +40,7 @@ def settings(data_dir: Path, *, auth: bool) -> Settings:
 async def platform(tmp_path: Path, caller: Caller, now: Instant) -> AsyncIterator[Platform]:
     """The small town, authentication on."""
     async with open_platform(settings(tmp_path, auth=True), listen=False) as platform:
-        context = platform.broker.contexts.default
+        context = platform.broker.contexts.parvis
         await platform.broker.write(caller, [*town(context, now), device(context, now)])
         yield platform
 

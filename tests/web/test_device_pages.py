@@ -67,7 +67,7 @@ def uplink(hardware_id: str, number: int, at: Instant, payload: bytes = b"\x00\x
 
 
 async def find(platform: Platform, caller: Caller, hardware_id: str, *findings: Finding) -> None:
-    name = platform.broker.contexts.default.expand("deviceFindings")
+    name = platform.broker.contexts.parvis.expand("deviceFindings")
     told = Instance(name, Kind.JSON_PROPERTY, write_findings(findings), "", None)
     await platform.broker.write(caller, [Change(f"urn:ngsi-ld:Device:{hardware_id}", Mode.APPEND, (told,))])
 
@@ -278,7 +278,7 @@ async def test_a_device_is_removed_and_its_object_stays(operator: httpx.AsyncCli
 async def test_a_removed_device_is_put_back_as_it_was(
     operator: httpx.AsyncClient, platform: Platform, caller: Caller
 ) -> None:
-    name = platform.broker.contexts.default.expand("name")
+    name = platform.broker.contexts.parvis.expand("name")
     await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (Instance(name, Kind.PROPERTY, "Quay"),))])
     await send(operator, PAGE, do="suspend")
     before = await platform.fleet.get_device(caller, EUI)

@@ -89,7 +89,7 @@ async def test_a_file_is_guessed_checked_and_imported(platform: Platform, operat
     assert "Nouveaux objets 2" in french
     assert "est supprimé" not in french
     entity = await platform.broker.get(system_caller("test"), "urn:ngsi-ld:WasteContainer:1")
-    location = entity.find(platform.broker.contexts.default.expand("location"))
+    location = entity.find(platform.broker.contexts.parvis.expand("location"))
     assert location is not None
     assert location.value == {"type": "Point", "coordinates": [-3.36, 47.74]}
 

@@ -46,7 +46,7 @@ class Town:
         self.platform = platform
         self.caller = caller
         self.live = Live(platform.broker, platform.stopping)
-        self.expand = platform.broker.contexts.default.expand
+        self.expand = platform.broker.contexts.parvis.expand
 
     async def open(self, caller: Caller | None = None, after: int | None = None, entity: str | None = None) -> Page:
         types = frozenset({self.expand("WasteContainer"), self.expand("WaterConsumptionObserved")})

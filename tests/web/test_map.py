@@ -128,7 +128,7 @@ async def test_what_was_deleted_is_gone(site: Site, caller: Caller) -> None:
 async def test_events_come_as_a_stream(platform: Platform, operator: httpx.AsyncClient, caller: Caller) -> None:
     """The ASGI transport gives an answer only when it is whole: the platform stops, and the stream ends."""
     seq = await platform.broker.outbox.newest()
-    one = measured(platform.broker.contexts.default.expand("fillingLevel"), 0.61, None, "C62")
+    one = measured(platform.broker.contexts.parvis.expand("fillingLevel"), 0.61, None, "C62")
     await platform.broker.write(caller, [Change(HALF_BIN, Mode.APPEND, (one,))])
     platform.stopping.set()
     answer = await operator.get(f"/live/events?type=waste&after={seq}")

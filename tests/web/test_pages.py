@@ -219,5 +219,5 @@ async def test_what_users_wrote_is_escaped(platform: Platform, operator: httpx.A
 async def test_the_small_town_is_whole(platform: Platform, caller: Caller, now: int) -> None:
     """The fixture's own guard: every change was stored."""
     broker = platform.broker
-    for change in [*town(broker.contexts.default, now), device(broker.contexts.default, now)]:
+    for change in [*town(broker.contexts.parvis, now), device(broker.contexts.parvis, now)]:
         assert await broker.find(caller, change.entity_id) is not None

@@ -48,8 +48,8 @@ async def test_the_nearest_station_speaks_for_a_place_without_one(visitor: httpx
 
 
 async def test_free_spots_are_counted_by_car_park(platform: Platform, caller: Caller, now: int) -> None:
-    expand = platform.broker.contexts.default.expand
-    reader = EntityReader(platform.broker.contexts.default)
+    expand = platform.broker.contexts.parvis.expand
+    reader = EntityReader(platform.broker.contexts.parvis)
     spots = {
         "Halles, place 1": "free",
         "Halles, place 2": "occupied",

@@ -89,7 +89,7 @@ async def test_a_device_is_adopted_with_all_its_frames(
     device = await platform.fleet.get_device(caller, EUI)
     assert (device.name, device.groups) == ("Hall", ("schools", "north"))
     room = await platform.broker.get(caller, ROOM)
-    temperature = room.find(platform.broker.contexts.default.expand("temperature"))
+    temperature = room.find(platform.broker.contexts.parvis.expand("temperature"))
     assert temperature is not None
     assert temperature.value == 18.1
     assert "device-adopted" in [one.record.action for one in platform.access.store.read_audit()]

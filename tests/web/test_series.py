@@ -44,7 +44,7 @@ def test_longer_ranges_have_longer_periods() -> None:
 async def test_raw_values_for_days_averages_for_months(
     platform: Platform, caller: Caller, now: Instant, days: int
 ) -> None:
-    context = platform.broker.contexts.default
+    context = platform.broker.contexts.parvis
     levels = [0.1, 0.2, 0.3, 0.4]
     await platform.broker.write(caller, list(fill_levels(context, SILENT_BIN, levels, now - MINUTE, MINUTE)))
     span = Span(now - days * DAY, now)
@@ -62,7 +62,7 @@ async def test_csv_tells_every_value_once_across_pages(
     platform: Platform, caller: Caller, now: Instant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parvis.web.console.series.CSV_PAGE", 7)
-    context = platform.broker.contexts.default
+    context = platform.broker.contexts.parvis
     levels = [number / 100 for number in range(50)]
     await platform.broker.write(caller, list(fill_levels(context, SILENT_BIN, levels, now - MINUTE, MINUTE)))
     span = Span(now - HOUR, now)

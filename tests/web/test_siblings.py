@@ -76,7 +76,7 @@ async def _until_status(client: httpx.AsyncClient, path: str, status: int) -> No
 
 async def test_a_page_open_at_one_hears_at_once_what_is_written_at_the_other(platforms: list[Platform]) -> None:
     here, there = platforms
-    caller, expand = system_caller("test"), here.broker.contexts.default.expand
+    caller, expand = system_caller("test"), here.broker.contexts.parvis.expand
     listener = Listener(caller, frozenset({expand("Bin")}))
     live = Live(there.broker, there.stopping)
     page = Page(live.stream(listener, ids_and_values, None))
@@ -150,7 +150,7 @@ async def test_each_tells_on_its_page_and_in_its_gauges_that_a_receiver_is_away(
 ) -> None:
     for module in (delivery, notifications):
         monkeypatch.setattr(module, "TOLD_EVERY_S", 0.2)
-    caller, expand = system_caller("test"), platforms[0].broker.contexts.default.expand
+    caller, expand = system_caller("test"), platforms[0].broker.contexts.parvis.expand
     name, params = "urn:s:away", NotificationParams(Endpoint(f"http://127.0.0.1:{free_port}/"))
     wish = Subscription(
         DEFAULT_TENANT, name, params, (Selector(TypeIs(expand("Bin"))),), rights=ADMINISTRATOR.value, creator="test"

@@ -48,7 +48,7 @@ def document(**more: Any) -> dict[str, Any]:
 
 
 async def subscribe(platform: Platform, caller: Caller, **more: Any) -> None:
-    await platform.broker.subscriptions.create(caller, document(**more), platform.broker.contexts.default)
+    await platform.broker.subscriptions.create(caller, document(**more), platform.broker.contexts.parvis)
 
 
 async def bury(platform: Platform, now: Instant, count: int = 1, uri: str = "https://receiver.example/hook") -> None:
@@ -213,4 +213,4 @@ async def test_what_the_receiver_says_is_shown_as_text(
 
 def _pointing_to(platform: Platform, caller: Caller, uri: str) -> Any:
     given = document(notification={"endpoint": {"uri": uri}})
-    return new_subscription(given, platform.broker.contexts.default, caller, 1)
+    return new_subscription(given, platform.broker.contexts.parvis, caller, 1)

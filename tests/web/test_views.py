@@ -8,7 +8,7 @@ from parvis.web.sentences import state_sentence
 from parvis.web.views import EntityReader, by_urgency, natural, position_of, short_id
 from parvis.web.wording import Wording
 
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 EN = Wording("en")
 READER = EntityReader(CONTEXT)
 

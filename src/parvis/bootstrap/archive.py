@@ -162,7 +162,7 @@ def find_archive_faults(settings: Settings) -> tuple[int, list[str]]:
 
 def retention(settings: Settings) -> Retention:
     """Raises InvalidSettings."""
-    expand = Contexts(_fetch_nothing).default.expand
+    expand = Contexts(_fetch_nothing).parvis.expand
     return Retention(tuple(_rule(text, expand) for text in settings.history.keep))
 
 

@@ -35,7 +35,7 @@ def build_broker(
         audit(record)
 
     contexts = Contexts(context_fetcher(settings.contexts, outbound), KeptContexts(store.shelf))
-    public_types = frozenset(contexts.default.expand(name) for name in settings.access.public_types)
+    public_types = frozenset(contexts.parvis.expand(name) for name in settings.access.public_types)
     own = settings.federation
     client = SourceClient(outbound, timeout_s=own.timeout_s, limit_bytes=own.limit_bytes, at_once=own.at_once)
     most, most_sources = settings.subscriptions.max_per_tenant, settings.federation.max_registrations

@@ -74,7 +74,7 @@ def import_codecs(
     """
     repository = DeviceRepository(checkout)
     names = list(vendors) or repository.list_vendors()
-    expand = Contexts().default.expand
+    expand = Contexts().parvis.expand
     installer = Installer(data_dir / PROFILES_FOLDER, expand, replace=replace) if install else None
     with _progress(len(names)) as bar:
         reports = [_try_vendor(repository, name, installer, bar) for name in names]

@@ -94,7 +94,7 @@ def _profile_faults(settings: Settings) -> Iterator[str]:
     """Examples of a profile are run through its codec."""
     try:
         roots = [PACKAGED_PROFILES, settings.data_dir / PROFILES_FOLDER]
-        load_profiles(roots, Contexts().default.expand, is_thorough=True)
+        load_profiles(roots, Contexts().parvis.expand, is_thorough=True)
     except ParvisError as error:
         yield error.detail
 

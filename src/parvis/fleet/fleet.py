@@ -253,6 +253,6 @@ def open_fleet(
         InvalidProfile: one of the profiles cannot be used.
     """
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
-    profiles = load_profiles(roots, broker.contexts.default.expand, where)
+    profiles = load_profiles(roots, broker.contexts.parvis.expand, where)
     own: dict[str, Any] = {"room": room, "waiting_days": waiting_days, "is_shared": is_shared, "audit": audit}
     return Fleet(broker, profiles, frames, clock, limits, **own)

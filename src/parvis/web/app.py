@@ -101,7 +101,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
         platform=platform,
         assets=assets,
         pages=Pages(platform.settings, assets, clock, is_down, lambda: bool(platform.degraded())),
-        reader=EntityReader(platform.broker.contexts.default),
+        reader=EntityReader(platform.broker.contexts.parvis),
         live=Live(platform.broker, platform.stopping, is_down),
         clock=clock,
     )

@@ -45,7 +45,7 @@ def test_the_core_context_gives_names_their_iris(name: str, iri: str) -> None:
 
 
 def test_the_packaged_context_speaks_smart_data_models() -> None:
-    context = Contexts().default
+    context = Contexts().parvis
     assert context.expand("fillingLevel") == "https://smartdatamodels.org/dataModel.WasteManagement/fillingLevel"
     assert context.expand("address") == "https://smartdatamodels.org/address"
     assert context.expand("WasteContainer") == "https://smartdatamodels.org/dataModel.WasteManagement/WasteContainer"
@@ -53,7 +53,7 @@ def test_the_packaged_context_speaks_smart_data_models() -> None:
 
 
 def test_the_packaged_context_has_one_iri_for_each_name_and_one_name_for_each_iri() -> None:
-    context = Contexts().default
+    context = Contexts().parvis
     document = msgspec.json.decode(packaged(PARVIS_FILE))["@context"]
     names = [name for name, iri in document.items() if not iri.startswith("https:")]
     assert len(names) > 450

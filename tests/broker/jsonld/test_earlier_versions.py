@@ -15,7 +15,7 @@ from parvis.kernel.time import parse_instant
 from tests.strategies import entities
 
 NOON = parse_instant("2026-05-01T12:00:00Z")
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 BIN, LAMP, LEVEL, STATE = (CONTEXT.expand(name) for name in ("WasteContainer", "Streetlight", "fillingLevel", "status"))
 RADAR = "urn:ngsi-ld:Dataset:radar"
 VERSIONS = [(1, minor) for minor in range(10)]

@@ -146,7 +146,7 @@ def test_whole_renderings_are_kept_by_context_and_form() -> None:
     hall = entity(HALL)
     first = render_entity(hall, CONTEXT)
     assert render_entity(hall, CONTEXT) is first
-    assert render_entity(hall, Contexts().default) != render_entity(hall, CONTEXT, Representation(form=Form.SIMPLIFIED))
+    assert render_entity(hall, Contexts().parvis) != render_entity(hall, CONTEXT, Representation(form=Form.SIMPLIFIED))
     render_entity(hall, CONTEXT, Representation(attrs=frozenset({"x"})))
     assert len(hall.rendered) == 3
 
@@ -159,15 +159,15 @@ async def test_renderings_for_many_contexts_do_not_fill_the_memory() -> None:
 
 
 def test_names_are_compacted_by_the_reader_s_context() -> None:
-    bin_ = parse_entity({"id": "urn:a:b", "type": "WasteContainer", "fillingLevel": 0.5}, Contexts().default)
+    bin_ = parse_entity({"id": "urn:a:b", "type": "WasteContainer", "fillingLevel": 0.5}, Contexts().parvis)
     stored = Entity(bin_.id, bin_.types or (), bin_.instances)
     prefix = "https://smartdatamodels.org/dataModel.WasteManagement/"
-    assert msgspec.json.decode(render_entity(stored, Contexts().default)).keys() == {"id", "type", "fillingLevel"}
+    assert msgspec.json.decode(render_entity(stored, Contexts().parvis)).keys() == {"id", "type", "fillingLevel"}
     assert msgspec.json.decode(render_entity(stored, CONTEXT)).keys() == {"id", "type", prefix + "fillingLevel"}
 
 
 def test_the_context_stands_in_the_body_or_in_a_link() -> None:
-    body = with_context(b'{"id":"urn:a:b"}', Contexts().default)
+    body = with_context(b'{"id":"urn:a:b"}', Contexts().parvis)
     assert msgspec.json.decode(body) == {"id": "urn:a:b", "@context": PARVIS_URL}
     assert msgspec.json.decode(with_context(b"{}", CONTEXT)) == {"@context": CORE_URL}
     assert (context_link(CONTEXT) or "").startswith(f"<{CORE_URL}>; rel=")

@@ -67,10 +67,10 @@ class Town:
             "information": [{"entities": [{"type": one}]} for one in types],
             **more,
         }
-        await self.sources.register(CALLER, document, self.contexts.default)
+        await self.sources.register(CALLER, document, self.contexts.parvis)
 
     async def update(self, urn: str = SYNDICATE, **more: Any) -> None:
-        await self.sources.update(CALLER, urn, more, self.contexts.default)
+        await self.sources.update(CALLER, urn, more, self.contexts.parvis)
 
     async def subscribe(self, **more: Any) -> None:
         document = {
@@ -80,7 +80,7 @@ class Town:
             "notification": {"endpoint": {"uri": "http://town.example/notify"}},
             **more,
         }
-        await self.sources.subscribe(CALLER, document, self.contexts.default)
+        await self.sources.subscribe(CALLER, document, self.contexts.parvis)
 
     async def told(self, number: int) -> list[tuple[str, list[str]]]:
         """What the receiver has heard once that many notifications have come, and no more."""

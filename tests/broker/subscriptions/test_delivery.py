@@ -38,8 +38,8 @@ from tests.fakes.receiver import Receiver
 
 CALLER = Caller(DEFAULT_TENANT, "operator", OPERATOR)
 CONTEXTS = Contexts()
-BIN = CONTEXTS.default.expand("WasteContainer")
-LEVEL = CONTEXTS.default.expand("fillingLevel")
+BIN = CONTEXTS.parvis.expand("WasteContainer")
+LEVEL = CONTEXTS.parvis.expand("fillingLevel")
 LIMITS = Limits(give_up_after=HOUR, backlog_events=100_000)
 
 
@@ -78,7 +78,7 @@ class Town:
                 name,
                 params,
                 more.pop("selectors", (Selector(TypeIs(BIN)),)),
-                context=CONTEXTS.default.source,
+                context=CONTEXTS.parvis.source,
                 creator="operator",
                 rights=OPERATOR.value,
                 created_at=system_clock(),
@@ -474,8 +474,8 @@ async def test_every_attempt_counts_as_sent(town: Town) -> None:
     assert shown.last_success > shown.last_failure
 
 
-LINK = CONTEXTS.default.expand("refDevice")
-DEVICE = CONTEXTS.default.expand("Device")
+LINK = CONTEXTS.parvis.expand("refDevice")
+DEVICE = CONTEXTS.parvis.expand("Device")
 
 
 async def a_bin_with_a_device(town: Town, number: int, battery: float) -> str:
@@ -533,7 +533,7 @@ async def test_too_many_linked_entities_stay_out_and_that_is_told(town: Town, mo
 
 async def test_a_condition_that_cannot_be_followed_tells_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linked, "MOST_LINKED", 0)
-    q = parse_q("refDevice{fillingLevel}<0.2", CONTEXTS.default, levels=1)
+    q = parse_q("refDevice{fillingLevel}<0.2", CONTEXTS.parvis, levels=1)
     async with Receiver().listening() as receiver:
         await town.subscribe("urn:s:1", receiver.url, q=q)
         await town.subscribe("urn:s:2", receiver.url)
@@ -558,7 +558,7 @@ async def test_a_deleted_entity_comes_alone(town: Town) -> None:
 @pytest.mark.parametrize("more", [{}, {"interval_s": 0.2}])
 async def test_a_condition_about_linked_entities_is_held_against_them(town: Town, more: dict[str, Any]) -> None:
     """4.9; as the subscriber may read them."""
-    q = parse_q("refDevice{Device:fillingLevel}<0.2", CONTEXTS.default, levels=1)
+    q = parse_q("refDevice{Device:fillingLevel}<0.2", CONTEXTS.parvis, levels=1)
     async with Receiver().listening() as receiver:
         await town.subscribe("urn:s:1", receiver.url, q=q, **more)
         await asyncio.sleep(0.1)
@@ -631,7 +631,7 @@ async def test_who_joins_while_a_change_is_looked_at_hears_of_it(town: Town, mon
 
 
 async def test_who_joins_while_other_types_are_read_misses_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    road = CONTEXTS.default.expand("RoadSegment")
+    road = CONTEXTS.parvis.expand("RoadSegment")
     async with Receiver().listening() as bins, Receiver().listening() as roads:
         await town.subscribe("urn:s:bins", bins.url)
         await town.fill(1, 1)

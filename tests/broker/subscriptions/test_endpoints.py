@@ -14,7 +14,7 @@ from parvis.outbound.client import GuardedClient
 from parvis.stores.sqlite.store import SqliteStore
 
 ODILE = Caller(DEFAULT_TENANT, "odile", OPERATOR)
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 
 
 @pytest.fixture

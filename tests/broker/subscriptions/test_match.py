@@ -24,7 +24,7 @@ from parvis.kernel.time import HOUR, MINUTE, Instant, parse_instant
 from parvis.stores.sqlite.store import SqliteStore
 
 NOON = parse_instant("2026-05-01T12:00:00Z")
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 BIN, LAMP = CONTEXT.expand("WasteContainer"), CONTEXT.expand("Streetlight")
 LEVEL, STATE, PLACE = CONTEXT.expand("fillingLevel"), CONTEXT.expand("status"), CONTEXT.expand("location")
 BIN_ID = "urn:ngsi-ld:WasteContainer:1"

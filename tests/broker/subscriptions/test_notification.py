@@ -37,7 +37,7 @@ from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import MINUTE, parse_instant
 
 NOON = parse_instant("2026-05-01T12:00:00Z")
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 BIN, LEVEL, STATE = (CONTEXT.expand(name) for name in ("WasteContainer", "fillingLevel", "status"))
 NAME = CONTEXT.expand("name")
 PLACE = CONTEXT.expand("location")

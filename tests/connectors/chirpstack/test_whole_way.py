@@ -78,7 +78,7 @@ class Way:
         self.listener = MqttListener(ListenerConfig(port=0), self.routes, lambda _client, _user, _password: GATEWAY)
 
     async def history(self, term: str) -> list[Any]:
-        name = self.broker.contexts.default.expand(term)
+        name = self.broker.contexts.parvis.expand(term)
         history = await self.broker.history(GATEWAY, BIN, TemporalQuery(attrs=(name,)))
         return [one.value for one in history.instances[name, ""]]
 
@@ -125,7 +125,7 @@ async def test_acknowledged_means_on_disk(way: Way, tmp_path: Path) -> None:
         seen = await Broker(other, way.broker.contexts).get(GATEWAY, BIN)
         await other.close()
     levels = {one.name: one.value for one in seen.instances}
-    assert levels[way.broker.contexts.default.expand("fillingLevel")] == 1.0
+    assert levels[way.broker.contexts.parvis.expand("fillingLevel")] == 1.0
 
 
 async def test_state_and_history_hold_what_the_device_sent(way: Way) -> None:

@@ -32,7 +32,7 @@ async def platform(tmp_path: Path, postgres_url: str) -> AsyncIterator[Platform]
 
 
 async def history(platform: Platform, entity_id: str, term: str) -> list[object]:
-    name = platform.broker.contexts.default.expand(term)
+    name = platform.broker.contexts.parvis.expand(term)
     told = await platform.broker.history(CALLER, entity_id, TemporalQuery(attrs=(name,)))
     return [one.value for one in told.instances.get((name, ""), [])]
 

@@ -39,7 +39,7 @@ class Place:
 
     async def history(self, entity_id: str, attribute: str) -> dict[str, object]:
         """By the time of observation, in text."""
-        name = self.broker.contexts.default.expand(attribute)
+        name = self.broker.contexts.parvis.expand(attribute)
         history = await self.broker.history(CALLER, entity_id, TemporalQuery(attrs=(name,), limit=1_000_000))
         instances = history.instances.get((name, ""), [])
         by_time = {format_instant(one.observed_at or 0): one.value for one in instances}

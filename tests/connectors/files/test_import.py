@@ -83,7 +83,7 @@ async def test_a_long_table_names_its_entities_in_its_rows(place: Place) -> None
 
 async def test_the_entity_stands_as_last_measured_with_its_unit(place: Place) -> None:
     await place.import_text(WIDE, TABLE)
-    expand = place.broker.contexts.default.expand
+    expand = place.broker.contexts.parvis.expand
 
     from tests.connectors.files.conftest import CALLER
 

@@ -138,7 +138,7 @@ async def test_series_are_imported_and_taken_back(platform: Platform, imports: I
 
 
 async def test_only_what_the_import_brought_is_taken_back(platform: Platform, imports: Imports, tmp_path: Path) -> None:
-    context = platform.broker.contexts.default
+    context = platform.broker.contexts.parvis
     north = "urn:ngsi-ld:DistrictMeteredArea:north"
     name = Instance(context.expand("name"), Kind.PROPERTY, "North")
     await platform.broker.write(ADA, [Change(north, Mode.CREATE, (name,), types=(context.expand("District"),))])
@@ -159,7 +159,7 @@ async def test_what_stands_between_its_rows_is_not_taken_back_with_them(
 ) -> None:
     """It was stored before the import, where no step of it looks, or since."""
     monkeypatch.setattr(passage, "AHEAD", 1)
-    context = platform.broker.contexts.default
+    context = platform.broker.contexts.parvis
     north, inflow = "urn:ngsi-ld:DistrictMeteredArea:north", context.expand("inflow")
 
     async def measure(at: str) -> None:
@@ -201,7 +201,7 @@ async def test_a_file_that_is_imported_twice_at_once_is_stored_once(
 
 async def test_what_somebody_changed_since_stays(platform: Platform, imports: Imports, tmp_path: Path) -> None:
     one, _ = await done(imports, received(imports, tmp_path, BINS, ROWS), IMPORT)
-    context = platform.broker.contexts.default
+    context = platform.broker.contexts.parvis
     level = Instance(context.expand("fillingLevel"), Kind.PROPERTY, 0.5)
     await platform.broker.write(ADA, [Change("urn:ngsi-ld:WasteContainer:1", Mode.APPEND, (level,))])
 
@@ -339,7 +339,7 @@ async def test_another_mapping_reads_the_file_anew(platform: Platform, imports: 
     await done(imports, one, IMPORT)
 
     entity = await platform.broker.get(ADA, "urn:ngsi-ld:WasteContainer:1")
-    assert entity.find(platform.broker.contexts.default.expand("capacity")) is not None
+    assert entity.find(platform.broker.contexts.parvis.expand("capacity")) is not None
 
 
 async def test_a_file_that_cannot_be_read_fails_at_once_and_says_why(imports: Imports, tmp_path: Path) -> None:

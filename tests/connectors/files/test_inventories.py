@@ -73,7 +73,7 @@ async def get(place: Place, entity_id: str) -> Entity:
 
 
 async def check_bins(place: Place) -> None:
-    expand = place.broker.contexts.default.expand
+    expand = place.broker.contexts.parvis.expand
     for (_, longitude, latitude, capacity, kind), name in zip(BINS, ("A-1", "B-2"), strict=True):
         entity = await get(place, name)
         location, held = entity.find(expand("location")), entity.find(expand("binCapacity"))
@@ -175,7 +175,7 @@ async def test_places_in_one_cell(place: Place, tmp_path: Path, written: str, ex
     quoted = written.replace('"', '""')
     (tmp_path / "bins.csv").write_text(f'ref,geometry,capacite,flux\n7,"{quoted}",1,x\n')
     await bring(place, BY_GEOMETRY, tmp_path / "bins.csv")
-    location = (await get(place, "7")).find(place.broker.contexts.default.expand("location"))
+    location = (await get(place, "7")).find(place.broker.contexts.parvis.expand("location"))
     assert location is not None
     assert location.value == expected
 
@@ -240,7 +240,7 @@ async def test_every_kind_of_value(place: Place, tmp_path: Path) -> None:
     """
     await bring(place, mapping, tmp_path / "table.csv")
     entity = await place.broker.get(CALLER, "urn:x:x")
-    context = place.broker.contexts.default
+    context = place.broker.contexts.parvis
     values = {context.compact(one.name): (one.kind, one.value) for one in entity.instances}
     assert values == {
         "dateInstalled": (Kind.PROPERTY, datetime(2024, 12, 3, tzinfo=UTC).replace(tzinfo=None).isoformat()),

@@ -25,6 +25,6 @@ async def test_what_the_standard_counts_from_0_to_1_is_stored_so(place: Place, t
         else:
             entity = await place.broker.find(CALLER, "urn:ngsi-ld:WasteContainer:B1")
             assert entity is not None
-            level = entity.find(place.broker.contexts.default.expand("fillingLevel"))
+            level = entity.find(place.broker.contexts.parvis.expand("fillingLevel"))
             assert level is not None
             assert (level.value, level.unit_code) == (0.29, "C62")

@@ -26,7 +26,7 @@ async def publish(port: int, kind: str, **message: Any) -> None:
 
 
 async def attribute(platform: Platform, entity_id: str, term: str) -> Any:
-    name = platform.broker.contexts.default.expand(term)
+    name = platform.broker.contexts.parvis.expand(term)
     async with asyncio.timeout(20):
         while True:
             entity = await platform.broker.find(CALLER, entity_id)

@@ -160,7 +160,7 @@ async def test_the_codec_of_a_profile_that_a_tenant_brought_never_runs_in_the_pl
     folder.mkdir()
     (folder / "profile.toml").write_text(PROFILE)
     (folder / "codec.js").write_text(ECHO)
-    expand = Contexts().default.expand
+    expand = Contexts().parvis.expand
     profile = load_profile(folder, expand, where_codecs_run("brought", apart))
     assert profile.codec is None
     assert await profile.decode(frames(7)) == [Decoded({"v": 7}, ("w",))]

@@ -11,7 +11,7 @@ from parvis.fleet.profiles.text import with_rules
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, OPERATOR, Caller
 
-EXPAND = Contexts().default.expand
+EXPAND = Contexts().parvis.expand
 ADMIN = Caller("default", "admin", ADMINISTRATOR)
 AT = 1_700_000_000_000_000
 PROFILE = """# What our bins say.

@@ -10,7 +10,7 @@ from parvis.fleet.codecs.codec import CodecFailure, CodecFault, Decoded, Downlin
 from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, check_profile, load_profile
 
-PROFILE = load_profile(PACKAGED_PROFILES / "cayenne-lpp", Contexts().default.expand)
+PROFILE = load_profile(PACKAGED_PROFILES / "cayenne-lpp", Contexts().parvis.expand)
 
 
 def decode(payload: bytes) -> object:

@@ -54,7 +54,7 @@ class Town:
         return commands
 
     async def heard_by(self, route: str) -> None:
-        name = self.village.broker.contexts.default.expand("downlinkRoute")
+        name = self.village.broker.contexts.parvis.expand("downlinkRoute")
         change = Change(DEVICE, Mode.UPSERT_UPDATE, (Instance(name, Kind.PROPERTY, route),))
         await self.village.broker.write(CALLER, [change])
         await self.village.fleet.registry.refresh("default", DEVICE)

@@ -94,7 +94,7 @@ async def test_who_may_not_write_brings_no_file(onboarding: Onboarding) -> None:
         await onboarding.put(reader, SHEET)
 
 
-CONTEXT = Contexts().default
+CONTEXT = Contexts().parvis
 PROFILES = load_profiles([PACKAGED_PROFILES], CONTEXT.expand)
 CELL = st.text(max_size=12) | st.sampled_from(
     ["cayenne-lpp", "70b3d549", "48,1", "-3.2", "lorawan", "10 min", '"', "'="]

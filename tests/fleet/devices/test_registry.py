@@ -25,7 +25,7 @@ async def test_registering_writes_the_device_and_its_asset(village: Village) -> 
     assert await village.value(BIN, "name") == "Market place"
     assert await village.value(BIN, "location") == {"type": "Point", "coordinates": [-3.2, 48.1]}
     asset = await village.broker.get(CALLER, BIN)
-    assert asset.types == (village.broker.contexts.default.expand("WasteContainer"),)
+    assert asset.types == (village.broker.contexts.parvis.expand("WasteContainer"),)
 
 
 async def test_devices_are_known_again_after_a_restart(village: Village) -> None:
@@ -46,7 +46,7 @@ async def test_an_asset_may_be_of_another_type_than_its_profile_says(village: Vi
     fleet = village.reopened()
     await fleet.take(CALLER, [uplink(1, 40)])
     asset = await village.broker.get(CALLER, BIN)
-    assert asset.types == (village.broker.contexts.default.expand("WasteContainerIsle"),)
+    assert asset.types == (village.broker.contexts.parvis.expand("WasteContainerIsle"),)
 
 
 async def test_tenants_do_not_share_devices(village: Village) -> None:
@@ -91,7 +91,7 @@ async def test_a_place_that_is_none_is_refused_and_nothing_is_written(village: V
 @pytest.mark.parametrize("told", [["urn:type:A", "urn:type:B"], [], 5, None])
 async def test_whatever_somebody_writes_as_object_type_the_devices_can_be_loaded(village: Village, told: Any) -> None:
     await village.fleet.register(CALLER, [RECORD])
-    asset = Instance(village.broker.contexts.default.expand("controlledAsset"), Kind.RELATIONSHIP, BIN)
+    asset = Instance(village.broker.contexts.parvis.expand("controlledAsset"), Kind.RELATIONSHIP, BIN)
     changed = replace(asset, extra={"objectType": told})
     await village.broker.write(CALLER, [Change(DEVICE, Mode.MERGE, (changed,))])
     fleet = village.reopened()
@@ -179,7 +179,7 @@ async def test_an_entity_that_is_given_another_hardware_id_is_no_longer_known_by
     village: Village,
 ) -> None:
     await village.fleet.register(CALLER, [RECORD])
-    registry, name = village.fleet.registry, village.broker.contexts.default.expand("hardwareId")
+    registry, name = village.fleet.registry, village.broker.contexts.parvis.expand("hardwareId")
     for hardware_id in ("70b3d5499e0000ff", "70b3d5499e0000fe", EUI):
         other = Instance(name, Kind.PROPERTY, hardware_id)
         await village.broker.write(CALLER, [Change(DEVICE, Mode.MERGE, (other,))])

@@ -34,7 +34,7 @@ NO_CODEC = "function decodeUplink() { return {data: {}}; }"
 
 
 async def levels(village: Village) -> list[Instance]:
-    name = village.broker.contexts.default.expand("fillingLevel")
+    name = village.broker.contexts.parvis.expand("fillingLevel")
     history = await village.broker.history(CALLER, BIN, TemporalQuery(attrs=(name,), limit=100_000))
     return history.instances.get((name, ""), [])
 
@@ -95,7 +95,7 @@ async def test_a_frame_of_a_device_ahead_of_time_stands_at_its_reception_and_tel
     await village.fleet.register(CALLER, [RECORD])
     await village.fleet.take(CALLER, [reading(20, NOON + 2 * HOUR, NOON)])
     (one,) = await levels(village)
-    expand = village.broker.contexts.default.expand
+    expand = village.broker.contexts.parvis.expand
     assert one.observed_at == NOON
     assert one.extra is not None
     assert one.extra[expand("measuredAt")]["value"]["@value"] == format_instant(NOON + 2 * HOUR)

@@ -221,7 +221,7 @@ async def test_frames_of_a_device_nobody_knows_are_replayed_once_it_is_claimed(v
 
 
 async def test_a_device_written_through_the_broker_is_known_and_its_frames_are_replayed(village: Village) -> None:
-    expand = village.broker.contexts.default.expand
+    expand = village.broker.contexts.parvis.expand
     await village.fleet.take(CALLER, [uplink(1, 40)])
     following = asyncio.create_task(village.fleet.follow())
     await asyncio.sleep(0)

@@ -226,7 +226,7 @@ async def test_statistics_of_a_device_that_is_no_more_are_forgotten_at_the_next_
 
 
 async def test_what_somebody_else_wrote_into_a_device_is_no_fault(surgery: Surgery) -> None:
-    expand = surgery.village.broker.contexts.default.expand
+    expand = surgery.village.broker.contexts.parvis.expand
     wrong = tuple(
         Instance(expand(term), Kind.PROPERTY, "nonsense")
         for term in ("deviceFindings", "dataQuality", "batteryLastDay", "batteryLevel")

@@ -105,7 +105,7 @@ async def test_a_place_given_by_hand_stays(reactions: Reactions, village: Villag
 
 
 async def test_a_device_without_a_place_gets_the_one_the_network_finds(reactions: Reactions, village: Village) -> None:
-    delete = Change(DEVICE, Mode.DELETE_ATTRIBUTE, removals=((village.broker.contexts.default.expand("location"), ""),))
+    delete = Change(DEVICE, Mode.DELETE_ATTRIBUTE, removals=((village.broker.contexts.parvis.expand("location"), ""),))
     await village.broker.write(CALLER, [delete])
     await reactions.take(DELIVERER, [LOCATED])
     assert await village.value(DEVICE, "location") == POINT

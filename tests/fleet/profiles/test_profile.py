@@ -8,7 +8,7 @@ from parvis.broker.model.entity import Kind
 from parvis.fleet.profiles.mapping import AttributeRule, FieldMap, MappingFailure
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, InvalidProfile, check_profile, load_profile, load_profiles
 
-EXPAND = Contexts().default.expand
+EXPAND = Contexts().parvis.expand
 DEMO_PROFILES = Path(parvis.demo.__file__).parent / "codecs"
 BATTERY = EXPAND("batteryLevel")
 GOOD = """

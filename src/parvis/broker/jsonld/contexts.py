@@ -65,9 +65,9 @@ class _Parts:
 class Contexts:
     """Gives the Context of a user's @context value.
 
-    `core` is the core context alone, `default` the one Parvis itself writes in. Fetched documents are kept up to
-    `max_bytes` together, ready contexts up to `max_terms` together; the least recently used go first. `kept` outlives
-    the process: what was fetched once is there without network.
+    `core` is what requests that name no @context are read in (5.5.7), `parvis` the platform's own vocabulary. Fetched
+    documents are kept up to `max_bytes` together, ready contexts up to `max_terms` together; the least recently used
+    go first. `kept` outlives the process: what was fetched once is there without network.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class Contexts:
         self._ready: Recent[bytes, _Ready] = Recent(max_terms)
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self.core = _build([], CORE_URL)
-        self.default = _build([_document(packaged(_PACKAGED[PARVIS_URL]), PARVIS_URL)], PARVIS_URL)
-        self._fixed = {None: self.core, CORE_URL: self.core, PARVIS_URL: self.default}
+        self.parvis = _build([_document(packaged(_PACKAGED[PARVIS_URL]), PARVIS_URL)], PARVIS_URL)
+        self._fixed = {None: self.core, CORE_URL: self.core, PARVIS_URL: self.parvis}
 
     async def run(self) -> None:
         """Write down what is used, until cancelled."""

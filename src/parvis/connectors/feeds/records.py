@@ -33,7 +33,7 @@ class StationRecords:
         self._header = form.header
         self._stem = f"urn:ngsi-ld:{form.header.entity_type}:{feed}:"
         self._stale_after = int(stale_after_s * SECOND)
-        expand = broker.contexts.default.expand
+        expand = broker.contexts.parvis.expand
         self._type: Iri = expand(form.header.entity_type)
         self._names = {term: expand(term) for term in sorted(form.terms)}
         self._is_stale = expand("isStale")

@@ -55,7 +55,7 @@ class Intake:
         self._broker = broker
         self._caller = caller
         self._mapping = mapping
-        self._context = broker.contexts.default
+        self._context = broker.contexts.parvis
         self._read: defaultdict[SeriesKey, dict[Instant, Value]] = defaultdict(dict)
         self._held = 0
         self._ahead = 0

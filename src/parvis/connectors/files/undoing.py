@@ -65,7 +65,7 @@ class Undoing:
 
     async def _forget(self, series: MadeSeries) -> None:
         """In one erasure, where nothing but the import's instances lies there: between two steps others may stand."""
-        name = self._broker.contexts.default.expand(series.attribute)
+        name = self._broker.contexts.parvis.expand(series.attribute)
         if not series.is_alone or await self._count(series, name) > series.count:
             self.undone.kept += 1
             return

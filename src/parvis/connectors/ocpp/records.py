@@ -66,7 +66,7 @@ class ChargingRecords:
         self._caller = caller
         self._keeps_id_tags = keeps_id_tags
         self._reactions = reactions
-        self._expand = broker.contexts.default.expand
+        self._expand = broker.contexts.parvis.expand
 
     async def describe(self, station: str, facts: Mapping[str, str | None]) -> None:
         """What a station says of itself when it starts, by term."""

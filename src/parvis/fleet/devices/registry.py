@@ -40,7 +40,7 @@ class Registry:
         self.profiles = profiles
         self.is_shared = is_shared
         self._broker = broker
-        self._context = broker.contexts.default
+        self._context = broker.contexts.parvis
         self.terms = self._terms = DeviceTerms(self._context.expand)
         self.changes = RecordChanges(self._terms, self._context.expand, self._context.compact, profiles)
         self._devices: dict[str, dict[str, Device]] = {}

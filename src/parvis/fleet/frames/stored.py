@@ -26,7 +26,7 @@ _MOST_OF_A_RUN = 500
 class StoredFrames:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._measured_at = broker.contexts.default.expand("measuredAt")
+        self._measured_at = broker.contexts.parvis.expand("measuredAt")
 
     async def drop(self, tenant: str, works: list[Work]) -> None:
         """Refuse works that are stored, or that tell only what another of them tells; take away stored records."""

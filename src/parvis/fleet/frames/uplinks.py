@@ -67,7 +67,7 @@ class UplinkPipeline:
         self._clock = clock
         self._limits = limits
         self._ticks_s = ticks_s
-        expand = broker.contexts.default.expand
+        expand = broker.contexts.parvis.expand
         self._decoding = Decoding(ticks_s)
         self._placing = Placing(expand)
         self._stored = StoredFrames(broker)

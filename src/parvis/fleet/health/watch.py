@@ -289,7 +289,7 @@ class FleetHealth:
 
 class _Terms:
     def __init__(self, broker: Broker) -> None:
-        context = broker.contexts.default
+        context = broker.contexts.parvis
         self.expand, self.compact = context.expand, context.compact
         self.device: Iri = context.expand("Device")
         self.battery: Iri = context.expand("batteryLevel")

@@ -165,7 +165,7 @@ def _begun_anew(tally: _Tally, now: Instant) -> _Tally:
 
 class _Terms:
     def __init__(self, broker: Broker) -> None:
-        expand = broker.contexts.default.expand
+        expand = broker.contexts.parvis.expand
         self.gateway: Iri = expand("Gateway")
         self._hardware_id = expand("hardwareId")
         self._last_reported = expand("dateLastValueReported")

@@ -163,7 +163,7 @@ def _may_move(entity: Entity | None, location: str) -> bool:
 
 class _Terms:
     def __init__(self, broker: Broker) -> None:
-        expand = broker.contexts.default.expand
+        expand = broker.contexts.parvis.expand
         self.route = expand("downlinkRoute")
         self.location = expand("location")
         self._accuracy = expand("locationAccuracy")

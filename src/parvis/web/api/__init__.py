@@ -48,7 +48,7 @@ class Summary(BaseModel):
 
 
 class TypeCount(BaseModel):
-    type: str = Field(description="Short name in the default @context", examples=["WasteContainer"])
+    type: str = Field(description="Short name in the platform's own @context", examples=["WasteContainer"])
     iri: str
     count: int
 

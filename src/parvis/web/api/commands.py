@@ -123,14 +123,14 @@ async def read_gateways(
 ) -> list[GatewayOut]:
     check_reads(caller)
     broker = site.platform.broker
-    query = EntityQuery(types=TypeIs(broker.contexts.default.expand("Gateway")), limit=limit, offset=offset)
+    query = EntityQuery(types=TypeIs(broker.contexts.parvis.expand("Gateway")), limit=limit, offset=offset)
     page = await broker.query(caller, query)
     now = system_clock()
     return [_gateway(site, entity, now) for entity in page.entities]
 
 
 def _gateway(site: Site, entity: Entity, now: Instant) -> GatewayOut:
-    expand = site.platform.broker.contexts.default.expand
+    expand = site.platform.broker.contexts.parvis.expand
 
     def value(term: str) -> Json:
         held = entity.find(expand(term))

@@ -347,7 +347,7 @@ def _profile(request: Request) -> DeviceProfile:
 def _bench(site: Site) -> CodecBench:
     folder = site.platform.settings.data_dir / PROFILES_FOLDER
     registry = site.platform.fleet.registry
-    return CodecBench(registry.profiles, folder, site.platform.broker.contexts.default.expand, site.clock)
+    return CodecBench(registry.profiles, folder, site.platform.broker.contexts.parvis.expand, site.clock)
 
 
 def _said(refusal: Exception) -> str:

@@ -12,7 +12,7 @@ from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.profiles.profile import load_profile, load_profiles
 from tests.fleet.codecs.imports.checkout import write_checkout
 
-EXPAND = Contexts().default.expand
+EXPAND = Contexts().parvis.expand
 
 
 def install(root: Path, to: Path, *, replace: bool = False) -> dict[str, Installation]:
