@@ -1,8 +1,8 @@
 import pytest
 
-from parvis.demo.devices import Device, generate_devices
+from parvis.demo.devices.installation import Device, generate_devices
+from parvis.demo.land.territory import DEFAULT_SEED, Territory, generate_territory
 from parvis.demo.simulator import Simulation, list_gateways
-from parvis.demo.territory import DEFAULT_SEED, Territory, generate_territory
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from parvis.demo.chirpstack import NetworkServer, rfc3339
 from parvis.demo.clockwork import US_PER_S
-from parvis.demo.devices import Device
+from parvis.demo.devices.installation import Device
 from parvis.demo.player import Bridge, Listener, Player
 from parvis.demo.simulator import Simulation
 

@@ -7,7 +7,7 @@ import pytest
 import quickjs
 
 import parvis.demo
-from parvis.demo.devices import Kind
+from parvis.demo.devices.installation import Kind
 from parvis.demo.payloads import AirReading, encode
 
 PROFILES = sorted((Path(parvis.demo.__file__).parent / "codecs").glob("*/profile.toml"))

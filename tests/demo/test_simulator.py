@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from parvis.demo.chirpstack import NetworkServer
 from parvis.demo.clockwork import US_PER_S, local_offset_s
-from parvis.demo.devices import Device, Kind
+from parvis.demo.devices.installation import Device, Kind
 from parvis.demo.metering import LEAK_CYCLE_DAYS
 from parvis.demo.payloads import FillReading, LevelReading, MeterAlarm, MeterReading, ParkingReading, RoomReading
 from parvis.demo.sensors import sensor_of

@@ -24,8 +24,8 @@ from parvis.bootstrap.stores import open_access
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind
-from parvis.demo.communes import SITES
-from parvis.demo.geometry import lon_lat
+from parvis.demo.land.communes import SITES
+from parvis.demo.land.geometry import lon_lat
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.profiles.profile import check_profile, load_profile
 from parvis.kernel.identity import system_caller

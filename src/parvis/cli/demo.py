@@ -22,10 +22,10 @@ from parvis.access.access import COMMAND_LINE, Access
 from parvis.bootstrap import Additions
 from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
-from parvis.demo.basemap import BaseMap
-from parvis.demo.devices import ENTITY_TYPE
-from parvis.demo.geometry import lon_lat
-from parvis.demo.territory import DEFAULT_SEED, NAME
+from parvis.demo.devices.installation import ENTITY_TYPE
+from parvis.demo.land.geometry import lon_lat
+from parvis.demo.land.territory import DEFAULT_SEED, NAME
+from parvis.demo.picture.basemap import BaseMap
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 import msgspec
 
 from parvis.demo.clockwork import US_PER_S, chance
-from parvis.demo.devices import Device
+from parvis.demo.devices.installation import Device
 from parvis.demo.simulator import Gateway, Uplink
 
 NAMESPACE = uuid5(NAMESPACE_DNS, "trevalan.example")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from parvis.demo import payloads as p
 from parvis.demo.behaviour import DAY_ZERO, HOUSEHOLD_WATER, PUBLIC_WATER, Tally
 from parvis.demo.clockwork import S_PER_DAY, battery_percent, chance, day_and_hour
-from parvis.demo.devices import Device
+from parvis.demo.devices.installation import Device
 
 METERS_COUNT_FROM_S = DAY_ZERO * S_PER_DAY
 LITRES_PER_HEAD_AND_DAY = 148

@@ -21,9 +21,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from parvis.demo.chirpstack import NetworkServer
 from parvis.demo.clockwork import US_PER_S, Instant
-from parvis.demo.devices import Device, generate_devices
+from parvis.demo.devices.installation import Device, generate_devices
+from parvis.demo.land.territory import DEFAULT_SEED, generate_territory
 from parvis.demo.simulator import Gateway, Simulation, Uplink, list_gateways
-from parvis.demo.territory import DEFAULT_SEED, generate_territory
 from parvis.kernel.logs import configure_logs
 
 US_PER_HOUR = 3600 * US_PER_S

@@ -6,7 +6,7 @@ from math import exp
 from parvis.demo import payloads as p
 from parvis.demo.behaviour import timetable
 from parvis.demo.clockwork import battery_percent, chance, day_and_hour, drift
-from parvis.demo.devices import Device
+from parvis.demo.devices.installation import Device
 from parvis.demo.weather import Weather
 
 PPM_PER_HEAD = 38.0

@@ -6,7 +6,7 @@ from functools import lru_cache
 from parvis.demo import payloads as p
 from parvis.demo.behaviour import HOUSEHOLD_WATER, TRAFFIC, WASTE, Tally
 from parvis.demo.clockwork import S_PER_DAY, battery_percent, chance, drift, gauss
-from parvis.demo.devices import Device, Kind
+from parvis.demo.devices.installation import Device, Kind
 from parvis.demo.metering import meter_sensor
 from parvis.demo.rooms import room_sensor
 from parvis.demo.weather import Weather

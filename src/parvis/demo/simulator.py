@@ -8,11 +8,11 @@ from math import hypot, log10
 import msgspec
 
 from parvis.demo.clockwork import US_PER_S, Instant, chance
-from parvis.demo.devices import Device
-from parvis.demo.geometry import lon_lat
+from parvis.demo.devices.installation import Device
+from parvis.demo.land.geometry import lon_lat
+from parvis.demo.land.territory import Territory
 from parvis.demo.payloads import encode
 from parvis.demo.sensors import sensor_of
-from parvis.demo.territory import Territory
 from parvis.demo.weather import Weather
 
 FRAMES_COUNT_FROM_S = 1_704_067_200

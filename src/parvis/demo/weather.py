@@ -5,7 +5,7 @@ from functools import lru_cache
 from math import asin, cos, exp, pi, radians, sin
 
 from parvis.demo.clockwork import S_PER_DAY, chance, drift
-from parvis.demo.geometry import ORIGIN_LAT_DEG, ORIGIN_LON_DEG
+from parvis.demo.land.geometry import ORIGIN_LAT_DEG, ORIGIN_LON_DEG
 
 SYNOPTIC_S = 2.6 * S_PER_DAY
 # Amplitude (m) and period (h) of the principal constituents, of the size they have on the south coast of Brittany.

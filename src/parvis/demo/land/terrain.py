@@ -8,8 +8,8 @@ import shapely
 from shapely.geometry import LineString, MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.contours import area_above
-from parvis.demo.geometry import Coords, Noise, chaikin, meander
+from parvis.demo.land.contours import area_above
+from parvis.demo.land.geometry import Coords, Noise, chaikin, meander
 
 HALF_WIDTH_M, HALF_HEIGHT_M, CELL_M = 38_000, 28_000, 80
 FAR_M, RIM_M = 400_000, 800

@@ -4,8 +4,8 @@ from itertools import combinations
 import numpy as np
 import shapely
 
-from parvis.demo.roads import RoadClass
-from parvis.demo.territory import DEFAULT_SEED, Territory, generate_territory
+from parvis.demo.land.roads import RoadClass
+from parvis.demo.land.territory import DEFAULT_SEED, Territory, generate_territory
 
 
 def fingerprint(territory: Territory) -> str:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from parvis.demo.atelier import Atelier
-from parvis.demo.drawing import MAX_ZOOM
-from parvis.demo.geometry import lon_lat
-from parvis.demo.maplayers import LAYER_NAMES
-from parvis.demo.mapstyle import map_style
-from parvis.demo.opening import opening_tiles
-from parvis.demo.palette import Theme
-from parvis.demo.territory import DEFAULT_SEED, NAME
+from parvis.demo.land.geometry import lon_lat
+from parvis.demo.land.territory import DEFAULT_SEED, NAME
+from parvis.demo.picture.atelier import Atelier
+from parvis.demo.picture.drawing import MAX_ZOOM
+from parvis.demo.picture.maplayers import LAYER_NAMES
+from parvis.demo.picture.mapstyle import map_style
+from parvis.demo.picture.opening import opening_tiles
+from parvis.demo.picture.palette import Theme
 
 EDITION = 3
 """Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""

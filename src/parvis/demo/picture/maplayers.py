@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.geometry import M_PER_DEG_LAT, M_PER_DEG_LON, ORIGIN_LAT_DEG, ORIGIN_LON_DEG, Coords
-from parvis.demo.roads import Road, RoadClass
-from parvis.demo.territory import Territory
-from parvis.demo.vectortile import Value
+from parvis.demo.land.geometry import M_PER_DEG_LAT, M_PER_DEG_LON, ORIGIN_LAT_DEG, ORIGIN_LON_DEG, Coords
+from parvis.demo.land.roads import Road, RoadClass
+from parvis.demo.land.territory import Territory
+from parvis.demo.picture.vectortile import Value
 
 LAYER_NAMES = (
     "field", "landuse", "hedge", "water", "waterway", "road", "building", "boundary", "place", "poi",

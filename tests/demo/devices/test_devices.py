@@ -2,9 +2,9 @@ import re
 
 import shapely
 
-from parvis.demo.devices import Device, Kind, generate_devices
-from parvis.demo.registry import device_records
-from parvis.demo.territory import DEFAULT_SEED, Territory
+from parvis.demo.devices.installation import Device, Kind, generate_devices
+from parvis.demo.devices.registry import device_records
+from parvis.demo.land.territory import DEFAULT_SEED, Territory
 
 
 def points(devices: list[Device], kind: Kind) -> list[shapely.Point]:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.communes import Character, Commune
-from parvis.demo.geometry import Coords
-from parvis.demo.names import StreetNames
-from parvis.demo.roads import Road, RoadClass
+from parvis.demo.land.communes import Character, Commune
+from parvis.demo.land.geometry import Coords
+from parvis.demo.land.names import StreetNames
+from parvis.demo.land.roads import Road, RoadClass
 
 CORE_BLOCK_M = 66.0
 STRAIGHT_ON_RAD = 0.6

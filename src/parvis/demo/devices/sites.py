@@ -8,9 +8,9 @@ import numpy as np
 import shapely
 from shapely.geometry import LineString, Point
 
-from parvis.demo.facilities import Facility, FacilityKind
-from parvis.demo.roads import Road, RoadClass
-from parvis.demo.territory import Territory
+from parvis.demo.land.facilities import Facility, FacilityKind
+from parvis.demo.land.roads import Road, RoadClass
+from parvis.demo.land.territory import Territory
 
 ROOMS: dict[FacilityKind, tuple[str, ...]] = {
     FacilityKind.SCHOOL: ("Classe 1", "Classe 2", "Classe 3", "Cantine"),

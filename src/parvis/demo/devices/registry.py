@@ -1,6 +1,6 @@
 """What the platform must be told about each device before it can place its readings."""
 
-from parvis.demo.devices import Device
+from parvis.demo.devices.installation import Device
 
 
 def device_records(devices: list[Device]) -> list[dict[str, object]]:

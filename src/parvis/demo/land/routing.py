@@ -7,8 +7,8 @@ import numpy as np
 import shapely
 from shapely.geometry import LineString
 
-from parvis.demo.geometry import Coords, Noise, chaikin
-from parvis.demo.terrain import Terrain
+from parvis.demo.land.geometry import Coords, Noise, chaikin
+from parvis.demo.land.terrain import Terrain
 
 WEST_M, SOUTH_M, STEP_M, COLUMNS, ROWS = -15_000.0, -10_500.0, 250.0, 121, 101
 BUILT_COST, WATER_COST = 0.4, 9.0

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
-from parvis.demo.facilities import Facility, FacilityKind
-from parvis.demo.geometry import lon_lat
-from parvis.demo.roads import RoadClass
-from parvis.demo.sites import (
+from parvis.demo.devices.sites import (
     Spot,
     commune_at,
     kerbside,
@@ -19,7 +16,10 @@ from parvis.demo.sites import (
     rooms,
     town_streets,
 )
-from parvis.demo.territory import Territory
+from parvis.demo.land.facilities import Facility, FacilityKind
+from parvis.demo.land.geometry import lon_lat
+from parvis.demo.land.roads import RoadClass
+from parvis.demo.land.territory import Territory
 
 
 class Kind(StrEnum):

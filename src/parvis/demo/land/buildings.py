@@ -7,9 +7,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.geometry import Coords
-from parvis.demo.roads import Hamlet, Road, RoadClass
-from parvis.demo.streets import Town
+from parvis.demo.land.geometry import Coords
+from parvis.demo.land.roads import Hamlet, Road, RoadClass
+from parvis.demo.land.streets import Town
 
 
 @dataclass(frozen=True, slots=True)

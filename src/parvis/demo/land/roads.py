@@ -9,11 +9,11 @@ import shapely
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.communes import Commune
-from parvis.demo.geometry import meander
-from parvis.demo.names import hamlet_names
-from parvis.demo.routing import Surveyor
-from parvis.demo.terrain import Terrain
+from parvis.demo.land.communes import Commune
+from parvis.demo.land.geometry import meander
+from parvis.demo.land.names import hamlet_names
+from parvis.demo.land.routing import Surveyor
+from parvis.demo.land.terrain import Terrain
 
 
 class RoadClass(StrEnum):

@@ -8,8 +8,8 @@ import shapely
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.geometry import Coords, Noise
-from parvis.demo.terrain import Terrain
+from parvis.demo.land.geometry import Coords, Noise
+from parvis.demo.land.terrain import Terrain
 
 
 class Character(StrEnum):

@@ -14,12 +14,12 @@ from typing import ParamSpec, TypeVar
 
 import shapely
 
-from parvis.demo.devices import generate_devices
-from parvis.demo.drawing import draw_tile
-from parvis.demo.geometry import geojson_geometry, lon_lat
-from parvis.demo.maplayers import MapLayer, map_layers
-from parvis.demo.registry import device_records
-from parvis.demo.territory import Territory, generate_territory
+from parvis.demo.devices.installation import generate_devices
+from parvis.demo.devices.registry import device_records
+from parvis.demo.land.geometry import geojson_geometry, lon_lat
+from parvis.demo.land.territory import Territory, generate_territory
+from parvis.demo.picture.drawing import draw_tile
+from parvis.demo.picture.maplayers import MapLayer, map_layers
 
 P = ParamSpec("P")
 R = TypeVar("R")

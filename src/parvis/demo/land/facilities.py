@@ -10,9 +10,9 @@ from shapely import affinity
 from shapely.geometry import Point, box
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.communes import Character, Commune
-from parvis.demo.roads import Road, RoadClass
-from parvis.demo.streets import Town
+from parvis.demo.land.communes import Character, Commune
+from parvis.demo.land.roads import Road, RoadClass
+from parvis.demo.land.streets import Town
 
 
 class FacilityKind(StrEnum):

@@ -7,9 +7,9 @@ import shapely
 from shapely.geometry import Point, box
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.facilities import Ground
-from parvis.demo.geometry import Noise
-from parvis.demo.terrain import Terrain
+from parvis.demo.land.facilities import Ground
+from parvis.demo.land.geometry import Noise
+from parvis.demo.land.terrain import Terrain
 
 FIELD_M = 235.0
 SHORE_NAMES = (

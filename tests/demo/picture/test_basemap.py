@@ -12,14 +12,14 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parvis.demo.atelier import Atelier
-from parvis.demo.basemap import BaseMap
-from parvis.demo.drawing import draw_tile
-from parvis.demo.maplayers import LAYER_NAMES, MapLayer, map_layers
-from parvis.demo.mapstyle import map_style
-from parvis.demo.opening import ZOOMS, opening_tiles
-from parvis.demo.territory import Territory
-from parvis.demo.vectortile import EXTENT, Layer, encode_tile, varint, varints
+from parvis.demo.land.territory import Territory
+from parvis.demo.picture.atelier import Atelier
+from parvis.demo.picture.basemap import BaseMap
+from parvis.demo.picture.drawing import draw_tile
+from parvis.demo.picture.maplayers import LAYER_NAMES, MapLayer, map_layers
+from parvis.demo.picture.mapstyle import map_style
+from parvis.demo.picture.opening import ZOOMS, opening_tiles
+from parvis.demo.picture.vectortile import EXTENT, Layer, encode_tile, varint, varints
 
 
 def at_point(lon: float, lat: float, z: int) -> tuple[int, int, int]:
@@ -86,7 +86,7 @@ def test_a_tile_is_kept_with_the_facts_of_the_map(base_map: BaseMap, layers: lis
 
 
 def test_what_is_seen_first_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parvis.demo.opening.ZOOMS", (11,))
+    monkeypatch.setattr("parvis.demo.picture.opening.ZOOMS", (11,))
     path = tmp_path / "base.mbtiles"
     with closing(BaseMap(1, path)) as first:
         drawn = first.warm_up(Event())

@@ -8,10 +8,10 @@ import shapely
 from shapely.geometry import LineString, box
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.buildings import Building, build_houses
-from parvis.demo.communes import Character, Commune, share_land
-from parvis.demo.countryside import Place, name_shore, plough_fields, shore_grounds
-from parvis.demo.facilities import (
+from parvis.demo.land.buildings import Building, build_houses
+from parvis.demo.land.communes import Character, Commune, share_land
+from parvis.demo.land.countryside import Place, name_shore, plough_fields, shore_grounds
+from parvis.demo.land.facilities import (
     BusinessPark,
     Facility,
     Ground,
@@ -19,9 +19,9 @@ from parvis.demo.facilities import (
     place_facilities,
     town_grounds,
 )
-from parvis.demo.roads import Hamlet, Road, RoadClass, connect_bourgs, settle_hamlets
-from parvis.demo.streets import Town, lay_streets, urban_area
-from parvis.demo.terrain import Terrain, shape_terrain
+from parvis.demo.land.roads import Hamlet, Road, RoadClass, connect_bourgs, settle_hamlets
+from parvis.demo.land.streets import Town, lay_streets, urban_area
+from parvis.demo.land.terrain import Terrain, shape_terrain
 
 NAME = "Trevalan Agglomeration"
 DEFAULT_SEED = 1

@@ -5,7 +5,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.geometry import Coords
+from parvis.demo.land.geometry import Coords
 
 BOTTOM, RIGHT, TOP, LEFT = range(4)
 # Edges of a cell that a contour joins; a cell's case sums 1, 2, 4, 8 for its corners above the level,

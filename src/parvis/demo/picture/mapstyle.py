@@ -6,7 +6,7 @@ Labels need no glyph server: without `glyphs` MapLibre draws them with the syste
 from collections.abc import Iterator
 from dataclasses import fields
 
-from parvis.demo.palette import PALETTES, Palette, Theme
+from parvis.demo.picture.palette import PALETTES, Palette, Theme
 
 Json = dict[str, object]
 SOURCE = "basemap"

@@ -1,0 +1,1 @@
+"""Who stands where: the agglomeration's devices, each linked to its place."""

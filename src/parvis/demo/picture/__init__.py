@@ -1,0 +1,1 @@
+"""The base map: vector tiles drawn from the land, their style, and where they are kept."""
