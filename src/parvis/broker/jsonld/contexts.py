@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import msgspec
 from parvis.broker.jsonld.context import Context, Terms
 from parvis.broker.jsonld.kept import KeptContexts, cached_id, hosted_id
 from parvis.broker.jsonld.names import Recent, check_uri
-from parvis.kernel.errors import BadRequestData, LdContextNotAvailable, ParvisError
+from parvis.kernel.errors import BadRequestData, LdContextNotAvailable, Overloaded, ParvisError
 
 ContextFetcher = Callable[[str], Awaitable[bytes]]
 """Gets a URL's body; raises any exception where that fails. Guards against private addresses are its own."""
@@ -82,7 +82,7 @@ class Contexts:
         self.kept = kept
         self._documents: Recent[str, Any] = Recent(max_bytes)
         self._ready: Recent[bytes, _Ready] = Recent(max_terms)
-        self._under_way: dict[str, asyncio.Task[Any]] = {}
+        self._under_way: dict[str | tuple[str, str], asyncio.Task[Any]] = {}
         self.core = _build([], CORE_URL)
         self.parvis = _build([_document(packaged(_PACKAGED[PARVIS_URL]), PARVIS_URL)], PARVIS_URL)
         self._fixed = {None: self.core, CORE_URL: self.core, PARVIS_URL: self.parvis}
@@ -99,7 +99,7 @@ class Contexts:
             if fixed is not None:
                 return fixed
         ready = self._ready.find(msgspec.json.encode(value))
-        return None if ready is None else self._use(ready, tenant)
+        return self._use(ready, tenant) if ready is not None and self._has_all(tenant, ready) else None
 
     async def resolve(self, value: Any, tenant: str = "") -> Context:
         """The context of a @context value: a URL, an object, or an array of both; None is the core context.
@@ -149,12 +149,18 @@ class Contexts:
 
     async def reload(self, url: str, tenant: str) -> None:
         """Fetch it anew; where that fails it stays as it was. Raises LdContextNotAvailable, BadRequestData."""
-        await self._read(url, tenant)
+        document = await self._read(url)
+        if self.kept is not None:
+            await self.kept.keep_fetched(tenant, url, document)
         self._ready.clear()
 
     def forget(self, url: str) -> None:
         self._documents.drop(url)
         self._ready.clear()
+
+    def _has_all(self, tenant: str, ready: _Ready) -> bool:
+        """Another tenant may have made it ready: then this one's own list of @contexts lacks the parts of it."""
+        return not tenant or self.kept is None or all(self.kept.is_noted(tenant, part) for part in ready.kept)
 
     def _use(self, ready: _Ready, tenant: str) -> Context:
         if ready.kept and tenant and self.kept is not None:
@@ -189,27 +195,46 @@ class Contexts:
         return await self._fetched(url, tenant)
 
     async def _fetched(self, url: str, tenant: str) -> Any:
+        """Documents are shared by all tenants; that it has used one stands in the list of each."""
+        if self.kept is None or not tenant:
+            return await self._read_once(url)
         document = self._documents.find(url)
-        if document is not None:
+        if document is not None and self.kept.is_noted(tenant, cached_id(url)):
             return document
-        task = self._under_way.get(url)
-        if task is None:
-            task = self._under_way[url] = asyncio.ensure_future(self._kept_or_read(url, tenant))
-            task.add_done_callback(lambda _: self._under_way.pop(url, None))
-        return await asyncio.shield(task)
+        return await self._once((tenant, url), partial(self._noted, url, tenant, self.kept))
 
-    async def _kept_or_read(self, url: str, tenant: str) -> Any:
-        known = await self.kept.find_fetched(tenant, url) if self.kept is not None and tenant else None
+    async def _noted(self, url: str, tenant: str, kept: KeptContexts) -> Any:
+        document = self._documents.find(url)
+        if document is None:
+            document = await self._kept_or_read(url, tenant, kept)
+        await kept.note_fetched(tenant, url, document)
+        return document
+
+    async def _kept_or_read(self, url: str, tenant: str, kept: KeptContexts) -> Any:
+        known = await kept.find_fetched(tenant, url)
         if known is None:
-            return await self._read(url, tenant)
+            return await self._read_once(url)
         value, is_old = known
         if is_old:
-            with contextlib.suppress(LdContextNotAvailable, BadRequestData):
-                return await self._read(url, tenant)
+            with contextlib.suppress(LdContextNotAvailable, BadRequestData, Overloaded):
+                value = await self._read_once(url)
+                await kept.keep_fetched(tenant, url, value)
         self._documents.put(url, value, len(msgspec.json.encode(value)))
         return value
 
-    async def _read(self, url: str, tenant: str) -> Any:
+    async def _read_once(self, url: str) -> Any:
+        document = self._documents.find(url)
+        return await self._once(url, partial(self._read, url)) if document is None else document
+
+    async def _once(self, key: str | tuple[str, str], begin: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Those that want the same at the same time wait for the same."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(begin())
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _read(self, url: str) -> Any:
         if self._fetch is None or not url.startswith(("http://", "https://")):
             raise LdContextNotAvailable(f"The @context {url[:200]!r} cannot be fetched here.")
         try:
@@ -222,8 +247,6 @@ class Contexts:
             ) from failure
         document = _document(body, url)
         self._documents.put(url, document, len(body))
-        if self.kept is not None and tenant:
-            await self.kept.keep_fetched(tenant, url, document)
         return document
 
 

@@ -2,6 +2,7 @@
 (NGSI-LD 1.9.1, 5.13)."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import secrets
@@ -11,13 +12,16 @@ from typing import Any, Final
 
 import msgspec
 
-from parvis.kernel.errors import TooManyContexts
+from parvis.broker.jsonld.names import Recent
+from parvis.kernel.errors import Overloaded, TooManyContexts
 from parvis.kernel.shelf import Box, Place, Shelf
 from parvis.kernel.time import HOUR, Clock, Instant, system_clock
 
 MOST_PER_TENANT: Final = 1000
 FETCH_AGAIN_AFTER: Final = 24 * HOUR
 SAVE_EVERY_S: Final = 60.0
+
+MOST_NOTED: Final = 100_000
 
 _BOX: Final = "contexts"
 _FACTS, _BODY = b"f", b"b"
@@ -62,6 +66,7 @@ class KeptContexts:
         self._clock = clock
         self._hits: Counter[tuple[str, str]] = Counter()
         self._used_at: dict[tuple[str, str], Instant] = {}
+        self._noted: Recent[tuple[str, str], bool] = Recent(MOST_NOTED)
 
     async def host(self, tenant: str, value: Any) -> KeptContext:
         """Keep the value of a @context under a new local id. Raises TooManyContexts."""
@@ -79,6 +84,20 @@ class KeptContexts:
         if await self.find(tenant, local_id) is None:
             await self._make_room(tenant)
         await self._put(tenant, KeptContext(local_id, Kind.CACHED, url, self._clock()), value)
+
+    def is_noted(self, tenant: str, local_id: str) -> bool:
+        """Whether a tenant is known to have it in its list: asked for every request."""
+        return self._noted.find((tenant, local_id)) is not None
+
+    async def note_fetched(self, tenant: str, url: str, value: Any) -> None:
+        """Keep it for a tenant that has it not. While nothing can be written, and for a tenant that is not there yet,
+        it is left for the next time."""
+        local_id = cached_id(url)
+        with contextlib.suppress(Overloaded):
+            if await self.find(tenant, local_id) is None:
+                await self.keep_fetched(tenant, url, value)
+        if await self.find(tenant, local_id) is not None:
+            self._noted.put((tenant, local_id), True, 1)
 
     async def find_fetched(self, tenant: str, url: str) -> tuple[Any, bool] | None:
         """The value, and whether it is so old that it is better fetched again."""
@@ -106,6 +125,7 @@ class KeptContexts:
 
     async def drop(self, tenant: str, local_id: str) -> None:
         self._forget_uses(tenant, local_id)
+        self._noted.drop((tenant, local_id))
         await self._shelf.change([], {}, [_place(tenant, part, local_id) for part in (_FACTS, _BODY)])
 
     def count(self, tenant: str, local_ids: tuple[str, ...]) -> None:
@@ -130,7 +150,9 @@ class KeptContexts:
         for tenant, local_id in list(self._hits):
             found = await self.find(tenant, local_id)
             self._forget_uses(tenant, local_id)
-            if found is not None:
+            if found is None:
+                self._noted.drop((tenant, local_id))
+            else:
                 puts[_place(tenant, _FACTS, local_id)] = msgspec.json.encode(found)
         if puts:
             await self._shelf.change([], puts, [])
