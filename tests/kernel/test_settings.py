@@ -64,6 +64,7 @@ def test_a_wrong_file_is_refused_with_what_to_do(tmp_path: Path, text: str, comp
     ("variable", "text", "complaint"),
     [
         ("PARVIS_PORTT", "1", "did you mean PARVIS_PORT?"),
+        ("PARVIS_DATA_", "x", "did you mean PARVIS_DATA?"),
         ("PARVIS_PORT", "many", "no whole number"),
         ("PARVIS_AUTH", "perhaps", "neither on nor off"),
     ],
@@ -76,6 +77,10 @@ def test_a_wrong_variable_is_refused(tmp_path: Path, variable: str, text: str, c
 
 def test_variables_of_other_tools_are_left_alone(tmp_path: Path) -> None:
     assert load_settings(tmp_path, {"PARVIS_SHARED_DATA": "anywhere", "HOME": "x"}) == Settings(tmp_path)
+
+
+def test_the_variable_that_names_the_data_directory_is_taken_for_no_setting(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, {"PARVIS_DATA": str(tmp_path)}) == Settings(tmp_path)
 
 
 def test_lists_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from parvis.kernel.remembered import check_store_is_named, on_remembered_store
-from parvis.kernel.settings import Settings
+from parvis.kernel.settings import DATA_VARIABLE, Settings
 from parvis.kernel.settings_reader import load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,7 +20,7 @@ def data_option(default: str = "data") -> Callable[[Command], Command]:
         "--data",
         "data_dir",
         type=click.Path(path_type=Path, file_okay=False),
-        envvar="PARVIS_DATA",
+        envvar=DATA_VARIABLE,
         default=default,
         show_default=True,
         help="Directory that holds everything of this installation.",

@@ -9,6 +9,8 @@ from parvis.kernel.errors import ParvisError
 
 TERRITORY_FILE = "territory.toml"
 ENVIRONMENT_PREFIX = "PARVIS_"
+DATA_VARIABLE = "PARVIS_DATA"
+"""Where the installation is: it says where its settings are, so it is none of them."""
 CONNECTORS = "connectors"
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from parvis.kernel.connector_tables import read_tables
 from parvis.kernel.settings import (
     CONNECTORS,
+    DATA_VARIABLE,
     ENVIRONMENT_PREFIX,
     SETTINGS,
     TERRITORY_FILE,
@@ -94,8 +95,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         info = by_variable.get(variable)
         if info is not None:
             values[info.key] = _take(info, _from_text(info, text, variable), variable)
-        elif variable.startswith(ENVIRONMENT_PREFIX):
-            _refuse_typo(variable, list(by_variable))
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable != DATA_VARIABLE:
+            _refuse_typo(variable, [*by_variable, DATA_VARIABLE])
     return values
 
 
