@@ -1,0 +1,1 @@
+"""What lies under, along and above the streets: water, light, power and buses, laid coherently from the land."""
