@@ -96,6 +96,6 @@ def test_a_car_park_has_its_letter() -> None:
 
 def test_what_nobody_dated_is_not_said_to_be_measured_just_now() -> None:
     undated = Instance(CONTEXT.expand("height"), Kind.PROPERTY, 12, modified_at=1)
-    told, dated = (READER.view(entity("Tree", one), 1) for one in (undated, prop("height", 12)))
-    assert state_sentence(told, EN, 1) == "Height: 12.00, with no date of measurement."
+    told, dated = (READER.view(entity("WaterObserved", one), 1) for one in (undated, prop("height", 12)))
+    assert state_sentence(told, EN, 1) == "Water height: 12.00, with no date of measurement."
     assert "measured just now" in state_sentence(dated, EN, 1)

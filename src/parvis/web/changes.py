@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.live import Listener, Pending
@@ -35,13 +37,13 @@ class ChangeRenderer:
         change = self._headline(view) | {"created": news.kind is EventKind.CREATED}
         if self._detailed:
             change["sentence"] = state_sentence(view, self._words, self._site.now)
-            change["attributes"] = [self._attribute(one) for one in news.instances.values()]
+            change["attributes"] = [self._attribute(_recorded(one, news.at)) for one in news.instances.values()]
         return change
 
     async def _entity(self, news: Pending) -> Entity | None:
         """What the change itself tells, where that suffices to judge the state; else the stored entity."""
         if news.kind is EventKind.CREATED or self._suffices(news):
-            return Entity(news.entity_id, news.types, tuple(news.instances.values()))
+            return Entity(news.entity_id, news.types, tuple(_recorded(one, news.at) for one in news.instances.values()))
         return await self._site.platform.broker.find(self._caller, news.entity_id)
 
     def _suffices(self, news: Pending) -> bool:
@@ -55,7 +57,9 @@ class ChangeRenderer:
             "value": view.value_text(self._words),
             "state": view.state.word,
             "rank": int(view.state),
+            "attribute": None if view.headline is None else view.headline.attribute,
             "at": None if view.observed_at is None else view.observed_at // 1000,
+            "stored": not view.is_dated,
         }
         return told if view.position is None else told | {"position": view.position}
 
@@ -70,7 +74,13 @@ class ChangeRenderer:
             "unit": unit,
             "number": _drawn(instance.value, name),
             "at": instance.seen_at // 1000,
+            "stored": instance.observed_at is None,
         }
+
+
+def _recorded(instance: Instance, at: int) -> Instance:
+    """What a change tells is not yet stamped with when it was stored."""
+    return msgspec.structs.replace(instance, modified_at=instance.modified_at or at)
 
 
 def _drawn(value: Any, attribute: str) -> float | None:

@@ -25,6 +25,7 @@ def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
         "rank": int(view.state),
         "attribute": None if view.headline is None else view.headline.attribute,
         "at": None if view.observed_at is None else view.observed_at // 1000,
+        "stored": not view.is_dated,
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from parvis.broker.query.tree import AnyType, TypeIs, TypeSelection
-from parvis.web.headline import PROFILES, Domain, State, types_of
+from parvis.web.headline import PROFILES, Domain, State, is_other, types_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, Terms
 
@@ -16,39 +16,59 @@ LONGEST_SEARCH = 80
 
 @dataclass(frozen=True, slots=True)
 class ObjectFilter:
-    """`kind` is a type or a domain. `above` is in the unit people read: per cent for shares of one."""
+    """`kind` is a type or a domain. `above` is in the unit people read: per cent for shares of one.
+
+    `others` are the types that are there and that no domain knows, `of_import` names an import.
+    """
 
     kind: str = ""
     state: str = ""
     commune: str = ""
     search: str = ""
     above: float | None = None
+    of_import: str = ""
+    others: tuple[str, ...] = ()
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> "ObjectFilter":
+    def from_query(cls, query: Mapping[str, str], there: Iterable[str] = ()) -> "ObjectFilter":
+        """`there`: the types of which there are objects."""
         kind, state = query.get("type", ""), query.get("state", "")
+        others = tuple(sorted(filter(is_other, there)))
         return cls(
-            kind=kind if kind in PROFILES or kind in list(Domain) else "",
+            kind=kind if kind in PROFILES or kind in list(Domain) or kind in others else "",
             state=state if state in STATE_CHOICES else "",
             commune=query.get("commune", "").strip()[:LONGEST_SEARCH],
             search=query.get("search", "").strip()[:LONGEST_SEARCH],
             above=_number(query.get("above", "")),
+            of_import=query.get("import", "").strip()[:LONGEST_SEARCH],
+            others=others,
         )
 
     def to_query(self) -> str:
         above = "" if self.above is None else f"{self.above:g}"
-        pairs = {"type": self.kind, "state": self.state, "commune": self.commune, "above": above, "search": self.search}
+        pairs = {
+            "type": self.kind,
+            "state": self.state,
+            "commune": self.commune,
+            "above": above,
+            "search": self.search,
+            "import": self.of_import,
+        }
         return urlencode({name: value for name, value in pairs.items() if value})
 
     @property
     def types(self) -> list[str]:
-        """All types with a profile where nothing is chosen: what has no place in a picture stays out of it."""
-        if self.kind in PROFILES:
-            return [self.kind]
-        return types_of(Domain(self.kind)) if self.kind else list(PROFILES)
+        """All where nothing is chosen, but for what is behind the scenes."""
+        if not self.kind:
+            return [*PROFILES, *self.others]
+        if self.kind == Domain.OTHER:
+            return list(self.others)
+        return types_of(Domain(self.kind)) if self.kind in list(Domain) else [self.kind]
 
     @property
     def domain(self) -> Domain | None:
+        if self.kind in self.others:
+            return Domain.OTHER
         if self.kind in PROFILES:
             return PROFILES[self.kind].domain
         return Domain(self.kind) if self.kind else None
@@ -106,3 +126,7 @@ class Tally:
         for view in views:
             counts[view.state] += 1
         return cls(sum(counts.values()), counts)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        by_state = {state: self.by_state.get(state, 0) + other.by_state.get(state, 0) for state in State}
+        return Tally(self.total + other.total, by_state)

@@ -103,6 +103,8 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),)),
 }
+BEHIND_THE_SCENES = frozenset({"Device", "Gateway"})
+"""What brings measurements has pages of its own."""
 DEVICE = Headline("batteryLevel", warn=0.2, bad=0.1, low_is_bad=True)
 _OTHER = TypeProfile(Domain.OTHER, ())
 
@@ -117,6 +119,11 @@ def profile_of(types: tuple[str, ...]) -> tuple[str, TypeProfile]:
 
 def types_of(domain: Domain) -> list[str]:
     return [name for name, profile in PROFILES.items() if profile.domain is domain]
+
+
+def is_other(type_name: str) -> bool:
+    """Of a type that no domain knows, such as what an import has brought."""
+    return type_name not in PROFILES and type_name not in BEHIND_THE_SCENES
 
 
 def is_stale(headline: Headline, observed_at: Instant | None, now: Instant) -> bool:

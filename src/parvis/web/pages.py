@@ -166,7 +166,7 @@ def _environment(assets: Assets) -> Environment:
     environment.globals["mark"] = lambda: MARK
     environment.globals["domain_icon"] = lambda domain: ICONS[domain]
     environment.globals["every_state"] = list(State)
-    environment.globals["domain_icons"] = [(one.value, ICONS[one]) for one in Domain if one is not Domain.OTHER]
+    environment.globals["domain_icons"] = [(one.value, ICONS[one]) for one in Domain]
     environment.globals["marker_sprite"] = Markup("{}").format(
         sprite({domain: assets.icon_source(icon) for domain, icon in ICONS.items()})
     )

@@ -1,8 +1,10 @@
 """What every page needs at hand."""
 
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import msgspec
 from starlette.requests import Request
 
 from parvis.bootstrap import Platform
@@ -30,14 +32,20 @@ class Site:
 
     async def list_views(self, caller: Caller, types: TypeSelection, most: int = MOST_OBJECTS) -> list[ObjectView]:
         """Views of the caller's entities of these types, at most `most`."""
+        return await self.find_views(caller, (EntityQuery(types=types),), most)
+
+    async def find_views(self, caller: Caller, queries: Iterable[EntityQuery], most: int) -> list[ObjectView]:
+        """Of what any of the queries finds, each once, at most `most`."""
         now = self.clock()
-        views: list[ObjectView] = []
-        async with aclosing(self.platform.broker.walk(caller, EntityQuery(types=types, limit=_PAGE))) as entities:
-            async for entity in entities:
-                views.append(self.reader.view(entity, now))
-                if len(views) == most:
-                    break
-        return views
+        views: dict[str, ObjectView] = {}
+        for query in queries:
+            paged = msgspec.structs.replace(query, limit=_PAGE)
+            async with aclosing(self.platform.broker.walk(caller, paged)) as entities:
+                async for entity in entities:
+                    if len(views) >= most:
+                        return list(views.values())
+                    views[entity.id] = self.reader.view(entity, now)
+        return list(views.values())
 
     @property
     def now(self) -> Instant:

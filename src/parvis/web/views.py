@@ -61,8 +61,9 @@ class ObjectView:
         return excess_of(self.headline, self.value)
 
     def value_text(self, words: Wording) -> str:
+        """Empty where nothing is measured of such an object."""
         if self.headline is None:
-            return "–"
+            return ""
         return words.quantity(self.value, self.unit_code, self.headline.attribute)
 
 
@@ -79,7 +80,7 @@ class EntityReader:
 
     def view(self, entity: Entity, now: Instant) -> ObjectView:
         type_name, domain, headlines = self._profile(entity.types)
-        instances = {one.name: one for one in reversed(entity.instances)}
+        instances = {one.name: one for one in reversed(entity.instances)}  # the one without a datasetId comes first
         headline, shown = self.find_headline(headlines, instances)
         alarmed = is_alarmed(headline, instances, self.expand)
         return ObjectView(
@@ -113,16 +114,15 @@ class EntityReader:
     def find_headline(
         self, headlines: tuple[Headline, ...], instances: dict[str, Instance]
     ) -> tuple[Headline | None, Instance | None]:
-        """The headline that applies and its instance; of an unknown type, the first number it has."""
+        """The headline that applies and its instance; of an unknown type, the first number that was measured."""
         for headline in headlines:
             if (one := instances.get(self.expand(headline.attribute))) is not None:
                 return headline, one
         if headlines:
             return headlines[0], None
-        for one in instances.values():
-            if one.kind is Kind.PROPERTY and isinstance(one.value, int | float) and not isinstance(one.value, bool):
-                return Headline(self.compact(one.name)), one
-        return None, None
+        measured = (one for _, one in sorted(instances.items()) if _is_measured_number(one))
+        first = next(measured, None)
+        return (None, None) if first is None else (Headline(self.compact(first.name)), first)
 
     def _name(self, entity_id: str, instances: dict[str, Instance]) -> str:
         for name in self._names:
@@ -135,6 +135,11 @@ class EntityReader:
         if address is not None and isinstance(address.value, dict):
             return locality(address.value)
         return entity.scopes[0].rsplit("/", 1)[-1] if entity.scopes else ""
+
+
+def _is_measured_number(one: Instance) -> bool:
+    is_number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
+    return one.kind is Kind.PROPERTY and is_number and one.observed_at is not None
 
 
 def is_alarmed(headline: Headline | None, instances: dict[str, Instance], expand: Any) -> bool:

@@ -1,5 +1,6 @@
 """Sentences, numbers, quantities, ages and dates in one language."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -104,7 +105,8 @@ class Wording:
         return to_datetime(instant).astimezone(self._zone)
 
     def type_name(self, name: str, count: float = 2) -> str:
-        return self.find(f"type.{name}.{plural_form(self.language, count)}") or spaced(name)
+        own = re.split("[/#:]", name)[-1] or name  # a type of another vocabulary is an IRI
+        return self.find(f"type.{name}.{plural_form(self.language, count)}") or spaced(own)
 
     def profile_name(self, profile_id: str, name: str) -> str:
         """Of a device profile that comes with the platform; a town's own is called as the town calls it."""

@@ -5,13 +5,17 @@ import heapq
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 from parvis.connectors.files.folders import ImportFolder
 from parvis.connectors.files.reading import COLUMNS
+from parvis.connectors.files.report import Verdict
 from parvis.kernel.spreadsheet import inert
 
 _LINES_A_PIECE = 1000
+_LINES_LOOKED_AT = 500_000
+"""Years of readings name the same few objects again and again."""
 
 
 def merged_report(folder: ImportFolder) -> Iterator[bytes]:
@@ -31,6 +35,20 @@ def merged_rows(folder: ImportFolder) -> Iterator[list[str]]:
     with ExitStack() as stack:
         streams = [_rows(path, stack) for path in (folder.faults, chosen) if path is not None and path.exists()]
         yield from heapq.merge(*streams, key=lambda row: int(row[0]))
+
+
+def list_entity_ids(folder: ImportFolder, most: int) -> list[str]:
+    """Of the objects that the import made, changed or found as they are, the first `most` of the file."""
+    found: dict[str, None] = {}
+    with ExitStack() as stack:
+        path = folder.outcomes(is_dry=False)
+        rows = _rows(path, stack) if path.exists() else iter(())
+        for _, verdict, entity_id, *_ in islice(rows, _LINES_LOOKED_AT):
+            if verdict != Verdict.REFUSED.value:
+                found[entity_id] = None
+            if len(found) == most:
+                break
+    return list(found)
 
 
 def _rows(path: Path, stack: ExitStack) -> Iterator[list[str]]:

@@ -14,9 +14,10 @@ from parvis.broker.sources.subscribe import NOTIFIED_AT
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.web.api import commands, devices, frames, onboarding
 from parvis.web.api.shared import CallerOf, SiteOf
-from parvis.web.console.overview import summarise
+from parvis.web.console.overview import calm, summarise
 from parvis.web.federation import take_notification
 from parvis.web.filters import ObjectFilter, Tally
+from parvis.web.objects import count_others, count_types
 from parvis.web.site import Site
 from parvis.web.webhooks import receive, receive_below
 
@@ -84,7 +85,8 @@ def create_api(site: Site) -> FastAPI:
 
 async def read_summary(site: SiteOf, caller: CallerOf) -> Summary:
     views = await site.list_views(caller, ObjectFilter().selection(site.reader.terms))
-    tally = Tally.of(views)
+    others = count_others(await count_types(site, caller))
+    tally = Tally.of(views) + calm(others)
     domains = [
         DomainCount(
             domain=one.domain.value,
@@ -92,7 +94,7 @@ async def read_summary(site: SiteOf, caller: CallerOf) -> Summary:
             attention=one.tally.attention,
             by_state={state.word: count for state, count in one.tally.by_state.items()},
         )
-        for one in summarise(views)
+        for one in summarise(views, others)
     ]
     return Summary(total=tally.total, attention=tally.attention, domains=domains)
 

@@ -34,8 +34,9 @@ from parvis.web.console.device_form import (
     words_from,
 )
 from parvis.web.console.devices import device_href
-from parvis.web.filters import LONGEST_SEARCH, ObjectFilter
+from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import PROFILES
+from parvis.web.objects import load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.views import ObjectView, natural
@@ -210,9 +211,8 @@ def _technology(found: Found) -> str:
 
 
 async def _find_objects(site: Site, caller: Caller, search: str) -> list[ObjectView]:
-    which = ObjectFilter(search=search)
-    views = await site.list_views(caller, which.selection(site.reader))
-    return sorted((one for one in views if which.admits(one)), key=lambda one: natural(one.name))
+    found = await load_objects(site, caller, {"search": search})
+    return sorted(found.views, key=lambda one: natural(one.name))
 
 
 async def register(request: Request) -> Response:

@@ -18,7 +18,7 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, parse_instant
 from parvis.web.console.series import DEFAULT_RANGE, RANGES, Series, Span, csv_lines, range_with_data, read_series
-from parvis.web.headline import Domain, Headline
+from parvis.web.headline import BEHIND_THE_SCENES, Headline
 from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period, state_sentence
 from parvis.web.site import Site, site_of
@@ -42,6 +42,7 @@ class AttributeRow:
     unit: str
     at: Instant
     href: str = ""
+    is_dated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ async def entity_page(request: Request) -> Response:
         request,
         "console/pages/entity.html",
         view=view,
-        on_map=view.domain is not Domain.OTHER,
+        on_map=view.type not in BEHIND_THE_SCENES,
         seq=seq,
         sentence=state_sentence(view, t, site.now),
         charted=[(term, t.attribute_name(term, view.type)) for term in charted],
@@ -131,7 +132,9 @@ def attribute_rows(site: Site, entity: Entity, view: ObjectView, t: Wording) -> 
             yield from _relations(one, term, label)
         else:
             number, unit = value_text(one, term, t)
-            yield AttributeRow(term, label, short_id(one.dataset), number, unit, one.seen_at)
+            yield AttributeRow(
+                term, label, short_id(one.dataset), number, unit, one.seen_at, is_dated=one.observed_at is not None
+            )
 
 
 def _relations(one: Instance, term: str, label: str) -> Iterable[AttributeRow]:

@@ -1,5 +1,6 @@
 """Live map and list of the same objects, under one filter sentence."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 
@@ -8,16 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from parvis.connectors.files.telling import list_entity_ids
+from parvis.kernel.identity import Right
 from parvis.web.auth import still_is
 from parvis.web.changes import ChangeRenderer
+from parvis.web.console.imports import files_of
 from parvis.web.features import feature, tally_sentence
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
-from parvis.web.headline import PROFILES, Domain, types_of
+from parvis.web.headline import PROFILES, Domain, is_other, types_of
 from parvis.web.live import Listener
+from parvis.web.objects import Objects, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
 from parvis.web.units import SHARES_OF_ONE, symbol_of
-from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
 
 ROWS_AT_FIRST = 100
@@ -27,18 +31,21 @@ Options = list[tuple[str, list[tuple[str, str]]]]
 
 async def map_page(request: Request) -> Response:
     site, t = site_of(request), site_of(request).pages.words(request)
-    chosen = ObjectFilter.from_query(request.query_params)
-    views, there = await load(site, request, chosen)
+    found = await load(site, request)
+    chosen = found.chosen
+    views = found.views
     territory = site.platform.settings.territory
     return site.pages.render(
         request,
         "console/pages/map.html",
         filter=chosen,
         options={
-            "types": type_options(t, there.types | set(chosen.types if chosen.kind else ())),
+            "types": type_options(t, {*found.counts, *(chosen.types if chosen.kind else ())}),
             "states": state_options(t),
-            "communes": commune_options(t, there.names, chosen.commune),
+            "communes": commune_options(t, found.communes, chosen.commune),
         },
+        of_import=_name_of_import(site, request, chosen),
+        note=bound_sentence(t, found),
         unit=threshold_unit(t, chosen),
         tally_sentence=tally_sentence(t, Tally.of(views)),
         rows=views[:ROWS_AT_FIRST],
@@ -54,42 +61,51 @@ async def objects(request: Request) -> Response:
     """The filtered objects as GeoJSON; `seq` is from where to listen for changes."""
     site, t = site_of(request), site_of(request).pages.words(request)
     seq = await site.platform.broker.outbox.newest()
-    chosen = ObjectFilter.from_query(request.query_params)
-    views, _ = await load(site, request, chosen)
+    found = await load(site, request)
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
-        "sentence": tally_sentence(t, Tally.of(views)),
-        "unit": threshold_unit(t, chosen),
-        "truncated": len(views) >= MOST_OBJECTS,
-        "features": [feature(view, t) for view in views],
+        "sentence": tally_sentence(t, Tally.of(found.views)),
+        "note": bound_sentence(t, found),
+        "unit": threshold_unit(t, found.chosen),
+        "truncated": found.beyond > 0,
+        "features": [feature(view, t) for view in found.views],
     }
     body = msgspec.json.encode(collection)
     return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What could be chosen: communes and types that are there."""
+async def load(site: Site, request: Request) -> Objects:
+    """Of an import alone where the address names one; who may not write sees no imports."""
+    caller, wanted = caller_of(request), request.query_params.get("import", "")
+    ids = None
+    if wanted and caller.may(Right.WRITE):
+        imports = files_of(site.platform).imports
+        one = imports.folders.get(caller.tenant, wanted)
+        ids = await asyncio.to_thread(list_entity_ids, imports.folders.folder(one), MOST_OBJECTS)
+    return await load_objects(site, caller, request.query_params, ids)
 
-    names: tuple[str, ...]
-    types: frozenset[str]
 
-
-async def load(site: Site, request: Request, chosen: ObjectFilter) -> tuple[list[ObjectView], Found]:
-    """The objects to show, most urgent first."""
+def _name_of_import(site: Site, request: Request, chosen: ObjectFilter) -> str:
     caller = caller_of(request)
-    views = await site.list_views(caller, chosen.selection(site.reader.terms))
-    counts = await site.platform.broker.count_types(caller)
-    communes = sorted({view.commune for view in views if view.commune})
-    found = Found(tuple(communes), frozenset(site.reader.compact(iri) for iri in counts))
-    return by_urgency(view for view in views if chosen.admits(view)), found
+    if not chosen.of_import or not caller.may(Right.WRITE):
+        return ""
+    return files_of(site.platform).imports.folders.get(caller.tenant, chosen.of_import).name
+
+
+def bound_sentence(t: Wording, found: Objects) -> str:
+    """What a page of bounded size does not show; empty where it shows all."""
+    if found.beyond:
+        return t("map.beyond", n=found.beyond, most=t.number(MOST_OBJECTS))
+    return t("map.aside", n=found.aside) if found.aside else ""
 
 
 def type_options(t: Wording, there: Iterable[str]) -> Options:
     there = frozenset(there)
     groups: Options = [("", [("", t("filter.all_types"))])]
     for domain in Domain:
-        names = [name for name in types_of(domain) if name in there]
+        known = types_of(domain) if domain is not Domain.OTHER else sorted(filter(is_other, there), key=t.type_name)
+        names = [name for name in known if name in there]
         if names:
             every = [(domain.value, t("filter.all_of", domain=t(f"domain.{domain.value}")))]
             groups.append((t(f"domain.{domain.value}"), every + [(name, t.type_name(name)) for name in names]))
@@ -124,7 +140,7 @@ async def live_events(request: Request) -> Response:
     site = site_of(request)
     site.live.check_room()
     caller, headers = caller_of(request), dict(request.scope["headers"])
-    listener = Listener(caller, wanted_types(site, request), request.query_params.get("entity"))
+    listener = Listener(caller, await wanted_types(site, request), request.query_params.get("entity"))
     renderer = ChangeRenderer(site, listener, site.pages.words(request), detailed="entity" in request.query_params)
     stream = site.live.stream(
         listener,
@@ -136,8 +152,8 @@ async def live_events(request: Request) -> Response:
     return StreamingResponse(stream, media_type="text/event-stream", headers=kept_open)
 
 
-def wanted_types(site: Site, request: Request) -> frozenset[str]:
-    chosen = ObjectFilter.from_query(request.query_params)
+async def wanted_types(site: Site, request: Request) -> frozenset[str]:
+    chosen = ObjectFilter.from_query(request.query_params, await count_types(site, caller_of(request)))
     return frozenset(site.reader.expand(name) for name in chosen.types)
 
 

@@ -7,7 +7,7 @@ const EVERY_MS = 20_000;
 document.documentElement.classList.add("scripted");
 
 function tellTime() {
-  for (const element of document.querySelectorAll("time[data-at]")) showAge(element, Number(element.dataset.at));
+  for (const element of document.querySelectorAll("time[data-at]")) showAge(element, Number(element.dataset.at), "stored" in element.dataset);
   const clock = document.querySelector("[data-clock]");
   if (clock) {
     const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: clock.dataset.clock };

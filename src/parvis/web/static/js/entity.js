@@ -32,7 +32,7 @@ function showAttribute(attribute) {
     row.querySelector("[data-value] .number").textContent = attribute.text;
     const place = row.querySelector("[data-value] .unit");
     if (place) place.textContent = gap(attribute.unit) + attribute.unit;
-    showAge(row.querySelector("time"), attribute.at);
+    showAge(row.querySelector("time"), attribute.at, attribute.stored);
     row.classList.add("fresh");
     setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
   }

@@ -50,16 +50,22 @@ export function moment(at) {
   return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short", timeZone }).format(new Date(at));
 }
 
-export function showAge(element, at) {
+// `isStored`: nobody says when it was measured, only when it was stored is known.
+export function toldAge(at, isStored) {
+  return isStored ? say("age_stored", { age: ageOf(at) }) : ageOf(at);
+}
+
+export function showAge(element, at, isStored = false) {
+  element.toggleAttribute("data-stored", isStored);
   if (at === null || at === undefined) {
     element.removeAttribute("datetime");
     element.removeAttribute("data-at");
   } else {
     element.dateTime = new Date(at).toISOString();
     element.dataset.at = at;
-    element.title = moment(at);
+    element.title = isStored ? say("age_undated", { moment: moment(at) }) : moment(at);
   }
-  const text = ageOf(at);
+  const text = toldAge(at, isStored);
   if (element.textContent !== text) element.textContent = text;
 }
 

@@ -21,7 +21,7 @@ export class Drawer {
     this.slot("name").textContent = properties.name;
     this.slot("kind").textContent = properties.where;
     this.slot("value").textContent = properties.value;
-    this.slot("measured").textContent = properties.at === null ? ageOf(null) : say("measured", { age: ageOf(properties.at) });
+    this.slot("measured").textContent = measured(properties);
     this.slot("state").replaceChildren(badge(properties.state));
     this.slot("link").href = `/console/entities/${encodeURIComponent(properties.id)}`;
     this.element.hidden = false;
@@ -46,6 +46,12 @@ export class Drawer {
     if (!answer.ok || this.shown !== id) return;
     frame.replaceChildren(sparkline(await answer.json()));
   }
+}
+
+function measured({ attribute, at, stored }) {
+  if (!attribute) return say("no_measure");
+  if (at === null) return ageOf(null);
+  return stored ? say("undated", { age: ageOf(at) }) : say("measured", { age: ageOf(at) });
 }
 
 function badge(state) {

@@ -3,6 +3,7 @@
 import { say, showAge } from "../words.js";
 
 const FRESH_MS = 1_200;
+const MOST_ROWS = 1_000;
 
 export class ObjectList {
   constructor(list, template, onChoose) {
@@ -16,7 +17,9 @@ export class ObjectList {
     });
   }
 
-  show(features) {
+  // The map shows all of them; a list of thousands nobody reads to its end.
+  show(all) {
+    const features = all.slice(0, MOST_ROWS);
     const known = new Map([...this.list.children].map((row) => [row.dataset.id, row]));
     const rows = features.map((feature) => {
       const row = known.get(feature.id) ?? this.template.content.firstElementChild.cloneNode(true);
@@ -24,6 +27,7 @@ export class ObjectList {
       return row;
     });
     this.list.replaceChildren(...rows);
+    return all.length - rows.length;
   }
 
   update(properties) {
@@ -45,7 +49,9 @@ export class ObjectList {
     slot(row, "where", properties.where);
     slot(row, "value", properties.value);
     slot(row, "state", `${say(`state_${properties.state}`)}, `);
-    showAge(row.querySelector(".age"), properties.at);
+    const age = row.querySelector(".age");
+    if (properties.attribute) showAge(age, properties.at, properties.stored);
+    else age.textContent = "";
   }
 
   select(id, { reveal = true } = {}) {

@@ -17,6 +17,8 @@ const PADDING_PX = 56;
 const picture = document.querySelector("[data-picture]");
 const form = document.getElementById("filter");
 const status = document.querySelector("[data-status]");
+const note = document.querySelector("[data-note]");
+const more = document.querySelector("[data-more]");
 const frame = document.querySelector("[data-map]");
 
 const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id) => select(id));
@@ -61,11 +63,12 @@ async function load({ fit = false } = {}) {
   const collection = await answer.json();
   if (turn !== loading) return;
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
-  list.show(collection.features);
+  showMore(list.show(collection.features));
   list.select(selected, { reveal: fit });
   document.querySelector("[data-empty]").hidden = objects.size > 0;
-  document.querySelector("[data-more]")?.remove();
   status.textContent = collection.sentence;
+  note.textContent = collection.note;
+  note.hidden = !collection.note;
   showUnit(collection.unit);
   markRail();
   isLoaded = true;
@@ -75,6 +78,11 @@ async function load({ fit = false } = {}) {
   query.set("after", collection.seq);
   hangUp();
   hangUp = listen(query, { changes: hear, reset: () => load() });
+}
+
+function showMore(number) {
+  more.textContent = number ? say("more", { n: number }) : "";
+  more.hidden = !number;
 }
 
 function showUnit(unit) {
@@ -109,7 +117,7 @@ function hear(changes) {
       continue;
     }
     isIncomplete ||= feature.properties.state !== change.state && hasFilter();
-    Object.assign(feature.properties, { value: change.value, state: change.state, rank: change.rank, at: change.at });
+    Object.assign(feature.properties, newsOf(change));
     if (change.position) feature.geometry = { type: "Point", coordinates: change.position };
     list.update(feature.properties);
     if (feature.geometry) fresh.push(feature);
@@ -123,9 +131,13 @@ function hear(changes) {
   if (isIncomplete) refreshSoon();
 }
 
+function newsOf({ value, state, rank, attribute, at, stored }) {
+  return { value, state, rank, attribute, at, stored };
+}
+
 function hasFilter() {
   const query = filterQuery();
-  return ["state", "above", "search"].some((name) => query.has(name));
+  return ["state", "above", "search", "import"].some((name) => query.has(name));
 }
 
 function refreshSoon() {
