@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from parvis.demo.land.territory import Territory
 from parvis.demo.picture.atelier import Atelier
 from parvis.demo.picture.basemap import BaseMap
-from parvis.demo.picture.drawing import draw_tile
-from parvis.demo.picture.maplayers import LAYER_NAMES, MapLayer, map_layers
-from parvis.demo.picture.mapstyle import map_style
+from parvis.demo.picture.maplayers import map_layers
 from parvis.demo.picture.opening import ZOOMS, opening_tiles
-from parvis.demo.picture.vectortile import EXTENT, Layer, encode_tile, varint, varints
+from parvis.ground.drawing import draw_tile
+from parvis.ground.layers import LAYER_NAMES, MapLayer
+from parvis.ground.style import map_style
+from parvis.ground.vectortile import EXTENT, Layer, encode_tile, varint, varints
 
 
 def at_point(lon: float, lat: float, z: int) -> tuple[int, int, int]:

@@ -18,8 +18,9 @@ from parvis.demo.devices.installation import generate_devices
 from parvis.demo.devices.registry import device_records
 from parvis.demo.land.geometry import geojson_geometry, lon_lat
 from parvis.demo.land.territory import Territory, generate_territory
-from parvis.demo.picture.drawing import draw_tile
-from parvis.demo.picture.maplayers import MapLayer, map_layers
+from parvis.demo.picture.maplayers import map_layers
+from parvis.ground.drawing import draw_tile
+from parvis.ground.layers import MapLayer
 
 P = ParamSpec("P")
 R = TypeVar("R")

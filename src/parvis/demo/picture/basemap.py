@@ -9,11 +9,11 @@ import msgspec
 from parvis.demo.land.geometry import lon_lat
 from parvis.demo.land.territory import DEFAULT_SEED, NAME
 from parvis.demo.picture.atelier import Atelier
-from parvis.demo.picture.drawing import MAX_ZOOM
-from parvis.demo.picture.maplayers import LAYER_NAMES
-from parvis.demo.picture.mapstyle import map_style
 from parvis.demo.picture.opening import opening_tiles
-from parvis.demo.picture.palette import Theme
+from parvis.ground.drawing import MAX_ZOOM
+from parvis.ground.layers import LAYER_NAMES
+from parvis.ground.palette import Theme
+from parvis.ground.style import map_style
 
 EDITION = 3
 """Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
@@ -127,7 +127,7 @@ class BaseMap:
         return self._facts().device_records
 
     def style(self, tiles_url: str, theme: Theme) -> dict[str, object]:
-        return map_style(tiles_url, theme)
+        return map_style(tiles_url, theme, NAME, NAME)
 
     def overview(self) -> dict[str, object]:
         """TileJSON 3.0 without the address of the tiles, which the server adds."""

@@ -1,25 +1,18 @@
-"""The layers of the base map: which features they hold, from which zoom, with which properties.
-
-Layer and property names (`kind`, `name`, `ref`, `rank`) are what a map style refers to; see `mapstyle`.
-"""
+"""The layers of the territory's base map: which features they hold, from which zoom, with which properties."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
 from parvis.demo.land.geometry import M_PER_DEG_LAT, M_PER_DEG_LON, ORIGIN_LAT_DEG, ORIGIN_LON_DEG, Coords
 from parvis.demo.land.roads import Road, RoadClass
 from parvis.demo.land.territory import Territory
-from parvis.demo.picture.vectortile import Value
+from parvis.ground.layers import LAYER_NAMES, Feature, MapLayer, degrees_to_world
+from parvis.ground.vectortile import Value
 
-LAYER_NAMES = (
-    "field", "landuse", "hedge", "water", "waterway", "road", "building", "boundary", "place", "poi",
-)  # fmt: skip
 ROAD_MIN_ZOOM = {
     RoadClass.TRUNK: 5,
     RoadClass.PRIMARY: 8,
@@ -35,42 +28,9 @@ GROUND_MIN_ZOOM = {"residential": 8, "industrial": 11, "mud": 9, "sand": 9}
 PLACE_MIN_ZOOM = {1: 5, 2: 8, 3: 8, 4: 11, 5: 12}
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    geometry: BaseGeometry
-    properties: dict[str, Value]
-    min_zoom: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class MapLayer:
-    """Geometries in world units (Web Mercator, 0..1, y down) with an index; columns go by position."""
-
-    name: str
-    geometries: NDArray[np.object_]
-    properties: tuple[dict[str, Value], ...]
-    min_zoom: NDArray[np.int_]
-    tree: shapely.STRtree
-
-    @classmethod
-    def of(cls, name: str, features: Iterator[Feature]) -> "MapLayer":
-        listed = [feature for feature in features if not feature.geometry.is_empty]
-        geometries = shapely.transform(np.array([feature.geometry for feature in listed]), to_world)
-        return cls(
-            name,
-            geometries,
-            tuple(feature.properties for feature in listed),
-            np.array([feature.min_zoom for feature in listed]),
-            shapely.STRtree(geometries),
-        )
-
-
 def to_world(xy: Coords) -> Coords:
     """From the territory's frame to the unit square of Web Mercator."""
-    lon = ORIGIN_LON_DEG + xy[:, 0] / M_PER_DEG_LON
-    lat = np.radians(np.clip(ORIGIN_LAT_DEG + xy[:, 1] / M_PER_DEG_LAT, -85, 85))
-    north = np.log(np.tan(lat) + 1 / np.cos(lat))
-    return np.column_stack(((lon + 180) / 360, (1 - north / np.pi) / 2))
+    return degrees_to_world(np.array((ORIGIN_LON_DEG, ORIGIN_LAT_DEG)) + xy / (M_PER_DEG_LON, M_PER_DEG_LAT))
 
 
 def map_layers(territory: Territory) -> list[MapLayer]:
@@ -78,7 +38,7 @@ def map_layers(territory: Territory) -> list[MapLayer]:
     features = (
         _fields, _landuse, _hedges, _water, _waterways, _roads, _buildings, _boundaries, _places, _points_of_interest,
     )  # fmt: skip
-    return [MapLayer.of(name, of(territory)) for name, of in zip(LAYER_NAMES, features, strict=True)]
+    return [MapLayer.of(name, of(territory), to_world) for name, of in zip(LAYER_NAMES, features, strict=True)]
 
 
 def _fields(territory: Territory) -> Iterator[Feature]:

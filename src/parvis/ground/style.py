@@ -6,7 +6,7 @@ Labels need no glyph server: without `glyphs` MapLibre draws them with the syste
 from collections.abc import Iterator
 from dataclasses import fields
 
-from parvis.demo.picture.palette import PALETTES, Palette, Theme
+from parvis.ground.palette import PALETTES, Palette, Theme
 
 Json = dict[str, object]
 SOURCE = "basemap"
@@ -23,14 +23,14 @@ ROADS: tuple[tuple[str, str, int, Width], ...] = (
 )
 
 
-def map_style(tiles_url: str, theme: Theme = "light") -> Json:
+def map_style(tiles_url: str, theme: Theme = "light", name: str = "Parvis", attribution: str = "") -> Json:
     """A complete style; `tiles_url` holds {z}, {x} and {y} and is absolute, as MapLibre's workers want it."""
     palette = PALETTES[theme]
     return {
         "version": 8,
-        "name": f"Trevalan {theme}",
+        "name": f"{name} {theme}",
         "sources": {
-            SOURCE: {"type": "vector", "tiles": [tiles_url], "minzoom": 0, "maxzoom": 14, "attribution": "Trevalan"}
+            SOURCE: {"type": "vector", "tiles": [tiles_url], "minzoom": 0, "maxzoom": 14, "attribution": attribution}
         },
         "layers": [
             {"id": "land", "type": "background", "paint": {"background-color": palette.land}},

@@ -4,8 +4,8 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.picture.maplayers import MapLayer
-from parvis.demo.picture.vectortile import EXTENT, Layer, encode_tile
+from parvis.ground.layers import MapLayer
+from parvis.ground.vectortile import EXTENT, Layer, encode_tile
 
 MAX_ZOOM = 14
 MARGIN = 64 / EXTENT
