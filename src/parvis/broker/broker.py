@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -11,7 +12,17 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
-from parvis.broker.query.tree import Aggregation, AllTypes, AnyType, EntityQuery, TemporalQuery, TypeIs, TypeSelection
+from parvis.broker.query.tree import (
+    Aggregation,
+    AllTypes,
+    AnyType,
+    EntityQuery,
+    KnownQuery,
+    TemporalQuery,
+    TimeRelation,
+    TypeIs,
+    TypeSelection,
+)
 from parvis.broker.rights import refusal
 from parvis.broker.snapshots import Snapshots
 from parvis.broker.sources.forward import SourceClient
@@ -19,16 +30,19 @@ from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
+from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_it_was
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Shelf
-from parvis.kernel.time import Clock, system_clock
+from parvis.kernel.time import Clock, Instant, system_clock
 
 _log = logging.getLogger(__name__)
 MOST_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
 _READERS = Right.READ | Right.READ_PUBLIC
+MOMENT_PAGE = 500
+"""Small enough for the event loop to breathe between two."""
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -197,6 +211,37 @@ class Broker:
         return aggregates
 
     async def list_aggregates(
+    async def list_moment(
+        self, caller: Caller, types: TypeSelection, at: Instant, keys_of: KeysOf, most: int
+    ) -> list[Entity]:
+        """The entities of these types as they were at that instant, at most `most`: of each, the series that `keys_of`
+        names are told as they were then, the rest as it is now. Those deleted since come last, at most MOST_GONE."""
+        there = await self._list_first(caller, EntityQuery(types=types, limit=MOMENT_PAGE), most)
+        wanted = {one.id: tuple(keys_of(one)) for one in there}
+        found = await self._store.list_last(caller.tenant, wanted, at - LOOK_BACK, at + 1)
+        then = (as_it_was(one, wanted[one.id], found.get(one.id, ()), at) for one in there)
+        return [one for one in then if one is not None] + await self._list_gone(caller, types, at)
+
+    async def _list_first(self, caller: Caller, query: EntityQuery, most: int) -> list[Entity]:
+        found: list[Entity] = []
+        async with aclosing(self.walk(caller, query)) as entities:
+            async for one in entities:
+                found.append(one)
+                if len(found) == most:
+                    break
+        return found
+
+    async def _list_gone(self, caller: Caller, types: TypeSelection, at: Instant) -> list[Entity]:
+        if not _sees_everything(caller):
+            if self._public is None:
+                return []
+            types = AllTypes((types, self._public))
+        known = await self._store.list_known(caller.tenant, KnownQuery(types=types, gone_since=at + 1, limit=MOST_GONE))
+        last = TemporalQuery(TimeRelation.BETWEEN, at - LOOK_BACK, at + 1, last_n=1)
+        histories = [await self._store.history(caller.tenant, one.id, last) for one in known]
+        ended = [as_it_ended(one) for one in histories if one is not None]
+        return [one for one in ended if one is not None]
+
         self, caller: Caller, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
     ) -> list[EntityAggregates]:
         """Of those that the caller may see, in the order given."""

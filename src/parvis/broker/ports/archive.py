@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey, Iri
+from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.reading import Source, Window
 from parvis.broker.temporal.retention import NO_EXPIRY, Expiry
@@ -149,11 +149,18 @@ class ArchivedEntity(Protocol):
         ...
 
 
-ReadArchived = Callable[[Sequence[ArchivedEntity]], Sequence[Source]]
+class ArchivedSource(Source, Protocol):
+    def list_last(self, key: AttributeKey, window: Window) -> list[Instance]:
+        """The last instance in the window and the last removal, those there are; of all that are read together at
+        once."""
+        ...
+
+
+ReadArchived = Callable[[Sequence[ArchivedEntity]], Sequence[ArchivedSource]]
 """What reads the archive's side of each entity: called in a thread, within the snapshot."""
 
 
-def no_archive(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+def no_archive(_entities: Sequence[ArchivedEntity]) -> Sequence[ArchivedSource]:
     raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 

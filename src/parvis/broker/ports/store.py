@@ -153,6 +153,13 @@ class TemporalStore(Protocol):
         """Of those that were ever there, in the order given, all in one snapshot."""
         ...
 
+    async def list_last(
+        self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], start: Instant, end: Instant
+    ) -> dict[str, list[Instance]]:
+        """Of each entity (by id) the last instance that each series wanted of it has in start <= t < end, where it was
+        not taken away there; all in one snapshot. What has none is left out."""
+        ...
+
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         """From now on nobody reads what it covers of the instances written until now. The present stays.
 

@@ -195,13 +195,17 @@ class Order(Enum):
 
 
 class KnownQuery(msgspec.Struct, frozen=True):
-    """Which entities that are, or once were. `after` is the number, or with another order the id, told last."""
+    """Which entities that are, or once were. `after` is the number, or with another order the id, told last.
+
+    `gone_since`: only those that were deleted then or later, in the order of their first creation.
+    """
 
     ids: tuple[str, ...] = ()
     types: TypeSelection | None = None
     order: Order = Order.FIRST_KNOWN
     after: int | str | None = None
     limit: int = 500
+    gone_since: Instant | None = None
 
 
 class TimeRelation(Enum):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFile, ArchiveFileGone
-from parvis.broker.temporal.reading import Source
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.stores.archive.engine import Limits, connect
 from parvis.stores.archive.faults import telling_faults
@@ -46,7 +45,7 @@ class ArchiveReader:
         self._reading = 0
         self._kept_groups: dict[str, int] = {}
 
-    def of_entities(self, entities: Sequence[ArchivedEntity]) -> list[Source]:
+    def of_entities(self, entities: Sequence[ArchivedEntity]) -> list[EntityFiles]:
         """A source each, for one thread; they answer together where all are asked the same."""
         page = PageFiles(self, entities)
         return [EntityFiles(self, entity, page, place) for place, entity in enumerate(entities)]

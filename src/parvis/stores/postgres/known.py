@@ -14,6 +14,10 @@ from parvis.stores.postgres.names import Names
 _MAX_ARMS = 12
 _IN_IDS = " AND urn = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))"
 _IN_TYPES = " AND typeset = ANY (%(typesets)s::int[])"
+_GONE = (
+    "SELECT id, urn FROM entity WHERE tenant = %(tenant)s AND deleted >= %(since)s AND id > %(after)s"
+    " AND (%(typesets)s::int[] IS NULL OR typeset = ANY (%(typesets)s::int[])) ORDER BY id LIMIT %(limit)s"
+)
 _ARM = (
     "(SELECT id, urn FROM entity WHERE tenant = %(tenant)s AND deleted {gone} AND typeset = {typeset}"
     " AND id > %(after)s ORDER BY id LIMIT %(limit)s)"
@@ -26,6 +30,10 @@ def list_known(connection: Connection, names: Names, tenant: int, query: KnownQu
     typesets = typesets_of(query.types, names.typesets.items())
     if typesets == []:
         return []
+    if query.gone_since is not None:
+        kinds = None if typesets is None else numbers_text(typesets)
+        asked = {"tenant": tenant, "since": query.gone_since, "after": query.after or 0, "typesets": kinds}
+        return [Known(*row) for row in connection.execute(_GONE.encode(), {**asked, "limit": query.limit})]
     if query.order is Order.FIRST_KNOWN and not query.ids and typesets is not None and len(typesets) <= _MAX_ARMS:
         rows = _of_types(connection, tenant, typesets, query)
     else:

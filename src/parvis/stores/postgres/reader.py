@@ -1,15 +1,23 @@
 """Reads: each in one snapshot, in a thread of its own. Nothing is kept: other processes write as well."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from parvis.broker.model.entity import Entity, Iri, in_order
-from parvis.broker.ports.archive import SNAPSHOTS, ArchivedEntity, ArchiveFileGone, ReadArchived, no_archive
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, in_order
+from parvis.broker.ports.archive import (
+    SNAPSHOTS,
+    ArchivedEntity,
+    ArchivedSource,
+    ArchiveFileGone,
+    ReadArchived,
+    no_archive,
+)
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Known
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.order import everything_of, page_in_order
@@ -17,7 +25,7 @@ from parvis.broker.query.plenty import FEW_ROWS, Plenty
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
-from parvis.broker.temporal.reading import Member, Source, has_any, read_history
+from parvis.broker.temporal.reading import Member, Window, has_any, read_history
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
@@ -34,6 +42,7 @@ from parvis.stores.postgres.filters import (
 from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
 from parvis.stores.postgres.known import list_known
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.moment import Moment
 from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
@@ -89,7 +98,7 @@ class _InFiles(Exception):
     """Some of it lies in files."""
 
 
-def _leave(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+def _leave(_entities: Sequence[ArchivedEntity]) -> Sequence[ArchivedSource]:
     raise _InFiles
 
 
@@ -140,6 +149,17 @@ class Reader:
     async def run(self, tenant: str, ask: Callable[[Connection, int], Answer]) -> Answer | None:
         """`ask`, told the tenant's number, in one snapshot; None where there is no such tenant."""
         return await self._ask(tenant, ask, None)
+    async def list_last(
+        self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], window: Window
+    ) -> dict[str, list[Instance]]:
+        def ask(connection: Connection, number: int, read_archived: ReadArchived) -> dict[str, list[Instance]]:
+            return Moment(connection, self._names, number, window).list_last(wanted, read_archived)
+
+        for _ in range(SNAPSHOTS - 1):
+            with suppress(ArchiveFileGone):
+                return await self._ask_past(tenant, ask, {})
+        return await self._ask_past(tenant, ask, {})
+
 
     def close(self) -> None:
         self._indexes.close()

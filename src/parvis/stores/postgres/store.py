@@ -9,12 +9,13 @@ from typing import NamedTuple
 from parvis.broker.bell import Bell
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
-from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.archive import ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import with_instance
+from parvis.broker.temporal.reading import Window
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
@@ -167,6 +168,11 @@ class PostgresStore:
         self, tenant: str, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
     ) -> list[EntityAggregates]:
         return await self._reader.list_aggregates(tenant, entity_ids, query, aggregation)
+
+    async def list_last(
+        self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], start: Instant, end: Instant
+    ) -> dict[str, list[Instance]]:
+        return await self._reader.list_last(tenant, wanted, Window(by_recorded=False, start=start, end=end))
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         if erasure.seq is None or erasure.attribute is None:

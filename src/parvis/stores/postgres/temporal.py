@@ -34,7 +34,7 @@ WITH RECURSIVE series AS (
 )
 SELECT name, dataset FROM series
 """
-_STILL_HERE = f"""
+STILL_HERE = f"""
  AND NOT EXISTS (
     SELECT 1 FROM purging WHERE purging.tenant = history.tenant AND seq <= upto
     AND ts >= day * {DAY} AND ts < (day + 1) * {DAY}
@@ -83,7 +83,7 @@ class HotHistory:
         self._tenant = tenant
         self._entity = entity
         marks = connection.execute("SELECT 1 FROM purging WHERE tenant = %s LIMIT 1", (tenant,)).fetchone()
-        self._visible = _STILL_HERE if marks else ""
+        self._visible = STILL_HERE if marks else ""
 
     def list_series(self) -> list[AttributeKey]:
         """A seek a series: the rows between are not read."""

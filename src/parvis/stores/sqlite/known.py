@@ -13,6 +13,10 @@ from parvis.stores.sqlite.names import Names
 _MAX_ARMS = 12
 _IN_IDS = " AND urn IN (SELECT value FROM json_each(?))"
 _IN_TYPES = " AND +typeset IN (SELECT value FROM json_each(?))"
+_GONE = (
+    "SELECT id, urn FROM entity WHERE tenant = ? AND deleted >= ? AND id > ?"
+    " AND (? IS NULL OR typeset IN (SELECT value FROM json_each(?))) ORDER BY id LIMIT ?"
+)
 _ARM = "SELECT id, urn FROM entity WHERE tenant = ? AND deleted {gone} AND typeset = ? AND id > ?"
 
 
@@ -21,6 +25,10 @@ def list_known(connection: Connection, names: Names, tenant: str, query: KnownQu
     typesets = typesets_of(query.types, names.typesets.items())
     if number is None or typesets == []:
         return []
+    if query.gone_since is not None:
+        kinds = None if typesets is None else str(typesets)
+        asked = (number, query.gone_since, query.after or 0, kinds, kinds, query.limit)
+        return [Known(*row) for row in connection.execute(_GONE, asked)]
     if query.order is Order.FIRST_KNOWN and not query.ids and typesets is not None and len(typesets) <= _MAX_ARMS:
         rows = _of_types(connection, number, typesets, query)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from parvis.broker.model.entity import Iri
-from parvis.broker.ports.archive import ArchivedEntity, ReadArchived
+from parvis.broker.ports.archive import ArchivedEntity, ArchivedSource, ReadArchived
 from parvis.broker.temporal.instance import Found, FoundOutdated, find_instance
 from parvis.broker.temporal.reading import Head, Member, Source, has_any
 from parvis.kernel.errors import Overloaded
@@ -66,7 +66,7 @@ class Past(NamedTuple):
         return HotHistory(connection, self.names, self.number, self.unsettled)
 
 
-def in_no_files(_entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+def in_no_files(_entities: Sequence[ArchivedEntity]) -> Sequence[ArchivedSource]:
     """A ReadArchived. Raises NotHot."""
     raise NotHot
 

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from parvis.broker.bell import Bell
 from parvis.broker.model.change import Change, Event, Outcome
-from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
-from parvis.broker.temporal.reading import Member, read_history
+from parvis.broker.temporal.reading import Member, Window, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import Clock, Instant, system_clock
 from parvis.stores.sqlite.apply import Applier, Touched
@@ -28,6 +28,7 @@ from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.known import list_known
 from parvis.stores.sqlite.leases import Leases
+from parvis.stores.sqlite.moment import Moment
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
 from parvis.stores.sqlite.past import NotHot, Past, PastChanged, in_no_files, open_pasts
@@ -147,6 +148,29 @@ class SqliteStore:
         return await self._past(
             tenant, entity_ids, lambda members: list_aggregates(members, query, aggregation), is_quick=False
         )
+
+    async def list_last(
+        self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], start: Instant, end: Instant
+    ) -> dict[str, list[Instance]]:
+        window = Window(by_recorded=False, start=start, end=end)
+        for _ in range(SNAPSHOTS - 1):
+            with suppress(ArchiveFileGone):
+                return await self._last_of(tenant, wanted, window)
+        return await self._last_of(tenant, wanted, window)
+
+    async def _last_of(
+        self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], window: Window
+    ) -> dict[str, list[Instance]]:
+        number = self._names.tenants.ids.get(tenant)
+        if number is None:
+            return {}
+
+        def ask(connection: Connection, read_archived: ReadArchived) -> dict[str, list[Instance]]:
+            return Moment(connection, self._names, number, window).list_last(wanted, read_archived)
+
+        with suppress(NotHot):
+            return await self._reader.read_aside(lambda connection: ask(connection, in_no_files))
+        return await self._reader.read_past(lambda connection: ask(connection, self._read_archived))
 
     async def erase(self, tenant: str, erasure: Erasure) -> None:
         if erasure.seq is None or erasure.attribute is None:
