@@ -198,19 +198,6 @@ class Broker:
             query = msgspec.structs.replace(query, entities=_narrowed(query.entities, self._public))
         return PastReader(self._store, caller.tenant, query)
 
-    async def aggregate(
-        self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation
-    ) -> EntityAggregates:
-        """The aggregated temporal evolution of one entity (4.5.19). Raises ResourceNotFound."""
-        everything = _sees_everything(caller)
-        if self.transience.is_due:
-            await self.transience.settle()
-        aggregates = await self._store.aggregate(caller.tenant, entity_id, query, aggregation)
-        if aggregates is None or not (everything or self._is_public(aggregates.types)):
-            raise _not_found(entity_id)
-        return aggregates
-
-    async def list_aggregates(
     async def list_moment(
         self, caller: Caller, types: TypeSelection, at: Instant, keys_of: KeysOf, most: int
     ) -> list[Entity]:
@@ -242,6 +229,19 @@ class Broker:
         ended = [as_it_ended(one) for one in histories if one is not None]
         return [one for one in ended if one is not None]
 
+    async def aggregate(
+        self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation
+    ) -> EntityAggregates:
+        """The aggregated temporal evolution of one entity (4.5.19). Raises ResourceNotFound."""
+        everything = _sees_everything(caller)
+        if self.transience.is_due:
+            await self.transience.settle()
+        aggregates = await self._store.aggregate(caller.tenant, entity_id, query, aggregation)
+        if aggregates is None or not (everything or self._is_public(aggregates.types)):
+            raise _not_found(entity_id)
+        return aggregates
+
+    async def list_aggregates(
         self, caller: Caller, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
     ) -> list[EntityAggregates]:
         """Of those that the caller may see, in the order given."""

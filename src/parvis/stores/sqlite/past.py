@@ -6,7 +6,7 @@ from typing import NamedTuple
 from parvis.broker.model.entity import Iri
 from parvis.broker.ports.archive import ArchivedEntity, ArchivedSource, ReadArchived
 from parvis.broker.temporal.instance import Found, FoundOutdated, find_instance
-from parvis.broker.temporal.reading import Head, Member, Source, has_any
+from parvis.broker.temporal.reading import Head, Member, has_any
 from parvis.kernel.errors import Overloaded
 from parvis.stores.sqlite.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.sqlite.database import Connection
