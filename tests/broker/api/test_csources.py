@@ -176,6 +176,14 @@ async def test_one_source_alone_is_exclusive(api: httpx.AsyncClient) -> None:
     assert (await api.patch(f"{PATH}/urn:x:inclusive", json=fragment)).status_code == 409
 
 
+async def test_what_is_exclusive_of_one_entity_bars_its_type_and_no_other(api: httpx.AsyncClient) -> None:
+    await registered(api, exclusive())
+    benches = [{"entities": [{"type": "Bench"}], "propertyNames": ["fillingLevel"]}]
+    await registered(api, source("urn:x:benches", mode="redirect", information=benches))
+    same = [{"entities": [{"type": "Bench", "id": BIN}], "propertyNames": ["fillingLevel"]}]
+    assert (await api.post(PATH, json=exclusive("urn:x:same", information=same))).status_code == 409
+
+
 async def test_redirects_may_overlap(api: httpx.AsyncClient) -> None:
     await registered(api, source(mode="redirect"), source(SECOND, mode="redirect"))
 

@@ -36,12 +36,14 @@ def _overlap(one: RegistrationInfo, other: RegistrationInfo) -> bool:
 
 
 def _meet(one: EntityInfo, other: EntityInfo) -> bool:
-    if one.id is not None:
-        return _may_be(other, one.id)
-    return other.id is None or _may_be(one, other.id)
+    """Two that name the same entity meet whatever its types; what covers many covers those of its types only."""
+    if one.id is not None and other.id is not None:
+        return one.id == other.id
+    return not set(one.types).isdisjoint(other.types) and _may_name(one, other.id) and _may_name(other, one.id)
 
 
-def _may_be(info: EntityInfo, entity_id: str) -> bool:
-    if info.id is not None:
-        return info.id == entity_id
-    return info.id_pattern is None or pattern_finder(info.id_pattern)(entity_id)
+def _may_name(info: EntityInfo, entity_id: str | None) -> bool:
+    """Two patterns are taken to meet."""
+    if entity_id is None or info.id_pattern is None:
+        return True
+    return pattern_finder(info.id_pattern)(entity_id)
