@@ -43,7 +43,7 @@ def test_long_text_is_cut() -> None:
             "Latitude 95, longitude 2\u00a0: ce lieu n’existe pas",
             "Latitude 95, longitude 2 is no place on Earth",
         ),
-        ("'ab' is no place", "'ab' n’est pas un lieu", "'ab' is no place"),
+        ("'ab' is no place", "«\u00a0ab\u00a0» n’est pas un lieu", "'ab' is no place"),
         ("battery is 'low': only a number can be scaled", None, "battery is 'low': only a number can be scaled"),
     ],
 )
@@ -53,7 +53,7 @@ def test_what_the_platform_found_is_said_in_the_language_of_the_page(
     assert explain_detail(RefusalReason.MAPPING_FAILED, text, EN) == Explained(english, "")
     said = explain_detail(RefusalReason.MAPPING_FAILED, text, FR)
     assert said.detail == ""
-    assert said.sentence == french or (french is None and said.sentence.startswith("battery vaut 'low'"))
+    assert said.sentence == french or (french is None and said.sentence.startswith("battery vaut «\u00a0low"))
 
 
 def test_fields_that_no_rule_wants_are_named() -> None:

@@ -37,8 +37,10 @@ from parvis.web.console import (
     refusals,
     session,
     subscriptions,
+    zones,
 )
 from parvis.web.console import map as map_pages
+from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
@@ -60,6 +62,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *home.ROUTES,
             *overview.ROUTES,
             *map_pages.ROUTES,
+            *zones.ROUTES,
             *entity.ROUTES,
             *devices.ROUTES,
             *device_changes.ROUTES,
@@ -146,5 +149,6 @@ async def _failed(request: Request, error: Exception) -> Response:
 def problem_page(request: Request, status: int, detail: str) -> Response:
     site = site_of(request)
     kind = PROBLEM_PAGES.get(status, "failed")
-    data = {"kind": kind, "detail": detail if kind == "bad_request" else "", "request_id": request_id.get()}
+    why = explain_fault(detail if kind == "bad_request" else "", site.pages.words(request))
+    data = {"kind": kind, "why": why, "request_id": request_id.get()}
     return site.pages.render(request, "console/pages/problem.html", status=status, **data)

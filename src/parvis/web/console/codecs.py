@@ -25,7 +25,9 @@ from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import Explained
 from parvis.web.console.entity import value_text
+from parvis.web.faults import NOTHING_SAID, explain_fault
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.wording import Wording
@@ -76,7 +78,7 @@ class Trial:
     decoded: str = ""
     warnings: tuple[str, ...] = ()
     fault: str = ""
-    detail: str = ""
+    why: Explained = NOTHING_SAID
     attributes: tuple["MappedView", ...] = ()
     is_decoded: bool = False
 
@@ -167,7 +169,8 @@ async def change(request: Request) -> Response:
         _keep(request, profile, bench, wanted)
     except (Unreadable, InvalidProfile, BadRequestData) as refusal:
         trial = await _try(request, profile, bench) if bench.payload else None
-        return _page(request, profile, bench, trial, refusal=_said(refusal), status=BadRequestData.status)
+        why = _why(refusal, site_of(request).pages.words(request))
+        return _page(request, profile, bench, trial, refusal=why, status=BadRequestData.status)
     frame = {"payload": bench.payload, "format": bench.form, "f_port": bench.port} if bench.payload else {}
     return RedirectResponse(f"{href_of(profile.id)}?{urlencode({**frame, 'done': wanted})}", SEE_OTHER)
 
@@ -194,18 +197,18 @@ async def _try(request: Request, profile: DeviceProfile, bench: Bench) -> Trial:
         port, payload, rules = port_of(bench, t), payload_of(bench, t), rules_of(bench, t)
         run = await _bench(site).run(profile.id, port, payload, rules)
     except (Unreadable, BadRequestData) as refusal:
-        return Trial(fault=t("bench.bad_frame"), detail=_said(refusal))
+        return Trial(fault=t("bench.bad_frame"), why=_why(refusal, t))
     return trial_of(site, run, t)
 
 
 def trial_of(site: Site, run: BenchRun, t: Wording) -> Trial:
     match run.result:
         case CodecFailure(fault, detail):
-            return Trial(fault=t(f"bench.fault_{fault.value}"), detail=detail)
+            return Trial(fault=t(f"bench.fault_{fault.value}"), why=explain_fault(detail, t))
         case Decoded(data, warnings):
             told = Trial(json.dumps(data, ensure_ascii=False, indent=2), tuple(map(str, warnings)), is_decoded=True)
             if run.problem:
-                return replace(told, fault=t("bench.not_mapped"), detail=run.problem)
+                return replace(told, fault=t("bench.not_mapped"), why=explain_fault(run.problem, t))
             return replace(told, attributes=tuple(_mapped(site, run, t)))
 
 
@@ -307,7 +310,7 @@ def _page(
     bench: Bench,
     trial: Trial | None,
     *,
-    refusal: str = "",
+    refusal: Explained | None = None,
     done: str = "",
     status: int = 200,
 ) -> Response:
@@ -350,8 +353,11 @@ def _bench(site: Site) -> CodecBench:
     return CodecBench(registry.profiles, folder, site.platform.broker.contexts.parvis.expand, site.clock)
 
 
-def _said(refusal: Exception) -> str:
-    return refusal.detail if isinstance(refusal, BadRequestData | InvalidProfile) else str(refusal)
+def _why(refusal: Exception, t: Wording) -> Explained:
+    """Unreadable speaks the page's language already."""
+    if isinstance(refusal, BadRequestData | InvalidProfile):
+        return explain_fault(refusal.detail, t)
+    return Explained(str(refusal), "")
 
 
 def check_reads(caller: Caller) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -25,6 +25,7 @@ from parvis.fleet.frames.uplink import NO_COUNTER, Technology
 from parvis.fleet.health.quality import read_qualities
 from parvis.fleet.health.vitals import Statistics
 from parvis.fleet.health.watch import interval_of
+from parvis.fleet.profiles.mapping import MappingFailure
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
@@ -36,7 +37,7 @@ from parvis.web.console.device_form import (
     InvalidForm,
     bytes_from,
     data_from,
-    explain_fault,
+    explain_refusal,
     hardware_id_from,
     number_from,
     place_from,
@@ -45,7 +46,7 @@ from parvis.web.console.device_form import (
 )
 from parvis.web.console.device_restore import removed_text
 from parvis.web.console.devices import device_href, device_view
-from parvis.web.console.entity import instant_of
+from parvis.web.console.entity import instant_of, value_text
 from parvis.web.console.findings import spell_span, view_of_finding
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.headline import State
@@ -90,11 +91,18 @@ class FrameView:
         return self.frame.uplink.received_at
 
 
+class MeasuredView(NamedTuple):
+    name: str
+    number: str
+    unit: str
+
+
 @dataclass(frozen=True, slots=True)
 class CommandView:
     command: Command
     shape: State
     content: str
+    why: Explained
 
 
 async def device_page(request: Request) -> Response:
@@ -134,8 +142,9 @@ async def _page(
         clock=_clock(statistics, t),
         qualities=sorted(read_qualities(None if quality is None else quality.value).items()),
         frames=frames,
+        first=_measured(site, device, frames[0].frame, t) if is_new and frames else (),
         shown_frames=frames if request.query_params.get("frames") == "all" else frames[:FRAMES_SHOWN],
-        commands=[CommandView(one, _SHAPES[one.state], _content(one)) for one in commands],
+        commands=[_command_view(one, t) for one in commands],
         may_command=caller.may(Right.COMMAND),
         is_new=is_new,
         refresh_s=REFRESH_WAITING_S if waits else REFRESH_S,
@@ -183,12 +192,26 @@ def frame_view(frame: LoggedFrame, t: Wording) -> FrameView:
     )
 
 
+def _measured(site: Site, device: Device, frame: LoggedFrame, t: Wording) -> Sequence[MeasuredView]:
+    """What a frame says of the territory and of the device, as pages call it."""
+    try:
+        mapped = device.profile.fields.map(frame.data or {}, frame.uplink.received_at)
+    except MappingFailure:
+        return ()
+    told = [(site.reader.compact(one.name), one) for one in (*mapped.asset, *mapped.device)]
+    return [MeasuredView(t.attribute_name(term), *value_text(one, term, t)) for term, one in told]
+
+
 def _shown(value: Any, t: Wording) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return t.number(value)
     return msgspec.json.encode(value).decode()
+
+
+def _command_view(command: Command, t: Wording) -> CommandView:
+    return CommandView(command, _SHAPES[command.state], _content(command), explain_detail(None, command.detail, t))
 
 
 def _content(command: Command) -> str:
@@ -235,7 +258,7 @@ async def change(request: Request) -> Response:
         if not refused.can_be_put_right:
             raise
         given = {name: str(value) for name, value in form.items() if name != FORM_FIELD}
-        return await _page(request, device, explain_fault(refused, site_of(request).pages.words(request)), given)
+        return await _page(request, device, explain_refusal(refused, site_of(request).pages.words(request)), given)
 
 
 async def _update(site: Site, caller: Caller, device: Device, form: FormData) -> Response:

@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from parvis.fleet.devices.labels import Label, LabelKind, read_label
 from parvis.kernel.errors import PARVIS_ERRORS, AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
+from parvis.web.faults import explain_fault
 from parvis.web.wording import Wording
 
 
@@ -22,15 +23,18 @@ class InvalidForm(BadRequestData):
         self.fault = fault
 
 
-def explain_fault(refused: ParvisError, t: Wording) -> tuple[str, str]:
-    """A sentence, and what was written beside in English where the sentence does not say it."""
+def explain_refusal(refused: ParvisError, t: Wording) -> tuple[str, str]:
+    """Our sentences, and what another program has written beside."""
     if isinstance(refused, InvalidForm):
         return t(f"device_fault.{refused.fault}"), ""
+    why = explain_fault(refused.detail, t)
+    return f"{t(f'device_fault.{_general(refused)}')} {why.sentence}".strip(), why.detail
+
+
+def _general(refused: ParvisError) -> str:
     if isinstance(refused, AlreadyExists):
-        return t("device_fault.exists"), refused.detail
-    if isinstance(refused, ResourceNotFound):
-        return t("device_fault.not_there"), refused.detail
-    return t("device_fault.refused"), refused.detail
+        return "exists"
+    return "not_there" if isinstance(refused, ResourceNotFound) else "refused"
 
 
 def text_from(form: FormData, name: str) -> str:

@@ -17,6 +17,7 @@ from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.causes import Explained
 from parvis.web.console.details import explain_detail
 from parvis.web.console.jobs import view_of
 from parvis.web.console.spreadsheet import localised_csv
@@ -42,7 +43,7 @@ class FaultView:
     column: str
     what: str
     text: str
-    detail: str
+    why: Explained
 
 
 async def import_page(request: Request) -> Response:
@@ -122,7 +123,13 @@ def _faults(request: Request, report: SheetReport) -> Sequence[FaultView]:
     t = site_of(request).pages.words(request)
     names = dict(zip((one.english for one in Column), _columns(t), strict=True))
     return [
-        FaultView(one.line, names.get(one.column, one.column), t(f"line_fault.{one.fault.value}"), one.text, one.detail)
+        FaultView(
+            one.line,
+            names.get(one.column, one.column),
+            t(f"line_fault.{one.fault.value}"),
+            one.text,
+            explain_detail(None, one.detail, t),
+        )
         for one in report.faults[:FAULTS_SHOWN]
     ]
 

@@ -27,7 +27,7 @@ from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.device_form import (
     InvalidForm,
-    explain_fault,
+    explain_refusal,
     label_from,
     place_from,
     text_from,
@@ -83,7 +83,7 @@ async def new_page(request: Request) -> Response:
         if not refused.can_be_put_right:
             raise
         t = site_of(request).pages.words(request)
-        return _label_step(request, text, explain_fault(refused, t), refused.status)
+        return _label_step(request, text, explain_refusal(refused, t), refused.status)
     if found is None or found.known is not None:
         return _label_step(request, text, known=found.known if found else None)
     profile = found.claim.entry.profile if found.claim else query.get("profile", "")
@@ -225,7 +225,7 @@ async def register(request: Request) -> Response:
     try:
         found = await _look(request, text)
     except InvalidForm as refused:
-        return _label_step(request, text, explain_fault(refused, t), refused.status)
+        return _label_step(request, text, explain_refusal(refused, t), refused.status)
     if found.known is not None:
         return _label_step(request, text, status=409, known=found.known)
     profile = profile if found.claim is None else found.claim.entry.profile
@@ -237,7 +237,7 @@ async def register(request: Request) -> Response:
         if not refused.can_be_put_right:
             raise
         given = {name: str(value) for name, value in form.items() if name != FORM_FIELD}
-        return await _object_step(request, found, profile, explain_fault(refused, t), given)
+        return await _object_step(request, found, profile, explain_refusal(refused, t), given)
     return RedirectResponse(f"{device_href(device.hardware_id)}?{urlencode({'new': '1'})}", SEE_OTHER)
 
 

@@ -26,6 +26,7 @@ from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.import_form import DELIMITERS, FORMATS, PROJECTIONS, Drawing, drawing_of, mapping_from
 from parvis.web.console.jobs import JobView, view_of
+from parvis.web.faults import explain_fault
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 
@@ -100,7 +101,8 @@ async def upload(request: Request) -> Response:
     try:
         one = imports.receive(caller, name, Origin.UPLOAD)
     except InvalidMapping as refusal:
-        return JSONResponse({"refused": refusal.detail}, refusal.status)
+        why = explain_fault(refusal.detail, site_of(request).pages.words(request))
+        return JSONResponse({"refused": f"{why.sentence} {why.detail}".strip()}, refusal.status)
     try:
         await _store(request.stream(), imports.folders.source(one))
     except BaseException:
@@ -164,7 +166,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         status=status,
         view=view,
         drawing=drawing,
-        refusal=refusal,
+        refusal=explain_fault(refusal, site.pages.words(request)) if refusal else None,
         used=used,
         mappings=[(name, name) for name in imports.folders.list_mappings(caller.tenant)],
         terms=sorted(list_terms()),

@@ -16,6 +16,7 @@ from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import Attempt, Job, JobFilter, JobState, WrongState
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.faults import explain_fault
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -176,7 +177,10 @@ def _split_error(error: str, t: Wording) -> tuple[str, str]:
     if not error:
         return "", ""
     explained = t.find(f"job_error.{first}")
-    return (t("job_error.other"), error) if explained is None else (explained, rest)
+    if explained is not None:
+        return explained, rest
+    why = explain_fault(error.strip(), t)
+    return (why.sentence, why.detail) if why.sentence else (t("job_error.other"), error)
 
 
 def _by_state(counts: dict[tuple[str, JobState], int]) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.console.refusals import REFUSED
+from parvis.web.faults import explain_fault
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.views import short_id
@@ -200,11 +201,16 @@ async def _adopt(site: Site, caller: Caller, entry: Entry, profile: DeviceProfil
     except ParvisError as fault:
         if not fault.can_be_put_right:
             raise
-        return replace(entry, detail=fault.detail)
+        return _refused_entry(entry, fault, t)
     if outcome.error is not None:
-        return replace(entry, detail=outcome.error.detail)
+        return _refused_entry(entry, outcome.error, t)
     fleet.note(caller, "device-adopted", record.hardware_id, object=record.entity_id, profile=record.profile)
     return entry
+
+
+def _refused_entry(entry: Entry, fault: ParvisError, t: Wording) -> Entry:
+    why = explain_fault(fault.detail, t)
+    return replace(entry, fault=why.sentence, detail=why.detail)
 
 
 def _record(fleet: Fleet, entry: Entry, profile: DeviceProfile, groups: str) -> DeviceRecord:
