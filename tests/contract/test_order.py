@@ -5,10 +5,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import Compare, EntityQuery, LeadsTo, Operator, OrderTerm, Path
 from tests.contract.territory import LEVEL, NOTE, STREET, TENANT, bin_id
+from tests.ordered import check_order, odd_ones
 
 
 async def held(store: Store, *instances: Instance | None) -> None:
@@ -60,6 +61,12 @@ async def test_an_order_goes_with_conditions_and_offsets(store: Store) -> None:
     await held(store, *(level(-number) for number in range(6)))
     narrow = replace(BY_LEVEL, q=Compare(Path(LEVEL), Operator.LESS, 0), id_pattern="[0-4]$", offset=1, limit=2)
     assert await found(store, narrow) == [bin_id(3), bin_id(2)]
+
+
+async def test_odd_values_stand_where_the_evaluator_puts_them(store: Store) -> None:
+    held_ones = [Entity("", (), (one,)) for one in odd_ones(LEVEL)]
+    both_ways = (BY_LEVEL, EntityQuery(order=(OrderTerm(Path(LEVEL), is_descending=True),)))
+    await check_order(store, TENANT, held_ones, [replace(one, limit=limit) for one in both_ways for limit in (1, 4)])
 
 
 async def test_what_leads_to_entities_is_found_by_them(store: Store) -> None:

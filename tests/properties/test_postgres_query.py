@@ -17,6 +17,7 @@ from parvis.broker.query.tree import Compare, EntityQuery, OneOf, Operator, Path
 from parvis.stores.postgres.cells import MAX_RANGES, cover
 from parvis.stores.postgres.database import Connection, Database
 from parvis.stores.postgres.store import PostgresStore
+from tests.ordered import check_order, orders
 from tests.strategies import NAMES, conditions_about, entities, entity_queries, geometries
 
 NOW = 1_767_229_200_000_000  # one of the instants that the conditions of the strategies ask for
@@ -70,6 +71,16 @@ async def test_postgresql_finds_what_the_evaluator_finds(
     tenant, stored = await town_of(store, held)
     for query in (*queries, *(EntityQuery(q=condition) for condition in near)):
         await check(store, tenant, stored, query)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(held=st.lists(entities(), min_size=1, max_size=6), queries=st.lists(orders, min_size=1, max_size=4))
+async def test_postgresql_orders_as_the_evaluator_does(
+    store: PostgresStore, held: list[Entity], queries: list[EntityQuery]
+) -> None:
+    tenant = f"town-{next(TOWN_NUMBERS)}"
+    await store.add_tenant(tenant)
+    await check_order(store, tenant, held, queries)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,6 +10,7 @@ from parvis.broker.query.evaluate import matches
 from parvis.broker.query.tree import EntityQuery
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.stores.sqlite.store import SqliteStore
+from tests.ordered import check_order, orders
 from tests.strategies import conditions_about, entities, entity_queries
 
 NOW = 1_767_229_200_000_000  # one of the instants that the conditions of the strategies ask for
@@ -31,5 +32,15 @@ async def test_sqlite_finds_what_the_evaluator_finds(
         for query in (*queries, *(EntityQuery(q=condition) for condition in near)):
             page = await store.query(DEFAULT_TENANT, msgspec.structs.replace(query, limit=100))
             assert [one.id for one in page.entities] == [one.id for one in stored if matches(one, query)]
+    finally:
+        await store.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(entities(), min_size=1, max_size=6), st.lists(orders, min_size=1, max_size=4))
+async def test_sqlite_orders_as_the_evaluator_does(held: list[Entity], queries: list[EntityQuery]) -> None:
+    store = await SqliteStore.open(":memory:", clock=lambda: NOW)
+    try:
+        await check_order(store, DEFAULT_TENANT, held, queries)
     finally:
         await store.close()

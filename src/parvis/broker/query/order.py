@@ -1,13 +1,14 @@
 """The order of the entities of an answer (NGSI-LD 1.9.1, 4.23).
 
 Where values differ in kind, numbers and instants come first, then texts, objects, arrays, booleans. Entities that have
-none come last, ascending or descending. Texts are compared by code point, or as the collation has it; objects and
-arrays as their JSON. Of several instances of an attribute the default one counts, else the first by datasetId. Equal
-entities stand in the order of their first creation.
+none come last, ascending or descending. Numbers are compared as doubles, texts by code point, or as the collation has
+it; objects and arrays as their JSON. Of several instances of an attribute the default one counts, else the first by
+datasetId. Equal entities stand in the order of their first creation.
 """
 
 import heapq
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -31,6 +32,9 @@ MOST_ORDERED: Final = 100_000
 ENTITY_MEMBERS: Final = ("id", "type", "scope", "createdAt", "modifiedAt")
 _DIRECTIONS = {"asc": (False, False), "desc": (True, False), "dist-asc": (False, True), "dist-desc": (True, True)}
 _ABSENT: Final = (9, "")
+_EXACT: Final = 2**53
+"""The integers that a double keeps exactly."""
+_INSTANTS: Final = frozenset({"observedAt", "createdAt", "modifiedAt"})
 
 _NUMERIC = frozenset({0, 4})
 _TEXTUAL = frozenset({1, 2, 3, _ABSENT[0]})
@@ -67,9 +71,35 @@ def _term(word: str, reference: dict[str, Any] | None, context: Context) -> Orde
 def is_key(found: Key, query: EntityQuery) -> bool:
     """Whether it is a place in the order of the query."""
     return len(found) == len(query.order) and all(
-        isinstance(value, str) if rank in _TEXTUAL else rank in _NUMERIC and isinstance(value, int | float)
-        for rank, value in found
+        isinstance(value, str) if rank in _TEXTUAL else rank in _NUMERIC and _is_double(value) for rank, value in found
     )
+
+
+def _is_double(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+
+
+def find_member(term: OrderTerm) -> str | None:
+    """The member of the entity that it is ordered by; None for what its attributes say."""
+    path = term.path
+    is_member = path.name in ENTITY_MEMBERS and not path.subs and not path.members and term.reference is None
+    return path.name if is_member else None
+
+
+def is_plain(term: OrderTerm) -> bool:
+    """By a member of the entity, by an attribute's value, its distance or one of its times: stores can say that."""
+    path = term.path
+    return not path.members and (not path.subs or (len(path.subs) == 1 and path.subs[0] in _INSTANTS))
+
+
+def key_of(entity: Entity, query: EntityQuery) -> Key:
+    """Its place in the order of the query."""
+    collation = None if query.collation is None else find_collation(query.collation)
+    return tuple(_part(entity, term, collation) for term in query.order)
+
+
+def is_absent(part: tuple[int, Any]) -> bool:
+    return part[0] == _ABSENT[0]
 
 
 def page_in_order(candidates: Iterable[tuple[int, Entity]], query: EntityQuery) -> EntityPage:
@@ -111,8 +141,8 @@ def _part(entity: Entity, term: OrderTerm, collation: Collation | None) -> tuple
     path = term.path
     if term.reference is not None:
         return _distance(entity, path, term.reference)
-    if not path.subs and not path.members and path.name in ENTITY_MEMBERS:
-        return _ranked(_entity_member(entity, path.name), collation)
+    if (member := find_member(term)) is not None:
+        return _ranked(_entity_member(entity, member), collation)
     instance = find_first(entity, path.name)
     if instance is None:
         return _ABSENT
@@ -142,11 +172,17 @@ def _distance(entity: Entity, path: Path, reference: dict[str, Any]) -> tuple[in
     instance = find_first(entity, path.name)
     if instance is None or instance.kind is not Kind.GEO_PROPERTY:
         return _ABSENT
+    distance_m = find_distance_m(instance.value, reference)
+    return _ABSENT if distance_m is None else (0, distance_m)
+
+
+def find_distance_m(geometry: dict[str, Any], reference: dict[str, Any]) -> float | None:
+    """None where there is none, as of an empty geometry."""
     try:
-        distance_m = geometry_distance_m(instance.value, reference)
+        distance_m = geometry_distance_m(geometry, reference)
     except GEOSException:
-        return _ABSENT
-    return (0, distance_m) if math.isfinite(distance_m) else _ABSENT
+        return None
+    return distance_m if math.isfinite(distance_m) else None
 
 
 def _ranked(value: Json | Moment, collation: Collation | None) -> tuple[int, Any]:
@@ -156,13 +192,21 @@ def _ranked(value: Json | Moment, collation: Collation | None) -> tuple[int, Any
         case bool():
             return 4, int(value)
         case int() | float():
-            return 0, value
+            return 0, as_double(value)
         case Moment(at):
             return 0, at
         case str():
             return 1, value if collation is None else collation(value)
         case _:
             return 2 if isinstance(value, dict) else 3, msgspec.json.encode(value).decode()
+
+
+def as_double(value: float) -> float:
+    """As each store can compare it: the nearest double, or the largest."""
+    try:
+        return value if -_EXACT <= value <= _EXACT else float(value)
+    except OverflowError:
+        return -sys.float_info.max if value < 0 else sys.float_info.max
 
 
 class _Descending:
@@ -193,4 +237,4 @@ def _sortable(key: Sequence[tuple[int, Any]], terms: Sequence[OrderTerm]) -> tup
 
 def everything_of(query: EntityQuery) -> EntityQuery:
     """All that match, whatever page is asked for."""
-    return replace(query, order=(), after=None, after_key=None, offset=0, limit=MOST_ORDERED + 1)
+    return replace(query, after=None, after_key=None, offset=0, limit=MOST_ORDERED + 1)

@@ -26,8 +26,8 @@ from parvis.kernel.time import parse_instant
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import EXACT_MAX, Form, storable
 
-_INSTANTS = {"observedAt": "a.observed", "createdAt": "a.created", "modifiedAt": "a.modified"}
-_CORE_SUBS = frozenset({*_INSTANTS, "unitCode", "datasetId"})
+INSTANTS = {"observedAt": "a.observed", "createdAt": "a.created", "modifiedAt": "a.modified"}
+_CORE_SUBS = frozenset({*INSTANTS, "unitCode", "datasetId"})
 _LITERAL_PREFIX = re.compile(r"\^([A-Za-z0-9:/_ -]*)(?![A-Za-z0-9:/_ -])(?![*?{])")
 
 
@@ -37,7 +37,7 @@ def _with_form(form: Form) -> str:
 
 LOOK_UP = " OFFSET 0"
 """Keeps PostgreSQL from joining all attributes there are: a page looks its entities up, and ends where it is full."""
-_IS_TEXT = _with_form(Form.TEXT)
+IS_TEXT = _with_form(Form.TEXT)
 _IS_JSON = _with_form(Form.JSON)
 _LINK_KINDS = ", ".join(str(kind.value) for kind in sorted(LINKS))
 _IS_LINK = f"a.shape = ANY (ARRAY(SELECT id FROM shape WHERE kind IN ({_LINK_KINDS})))"
@@ -139,8 +139,8 @@ class Conditions:
         """Whether the path leads to any value of a row."""
         if not path.subs and not path.members:
             return Clause("true")
-        if len(path.subs) == 1 and not path.members and path.subs[0] in _INSTANTS:
-            return Clause(f"{_INSTANTS[path.subs[0]]} IS NOT NULL")
+        if len(path.subs) == 1 and not path.members and path.subs[0] in INSTANTS:
+            return Clause(f"{INSTANTS[path.subs[0]]} IS NOT NULL")
         if path.subs:
             if path.subs[0] in _CORE_SUBS:
                 return Clause("true", is_exact=False)
@@ -151,8 +151,8 @@ class Conditions:
     def _holds(self, path: Path, operator: Operator, operand: Any) -> Clause:
         if not path.subs and not path.members:
             return self.compare(operator, operand)
-        if len(path.subs) == 1 and not path.members and path.subs[0] in _INSTANTS:
-            return self._instant(_INSTANTS[path.subs[0]], operator, operand)
+        if len(path.subs) == 1 and not path.members and path.subs[0] in INSTANTS:
+            return self._instant(INSTANTS[path.subs[0]], operator, operand)
         return self._is_there(path)
 
     def compare(self, operator: Operator, operand: Any) -> Clause:
@@ -163,7 +163,7 @@ class Conditions:
             case Operator.MATCH:
                 if not isinstance(operand, str):
                     return NEVER
-                return Clause(f"({_IS_TEXT} AND {self.prefixed('a.text', operand)})", is_exact=False)
+                return Clause(f"({IS_TEXT} AND {self.prefixed('a.text', operand)})", is_exact=False)
             case _:
                 return self._ordered(operator, operand)
 
@@ -193,7 +193,7 @@ class Conditions:
     def _equal_text(self, operand: str) -> Clause:
         if not is_encodable(operand):
             return NEVER
-        itself = Clause(f"({_IS_TEXT} AND a.text = {self._bind(storable(operand))})")
+        itself = Clause(f"({IS_TEXT} AND a.text = {self._bind(storable(operand))})")
         literal = self._bind(_json(operand))
         return _joined(" OR ", [itself, self._element(literal, f"j.value::text = {literal}")])
 
@@ -221,9 +221,9 @@ class Conditions:
             case int() | float():
                 return Clause(f"a.number {INCLUDING[operator]} {self._bind(float(operand))}", is_exact=False)
             case _ if not is_encodable(operand):
-                return Clause(_IS_TEXT, is_exact=False)
+                return Clause(IS_TEXT, is_exact=False)
             case _:
-                return Clause(f"({_IS_TEXT} AND a.text {operator.value} {self._bind(storable(operand))})")
+                return Clause(f"({IS_TEXT} AND a.text {operator.value} {self._bind(storable(operand))})")
 
     def _instant(self, column: str, operator: Operator, operand: Any) -> Clause:
         match operand:

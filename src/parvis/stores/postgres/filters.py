@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.model.geometry import Bounds
+from parvis.broker.query.order import find_member
 from parvis.broker.query.plenty import Span, find_span
 from parvis.broker.query.reach import search_box
 from parvis.broker.query.selection import typesets_of
@@ -34,6 +35,7 @@ from parvis.broker.query.tree import (
 from parvis.stores.postgres.cells import cover
 from parvis.stores.postgres.conditions import INCLUDING, LOOK_UP, NEVER, Conditions, Parameters, is_encodable
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.ordering import Ordering, is_sayable
 
 MAX_ARMS = 24
 HEADER = "e.id, e.urn, e.typeset, e.scopes, e.created, e.modified, e.expires, e.due"
@@ -44,8 +46,8 @@ class Statement(msgspec.Struct, frozen=True):
     """`page` gives the entities with their attributes, and one entity more where another page follows.
 
     Where `refined` is set SQL alone says too much: `candidates` are the headers, in order, of which those count that
-    meet `refined`; it asks about the attributes `named` only. They are all there are where all are to be counted, else
-    those after the page before.
+    meet `refined`; it asks about the attributes `named` only. They are all there are where all are to be counted or put
+    in another order, else those after the page before.
     """
 
     page: str
@@ -90,9 +92,11 @@ class Translator:
         any_type = "" if typesets is None else f" AND e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])"
         to_all = f"FROM entity e WHERE {where}{any_type}".replace(LOOK_UP, "")
         header = self._header(refined)
-        onwards = f"FROM entity e WHERE {where}{any_type} AND e.id > {self._bind(self._query.after or 0)}"
+        after = 0 if self._query.order else self._query.after or 0
+        onwards = f"FROM entity e WHERE {where}{any_type} AND e.id > {self._bind(after)}"
+        is_in_order = bool(self._query.order) and is_sayable(self._query)
         return Statement(
-            self._page(where, typesets, any_type),
+            self._in_order(where + any_type) if is_in_order else self._page(where, typesets, any_type),
             f"SELECT count(*) {to_all}",
             f"SELECT {header} {to_all if self._query.count else onwards} ORDER BY e.id",
             self._parameters.values,
@@ -113,7 +117,8 @@ class Translator:
 
     def _header(self, refined: EntityQuery | None) -> str:
         """With the time of the last change where the evaluator is to know it."""
-        if refined is None or not _paths_of_times(refined):
+        is_ordered = any(find_member(term) == "modifiedAt" for term in self._query.order)
+        if not is_ordered and (refined is None or not _paths_of_times(refined)):
             return HEADER
         return HEADER.replace("e.modified", self._conditions.entity_times["modifiedAt"])
 
@@ -137,6 +142,17 @@ class Translator:
             f" LEFT JOIN attribute a ON a.tenant = {self._conditions.tenant} AND a.entity = e.id ORDER BY e.id"
         )
 
+    def _in_order(self, where: str) -> str:
+        query, ordering = self._query, Ordering(self._names, self._parameters, self._conditions, self._query)
+        found = f"SELECT {HEADER}, {ordering.columns()} FROM entity e {ordering.joins()} WHERE {where}"
+        order = ordering.order()
+        return (
+            f"WITH o AS MATERIALIZED ({found}), e AS MATERIALIZED (SELECT * FROM o e WHERE {ordering.after()}"
+            f" ORDER BY {order} LIMIT {self._bind(query.limit + 1)} OFFSET {self._bind(query.offset)})"
+            f" SELECT {HEADER}, {INSTANCE} FROM e"
+            f" LEFT JOIN attribute a ON a.tenant = {self._conditions.tenant} AND a.entity = e.id ORDER BY {order}"
+        )
+
     def _refined(self) -> EntityQuery | None:
         """What is left for the evaluator to decide."""
         query = self._query
@@ -144,7 +160,7 @@ class Translator:
         patterns = any(one.id_pattern is not None for one in query.either)
         if not terms and query.geo is None and query.id_pattern is None and not patterns:
             return None
-        return replace(query, ids=(), types=None, attrs=(), scope=None, q=And(terms) if terms else None)
+        return replace(query, ids=(), types=None, attrs=(), scope=None, order=(), q=And(terms) if terms else None)
 
     def _selected(self) -> Iterator[str]:
         query = self._query
@@ -230,7 +246,11 @@ def ordered_terms(names: Names, query: EntityQuery) -> list[tuple[int, Compare]]
 def names_in(query: EntityQuery) -> set[str]:
     """The attributes that a query speaks of."""
     place = () if query.geo is None else (query.geo.geoproperty,)
-    return {*query.attrs, *place, *(path.name for path in _paths(query.q))}
+    return {*query.attrs, *place, *(path.name for path in _paths(query.q)), *names_of_order(query)}
+
+
+def names_of_order(query: EntityQuery) -> set[str]:
+    return {term.path.name for term in query.order if find_member(term) is None}
 
 
 def _paths_of_times(query: EntityQuery) -> bool:

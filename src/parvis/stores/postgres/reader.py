@@ -20,7 +20,7 @@ from parvis.broker.ports.archive import (
 )
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Known
 from parvis.broker.query.evaluate import matches
-from parvis.broker.query.order import everything_of, page_in_order
+from parvis.broker.query.order import everything_of, key_of, page_in_order
 from parvis.broker.query.plenty import FEW_ROWS, Plenty
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
@@ -36,13 +36,15 @@ from parvis.stores.postgres.filters import (
     Statement,
     Translator,
     names_in,
+    names_of_order,
     numbers_text,
     ordered_terms,
 )
 from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
 from parvis.stores.postgres.known import list_known
-from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.moment import Moment
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.ordering import is_sayable
 from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
@@ -65,6 +67,7 @@ _LIST = (
     f"SELECT {HEADER}, {INSTANCE} FROM entity e LEFT JOIN attribute a ON a.tenant = e.tenant AND a.entity = e.id"
     " WHERE e.tenant = %s AND e.id = ANY (%s::bigint[]) ORDER BY e.id"
 )
+_LIST_BY_ID = _LIST.replace("e.id = ANY (%s::bigint[])", "e.urn = ANY (%s::text[])")
 _NAMED = (
     f"SELECT a.entity, {INSTANCE} FROM attribute a"
     " WHERE a.tenant = %s AND a.entity = ANY (%s::bigint[]) AND a.name = ANY (%s::int[])"
@@ -246,19 +249,30 @@ class Reader:
                     self._indexes.want(attribute)
 
     def _answer(self, connection: Connection, tenant: int, query: EntityQuery) -> EntityPage:
-        asked = everything_of(query) if query.order else query
-        statement = self._translate(connection, tenant, asked)
+        statement = self._translate(connection, tenant, query)
         if statement is None:
             return EntityPage((), 0 if query.count else None)
-        if query.order:
-            return page_in_order(self._candidates(connection, tenant, query, statement), query)
+        if query.order and (statement.refined is not None or not is_sayable(query)):
+            return self._put_in_order(connection, tenant, query, statement)
         if statement.refined is not None:
             return self._refine(connection, tenant, query, statement, statement.refined)
         total = None
         if query.count:
             (total,) = _execute(connection, statement.count, statement.parameters)[0]
         rows = _execute(connection, statement.page, statement.parameters) if query.limit else []
-        return self._page(rows, query.limit, total)
+        page = self._page(rows, query.limit, total)
+        if not query.order or page.resume is None:
+            return page
+        return replace(page, resume_key=key_of(page.entities[-1], query))
+
+    def _put_in_order(
+        self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement
+    ) -> EntityPage:
+        """By the evaluator, which is told no more of each entity than what puts it in its place."""
+        page = page_in_order(self._places(connection, tenant, query, statement), query)
+        rows = connection.execute(_LIST_BY_ID, (tenant, [one.id for one in page.entities])).fetchall()
+        whole = {one.id: one for one in self._assembled(rows)}
+        return replace(page, entities=tuple(whole[one.id] for one in page.entities))
 
     def _learn(self, connection: Connection, query: EntityQuery) -> None:
         """The names of the query that another process may have added."""
@@ -306,15 +320,21 @@ class Reader:
         rows = connection.execute(_LIST, (tenant, numbers_text(wanted))).fetchall() if wanted else []
         return self._page(rows, query.limit, total if query.count else None)
 
-    def _candidates(
+    def _places(
         self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement
     ) -> Iterator[tuple[int, Entity]]:
-        """All entities that match."""
+        """All entities that match, by number, each with the attributes that put it in order."""
         matching = self._matching(connection, tenant, everything_of(query), statement, statement.refined)
+        named = tuple(self._names.words.ids.get(name, -1) for name in sorted(names_of_order(query)))
         while chunk := list(islice(matching, CHUNK)):
-            numbers = [header.id for header in chunk]
-            rows = connection.execute(_LIST, (tenant, numbers_text(numbers))).fetchall()
-            yield from zip(numbers, self._assembled(rows), strict=True)
+            present = self._named(connection, tenant, chunk, named)
+            yield from ((header.id, self._told(header, present.get(header.id, ()))) for header in chunk)
+
+    def _told(self, header: Header, rows: Sequence[tuple[Any, ...]]) -> Entity:
+        """Of some of its attributes."""
+        known = in_order([present_instance(self._names, row) for row in rows])
+        types, scopes = self._names.typesets.key(header.typeset), msgspec.json.decode(header.scopes or "[]")
+        return Entity(header.urn, types, known, tuple(scopes), header.created, header.modified)
 
     def _matching(
         self, connection: Connection, tenant: int, query: EntityQuery, statement: Statement, refined: EntityQuery | None

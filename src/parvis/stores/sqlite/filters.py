@@ -28,31 +28,25 @@ from parvis.broker.query.tree import (
 )
 from parvis.kernel.time import parse_instant
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.ordering import INSTANT_COLUMNS, TIMES_OF_ENTITY, Ordering
 from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
 
 MAX_ARMS = 24
 _COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.expires, e.due, e.urn"
 _NEVER, _ALWAYS = "0", "1"
-_ENTITY_TIMES = {
-    "createdAt": "e.created",
-    "modifiedAt": "max(e.modified, coalesce((SELECT max(a.modified) FROM attribute a WHERE a.entity = e.id), 0))",
-}
 _LINK_SHAPES = f"(SELECT id FROM shape WHERE kind IN ({', '.join(str(kind.value) for kind in sorted(LINKS))}))"
 _IS_LINK = f"a.shape IN {_LINK_SHAPES}"
 _IS_NO_LINK = f"a.shape NOT IN {_LINK_SHAPES}"
-_INSTANT_COLUMNS = {"observedAt": "a.observed", "createdAt": "a.created", "modifiedAt": "a.modified"}
 _INSTANCE = "a.name, a.dataset, a.shape, a.value, a.observed, a.extra, a.modified, a.created"
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A page's SQL, which gives one row more where another page follows, and its count's.
-
-    The page's last three parameters are what it comes after, limit and offset.
-    """
+    """A page's SQL, which gives one row more where another page follows, and its count's, which takes fewer."""
 
     page: str
-    count: str
     parameters: list[Any]
+    count: str
+    counted: list[Any]
 
 
 class Narrowing(NamedTuple):
@@ -91,12 +85,23 @@ class Translator:
         where = [f"{free}e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
         if narrowed_to is not None:
             where.append(f"e.id IN ({narrowed_to})")
-        arms = self._arms(typesets, " AND ".join(where), in_one=is_led)
-        after = self._bind(self._query.after or 0)
+        is_ordered = bool(self._query.order)
+        arms = self._arms(typesets, " AND ".join(where), in_one=is_led or is_ordered)
+        count, counted = " + ".join(f"(SELECT count(*) {arm})" for arm in arms), list(self._parameters)
+        page = self._in_order(arms[0]) if is_ordered else self._first_known(arms, free)
         limit = f"LIMIT {self._bind(self._query.limit + 1)} OFFSET {self._bind(self._query.offset)}"
+        return Statement(f"{page} {limit}", self._parameters, f"SELECT {count}", counted)
+
+    def _first_known(self, arms: list[str], free: str) -> str:
+        after = self._bind(self._query.after or 0)
         page = " UNION ALL ".join(f"SELECT {_COLUMNS} {arm} AND {free}e.id > {after}" for arm in arms)
-        count = " + ".join(f"(SELECT count(*) {arm})" for arm in arms)
-        return Statement(f"{page} ORDER BY 1 {limit}", f"SELECT {count}", self._parameters)
+        return f"{page} ORDER BY 1"
+
+    def _in_order(self, arm: str) -> str:
+        ordering = Ordering(self._names, self._bind, self._query)
+        found = f"SELECT {_COLUMNS}, {', '.join(ordering.columns())} {arm}"
+        page = f"SELECT {_COLUMNS} FROM e WHERE {ordering.after()} ORDER BY {ordering.order()}"
+        return f"WITH e AS MATERIALIZED ({found}) {page}"
 
     def _value_in_order(self, compare: Compare) -> str:
         if isinstance(compare.operand, Range):
@@ -153,7 +158,7 @@ class Translator:
     def _condition(self, condition: Condition) -> str:
         match condition:
             case Exists(path) | Missing(path) | Compare(path) if path.name in ENTITY_TIMES:
-                return self._entity_time(condition, _ENTITY_TIMES[path.name])
+                return self._entity_time(condition, TIMES_OF_ENTITY[path.name])
             case Exists(path) | Compare(path) if path.name not in self._names.words.ids:
                 return _NEVER
             case And(terms):
@@ -218,8 +223,8 @@ class Translator:
         path = compare.path
         if not path.subs and not path.members:
             return self._value_holds(compare.operator, compare.operand)
-        if len(path.subs) == 1 and not path.members and path.subs[0] in _INSTANT_COLUMNS:
-            return self._instant_holds(_INSTANT_COLUMNS[path.subs[0]], compare)
+        if len(path.subs) == 1 and not path.members and path.subs[0] in INSTANT_COLUMNS:
+            return self._instant_holds(INSTANT_COLUMNS[path.subs[0]], compare)
         return self._by_oracle(compare)
 
     def _value_holds(self, operator: Operator, operand: Any) -> str:

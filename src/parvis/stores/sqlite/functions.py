@@ -13,6 +13,7 @@ from parvis.broker.query.selection import scopes_hold
 from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.ordering import distance_from, place_of
 from parvis.stores.sqlite.rows import from_column, present_instance
 
 Function = Callable[..., Any]
@@ -25,6 +26,8 @@ def install(connection: Connection, names: Names, watched: Callable[[Function], 
         ("scopes_match", 2, _scopes_match),
         ("geo_holds", 2, _geo_holds),
         ("oracle", 9, _oracle(names)),
+        ("place_of", 1, place_of),
+        ("distance_m", 2, _distance_m),
     ):
         called = function if watched is None else watched(function)
         connection.create_function(name, arguments, called, deterministic=True)
@@ -43,6 +46,10 @@ def _geo_holds(query: str, value: Any) -> bool:
     return isinstance(geometry, dict) and geometry_holds(_geo_query(query), geometry)
 
 
+def _distance_m(reference: str, value: bytes) -> float | None:
+    return distance_from(_reference(reference), value)
+
+
 def _oracle(names: Names) -> Callable[..., bool]:
     def oracle(condition: str, *row: Any) -> bool:
         instance = present_instance(names, row)
@@ -54,6 +61,11 @@ def _oracle(names: Names) -> Callable[..., bool]:
 @lru_cache(maxsize=256)
 def _condition(text: str) -> Condition:
     return msgspec.json.decode(text, type=Condition)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=256)
+def _reference(text: str) -> dict[str, Any]:
+    return msgspec.json.decode(text, type=dict[str, Any])
 
 
 @lru_cache(maxsize=256)

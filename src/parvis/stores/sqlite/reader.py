@@ -9,10 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.model.header import Header
 from parvis.broker.ports.store import EntityPage
-from parvis.broker.query.order import everything_of, page_in_order
+from parvis.broker.query.order import everything_of, key_of, page_in_order
 from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
@@ -21,6 +23,7 @@ from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, order
 from parvis.stores.sqlite.functions import Function, install
 from parvis.stores.sqlite.indexes import ValueIndexes
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.ordering import is_sayable
 
 QUICK_OPCODES = 100_000
 """About 2 ms of SQLite's virtual machine: reads of more than one or two times that leave the event loop."""
@@ -99,7 +102,8 @@ class Reader:
 
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
         if query.order:
-            return await self.read_aside(lambda connection: self._query_in_order(connection, tenant, query))
+            answer = self._query if is_sayable(query) else self._query_in_order
+            return await self.read_aside(lambda connection: answer(connection, tenant, query))
         return await self.read(lambda connection: self._query(connection, tenant, query), lambda: self._slow(query))
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
@@ -142,15 +146,19 @@ class Reader:
             return EntityPage((), 0 if query.count else None)
         total = None
         if query.count:
-            (total,) = connection.execute(statement.count, statement.parameters[:-3]).fetchone()
+            (total,) = connection.execute(statement.count, statement.counted).fetchone()
         rows = connection.execute(statement.page, statement.parameters).fetchall() if query.limit else []
         shown = rows[: query.limit]
         entities = tuple(self._assemble(connection, row[-1], Header(*row[:-1])) for row in shown)
-        return EntityPage(entities, total, shown[-1][0] if len(rows) > len(shown) else None)
+        if not entities or len(rows) == len(shown):
+            return EntityPage(entities, total)
+        return EntityPage(entities, total, shown[-1][0], key_of(entities[-1], query) if query.order else None)
 
     def _query_in_order(self, connection: Connection, tenant: str, query: EntityQuery) -> EntityPage:
+        """By the evaluator, for what SQL cannot say."""
         number = self._names.tenants.ids.get(tenant)
-        statement = Translator(self._names, number, everything_of(query)).translate() if number else None
+        everything = replace(everything_of(query), order=())
+        statement = Translator(self._names, number, everything).translate() if number else None
         rows = [] if statement is None else connection.execute(statement.page, statement.parameters).fetchall()
         matched = ((row[0], self._assemble(connection, row[-1], Header(*row[:-1]))) for row in rows)
         return page_in_order(matched, query)
