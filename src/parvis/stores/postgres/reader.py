@@ -149,9 +149,6 @@ class Reader:
     ) -> list[EntityAggregates]:
         return await self._of_past(tenant, entity_ids, lambda members: list_aggregates(members, query, aggregation))
 
-    async def run(self, tenant: str, ask: Callable[[Connection, int], Answer]) -> Answer | None:
-        """`ask`, told the tenant's number, in one snapshot; None where there is no such tenant."""
-        return await self._ask(tenant, ask, None)
     async def list_last(
         self, tenant: str, wanted: Mapping[str, Sequence[AttributeKey]], window: Window
     ) -> dict[str, list[Instance]]:
@@ -163,6 +160,9 @@ class Reader:
                 return await self._ask_past(tenant, ask, {})
         return await self._ask_past(tenant, ask, {})
 
+    async def run(self, tenant: str, ask: Callable[[Connection, int], Answer]) -> Answer | None:
+        """`ask`, told the tenant's number, in one snapshot; None where there is no such tenant."""
+        return await self._ask(tenant, ask, None)
 
     def close(self) -> None:
         self._indexes.close()
