@@ -1,14 +1,15 @@
 """The archive of closed days: what reads it and what moves days into it. Its engine is imported when it is used."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from parvis.bootstrap.stores import is_on_postgres, store_path
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFileGone, Day, OpenClosedRows, Summary
+from parvis.broker.ports.past import Brought, OldObservations, PastNotTaken
 from parvis.broker.ports.store import Store
 from parvis.broker.temporal.reading import Source
 from parvis.broker.temporal.retention import KeepRule, Retention
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from parvis.stores.archive.read import ArchiveReader
 
 LEASE = "archive"
+Done = TypeVar("Done")
 _UNIX_EPOCH = date(1970, 1, 1)
 
 
@@ -85,11 +87,34 @@ async def run_archive(
     """
     from parvis.stores.archive.move import Archiver
 
-    plan, ended = archive_plan(settings, until), list[Summary | Exception]()
+    plan = archive_plan(settings, until)
+    return await _alone(store, lambda: Archiver(store.archive, plan, report).run())
+
+
+class PastAtHand:
+    """Brings the past into the archive of a store: alone, as a run of the archive is."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+
+    async def bring(self, tenant: str, old: OldObservations) -> Brought:
+        try:
+            plan = archive_plan(self._settings)
+        except NoArchive as fault:
+            raise PastNotTaken(fault.detail) from fault
+        from parvis.stores.archive.load import Loader
+
+        return await _alone(self._store, lambda: Loader(self._store.archive, plan).bring(tenant, old))
+
+
+async def _alone(store: Store, work: Callable[[], Awaitable[Done]]) -> Done:
+    """Once no other process, and nobody here, works on the archive. Raises what the work raises."""
+    ended = list[Done | Exception]()
 
     async def run() -> None:
         try:
-            ended.append(await Archiver(store.archive, plan, report).run())
+            ended.append(await work())
         except Exception as failure:
             ended.append(failure)
 

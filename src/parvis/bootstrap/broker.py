@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from parvis.access.model import AuditRecord
+from parvis.bootstrap.archive import PastAtHand
 from parvis.bootstrap.contexts import context_fetcher
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
@@ -50,4 +51,5 @@ def build_broker(
         most_sources,
         client,
         most_instances=settings.history.most_instances,
+        past=PastAtHand(settings, store),
     )

@@ -11,6 +11,7 @@ from parvis.broker.entity_maps import EntityMaps
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
+from parvis.broker.ports.past import Brought, OldObservations, PastIntake, PastNotTaken
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import (
     Aggregation,
@@ -65,8 +66,10 @@ class Broker:
         source_client: SourceClient | None = None,
         clock: Clock = system_clock,
         most_instances: int = MOST_INSTANCES,
+        past: PastIntake | None = None,
     ) -> None:
         self._store = store
+        self._past = past
         self.transience = Transience(store, clock)
         self._tenants: set[str] = set()
         self._public_types = public_types
@@ -99,6 +102,16 @@ class Broker:
         if self.transience.is_due:
             await self.transience.settle()
         return await self._store.write(caller.tenant, changes, progress) if changes or progress else []
+
+    async def bring_past(self, caller: Caller, old: OldObservations) -> Brought:
+        """Old series of entities that are known into the files of days that are over; what is stored stays.
+
+        Nobody is told of it as news: no event, and the present stays. Raises Forbidden, and what PastIntake raises.
+        """
+        self.check_writer(caller)
+        if self._past is None:
+            raise PastNotTaken("Nothing is archived here.")
+        return await self._past.bring(caller.tenant, old)
 
     async def erase(self, caller: Caller, erasure: Erasure) -> None:
         """Forget a part of an entity's past (5.6.13, 5.6.15, 5.6.16). Raises Forbidden, ResourceNotFound.

@@ -4,7 +4,7 @@ A hot store keeps the archive's catalogue beside its rows, so that one transacti
 instance is. The archive keeps files that never change and knows no hot store.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -21,10 +21,21 @@ SNAPSHOTS = 4
 """How often a read is tried: a file that was replaced under it is one that a newer snapshot does not name."""
 Day = int
 """Whole days since the Unix epoch, UTC."""
+BLOCK_DAYS = 60
+"""Of which a catalogue knows in one number in which of them a series has rows."""
 
 
 def day_of(instant: Instant) -> Day:
     return instant // DAY
+
+
+def blocks_of(days: Iterable[Day]) -> dict[int, int]:
+    """By block, a bit for each of its days."""
+    blocks: dict[int, int] = {}
+    for day in days:
+        block, bit = divmod(day, BLOCK_DAYS)
+        blocks[block] = blocks.get(block, 0) | 1 << bit
+    return blocks
 
 
 class ArchiveDamaged(ParvisError):
@@ -164,6 +175,12 @@ def no_archive(_entities: Sequence[ArchivedEntity]) -> Sequence[ArchivedSource]:
     raise ArchiveFileGone("A part of this history is archived, and the store was opened without its archive.")
 
 
+class SeriesOfFile(NamedTuple):
+    entity_id: str
+    attribute: Iri
+    dataset: str
+
+
 class Owner(NamedTuple):
     """The database that an archive belongs to. `place` differs for a copy of it; empty where that is not known."""
 
@@ -201,6 +218,14 @@ class ClosedRows(Protocol):
         """The rows of a day by types; each part in the order of the first five members, read before the next."""
         ...
 
+    def list_types(self, tenant: str) -> dict[str, tuple[Iri, ...]]:
+        """Of every entity that is."""
+        ...
+
+    def list_held(self, tenant: str, entities: Sequence[str], days: range) -> Iterator[tuple[SeriesOfFile, Instant]]:
+        """Each instance of these entities that is hot, and in these days."""
+        ...
+
 
 class OpenClosedRows(Protocol):
     """Opens a snapshot; it can be sent to another process where `in_process` is False."""
@@ -209,12 +234,6 @@ class OpenClosedRows(Protocol):
     def in_process(self) -> bool: ...
 
     def __call__(self) -> AbstractContextManager[ClosedRows]: ...
-
-
-class SeriesOfFile(NamedTuple):
-    entity_id: str
-    attribute: Iri
-    dataset: str
 
 
 class Replacement(msgspec.Struct, frozen=True):
@@ -271,6 +290,16 @@ class HotArchive(Protocol):
 
     async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
         """Readers look for these series in the partition's file; called before the move is recorded."""
+        ...
+
+    async def note_days(
+        self, tenant: str, days: Mapping[tuple[Iri, ...], Sequence[Day]], series: Mapping[SeriesOfFile, tuple[Iri, ...]]
+    ) -> None:
+        """The same of many files: each series may be in those of its types' days. New names are known from now on."""
+        ...
+
+    async def reserve(self, count: int) -> int:
+        """So many numbers that no other instance is given, from the one returned; durably."""
         ...
 
     async def record(self, move: Move) -> None:

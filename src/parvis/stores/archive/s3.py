@@ -5,7 +5,8 @@ Needs the extra `parvis[s3]`. An upload becomes visible when it is complete, so 
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ PROTOCOL = "parvis-archive"
 REQUEST_TIMEOUT = "30s"
 RETRIES = 3
 REMEMBERED_FILES = 16_384
+SENT_AT_ONCE = 8
 
 
 class BucketStorage:
@@ -51,6 +53,10 @@ class BucketStorage:
     def publish(self, made: Path, path: str) -> None:
         with _unreachable(path):
             obstore.put(self._store, path, made)
+
+    def publish_all(self, files: Sequence[tuple[Path, str]]) -> None:
+        with ThreadPoolExecutor(SENT_AT_ONCE) as pool:
+            list(pool.map(lambda one: self.publish(*one), files))
 
     def find_size(self, path: str) -> int | None:
         try:

@@ -25,8 +25,8 @@ FORMAT = (
     f" ROW_GROUP_SIZE {ROWS_OF_A_GROUP}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}"
 )
 PARTITION_KEY = "parvis_partition"
-_NAMES = ", ".join(column.name for column in COLUMNS)
-_TAKEN = _NAMES.replace("time,", "make_timestamptz(time) AS time,")
+NAMES = ", ".join(column.name for column in COLUMNS)
+TAKEN = NAMES.replace("time,", "make_timestamptz(time) AS time,")
 _FRESH = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
 _EXTENT = (
     "SELECT count(*), epoch_us(min(time)), epoch_us(max(time)), min(epoch_us(time) + delay_us),"
@@ -126,16 +126,16 @@ def _bytes_of(row: ArchiveRow) -> int:
 
 def _take(connection: "Connection", piece: Columns) -> None:
     connection.register("piece", piece)
-    connection.execute(f"INSERT INTO fresh SELECT {_TAKEN} FROM piece")
+    connection.execute(f"INSERT INTO fresh SELECT {TAKEN} FROM piece")
     connection.unregister("piece")
 
 
 def _choose(olds: list[str], erasures: Sequence[PendingErasure], expired: Sequence[Iri]) -> Condition:
-    kept, sources = not_erased(erasures), f"SELECT {_NAMES} FROM fresh"
+    kept, sources = not_erased(erasures), f"SELECT {NAMES} FROM fresh"
     if olds:
-        sources += f" UNION ALL SELECT {_NAMES} FROM read_parquet(?, hive_partitioning = false)"
+        sources += f" UNION ALL SELECT {NAMES} FROM read_parquet(?, hive_partitioning = false)"
     return Condition(
-        f"SELECT {_NAMES} FROM ({sources}) AS rows WHERE {kept.sql} AND NOT list_contains(?, attribute)"
+        f"SELECT {NAMES} FROM ({sources}) AS rows WHERE {kept.sql} AND NOT list_contains(?, attribute)"
         f" ORDER BY {', '.join(ORDER)}",
         (*([olds] if olds else []), *kept.parameters, list(expired)),
     )

@@ -1,7 +1,7 @@
 """The hot side of the archive: the rows that leave for it, and those that are erased."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from parvis.broker.ports.archive import (
     PendingErasure,
     Replacement,
     SeriesOfFile,
+    blocks_of,
 )
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, check_in_files
@@ -32,7 +33,7 @@ from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.apply import PRESENT_COLUMNS
 from parvis.stores.postgres.batch import STAGING, Batch
-from parvis.stores.postgres.catalogue import BLOCK_DAYS, TOUCHES, find_archived, key_of, list_erasures, list_files
+from parvis.stores.postgres.catalogue import TOUCHES, find_archived, key_of, list_erasures, list_files
 from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
 from parvis.stores.postgres.file_faults import list_faults, note_faults
 from parvis.stores.postgres.filters import numbers_text
@@ -85,6 +86,12 @@ _DAY_ROWS = (
     " WHERE h.tenant = %(tenant)s AND h.ts >= %(start)s AND h.ts < %(end)s AND h.seq <= %(upto)s"
     " AND NOT EXISTS (SELECT 1 FROM purging WHERE tenant = %(tenant)s AND day = %(day)s) ORDER BY e.typeset"
 )
+_ENTITIES = "SELECT urn, typeset FROM entity WHERE tenant = %s AND deleted IS NULL"
+_HELD = """
+SELECT e.urn, h.name, h.dataset, h.ts FROM entity e JOIN history h ON h.tenant = e.tenant AND h.entity = e.id
+WHERE e.tenant = %s AND e.urn = ANY (%s::text[]) AND h.ts >= %s AND h.ts < %s
+"""
+_RESERVE = "UPDATE numbers SET log = log + %s RETURNING log"
 _NOTE = (
     "INSERT INTO archived SELECT tenant, id, %s, %s, %s, %s, %s FROM entity WHERE tenant = %s AND urn = %s"
     " ON CONFLICT (tenant, entity, name, dataset, typeset, block) DO UPDATE SET days = archived.days | excluded.days"
@@ -145,6 +152,18 @@ class _ClosedRows:
             for typeset, part in groupby(cursor, key=lambda row: row[0]):
                 yield self._names.typesets.key(typeset), map(self._row, part)
 
+    def list_types(self, tenant: str) -> dict[str, tuple[str, ...]]:
+        number = self._names.tenants.ids.get(tenant, _UNKNOWN)
+        rows = self._connection.execute(_ENTITIES, (number,))
+        return {urn: self._names.typesets.key(typeset) for urn, typeset in rows}
+
+    def list_held(self, tenant: str, entities: Sequence[str], days: range) -> Iterator[tuple[SeriesOfFile, Instant]]:
+        """Also those that some consumer was not told of yet."""
+        number, names = self._names.tenants.ids.get(tenant, _UNKNOWN), self._names
+        bounds = (number, list(entities), days.start * DAY, days.stop * DAY)
+        for urn, name, dataset, ts in self._connection.execute(_HELD, bounds):
+            yield SeriesOfFile(urn, names.words.key(name), names.dataset_text(dataset)), ts
+
     def _row(self, row: tuple[Any, ...]) -> ArchiveRow:
         names = self._names
         _, urn, name, dataset, ts, seq, observed, shape, number, text, extra, recorded = row
@@ -191,11 +210,32 @@ class PostgresArchive:
         """Every committed row can be moved, once every consumer was told of it."""
 
     async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
+        tenant, types, day = partition
+        await self.note_days(tenant, {types: [day]}, dict.fromkeys(series, types))
+
+    async def note_days(
+        self, tenant: str, days: Mapping[tuple[str, ...], Sequence[Day]], series: Mapping[SeriesOfFile, tuple[str, ...]]
+    ) -> None:
+        await asyncio.to_thread(self._names.words.add, _words_of(series, self._names.words.ids))
+        blocks = {types: blocks_of(some) for types, some in days.items()}
+
         def note(connection: Connection) -> None:
-            rows = [self._note(partition, one) for one in series]
+            rows = [
+                self._note(tenant, types, one, block, bits)
+                for one, types in series.items()
+                for block, bits in blocks.get(types, {}).items()
+            ]
             connection.cursor().executemany(_NOTE, rows)
 
         await self._run(note)
+
+    async def reserve(self, count: int) -> int:
+        def reserve(connection: Connection) -> int:
+            row = connection.execute(_RESERVE, (count,)).fetchone()
+            assert row is not None, "made with the schema"
+            return int(row[0]) - count + 1
+
+        return await self._run(reserve)
 
     async def record(self, move: Move) -> None:
         def swap(connection: Connection) -> None:
@@ -255,12 +295,10 @@ class PostgresArchive:
 
         return await self._desk.run(EVERY_TENANT, in_step)
 
-    def _note(self, partition: Partition, one: SeriesOfFile) -> tuple[Any, ...]:
-        words = self._names.words.ids
-        tenant, typeset, day = key_of(self._names, partition)
-        block, bit = divmod(day, BLOCK_DAYS)
-        dataset = words[one.dataset] if one.dataset else 0
-        return words[one.attribute], dataset, typeset, block, 1 << bit, tenant, one.entity_id
+    def _note(self, tenant: str, types: tuple[str, ...], one: SeriesOfFile, block: int, bits: int) -> tuple[Any, ...]:
+        names = self._names
+        name, dataset = names.words.ids[one.attribute], names.words.ids[one.dataset] if one.dataset else 0
+        return name, dataset, names.typesets.ids[types], block, bits, names.tenants.ids[tenant], one.entity_id
 
     def _swap(self, connection: Connection, one: Replacement, erased: int) -> None:
         key = key_of(self._names, one.partition)
@@ -297,6 +335,12 @@ class PostgresArchive:
             return True, ((tenant, day, upto), entities[-1])
         connection.execute("DELETE FROM purging WHERE tenant = %s AND day = %s AND upto = %s", mark)
         return True, _NOT_BEGUN
+
+
+def _words_of(series: Iterable[SeriesOfFile], known: Container[str]) -> list[str]:
+    """Those that are new."""
+    words = {word for one in series for word in (one.attribute, one.dataset) if word}
+    return sorted(word for word in words if word not in known)
 
 
 def _correct(

@@ -2,6 +2,7 @@
 
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import (
+    BLOCK_DAYS,
     ArchivedEntity,
     ArchiveFile,
     Day,
@@ -15,7 +16,6 @@ from parvis.broker.temporal.reading import EARLIEST, LATEST, Window
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
 
-BLOCK_DAYS = 60
 _FIRST_DAY, _LAST_DAY = -(10**7), 10**7
 _FILE = (
     "f.tenant, f.typeset, f.day, f.path, f.rows, f.bytes, f.checksum, f.first, f.last, f.first_recorded,"

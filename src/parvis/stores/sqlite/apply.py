@@ -49,7 +49,7 @@ class Applier:
         (next_seq,) = self._connection.execute(
             "SELECT max((SELECT ifnull(max(seq), 0) FROM log), (SELECT high FROM settling), ifnull("
             "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0),"
-            " (SELECT ifnull(max(upto), 0) FROM erasure)) + 1"
+            " (SELECT ifnull(max(upto), 0) FROM erasure), (SELECT upto FROM reserved)) + 1"
         ).fetchone()
         (next_event,) = self._connection.execute(
             "SELECT max((SELECT ifnull(max(seq), 0) FROM outbox), (SELECT ifnull(max(seq), 0) FROM consumer)) + 1"
@@ -88,6 +88,13 @@ class Applier:
             self._current.pop(number, None)
             self.touched[number] = None
         return seq
+
+    def reserve(self, count: int) -> int:
+        """The first of so many numbers that no instance of this store is given."""
+        first = self.batch.next_seq
+        self.batch.next_seq = first + count
+        self._connection.execute("UPDATE reserved SET upto = ?", (first + count - 1,))
+        return first
 
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
         if not change.once:

@@ -1,6 +1,6 @@
 """The hot side of the archive: its catalogue, what a read needs of it, and the rows that leave for it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -11,6 +11,7 @@ import msgspec
 
 from parvis.broker.model.merge import corrected
 from parvis.broker.ports.archive import (
+    BLOCK_DAYS,
     ArchiveFile,
     ArchiveRow,
     Day,
@@ -23,6 +24,7 @@ from parvis.broker.ports.archive import (
     PendingErasure,
     Replacement,
     SeriesOfFile,
+    blocks_of,
     day_of,
 )
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -30,7 +32,7 @@ from parvis.broker.temporal.instance import Found, check_in_files
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.apply import Applier
-from parvis.stores.sqlite.catalogue import BLOCK_DAYS, IS_OPEN, find_archived, key_of, list_erasures, list_files
+from parvis.stores.sqlite.catalogue import IS_OPEN, find_archived, key_of, list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.file_faults import list_faults, note_faults
 from parvis.stores.sqlite.names import REMOVED, Names
@@ -65,6 +67,8 @@ _NOTE = (
 )
 _OF_A_DAY = f"{EVERY_SEGMENT} AND entity = ? AND name = ? AND dataset = ? AND ts >= ? AND ts < ? AND seq <= ?"
 _DAY_ROWS = f"SELECT ts, seq, shape, value, observed, extra, recorded FROM history WHERE {_OF_A_DAY} ORDER BY ts, seq"
+_ENTITIES = "SELECT urn, typeset FROM entity WHERE tenant = ? AND deleted IS NULL"
+_NUMBER = "SELECT id FROM entity WHERE tenant = ? AND urn = ?"
 _HAS_ROWS = f"SELECT 1 FROM history WHERE {_OF_A_DAY} LIMIT 1"
 _PURGE = f"DELETE FROM history WHERE {_OF_A_DAY}"
 _UNTOLD = (
@@ -77,6 +81,9 @@ _NEXT_TIME = (
     " ORDER BY ts LIMIT 1)) FROM segment s"
 )
 _SETTLED = f"SELECT CASE entity WHEN {ALL_DONE} THEN high ELSE low END FROM settling"
+
+_Note = tuple[str, tuple[str, ...], SeriesOfFile, int, int]
+"""Of which tenant and types, the series, the block and its days' bits."""
 
 
 class _ClosedRows:
@@ -119,6 +126,21 @@ class _ClosedRows:
         )
         for typeset, part in groupby(entities, key=lambda row: row[0]):
             yield self._names.typesets.key(typeset), self._rows(part, day)
+
+    def list_types(self, tenant: str) -> dict[str, tuple[str, ...]]:
+        number = self._names.tenants.ids.get(tenant)
+        rows = self._connection.execute(_ENTITIES, (number,))
+        return {urn: self._names.typesets.key(typeset) for urn, typeset in rows}
+
+    def list_held(self, tenant: str, entities: Sequence[str], days: range) -> Iterator[tuple[SeriesOfFile, Instant]]:
+        number, names = self._names.tenants.ids.get(tenant), self._names
+        for urn in entities:
+            row = self._connection.execute(_NUMBER, (number, urn)).fetchone()
+            for name, dataset in list_settled_series(self._connection, row[0]) if row else ():
+                series = SeriesOfFile(urn, names.words.key(name), names.dataset_text(dataset))
+                bounds = (row[0], name, dataset, days.start * DAY, days.stop * DAY, self.upto)
+                for ts, *_ in self._connection.execute(_DAY_ROWS, bounds):
+                    yield series, ts
 
     def _days(self, series: tuple[int, int, int], before: Day) -> Iterator[Day]:
         since = -(2**62)
@@ -189,6 +211,21 @@ class SqliteArchive:
     async def note_series(self, partition: Partition, series: Sequence[SeriesOfFile]) -> None:
         for start in range(0, len(series), NOTE_SERIES):
             await self._run(self._noting(partition, series[start : start + NOTE_SERIES]))
+
+    async def note_days(
+        self, tenant: str, days: Mapping[tuple[str, ...], Sequence[Day]], series: Mapping[SeriesOfFile, tuple[str, ...]]
+    ) -> None:
+        blocks = {types: blocks_of(some) for types, some in days.items()}
+        notes = [
+            (tenant, types, one, block, bits)
+            for one, types in series.items()
+            for block, bits in blocks.get(types, {}).items()
+        ]
+        for start in range(0, len(notes), NOTE_SERIES):
+            await self._run(partial(self._note_all, notes[start : start + NOTE_SERIES]))
+
+    async def reserve(self, count: int) -> int:
+        return await self._writer.apply(lambda applier, _now, _connection: applier.reserve(count))
 
     async def record(self, move: Move) -> None:
         def swap(connection: Connection) -> None:
@@ -276,16 +313,21 @@ class SqliteArchive:
         return await self._writer.run(task)
 
     def _noting(self, partition: Partition, series: Sequence[SeriesOfFile]) -> Callable[[Connection], object]:
-        rows = [self._note(partition, one) for one in series]
-        return lambda connection: connection.executemany(_NOTE, rows)
+        tenant, types, day = partition
+        [(block, bits)] = blocks_of([day]).items()
+        return partial(self._note_all, [(tenant, types, one, block, bits) for one in series])
 
-    def _note(self, partition: Partition, one: SeriesOfFile) -> tuple[Any, ...]:
-        words = self._names.words.ids
-        block, bit = divmod(partition.day, BLOCK_DAYS)
+    def _note_all(self, notes: Sequence[_Note], connection: Connection) -> None:
+        """Names that history did not know are added with it."""
+        rows = [self._note(*note) for note in notes]
+        self._names.save(connection)
+        connection.executemany(_NOTE, rows)
+
+    def _note(self, tenant: str, types: tuple[str, ...], one: SeriesOfFile, block: int, bits: int) -> tuple[Any, ...]:
+        names = self._names
         return (
-            words[one.attribute], words[one.dataset] if one.dataset else 0,
-            self._names.typesets.ids[partition.types], block, 1 << bit,
-            self._names.tenants.ids[partition.tenant], one.entity_id,
+            names.words.id(one.attribute), names.dataset(one.dataset), names.typesets.ids[types], block, bits,
+            names.tenants.ids[tenant], one.entity_id,
         )  # fmt: skip
 
 
@@ -346,7 +388,7 @@ def _keep_erasure(connection: Connection, names: Names, number: int, erasure: Er
     connection.execute(
         "INSERT INTO erasure (entity, name, dataset, seq, before, since, upto)"
         " SELECT ?, ?, ?, ?, ?, ?, max((SELECT ifnull(max(seq), 0) FROM log), high, ifnull("
-        "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0), ?) FROM settling",
+        "(SELECT last - 1 FROM outbox ORDER BY seq DESC LIMIT 1), 0), ?, upto) FROM settling, reserved",
         (number, name, dataset, erasure.seq, erasure.before, erasure.since, newest),
     )
     return found is not None

@@ -2,6 +2,7 @@
 
 from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import (
+    BLOCK_DAYS,
     ArchivedEntity,
     ArchiveFile,
     Day,
@@ -16,7 +17,6 @@ from parvis.kernel.time import DAY
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 
-BLOCK_DAYS = 60
 _FIRST_DAY, _LAST_DAY = -(10**7), 10**7
 _FILE = (
     "f.tenant, f.typeset, f.day, f.path, f.rows, f.bytes, f.checksum, f.first, f.last, f.first_recorded,"

@@ -110,6 +110,11 @@ CREATE TABLE consumer (
     seq INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE reserved (  -- numbers of instances up to this one are given: those of a loaded past stand in files only
+    upto INTEGER NOT NULL
+);
+INSERT INTO reserved VALUES (0);
+
 CREATE TABLE identity (  -- of this database: the mark in its archive names it
     name TEXT NOT NULL
 );
