@@ -46,20 +46,6 @@ async def create_for_body(request: Request) -> Response:
     return await _created(request, parameters, prepare(parameters, context), context, media)
 
 
-async def create_for_temporal_query(request: Request) -> Response:
-    """Create entity map for a query of the temporal evolution (5.14.5)."""
-    media, context = request.accepted(), await request.link_context()
-    return await _created_for_past(request, request.parameters, context, media)
-
-
-async def create_for_temporal_body(request: Request) -> Response:
-    """Create entity map for a query of the temporal evolution, by POST (5.14.5)."""
-    media = request.accepted()
-    document, context = await request.document()
-    parameters = query_parameters(document, request.parameters, is_temporal=True)
-    return await _created_for_past(request, parameters, context, media)
-
-
 async def retrieve_map(request: Request) -> Response:
     """Retrieve entity map (5.14.1)."""
     media, context = request.accepted(), await request.link_context()
@@ -85,6 +71,11 @@ def asks_for_map(request: Request, parameters: Parameters) -> bool:
     return MAP_HEADER in request.headers or "entityMap" in parameters
 
 
+def wants_new_map(request: Request, parameters: Parameters) -> bool:
+    """Where the map that it names, if it does, is not there."""
+    return MAP_HEADER in request.headers or parameters.flag("entityMap")
+
+
 class Mapped(msgspec.Struct, frozen=True):
     """A page of a query by an entity map."""
 
@@ -100,10 +91,10 @@ async def answer_by_map(
     known = await find_named(request)
     is_new = known is None
     if known is None:
-        if MAP_HEADER not in request.headers and not parameters.flag("entityMap"):
+        if not wants_new_map(request, parameters):
             return None
         sources = await _sources(request, parameters, prepared, context, media)
-        known = await request.broker.entity_maps.make(request.caller, sources, _lifetime(parameters))
+        known = await request.broker.entity_maps.make(request.caller, sources, map_lifetime(parameters))
     entities, total = await _page(request, known, prepared.page.query, parameters, prepared, context, media)
     query = prepared.page.query
     headers = Window(query.limit, query.offset, query.count).headers(request, total, media)
@@ -114,9 +105,9 @@ async def with_map(request: Request, entity_id: str, response: Response) -> Resp
     """The answer of a retrieval, with where its map is to be found (5.7.1.4)."""
     known = await find_named(request)
     if known is None:
-        if MAP_HEADER not in request.headers and not request.parameters.flag("entityMap"):
+        if not wants_new_map(request, request.parameters):
             return response
-        lifetime = _lifetime(request.parameters)
+        lifetime = map_lifetime(request.parameters)
         known = await request.broker.entity_maps.make(request.caller, {entity_id: (HERE,)}, lifetime)
     return response.with_headers(location_header(request, known))
 
@@ -133,7 +124,7 @@ def location_header(request: Request, known: EntityMap) -> tuple[bytes, bytes]:
     return MAP_HEADER, f"{request.base}/entityMaps/{known.id}".encode()
 
 
-def _lifetime(parameters: Parameters) -> int | None:
+def map_lifetime(parameters: Parameters) -> int | None:
     """Of an entity map (6.4.3.2)."""
     return read_lifetime(parameters.text("entityMapLifetime"), "entityMapLifetime")
 
@@ -141,13 +132,14 @@ def _lifetime(parameters: Parameters) -> int | None:
 async def _created(
     request: Request, parameters: Parameters, prepared: Prepared, context: Context, media: Media
 ) -> Response:
-    lifetime = _lifetime(parameters)
+    lifetime = map_lifetime(parameters)
     sources = await _sources(request, parameters, prepared, context, media)
-    return await _made(request, sources, lifetime, context, media)
+    made = await request.broker.entity_maps.make(request.caller, sources, lifetime)
+    return created_map(request, made, context, media)
 
 
-async def _created_for_past(request: Request, parameters: Parameters, context: Context, media: Media) -> Response:
-    lifetime, selection = _lifetime(parameters), read_selection(parameters, context)
+async def list_past_ids_here(request: Request, parameters: Parameters, context: Context) -> Sequence[str]:
+    """Of what a query of the past finds in this broker."""
     past = parse_temporal_query(
         parameters.text("timerel"),
         parameters.text("timeAt"),
@@ -156,10 +148,7 @@ async def _created_for_past(request: Request, parameters: Parameters, context: C
         attrs=tuple(context.expand(name) for name in parameters.words("attrs")),
         limit=1,
     )
-    if past.relation is None:
-        raise BadRequestData("A temporal query says which time, with timerel and timeAt.")
-    found = await request.broker.list_past_ids(request.caller, PastQuery(selection, past))
-    return await _made(request, dict.fromkeys(found, (HERE,)), lifetime, context, media)
+    return await request.broker.list_past_ids(request.caller, PastQuery(read_selection(parameters, context), past))
 
 
 class MappedPast(msgspec.Struct, frozen=True):
@@ -175,11 +164,11 @@ async def past_by_map(request: Request, parameters: Parameters, query: PastQuery
     known = await find_named(request)
     is_new = known is None
     if known is None:
-        if MAP_HEADER not in request.headers and not parameters.flag("entityMap"):
+        if not wants_new_map(request, parameters):
             return None
         found = await request.broker.list_past_ids(request.caller, query)
         sources = dict.fromkeys(found, (HERE,))
-        known = await request.broker.entity_maps.make(request.caller, sources, _lifetime(parameters))
+        known = await request.broker.entity_maps.make(request.caller, sources, map_lifetime(parameters))
     asked = query.entities
     fitting = [one for one in known.sources if not asked.ids or one in asked.ids]
     shown = tuple(fitting[asked.offset : asked.offset + asked.limit])
@@ -191,8 +180,7 @@ async def past_by_map(request: Request, parameters: Parameters, query: PastQuery
     return MappedPast(page, (*headers, location_header(request, known)), is_new)
 
 
-async def _made(request: Request, sources: Sources, lifetime: int | None, context: Context, media: Media) -> Response:
-    made = await request.broker.entity_maps.make(request.caller, sources, lifetime)
+def created_map(request: Request, made: EntityMap, context: Context, media: Media) -> Response:
     told = document_response(_document(made), media, context)
     return Response(201, told.body, (*told.headers, location_header(request, made)))
 

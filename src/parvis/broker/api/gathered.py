@@ -13,10 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.api import temporal
-from parvis.broker.api.distribution import Distribution, find_distribution, warning_headers
+from parvis.broker.api.distribution import WARNING_HEADER, Distribution, find_distribution, warning_headers
+from parvis.broker.api.entity_maps import MAP_HEADER, asks_for_map, created_map
 from parvis.broker.api.offsets import read_window
 from parvis.broker.api.paging import COUNT_HEADER
 from parvis.broker.api.parameters import MAX_LIMIT, Parameters
+from parvis.broker.api.past_maps import past_page_by_map
 from parvis.broker.api.query_body import query_parameters
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response, json_response, problem_response
@@ -81,8 +83,8 @@ def gathered(handler: Handler, question: Question) -> Handler:
     async def handle(request: Request) -> Response:
         context = await request.link_context()
 
-        async def ours(_: Request, parameters: Parameters, __: Context) -> Response:
-            return await handler(request if parameters is request.parameters else request.asking(parameters))
+        async def ours(asking: Request, parameters: Parameters, __: Context) -> Response:
+            return await handler(asking if parameters is asking.parameters else asking.asking(parameters))
 
         return await together(request, Asked(request.args, request.parameters, context), question, ours)
 
@@ -100,7 +102,26 @@ async def together(request: Request, asked: Asked, question: Question, ours: Our
     asked = asked.with_methods()
     if not question.is_paged:
         return await _answer(request, distribution, sources, asked, question, ours)
+    if asks_for_map(request, asked.parameters):
+        mapped = await _page_by_map(request, distribution, sources, asked, question, ours)
+        if mapped is not None:
+            return mapped
     return await _page(request, distribution, sources, asked, question, ours)
+
+
+async def _page_by_map(
+    request: Request,
+    distribution: Distribution,
+    sources: Sequence[Registration],
+    asked: Asked,
+    question: Question,
+    ours: Ours,
+) -> Response | None:
+    async def answer(plain: Request, parameters: Parameters) -> Response:
+        return await _answer(plain, distribution, sources, replace(asked, parameters=parameters), question, ours)
+
+    named = [one.id for one in sources]
+    return await past_page_by_map(request, asked.parameters, asked.context, named, answer)
 
 
 def _sources(asked: Asked, distribution: Distribution, question: Question) -> list[Registration]:
@@ -170,6 +191,30 @@ async def _unless_missing(response: Awaitable[Response]) -> Response | ResourceN
         return await response
     except ResourceNotFound as missing:
         return missing
+
+
+async def create_past_map(request: Request) -> Response:
+    """Create entity map for a query of the temporal evolution (5.14.5)."""
+    return await _created_map(request, request.parameters, await request.link_context())
+
+
+async def create_past_map_by_body(request: Request) -> Response:
+    """Create entity map for a query of the temporal evolution, by POST (5.14.5)."""
+    document, context = await request.document()
+    return await _created_map(request, query_parameters(document, request.parameters, is_temporal=True), context)
+
+
+async def _created_map(request: Request, parameters: Parameters, context: Context) -> Response:
+    """By asking for its first page."""
+    media, plain = request.accepted(), request.without(MAP_HEADER)
+    asked = Asked((), parameters.joined({"entityMap": "true", "limit": "1", "offset": "0"}), context)
+    response = await together(plain, asked, EVOLUTIONS, temporal.query_past)
+    address = dict(response.headers).get(MAP_HEADER)
+    if address is None:
+        return response
+    made = await request.broker.entity_maps.get(request.caller, address.decode().rsplit("/", 1)[-1])
+    warnings = [one for one in response.headers if one[0] == WARNING_HEADER]
+    return created_map(request, made, context, media).with_headers(*warnings)
 
 
 async def query_past_by_body(request: Request) -> Response:

@@ -63,6 +63,20 @@ class Request:
             self._max_body_bytes,
         )
 
+    def without(self, header: bytes) -> "Request":
+        """The same, as if this header had not been sent."""
+        headers = {name: value for name, value in self.headers.items() if name != header}
+        return Request(
+            self.scope,
+            self._receive,
+            self.broker,
+            self.caller,
+            headers,
+            self.args,
+            self.parameters,
+            self._max_body_bytes,
+        )
+
     @property
     def query_string(self) -> bytes:
         query_string: bytes = self.scope["query_string"]
