@@ -37,7 +37,6 @@ from parvis.web.console import (
     refusals,
     session,
     subscriptions,
-    zones,
 )
 from parvis.web.console import map as map_pages
 from parvis.web.faults import explain_fault
@@ -62,7 +61,6 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *home.ROUTES,
             *overview.ROUTES,
             *map_pages.ROUTES,
-            *zones.ROUTES,
             *entity.ROUTES,
             *devices.ROUTES,
             *device_changes.ROUTES,
