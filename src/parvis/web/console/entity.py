@@ -1,7 +1,9 @@
 """Everything about one entity: its state in a sentence, the chart that matters, attributes, relations, place."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +31,8 @@ from parvis.web.wording import Wording
 MOST_RELATED = 20
 RELATION_TO_ASSET = "controlledAsset"
 MEASURED = "controlledProperty"
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00(?::00)?)?")
+"""A day, as files tell when something was planted or built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,16 @@ def value_text(one: Instance, term: str, t: Wording) -> tuple[str, str]:
         return (", ".join(one_text(part) for part in one.value.values()), "")
     if isinstance(one.value, list):
         return (", ".join(_listed(part, term, t) for part in one.value), "")
+    if isinstance(one.value, str) and (day := _DAY.fullmatch(one.value)):
+        return (_day(day[1], t), "")
     return t.split_quantity(one.value, one.unit_code, term)
+
+
+def _day(text: str, t: Wording) -> str:
+    try:
+        return t.day(date.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def _listed(part: Any, term: str, t: Wording) -> str:

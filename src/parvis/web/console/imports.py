@@ -21,6 +21,7 @@ from parvis.connectors.files.look import Kind
 from parvis.connectors.files.plugin import FilesConnector
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.telling import merged_rows
+from parvis.connectors.files.undoing import Undone
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
@@ -166,6 +167,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         status=status,
         view=view,
         drawing=drawing,
+        taken_back=_taken_back(view),
         refusal=explain_fault(refusal, site.pages.words(request)) if refusal else None,
         used=used,
         mappings=[(name, name) for name in imports.folders.list_mappings(caller.tenant)],
@@ -179,6 +181,14 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         lines=await asyncio.to_thread(_worst_lines, imports, one) if not view.is_busy else [],
         refresh_s=REFRESH_BUSY_S if view.is_busy else REFRESH_NEVER_S,
     )
+
+
+def _taken_back(view: ImportView) -> Undone | None:
+    """What has gone, while the job that did it is remembered."""
+    job = None if view.job is None else view.job.job
+    if job is None or job.kind != UNDO or job.result is None:
+        return None
+    return msgspec.convert(job.result, Undone)
 
 
 def _worst_lines(imports: Imports, one: Import) -> list[list[str]]:

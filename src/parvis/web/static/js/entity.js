@@ -45,7 +45,7 @@ function showState(change) {
   const sentence = document.querySelector("[data-sentence]");
   if (change.sentence && sentence.textContent !== change.sentence) sentence.textContent = change.sentence;
   const badge = document.querySelector(`#states [data-state="${change.state}"]`);
-  if (badge) document.querySelector("[data-live-state]").replaceChildren(badge.cloneNode(true));
+  if (badge && change.attribute) document.querySelector("[data-live-state]").replaceChildren(badge.cloneNode(true));
   if (place) {
     place.dataset.state = change.state;
     if (change.position) place.dataset.position = JSON.stringify(change.position);

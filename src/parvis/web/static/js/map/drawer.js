@@ -22,7 +22,7 @@ export class Drawer {
     this.slot("kind").textContent = properties.where;
     this.slot("value").textContent = properties.value;
     this.slot("measured").textContent = measured(properties);
-    this.slot("state").replaceChildren(badge(properties.state));
+    this.slot("state").replaceChildren(...(properties.attribute ? [badge(properties.state)] : []));
     this.slot("link").href = `/console/entities/${encodeURIComponent(properties.id)}`;
     this.element.hidden = false;
     if (isNew) this.draw(properties.id, properties.attribute);
