@@ -7,13 +7,16 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
+from parvis.connectors.feeds.client import NoFeed
+from parvis.connectors.feeds.codec import UnreadableFeed
 from parvis.fleet import metrics
 from parvis.fleet.frames.refusal import RefusalReason, Refused
 from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.ways.counts import MOST_WAYS, Brought, WayFault, Ways
+from parvis.fleet.ways.sources import MOST_SOURCES, Source, Sources
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
-from parvis.web.console.connectors import asked_by, judge
+from parvis.web.console.connectors import asked_by, judge, judge_sources
 from parvis.web.headline import State
 from tests.web.conftest import client_of, plain
 
@@ -99,3 +102,56 @@ def test_what_was_asked_is_told_by_result() -> None:
     metrics.POLLS.labels("of a test", "no_answer").inc()
     assert asked_by("of a test") == {"answered": 3, "no_answer": 1}
     assert asked_by("of nobody") == {}
+
+
+async def test_a_feed_that_fails_is_told_with_its_reason_and_since_when(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    sources = platform.fleet.ways.sources
+    sources.note_answer("httppush", "rivers")
+    sources.note_stations("httppush", "rivers", 3, 1, 0)
+    well = plain((await operator.get("/console/connectors?lang=fr")).text)
+    assert "1 répond rivers dernière réponse à l’instant · 3 stations à jour, 1 périmée" in well
+    sources.note_failure("httppush", "air", UnreadableFeed("It is no JSON: Expecting value."))
+    sources.note_failure("httppush", "air", NoFeed("It answered with status 500."))
+    french = plain((await operator.get("/console/connectors?lang=fr")).text)
+    assert "Une partie ne répond pas" in french
+    assert "air En échec depuis 0 s · aucune réponse encore Le service a répondu par le code 500." in french
+    assert "It answered" not in french
+    _, token = platform.access.keys.create(COMMAND_LINE, "a screen in the hall", "reader", DEFAULT_TENANT, None)
+    async with client_of(platform, authorization=f"Bearer {token}") as reader:
+        page = plain((await reader.get("/console/connectors")).text)
+    assert "Some of what it asks does not answer" in page
+    assert "status 500" not in page
+
+
+@pytest.mark.parametrize(
+    ("sources", "word"),
+    [
+        ([], None),
+        ([Source(answered_at=AT)], None),
+        ([Source(answered_at=AT, stale=2)], "all_stale"),
+        ([Source(answered_at=AT, stale=2), Source(answered_at=AT, fresh=1)], None),
+        ([Source(failing_since=AT), Source(answered_at=AT)], "some_fail"),
+        ([Source(answered_at=AT, failing_since=AT)], "all_fail"),
+    ],
+)
+def test_the_worst_of_what_it_asks_is_the_state_of_a_way_in(sources: list[Source], word: str | None) -> None:
+    judged = judge_sources(sources)
+    assert (judged and judged[1]) == word
+
+
+def test_a_source_fails_since_the_first_time_and_not_the_last() -> None:
+    clock = iter(range(10, 100, 10))
+    sources = Sources(lambda: next(clock))
+    for _ in range(2):
+        sources.note_failure("feeds", "air", TimeoutError("slow"))
+    one = sources.list_of("feeds")["air"]
+    assert (one.failing_since, one.failed_at, one.reason) == (10, 20, "TimeoutError: slow")
+    sources.note_answer("feeds", "air")
+    assert not sources.list_of("feeds")["air"].is_failing
+    sources.forget("feeds", "air")
+    assert sources.list_of("feeds") == {}
+    for number in range(MOST_SOURCES + 1):
+        sources.note_stations("feeds", str(number), 1, 0, 0)
+    assert len(sources.list_of("feeds")) == MOST_SOURCES

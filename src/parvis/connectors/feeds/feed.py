@@ -14,10 +14,12 @@ from parvis.connectors.feeds.mapping import FeedFormat, Reading, list_addresses
 from parvis.connectors.feeds.records import StationRecords
 from parvis.fleet.documents.expressions import ExpressionFailed
 from parvis.fleet.ways.polling import FIRST_WITHIN_S, Pace
+from parvis.fleet.ways.sources import Sources
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.time import SECOND, Clock, Instant, system_clock
 from parvis.kernel.trouble import Trouble
 
+WAY = "feeds"
 MOST_PAGES = 20
 _JITTER = 0.05
 _GIVEN_UP_AFTER = 3
@@ -37,6 +39,7 @@ class Feed:
         records: StationRecords,
         pace: Pace,
         clock: Clock = system_clock,
+        sources: Sources | None = None,
     ) -> None:
         self.name = name
         self._form = form
@@ -47,6 +50,8 @@ class Feed:
         self._pace = pace
         self.clock = clock
         self.failures = 0
+        self._sources = sources or Sources(clock)
+        self._fault: Exception | None = None
         self._wait_s = 0.0
         self._trouble = Trouble(f"the feed {name} gives nothing that can be used")
         self._judging = Trouble(f"the stations of the feed {name} cannot be told stale")
@@ -59,6 +64,7 @@ class Feed:
                 await self.ask()
                 await asyncio.sleep(self.pause_s())
         finally:
+            self._sources.forget(WAY, self.name)
             for state in _STATES:
                 with suppress(KeyError):
                     metrics.STATIONS.remove(self.name, state)
@@ -75,6 +81,9 @@ class Feed:
         metrics.TURNS.labels(self.name, result).inc()
         if result in _USABLE:
             metrics.ANSWERED_AT.labels(self.name).set(self.clock() / SECOND)
+            self._sources.note_answer(WAY, self.name)
+        else:
+            self._sources.note_failure(WAY, self.name, self._fault)
         try:
             await self._judge()
         except Exception as fault:
@@ -102,6 +111,7 @@ class Feed:
 
     def _note(self, fault: Exception) -> str:
         self._trouble.note(fault)
+        self._fault = fault
         match fault:
             case NoFeed():
                 self._wait_s = fault.wait_s
@@ -159,6 +169,7 @@ class Feed:
         missing = max(len(self._wanted) - heard, 0)
         for state, count in zip(_STATES, (standing.fresh, standing.stale, missing), strict=True):
             metrics.STATIONS.labels(self.name, state).set(count)
+        self._sources.note_stations(WAY, self.name, standing.fresh, standing.stale, missing)
 
 
 def _further(url: str, following: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 
 from parvis.connectors.feeds.client import FeedClient
 from parvis.connectors.feeds.config import FeedsConfig, FeedSettings
-from parvis.connectors.feeds.feed import Feed
+from parvis.connectors.feeds.feed import WAY, Feed
 from parvis.connectors.feeds.mapping import FORMATS_FOLDER, PACKAGED_FORMATS, FeedFormat, load_format
 from parvis.connectors.feeds.records import StationRecords
 from parvis.fleet.ways.connector import Connector, InvalidConnector, Surroundings, find_repeated, read_config
@@ -20,7 +20,7 @@ def build(surroundings: Surroundings) -> Connector:
             for feed in feeds:
                 tasks.create_task(feed.run())
 
-    return Connector("feeds", works={"poll": poll} if feeds else {})
+    return Connector(WAY, works={"poll": poll} if feeds else {})
 
 
 def build_feeds(surroundings: Surroundings) -> list[Feed]:
@@ -44,7 +44,8 @@ def _build_feed(settings: FeedSettings, config: FeedsConfig, surroundings: Surro
         settings.stale_after_s or header.stale_after_s,
     )
     client = FeedClient(surroundings.outbound, settings.headers, config.largest_bytes)
-    return Feed(name, form, settings, client, records, Pace(settings.every_s or header.every_s, config.longest_pause_s))
+    pace = Pace(settings.every_s or header.every_s, config.longest_pause_s)
+    return Feed(name, form, settings, client, records, pace, sources=surroundings.fleet.ways.sources)
 
 
 def _check(form: FeedFormat, settings: FeedSettings) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from parvis.broker.leading import Work
 from parvis.fleet.frames.refusal import RefusalReason, Refused
 from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.ways.sources import Sources
 from parvis.kernel.time import Clock, Instant
 
 MOST_WAYS = 100
@@ -37,6 +38,7 @@ class Ways:
         self._clock = clock
         self._brought: dict[str, dict[str, Brought]] = {}
         self._faults: dict[str, WayFault] = {}
+        self.sources = Sources(clock)
         self.since: Instant = clock()
 
     def note(self, tenant: str, uplinks: Sequence[Uplink], results: Sequence[Refused | None]) -> None:

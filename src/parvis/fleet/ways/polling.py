@@ -92,19 +92,25 @@ class Poller:
             self._keep(await self._read())
         except NoAnswer as fault:
             self._silence.note(fault)
-            self._note("no_answer")
+            self._note("no_answer", fault)
         except Exception as fault:
             _log.debug("%s: %s", self._way.name, self._device, exc_info=fault)
             self._fault.note(fault)
-            self._note("failed")
+            self._note("failed", fault)
         else:
             self._silence.is_over()
             self._fault.is_over()
             self._note("answered")
         await self._store()
 
-    def _note(self, result: str) -> None:
-        self._failures = 0 if result == "answered" else self._failures + 1
+    def _note(self, result: str, fault: Exception | None = None) -> None:
+        sources = self._way.fleet.ways.sources
+        if result == "answered":
+            self._failures = 0
+            sources.note_answer(self._way.name, self._device)
+        else:
+            self._failures += 1
+            sources.note_failure(self._way.name, self._device, fault)
         metrics.POLLS.labels(self._way.name, result).inc()
 
     def _keep(self, uplinks: Sequence[Uplink]) -> None:
