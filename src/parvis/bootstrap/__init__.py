@@ -32,6 +32,7 @@ from parvis.bootstrap.stores import (
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
+from parvis.broker.search.keeper import keep_index
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.codecs.apart import CodecsApart
@@ -144,6 +145,7 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, senders)
         federation = build_federation(settings, broker, store, senders)
         if listen:
+            _keep_running_once(stack, store, partial(keep_index, store, store.search), "takes in words")
             _keep_telling(settings, store, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
             _keep_ways_open(store, connectors, commands, fleet, stack)

@@ -12,6 +12,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.past import Brought, OldObservations, PastIntake, PastNotTaken
+from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
 from parvis.broker.query.tree import (
     Aggregation,
@@ -30,8 +31,8 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
 from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_it_was
+from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
@@ -163,6 +164,15 @@ class Broker:
         if self.transience.is_due:
             await self.transience.settle()
         return self.transience.page_of(await self._store.query(caller.tenant, query))
+
+    async def find_words(self, caller: Caller, query: WordQuery) -> WordsFound:
+        """Entities by the words that people know them by, the best first. What was just written follows in a second."""
+        if not _sees_everything(caller):
+            if self._public is None:
+                return WordsFound((), True)
+            types = self._public if query.types is None else AllTypes((query.types, self._public))
+            query = msgspec.structs.replace(query, types=types)
+        return await self._store.search.find(caller.tenant, query)
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
         """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""

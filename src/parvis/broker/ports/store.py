@@ -8,6 +8,7 @@ import msgspec
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Kind
 from parvis.broker.ports.leases import Leases
+from parvis.broker.ports.search import SearchIndex
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
@@ -244,6 +245,9 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def shelf(self) -> Shelf: ...
+
+    @property
+    def search(self) -> SearchIndex: ...
 
     @property
     def archive(self) -> "HotArchive": ...

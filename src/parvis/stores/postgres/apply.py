@@ -13,6 +13,7 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_doubtful, list_witnesses, only_new
 from parvis.broker.model.scopes import column_now, past_of
+from parvis.broker.search.text import changes_words
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
@@ -180,12 +181,14 @@ class Applier:
 
     def _apply_all_of(self, change: Change, now: Instant) -> Outcome:
         headers, urn = self._headers, change.entity_id
-        before = column_now(headers.get(urn))
+        before = headers.get(urn)
         outcome = self._carry_out(change, now)
         if outcome.status is not Status.FAILED:
-            past = past_of(change, before, column_now(headers[urn]))
+            past = past_of(change, column_now(before), column_now(headers[urn]))
             if past:
                 self._batch.put_past(headers[urn].id, past, now)
+            if changes_words(change, before, headers[urn]):
+                self._batch.put_unsearched(headers[urn].id)
         return outcome
 
     def _carry_out(self, change: Change, now: Instant) -> Outcome:

@@ -80,6 +80,7 @@ _ADD_WHAT_IS_NOT_THERE = _PUT.format(
 _KEEP_NEWEST = (
     _PUT.format(which=f"present = {KEEP_NEWEST}") + " WHERE held.observed IS NULL OR excluded.observed >= held.observed"
 )
+_UNSEARCHED = "INSERT INTO unsearched (tenant, entity) SELECT %s, unnest(%s::bigint[])"
 _NUMBERED = """
 WITH given AS (
     UPDATE numbers SET log = log + %(rows)s, event = event + %(events)s
@@ -111,6 +112,7 @@ class Batch:
         self._putting: dict[tuple[int, int, int], int] = {}
         """The row that puts an attribute, by entity, name and dataset."""
         self._events: list[tuple[int, ...]] = []
+        self._unsearched: list[int] = []
         self._series: dict[tuple[str, str, Kind, str, Form], tuple[int, int, bytes]] = {}
         """The numbers of name and dataset, and these packed with the shape's."""
         self._has_removals = False
@@ -189,6 +191,10 @@ class Batch:
         self.put_instances(entity, instances, now, keep_newest=False, born=False, is_past=True)
         self._first, self._earliest = len(self._rows) + 1, None
 
+    def put_unsearched(self, entity: int) -> None:
+        """The index of words is to look at it."""
+        self._unsearched.append(entity)
+
     def flush(self, connection: Connection, tenant: int) -> int | None:
         """Write everything; the number of the newest event, None where there was nothing to write.
 
@@ -199,6 +205,8 @@ class Batch:
             return None
         if self._rows:
             self._stage(connection, tenant)
+        if self._unsearched:
+            connection.execute(_UNSEARCHED, (tenant, bigints(self._unsearched)))
         names = ("entity", "typeset", "kind", "at", "first", "last", "earliest", "latest")
         told = zip(*self._events, strict=True) if events else ((),) * len(names)
         columns = {name: bigints(column) for name, column in zip(names, told, strict=True)}

@@ -518,3 +518,33 @@ CREATE INDEX command_over ON command (changed) WHERE due IS NULL;
 ALTER TABLE command ENABLE ROW LEVEL SECURITY;
 ALTER TABLE command FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON command USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE unsearched (  -- entities that may have other words than the index knows
+    tenant integer NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity bigint NOT NULL
+);
+ALTER TABLE unsearched ENABLE ROW LEVEL SECURITY;
+ALTER TABLE unsearched FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON unsearched USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE searched (  -- the words of each entity that the index holds
+    tenant integer NOT NULL,
+    entity bigint NOT NULL,
+    text text NOT NULL,
+    PRIMARY KEY (tenant, entity)
+) WITH (fillfactor = 90);
+ALTER TABLE searched ENABLE ROW LEVEL SECURITY;
+ALTER TABLE searched FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON searched USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE searched_word (  -- rank 0: it names the entity, 1: it tells of it. Row-level security rules out a text index
+    tenant integer NOT NULL,
+    rank smallint NOT NULL,
+    word text COLLATE "C" NOT NULL,
+    entity bigint NOT NULL,
+    PRIMARY KEY (tenant, rank, word, entity)
+);
+ALTER TABLE searched_word ENABLE ROW LEVEL SECURITY;
+ALTER TABLE searched_word FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON searched_word USING ((SELECT parvis_tenant()) IN (tenant, 0));

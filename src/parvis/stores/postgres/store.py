@@ -39,6 +39,7 @@ from parvis.stores.postgres.outbox import (
     retire,
 )
 from parvis.stores.postgres.reader import Reader
+from parvis.stores.postgres.search import PostgresSearch
 from parvis.stores.postgres.shelf import PostgresShelf
 from parvis.stores.postgres.sources import PostgresSources
 from parvis.stores.postgres.subscriptions import PostgresSubscriptions
@@ -81,6 +82,7 @@ class PostgresStore:
         self.shelf = PostgresShelf(self.desk)
         self.commands = PostgresCommands(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
+        self.search = PostgresSearch(names, self.desk, self._reader)
         self.subscriptions = PostgresSubscriptions(self.desk)
         self.sources = PostgresSources(self.desk)
         housekeeper = Leader(self, "store housekeeping", new_holder())

@@ -12,6 +12,8 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
 from parvis.broker.model.scopes import column_now, past_of
+from parvis.broker.search.text import changes_words
+from parvis.broker.search.words import part_of
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -85,6 +87,8 @@ class Applier:
         batch.put_instances(number, (put,), put.modified_at, keep_newest=False, is_past=not follows)
         if follows:
             batch.put_event(number, EventKind.UPDATED, now, seq)
+            if part_of(put.name) is not None:
+                batch.put_unsearched(number)
             self._current.pop(number, None)
             self.touched[number] = None
         return seq
@@ -111,12 +115,14 @@ class Applier:
 
     def _apply_all_of(self, tenant: int, change: Change, now: Instant) -> Outcome:
         headers, urn = self._headers[tenant], change.entity_id
-        before = column_now(headers.get(urn))
+        before = headers.get(urn)
         outcome = self._carry_out(tenant, change, now)
         if outcome.status is not Status.FAILED:
-            past = past_of(change, before, column_now(headers[urn]))
+            past = past_of(change, column_now(before), column_now(headers[urn]))
             if past:
                 self.batch.put_instances(headers[urn].id, past, now, keep_newest=False, is_past=True)
+            if changes_words(change, before, headers[urn]):
+                self.batch.put_unsearched(headers[urn].id)
         return outcome
 
     def _carry_out(self, tenant: int, change: Change, now: Instant) -> Outcome:

@@ -49,6 +49,7 @@ class Batch:
         self._log: list[Any] = []
         self._outbox: list[Any] = []
         self._places: list[Place] = []
+        self._unsearched: list[int] = []
         self.unwritten: set[int] = set()
         """Entities with rows that are not flushed yet: flush before reading one."""
         self.unwritten_late: set[int] = set()
@@ -106,6 +107,10 @@ class Batch:
         self._outbox += (self.next_event, entity, kind.value, now, first, self.next_seq)
         self.next_event += 1
 
+    def put_unsearched(self, entity: int) -> None:
+        """The index of words is to look at it."""
+        self._unsearched.append(entity)
+
     def flush(self, connection: Connection) -> None:
         """Write what was gathered; more may be put afterwards."""
         self._names.save(connection)
@@ -114,9 +119,10 @@ class Batch:
         _insert(connection, "attribute", 9, _KEEP_NEWEST, self._late)
         _insert(connection, "log", 10, "", self._log)
         _insert(connection, "outbox", 6, "", self._outbox)
+        _insert(connection, "unsearched (entity)", 1, "", self._unsearched)
         _place(connection, self._places)
         self._entities, self._attributes, self._late, self._log, self._outbox = [], [], [], [], []
-        self._places = []
+        self._places, self._unsearched = [], []
         self.unwritten.clear()
         self.unwritten_late.clear()
 

@@ -345,3 +345,22 @@ CREATE TABLE frame (  -- the last frames of each device
     document BLOB NOT NULL  -- JSON
 );
 CREATE INDEX frame_by_device ON frame (tenant, device, number);
+
+CREATE TABLE unsearched (  -- entities that may have other words than the index knows
+    id INTEGER PRIMARY KEY,
+    entity INTEGER NOT NULL
+);
+
+CREATE TABLE searched (  -- the words of each entity that the index holds
+    entity INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    text TEXT NOT NULL
+);
+
+CREATE TABLE searched_word (  -- rank 0: it names the entity, 1: it tells of it
+    tenant INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    entity INTEGER NOT NULL,
+    PRIMARY KEY (tenant, rank, word, entity)
+) WITHOUT ROWID;

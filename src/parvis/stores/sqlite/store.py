@@ -33,6 +33,7 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
 from parvis.stores.sqlite.past import NotHot, Past, PastChanged, in_no_files, open_pasts
 from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.search import SqliteSearch
 from parvis.stores.sqlite.shelf import SqliteShelf
 from parvis.stores.sqlite.sources import SqliteSources
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
@@ -65,6 +66,7 @@ class SqliteStore:
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)
         self.commands = SqliteCommands(self._writer.run, self._reader.read)
+        self.search = SqliteSearch(self._names, self._writer.run, self._reader.read)
 
     @classmethod
     async def open(

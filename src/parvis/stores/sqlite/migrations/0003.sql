@@ -254,3 +254,23 @@ CREATE INDEX gone_by_type ON entity (tenant, typeset, id) WHERE deleted IS NOT N
 ALTER TABLE entity ADD COLUMN expires INTEGER;
 ALTER TABLE entity ADD COLUMN due INTEGER;
 CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
+
+CREATE TABLE unsearched (  -- entities that may have other words than the index knows
+    id INTEGER PRIMARY KEY,
+    entity INTEGER NOT NULL
+);
+
+CREATE TABLE searched (  -- the words of each entity that the index holds
+    entity INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    text TEXT NOT NULL
+);
+
+CREATE TABLE searched_word (  -- rank 0: it names the entity, 1: it tells of it
+    tenant INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    entity INTEGER NOT NULL,
+    PRIMARY KEY (tenant, rank, word, entity)
+) WITHOUT ROWID;
+INSERT INTO unsearched (entity) SELECT id FROM entity WHERE deleted IS NULL;

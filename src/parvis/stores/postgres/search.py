@@ -1,0 +1,175 @@
+"""The index of words, beside the entities it finds. A B-tree of words: row-level security lets only leakproof operators
+search an index, and those of text search are not."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from parvis.broker.ports.search import WordQuery, WordsFound
+from parvis.broker.query.selection import typesets_of
+from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
+from parvis.broker.search.text import Attribute, searched_text, words_by_rank
+from parvis.broker.search.words import part_of
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.filters import numbers_text
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.reader import Reader
+from parvis.stores.postgres.rows import from_columns
+
+_LOCK = 0x736561726368
+"""Who takes words in does so alone: an entity's older words would come after its newer ones."""
+_SPAN = "tenant = %s AND rank = %s AND word >= %s AND word < %s"
+_LED = f"SELECT entity FROM searched_word WHERE {_SPAN} ORDER BY word, entity LIMIT %s"
+_COUNT = f"SELECT count(*) FROM (({_LED}) UNION ALL ({_LED})) AS led"
+_TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT %s) RETURNING tenant, entity"
+_OF_THESE = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint)"
+_ABOUT = f"""
+SELECT one.tenant, one.entity, e.urn, e.typeset, s.text FROM {_OF_THESE}
+LEFT JOIN entity e ON e.tenant = one.tenant AND e.id = one.entity AND e.deleted IS NULL
+LEFT JOIN searched s ON s.tenant = one.tenant AND s.entity = one.entity
+"""
+_SHOWN = f"""
+SELECT one.tenant, one.entity, a.name, a.shape, a.number, a.text FROM {_OF_THESE}
+JOIN attribute a ON a.tenant = one.tenant AND a.entity = one.entity AND a.name = ANY (%s::int[])
+"""
+_WORDS = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint, rank smallint, word text)"
+_DROP_WORDS = f"""
+DELETE FROM searched_word w USING {_WORDS}
+WHERE w.tenant = one.tenant AND w.rank = one.rank AND w.word = one.word COLLATE "C" AND w.entity = one.entity
+"""
+_ADD_WORDS = f"INSERT INTO searched_word SELECT tenant, rank, word, entity FROM {_WORDS} ON CONFLICT DO NOTHING"
+_KEEP = """
+INSERT INTO searched SELECT tenant, entity, text
+FROM json_to_recordset(%s::json) AS one (tenant integer, entity bigint, text text) WHERE text <> ''
+ON CONFLICT (tenant, entity) DO UPDATE SET text = excluded.text
+"""
+_DROP = f"DELETE FROM searched s USING {_OF_THESE} WHERE s.tenant = one.tenant AND s.entity = one.entity"
+
+
+class _Known(NamedTuple):
+    tenant: int
+    entity: int
+    urn: str | None
+    typeset: int | None
+    text: str | None
+
+
+class PostgresSearch:
+    """SearchIndex."""
+
+    def __init__(self, names: Names, desk: Pool, reader: Reader) -> None:
+        self._names = names
+        self._desk = desk
+        self._reader = reader
+
+    async def find(self, tenant: str, query: WordQuery) -> WordsFound:
+        def ask(connection: Connection, number: int) -> WordsFound:
+            if query.types is not None:
+                self._names.typesets.load(connection)
+            typesets = typesets_of(query.types, self._names.typesets.items())
+            if typesets == []:
+                return WordsFound((), True)
+            return find_best(_Rows(connection, number, typesets), query.words, query.limit)
+
+        return await self._reader.run(tenant, ask) or WordsFound((), True)
+
+    async def is_behind(self) -> bool:
+        sql = "SELECT EXISTS (SELECT FROM unsearched)"
+        row = await self._desk.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchone())
+        return row is not None and bool(row[0])
+
+    async def work(self, limit: int) -> int:
+        return await self._desk.run(EVERY_TENANT, lambda connection: _work(connection, self._names, limit))
+
+
+class _Rows:
+    def __init__(self, connection: Connection, tenant: int, typesets: Sequence[int] | None) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._typesets = typesets
+
+    def count(self, span: Span, most: int) -> int:
+        asked = [value for rank in RANKS for value in (self._tenant, rank, *span, most)]
+        row = self._connection.execute(_COUNT, asked).fetchone()
+        return min(row[0], most) if row else 0
+
+    def list_led(self, rank: int, span: Span, others: Sequence[str], most_rows: int, most: int) -> list[Candidate]:
+        return self._list(_LED, (self._tenant, rank, *span, most_rows), others, most)
+
+    def list_common(self, spans: Sequence[Span], most: int) -> list[int]:
+        either = f"(({_LED}) UNION ALL ({_LED}))"
+        sql = f"{' INTERSECT '.join([either] * len(spans))} ORDER BY entity"
+        asked = [value for span in spans for rank in RANKS for value in (self._tenant, rank, *span, most)]
+        return [entity for (entity,) in self._connection.execute(sql.encode(), asked)]
+
+    def list_among(self, entities: Sequence[int], others: Sequence[str], most: int) -> list[Candidate]:
+        return self._list("SELECT unnest(%s::bigint[]) AS entity", (numbers_text(entities),), others, most)
+
+    def _list(self, led: str, values: tuple[Any, ...], others: Sequence[str], most: int) -> list[Candidate]:
+        sql = (
+            f"SELECT e.urn, s.text FROM ({led}) AS led"
+            " JOIN searched s ON s.tenant = %s AND s.entity = led.entity"
+            " JOIN entity e ON e.tenant = %s AND e.id = led.entity AND e.deleted IS NULL WHERE true"
+        )
+        asked: list[Any] = [*values, self._tenant, self._tenant]
+        for word in others:
+            sql += " AND position(%s IN s.text) > 0"
+            asked.append(f" {word}")
+        if self._typesets is not None:
+            sql += " AND e.typeset = ANY (%s::int[])"
+            asked.append(numbers_text(self._typesets))
+        rows = self._connection.execute(f"{sql} LIMIT %s".encode(), (*asked, most))
+        return [Candidate(*row) for row in rows]
+
+
+def _work(connection: Connection, names: Names, limit: int) -> int:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    taken = connection.execute(_TAKE, (limit,)).fetchall()
+    if taken:
+        names.load(connection)
+        _take_in(connection, names, _json([{"tenant": tenant, "entity": entity} for tenant, entity in set(taken)]))
+    return len(taken)
+
+
+def _take_in(connection: Connection, names: Names, these: str) -> None:
+    known = [_Known(*row) for row in connection.execute(_ABOUT, (these,))]
+    shown = _shown(connection, names, these)
+    told = [(one, _text(names, one, shown.get((one.tenant, one.entity), ()))) for one in known]
+    changed = [(one, text) for one, text in told if text != (one.text or "")]
+    gone, come = [], []
+    for one, text in changed:
+        old, new = words_by_rank(one.text or ""), words_by_rank(text)
+        gone += [_word(one, rank, word) for rank, word in old - new]
+        come += [_word(one, rank, word) for rank, word in new - old]
+    for sql, rows in (
+        (_DROP_WORDS, gone),
+        (_ADD_WORDS, come),
+        (_DROP, [{"tenant": one.tenant, "entity": one.entity} for one, text in changed if not text]),
+        (_KEEP, [{"tenant": one.tenant, "entity": one.entity, "text": text} for one, text in changed]),
+    ):
+        if rows:
+            connection.execute(sql.encode(), (_json(rows),))
+
+
+def _shown(connection: Connection, names: Names, these: str) -> dict[tuple[int, int], list[Attribute]]:
+    searched = numbers_text([number for word, number in names.words.items() if part_of(word) is not None])
+    found: dict[tuple[int, int], list[Attribute]] = {}
+    for tenant, entity, name, shape, number, text in connection.execute(_SHOWN, (these, searched)):
+        value = from_columns(names.shapes.key(shape)[2], number, text)
+        found.setdefault((tenant, entity), []).append((names.words.key(name), value))
+    return found
+
+
+def _text(names: Names, known: _Known, shown: Iterable[Attribute]) -> str:
+    if known.urn is None or known.typeset is None:
+        return ""
+    return searched_text(known.urn, names.typesets.key(known.typeset), shown)
+
+
+def _word(known: _Known, rank: int, word: str) -> dict[str, object]:
+    return {"tenant": known.tenant, "entity": known.entity, "rank": rank, "word": word}
+
+
+def _json(rows: object) -> str:
+    return msgspec.json.encode(rows).decode()

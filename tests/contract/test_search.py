@@ -1,0 +1,138 @@
+"""Entities are found by the words that people know them by."""
+
+from typing import Any
+
+import pytest
+
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.search import WordQuery
+from parvis.broker.ports.store import Store
+from parvis.broker.query.tree import TypeIs
+from parvis.broker.search.words import words_in
+from tests.contract.territory import LEVEL, TENANT
+
+SCHOOL, BIN, METER = "https://example.org/School", "https://example.org/WasteContainer", "https://example.org/Device"
+NAME, ADDRESS, HARDWARE = (f"https://example.org/{term}" for term in ("name", "address", "hardwareId"))
+
+
+def known_as(entity_id: str, type_: str, mode: Mode = Mode.UPSERT_UPDATE, **attributes: Any) -> Change:
+    instances = tuple(
+        Instance(f"https://example.org/{term}", Kind.PROPERTY, value) for term, value in attributes.items()
+    )
+    return Change(f"urn:ngsi-ld:{entity_id}", mode, instances, (type_,))
+
+
+JAURES = known_as("School:1", SCHOOL, name="École Jean-Jaurès", address={"streetAddress": "12 rue des Écoles"})
+BIN_1 = known_as("WasteContainer:trevalan:0012", BIN, name="Verre, rue Jean-Jaurès", fillingLevel=40)
+DEVICE = known_as("Device:A84041FFFF1B2C3D", METER, name="Compteur", hardwareId="A84041FFFF1B2C3D")
+
+
+async def take_in(store: Store) -> None:
+    while await store.search.work(100):
+        pass
+
+
+async def search(store: Store, words: str, **more: Any) -> list[str]:
+    found = await store.search.find(TENANT, WordQuery(tuple(words_in(words)), **more))
+    return [one.removeprefix("urn:ngsi-ld:") for one in found.ids]
+
+
+@pytest.fixture
+async def town(store: Store) -> Store:
+    await store.write(TENANT, [BIN_1, JAURES, DEVICE])
+    assert await store.search.is_behind()
+    await take_in(store)
+    assert not await store.search.is_behind()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("ecole", ["School:1"]),
+        ("ÉCOLE", ["School:1"]),
+        ("jean jaures", ["School:1", "WasteContainer:trevalan:0012"]),
+        ("verre jau", ["WasteContainer:trevalan:0012"]),
+        ("rue des ecoles", ["School:1"]),
+        ("waste", ["WasteContainer:trevalan:0012"]),
+        ("0012", ["WasteContainer:trevalan:0012"]),
+        ("trevalan 12", ["WasteContainer:trevalan:0012"]),
+        ("a84041ffff", ["Device:A84041FFFF1B2C3D"]),
+        ("2c3d", ["Device:A84041FFFF1B2C3D"]),
+        ("nowhere", []),
+        ("", []),
+        ("%", []),
+    ],
+)
+async def test_each_word_asked_for_begins_one_of_the_entity(town: Store, asked: str, found: list[str]) -> None:
+    assert sorted(await search(town, asked)) == sorted(found)
+
+
+async def test_what_is_called_so_comes_before_what_only_stands_there(store: Store) -> None:
+    await store.write(
+        TENANT,
+        [
+            *(known_as(f"WasteContainer:{n}", BIN, name=f"Bac {n}", address="place de la Mairie") for n in range(30)),
+            known_as("School:town-hall", SCHOOL, name="Mairie annexe"),
+            known_as("School:annex", SCHOOL, name="Mairie"),
+        ],
+    )
+    await take_in(store)
+    assert (await search(store, "mairie"))[:2] == ["School:annex", "School:town-hall"]
+
+
+async def test_a_new_name_takes_the_place_of_the_old_one(town: Store) -> None:
+    await town.write(TENANT, [known_as("School:1", SCHOOL, name="École Simone-Veil")])
+    await take_in(town)
+    assert await search(town, "simone") == ["School:1"]
+    assert "School:1" not in await search(town, "jaures")
+
+
+async def test_a_measurement_is_nothing_to_take_in(town: Store) -> None:
+    level = Instance(LEVEL, Kind.PROPERTY, 41.0)
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (level,))])
+    assert not await town.search.is_behind()
+
+
+async def test_what_was_deleted_is_found_no_more_at_once_and_leaves_no_words(town: Store) -> None:
+    await town.write(TENANT, [Change(JAURES.entity_id, Mode.DELETE)])
+    assert await search(town, "ecole") == []
+    await take_in(town)
+    await town.write(TENANT, [known_as("School:1", SCHOOL, name="Gymnase")])
+    await take_in(town)
+    assert await search(town, "ecole") == []
+    assert await search(town, "gymnase") == ["School:1"]
+
+
+async def test_an_attribute_that_was_taken_away_finds_nothing(town: Store) -> None:
+    await town.write(TENANT, [Change(JAURES.entity_id, Mode.DELETE_ATTRIBUTE, removals=((ADDRESS, ""),))])
+    await take_in(town)
+    assert await search(town, "rue des ecoles") == []
+
+
+async def test_types_narrow_what_is_found(town: Store) -> None:
+    assert await search(town, "jaures", types=TypeIs(BIN)) == ["WasteContainer:trevalan:0012"]
+    assert await search(town, "jaures", types=TypeIs("https://example.org/Unheard")) == []
+
+
+async def test_tenants_do_not_find_each_other(town: Store) -> None:
+    await town.add_tenant("neighbour")
+    await town.write("neighbour", [known_as("School:2", SCHOOL, name="École voisine")])
+    await take_in(town)
+    assert await search(town, "ecole") == ["School:1"]
+    found = await town.search.find("neighbour", WordQuery(("ecole",)))
+    assert found.ids == ("urn:ngsi-ld:School:2",)
+    assert (await town.search.find("nobody", WordQuery(("ecole",)))).ids == ()
+
+
+async def test_an_answer_says_where_there_is_more(store: Store) -> None:
+    await store.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=f"Salle {n}") for n in range(9)])
+    await take_in(store)
+    assert not (await store.search.find(TENANT, WordQuery(("salle",), limit=5))).is_all
+    assert (await store.search.find(TENANT, WordQuery(("salle",), limit=9))).is_all
+
+
+async def test_what_another_takes_in_is_not_taken_in_twice(town: Store) -> None:
+    await town.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=f"Salle {n}") for n in range(5)])
+    assert [await town.search.work(2) for _ in range(4)] == [2, 2, 1, 0]
