@@ -198,17 +198,19 @@ async def test_scopes_over_time_choose_entities_and_instances(store: Store) -> N
             past(1, level(1, NOON - 3 * HOUR), level(2, NOON - HOUR), scopes=("/Town", "/Old"), past=(port, town)),
             past(2, level(3, NOON - HOUR)),
             past(3, level(4, NOON - HOUR), scopes=("/Port",), past=(scopes_set(("/Port",), NOON + HOUR),)),
+            past(4, level(5, NOON - 3 * HOUR), scopes=("/Late",), past=(scopes_set(("/Late",), NOON - HOUR),)),
         ],
     )
 
     async def seen(*alternatives: tuple[str, ...]) -> dict[str, list[Any]]:
         found = await page(store, EntityQuery(scope=ScopeQuery(alternatives)))
-        return {one.id: [kept.value for kept in one.instances[(LEVEL, "")]] for one in found.histories}
+        return {one.id: [kept.value for kept in one.instances.get((LEVEL, ""), ())] for one in found.histories}
 
+    assert await seen(("/Late",)) == {bin_id(4): []}
     assert await seen(("/Port",)) == {bin_id(1): [1]}
     assert await seen(("/Town", "/Old")) == {bin_id(1): [2]}
     assert await seen(("/Port",), ("/Town",)) == {bin_id(1): [1, 2]}
-    assert await seen(("/#",)) == {bin_id(1): [1, 2]}
+    assert await seen(("/#",)) == {bin_id(1): [1, 2], bin_id(4): []}
     assert await seen(("/Never",)) == {}
 
 

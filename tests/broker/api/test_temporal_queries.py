@@ -158,6 +158,16 @@ async def test_scopes_have_a_history(api: httpx.AsyncClient) -> None:
     assert await query(api, scopeQ="/Nowhere") == []
 
 
+async def test_who_came_into_a_scope_after_all_that_was_observed_is_told_of_without_it(api: httpx.AsyncClient) -> None:
+    document = {"id": tram(7), "type": "Tram", "scope": "/Late", "speed": [speed(7, "2026-03-01T13:00:00Z")]}
+    assert (await api.post("/temporal/entities", json=document)).status_code == 201
+
+    window = {"timerel": "after", "timeAt": "2026-03-01T00:00:00Z"}
+    [told] = (await api.get("/temporal/entities", params={"type": "Tram", "scopeQ": "/Late", **window})).json()
+
+    assert (told["id"], [one["value"] for one in told["scope"]], "speed" in told) == (tram(7), ["/Late"], False)
+
+
 async def test_a_scope_that_is_written_as_the_present_is_history_too(api: httpx.AsyncClient) -> None:
     assert (await api.patch(f"/entities/{tram(1)}", json={"scope": "/New"})).status_code == 204
 

@@ -155,7 +155,7 @@ class PastReader:
         chosen = [one for one in some if await self._is_chosen(one.id)] if self._has_conditions() else some
         if self._query.aggregation is None:
             pasts = [(one, await self._history(one.id)) for one in chosen]
-            return [_Told(one, past) for one, past in pasts if past is not None and self._has_any(past)]
+            return [_Told(one, past) for one, past in pasts if past is not None]
         ids = {one.id: one for one in chosen}
         aggregates = await self._store.list_aggregates(
             self._tenant, list(ids), self._query.instances, self._query.aggregation
@@ -190,11 +190,25 @@ class PastReader:
         )
 
     async def _history(self, entity_id: str) -> EntityHistory | None:
-        if self._query.entities.scope is None:
-            asked = self._query.instances if self._is_shown else replace(self._query.instances, limit=1)
-            return await self._store.history(self._tenant, entity_id, asked)
+        """None where there is nothing to tell."""
+        if self._query.entities.scope is not None:
+            return await self._history_in_scope(entity_id)
+        asked = self._query.instances if self._is_shown else self._any_instance()
+        found = await self._store.history(self._tenant, entity_id, asked)
+        return found if found is not None and self._has_any(found) else None
+
+    async def _history_in_scope(self, entity_id: str) -> EntityHistory | None:
+        """With what was observed in the scopes asked for (C.5.16): without any of it where all that is in the time asked
+        for was observed before or after (5.7.4.4, S4)."""
         parts = [await self._store.history(self._tenant, entity_id, one) for one in await self._spans(entity_id)]
-        return _joined([one for one in parts if one is not None], self._query.instances)
+        told = _joined([one for one in parts if one is not None], self._query.instances)
+        if told is None or self._has_any(told):
+            return told
+        anything = await self._store.history(self._tenant, entity_id, self._any_instance())
+        return told if anything is not None and self._has_any(anything) else None
+
+    def _any_instance(self) -> TemporalQuery:
+        return replace(self._query.instances, limit=1)
 
     def _has_any(self, history: EntityHistory) -> bool:
         is_of_removals = self._query.instances.time_property is TimeProperty.DELETED_AT
