@@ -21,6 +21,9 @@ _NEVER_S = 120
 def main() -> int:
     given = _arguments()
     targets = [one for one in list_targets(given.group) if not given.only or given.only in one.name]
+    if not targets:
+        print("There is nothing of this name to fuzz: --list tells what there is.", file=sys.stderr)
+        return 2
     if given.list:
         print("\n".join(one.name for one in targets))
         return 0

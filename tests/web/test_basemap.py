@@ -1,15 +1,20 @@
 import dataclasses
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 import pytest
 
 from parvis.bootstrap import Platform
+from parvis.kernel.settings import InvalidSettings, MapSettings
+from parvis.web.basemap import origins_of
 from tests.web.conftest import client_of
 
 
 class OneTile:
     """A ground of a single tile."""
+
+    file: Path | None = None
 
     def tile(self, z: int, x: int, y: int) -> bytes:
         return b"tile" if (z, x, y) == (1, 0, 1) else b""
@@ -46,3 +51,39 @@ async def test_without_a_ground_the_map_is_plain(visitor: httpx.AsyncClient) -> 
     style = (await visitor.get("/basemap/style/light.json")).json()
     assert [layer["type"] for layer in style["layers"]] == ["background"]
     assert (await visitor.get("/basemap/1/0/1.mvt")).status_code == 204
+
+
+async def test_the_whole_map_is_given_in_ranges(platform: Platform, tmp_path: Path) -> None:
+    ground = OneTile()
+    ground.file = tmp_path / "base-map.pmtiles"
+    ground.file.write_bytes(bytes(range(200)))
+    client = client_of(dataclasses.replace(platform, base_map=ground))
+    answer = await client.get("/basemap/ground.pmtiles", headers={"Range": "bytes=127-130"})
+    assert (answer.status_code, answer.content) == (206, bytes((127, 128, 129, 130)))
+    assert answer.headers["content-range"] == "bytes 127-130/200"
+
+
+async def test_a_map_that_is_drawn_is_no_file(mapped: httpx.AsyncClient) -> None:
+    assert (await mapped.get("/basemap/ground.pmtiles")).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["ftp://town.example/s.json", "https://a b/", "https://x;script-src *", "town"])
+def test_what_is_no_address_of_a_style_is_refused(address: str) -> None:
+    with pytest.raises(InvalidSettings):
+        origins_of(MapSettings(style_url=address))
+
+
+async def test_a_style_of_ones_own_is_all_that_pages_may_fetch_elsewhere(platform: Platform) -> None:
+    chosen = MapSettings(style_url="https://tiles.town.example/style.json", allow=("https://fonts.town.example",))
+    settings = dataclasses.replace(platform.settings, map=chosen)
+    client = client_of(dataclasses.replace(platform, settings=settings))
+    answer = await client.get("/basemap/style/light.json")
+    assert answer.headers["location"] == chosen.style_url
+    policy = answer.headers["content-security-policy"]
+    assert "connect-src 'self' https://tiles.town.example https://fonts.town.example;" in policy
+    assert "script-src 'self';" in policy
+
+
+async def test_without_one_no_page_asks_anybody_else(visitor: httpx.AsyncClient) -> None:
+    policy = (await visitor.get("/")).headers["content-security-policy"]
+    assert "connect-src 'self';" in policy

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.profiles.profile import where_codecs_run
 from parvis.fleet.ways.connector import Connector
 from parvis.fleet.ways.delivery import Outlet
+from parvis.ground.choosing import find_ground
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.hosts import is_loopback
@@ -134,6 +135,7 @@ async def open_platform(
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
+        base_map = additions.base_map or _find_ground(settings, stack)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -163,11 +165,16 @@ async def open_platform(
             connectors,
             outbound,
             mqtt,
-            additions.base_map,
+            base_map,
             _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
+
+
+def _find_ground(settings: Settings, stack: AsyncExitStack) -> BaseMap | None:
+    ground = find_ground(settings.data_dir, settings.map.ground)
+    return None if ground is None else stack.enter_context(closing(ground))
 
 
 def _open_broker(

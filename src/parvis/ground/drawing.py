@@ -1,5 +1,7 @@
 """One tile of the base map from its layers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -11,7 +13,7 @@ MAX_ZOOM = 14
 MARGIN = 64 / EXTENT
 
 
-def draw_tile(layers: list[MapLayer], z: int, x: int, y: int) -> bytes:
+def draw_tile(layers: Sequence[MapLayer], z: int, x: int, y: int) -> bytes:
     return encode_tile(_draw_layer(layer, z, x, y) for layer in layers)
 
 

@@ -6,9 +6,9 @@ Labels need no glyph server: without `glyphs` MapLibre draws them with the syste
 from collections.abc import Iterator
 from dataclasses import fields
 
+from parvis.ground.dialects import Dialect, Json, in_dialect, kinds_filter
 from parvis.ground.palette import PALETTES, Palette, Theme
 
-Json = dict[str, object]
 SOURCE = "basemap"
 
 
@@ -23,7 +23,9 @@ ROADS: tuple[tuple[str, str, int, Width], ...] = (
 )
 
 
-def map_style(tiles_url: str, theme: Theme = "light", name: str = "Parvis", attribution: str = "") -> Json:
+def map_style(
+    tiles_url: str, theme: Theme = "light", name: str = "Parvis", attribution: str = "", dialect: Dialect | None = None
+) -> Json:
     """A complete style; `tiles_url` holds {z}, {x} and {y} and is absolute, as MapLibre's workers want it."""
     palette = PALETTES[theme]
     return {
@@ -34,22 +36,21 @@ def map_style(tiles_url: str, theme: Theme = "light", name: str = "Parvis", attr
         },
         "layers": [
             {"id": "land", "type": "background", "paint": {"background-color": palette.land}},
-            *_grounds(palette),
-            *_waters(palette),
-            *_ways(palette),
-            *_buildings(palette),
-            *_boundaries(palette),
-            *_labels(palette),
+            *_layers(palette, dialect),
         ],
     }
 
 
+def _layers(palette: Palette, dialect: Dialect | None) -> Iterator[Json]:
+    for draw in (_grounds, _waters, _ways, _buildings, _boundaries, _labels):
+        for layer in draw(palette):
+            said = layer if dialect is None else in_dialect(layer, dialect)
+            if said is not None:
+                yield said
+
+
 def _by_zoom(stops: Width) -> list[object]:
     return ["interpolate", ["exponential", 1.5], ["zoom"], *(number for stop in stops for number in stop)]
-
-
-def _kind(*kinds: str) -> list[object]:
-    return ["in", ["get", "kind"], ["literal", list(kinds)]]
 
 
 def _fill(name: str, layer: str, colour: str, *kinds: str, **rest: object) -> Json:
@@ -58,7 +59,7 @@ def _fill(name: str, layer: str, colour: str, *kinds: str, **rest: object) -> Js
         "type": "fill",
         "source": SOURCE,
         "source-layer": layer,
-        **({"filter": _kind(*kinds)} if kinds else {}),
+        **({"filter": kinds_filter("kind", kinds)} if kinds else {}),
         **{key: value for key, value in rest.items() if key == "minzoom"},
         "paint": {"fill-color": colour, **{key: value for key, value in rest.items() if key != "minzoom"}},
     }
@@ -70,7 +71,7 @@ def _line(name: str, layer: str, colour: str, width: Width, *kinds: str, **rest:
         "type": "line",
         "source": SOURCE,
         "source-layer": layer,
-        **({"filter": _kind(*kinds)} if kinds else {}),
+        **({"filter": kinds_filter("kind", kinds)} if kinds else {}),
         **{key: value for key, value in rest.items() if key in ("minzoom", "filter")},
         "layout": {"line-join": "round", "line-cap": "butt" if "line-dasharray" in rest else "round"},
         "paint": {
@@ -108,6 +109,10 @@ def _waters(palette: Palette) -> Iterator[Json]:
 
 def _ways(palette: Palette) -> Iterator[Json]:
     tones = {each.name: getattr(palette, each.name) for each in fields(palette)}
+    yield _line(
+        "tracks", "road", palette.casing, ((13, 0.7), (16, 1.8), (18, 4)), "track", minzoom=13,
+        **{"line-dasharray": [3, 2]},
+    )  # fmt: skip
     yield _line("piers", "road", palette.pier, ((12, 1), (14, 3), (16, 9), (18, 30)), "pier")
     for kind, _, min_zoom, width in ROADS:
         wider = tuple((zoom, pixels + (0.8 if zoom < 13 else 1.8)) for zoom, pixels in width)
@@ -149,7 +154,7 @@ def _label(name: str, layer: str, kinds: tuple[str, ...], colour: str, halo: str
         "type": "symbol",
         "source": SOURCE,
         "source-layer": layer,
-        **({"filter": _kind(*kinds)} if kinds else {}),
+        **({"filter": kinds_filter("kind", kinds)} if kinds else {}),
         **{key: value for key, value in rest.items() if key in ("minzoom", "maxzoom")},
         "layout": {
             "text-field": ["get", "name"],

@@ -1,10 +1,16 @@
 """Port: where the map's ground comes from."""
 
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 
 class BaseMap(Protocol):
     """Safe to call from several threads; may take tens of milliseconds: call it off the loop."""
+
+    @property
+    def file(self) -> Path | None:
+        """The whole map as one PMTiles file, where it is one."""
+        ...
 
     def tile(self, z: int, x: int, y: int) -> bytes:
         """A Mapbox Vector Tile 2.1, not compressed; empty beyond the map."""

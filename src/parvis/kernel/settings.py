@@ -48,6 +48,24 @@ class TerritorySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MapSettings:
+    """The ground under the map."""
+
+    ground: str = _setting(
+        "",
+        "A PMTiles file with vector tiles, or a GeoJSON file with outlines, in the data directory or by its whole path;"
+        " empty: base-map.pmtiles in the data directory, where it is there.",
+    )
+    style_url: str = _setting(
+        "",
+        "Address of a MapLibre style of your own server instead. Visitors' browsers then ask that server.",
+    )
+    allow: tuple[str, ...] = _setting(
+        (), "Further origins that the style's tiles, fonts and pictures come from, such as https://tiles.town.example."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """The way in over HTTP."""
 
@@ -266,6 +284,7 @@ class Settings:
 
     data_dir: Path
     territory: TerritorySettings = TerritorySettings()
+    map: MapSettings = MapSettings()
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     history: HistorySettings = HistorySettings()

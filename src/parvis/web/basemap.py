@@ -1,22 +1,42 @@
 """The ground under the map: its style and its vector tiles; a plain ground where there is none."""
 
 import asyncio
+import re
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.settings import InvalidSettings, MapSettings
 from parvis.web.site import site_of
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 DEEPEST_ZOOM = 22
+_HOST = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 A_DAY = {"cache-control": "public, max-age=86400"}
 PLAIN = {"light": "#f4f1ea", "dark": "#1a2024"}
 """The token --map-land."""
 
 
+def origins_of(chosen: MapSettings) -> tuple[str, ...]:
+    """Where browsers may fetch the map's style and what belongs to it. Raises InvalidSettings."""
+    addresses = (chosen.style_url, *chosen.allow) if chosen.style_url else ()
+    return tuple(dict.fromkeys(_origin(address) for address in addresses))
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc):
+        raise InvalidSettings(f"map: {address!r} is no address such as https://tiles.town.example/style.json.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 async def style(request: Request) -> Response:
+    if address := site_of(request).platform.settings.map.style_url:
+        return RedirectResponse(address, headers={"cache-control": "no-cache"})
     theme: Literal["light", "dark"] = "dark" if request.path_params["theme"] == "dark" else "light"
     ground = site_of(request).platform.base_map
     tiles_url = f"{request.url.scheme}://{request.url.netloc}/basemap/{{z}}/{{x}}/{{y}}.mvt"
@@ -39,4 +59,16 @@ async def tile(request: Request) -> Response:
     )
 
 
-ROUTES = [Route("/basemap/style/{theme}.json", style), Route("/basemap/{z:int}/{x:int}/{y:int}.mvt", tile)]
+async def whole(request: Request) -> Response:
+    """The map as one PMTiles file, in the ranges that are asked for: for other programs and for taking it along."""
+    ground = site_of(request).platform.base_map
+    if ground is None or ground.file is None:
+        raise ResourceNotFound("There is no base map in one file here.")
+    return FileResponse(ground.file, media_type="application/vnd.pmtiles", headers=A_DAY)
+
+
+ROUTES = [
+    Route("/basemap/style/{theme}.json", style),
+    Route("/basemap/{z:int}/{x:int}/{y:int}.mvt", tile),
+    Route("/basemap/ground.pmtiles", whole),
+]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from secrets import token_hex
 from time import perf_counter
@@ -30,30 +30,34 @@ are back."""
 _LONGEST_ID = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _API_HEADERS: RawHeaders = ((b"x-content-type-options", b"nosniff"),)
-_CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "manifest-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 _PAGE_HEADERS: RawHeaders = (
     *_API_HEADERS,
-    (b"content-security-policy", _CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(self)"),
 )
 _CLOSE = (b"connection", b"close")
 _HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")
+
+
+def content_security_policy(map_origins: Sequence[str] = ()) -> str:
+    """Nothing but what comes from here; and what a map's style that the administrator has chosen asks for."""
+    others = "".join(f" {origin}" for origin in map_origins)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src 'self' data: blob:{others}",
+            "font-src 'self'",
+            f"connect-src 'self'{others}",
+            "worker-src 'self' blob:",
+            "manifest-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
 
 
 class Front:
@@ -67,10 +71,13 @@ class Front:
         body_limit_bytes: int,
         stopping: asyncio.Event | None = None,
         larger_bodies: Mapping[str, int] = MappingProxyType({}),
+        map_origins: Sequence[str] = (),
     ) -> None:
         """Once `stopping` is set every answer asks the client to connect anew. `larger_bodies` are the limits of paths
         whose bodies go to disk."""
         self._larger_bodies = larger_bodies
+        policy = (b"content-security-policy", content_security_policy(map_origins).encode())
+        self._page_headers: RawHeaders = (*_PAGE_HEADERS, policy)
         self._app = app
         self._gate = gate
         self._metrics = metrics
@@ -92,7 +99,7 @@ class Front:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         current = self._id_of(headers)
         request_id.set(current)
-        extra = _extra_headers(scope, current)
+        extra = self._extra_headers(scope, current)
         status, is_complete = 0, False
 
         async def answer(message: Message) -> None:
@@ -139,6 +146,13 @@ class Front:
             return {**scope, "path": AWAY, "raw_path": AWAY.encode()}
         return scope
 
+    def _extra_headers(self, scope: Scope, current: str) -> RawHeaders:
+        path: str = scope["path"]
+        common = _API_HEADERS if path.startswith(("/ngsi-ld/", "/data/")) else self._page_headers
+        if scope["scheme"] == "https":
+            common = (*common, _HTTPS_HEADER)
+        return (*common, (b"x-request-id", current.encode("latin-1")))
+
     def _id_of(self, headers: dict[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
         if given is not None and len(given) <= _LONGEST_ID and (text := given.decode("latin-1")).isprintable():
@@ -170,14 +184,6 @@ class Front:
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"A body may have at most {limit_bytes} bytes: send it in parts.")
-
-
-def _extra_headers(scope: Scope, current: str) -> RawHeaders:
-    path: str = scope["path"]
-    common = _API_HEADERS if path.startswith(("/ngsi-ld/", "/data/")) else _PAGE_HEADERS
-    if scope["scheme"] == "https":
-        common = (*common, _HTTPS_HEADER)
-    return (*common, (b"x-request-id", current.encode("latin-1")))
 
 
 def _problem_of(error: Exception, scope: Scope) -> ParvisError:

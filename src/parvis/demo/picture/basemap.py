@@ -91,6 +91,10 @@ class BaseMap:
         self._atelier = Atelier(seed)
         self._known: Facts | None = None
 
+    @property
+    def file(self) -> None:
+        """It is drawn tile by tile."""
+
     def tile(self, z: int, x: int, y: int) -> bytes:
         """An uncompressed Mapbox Vector Tile; empty where the map is, or beyond zoom 0..14 (draw 14 larger)."""
         if not (0 <= z <= MAX_ZOOM and 0 <= x < 2**z and 0 <= y < 2**z):

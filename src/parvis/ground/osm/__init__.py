@@ -1,0 +1,1 @@
+"""OpenStreetMap extracts (.osm.pbf) read into map layers and a road graph."""

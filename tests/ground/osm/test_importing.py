@@ -1,0 +1,119 @@
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import mapbox_vector_tile  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+
+from parvis.ground.osm.importing import ATTRIBUTION, Imported, import_extract
+from parvis.ground.osm.reading import InvalidExtract
+from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap, tiles_within
+from parvis.ground.roads import KINDS, RoadGraph, load_roads
+
+AROUND = (-3.31, 47.685, -3.28, 47.71)
+Said = list[tuple[str, int, int | None]]
+
+
+@pytest.fixture
+def imported(village: Path, tmp_path: Path, said: Said) -> Imported:
+    return import_extract(village, tmp_path, AROUND, "Kerlann", lambda *what: said.append(what))
+
+
+def deepest_tiles(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """All features of the deepest zoom by layer."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    with closing(PmtilesMap(path)) as ground:
+        for z, x, y in tiles_within(AROUND):
+            if z == 14 and (content := ground.tile(z, x, y)):
+                for layer, drawn in mapbox_vector_tile.decode(content).items():
+                    found.setdefault(layer, []).extend(one["properties"] for one in drawn["features"])
+    return found
+
+
+def test_the_base_map_shows_streets_houses_sea_and_names(imported: Imported, tmp_path: Path) -> None:
+    layers = deepest_tiles(tmp_path / "base-map.pmtiles")
+    assert {one["name"] for one in layers["road"] if one["kind"] != "pedestrian"} >= {"Rue du Port", "Rue Haute"}
+    assert {one["kind"] for one in layers["building"]} == {"church"}
+    assert {one["kind"] for one in layers["water"]} == {"sea"}
+    assert {one["name"] for one in layers["place"]} == {"Kerlann"}
+    assert any(one.get("bridge") for one in layers["road"])
+
+
+def test_the_map_says_whose_data_it_shows(imported: Imported, tmp_path: Path) -> None:
+    with closing(PmtilesMap(tmp_path / "base-map.pmtiles")) as ground:
+        style = ground.style("http://here/{z}/{x}/{y}.mvt", "light")
+        assert style["sources"]["basemap"]["attribution"] == ATTRIBUTION
+        assert ground.overview()["bounds"] == pytest.approx(AROUND)
+
+
+def test_the_sea_lies_south_of_this_coast_and_the_village_on_land(imported: Imported, tmp_path: Path) -> None:
+    with closing(PmtilesMap(tmp_path / "base-map.pmtiles")) as ground:
+        tile = ground.tile(12, *tile_of(-3.298, 47.70, 12))
+    layers = mapbox_vector_tile.decode(tile, default_options={"y_coord_down": True})
+    sea = layers["water"]["features"][0]["geometry"]["coordinates"][0]
+    village = layers["place"]["features"][0]["geometry"]["coordinates"]
+    assert max(y for _, y in sea) > village[1] > 0
+    assert min(y for _, y in sea) > village[1]
+
+
+def tile_of(lon: float, lat: float, zoom: int) -> tuple[int, int]:
+    return next((x, y) for z, x, y in tiles_within((lon, lat, lon, lat)) if z == zoom)
+
+
+def edges(roads: RoadGraph) -> set[tuple[str, int]]:
+    """Street and whole seconds of arc that it leads northwards."""
+    return {
+        (roads.name_of(edge), round(3600 * float(roads.shape_of(edge)[-1, 1] - roads.shape_of(edge)[0, 1])))
+        for edge in range(len(roads.source))
+    }
+
+
+def test_streets_are_cut_where_they_meet_and_led_as_they_are_open(imported: Imported, tmp_path: Path) -> None:
+    roads = load_roads(tmp_path / "roads.npz")
+    names = [roads.name_of(edge) for edge in range(len(roads.source))]
+    assert names.count("Rue du Port") == 4
+    assert names.count("Rue de l'Église") == 4
+    assert {one for one in edges(roads) if one[0] in ("Rue Haute", "Venelle")} == {("Rue Haute", -7), ("Venelle", -7)}
+    assert len(roads.junctions) == 7
+
+
+def test_what_vehicles_may_not_use_is_no_road(imported: Imported, tmp_path: Path) -> None:
+    roads = load_roads(tmp_path / "roads.npz")
+    assert {KINDS[kind] for kind in roads.kind} == {"secondary", "residential"}
+
+
+def test_lengths_and_limits(imported: Imported, tmp_path: Path) -> None:
+    roads = load_roads(tmp_path / "roads.npz")
+    port = [edge for edge in range(len(roads.source)) if roads.name_of(edge) == "Rue du Port"]
+    assert roads.length_m[port] == pytest.approx(149.67, abs=0.5)
+    assert set(roads.speed_km_per_h[port]) == {50.0}
+
+
+def test_a_forbidden_turn_is_forbidden_from_either_side_of_the_road(imported: Imported, tmp_path: Path) -> None:
+    roads = load_roads(tmp_path / "roads.npz")
+    turns = {(roads.name_of(before), roads.name_of(after)) for before, after in roads.banned}
+    assert turns == {("Rue du Port", "Venelle")}
+    assert len(roads.banned) == 2
+    assert np.all(roads.target[roads.banned[:, 0]] == roads.source[roads.banned[:, 1]])
+
+
+def test_progress_is_told_to_the_end(imported: Imported, said: Said) -> None:
+    assert said[0][0] == "reading"
+    stage, done, total = said[-1]
+    assert stage == "drawing"
+    assert done == total
+
+
+def test_what_lies_beyond_the_bounds_is_left_out(village: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidBaseMap):
+        import_extract(village, tmp_path, (2.0, 48.0, 2.1, 48.1), "Elsewhere", lambda *_: None)
+    assert not (tmp_path / "base-map.pmtiles").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no extract", b"\x00\x00\x00\x0d\x0a\x09OSMHeader"])
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.osm.pbf"
+    path.write_bytes(content)
+    with pytest.raises((InvalidExtract, InvalidBaseMap)):
+        import_extract(path, tmp_path, None, "Nowhere", lambda *_: None)
