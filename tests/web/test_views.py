@@ -52,7 +52,7 @@ def test_the_commune_is_in_the_address_or_the_scope() -> None:
     [
         ({"type": "Point", "coordinates": [1, 2]}, (1, 2)),
         ({"type": "LineString", "coordinates": [[0, 0], [2, 4]]}, (1, 2)),
-        ({"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 4], [0, 0]]]}, (1, 2)),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 4], [0, 0]]]}, (1.5, 2)),
         ({"type": "Point", "coordinates": []}, None),
         ("nowhere", None),
     ],

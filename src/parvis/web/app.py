@@ -37,6 +37,7 @@ from parvis.web.console import (
     refusals,
     session,
     subscriptions,
+    zones,
 )
 from parvis.web.console import map as map_pages
 from parvis.web.faults import explain_fault
@@ -61,6 +62,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *home.ROUTES,
             *overview.ROUTES,
             *map_pages.ROUTES,
+            *zones.ROUTES,
             *entity.ROUTES,
             *devices.ROUTES,
             *device_changes.ROUTES,

@@ -61,7 +61,9 @@ class ChangeRenderer:
             "at": None if view.observed_at is None else view.observed_at // 1000,
             "stored": not view.is_dated,
         }
-        return told if view.position is None else told | {"position": view.position}
+        if view.position is None:
+            return told
+        return told | {"position": view.position} | ({} if view.shape is None else {"shape": view.shape})
 
     def _attribute(self, instance: Instance) -> dict[str, Any]:
         name = self._site.reader.compact(instance.name)

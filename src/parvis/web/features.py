@@ -8,8 +8,10 @@ from parvis.web.wording import Wording
 
 
 def feature(view: ObjectView, t: Wording) -> dict[str, Any]:
+    """Its geometry is the point that stands for it; `shape` the line or area that it has."""
     geometry = None if view.position is None else {"type": "Point", "coordinates": view.position}
-    return {"type": "Feature", "id": view.id, "geometry": geometry, "properties": properties(view, t)}
+    told = {"type": "Feature", "id": view.id, "geometry": geometry, "properties": properties(view, t)}
+    return told if view.shape is None else told | {"shape": view.shape}
 
 
 def properties(view: ObjectView, t: Wording) -> dict[str, Any]:

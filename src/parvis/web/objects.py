@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Or, Path
+from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
-from parvis.web.filters import ObjectFilter
-from parvis.web.headline import is_other
+from parvis.web.filters import ObjectFilter, Tally, local_moment, parse_moment
+from parvis.web.headline import Domain, is_other
 from parvis.web.site import MOST_OBJECTS, Site
 from parvis.web.views import NAMES, ObjectView, by_urgency
+from parvis.web.zones import Zone, drawn_zone, find_zone, list_zones
 
 _IDS_AT_ONCE = 500
 
@@ -18,6 +20,7 @@ _IDS_AT_ONCE = 500
 class Objects:
     """`views` are most urgent first, `communes` those to choose from, `counts` how many there are by type.
 
+    `layers` counts by domain, those domains included that are switched off. `zones` are those to choose from.
     `beyond`: how many more may fit but were not looked at. `aside`: how many of types that no domain knows are not
     shown beside all else, because they would hide it.
     """
@@ -26,6 +29,8 @@ class Objects:
     views: Sequence[ObjectView]
     communes: tuple[str, ...]
     counts: Mapping[str, int]
+    layers: Mapping[Domain, Tally]
+    zones: Sequence[Zone] = ()
     beyond: int = 0
     aside: int = 0
 
@@ -45,14 +50,55 @@ async def load_objects(
 ) -> Objects:
     """Those that the filter of a page's address admits; of `ids` alone where they are given."""
     counts = await count_types(site, caller)
-    chosen = ObjectFilter.from_query(query, counts)
+    zones = await list_zones(site.platform.broker, caller, site.reader.terms)
+    chosen = await _with_zone(site, caller, _with_moment(site, ObjectFilter.from_query(query, counts), query), zones)
     shown, aside = _without_a_crowd(chosen, counts, most)
     total = sum(counts.get(name, 0) for name in shown.types)
-    found = await site.find_views(caller, _queries(site, shown, ids, is_crowd=total > most), most)
+    found = await _find(site, caller, shown, ids, most=most, is_crowd=total > most)
     communes = sorted({view.commune for view in found if view.commune})
-    views = by_urgency(view for view in found if shown.admits(view))
+    admitted = [view for view in found if shown.admits(view)]
+    views = by_urgency(view for view in admitted if shown.shows(view.domain))
     is_cut = ids is None and len(found) >= most and total > most
-    return Objects(chosen, views, tuple(communes), counts, total - len(found) if is_cut else 0, aside)
+    beyond = total - len(found) if is_cut else 0
+    return Objects(chosen, views, tuple(communes), counts, _by_domain(admitted), zones, beyond, aside)
+
+
+async def _find(
+    site: Site, caller: Caller, chosen: ObjectFilter, ids: Sequence[str] | None, *, most: int, is_crowd: bool
+) -> list[ObjectView]:
+    if chosen.moment is None:
+        return await site.find_views(caller, _queries(site, chosen, ids, is_crowd=is_crowd), most)
+    views = await site.list_past_views(caller, chosen.selection(site.reader.terms), chosen.moment, most)
+    wanted = None if ids is None else frozenset(ids)
+    return [view for view in views if wanted is None or view.id in wanted]
+
+
+def _with_moment(site: Site, chosen: ObjectFilter, query: Mapping[str, str]) -> ObjectFilter:
+    """A form without scripts tells the territory's own time; the future is not known."""
+    moment = chosen.moment
+    if moment is None and query.get("moment"):
+        moment = parse_moment(local_moment(query["moment"], site.platform.settings.territory.time_zone))
+    return replace(chosen, moment=None if moment is None or moment > site.now else moment)
+
+
+async def _with_zone(site: Site, caller: Caller, chosen: ObjectFilter, zones: Sequence[Zone]) -> ObjectFilter:
+    """Raises ResourceNotFound for a zone that is gone: without it, everything would be shown for it."""
+    if chosen.corners:
+        return replace(chosen, within=drawn_zone(chosen.corners))
+    if not chosen.zone:
+        return chosen
+    known = next((one for one in zones if one.id == chosen.zone), None)
+    zone = known or await find_zone(site.platform.broker, caller, chosen.zone, site.reader.terms)
+    if zone is None:
+        raise ResourceNotFound(f"There is no zone {chosen.zone}.")
+    return replace(chosen, within=zone)
+
+
+def _by_domain(views: Iterable[ObjectView]) -> dict[Domain, Tally]:
+    by_domain: dict[Domain, list[ObjectView]] = {}
+    for view in views:
+        by_domain.setdefault(view.domain, []).append(view)
+    return {domain: Tally.of(by_domain[domain]) for domain in Domain if domain in by_domain}
 
 
 def _without_a_crowd(chosen: ObjectFilter, counts: Mapping[str, int], most: int) -> tuple[ObjectFilter, int]:

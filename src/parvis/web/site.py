@@ -16,7 +16,7 @@ from parvis.web.live import Live
 from parvis.web.pages import Pages
 from parvis.web.views import EntityReader, ObjectView
 
-MOST_OBJECTS = 5_000
+MOST_OBJECTS = 20_000
 _PAGE = 500
 """Small enough for the event loop to breathe between two."""
 
@@ -46,6 +46,12 @@ class Site:
                         return list(views.values())
                     views[entity.id] = self.reader.view(entity, now)
         return list(views.values())
+
+    async def list_past_views(self, caller: Caller, types: TypeSelection, at: Instant, most: int) -> list[ObjectView]:
+        """The same as they were at that instant."""
+        reader = self.reader
+        entities = await self.platform.broker.list_moment(caller, types, at, reader.judged_keys, most)
+        return [reader.view(entity, at) for entity in entities]
 
     @property
     def now(self) -> Instant:

@@ -1,16 +1,18 @@
 """What a page shows of an entity: its headline, state, place and name, in short terms."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Any, Protocol
 
-from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
 from parvis.kernel.time import Instant
 from parvis.web.headline import DEVICE, Domain, Headline, State, excess_of, profile_of, state_of
 from parvis.web.markers import glyph_of
+from parvis.web.shapes import position_of as position_of
+from parvis.web.shapes import shape_of
 from parvis.web.wording import Wording
 
 DEVICE_TYPE = "Device"
@@ -46,6 +48,7 @@ class ObjectView:
     alarmed: bool
     state: State
     is_dated: bool = True
+    shape: dict[str, Any] | None = None
 
     @property
     def glyph(self) -> str:
@@ -90,6 +93,7 @@ class EntityReader:
             name=self._name(entity.id, instances),
             commune=self._commune(entity, instances),
             position=position_of(instances.get(self._location)),
+            shape=shape_of(instances.get(self._location)),
             headline=headline,
             value=None if shown is None else shown.value,
             unit_code="" if shown is None else shown.unit_code,
@@ -110,6 +114,16 @@ class EntityReader:
             return ()
         needed = (headlines[0].attribute, headlines[0].alarm)
         return tuple(self.expand(name) for name in needed if name is not None)
+
+    def judged_keys(self, entity: Entity) -> list[AttributeKey]:
+        """What has to be known of another moment to see the entity as it was then: its place, and what judges it."""
+        _, _, headlines = self._profile(entity.types)
+        named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
+        names = {self._location, *map(self.expand, named)}
+        if not headlines:
+            names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])
+        known = [one.key for one in entity.instances if one.name in names]
+        return known + [(name, "") for name in names - {name for name, _ in known}]
 
     def find_headline(
         self, headlines: tuple[Headline, ...], instances: dict[str, Instance]
@@ -175,26 +189,6 @@ def one_text(value: Any) -> str:
 def short_id(entity_id: str) -> str:
     """ "urn:ngsi-ld:WasteContainer:port-12" -> "port-12"."""
     return entity_id.split(":", 3)[-1] if entity_id.startswith("urn:ngsi-ld:") else entity_id
-
-
-def position_of(location: Instance | None) -> tuple[float, float] | None:
-    """Longitude and latitude of a GeoJSON geometry: the point, or the middle of its bounds."""
-    if location is None or not isinstance(location.value, dict):
-        return None
-    points = list(_points(location.value.get("coordinates", ())))
-    if not points:
-        return None
-    longitudes, latitudes = zip(*points, strict=True)
-    return ((min(longitudes) + max(longitudes)) / 2, (min(latitudes) + max(latitudes)) / 2)
-
-
-def _points(coordinates: Iterable[Any]) -> Iterator[tuple[float, float]]:
-    content = list(coordinates)
-    if content and isinstance(content[0], int | float):
-        yield (content[0], content[1])
-        return
-    for part in content:
-        yield from _points(part)
 
 
 def by_urgency(views: Iterable[ObjectView]) -> list[ObjectView]:

@@ -22,7 +22,7 @@ class Wording:
     def __init__(self, language: str, time_zone: str = "UTC") -> None:
         self.language = language
         self._sentences = catalogue(language)
-        self._zone = _zone(time_zone)
+        self._zone = zone_of(time_zone)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The sentence of `key`; with `n`, its singular or plural."""
@@ -141,7 +141,7 @@ def wording(language: str, time_zone: str) -> Wording:
     return Wording(language, time_zone)
 
 
-def _zone(name: str) -> Any:
+def zone_of(name: str) -> Any:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

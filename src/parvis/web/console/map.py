@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -16,13 +18,14 @@ from parvis.web.changes import ChangeRenderer
 from parvis.web.console.imports import files_of
 from parvis.web.features import feature, tally_sentence
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
-from parvis.web.headline import PROFILES, Domain, is_other, types_of
+from parvis.web.headline import PROFILES, Domain, State, is_other, profile_of, types_of
 from parvis.web.live import Listener
 from parvis.web.objects import Objects, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
 from parvis.web.units import SHARES_OF_ONE, symbol_of
 from parvis.web.wording import Wording
+from parvis.web.zones import DRAWN
 
 ROWS_AT_FIRST = 100
 _SEQ = re.compile("[0-9]{1,18}")
@@ -43,11 +46,19 @@ async def map_page(request: Request) -> Response:
             "types": type_options(t, {*found.counts, *(chosen.types if chosen.kind else ())}),
             "states": state_options(t),
             "communes": commune_options(t, found.communes, chosen.commune),
+            "zones": zone_options(t, found),
         },
+        layers=list_layers(found),
+        without=without_sentence(t, chosen),
+        seen_at=chosen.moment or site.now,
+        moment_text="" if chosen.moment is None else t.moment(chosen.moment),
+        moment_local="" if chosen.moment is None else f"{t.local(chosen.moment):%Y-%m-%dT%H:%M}",
+        may_keep_zones=caller_of(request).may(Right.WRITE) and bool(chosen.corners),
+        zone_shape=None if chosen.within is None else chosen.within.geometry,
         of_import=_name_of_import(site, request, chosen),
         note=bound_sentence(t, found),
         unit=threshold_unit(t, chosen),
-        tally_sentence=tally_sentence(t, Tally.of(views)),
+        tally_sentence=told_sentence(t, found),
         rows=views[:ROWS_AT_FIRST],
         more=max(0, len(views) - ROWS_AT_FIRST),
         selected=request.query_params.get("selected", ""),
@@ -65,7 +76,11 @@ async def objects(request: Request) -> Response:
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
-        "sentence": tally_sentence(t, Tally.of(found.views)),
+        "sentence": told_sentence(t, found),
+        "moment": None if found.chosen.moment is None else found.chosen.moment // 1000,
+        "layers": [layer_told(layer) for layer in list_layers(found)],
+        "without": without_sentence(t, found.chosen),
+        "zone": None if found.chosen.within is None else found.chosen.within.geometry,
         "note": bound_sentence(t, found),
         "unit": threshold_unit(t, found.chosen),
         "truncated": found.beyond > 0,
@@ -98,6 +113,59 @@ def bound_sentence(t: Wording, found: Objects) -> str:
     if found.beyond:
         return t("map.beyond", n=found.beyond, most=t.number(MOST_OBJECTS))
     return t("map.aside", n=found.aside) if found.aside else ""
+
+
+def told_sentence(t: Wording, found: Objects) -> str:
+    """Of a past moment it says so first."""
+    sentence = tally_sentence(t, Tally.of(found.views))
+    moment = found.chosen.moment
+    return sentence if moment is None else t("map.as_it_was", moment=t.moment(moment), sentence=sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A domain with what the rest of the filter admits of it."""
+
+    domain: Domain
+    is_shown: bool
+    total: int
+    worst: State
+
+
+def list_layers(found: Objects) -> list[Layer]:
+    """Every domain, so that one knows what there could be."""
+    return [
+        Layer(domain, found.chosen.shows(domain), *_weight(found.layers.get(domain)))
+        for domain in Domain
+        if domain in found.layers or domain is not Domain.OTHER
+    ]
+
+
+def _weight(tally: Tally | None) -> tuple[int, State]:
+    if tally is None:
+        return 0, State.GOOD
+    return tally.total, max((state for state, count in tally.by_state.items() if count), default=State.GOOD)
+
+
+def layer_told(layer: Layer) -> dict[str, Any]:
+    return {"domain": layer.domain.value, "shown": layer.is_shown, "n": layer.total, "worst": layer.worst.word}
+
+
+def without_sentence(t: Wording, chosen: ObjectFilter) -> str:
+    """Which layers are switched off, as a part of the filter's sentence."""
+    hidden = [t(f"domain.{domain.value}") for domain in Domain if not chosen.shows(domain)]
+    return t("filter.without", domains=", ".join(hidden)) if hidden else ""
+
+
+def zone_options(t: Wording, found: Objects) -> Options:
+    """Empty where there is nothing to choose."""
+    chosen = found.chosen
+    names = {one.id: one.name for one in found.zones}
+    if chosen.within is not None and not chosen.corners:
+        names.setdefault(chosen.zone, chosen.within.name)
+    drawn = [(DRAWN, t("filter.in_drawn"))] if chosen.corners else []
+    kept = [(zone_id, t("filter.in_zone", zone=name)) for zone_id, name in names.items()]
+    return [("", [("", t("filter.anywhere")), *drawn, *kept])]
 
 
 def type_options(t: Wording, there: Iterable[str]) -> Options:
@@ -154,7 +222,8 @@ async def live_events(request: Request) -> Response:
 
 async def wanted_types(site: Site, request: Request) -> frozenset[str]:
     chosen = ObjectFilter.from_query(request.query_params, await count_types(site, caller_of(request)))
-    return frozenset(site.reader.expand(name) for name in chosen.types)
+    shown = (name for name in chosen.types if chosen.shows(profile_of((name,))[1].domain))
+    return frozenset(site.reader.expand(name) for name in shown)
 
 
 def _last_event_id(request: Request) -> int | None:

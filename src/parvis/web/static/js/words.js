@@ -29,7 +29,14 @@ export function gap(unit) {
   return unit === "%" && language === "en" ? "" : "\u00a0";
 }
 
-export function ageOf(at, now = Date.now()) {
+// Ages are told as of now, or as of a moment of the past that a page shows.
+let standing = null;
+
+export function standAt(moment) {
+  standing = moment;
+}
+
+export function ageOf(at, now = standing ?? Date.now()) {
   if (at === null || at === undefined || Number.isNaN(at)) return say("age_never");
   const elapsed = now - at;
   if (elapsed < MINUTE) return say("age_now");

@@ -15,9 +15,11 @@ export class Drawer {
     });
   }
 
-  show(properties) {
-    const isNew = this.shown !== properties.id;
+  // `at`: a moment of the past that is shown; null: now.
+  show(properties, at = null) {
+    const isNew = this.shown !== properties.id || this.at !== at;
     this.shown = properties.id;
+    this.at = at;
     this.slot("name").textContent = properties.name;
     this.slot("kind").textContent = properties.where;
     this.slot("value").textContent = properties.value;
@@ -25,7 +27,7 @@ export class Drawer {
     this.slot("state").replaceChildren(...(properties.attribute ? [badge(properties.state)] : []));
     this.slot("link").href = `/console/entities/${encodeURIComponent(properties.id)}`;
     this.element.hidden = false;
-    if (isNew) this.draw(properties.id, properties.attribute);
+    if (isNew) this.draw(properties.id, properties.attribute, at);
   }
 
   hide() {
@@ -37,7 +39,7 @@ export class Drawer {
     return this.element.querySelector(`[data-slot="${name}"]`);
   }
 
-  async draw(id, attribute) {
+  async draw(id, attribute, at) {
     const frame = this.slot("chart");
     frame.replaceChildren();
     if (!attribute) return;

@@ -2,6 +2,7 @@
 
 import { wantsMotion } from "../words.js";
 import { colour } from "./ground.js";
+import { addShapeLayers } from "./shapes.js";
 
 const CLUSTER_UP_TO_ZOOM = 14;
 const CLUSTER_RADIUS_PX = 46;
@@ -13,6 +14,7 @@ const PLACES_AROUND = [[0, 0], [20, 0], [-20, 0], [10, 18], [-10, -18], [10, -18
 export const MARKER_LAYERS = ["calm-markers", "markers"];
 
 export const EMPTY = { type: "FeatureCollection", features: [] };
+const WORTH_ALL = 2_000;
 
 export function addObjectLayers(map) {
   moveNamesAside(map);
@@ -25,6 +27,7 @@ export function addObjectLayers(map) {
     clusterRadius: CLUSTER_RADIUS_PX,
     clusterProperties: { worst: ["max", ["get", "rank"]] },
   });
+  addShapeLayers(map);
   map.addSource("fresh", { type: "geojson", data: EMPTY });
   map.addSource("selected", { type: "geojson", data: EMPTY });
   map.addLayer({
@@ -92,6 +95,34 @@ export function apart(features) {
   }
   return features;
 }
+
+// Only what has changed goes to the map's worker: of thousands a few.
+export function updateObjects(map, changed, all) {
+  const source = map.getSource("objects");
+  if (changed.length > WORTH_ALL || changed.some((feature) => feature.isMoved)) {
+    for (const feature of changed) delete feature.isMoved;
+    source.setData(collectionOf(all));
+    return;
+  }
+  source.updateData({ update: changed.map(({ id, properties }) => ({ id, addOrUpdateProperties: pairsOf(properties) })) });
+}
+
+export function collectionOf(all) {
+  const placed = all.filter((feature) => feature.geometry);
+  return { type: "FeatureCollection", features: apart(placed).map(slim) };
+}
+
+// The map needs to know little of an object; the rest stays with the page.
+function slim({ id, geometry, properties }) {
+  return { type: "Feature", id, geometry, properties: Object.fromEntries(DRAWN.map((name) => [name, properties[name]])) };
+}
+
+function pairsOf(properties) {
+  return CHANGING.map((key) => ({ key, value: properties[key] }));
+}
+
+const CHANGING = ["state", "rank"];
+const DRAWN = ["id", "glyph", "place", ...CHANGING];
 
 // Names of places stand beside the markers, not under them.
 function moveNamesAside(map) {

@@ -3,12 +3,15 @@
 import { say, showAge } from "../words.js";
 
 const FRESH_MS = 1_200;
-const MOST_ROWS = 1_000;
+const ROWS_AT_ONCE = 200;
 
 export class ObjectList {
   constructor(list, template, onChoose) {
     this.list = list;
     this.template = template;
+    this.all = [];
+    this.rows = new Map([...list.children].map((row) => [row.dataset.id, row]));
+    this.shown = this.rows.size;
     list.addEventListener("click", (event) => {
       const row = event.target.closest("li[data-id]");
       if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
@@ -17,21 +20,37 @@ export class ObjectList {
     });
   }
 
-  // The map shows all of them; a list of thousands nobody reads to its end.
+  // As many rows as one has scrolled to: the list is of all, like the map.
   show(all) {
-    const features = all.slice(0, MOST_ROWS);
-    const known = new Map([...this.list.children].map((row) => [row.dataset.id, row]));
-    const rows = features.map((feature) => {
-      const row = known.get(feature.id) ?? this.template.content.firstElementChild.cloneNode(true);
-      this.fill(row, feature.properties);
-      return row;
-    });
-    this.list.replaceChildren(...rows);
-    return all.length - rows.length;
+    const known = this.rows;
+    this.all = all;
+    this.rows = new Map();
+    const count = Math.max(ROWS_AT_ONCE, Math.min(this.shown, all.length));
+    this.list.replaceChildren(...all.slice(0, count).map((feature) => this.rowOf(feature, known)));
+    this.shown = this.list.children.length;
+    return this.rest;
+  }
+
+  get rest() {
+    return this.all.length - this.shown;
+  }
+
+  showMore() {
+    const more = this.all.slice(this.shown, this.shown + ROWS_AT_ONCE).map((feature) => this.rowOf(feature, this.rows));
+    this.list.append(...more);
+    this.shown += more.length;
+    return this.rest;
+  }
+
+  rowOf(feature, known) {
+    const row = known.get(feature.id) ?? this.template.content.firstElementChild.cloneNode(true);
+    this.fill(row, feature.properties);
+    this.rows.set(feature.id, row);
+    return row;
   }
 
   update(properties) {
-    const row = this.find(properties.id);
+    const row = this.rows.get(properties.id);
     if (!row) return;
     this.fill(row, properties);
     row.classList.add("fresh");
@@ -70,8 +89,10 @@ export class ObjectList {
     this.find(id)?.querySelector("a").focus();
   }
 
+  // A row further down than one has scrolled is made when it is asked for.
   find(id) {
-    return this.list.querySelector(`li[data-id="${CSS.escape(id)}"]`);
+    while (!this.rows.has(id) && this.rest > 0 && this.all.some((feature) => feature.id === id)) this.showMore();
+    return this.rows.get(id);
   }
 }
 

@@ -1,18 +1,22 @@
 // Map and list of one set of objects under one filter sentence; the address is always the view's permalink.
 
 import { listen } from "../live.js";
-import { say, wantsMotion } from "../words.js";
+import { say, standAt, wantsMotion } from "../words.js";
 import { Drawer } from "./drawer.js";
 import { boundsOf, openMap } from "./ground.js";
-import { addObjectLayers, apart, EMPTY, flash, MARKER_LAYERS, showChosen } from "./layers.js";
+import { addObjectLayers, collectionOf, EMPTY, flash, MARKER_LAYERS, showChosen, updateObjects } from "./layers.js";
 import { ObjectList } from "./list.js";
 import { addMarkers } from "./markers.js";
+import { Replay } from "./replay.js";
+import { SHAPE_LAYERS, shapesOf, showChosenShape } from "./shapes.js";
+import { Tools } from "./tools.js";
 
 const TYPING_MS = 350;
 const REFRESH_MS = 4_000;
 const RELOAD_MS = 5_000;
 const CLOSE_ZOOM = 15.5;
 const PADDING_PX = 56;
+const TOUCH_PX = 5;
 
 const picture = document.querySelector("[data-picture]");
 const form = document.getElementById("filter");
@@ -24,6 +28,13 @@ const frame = document.querySelector("[data-map]");
 const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id) => select(id));
 const drawer = new Drawer(document.getElementById("drawer"), close);
 
+const tools = new Tools(document.querySelector(".map-tools"), form, { apply: () => apply({ fit: false }), speak });
+const replay = new Replay(document.querySelector("[data-replay]"), document.querySelector("[data-past]"), {
+  at: picture.dataset.moment ? Number(picture.dataset.moment) : null,
+  show: showMoment,
+  onToggle: (isOpen) => picture.classList.toggle("replaying", isOpen),
+});
+
 let objects = new Map();
 let selected = picture.dataset.selected || null;
 let opened = null;
@@ -33,12 +44,24 @@ let refreshing = null;
 let isLoaded = false;
 let wantsFit = !new URLSearchParams(location.search).has("at");
 
+const NOT_AS_THEY_ARE = ["layer", "moment"];
+
 function filterQuery() {
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) {
-    if (value.trim() && (name !== "above" || !form.above.closest(".above").hidden)) query.set(name, value.trim());
+    if (NOT_AS_THEY_ARE.includes(name) || !value.trim()) continue;
+    if (name !== "above" || !form.above.closest(".above").hidden) query.set(name, value.trim());
   }
+  const without = layerBoxes().filter((box) => !box.checked).map((box) => box.value);
+  if (without.length) query.set("without", without.join(","));
+  if (query.get("zone") === "drawn") query.delete("zone");
+  else query.delete("area");
+  if (replay.at !== null) query.set("moment", new Date(replay.at).toISOString());
   return query;
+}
+
+function layerBoxes() {
+  return [...document.querySelectorAll(".layers input[name=layer]")];
 }
 
 function rememberAddress() {
@@ -63,6 +86,10 @@ async function load({ fit = false } = {}) {
   const collection = await answer.json();
   if (turn !== loading) return;
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
+  showWhen(collection.moment);
+  tools.showLayers(collection.layers);
+  tools.showZone(collection.zone);
+  showWithout(collection.without);
   showMore(list.show(collection.features));
   list.select(selected, { reveal: fit });
   document.querySelector("[data-empty]").hidden = objects.size > 0;
@@ -75,10 +102,44 @@ async function load({ fit = false } = {}) {
   draw();
   showSelected();
   settle();
-  query.set("after", collection.seq);
   hangUp();
+  hangUp = () => {};
+  if (collection.moment !== null) return;
+  query.set("after", collection.seq);
   hangUp = listen(query, { changes: hear, reset: () => load() });
 }
+
+// What is shown is of the past, and nothing on the page may say otherwise.
+function showWhen(moment) {
+  standAt(moment);
+  picture.classList.toggle("past", moment !== null);
+  if (moment === null) return;
+  const light = document.querySelector("[data-live]");
+  light.classList.remove("on");
+  light.textContent = say("map.past");
+}
+
+function showMoment(at) {
+  document.querySelector("[data-status]").setAttribute("aria-live", replay.isPlaying ? "off" : "polite");
+  if (at === null) standAt(null);
+  rememberAddress();
+  return load();
+}
+
+function showWithout(sentence) {
+  const place = form.querySelector("[data-without]");
+  place.textContent = sentence;
+  place.hidden = !sentence;
+}
+
+function speak(text) {
+  document.querySelector("[data-spoken]").textContent = text;
+}
+
+// The list grows as one comes to its end.
+new IntersectionObserver((entries) => entries[0].isIntersecting && list.rest > 0 && showMore(list.showMore()), {
+  rootMargin: "400px",
+}).observe(more);
 
 function showMore(number) {
   more.textContent = number ? say("more", { n: number }) : "";
@@ -118,17 +179,25 @@ function hear(changes) {
     }
     isIncomplete ||= feature.properties.state !== change.state && hasFilter();
     Object.assign(feature.properties, newsOf(change));
-    if (change.position) feature.geometry = { type: "Point", coordinates: change.position };
+    if (change.position) move(feature, change);
+    isIncomplete ||= Boolean(feature.isMoved && form.zone.value);
     list.update(feature.properties);
     if (feature.geometry) fresh.push(feature);
   }
   if (fresh.length) {
-    draw();
+    drawChanged(fresh);
     sayTally();
     if (opened) flash(opened.map, fresh);
     if (selected && changes.some((change) => change.id === selected)) showSelected();
   }
   if (isIncomplete) refreshSoon();
+}
+
+function move(feature, { position, shape }) {
+  const [lng, lat] = feature.geometry?.coordinates ?? [];
+  feature.isMoved ||= lng !== position[0] || lat !== position[1];
+  feature.geometry = { type: "Point", coordinates: position };
+  if (shape) feature.shape = shape;
 }
 
 function newsOf({ value, state, rank, attribute, at, stored }) {
@@ -156,8 +225,16 @@ function sayTally() {
 
 function draw() {
   if (!opened) return;
-  const features = apart([...objects.values()].filter((feature) => feature.geometry));
-  opened.map.getSource("objects").setData({ type: "FeatureCollection", features });
+  const all = [...objects.values()];
+  opened.map.getSource("objects").setData(collectionOf(all));
+  opened.map.getSource("shapes").setData(shapesOf(all));
+}
+
+function drawChanged(changed) {
+  if (!opened) return;
+  const all = [...objects.values()];
+  updateObjects(opened.map, changed, all);
+  if (changed.some((feature) => feature.shape)) opened.map.getSource("shapes").setData(shapesOf(all));
 }
 
 function fitAll() {
@@ -179,8 +256,7 @@ function select(id, { move = true } = {}) {
 }
 
 function saySelected({ name, value, state }) {
-  const spoken = say("selected", { name, value, state: say(`state_${state}`) });
-  document.querySelector("[data-spoken]").textContent = spoken;
+  speak(say("selected", { name, value, state: say(`state_${state}`) }));
 }
 
 function close() {
@@ -189,30 +265,50 @@ function close() {
   list.select(null);
   drawer.hide();
   opened?.map.getSource("selected").setData(EMPTY);
+  if (opened) showChosenShape(opened.map, null);
   rememberAddress();
   if (before) list.focus(before);
 }
 
 function showSelected() {
   const feature = selected && objects.get(selected);
-  if (!feature) return;
-  drawer.show(feature.properties);
+  if (!feature) {
+    if (selected && isLoaded) hideSelected();
+    return;
+  }
+  drawer.show(feature.properties, replay.at);
+  if (opened) showChosenShape(opened.map, feature);
   if (opened && feature.geometry) showChosen(opened.map, feature);
   else opened?.map.getSource("selected").setData(EMPTY);
 }
 
+// It stays chosen: it may be there at another moment, or under another filter.
+function hideSelected() {
+  drawer.hide();
+  opened?.map.getSource("selected").setData(EMPTY);
+  if (opened) showChosenShape(opened.map, null);
+}
+
 function listenToMap({ map }) {
-  for (const layer of [...MARKER_LAYERS, "clusters", "selected-marker"]) {
-    map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
+  for (const layer of [...MARKER_LAYERS, "clusters", "selected-marker", ...SHAPE_LAYERS]) {
+    map.on("mouseenter", layer, () => tools.isSketching || (map.getCanvas().style.cursor = "pointer"));
     map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
   }
   map.on("click", (event) => {
-    const [top] = map.queryRenderedFeatures(event.point, { layers: [...MARKER_LAYERS, "clusters"] });
+    if (tools.isSketching) return;
+    const top = topOf(map, event.point);
     if (!top) return;
     if (top.properties.cluster) openCluster(map, top);
     else select(top.properties.id, { move: false });
   });
   map.on("moveend", rememberAddress);
+}
+
+// Markers before lines, lines before areas; a line may be missed by a finger's width.
+function topOf(map, { x, y }) {
+  const near = [[x - TOUCH_PX, y - TOUCH_PX], [x + TOUCH_PX, y + TOUCH_PX]];
+  const [marker] = map.queryRenderedFeatures([x, y], { layers: [...MARKER_LAYERS, "clusters"] });
+  return marker ?? map.queryRenderedFeatures(near, { layers: SHAPE_LAYERS })[0];
 }
 
 async function openCluster(map, cluster) {
@@ -234,6 +330,7 @@ async function showMap() {
     map.addControl(new library.ScaleControl({ maxWidth: 100 }), "bottom-right");
     await addMarkers(map);
     addObjectLayers(map);
+    tools.attach(map);
     frame.querySelector(".map-waiting")?.remove();
     opened = ready;
     listenToMap(ready);
@@ -257,17 +354,21 @@ function settle() {
   frame.dataset.ready = "true";
 }
 
+function apply({ fit = true } = {}) {
+  return load({ fit }).then(rememberAddress);
+}
+
 function startFiltering() {
   let typing = null;
-  const apply = () => load({ fit: true }).then(rememberAddress);
   form.addEventListener("change", (event) => {
     if (event.target.name === "type") form.above.value = "";
+    if (event.target.name === "zone" && event.target.value !== "drawn") form.area.value = "";
     apply();
   });
   form.addEventListener("input", (event) => {
-    if (!event.target.matches("input")) return;
+    if (!event.target.matches("input") || event.target.type === "checkbox") return;
     clearTimeout(typing);
-    typing = setTimeout(apply, TYPING_MS);
+    typing = setTimeout(() => apply(), TYPING_MS);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -277,6 +378,7 @@ function startFiltering() {
 
 addEventListener("popstate", () => location.reload());
 addEventListener("pagehide", () => hangUp());
+for (const box of layerBoxes()) box.addEventListener("change", () => apply({ fit: false }));
 startFiltering();
 load();
 showMap();

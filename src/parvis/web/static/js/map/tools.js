@@ -1,0 +1,151 @@
+// The panels over the map: layers, zones, measuring.
+
+import { number, say } from "../words.js";
+import { area, areaText, length, lengthText } from "./geodesy.js";
+import { EMPTY } from "./layers.js";
+import { Sketch, sayCorners } from "./sketch.js";
+
+const NONE = "–";
+
+export class Tools {
+  // `form` is the filter's, `apply` asks for the filtered objects anew.
+  constructor(element, form, { apply, speak }) {
+    this.element = element;
+    this.form = form;
+    this.apply = apply;
+    this.speak = speak;
+    this.sketch = null;
+    this.zone = null;
+    this.panel("zone").addEventListener("toggle", () => this.leave("zone"));
+    this.panel("measure").addEventListener("toggle", () => this.toggleMeasure());
+    this.find("[data-sketch='zone']").addEventListener("click", () => this.drawZone());
+    this.find("[data-zone-clear]").addEventListener("click", () => this.setZone("", ""));
+    for (const panel of [this.panel("zone"), this.panel("measure")]) this.listenToButtons(panel);
+    element.addEventListener("keydown", (event) => event.key === "Escape" && this.closePanels(event));
+  }
+
+  attach(map) {
+    this.map = map;
+    this.sketch = new Sketch(map);
+    this.showZone(this.zone);
+    if (this.panel("measure").open) this.toggleMeasure();
+  }
+
+  get isSketching() {
+    return Boolean(this.sketch?.isOn);
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  panel(name) {
+    return this.find(`[data-tool="${name}"]`);
+  }
+
+  listenToButtons(panel) {
+    panel.querySelector("[data-sketch-add]").addEventListener("click", () => this.sketch?.addAtCross());
+    panel.querySelector("[data-sketch-undo]").addEventListener("click", () => this.sketch?.undo());
+    panel.querySelector("[data-sketch-done]").addEventListener("click", () => this.sketch?.finish());
+  }
+
+  closePanels(event) {
+    const open = this.find("details[open]");
+    if (!open) return;
+    event.stopPropagation();
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+
+  leave(name) {
+    if (!this.panel(name).open && this.isSketching) this.end(name);
+  }
+
+  end(name) {
+    this.sketch?.clear();
+    this.showButtons(name, false);
+  }
+
+  showButtons(name, isOn) {
+    this.panel(name).querySelector("[data-sketching]").hidden = !isOn;
+  }
+
+  start(name, handlers) {
+    if (!this.sketch) return;
+    this.sketch.start(handlers);
+    this.showButtons(name, true);
+    this.speak(say("map.cross"));
+  }
+
+  drawZone() {
+    this.start("zone", {
+      isClosed: true,
+      onChange: (corners) => this.speak(sayCorners(corners)),
+      onDone: (corners) => {
+        this.end("zone");
+        if (corners.length < 3) this.speak(say("map.zone_too_small"));
+        else this.setZone("drawn", corners.flat().join(","));
+      },
+    });
+  }
+
+  toggleMeasure() {
+    if (!this.panel("measure").open) {
+      this.end("measure");
+      this.showMeasured([]);
+      return;
+    }
+    this.start("measure", {
+      isClosed: false,
+      onChange: (corners) => {
+        this.showMeasured(corners);
+        this.speak(corners.length > 1 ? lengthText(length(corners)) : sayCorners(corners));
+      },
+      onDone: (corners) => {
+        this.showButtons("measure", false);
+        this.showMeasured(corners);
+      },
+    });
+  }
+
+  showMeasured(corners) {
+    this.find("[data-measured='length']").textContent = corners.length > 1 ? lengthText(length(corners)) : NONE;
+    this.find("[data-measured='area']").textContent = corners.length > 2 ? areaText(area(corners)) : NONE;
+  }
+
+  setZone(zone, corners) {
+    const choice = this.form.zone;
+    if (zone === "drawn" && ![...choice.options].some((option) => option.value === zone)) {
+      choice.add(new Option(say("map.in_drawn"), zone), 1);
+    }
+    choice.value = zone;
+    this.form.area.value = corners;
+    this.apply();
+    if (zone) this.speak(say("map.zone_ready"));
+  }
+
+  // What the server took for the filter's zone: its outline, and which of the panel's forms make sense.
+  showZone(zone) {
+    this.zone = zone;
+    const { zone: choice, area: corners } = this.form;
+    choice.closest(".zone-choice").hidden = choice.options.length < 2;
+    this.find("[data-zone-clear]").hidden = !choice.value;
+    const keep = this.find("[data-zone-keep]");
+    if (keep) {
+      keep.hidden = choice.value !== "drawn";
+      keep.elements.area.value = corners.value;
+      this.find("[data-zone-forget]").hidden = !choice.value.startsWith("urn:ngsi-ld:Zone:");
+      this.find("[data-zone-forget]").elements.zone.value = choice.value;
+    }
+    this.map?.getSource("zone").setData(zone ? { type: "Feature", geometry: zone, properties: {} } : EMPTY);
+  }
+
+  showLayers(layers) {
+    for (const { domain, n, worst } of layers) {
+      const row = this.find(`[data-layer="${domain}"]`);
+      if (!row) continue;
+      row.querySelector("[data-count]").textContent = number(n);
+      row.querySelector("use").setAttribute("href", `#marker-${domain}-${worst}`);
+    }
+  }
+}
