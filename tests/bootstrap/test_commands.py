@@ -11,7 +11,7 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.fleet.commands.command import CommandState
 from parvis.fleet.commands.downlink import CommandWish
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.ways.delivery import Ack, Message
+from parvis.fleet.model.delivery import Ack, Message
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, OutboundSettings, Settings, StoreSettings
 from parvis.kernel.time import system_clock

@@ -5,7 +5,7 @@ from click.testing import CliRunner, Result
 
 from parvis.cli import commands
 from parvis.kernel.errors import ParvisError
-from tests.fleet.codecs.imports.checkout import write_checkout
+from tests.fleet.profiles.imports.checkout import write_checkout
 
 
 def call(*arguments: object) -> Result:

@@ -19,7 +19,7 @@ from parvis.connectors.mqtt.tls import names_of
 from parvis.connectors.mqttdevice.codec import hardware_id_of as told_by_topic
 from parvis.connectors.ocpp.config import OcppConfig
 from parvis.connectors.thingsstack import codec as thingsstack
-from parvis.fleet.frames.uplink import EUI, Uplink, plain_hardware_id
+from parvis.fleet.model.uplink import EUI, Uplink, plain_hardware_id
 from parvis.fleet.ways.connector import InvalidConnector, read_config
 from parvis.kernel.identity import Caller, Right
 from tests.connectors.town import open_town

@@ -14,8 +14,8 @@ from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import TemporalQuery
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from tests.contract.territory import NOON, TENANT

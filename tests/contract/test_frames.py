@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from parvis.broker.ports.store import Store
-from parvis.fleet.frames.frame import LoggedFrame, Room
-from parvis.fleet.frames.refusal import Refusal, RefusalReason, Refused, make_refusal
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.frame import LoggedFrame, Room
+from parvis.fleet.model.refusal import Refusal, RefusalReason, Refused, make_refusal
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ports import FrameStore
 from parvis.stores.postgres import frames as postgres_frames
 from parvis.stores.postgres.frames import PostgresFrames

@@ -11,7 +11,7 @@ from parvis.connectors.coap.config import CoapConfig
 from parvis.connectors.mqttbridge.config import BrokerConfig, check_broker
 from parvis.fleet.documents.bodies import read_documents
 from parvis.fleet.documents.mapping import PACKAGED_MAPPINGS, load_mapping, load_mappings
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from tests.docs.test_howto import blocks
 
 HOWTO = Path(__file__).resolve().parents[2] / "docs/howto"

@@ -13,7 +13,7 @@ from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.query.tree import TemporalQuery
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import SECOND
 from parvis.stores.sqlite.store import SqliteStore

@@ -27,12 +27,12 @@ from parvis.connectors.mbus.codec import decode_telegram, encode_long
 from parvis.connectors.mbus.mapping import map_fields
 from parvis.connectors.modbus.mapping import MAP_FILE, RegisterMap, load_map
 from parvis.fleet.codecs.codec import Codec
-from parvis.fleet.codecs.imports.yaml12 import read_yaml
 from parvis.fleet.codecs.program import START_LIMIT_S
 from parvis.fleet.documents.expressions import Expression
 from parvis.fleet.documents.mapping import PACKAGED_MAPPINGS, DocumentMapping, load_mappings
 from parvis.fleet.documents.mapping import load_mapping as load_document_mapping
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
+from parvis.fleet.profiles.imports.yaml12 import read_yaml
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, load_profile
 from parvis.fleet.ways.check import read_manifest
 from parvis.kernel.settings import TERRITORY_FILE
@@ -233,7 +233,7 @@ def _told_files() -> Iterator[Target]:
         ("bacnet", POINTS_FILE, lambda at: load_points(at.name, [at.parent]), _packaged(TESTS, POINTS_FILE)),
         ("feeds", FORMAT_FILE, lambda at: load_format(at.name, [at.parent]), _packaged(PACKAGED_FORMATS, FORMAT_FILE)),
         ("files", "x.toml", lambda at: load_mapping(at / "x.toml"), _packaged(connectors / "files", "*.toml")),
-        ("fleet/codecs/imports", "x.yaml", lambda at: read_yaml(at / "x.yaml"), []),
+        ("fleet/profiles/imports", "x.yaml", lambda at: read_yaml(at / "x.yaml"), []),
         ("kernel", TERRITORY_FILE, load_settings, []),
     ]
     for group, name, load, samples in lists:

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import parvis
-from parvis.fleet.ways.delivery import Message
+from parvis.fleet.model.delivery import Message
 from parvis.kernel.identity import Caller, system_caller
 from tests.fuzz.damage import any_bytes, damaged, damaged_documents, encoded, nasty, plain_values
 from tests.fuzz.documents import documents_by_type
@@ -25,7 +25,7 @@ PACKAGE = Path(parvis.__file__).parent
 NOW = 1_790_000_000_000_000
 FOUND_IN = (
     "connectors/*/*.py", "mqttwire/*.py", "fleet/documents/*.py", "fleet/profiles/*.py", "fleet/devices/*.py",
-    "fleet/codecs/imports/*.py", "fleet/network/*.py", "broker/jsonld/*.py",
+    "fleet/profiles/imports/*.py", "fleet/network/*.py", "broker/jsonld/*.py",
 )  # fmt: skip
 _INPUT_AND_OUTPUT = frozenset(
     {"aiohttp", "asyncio", "socket", "sqlite3", "subprocess", "shutil", "paramiko", "asyncssh"}

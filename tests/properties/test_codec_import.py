@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from parvis.fleet.codecs.codec import Codec, CodecFailure, Decoded, Downlink, InvalidCodec
-from parvis.fleet.codecs.imports.guess import draft_mapping
-from parvis.fleet.codecs.imports.yaml12 import UnreadableFile, read_yaml
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
+from parvis.fleet.profiles.imports.guess import draft_mapping
+from parvis.fleet.profiles.imports.yaml12 import UnreadableFile, read_yaml
 from tests.strategies import documents
 
 values = documents(st.text(max_size=12), nan=False)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parvis.fleet.codecs.codec import Codec, CodecFailure, CodecFault, Decoded
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule, FieldMap
 
 ECHO = Codec("function decodeUplink(i) { return {data: {bytes: i.bytes, port: i.fPort, at: i.recvTime.getTime()}}; }")

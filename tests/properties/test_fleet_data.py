@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.fleet.devices.device import Device, SeenFrames
-from parvis.fleet.frames.clocks import AHEAD_ALLOWED, RecordsRule
 from parvis.fleet.frames.placing import Placing
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.frames.work import Work
-from parvis.fleet.health.vitals import Statistics, Vitals
+from parvis.fleet.model.clocks import AHEAD_ALLOWED, RecordsRule
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.vitals import Statistics, Vitals
 from parvis.fleet.profiles.profile import DeviceProfile, ProfileDocument, Scripts
 from parvis.kernel.time import FIRST_INSTANT, SECOND
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from parvis.fleet.documents.bodies import Unreadable, read_documents, unpack
 from parvis.fleet.documents.expressions import Expression, ExpressionFailed, InvalidExpression
 from parvis.fleet.documents.mapping import PACKAGED_MAPPINGS, Unread, load_mappings
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge, UnsupportedMediaType
 
 MAPPINGS = load_mappings([PACKAGED_MAPPINGS])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parvis.bootstrap import open_platform
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, Settings, StoreSettings
 from parvis.kernel.time import MINUTE, SECOND

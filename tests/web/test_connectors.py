@@ -10,8 +10,8 @@ from parvis.bootstrap import Platform
 from parvis.connectors.feeds.client import NoFeed
 from parvis.connectors.feeds.codec import UnreadableFeed
 from parvis.fleet import metrics
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ways.counts import MOST_WAYS, Brought, WayFault, Ways
 from parvis.fleet.ways.sources import MOST_SOURCES, Source, Sources
 from parvis.kernel.identity import DEFAULT_TENANT, Caller

@@ -6,8 +6,8 @@ import httpx
 
 from parvis.bootstrap import Platform
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Reception, Technology, Uplink
 from parvis.fleet.health.coverage import CoverageCell
+from parvis.fleet.model.uplink import Reception, Technology, Uplink
 from parvis.fleet.network.gateways import Gateways
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant

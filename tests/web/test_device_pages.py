@@ -12,12 +12,12 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.fleet.devices.claims import ClaimEntry
 from parvis.fleet.devices.device import Standing
-from parvis.fleet.devices.onboarding import REGISTER
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.health.findings import Finding, FindingKind, write_findings
+from parvis.fleet.joining.claims import ClaimEntry
+from parvis.fleet.joining.onboarding import REGISTER
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import Done
 from parvis.kernel.time import HOUR, MINUTE, Instant

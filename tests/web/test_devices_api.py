@@ -8,8 +8,8 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
-from parvis.fleet.devices.onboarding import REGISTER
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.joining.onboarding import REGISTER
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 from tests.fakes.town import FULL_BIN

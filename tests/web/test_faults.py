@@ -11,7 +11,7 @@ import pytest
 import parvis
 from parvis.bootstrap import Platform
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant
 from parvis.web.causes import Explained
@@ -29,7 +29,7 @@ RULE = {
 }  # fmt: skip
 NEW = {"label": "02545202af0001ff", "profile": "generic-climate", "technology": "lorawan"}
 REACHED = (
-    "fleet/codecs/bench.py",
+    "fleet/profiles/bench.py",
     "fleet/commands/downlink.py",
     "fleet/devices",
     "fleet/profiles/mapping.py",

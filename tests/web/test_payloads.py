@@ -1,6 +1,6 @@
 import pytest
 
-from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.web.causes import Explained
 from parvis.web.console.details import explain_detail
 from parvis.web.console.payloads import LONGEST_TEXT, payload_view

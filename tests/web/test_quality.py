@@ -4,7 +4,7 @@ import httpx
 
 from parvis.bootstrap import Platform
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import MINUTE, Instant
 from tests.web.conftest import client_of, plain

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
-from parvis.fleet.frames.uplink import Technology, Uplink
-from parvis.fleet.ways.delivery import Message
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.uplink import Technology, Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import MINUTE, Instant
 from tests.web.conftest import client_of, form_token, plain

@@ -18,8 +18,8 @@ from parvis.broker.query.tree import TemporalQuery, TypeIs
 from parvis.broker.subscriptions import delivery, notifications
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Selector, Subscription
 from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import AccessSettings, MqttSettings, OutboundSettings, Settings, StoreSettings
 from parvis.kernel.time import system_clock

@@ -9,7 +9,7 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller

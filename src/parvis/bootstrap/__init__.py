@@ -37,15 +37,15 @@ from parvis.broker.subscriptions.notifications import Notifications
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.codecs.apart import CodecsApart
 from parvis.fleet.commands.downlink import Commands
-from parvis.fleet.devices.claims import Claims
-from parvis.fleet.devices.onboarding import REGISTER, Onboarding
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.frame import Room
 from parvis.fleet.frames.uplinks import Limits
+from parvis.fleet.joining.claims import Claims
+from parvis.fleet.joining.onboarding import REGISTER, Onboarding
+from parvis.fleet.model.delivery import Outlet
+from parvis.fleet.model.frame import Room
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.profiles.profile import where_codecs_run
 from parvis.fleet.ways.connector import Connector
-from parvis.fleet.ways.delivery import Outlet
 from parvis.ground.choosing import find_ground
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap

@@ -12,6 +12,7 @@ from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.leases import Leases
 from parvis.fleet.commands.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.model.delivery import Outlet, Route
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.connector import (
     Authenticate,
@@ -22,7 +23,6 @@ from parvis.fleet.ways.connector import (
     anybody,
     nobody,
 )
-from parvis.fleet.ways.delivery import Outlet, Route
 from parvis.kernel.connector_tables import resolve_table
 from parvis.kernel.jobs import JobDoor
 from parvis.kernel.outbound import OutboundHttp

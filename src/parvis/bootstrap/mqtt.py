@@ -11,7 +11,7 @@ from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.tls import TlsListener, bind
 from parvis.fleet.devices.device import Standing
 from parvis.fleet.devices.registry import Registry
-from parvis.fleet.ways.delivery import Route
+from parvis.fleet.model.delivery import Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import InvalidSettings, Settings

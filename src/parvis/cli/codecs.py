@@ -12,10 +12,10 @@ import msgspec
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.cli.options import data_option
 from parvis.fleet.codecs.examples import Verdict
-from parvis.fleet.codecs.imports.install import Installation, Installer
-from parvis.fleet.codecs.imports.repository import DeviceRepository, RepositoryVendor
-from parvis.fleet.codecs.imports.trials import CodecTrials, try_codec
 from parvis.fleet.fleet import PROFILES_FOLDER
+from parvis.fleet.profiles.imports.install import Installation, Installer
+from parvis.fleet.profiles.imports.repository import DeviceRepository, RepositoryVendor
+from parvis.fleet.profiles.imports.trials import CodecTrials, try_codec
 
 _FAILURES_SHOWN = 25
 _LONGEST_DETAIL = 160

@@ -12,7 +12,7 @@ from parvis.fleet.devices.columns import Column
 from parvis.fleet.devices.device import Standing
 from parvis.fleet.devices.lines import split_words
 from parvis.fleet.devices.sheet import read_cells
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.model.uplink import Technology
 from parvis.kernel.errors import ParvisError
 from parvis.web.wording import wording
 

@@ -8,7 +8,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.access.model import EVERY_TENANT, ROLES, ApiKey
 from parvis.cli.opened import opened_access, welcome_link
 from parvis.cli.options import data_option
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import DAY, Instant, format_instant, system_clock
 

@@ -15,17 +15,17 @@ from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement, hardware_id_of
 from parvis.fleet.devices.registry import Registry
 from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter
-from parvis.fleet.frames.frame import DEFAULT_ROOM, LoggedFrame, Room, Waiting
 from parvis.fleet.frames.held import HeldFrames
 from parvis.fleet.frames.log import FrameLog
-from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
-from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.uplinks import NO_LIMITS, Limits, UplinkPipeline
 from parvis.fleet.health.watch import FleetHealth
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.frame import DEFAULT_ROOM, LoggedFrame, Room, Waiting
+from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
 from parvis.fleet.ways.counts import Ways
-from parvis.fleet.ways.delivery import Message
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock

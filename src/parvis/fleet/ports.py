@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from parvis.fleet.frames.frame import LoggedFrame, Room, Waiting
-from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason
+from parvis.fleet.model.frame import LoggedFrame, Room, Waiting
+from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
 
 CLAIM_HOLDS_S = 60

@@ -28,7 +28,7 @@ from parvis.connectors.bacnet.mapping import Point
 from parvis.connectors.bacnet.plugin import build
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.devices.registry import DeviceRecord
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.model.uplink import NO_COUNTER, Technology
 from parvis.fleet.ways.connector import InvalidConnector
 from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.errors import Overloaded

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parvis.connectors.chirpstack.codec import decode_uplink
-from parvis.fleet.frames.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
+from parvis.fleet.model.uplink import MOST_RECEPTIONS, Reception, Technology, Uplink
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import parse_instant
 

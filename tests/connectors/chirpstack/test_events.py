@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.chirpstack.codec import decode_event, decode_gateway_stats, encode_downlink
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.network.events import (
+from parvis.fleet.model.events import (
     Delivery,
     DeliveryReport,
     DeviceFault,
@@ -24,6 +23,7 @@ from parvis.fleet.network.events import (
     GatewayStats,
     Told,
 )
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND
 

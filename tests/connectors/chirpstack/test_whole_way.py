@@ -21,10 +21,10 @@ from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.frame import Room
-from parvis.fleet.frames.refusal import Refusal, RefusalReason
+from parvis.fleet.model.delivery import Ack, Message
+from parvis.fleet.model.frame import Room
+from parvis.fleet.model.refusal import Refusal, RefusalReason
 from parvis.fleet.ways.connector import Surroundings
-from parvis.fleet.ways.delivery import Ack, Message
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.mqttwire import codec

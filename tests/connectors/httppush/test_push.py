@@ -12,7 +12,7 @@ from msgspec.json import decode, encode
 
 from parvis.connectors.httppush.plugin import TooManyItems, build
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.ways.connector import Answer, InvalidConnector, Post
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge, UnsupportedMediaType
 from parvis.kernel.identity import Caller, Right

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.liveobjects.codec import decode_message, encode_command
-from parvis.fleet.frames.uplink import Technology, Uplink
-from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceLocated, Told
+from parvis.fleet.model.events import Delivery, DeliveryReport, DeviceLocated, Told
+from parvis.fleet.model.uplink import Technology, Uplink
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND, parse_instant
 from tests.strategies import documents

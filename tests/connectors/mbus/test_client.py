@@ -13,7 +13,7 @@ from parvis.connectors.mbus.codec import ACK, NETWORK_LAYER, decode_frame
 from parvis.connectors.mbus.config import Meter
 from parvis.connectors.mbus.plugin import build
 from parvis.fleet.devices.registry import DeviceRecord
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.model.uplink import NO_COUNTER, Technology
 from parvis.fleet.ways.connector import InvalidConnector
 from parvis.fleet.ways.polling import NoAnswer
 from tests.connectors.mbus.telegrams import FIRST, FIRST_OF_6, HEAT, SECOND_OF_6, answer

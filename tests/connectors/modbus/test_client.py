@@ -15,7 +15,7 @@ from parvis.connectors.modbus.codec import RegisterType, UnreadableRegister
 from parvis.connectors.modbus.config import ModbusDevice
 from parvis.connectors.modbus.mapping import MapDocument, Register, RegisterMap, Table
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology
+from parvis.fleet.model.uplink import NO_COUNTER, Technology
 from parvis.fleet.ways.polling import NoAnswer
 from tests.system_tools import free_port
 

@@ -12,7 +12,7 @@ import pytest
 
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.fleet.ways.delivery import Ack, Message, Route
+from parvis.fleet.model.delivery import Ack, Message, Route
 from parvis.kernel.identity import OPERATOR, Caller, Right
 from parvis.kernel.time import system_clock
 from parvis.stores.sqlite.store import SqliteStore

@@ -16,7 +16,7 @@ from parvis.connectors.mqtt.config import ListenerConfig, listener_config
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.listener import MqttListener
 from parvis.connectors.mqtt.session import Session
-from parvis.fleet.ways.delivery import Ack, Message, Route
+from parvis.fleet.model.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import OPERATOR, Caller, Right
 from parvis.kernel.settings import MqttSettings

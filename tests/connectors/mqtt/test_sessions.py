@@ -10,7 +10,7 @@ import pytest
 
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.fleet.ways.delivery import Ack, Message, Route
+from parvis.fleet.model.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.mqttwire import codec, wire

@@ -11,7 +11,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.listener import MqttListener
-from parvis.fleet.ways.delivery import Route
+from parvis.fleet.model.delivery import Route
 from parvis.kernel.bus import Bus, Hear
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller

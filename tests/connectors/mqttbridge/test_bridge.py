@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 
 from parvis.connectors.mqttbridge.bridge import Bridge
 from parvis.connectors.mqttbridge.config import BrokerConfig
-from parvis.fleet.ways.delivery import Ack, Message, Route
+from parvis.fleet.model.delivery import Ack, Message, Route
 from parvis.kernel.errors import Overloaded
 from tests import system_tools
 from tests.fleet.conftest import CALLER, Village, eventually, village

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from parvis.connectors.mqttdevice.codec import decode_frame, decode_outcome, decode_up, encode_command
 from parvis.fleet.commands.downlink import Order
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
-from parvis.fleet.network.events import Delivery
+from parvis.fleet.model.events import Delivery
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND
 

@@ -7,7 +7,7 @@ import pytest
 from parvis.connectors.thingsstack.client import ThingsStackCommands
 from parvis.connectors.thingsstack.config import ThingsStackConfig
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.ways.delivery import Outlet
+from parvis.fleet.model.delivery import Outlet
 from parvis.kernel.outbound import CallFailed
 from parvis.outbound.client import GuardedClient
 from tests.fakes.receiver import Receiver

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parvis.connectors.thingsstack.codec import CORRELATION, decode_message, encode_downlinks
-from parvis.fleet.frames.uplink import Reception, Technology, Uplink
-from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.model.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.model.uplink import Reception, Technology, Uplink
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import SECOND, parse_instant
 from tests.strategies import documents

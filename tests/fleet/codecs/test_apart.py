@@ -13,7 +13,7 @@ from parvis.fleet.codecs.apart import CodecsApart, _Worker
 from parvis.fleet.codecs.codec import CodecFailure, CodecFault, Decoded, Downlink
 from parvis.fleet.codecs.worker import Request
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.profile import load_profile, where_codecs_run
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from tests.fleet.conftest import Village

@@ -7,7 +7,7 @@ from cayennelpp import LppFrame
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.fleet.codecs.codec import CodecFailure, CodecFault, Decoded, Downlink
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, check_profile, load_profile
 
 PROFILE = load_profile(PACKAGED_PROFILES / "cayenne-lpp", Contexts().parvis.expand)

@@ -9,7 +9,7 @@ import pytest
 from parvis.fleet.codecs import codec as codecs
 from parvis.fleet.codecs.codec import Codec, CodecFailure, CodecFault, CodecResult, Decoded, Downlink, InvalidCodec
 from parvis.fleet.codecs.program import Routine
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 
 AT = 1_700_000_000_123_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from parvis.fleet.codecs.codec import Codec, Decoded
 from parvis.fleet.codecs.program import Routine
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 
 AT = 1_700_000_000_123_000
 FRAME = Uplink("0101010101010101", b"\x01\x02\xff", 7, 0, AT)

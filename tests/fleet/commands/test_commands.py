@@ -12,7 +12,7 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet.commands import downlink as downlink_module
 from parvis.fleet.commands.command import Command, CommandState, TooManyCommands, postponed
 from parvis.fleet.commands.downlink import Commands, CommandWish, NotSendable, NotSentNow, Order
-from parvis.fleet.network.events import Delivery, DeliveryReport
+from parvis.fleet.model.events import Delivery, DeliveryReport
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from parvis.fleet.devices.device import Standing
 from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement
 from parvis.fleet.devices.selection import DeviceFilter, Facets
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Technology
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, RECORD, Village, uplink

@@ -4,7 +4,7 @@ import gc
 import tracemalloc
 
 from parvis.fleet.devices.device import SeenFrames
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.kernel.time import MINUTE
 from tests.fleet.conftest import EUI, NOON
 

@@ -9,10 +9,10 @@ from prometheus_client import REGISTRY
 
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.budgets import TokenBucket
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.uplinks import NO_LIMITS, Limits
+from parvis.fleet.model.budgets import TokenBucket
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import SECOND
 from tests.fleet.conftest import CALLER, NOON, Village, write_profile

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.frame import Room
-from parvis.fleet.frames.refusal import Refusal, RefusalReason, Refused
+from parvis.fleet.model.frame import Room
+from parvis.fleet.model.refusal import Refusal, RefusalReason, Refused
 from parvis.fleet.ports import FrameStore
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right

@@ -5,8 +5,8 @@ import pytest
 
 from parvis.fleet.fleet import open_fleet
 from parvis.fleet.frames import log as frame_log
-from parvis.fleet.frames.frame import LoggedFrame, Room
-from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.model.frame import LoggedFrame, Room
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.kernel.errors import Overloaded
 from tests.fleet.conftest import CALLER, DEVICE, EUI, RECORD, Village, uplink
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.query.tree import EntityQuery
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
-from parvis.fleet.network.events import DeviceJoined
+from parvis.fleet.model.events import DeviceJoined
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import SECOND

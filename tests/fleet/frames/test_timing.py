@@ -10,8 +10,8 @@ from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import TemporalQuery
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
 from tests.fleet.conftest import BIN, CALLER, EUI, NOON, RECORD, Village, uplink, write_profile
 

@@ -8,9 +8,9 @@ from prometheus_client import REGISTRY
 
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.fleet.fleet import open_fleet
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.uplinks import Limits
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, SECOND, format_instant

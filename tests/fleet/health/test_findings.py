@@ -21,7 +21,7 @@ from parvis.fleet.health.findings import (
     write_findings,
 )
 from parvis.fleet.health.quality import Quality, differs, rate, read_qualities
-from parvis.fleet.health.vitals import SeriesStatistics, Statistics
+from parvis.fleet.model.vitals import SeriesStatistics, Statistics
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from tests.fleet.conftest import NOON
 

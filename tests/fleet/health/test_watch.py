@@ -10,11 +10,11 @@ from parvis.broker.model.entity import Instance, Kind
 from parvis.fleet.devices.records import DeviceUpdate, Replacement
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.fleet.fleet import Fleet, open_fleet
-from parvis.fleet.frames.frame import DEFAULT_ROOM
-from parvis.fleet.frames.refusal import RefusalReason, Refused, make_refusal
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.health.findings import FindingKind
 from parvis.fleet.health.watch import BOX, EVERY_S, slot_of
+from parvis.fleet.model.frame import DEFAULT_ROOM
+from parvis.fleet.model.refusal import RefusalReason, Refused, make_refusal
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.shelf import Box, Place
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, Village, write_profile

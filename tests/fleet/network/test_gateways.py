@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from parvis.fleet.frames.uplink import Reception, Uplink
+from parvis.fleet.model.events import GatewayStats
+from parvis.fleet.model.uplink import Reception, Uplink
 from parvis.fleet.network import gateways as gateways_module
-from parvis.fleet.network.events import GatewayStats
 from parvis.fleet.network.gateways import Gateways, GatewayState, gateway_entity_id, judge_gateway
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import HOUR, MINUTE, SECOND

@@ -6,9 +6,8 @@ import pytest
 
 from parvis.broker.model.change import Change, Mode
 from parvis.fleet.devices.records import DeviceRecord
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Reception
-from parvis.fleet.network.events import (
+from parvis.fleet.model.delivery import Ack, Message
+from parvis.fleet.model.events import (
     DeviceEvent,
     DeviceFault,
     DeviceJoined,
@@ -16,8 +15,9 @@ from parvis.fleet.network.events import (
     DeviceStatus,
     GatewayStats,
 )
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Reception
 from parvis.fleet.network.reactions import Reactions
-from parvis.fleet.ways.delivery import Ack, Message
 from parvis.fleet.ways.intake import UplinkIntake
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right

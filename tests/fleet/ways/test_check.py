@@ -8,7 +8,7 @@ from parvis.fleet.ways.check import check_connector
 
 CODEC = """
 from parvis.fleet.ways.intake import MalformedMessage
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 
 
 def read_message(message):

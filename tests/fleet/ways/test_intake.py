@@ -7,9 +7,9 @@ import pytest
 from parvis.connectors.chirpstack.codec import decode_event
 from parvis.connectors.liveobjects.codec import decode_message as decode_live_objects
 from parvis.connectors.thingsstack.codec import decode_message as decode_things_stack
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.network.events import Told
-from parvis.fleet.ways.delivery import Ack, Message
+from parvis.fleet.model.delivery import Ack, Message
+from parvis.fleet.model.events import Told
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.ways.intake import ReadMessage, UplinkIntake
 from tests.fleet.conftest import CALLER, NOON, RECORD, Village, uplink
 

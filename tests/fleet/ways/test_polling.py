@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.refusal import Refused
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.refusal import Refused
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.polling import READINGS_KEPT, NoAnswer, Pace, PolledWay, Poller, poll_all
 from parvis.kernel.errors import Overloaded

@@ -1,8 +1,8 @@
 """Claims of frames that wait, held by processes that may die, by a clock that may be set back."""
 
-from parvis.fleet.frames.frame import Room
-from parvis.fleet.frames.refusal import RefusalReason, Refused, make_refusal
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.frame import Room
+from parvis.fleet.model.refusal import RefusalReason, Refused, make_refusal
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.time import SECOND
 from parvis.stores.postgres.database import EVERY_TENANT, Connection
 from parvis.stores.postgres.store import PostgresStore

@@ -20,7 +20,7 @@ from parvis.connectors.bacnet.config import BacnetConfig, BacnetDevice
 from parvis.connectors.bacnet.mapping import Point, Value, open_value, read_value, write_value
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, system_clock

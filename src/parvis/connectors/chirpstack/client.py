@@ -4,7 +4,7 @@ import re
 
 from parvis.connectors.chirpstack.codec import encode_downlink
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.ways.delivery import Outlet
+from parvis.fleet.model.delivery import Outlet
 
 _APPLICATION = re.compile(r"[0-9A-Za-z-]{1,64}")
 

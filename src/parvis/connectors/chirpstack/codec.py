@@ -7,8 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from parvis.connectors.chirpstack import protobuf
-from parvis.fleet.frames.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
-from parvis.fleet.network.events import (
+from parvis.fleet.model.events import (
     Delivery,
     DeliveryReport,
     DeviceFault,
@@ -18,6 +17,7 @@ from parvis.fleet.network.events import (
     GatewayStats,
     Told,
 )
+from parvis.fleet.model.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 

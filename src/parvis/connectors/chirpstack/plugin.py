@@ -2,9 +2,9 @@
 
 from parvis.connectors.chirpstack.client import ChirpStackCommands
 from parvis.connectors.chirpstack.codec import decode_event, decode_gateway_stats
-from parvis.fleet.network.events import Told
+from parvis.fleet.model.delivery import Message, Route
+from parvis.fleet.model.events import Told
 from parvis.fleet.ways.connector import Connector, Post, Surroundings, webhook_of
-from parvis.fleet.ways.delivery import Message, Route
 from parvis.fleet.ways.intake import UplinkIntake
 from parvis.kernel.errors import BadRequestData
 

@@ -14,7 +14,7 @@ from parvis.connectors.coap.codec import MalformedContent, decode_values
 from parvis.connectors.coap.ipso import Path, list_observed, to_fields
 from parvis.connectors.coap.notices import Notices, Order, Series
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, Instant

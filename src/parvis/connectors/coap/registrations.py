@@ -12,7 +12,7 @@ from aiocoap.interfaces import EndpointAddress
 from parvis.connectors.coap import metrics
 from parvis.connectors.coap.ipso import Path
 from parvis.connectors.coap.observations import Observed, Observer
-from parvis.fleet.frames.uplink import HARDWARE_ID, plain_hardware_id
+from parvis.fleet.model.uplink import HARDWARE_ID, plain_hardware_id
 from parvis.fleet.ways.connector import IsInForce
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right

@@ -18,7 +18,7 @@ from parvis.connectors.coap.registrations import Registrations, TooManyRegistrat
 from parvis.fleet.documents.mapping import DocumentMapping
 from parvis.fleet.documents.push import Pushed, Report, take_documents, take_frame
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.fleet.ways.connector import Authenticate, IsInForce
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right

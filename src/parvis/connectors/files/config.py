@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from parvis.fleet.health.limits import ANYTHING, OF_TERMS
+from parvis.fleet.profiles.limits import ANYTHING, OF_TERMS
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import DEFAULT_TENANT
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from math import ceil
 
-from parvis.fleet.frames.budgets import TokenBucket
+from parvis.fleet.model.budgets import TokenBucket
 
 MOST_REMEMBERED = 10_000
 

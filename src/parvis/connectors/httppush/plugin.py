@@ -18,10 +18,10 @@ from parvis.fleet.documents.mapping import (
 )
 from parvis.fleet.documents.push import LARGEST_FRAME_BYTES, Pushed, Report, take_documents, take_frame
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink, plain_hardware_id
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink, plain_hardware_id
 from parvis.fleet.ways.connector import Answer, Connector, InvalidConnector, Post, Surroundings, read_config
-from parvis.fleet.ways.delivery import Message
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError
 
 PLAIN = "plain"

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.frames.uplink import EUI, Technology, Uplink, plain_hardware_id
-from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceLocated, Told
-from parvis.fleet.ways.delivery import Message
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.events import Delivery, DeliveryReport, DeviceLocated, Told
+from parvis.fleet.model.uplink import EUI, Technology, Uplink, plain_hardware_id
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 

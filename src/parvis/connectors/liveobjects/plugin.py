@@ -3,8 +3,8 @@
 from parvis.connectors.liveobjects.client import LiveObjectsCommands
 from parvis.connectors.liveobjects.codec import read_message
 from parvis.connectors.liveobjects.config import LiveObjectsConfig
+from parvis.fleet.model.delivery import Route
 from parvis.fleet.ways.connector import Connector, Post, Surroundings, read_config, webhook_of
-from parvis.fleet.ways.delivery import Route
 from parvis.fleet.ways.intake import UplinkIntake
 
 TOPICS = ("fifo/+", "router/~event/v1/data/new/#")

@@ -19,7 +19,7 @@ from parvis.connectors.mbus.codec import (
 )
 from parvis.connectors.mbus.config import Meter
 from parvis.connectors.mbus.mapping import map_fields
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.time import Clock, system_clock
 

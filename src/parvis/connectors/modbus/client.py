@@ -15,7 +15,7 @@ from parvis.connectors.modbus.codec import UnreadableRegister, Value
 from parvis.connectors.modbus.config import ModbusDevice
 from parvis.connectors.modbus.mapping import Register, RegisterMap, Span, Table
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.fleet.ways.polling import NoAnswer
 from parvis.kernel.time import Clock, system_clock
 

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.session import Session
-from parvis.fleet.ways.delivery import Ack
+from parvis.fleet.model.delivery import Ack
 from parvis.mqttwire import codec
 from parvis.mqttwire.packets import Publish, Reason, Version
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.settings import InvalidSettings
 from parvis.mqttwire.topics import covers, is_filter, matches, split_shared

@@ -12,7 +12,7 @@ from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.session import Session
 from parvis.connectors.mqtt.shares import Share
-from parvis.fleet.ways.delivery import Ack, Handler, Message, Route
+from parvis.fleet.model.delivery import Ack, Handler, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.mqttwire.packets import Publish
 from parvis.mqttwire.topics import matches

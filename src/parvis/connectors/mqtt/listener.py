@@ -25,7 +25,7 @@ from parvis.connectors.mqtt.session import Session
 from parvis.connectors.mqtt.sessions import Sessions
 from parvis.connectors.mqtt.shares import Shares
 from parvis.connectors.mqtt.tls import TlsListener
-from parvis.fleet.ways.delivery import Ack, Message, Route
+from parvis.fleet.model.delivery import Ack, Message, Route
 from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import InvalidSettings
 

@@ -12,7 +12,7 @@ from parvis.connectors.mqttbridge import metrics
 from parvis.connectors.mqttbridge.client import Arrival, ConnectionEnded, Subscriber
 from parvis.connectors.mqttbridge.config import BrokerConfig
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.ways.delivery import Ack, Handler, Message, Route
+from parvis.fleet.model.delivery import Ack, Handler, Message, Route
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock

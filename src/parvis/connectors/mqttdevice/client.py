@@ -2,7 +2,7 @@
 
 from parvis.connectors.mqttdevice.codec import encode_command
 from parvis.fleet.commands.downlink import NotSentNow, Order
-from parvis.fleet.ways.delivery import Outlet
+from parvis.fleet.model.delivery import Outlet
 
 
 class DeviceCommands:

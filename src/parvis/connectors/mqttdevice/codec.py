@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.fleet.commands.downlink import Order
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink, plain_hardware_id
-from parvis.fleet.network.events import Delivery, DeliveryReport
+from parvis.fleet.model.events import Delivery, DeliveryReport
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink, plain_hardware_id
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 

@@ -7,11 +7,11 @@ import msgspec
 from parvis.connectors.mqttdevice.client import DeviceCommands
 from parvis.connectors.mqttdevice.codec import WAY, decode_frame, decode_outcome, decode_up, hardware_id_of
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.network.events import DeliveryReport
+from parvis.fleet.model.delivery import Ack, Handler, Message, Route
+from parvis.fleet.model.events import DeliveryReport
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.connector import Connector, Surroundings
-from parvis.fleet.ways.delivery import Ack, Handler, Message, Route
 from parvis.fleet.ways.intake import UplinkIntake, note_heard
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Instant

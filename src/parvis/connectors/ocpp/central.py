@@ -24,7 +24,7 @@ from parvis.connectors.ocpp.desk import Desk
 from parvis.connectors.ocpp.records import ChargingRecords
 from parvis.connectors.ocpp.talker import Talker
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
 
 LARGEST_MESSAGE_BYTES = 256 * 1024

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from parvis.fleet.frames.uplink import plain_hardware_id
+from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 
 STATION_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$"

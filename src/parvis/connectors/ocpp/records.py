@@ -16,7 +16,7 @@ from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
 from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.fleet.network.reactions import Reactions
 from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller

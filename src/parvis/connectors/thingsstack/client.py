@@ -6,7 +6,7 @@ from urllib.parse import quote
 from parvis.connectors.thingsstack.codec import encode_downlinks
 from parvis.connectors.thingsstack.config import ThingsStackConfig
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order, check_taken
-from parvis.fleet.ways.delivery import Outlet
+from parvis.fleet.model.delivery import Outlet
 from parvis.kernel.outbound import OutboundHttp
 
 _ROUTE = re.compile(r"([a-z0-9-]{1,36})(@[a-z0-9-]{1,36})?/([a-z0-9-]{1,36})")

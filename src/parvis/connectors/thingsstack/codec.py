@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from parvis.fleet.frames.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
-from parvis.fleet.network.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.model.events import Delivery, DeliveryReport, DeviceJoined, DeviceLocated, DeviceStatus, Told
+from parvis.fleet.model.uplink import EUI, MOST_RECEPTIONS, Reception, Technology, Uplink, plain_hardware_id
 from parvis.fleet.ways.intake import MalformedMessage
 from parvis.kernel.time import Instant, from_datetime
 

@@ -3,9 +3,9 @@
 from parvis.connectors.thingsstack.client import ThingsStackCommands
 from parvis.connectors.thingsstack.codec import decode_message
 from parvis.connectors.thingsstack.config import ThingsStackConfig
-from parvis.fleet.network.events import Told
+from parvis.fleet.model.delivery import Message, Route
+from parvis.fleet.model.events import Told
 from parvis.fleet.ways.connector import Connector, Post, Surroundings, read_config, webhook_of
-from parvis.fleet.ways.delivery import Message, Route
 from parvis.fleet.ways.intake import UplinkIntake
 
 TOPICS = tuple(

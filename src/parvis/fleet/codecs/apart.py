@@ -23,7 +23,7 @@ from parvis.fleet.codecs.worker import (
     framed,
     length_of,
 )
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 
 LONGEST_WAIT_S = 3.0
 """For one portion; the codec's own limits end far below."""

@@ -13,7 +13,7 @@ import msgspec
 import quickjs
 
 from parvis.fleet.codecs.program import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, Program, Routine, Run
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 
 DEEPEST_RESULT = 16

@@ -14,7 +14,7 @@ import msgspec
 
 from parvis.fleet.codecs.codec import Codec, CodecFailure, CodecFault, CodecResult, Decoded, Downlink, InvalidCodec
 from parvis.fleet.codecs.program import Routine
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 
 MEMORY_BYTES = 768 << 20
 """Of addresses, most of which the interpreter takes and never touches."""

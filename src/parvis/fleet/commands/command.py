@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parvis.broker.model.entity import Json
-from parvis.fleet.network.events import Delivery, DeliveryReport
+from parvis.fleet.model.events import Delivery, DeliveryReport
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import DAY, MINUTE, SECOND, Instant
 

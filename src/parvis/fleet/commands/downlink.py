@@ -27,8 +27,8 @@ from parvis.fleet.commands.command import (
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import device_id, hardware_id_of
 from parvis.fleet.devices.registry import Registry
-from parvis.fleet.frames.uplink import HARDWARE_ID
-from parvis.fleet.network.events import DeliveryReport
+from parvis.fleet.model.events import DeliveryReport
+from parvis.fleet.model.uplink import HARDWARE_ID
 from parvis.kernel.errors import BadRequestData, Detailed, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import AddressRefused, Answer, CallFailed

@@ -6,11 +6,11 @@ from enum import Enum, auto
 import msgspec
 
 from parvis.broker.model.entity import Iri
-from parvis.fleet.frames.budgets import TokenBucket
-from parvis.fleet.frames.clocks import DeviceClock
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
-from parvis.fleet.health.vitals import Vitals
+from parvis.fleet.model.budgets import TokenBucket
+from parvis.fleet.model.clocks import DeviceClock
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.vitals import Vitals
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.time import HOUR, MINUTE, Instant
 

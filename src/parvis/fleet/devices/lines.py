@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from parvis.broker.model.entity import Iri, Json
 from parvis.fleet.devices.columns import LONGEST_TEXT, Column, Fault, Line, LineFault
 from parvis.fleet.devices.records import DeviceRecord, check_entity_id, check_interval, check_words
-from parvis.fleet.frames.uplink import HARDWARE_ID, Technology, plain_hardware_id
+from parvis.fleet.model.uplink import HARDWARE_ID, Technology, plain_hardware_id
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData
 

@@ -15,7 +15,7 @@ from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Json, Kind
 from parvis.fleet.devices.device import Device, Standing
-from parvis.fleet.frames.uplink import HARDWARE_ID, Technology, plain_hardware_id
+from parvis.fleet.model.uplink import HARDWARE_ID, Technology, plain_hardware_id
 from parvis.fleet.profiles.profile import DeviceProfile, get_profile
 from parvis.kernel.errors import BadRequestData
 

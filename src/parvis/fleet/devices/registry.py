@@ -24,7 +24,7 @@ from parvis.fleet.devices.records import (
     words_of,
 )
 from parvis.fleet.devices.records import device_id as device_id
-from parvis.fleet.frames.uplink import Technology, plain_hardware_id
+from parvis.fleet.model.uplink import Technology, plain_hardware_id
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from parvis.fleet.devices.device import Device, Standing
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.model.uplink import Technology
 
 
 class DeviceFilter(msgspec.Struct, frozen=True):

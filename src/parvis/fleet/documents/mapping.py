@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from parvis.fleet.documents.expressions import Expression, ExpressionFailed, InvalidExpression
-from parvis.fleet.frames.uplink import HARDWARE_ID, NO_COUNTER, Technology, Uplink, plain_hardware_id
+from parvis.fleet.model.uplink import HARDWARE_ID, NO_COUNTER, Technology, Uplink, plain_hardware_id
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import SECOND, Instant, from_datetime, parse_instant
 

@@ -11,9 +11,9 @@ from parvis.fleet.documents.bodies import Unreadable
 from parvis.fleet.documents.expressions import ExpressionFailed
 from parvis.fleet.documents.mapping import DocumentMapping, Unread
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.ways.delivery import Message
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.errors import BadRequestData, PayloadTooLarge
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Instant

@@ -12,9 +12,9 @@ from time import monotonic, perf_counter, thread_time
 from parvis.fleet import metrics
 from parvis.fleet.codecs.codec import Codec, CodecFailure, CodecResult
 from parvis.fleet.devices.device import Device
-from parvis.fleet.frames.budgets import TokenBucket
-from parvis.fleet.frames.refusal import RefusalReason, Refused
 from parvis.fleet.frames.work import Work, still_open
+from parvis.fleet.model.budgets import TokenBucket
+from parvis.fleet.model.refusal import RefusalReason, Refused
 from parvis.fleet.profiles.profile import DeviceProfile
 
 CODEC_SHARE, CODEC_BURST_S = 0.3, 3.0

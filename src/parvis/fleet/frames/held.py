@@ -9,11 +9,11 @@ from msgspec import structs
 
 from parvis.fleet import metrics
 from parvis.fleet.devices.registry import Registry
-from parvis.fleet.frames.frame import Room, Waiting
-from parvis.fleet.frames.refusal import COUNTED_ONLY, Refusal, RefusalReason, Refused, count_refused, make_refusal
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.frame import Room, Waiting
+from parvis.fleet.model.refusal import COUNTED_ONLY, Refusal, RefusalReason, Refused, count_refused, make_refusal
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ports import FrameStore
-from parvis.fleet.ways.delivery import Message
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import DAY, Clock

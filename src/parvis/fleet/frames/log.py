@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from parvis.fleet import metrics
-from parvis.fleet.frames.frame import LoggedFrame, Room
-from parvis.fleet.frames.refusal import Refused
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.frame import LoggedFrame, Room
+from parvis.fleet.model.refusal import Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ports import FrameStore
 from parvis.kernel.errors import ParvisError
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from parvis.broker.model.entity import Iri
-from parvis.fleet.frames.clocks import DeviceTime, RecordsRule, offset_of_unbelievable, read_instant, read_number
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.work import Work, still_open
+from parvis.fleet.model.clocks import DeviceTime, RecordsRule, offset_of_unbelievable, read_instant, read_number
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import Extra, Mapped, MappingFailure, dig
 from parvis.kernel.time import DAY, FIRST_INSTANT, LAST_INSTANT, SECOND, Instant, format_instant
 

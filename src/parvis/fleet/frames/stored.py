@@ -9,9 +9,9 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.entity import AttributeKey, Instance
 from parvis.broker.model.once import CORRECTED_WITHIN, plain_value
 from parvis.broker.query.tree import TemporalQuery, TimeRelation
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
 from parvis.fleet.frames.work import Work, still_open
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import Mapped
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import system_caller

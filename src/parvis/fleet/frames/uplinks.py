@@ -18,11 +18,11 @@ from parvis.fleet.devices.device import HEALTH_EVERY, RADIO_EVERY, Seen, is_same
 from parvis.fleet.devices.registry import Registry
 from parvis.fleet.frames.decoding import Decoding
 from parvis.fleet.frames.placing import Placing
-from parvis.fleet.frames.refusal import RefusalReason, Refused
 from parvis.fleet.frames.stored import StoredFrames, duplicate_of
-from parvis.fleet.frames.uplink import NO_COUNTER, Uplink
 from parvis.fleet.frames.work import Work, still_open
-from parvis.fleet.health.vitals import Vitals
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import NO_COUNTER, Uplink
+from parvis.fleet.model.vitals import Vitals
 from parvis.fleet.profiles.mapping import Mapped
 from parvis.kernel.errors import Overloaded, ParvisError, ResourceNotFound
 from parvis.kernel.identity import Caller

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from parvis.fleet.devices.device import Device
-from parvis.fleet.frames.refusal import Refused
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import Mapped
 from parvis.kernel.time import Instant
 

@@ -7,7 +7,7 @@ from statistics import fmean, median
 import msgspec
 
 from parvis.fleet.health.findings import snr_margin_db
-from parvis.fleet.health.vitals import Statistics
+from parvis.fleet.model.vitals import Statistics
 
 CELL_DEG = 0.01
 """About 1.1 km from south to north."""

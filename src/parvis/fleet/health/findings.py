@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.frames.uplink import Technology
-from parvis.fleet.health.vitals import Statistics
+from parvis.fleet.model.uplink import Technology
+from parvis.fleet.model.vitals import Statistics
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
 
 Figures = dict[str, float | str]

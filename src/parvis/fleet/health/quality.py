@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.health.vitals import SeriesStatistics, Statistics
+from parvis.fleet.model.vitals import SeriesStatistics, Statistics
 from parvis.kernel.time import DAY, SECOND, Instant
 
 WEIGHTS = {"completeness": 0.4, "timeliness": 0.2, "validity": 0.25, "stability": 0.15}

@@ -19,7 +19,6 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQ
 from parvis.fleet import metrics
 from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.devices.registry import Registry
-from parvis.fleet.frames.clocks import DeviceClock
 from parvis.fleet.health.battery import Point, last_day
 from parvis.fleet.health.coverage import CELL_DEG, CoverageCell, HeardDevice, coverage
 from parvis.fleet.health.findings import (
@@ -33,7 +32,8 @@ from parvis.fleet.health.findings import (
     write_findings,
 )
 from parvis.fleet.health.quality import Quality, differs, rate, read_qualities
-from parvis.fleet.health.vitals import Statistics, Vitals
+from parvis.fleet.model.clocks import DeviceClock
+from parvis.fleet.model.vitals import Statistics, Vitals
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.shelf import Box, Place

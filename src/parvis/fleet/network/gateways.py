@@ -10,8 +10,8 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
 from parvis.fleet import metrics
-from parvis.fleet.frames.uplink import Reception, Uplink, plain_hardware_id
-from parvis.fleet.network.events import GatewayStats
+from parvis.fleet.model.events import GatewayStats
+from parvis.fleet.model.uplink import Reception, Uplink, plain_hardware_id
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import system_caller
 from parvis.kernel.time import DAY, MINUTE, Clock, Instant, format_instant, system_clock

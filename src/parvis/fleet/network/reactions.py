@@ -10,8 +10,7 @@ from parvis.fleet import metrics
 from parvis.fleet.commands.downlink import Commands
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.registry import Registry
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.network.events import (
+from parvis.fleet.model.events import (
     DeliveryReport,
     DeviceEvent,
     DeviceFault,
@@ -21,6 +20,7 @@ from parvis.fleet.network.events import (
     GatewayStats,
     NetworkEvent,
 )
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.network.gateways import Gateways
 from parvis.kernel.errors import Forbidden, ParvisError
 from parvis.kernel.identity import Caller, system_caller

@@ -9,7 +9,7 @@ import msgspec
 
 from parvis.broker.jsonld.geojson import check_geometry
 from parvis.broker.model.entity import Instance, Iri, Json, Kind
-from parvis.fleet.health.limits import FARTHEST, limits_of
+from parvis.fleet.profiles.limits import FARTHEST, limits_of
 from parvis.kernel.errors import BadRequestData, Detailed
 from parvis.kernel.time import HOUR, Instant
 

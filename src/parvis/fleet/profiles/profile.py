@@ -16,8 +16,8 @@ from parvis.fleet.codecs.apart import CodecsApart
 from parvis.fleet.codecs.codec import Codec, CodecFailure, CodecResult, Downlink, InvalidCodec
 from parvis.fleet.codecs.examples import CodecExample, Verdict, try_example
 from parvis.fleet.codecs.program import Routine
-from parvis.fleet.frames.clocks import ClockRule, RecordsRule
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.clocks import ClockRule, RecordsRule
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule, FieldMap, MappingFailure
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, ParvisError, ResourceNotFound
 

@@ -12,8 +12,8 @@ from parvis.broker.broker import Broker
 from parvis.broker.leading import Work
 from parvis.fleet.commands.downlink import CommandSender
 from parvis.fleet.fleet import Fleet
+from parvis.fleet.model.delivery import Ack, Handler, Message, Outlet, Route
 from parvis.fleet.network.reactions import Reactions
-from parvis.fleet.ways.delivery import Ack, Handler, Message, Outlet, Route
 from parvis.kernel.errors import PARVIS_ERRORS, BadRequestData, Overloaded, ParvisError
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import JobDoor

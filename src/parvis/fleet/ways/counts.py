@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from parvis.broker.leading import Work
-from parvis.fleet.frames.refusal import RefusalReason, Refused
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ways.sources import Sources
 from parvis.kernel.time import Clock, Instant
 

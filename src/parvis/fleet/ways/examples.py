@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 
 from parvis.fleet.codecs.examples import is_same
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.network.events import Told
-from parvis.fleet.ways.delivery import Message
+from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.events import Told
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ways.intake import MalformedMessage, ReadMessage
 from parvis.kernel.identity import system_caller
 from parvis.kernel.time import SECOND, format_instant

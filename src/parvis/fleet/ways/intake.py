@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import Uplink
-from parvis.fleet.network.events import NetworkEvent, Told
+from parvis.fleet.model.delivery import Ack, Message
+from parvis.fleet.model.events import NetworkEvent, Told
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.network.reactions import Reactions
-from parvis.fleet.ways.delivery import Ack, Message
 from parvis.kernel.errors import Detailed, Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import from_datetime

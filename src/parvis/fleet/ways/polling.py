@@ -12,7 +12,7 @@ import msgspec
 
 from parvis.fleet import metrics
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.ways.intake import note_heard
 from parvis.kernel.errors import Detailed, Overloaded

@@ -4,8 +4,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from parvis.fleet.frames.frame import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
-from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason
+from parvis.fleet.model.frame import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
+from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.fleet.ports import CLAIM_HOLDS_S
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool, only_row

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.json import encode
 
-from parvis.fleet.frames.frame import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
-from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason
+from parvis.fleet.model.frame import LoggedFrame, Room, Waiting, read_logged, read_refusal, write_logged, write_refusal
+from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.database import Connection, RunSql
 

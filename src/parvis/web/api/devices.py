@@ -12,7 +12,7 @@ from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.devices.records import DeviceRecord, DeviceUpdate, Replacement, device_id, hardware_id_of
 from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.devices.selection import DeviceFilter, Facets
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.model.uplink import Technology
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import (

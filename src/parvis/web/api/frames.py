@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from parvis.fleet.devices.records import hardware_id_of
 from parvis.fleet.devices.rights import check_reads, check_writes
-from parvis.fleet.frames.frame import LoggedFrame, Waiting
-from parvis.fleet.frames.refusal import RefusalReason
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.model.frame import LoggedFrame, Waiting
+from parvis.fleet.model.refusal import RefusalReason
+from parvis.fleet.model.uplink import Technology
 from parvis.kernel.time import format_instant
 from parvis.web.api.shared import MOST_AT_ONCE, ONE_DEVICE, CallerOf, RefusedOut, SiteOf
 

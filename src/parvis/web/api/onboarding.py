@@ -7,12 +7,12 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from parvis.fleet.devices.claims import Claim, ClaimEntry, ClaimPlace
-from parvis.fleet.devices.label_sheet import render_labels
 from parvis.fleet.devices.labels import LabelKind, read_label
-from parvis.fleet.devices.onboarding import REGISTER
 from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.devices.sheet import SheetReport, write_sheet
+from parvis.fleet.joining.claims import Claim, ClaimEntry, ClaimPlace
+from parvis.fleet.joining.label_sheet import render_labels
+from parvis.fleet.joining.onboarding import REGISTER
 from parvis.kernel.time import format_instant
 from parvis.web.api.devices import DeviceOut
 from parvis.web.api.shared import CallerOf, SiteOf

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from pydantic import BaseModel
 
-from parvis.fleet.frames.refusal import Refused
+from parvis.fleet.model.refusal import Refused
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.web.pages import caller_of

@@ -17,9 +17,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
-from parvis.fleet.codecs.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
 from parvis.fleet.codecs.codec import CodecFailure, Decoded
 from parvis.fleet.fleet import PROFILES_FOLDER
+from parvis.fleet.profiles.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
 from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound

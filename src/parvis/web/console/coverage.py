@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.fleet.frames.uplink import Technology
 from parvis.fleet.health.coverage import CELL_DEG, CoverageCell
 from parvis.fleet.health.findings import (
     CELLULAR_RSSI_BAD_DBM,
@@ -22,6 +21,7 @@ from parvis.fleet.health.findings import (
     MARGIN_BAD_DB,
     MARGIN_OVER_DB,
 )
+from parvis.fleet.model.uplink import Technology
 from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right

@@ -1,6 +1,6 @@
 """Why exactly a frame was refused, in the page's language: the platform keeps it as one English sentence."""
 
-from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.web.causes import Explained
 from parvis.web.faults import explain_fault
 from parvis.web.wording import Wording

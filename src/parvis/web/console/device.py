@@ -20,11 +20,11 @@ from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import DeviceUpdate, Replacement, text_of
 from parvis.fleet.devices.rights import check_reads, check_writes
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.frame import LoggedFrame
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology
 from parvis.fleet.health.quality import read_qualities
-from parvis.fleet.health.vitals import Statistics
 from parvis.fleet.health.watch import interval_of
+from parvis.fleet.model.frame import LoggedFrame
+from parvis.fleet.model.uplink import NO_COUNTER, Technology
+from parvis.fleet.model.vitals import Statistics
 from parvis.fleet.profiles.mapping import MappingFailure
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError

@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.fleet.devices.columns import Column
-from parvis.fleet.devices.onboarding import REGISTER
 from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
+from parvis.fleet.joining.onboarding import REGISTER
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
 from parvis.web.auth import FORM_FIELD, check_form

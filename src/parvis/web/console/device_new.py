@@ -14,13 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity
-from parvis.fleet.devices.claims import Claim, ClaimPlace
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.labels import Label, LabelKind
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.devices.rights import check_writes
-from parvis.fleet.frames.frame import Waiting
-from parvis.fleet.frames.uplink import Technology
+from parvis.fleet.joining.claims import Claim, ClaimPlace
+from parvis.fleet.model.frame import Waiting
+from parvis.fleet.model.uplink import Technology
 from parvis.fleet.profiles.profile import DEVICE_TERMS, DeviceProfile
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller

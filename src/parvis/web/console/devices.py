@@ -16,8 +16,8 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices.device import Device, Standing
 from parvis.fleet.devices.rights import check_reads
 from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter, Facets
-from parvis.fleet.frames.uplink import Technology
 from parvis.fleet.health.findings import Finding, FindingKind, read_findings
+from parvis.fleet.model.uplink import Technology
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.web.console.spreadsheet import localised_csv

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
-from parvis.fleet.frames.frame import Waiting
-from parvis.fleet.frames.refusal import RefusalReason
+from parvis.fleet.model.frame import Waiting
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right

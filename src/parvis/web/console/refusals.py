@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.fleet.frames.refusal import EVERY_REASON, Refusal, RefusalReason
+from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.fleet.devices.columns import LineFault
-from parvis.fleet.devices.onboarding import LIST_GONE, Onboarding
 from parvis.fleet.devices.sheet import read_sheet
+from parvis.fleet.joining.onboarding import LIST_GONE, Onboarding
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import Caller, Right

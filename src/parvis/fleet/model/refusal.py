@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from parvis.fleet import metrics
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.time import Instant
 
 LARGEST_PAYLOAD_BYTES = 4096

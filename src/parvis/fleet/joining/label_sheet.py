@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from parvis.fleet.devices.claims import Issued
+from parvis.fleet.joining.claims import Issued
 
 _STYLE = """
 @page { margin: 10mm }

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from parvis.fleet.codecs.examples import Verdict
-from parvis.fleet.codecs.imports.repository import DeviceRepository, NoRepository
-from parvis.fleet.codecs.imports.trials import CodecTrials, try_codec
-from parvis.fleet.codecs.imports.yaml12 import UnreadableFile, read_yaml
 from parvis.fleet.codecs.program import Routine
-from tests.fleet.codecs.imports.checkout import write_checkout
+from parvis.fleet.profiles.imports.repository import DeviceRepository, NoRepository
+from parvis.fleet.profiles.imports.trials import CodecTrials, try_codec
+from parvis.fleet.profiles.imports.yaml12 import UnreadableFile, read_yaml
+from tests.fleet.profiles.imports.checkout import write_checkout
 
 
 def try_all(root: Path) -> dict[str, CodecTrials]:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from parvis.broker.jsonld.contexts import Contexts
-from parvis.fleet.codecs.bench import CodecBench
 from parvis.fleet.codecs.codec import CodecFailure, Decoded
+from parvis.fleet.profiles.bench import CodecBench
 from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile, load_profiles
 from parvis.fleet.profiles.text import with_rules

@@ -13,7 +13,7 @@ from parvis.access.model import EVERY_TENANT
 from parvis.broker.model.entity import Instance, Iri
 from parvis.fleet.codecs.codec import CodecFailure, CodecResult
 from parvis.fleet.codecs.program import Routine
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule, FieldMap, MappingFailure
 from parvis.fleet.profiles.profile import (
     DEVICE_TERMS,

@@ -4,13 +4,13 @@ import pytest
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.fleet.codecs.codec import Decoded, Downlink
-from parvis.fleet.codecs.imports.guess import Leaf, draft_mapping, find_meaning
-from parvis.fleet.codecs.imports.install import Installation, Installer
-from parvis.fleet.codecs.imports.repository import DeviceRepository
-from parvis.fleet.codecs.imports.trials import try_codec
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
+from parvis.fleet.profiles.imports.guess import Leaf, draft_mapping, find_meaning
+from parvis.fleet.profiles.imports.install import Installation, Installer
+from parvis.fleet.profiles.imports.repository import DeviceRepository
+from parvis.fleet.profiles.imports.trials import try_codec
 from parvis.fleet.profiles.profile import load_profile, load_profiles
-from tests.fleet.codecs.imports.checkout import write_checkout
+from tests.fleet.profiles.imports.checkout import write_checkout
 
 EXPAND = Contexts().parvis.expand
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Instance, Iri
-from parvis.fleet.frames.uplink import NO_COUNTER, Technology, Uplink
+from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
 from parvis.kernel.time import DAY, SECOND, Instant
 
 FADE_AT = 256.0

@@ -7,7 +7,7 @@ import msgspec
 
 from parvis.fleet.codecs.codec import Codec, InvalidCodec
 from parvis.fleet.codecs.examples import CodecExample, Trial, Verdict, try_example
-from parvis.fleet.codecs.imports.repository import RepositoryCodec
+from parvis.fleet.profiles.imports.repository import RepositoryCodec
 
 LARGEST_SCRIPT_BYTES = 2 << 20
 

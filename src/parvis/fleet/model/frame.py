@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from parvis.fleet.frames.refusal import Refusal, Refused
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.refusal import Refusal, Refused
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.time import Instant
 
 

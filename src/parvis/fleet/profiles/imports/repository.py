@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from parvis.fleet.codecs.examples import CodecExample
-from parvis.fleet.codecs.imports.yaml12 import UnreadableFile, read_yaml
 from parvis.fleet.codecs.program import Routine
+from parvis.fleet.profiles.imports.yaml12 import UnreadableFile, read_yaml
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 
 _PARTS = {

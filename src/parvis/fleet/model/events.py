@@ -4,7 +4,7 @@ from enum import Enum
 
 import msgspec
 
-from parvis.fleet.frames.uplink import Uplink
+from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.time import Instant
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parvis.fleet.frames.clocks import AHEAD_ALLOWED, DeviceClock, DeviceTime, read_instant
+from parvis.fleet.model.clocks import AHEAD_ALLOWED, DeviceClock, DeviceTime, read_instant
 from parvis.kernel.time import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, SECOND, Instant, from_datetime
 
 NOON = from_datetime(datetime(2026, 9, 21, 12, tzinfo=UTC))

@@ -13,10 +13,10 @@ import msgspec
 from parvis.broker.model.entity import Iri
 from parvis.fleet.codecs.codec import Codec, CodecFailure
 from parvis.fleet.codecs.examples import CodecExample, Verdict
-from parvis.fleet.codecs.imports.guess import NORMALIZED, Draft, Leaf, draft_mapping
-from parvis.fleet.codecs.imports.repository import RepositoryCodec, RepositoryDevice, RepositoryVendor
-from parvis.fleet.codecs.imports.trials import CodecTrials, read_script
 from parvis.fleet.codecs.program import Routine
+from parvis.fleet.profiles.imports.guess import NORMALIZED, Draft, Leaf, draft_mapping
+from parvis.fleet.profiles.imports.repository import RepositoryCodec, RepositoryDevice, RepositoryVendor
+from parvis.fleet.profiles.imports.trials import CodecTrials, read_script
 from parvis.fleet.profiles.profile import (
     CODEC_FILE,
     ENCODER_FILE,

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from parvis.fleet.devices.claims import ClaimEntry, ClaimPlace, Claims
-from parvis.fleet.devices.label_sheet import render_labels
+from parvis.fleet.joining.claims import ClaimEntry, ClaimPlace, Claims
+from parvis.fleet.joining.label_sheet import render_labels
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from tests.fleet.conftest import BIN, CALLER, EUI, Village, uplink

@@ -1,0 +1,1 @@
+"""Devices that come in many, or by a label."""
