@@ -56,10 +56,13 @@ async def test_squares_say_how_well_each_technology_is_heard(
     assert "LoRaWAN 2 Cellular 1" in page
     assert "2 devices in 2 squares · 1 is badly covered" in page
     assert page.index("Badly covered 1 0 6") < page.index("Well covered 1 0 0 %")
-    assert page.index("7276ff0039990002 Silent for a quarter of an hour") < page.index("7276ff0039990001 Heard")
+    assert page.index("1 7276ff0039990002 Silent for a quarter of an hour") < page.index("2 7276ff0039990001 Heard")
     drawn = json.loads(answer.text.split('id="coverage">')[1].split("</script>")[0])
     assert [one["properties"]["state"] for one in drawn["squares"]["features"]] == ["bad", "good"]
+    assert [one["properties"]["sign"] for one in drawn["squares"]["features"]] == ["\u00d7", ""]
     assert [one["geometry"]["coordinates"] for one in drawn["gateways"]["features"]] == [[-3.36, 47.75]]
+    assert [one["properties"]["text"] for one in drawn["gateways"]["features"]] == ["2"], "as in the table"
+    assert 'id="gateway-2"' in answer.text
 
     cellular = plain((await operator.get("/console/coverage", params={"technology": "cellular", "lang": "fr"})).text)
     assert "1 capteur dans 1 carré · tous bien couverts" in cellular

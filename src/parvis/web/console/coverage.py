@@ -140,11 +140,14 @@ def _drawn(cells: Sequence[CellView], gateways: Sequence[GatewayView], t: Wordin
     for view in cells:
         west, south = view.cell.longitude - half, view.cell.latitude - half
         ring = [(west, south), (west + 2 * half, south), (west + 2 * half, south + 2 * half), (west, south + 2 * half)]
-        text = _SIGNS.get(view.state, "") + t.quantity(view.cell.loss, "", "packetLossRate")
-        told = {"state": view.state.word, "text": text, "row": view.anchor}
+        sign = _SIGNS.get(view.state, "")
+        text = sign + t.quantity(view.cell.loss, "", "packetLossRate")
+        told = {"state": view.state.word, "text": text, "sign": sign.strip(), "row": view.anchor}
         squares.append(_feature("Polygon", [[*ring, ring[0]]], told))
     posts = [
-        _feature("Point", one.position, {"state": one.state.word, "text": one.name}) for one in gateways if one.position
+        _feature("Point", one.position, {"state": one.state.word, "text": str(number), "row": f"gateway-{number}"})
+        for number, one in enumerate(gateways, 1)
+        if one.position
     ]
     return {
         "squares": {"type": "FeatureCollection", "features": squares},
