@@ -52,7 +52,7 @@ clean:
 	rm -rf $(VENV) src/parvis/web/static/vendor tests/browser/vendor
 
 $(VENV)/.runtime: $(INSTALLED_BY)
-	sh build/environment.sh $(VENV)
+	sh build/environment.sh $(VENV) demo
 	@touch $@
 
 $(VENV)/.development: $(INSTALLED_BY)

@@ -25,6 +25,7 @@ class Character(StrEnum):
 class Site:
     name: str
     slug: str
+    short: str
     character: Character
     population: int
     x: float
@@ -33,27 +34,28 @@ class Site:
 
 
 SITES = (
-    Site("Trevalan", "trevalan", Character.OLD_TOWN, 12_900, 1500, 3100),
-    Site("Port-Trevalan", "port-trevalan", Character.PORT, 7_300, -2300, -4300, coastal=True),
-    Site("Kervoalan", "kervoalan", Character.SUBURB, 5_600, -2900, 1900),
-    Site("Plouvarec", "plouvarec", Character.BOURG, 2_700, -7600, 3000),
-    Site("Penhervan", "penhervan", Character.RESORT, 2_400, 4300, -6000, coastal=True),
-    Site("Trézavel", "trezavel", Character.RESORT, 1_700, -7300, -4600, coastal=True),
-    Site("Locvelan", "locvelan", Character.BOURG, 1_900, 6500, 6300),
-    Site("Lanzuhel", "lanzuhel", Character.VILLAGE, 1_400, -3300, 7300),
-    Site("Saint-Gwenvred", "saint-gwenvred", Character.VILLAGE, 1_250, 10_200, -3900, coastal=True),
-    Site("Guervalon", "guervalon", Character.VILLAGE, 1_050, -11_000, -600),
-    Site("Bodvelan", "bodvelan", Character.VILLAGE, 950, 2100, 8600),
-    Site("Quelvennec", "quelvennec", Character.VILLAGE, 1_050, 7300, 1300),
+    Site("Trevalan", "trevalan", "TRE", Character.OLD_TOWN, 12_900, 1500, 3100),
+    Site("Port-Trevalan", "port-trevalan", "PTR", Character.PORT, 7_300, -2300, -4300, coastal=True),
+    Site("Kervoalan", "kervoalan", "KER", Character.SUBURB, 5_600, -2900, 1900),
+    Site("Plouvarec", "plouvarec", "PLO", Character.BOURG, 2_700, -7600, 3000),
+    Site("Penhervan", "penhervan", "PEN", Character.RESORT, 2_400, 4300, -6000, coastal=True),
+    Site("Trézavel", "trezavel", "TZV", Character.RESORT, 1_700, -7300, -4600, coastal=True),
+    Site("Locvelan", "locvelan", "LOC", Character.BOURG, 1_900, 6500, 6300),
+    Site("Lanzuhel", "lanzuhel", "LAN", Character.VILLAGE, 1_400, -3300, 7300),
+    Site("Saint-Gwenvred", "saint-gwenvred", "SGW", Character.VILLAGE, 1_250, 10_200, -3900, coastal=True),
+    Site("Guervalon", "guervalon", "GUE", Character.VILLAGE, 1_050, -11_000, -600),
+    Site("Bodvelan", "bodvelan", "BOD", Character.VILLAGE, 950, 2100, 8600),
+    Site("Quelvennec", "quelvennec", "QUE", Character.VILLAGE, 1_050, 7300, 1300),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Commune:
-    """`code` stands where France has the INSEE code; the letter marks it as invented."""
+    """`code` stands where France has the INSEE code; the letter marks it as invented. `short` begins serial numbers."""
 
     name: str
     slug: str
+    short: str
     code: str
     character: Character
     population: int
@@ -72,7 +74,15 @@ def share_land(rng: np.random.Generator, terrain: Terrain) -> list[Commune]:
         x, y = centres[index]
         communes.append(
             Commune(
-                site.name, site.slug, f"T{index + 1:04d}", site.character, site.population, float(x), float(y), area
+                site.name,
+                site.slug,
+                site.short,
+                f"T{index + 1:04d}",
+                site.character,
+                site.population,
+                float(x),
+                float(y),
+                area,
             )
         )
     return communes

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry import LineString, MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
@@ -57,7 +58,26 @@ class River:
 
 
 @dataclass(frozen=True, slots=True)
+class Relief:
+    """Heights in metres above the high-water line, on a grid of `CELL_M` from the south-west corner."""
+
+    height_m: NDArray[np.float32]
+
+    def at(self, x: Coords, y: Coords) -> Coords:
+        """Between the four nearest points of the grid."""
+        u = np.clip((np.asarray(x, float) + HALF_WIDTH_M) / CELL_M, 0, self.height_m.shape[1] - 1.001)
+        v = np.clip((np.asarray(y, float) + HALF_HEIGHT_M) / CELL_M, 0, self.height_m.shape[0] - 1.001)
+        i, j = u.astype(np.intp), v.astype(np.intp)
+        du, dv = u - i, v - j
+        south = self.height_m[j, i] * (1 - du) + self.height_m[j, i + 1] * du
+        north = self.height_m[j + 1, i] * (1 - du) + self.height_m[j + 1, i + 1] * du
+        between: Coords = south * (1 - dv) + north * dv
+        return between
+
+
+@dataclass(frozen=True, slots=True)
 class Terrain:
+    relief: Relief
     land: BaseGeometry
     sea: BaseGeometry
     shallows: BaseGeometry
@@ -85,6 +105,7 @@ def shape_terrain(rng: np.random.Generator) -> Terrain:
     woods[height < 4] = -1
     shore = height - 9 * np.clip(noise.octaves(x - 7000, y, 3500, 2), 0, 1)
     return Terrain(
+        relief=Relief(height.astype(np.float32)),
         land=land,
         sea=_water_below(land, height, ys, 0.0),
         shallows=_smoothed(area_above(height, xs, ys, -1.3), smallest_m2=4000).difference(land),

@@ -8,6 +8,7 @@ import shapely
 from shapely.geometry import LineString, box
 from shapely.geometry.base import BaseGeometry
 
+from parvis.demo.land.addresses import number_buildings
 from parvis.demo.land.buildings import Building, build_houses
 from parvis.demo.land.communes import Character, Commune, share_land
 from parvis.demo.land.countryside import Place, name_shore, plough_fields, shore_grounds
@@ -72,16 +73,17 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
     keep_out = shapely.union_all([*wet, roads[0].line, roads[1].line])
     houses = build_houses(rng, towns, lanes, hamlets, roads, occupied, keep_out.buffer(9))
     fields, hedges = plough_fields(rng, terrain)
+    every_road = (*roads, *lanes, *_town_roads(towns, parks), *_harbour(communes, terrain))
     return Territory(
         seed=seed,
         terrain=terrain,
         communes=tuple(communes),
-        roads=(*roads, *lanes, *_town_roads(towns, parks), *_harbour(communes, terrain)),
+        roads=every_road,
         towns=tuple(towns),
         hamlets=tuple(hamlets),
         facilities=tuple(facilities),
         parks=tuple(parks),
-        buildings=(*houses, *_public_buildings(facilities, parks)),
+        buildings=tuple(number_buildings([*houses, *_public_buildings(facilities, parks)], every_road)),
         grounds=tuple(grounds),
         fields=tuple(fields),
         hedges=tuple(hedges),

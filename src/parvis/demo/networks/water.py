@@ -52,13 +52,17 @@ class Works:
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A water tower: `ground_m` is where it stands, `floor_m` the head of its empty bowl, `full_m` the water above."""
+    """A water tower: `ground_m` is where it stands, `floor_m` the head of its empty bowl, `full_m` the water above.
+
+    Its riser leaves the main at `junction`.
+    """
 
     id: str
     name: str
     x: float
     y: float
     commune: int
+    junction: str
     ground_m: float
     floor_m: float
     full_m: float
