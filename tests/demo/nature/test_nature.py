@@ -47,7 +47,7 @@ def test_counts_have_the_mean_that_is_asked_for() -> None:
 
 
 def test_the_calendar_knows_clocks_weekends_and_holidays() -> None:
-    def at(*when: int) -> np.ndarray:  # type: ignore[type-arg]
+    def at(*when: int) -> np.ndarray:
         return np.array([datetime(*when, tzinfo=UTC).timestamp()])  # type: ignore[misc,arg-type]
 
     assert moments(at(2026, 7, 14, 10)).hour[0] == 12.0
