@@ -10,8 +10,8 @@ from tests.browser.conftest import Visit
 TREES: FilePayload = {
     "name": "arbres.csv",
     "mimeType": "text/csv",
-    "buffer": "id arbre;nom;hauteur (m);longitude;latitude\n"
-    "A1;Le vieux tilleul;14,5;-3,29;47,70\nA2;Platane du port;9;-3,27;47,69\n".encode(),
+    "buffer": b"id arbre;nom;hauteur (m);longitude;latitude\n"
+    b"A1;Le vieux tilleul;14,5;-3,29;47,70\nA2;Platane du port;9;-3,27;47,69\n",
 }
 PATIENCE_MS = 20_000
 

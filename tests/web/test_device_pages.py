@@ -488,6 +488,17 @@ async def test_the_empty_list_to_fill_in_is_one_that_can_be_read(
     assert (report.lines, report.left_out, report.columns_left_out) == (1, 0, ())
 
 
+async def test_the_empty_list_bears_the_profile_that_was_chosen(
+    operator: httpx.AsyncClient, platform: Platform, caller: Caller
+) -> None:
+    page = await text_of(operator, "/console/devices/import")
+    assert '<option value="generic-climate">' in page
+    answer = await operator.get("/console/devices/import/template.csv?profile=generic-climate")
+    assert answer.text.splitlines()[1].split(",")[1] == "generic-climate"
+    unknown = await operator.get("/console/devices/import/template.csv?profile=nonsense")
+    assert (await platform.onboarding.check(caller, unknown.content)).left_out == 0
+
+
 async def test_the_profile_the_network_names_comes_first(platform: Platform, caller: Caller, now: Instant) -> None:
     frame = structs.replace(uplink(NEW, 1, now), network_profile="Generic-Climate")
     await platform.fleet.take(caller, [frame])
@@ -525,3 +536,6 @@ async def test_the_page_of_a_new_device_waits_for_its_first_frame(
     assert 'data-refresh="10"' in heard
     assert "<noscript><meta" not in heard
     assert "{&#34;temperature_c&#34;: 21.5}" in heard
+    card = plain(heard.split('id="first-frame"')[0].split("<body")[0] + "<body" + heard.split('id="first-frame"')[1].split("</section>")[0])
+    assert "Its first frame is here" in card or "Temperature 21.5 °C" in card
+    assert "temperature_c" not in card

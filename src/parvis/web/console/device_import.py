@@ -23,6 +23,7 @@ from parvis.web.console.jobs import view_of
 from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
+from parvis.web.views import natural
 from parvis.web.wording import Wording
 
 PAGE = "/console/devices/import"
@@ -61,8 +62,18 @@ def _render(request: Request, status: int = 200, **data: Any) -> Response:
         "job": None,
         "refresh_s": REFRESH_NEVER_S,
         "most_lines": MOST_LINES,
+        "profiles": _list_profiles(request),
     }
     return site_of(request).pages.render(request, "console/pages/device_import.html", status=status, **{**told, **data})
+
+
+def _list_profiles(request: Request) -> list[tuple[str, str]]:
+    """Identifier and name of what a line may have as its profile, by name."""
+    caller, site = caller_of(request), site_of(request)
+    t = site.pages.words(request)
+    profiles = (one for one in site.platform.fleet.registry.profiles.values() if one.is_for(caller.tenant))
+    named = ((one.id, t.profile_name(one.id, one.header.name)) for one in profiles)
+    return sorted(named, key=lambda one: natural(one[1]))
 
 
 async def upload(request: Request) -> Response:
@@ -135,12 +146,21 @@ def _faults(request: Request, report: SheetReport) -> Sequence[FaultView]:
 
 
 async def template(request: Request) -> Response:
-    """The columns as this language names them, and one line as an example."""
+    """The columns as this language names them, and one line as an example, of the profile that was chosen."""
     check_writes(caller_of(request))
     t = site_of(request).pages.words(request)
-    text = localised_csv([_columns(t), _EXAMPLE], t.language)
+    text = localised_csv([_columns(t), _example(request)], t.language)
     headers = {"content-disposition": 'attachment; filename="devices-template.csv"', "cache-control": "no-store"}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _example(request: Request) -> tuple[object, ...]:
+    chosen = request.query_params.get("profile", "").strip()
+    if chosen not in {identifier for identifier, _ in _list_profiles(request)}:
+        return _EXAMPLE
+    profile = site_of(request).platform.fleet.registry.profiles[chosen]
+    object_id = f"urn:ngsi-ld:{site_of(request).reader.compact(profile.entity_type)}:1"
+    return (_EXAMPLE[0], chosen, object_id, *_EXAMPLE[3:])
 
 
 def _columns(t: Wording) -> list[str]:

@@ -25,13 +25,15 @@ from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.console.refusals import REFUSED
 from parvis.web.faults import explain_fault
+from parvis.web.objects import load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
-from parvis.web.views import short_id
+from parvis.web.views import natural, short_id
 from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
 MOST_AT_ONCE = 100
+OBJECTS_PROPOSED = 500
 BYTES_SHOWN = 24
 SEE_OTHER = 303
 _LOOKS, _BETWEEN_LOOKS_S = 20, 0.1
@@ -135,7 +137,7 @@ async def adopt_page(request: Request) -> Response:
     found = await _find(site_of(request), caller, request.query_params.getlist("device"))
     profile = _proposed(site_of(request).platform.fleet, caller, found)
     entries = [Entry(view, view.name) for view in found]
-    return _form(request, entries, profile, "", 200)
+    return await _form(request, entries, profile, "", 200)
 
 
 async def adopt(request: Request) -> Response:
@@ -150,13 +152,13 @@ async def adopt(request: Request) -> Response:
     t = site.pages.words(request)
     if profile is None:
         told = [_entry(form, view) for view in found]
-        return _form(request, told, "", groups, BadRequestData.status, t("adopt.bad_profile"))
+        return await _form(request, told, "", groups, BadRequestData.status, t("adopt.bad_profile"))
     fleet, wanted = site.platform.fleet, {view.waiting.hardware_id for view in found}
     with fleet.held.counting_repeats(caller.tenant, wanted) as repeats:
         entries = [await _adopt(site, caller, _entry(form, view), profile, groups, t) for view in found]
         left = [entry for entry in entries if entry.is_refused]
         if left:
-            return _form(request, left, profile.id, groups, BadRequestData.status)
+            return await _form(request, left, profile.id, groups, BadRequestData.status)
         waiting = await _settled(fleet, caller, wanted)
         repeated = sum(repeats.get((caller.tenant, one), 0) for one in wanted)
     refused = await _refused(fleet, caller, wanted)
@@ -242,7 +244,14 @@ def _entry(form: FormData, view: WaitingView) -> Entry:
     return Entry(view, *told)
 
 
-def _form(
+async def _list_objects(site: Site, caller: Caller) -> list[tuple[str, str]]:
+    """Identifier and name of the objects that a device may be mounted on, as many as one may choose from."""
+    found = await load_objects(site, caller, {}, most=OBJECTS_PROPOSED)
+    named = ((one.id, " · ".join(filter(None, (one.name, one.commune)))) for one in found.views)
+    return sorted(named, key=lambda one: natural(one[1]))
+
+
+async def _form(
     request: Request, entries: Sequence[Entry], profile: str, groups: str, status: int, fault: str = ""
 ) -> Response:
     site, caller = site_of(request), caller_of(request)
@@ -255,6 +264,7 @@ def _form(
         status=status,
         entries=entries,
         profiles=known,
+        objects=await _list_objects(site, caller),
         profile=profile,
         groups=groups,
         fault=fault,
