@@ -15,7 +15,8 @@ Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with serving(load_settings(tmp_path, {}, {"server.port": 0, "mqtt.enabled": False})) as running:
+    given = {"server.port": 0, "mqtt.enabled": False, "access.auth": False}
+    async with serving(load_settings(tmp_path, {}, given)) as running:
         yield running
 
 

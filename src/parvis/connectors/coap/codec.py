@@ -184,7 +184,7 @@ def decode_values(body: bytes, content_format: int | None, path: Path, now: Inst
     match content_format:
         case None | 0:
             return {path: _of_text(body)}
-        case 11_542:
+        case 11_542 if path:
             return dict(_tlv_values(body, path))
         case 110 | 112:
             assert content_format is not None
