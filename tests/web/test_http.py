@@ -15,20 +15,24 @@ Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with serving(load_settings(tmp_path, {}, {"server.port": 0, "mqtt.enabled": False})) as running:
+        yield running
+
+
+@pytest.fixture
+async def open_to_all(tmp_path: Path) -> AsyncIterator[Running]:
     given = {"server.port": 0, "mqtt.enabled": False, "access.auth": False}
     async with serving(load_settings(tmp_path, {}, given)) as running:
         yield running
 
 
-async def test_where_something_was_made_is_told_as_clients_look_for_it(tmp_path: Path) -> None:
-    given = {"server.port": 0, "mqtt.enabled": False, "access.auth": False}
-    async with serving(load_settings(tmp_path, {}, given)) as running:
-        reader, writer = await connect(running)
-        body = b'{"id": "urn:ngsi-ld:Fountain:1", "type": "Fountain"}'
-        head = b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        writer.close()
+async def test_where_something_was_made_is_told_as_clients_look_for_it(open_to_all: Running) -> None:
+    reader, writer = await connect(open_to_all)
+    body = b'{"id": "urn:ngsi-ld:Fountain:1", "type": "Fountain"}'
+    head = b"POST /ngsi-ld/v1/entities HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
     assert b"\r\nLocation: /ngsi-ld/v1/entities/urn:ngsi-ld:Fountain:1\r\n" in answer
 
 
@@ -112,9 +116,9 @@ async def test_a_body_may_take_longer_than_its_head(running: Running, monkeypatc
     writer.close()
 
 
-async def test_who_waits_for_a_long_answer_is_not(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_for_a_long_answer_is_not(open_to_all: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "SILENCE_AT_MOST_S", 0.05)
-    reader, writer = await connect(running)
+    reader, writer = await connect(open_to_all)
     writer.write(b"GET /live/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
     async with asyncio.timeout(5):
         await reader.readuntil(b"event: hello")
