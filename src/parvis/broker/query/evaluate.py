@@ -38,6 +38,7 @@ from shapely.ops import nearest_points
 from parvis.broker.model.entity import LINKS, VALUE_MEMBERS, Entity, Instance, Json, Kind
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
+from parvis.broker.query.soundness import sound
 from parvis.broker.query.tree import (
     ENTITY_TIMES,
     And,
@@ -242,8 +243,7 @@ def _is_in_reach(geo: GeoQuery, distance: float) -> bool:
 
 
 def _shape(text: bytes) -> BaseGeometry:
-    made = shapely.force_2d(to_shape(msgspec.json.decode(text)))
-    return made if made.is_valid else shapely.make_valid(made)
+    return sound(shapely.force_2d(to_shape(msgspec.json.decode(text))))
 
 
 @lru_cache(maxsize=256)

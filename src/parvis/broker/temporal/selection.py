@@ -198,7 +198,7 @@ class PastReader:
         return found if found is not None and self._has_any(found) else None
 
     async def _history_in_scope(self, entity_id: str) -> EntityHistory | None:
-        """With what was observed in the scopes asked for (C.5.16): without any of it where all that is in the time asked
+        """With what was observed in the scopes asked for (C.5.16), or with nothing where all that is in the time asked
         for was observed before or after (5.7.4.4, S4)."""
         parts = [await self._store.history(self._tenant, entity_id, one) for one in await self._spans(entity_id)]
         told = _joined([one for one in parts if one is not None], self._query.instances)
