@@ -1,0 +1,53 @@
+"""Where something can happen: the things of a territory by kind, with the names that devices know them by."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from parvis.demo.devices.device import Device, Target
+from parvis.demo.devices.kinds import Way
+from parvis.demo.story.events import Place
+from parvis.kernel.errors import ParvisError
+
+
+class NoSuchPlace(ParvisError):
+    title = "The story names a place that the territory has not"
+
+
+class Spot(NamedTuple):
+    """`label` is what people call it; `look` the entity that shows best what happens there."""
+
+    names: frozenset[str]
+    x: float
+    y: float
+    commune: str
+    label: str
+    look: str = ""
+
+
+class Stage:
+    def __init__(self, spots: Iterable[tuple[str, Spot]]) -> None:
+        self._spots: defaultdict[str, list[Spot]] = defaultdict(list)
+        for kind, spot in spots:
+            self._spots[kind].append(spot)
+
+    def list_kinds(self) -> list[str]:
+        return sorted(self._spots)
+
+    def get(self, kind: str, commune: str = "", pick: int = 0) -> Spot:
+        """The one that comes at `pick`, counted around. Raises NoSuchPlace."""
+        found = [one for one in self._spots.get(kind, ()) if commune in ("", one.commune)]
+        if not found:
+            where = f" in {commune}" if commune else ""
+            raise NoSuchPlace(f"There is no {kind}{where}; there are: {', '.join(self.list_kinds())}.")
+        return found[pick % len(found)]
+
+
+def place_of(device: Device, slug: str) -> Place:
+    """What events find a device by; `slug` is its commune's."""
+    names = {device.entity_id, f"{device.link.target}:{device.link.id}", f"commune:{slug}"}
+    if device.way is Way.LORAWAN:
+        names.add(f"radio:{slug}")
+    if device.link.target is Target.ROOM:
+        names.add(f"building:{device.link.id.partition('/')[0]}")
+    return Place(frozenset(names), device.x, device.y)
