@@ -536,6 +536,7 @@ async def test_the_page_of_a_new_device_waits_for_its_first_frame(
     assert 'data-refresh="10"' in heard
     assert "<noscript><meta" not in heard
     assert "{&#34;temperature_c&#34;: 21.5}" in heard
-    card = plain(heard.split('id="first-frame"')[0].split("<body")[0] + "<body" + heard.split('id="first-frame"')[1].split("</section>")[0])
-    assert "Its first frame is here" in card or "Temperature 21.5 °C" in card
+    await platform.fleet.take(caller, [uplink(NEW, 2, now + MINUTE, bytes.fromhex("00d72a50"))])
+    card = (await text_of(operator, address)).split('id="first-frame"')[1].split("</section>")[0]
+    assert "Temperature <strong>21.5\u00a0°C</strong>" in card
     assert "temperature_c" not in card

@@ -134,6 +134,7 @@ async def _page(
         href=device_href(device.hardware_id),
         asset_name=short_id(device.asset_id) if asset is None else site.reader.view(asset, site.now).name,
         findings=[view_of_finding(one, t, site.now) for one in view.findings],
+        is_judged=view.state in (State.GOOD, State.STALE),
         last_day=_last_day(site, entity),
         statistics=statistics,
         has_gateways=has_gateways(statistics, frames),
