@@ -34,7 +34,7 @@ def test_an_imported_tree_is_found_from_its_report(visit: Callable[..., Visit], 
     expect(page.locator("[data-status]")).to_have_text("2 objects, nothing to report")
     names = page.locator("[data-list] .name")
     expect(names).to_have_text(["Le vieux tilleul", "Platane du port"])
-    assert page.evaluate("document.querySelector('[data-map]').objects().length") == 2
+    assert len(page.evaluate("document.querySelector('[data-map]').objects()")) == 2
     expect(page.get_by_role("link", name="from the import arbres.csv")).to_be_attached()
     assert window.list_axe_violations() == []
 
