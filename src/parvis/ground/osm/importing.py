@@ -15,8 +15,8 @@ from parvis.ground.osm.streets import build_roads
 from parvis.ground.pmtiles import Credits, InvalidBaseMap, write_map
 from parvis.ground.roads import RoadGraph
 
-ATTRIBUTION: Final = "© OpenStreetMap"
-"""As the licence of the data asks for (ODbL 1.0, 4.3); the map links the words to openstreetmap.org/copyright."""
+ATTRIBUTION: Final = '<a href="https://www.openstreetmap.org/copyright">© OpenStreetMap</a>'
+"""As the licence of the data asks for (ODbL 1.0, 4.3)."""
 Tell = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and of how much where that is known."""
 
