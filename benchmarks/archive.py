@@ -40,6 +40,7 @@ from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Duration, format_insta
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Columns
+from parvis.stores.archive.source import sources_of
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_columns
 
@@ -317,7 +318,7 @@ def hourly_means_of_one_series(reader: ArchiveReader, files: Sequence[ArchiveFil
 
 
 def one_source(reader: ArchiveReader, name: str, files: Sequence[ArchiveFile]) -> Source:
-    [source] = reader.of_entities([OneEntity(name, files)])
+    [source] = sources_of(reader, [OneEntity(name, files)])
     return source
 
 

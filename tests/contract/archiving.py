@@ -1,6 +1,7 @@
 """Stores that are opened with an archive beside them."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from parvis.kernel.time import Clock
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.move import Archiver, Plan, Step
 from parvis.stores.archive.read import ArchiveReader
+from parvis.stores.archive.source import sources_of
 from parvis.stores.archive.storage import open_storage
 from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
@@ -65,12 +67,12 @@ async def open_memory(folder: Path, clock: Clock) -> Archived:
 
 async def open_postgres(url: str, folder: Path, clock: Clock) -> Archived:
     reader = ArchiveReader(open_storage("", folder), SMALL)
-    return Archived(await PostgresStore.open(url, clock, reader.of_entities), reader, folder)
+    return Archived(await PostgresStore.open(url, clock, partial(sources_of, reader)), reader, folder)
 
 
 async def _open_sqlite(path: str | Path, folder: Path, clock: Clock) -> Archived:
     reader = ArchiveReader(open_storage("", folder), SMALL)
-    return Archived(await SqliteStore.open(path, clock, reader.of_entities), reader, folder)
+    return Archived(await SqliteStore.open(path, clock, partial(sources_of, reader)), reader, folder)
 
 
 Opener = Callable[[pytest.FixtureRequest, Path, Clock], Awaitable[Archived]]

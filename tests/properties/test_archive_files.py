@@ -19,6 +19,7 @@ from parvis.kernel.time import HOUR, Instant
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Stored, stored_value, value_columns
+from parvis.stores.archive.source import sources_of
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_day
 from tests.stores.archive.town import MIDNIGHT, TODAY, Known, of_entity, partials_of, partition
@@ -149,7 +150,7 @@ def test_a_page_tells_what_the_plain_list_tells(
     known = [
         Known(one, files, tuple(erased for erased in pending if erased.erasure.entity_id == one)) for one in ENTITIES
     ]
-    for entity, source in zip(ENTITIES, reader.of_entities(known), strict=True):
+    for entity, source in zip(ENTITIES, sources_of(reader, known), strict=True):
         expected = choose(rows, pending, entity, key, window)
         ends = [time_of(one, window) for one in expected]
         assert source.extent(key, window) == ((ends[0], ends[-1]) if ends else None)

@@ -42,7 +42,9 @@ class ArchiveAtHand:
         self._opening = threading.Lock()
 
     def read(self, entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
-        return self._open().of_entities(entities)
+        from parvis.stores.archive.source import sources_of
+
+        return sources_of(self._open(), entities)
 
     def close(self) -> None:
         with self._opening:

@@ -19,6 +19,7 @@ from parvis.stores.archive import sums
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import Stored
+from parvis.stores.archive.source import sources_of
 from parvis.stores.archive.storage import FolderStorage
 from parvis.stores.archive.write import write_day
 from tests.stores.archive.town import (
@@ -207,7 +208,7 @@ def test_a_page_is_told_what_each_of_its_entities_would_be_alone(
     ends = [start + sum(lengths[: n + 1]) * HOUR for n in range(len(lengths))]
     periods = window.within(zip([start, *ends], ends, strict=False))
 
-    page = reader.of_entities(entities)
+    page = sources_of(reader, entities)
     together = [(one.extent(KEY, window), partials_of(one, KEY, window, periods, ALL_METHODS)) for one in page]
     assert reader.questions == 3
     for entity, (extent, found) in zip(entities, together, strict=True):
@@ -223,7 +224,7 @@ def test_a_page_is_told_what_each_of_its_entities_would_be_alone(
 
 def test_periods_of_an_entitys_own_are_asked_of_it_alone(folder: FolderStorage, reader: ArchiveReader) -> None:
     files = (catalogued(write(folder, [*hourly(), row(99, MIDNIGHT, 5, HARBOUR)])),)
-    market, harbour = reader.of_entities([Known(MARKET, files), Known(HARBOUR, files)])
+    market, harbour = sources_of(reader, [Known(MARKET, files), Known(HARBOUR, files)])
     window = Window(False, MIDNIGHT - DAY, MIDNIGHT + DAY)
     for source, count in ((market, 24), (harbour, 1), (market, 24)):
         [found] = partials_of(source, KEY, window, [(MIDNIGHT, MIDNIGHT + DAY)], frozenset({Method.TOTAL_COUNT}))

@@ -15,6 +15,7 @@ from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND, Instant
 from parvis.stores.archive.engine import Limits
 from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import REMOVED, Stored
+from parvis.stores.archive.source import sources_of
 from parvis.stores.archive.storage import FolderStorage, Storage
 from parvis.stores.archive.write import Made, write_day
 
@@ -95,7 +96,7 @@ def is_entity(known: Known) -> ArchivedEntity:
 
 
 def of_entity(reader: ArchiveReader, entity: ArchivedEntity) -> Source:
-    [source] = reader.of_entities([entity])
+    [source] = sources_of(reader, [entity])
     return source
 
 

@@ -5,14 +5,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFile, ArchiveFileGone
+from parvis.broker.ports.archive import ArchiveDamaged, ArchiveFile, ArchiveFileGone
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.stores.archive.engine import Limits, connect
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.rows import ROWS_OF_A_GROUP
-from parvis.stores.archive.source import EntityFiles
 from parvis.stores.archive.storage import Storage
-from parvis.stores.archive.sums import PageFiles
 
 if TYPE_CHECKING:
     from parvis.stores.archive.engine import Connection
@@ -44,11 +42,6 @@ class ArchiveReader:
         self._connection: Connection | None = None
         self._reading = 0
         self._kept_groups: dict[str, int] = {}
-
-    def of_entities(self, entities: Sequence[ArchivedEntity]) -> list[EntityFiles]:
-        """A source each, for one thread; they answer together where all are asked the same."""
-        page = PageFiles(self, entities)
-        return [EntityFiles(self, entity, page, place) for place, entity in enumerate(entities)]
 
     def locate(self, files: Sequence[ArchiveFile]) -> list[str]:
         return [self.storage.locate(one.file.path) for one in files]

@@ -1,7 +1,6 @@
 """One entity's series, read from the few files that hold them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
@@ -10,11 +9,9 @@ from parvis.broker.temporal.reading import EVER, Period, Window, numbered_patter
 from parvis.broker.temporal.sums import Sums
 from parvis.kernel.time import Instant
 from parvis.stores.archive.chosen import choose_rows, time_of
+from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import INSTANCE_COLUMNS, instances_of, removals_of
 from parvis.stores.archive.sums import PageFiles, sum_up
-
-if TYPE_CHECKING:
-    from parvis.stores.archive.read import ArchiveReader
 
 FIRST_FILES = 4
 ROWS_OF_A_DAY = 288
@@ -24,7 +21,7 @@ ROWS_OF_A_DAY = 288
 class EntityFiles:
     """A Source (broker/temporal/reading.py): the entity's instances in the files that the catalogue names."""
 
-    def __init__(self, reader: "ArchiveReader", entity: ArchivedEntity, page: PageFiles, place: int) -> None:
+    def __init__(self, reader: ArchiveReader, entity: ArchivedEntity, page: PageFiles, place: int) -> None:
         self._reader = reader
         self._entity = entity
         self._page = page
@@ -97,6 +94,12 @@ class EntityFiles:
         with self._reader.hurried(files) as cursor:
             columns = cursor.execute(sql, (*chosen.parameters, limit)).fetchnumpy()
         return removals_of(key, columns) if window.of_removals else instances_of(key, columns)
+
+
+def sources_of(reader: ArchiveReader, entities: Sequence[ArchivedEntity]) -> list[EntityFiles]:
+    """A source each, for one thread; they answer together where all are asked the same."""
+    page = PageFiles(reader, entities)
+    return [EntityFiles(reader, entity, page, place) for place, entity in enumerate(entities)]
 
 
 def _reach(file: ArchiveFile, window: Window, *, last: bool) -> Instant:

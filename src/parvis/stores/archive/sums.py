@@ -1,7 +1,7 @@
 """What aggregates are made of, asked of all entities of a page at once."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from parvis.broker.temporal.reading import Period, Window
 from parvis.broker.temporal.sums import NO_NUMBERS, Sums
 from parvis.stores.archive.chosen import choose_by_period, choose_rows, time_of
 from parvis.stores.archive.engine import Condition
+from parvis.stores.archive.read import ArchiveReader
 from parvis.stores.archive.rows import INSTANCE_COLUMNS, Columns, instances_of, removals_of, stored_value
-
-if TYPE_CHECKING:
-    from parvis.stores.archive.read import ArchiveReader
 
 _PARTS: tuple[tuple[str, str, frozenset[Method]], ...] = (
     ("total", "sum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
@@ -42,7 +40,7 @@ class PageSums(NamedTuple):
 class PageFiles:
     """The files of some entities, read in one snapshot. What was found is kept for the next one to be asked of."""
 
-    def __init__(self, reader: "ArchiveReader", entities: Sequence[ArchivedEntity]) -> None:
+    def __init__(self, reader: ArchiveReader, entities: Sequence[ArchivedEntity]) -> None:
         self._reader = reader
         self._entities = entities
         self._files: dict[tuple[AttributeKey, Window], Sequence[ArchiveFile]] = {}
@@ -122,7 +120,7 @@ class PageFiles:
 
 
 def sum_up(
-    reader: "ArchiveReader",
+    reader: ArchiveReader,
     entities: Sequence[ArchivedEntity],
     files: Sequence[ArchiveFile],
     key: AttributeKey,
@@ -147,7 +145,7 @@ def sum_up(
 
 
 def _read_sums(
-    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, periods: int, wanted: Sequence[str]
+    reader: ArchiveReader, files: Sequence[ArchiveFile], chosen: Condition, periods: int, wanted: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
     """Of the periods that have instances: their number counted on from entity to entity, counts and what is wanted."""
     columns = ", ".join(("count(*)", "count(number)", *wanted))
@@ -157,7 +155,7 @@ def _read_sums(
 
 
 def _read_distinct(
-    reader: "ArchiveReader", files: Sequence[ArchiveFile], chosen: Condition, some: NDArray[np.int64]
+    reader: ArchiveReader, files: Sequence[ArchiveFile], chosen: Condition, some: NDArray[np.int64]
 ) -> Mapping[int, Mapping[int, frozenset[Any]]]:
     """Raises TooComplexQuery."""
     sql = f"SELECT DISTINCT place, period, number, whole, text, json {chosen.sql} LIMIT {MOST_DISTINCT + 1}"
