@@ -97,3 +97,23 @@ async def test_no_tenant_is_made_with_a_bad_name_or_for_another_caller(
     headers = {"Subject": "newcomer", "NGSILD-Tenant": tenant}
     assert (await api.post("/entities", json=lamp(), headers=headers)).status_code == status
     assert tenant not in await store.list_tenants()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/entityOperations/delete", [LAMP]),
+        ("/entityOperations/update", [lamp()]),
+        ("/entityOperations/merge", [lamp()]),
+        (f"/entities/{LAMP}/attrs", {"level": {"value": 1}}),
+        (f"/temporal/entities/{LAMP}/attrs", {"level": [{"value": 1, "observedAt": "2026-03-01T12:00:00Z"}]}),
+        ("/snapshots", {"type": "Snapshot", "snapshotQueries": [{"type": "Query", "entities": [{"type": "Lamp"}]}]}),
+    ],
+)
+async def test_what_creates_nothing_makes_no_tenant(
+    api: httpx.AsyncClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, path: str, body: object
+) -> None:
+    monkeypatch.setitem(SUBJECTS, "newcomer", Caller("village", "administrator", ADMINISTRATOR))
+    refused = await api.post(path, json=body, headers={"Subject": "newcomer", "NGSILD-Tenant": "village"})
+    assert (refused.status_code, refused.json()["type"]) == (404, NGSI_LD + "NonexistentTenant")
+    assert "village" not in await store.list_tenants()

@@ -67,13 +67,12 @@ class NgsiLdApi:
 
     async def _check_tenant(self, tenant: str, caller: Caller, route: Route) -> None:
         """The tenant of a request is its caller's; the header may only confirm it (NGSI-LD 1.9.1, 6.3.14). One that
-        does not exist is made by what creates something in it (4.14), where the caller may administer it."""
+        does not exist is made by what creates something in it (4.14, 5.5.10), where the caller may administer it."""
         if await self._broker.is_tenant(tenant):
             if tenant != caller.tenant:
                 raise Forbidden(f"{caller.subject} belongs to another tenant than {tenant}.")
             return
-        is_creation = route.writes and route.method == "POST"
-        if not is_creation or tenant != caller.tenant or Right.ADMINISTER not in caller.rights:
+        if not route.begins or tenant != caller.tenant or Right.ADMINISTER not in caller.rights:
             raise NonexistentTenant(f"There is no tenant {tenant}.")
         await self._broker.add_tenant(tenant)
 

@@ -21,7 +21,8 @@ _OF_ENTITIES = (f"/entities/{VARIABLE}", f"/temporal/entities/{VARIABLE}")
 class Route(msgspec.Struct, frozen=True):
     """`template` writes a variable segment as `{}`; `parameters` names every query parameter the route knows.
 
-    `writes`: only for callers who may write, who are asked for before the body is read.
+    `writes`: only for callers who may write, who are asked for before the body is read. `begins`: it creates something,
+    and with it a tenant that is not there yet (5.5.10).
     """
 
     method: str
@@ -29,6 +30,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     parameters: frozenset[str] = frozenset()
     writes: bool = False
+    begins: bool = False
 
 
 class _Node(msgspec.Struct):

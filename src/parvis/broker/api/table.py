@@ -1,5 +1,7 @@
 """Every route of the NGSI-LD API with the parameters it knows (NGSI-LD 1.9.1, 6.2)."""
 
+from msgspec.structs import replace
+
 from parvis.broker.api import (
     attributes,
     batch,
@@ -66,8 +68,12 @@ def writing(method: str, template: str, handler: Handler, *parameters: str) -> R
     return Route(method, template, handler, own | set(parameters), writes=True)
 
 
+def creating(template: str, handler: Handler, *parameters: str) -> Route:
+    return replace(writing("POST", template, handler, *parameters), begins=True)
+
+
 ROUTES = (
-    writing("POST", "/entities", entities.create_entity),
+    creating("/entities", entities.create_entity),
     reading("GET", "/entities", query.query_entities, SELECTION | FORM | PROJECTION | PAGE | QUERIED),
     writing("DELETE", "/entities", purge.purge_entities, "keep", "drop", *sorted(SELECTION)),
     reading("GET", "/entities/{}", entities.retrieve_entity, FORM | PROJECTION | TARGET | RETRIEVED | MAPPED),
@@ -79,8 +85,8 @@ ROUTES = (
     writing("PATCH", "/entities/{}/attrs/{}", attributes.patch_attribute, "options", "format"),
     writing("PUT", "/entities/{}/attrs/{}", attributes.replace_attribute),
     writing("DELETE", "/entities/{}/attrs/{}", attributes.delete_attribute, "datasetId", "deleteAll"),
-    writing("POST", "/entityOperations/create", batch.create_entities),
-    writing("POST", "/entityOperations/upsert", batch.upsert_entities, "options"),
+    creating("/entityOperations/create", batch.create_entities),
+    creating("/entityOperations/upsert", batch.upsert_entities, "options"),
     writing("POST", "/entityOperations/update", batch.update_entities, "options"),
     writing("POST", "/entityOperations/merge", batch.merge_entities, "options", "format"),
     writing("POST", "/entityOperations/delete", batch.delete_entities),
@@ -104,28 +110,28 @@ ROUTES = (
     reading("GET", "/attributes/{}", gathered(types.retrieve_attribute, ATTRIBUTE)),
     reading("GET", "/temporal/entities", gathered(temporal.query_entities, EVOLUTIONS), PAST),
     reading("GET", "/temporal/entities/{}", gathered(temporal.retrieve_entity, EVOLUTION), EVOLVED | TARGET),
-    writing("POST", "/temporal/entities", temporal.upsert_entity),
+    creating("/temporal/entities", temporal.upsert_entity),
     writing("POST", "/temporal/entities/{}/attrs", temporal.append_instances),
     writing("DELETE", "/temporal/entities/{}", forgetting.delete_entity),
     writing("DELETE", "/temporal/entities/{}/attrs/{}", forgetting.delete_attribute, "datasetId", "deleteAll"),
     writing("PATCH", "/temporal/entities/{}/attrs/{}/{}", forgetting.modify_instance),
     writing("DELETE", "/temporal/entities/{}/attrs/{}/{}", forgetting.delete_instance),
     reading("POST", "/temporal/entityOperations/query", query_past_by_body, FORM | PAGE | MAPPED),
-    writing("POST", "/subscriptions", subscriptions.create_subscription),
+    creating("/subscriptions", subscriptions.create_subscription),
     reading("GET", "/subscriptions", subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
     reading("GET", "/subscriptions/{}", subscriptions.retrieve_subscription, frozenset({"options"})),
     Route("PATCH", "/subscriptions/{}", subscriptions.update_subscription, LOCAL, writes=True),
     Route("DELETE", "/subscriptions/{}", subscriptions.delete_subscription, LOCAL, writes=True),
-    Route("POST", "/jsonldContexts", contexts.add_context, frozenset(), writes=True),
+    Route("POST", "/jsonldContexts", contexts.add_context, frozenset(), writes=True, begins=True),
     Route("GET", "/jsonldContexts", contexts.list_contexts, frozenset({"details", "kind"})),
     Route("GET", "/jsonldContexts/{}", contexts.serve_context, frozenset({"details"})),
     Route("DELETE", "/jsonldContexts/{}", contexts.delete_context, frozenset({"reload"}), writes=True),
-    writing("POST", "/csourceRegistrations", csources.register_source),
+    creating("/csourceRegistrations", csources.register_source),
     reading("GET", "/csourceRegistrations", csources.query_registrations, SOURCES | COUNTED_PAGE | {"options"}),
     reading("GET", "/csourceRegistrations/{}", csources.retrieve_registration, frozenset({"options"})),
     Route("PATCH", "/csourceRegistrations/{}", csources.update_registration, LOCAL, writes=True),
     Route("DELETE", "/csourceRegistrations/{}", csources.delete_registration, LOCAL, writes=True),
-    writing("POST", "/csourceSubscriptions", csource_subscriptions.create_subscription),
+    creating("/csourceSubscriptions", csource_subscriptions.create_subscription),
     reading("GET", "/csourceSubscriptions", csource_subscriptions.query_subscriptions, COUNTED_PAGE | {"options"}),
     reading("GET", "/csourceSubscriptions/{}", csource_subscriptions.retrieve_subscription, frozenset({"options"})),
     Route("PATCH", "/csourceSubscriptions/{}", csource_subscriptions.update_subscription, LOCAL, writes=True),
