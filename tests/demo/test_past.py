@@ -9,6 +9,7 @@ from parvis.demo.nature.chance import Times
 from parvis.demo.past import PastSeries, bring_days, columns_of
 from parvis.kernel.time import DAY, HOUR
 
+HOURS: Times = np.arange(4, dtype=np.float64) * 3600
 NOW = 20_000 * DAY + 7 * HOUR
 
 
@@ -23,7 +24,7 @@ def expand(term: str) -> str:
 
 
 def test_what_was_not_heard_is_left_out_and_kinds_of_values_come_apart() -> None:
-    numbers, texts = columns_of(readings(np.arange(4) * 3600.0), np.arange(4) * 3600.0, expand)
+    numbers, texts = columns_of(readings(HOURS), HOURS, expand)
 
     assert numbers.values.tolist() == [3600.0, 10800.0]
     assert numbers.times.tolist() == [HOUR, 3 * HOUR]

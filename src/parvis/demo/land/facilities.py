@@ -187,6 +187,9 @@ PARKS = (
 )
 
 
+PARK_STREETS = ("Rue des Entrepreneurs", "Rue de l’Industrie", "Allée des Ateliers", "Avenue du Parc")
+
+
 def lay_business_parks(rng: np.random.Generator, roads: list[Road]) -> list[BusinessPark]:
     main = shapely.union_all([road.line for road in roads if road.kind in (RoadClass.PRIMARY, RoadClass.SECONDARY)])
     parks = []
@@ -212,8 +215,8 @@ def lay_business_parks(rng: np.random.Generator, roads: list[Road]) -> list[Busi
         lines = [put(line) for line in (*spines, cross)]
         lines.append(shapely.shortest_line(Point(lines[2].coords[0]), main))
         ways = tuple(
-            Road(line, RoadClass.RESIDENTIAL, f"Rue des Artisans {n + 1}", commune=commune)
-            for n, line in enumerate(lines)
+            Road(line, RoadClass.RESIDENTIAL, street, commune=commune)
+            for street, line in zip(PARK_STREETS, lines, strict=True)
         )
         parks.append(
             BusinessPark(name, put(box(-320, -150, 320, 160)), ways, tuple(put(hall) for hall in halls), commune)
