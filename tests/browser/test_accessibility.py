@@ -20,6 +20,7 @@ PAGES = {
     "connectors": "/console/connectors",
     "jobs": "/console/jobs",
     "imports": "/console/imports",
+    "search": "/console/search?q=point",
     "sign-in": "/console/sign-in",
     "not found": "/nowhere",
 }

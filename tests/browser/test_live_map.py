@@ -121,9 +121,6 @@ def test_the_search_is_a_key_away(visit: Callable[..., Visit]) -> None:
     page = visit().open("/console")
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
-    page.keyboard.type("Point 03")
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-list] > li")).to_have_count(1)
 
 
 def test_on_a_phone_map_and_list_are_a_stack(visit: Callable[..., Visit]) -> None:

@@ -147,10 +147,9 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, senders)
         federation = build_federation(settings, broker, store, senders)
         if listen:
-            _keep_running_once(stack, store, partial(keep_index, store, store.search), "takes in words")
             _keep_telling(settings, store, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
-            _keep_ways_open(store, connectors, commands, fleet, stack)
+            _keep_ways_open(store, broker, connectors, commands, fleet, stack)
         yield Platform(
             settings,
             broker,
@@ -237,12 +236,18 @@ def _keep_telling(
 
 
 def _keep_ways_open(
-    store: Store, connectors: Mapping[str, Connector], commands: Commands, fleet: Fleet, stack: AsyncExitStack
+    store: Store,
+    broker: Broker,
+    connectors: Mapping[str, Connector],
+    commands: Commands,
+    fleet: Fleet,
+    stack: AsyncExitStack,
 ) -> None:
     run_connectors(connectors, store, partial(_keep_running, stack))
     sending = {"sends commands": commands.run, **sending_works(connectors)}
     _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
     _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
+    _keep_running_once(stack, store, partial(keep_index, store, broker.take_in_words), "takes in words")
 
 
 async def _open_stores(

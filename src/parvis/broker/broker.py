@@ -42,6 +42,8 @@ from parvis.kernel.time import Clock, Instant, system_clock
 _log = logging.getLogger(__name__)
 MOST_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
+WORDS_OF_ENTITIES = 100
+"""That are taken in at once: what is written meanwhile waits that long."""
 _READERS = Right.READ | Right.READ_PUBLIC
 MOMENT_PAGE = 500
 """Small enough for the event loop to breathe between two."""
@@ -173,6 +175,12 @@ class Broker:
             types = self._public if query.types is None else AllTypes((query.types, self._public))
             query = msgspec.structs.replace(query, types=types)
         return await self._store.search.find(caller.tenant, query)
+
+    async def take_in_words(self) -> None:
+        """What was written until now is found by its words. A part of the platform does so all the time."""
+        if await self._store.search.is_behind():
+            while await self._store.search.work(WORDS_OF_ENTITIES):
+                pass
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
         """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""

@@ -72,6 +72,10 @@ class Pages:
         form.remember(response)
         return response
 
+    def fragment(self, request: Request, template: str, **data: Any) -> str:
+        """A part of a page, for a script that puts it there."""
+        return self._environment.get_template(template).render({**self._frame(request), **data})
+
     def _frame(self, request: Request) -> dict[str, Any]:
         t = self.words(request)
         caller = caller_of(request)

@@ -1,4 +1,4 @@
-// What every console page does: keep ages and the clock true, jump to the search with "/".
+// What every console page does: keep ages and the clock true.
 
 import { showAge } from "./words.js";
 
@@ -15,13 +15,4 @@ function tellTime() {
   }
 }
 
-function jumpToSearch(event) {
-  const search = document.querySelector("[data-shortcut='/']");
-  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
-  if (event.key !== "/" || isTyping || !search || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  search.focus();
-}
-
 setInterval(tellTime, EVERY_MS);
-document.addEventListener("keydown", jumpToSearch);

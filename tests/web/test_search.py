@@ -1,0 +1,88 @@
+"""Search everywhere: what a mayor, a technician and a stranger find."""
+
+import httpx
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.web.console.search_objects import find_kinds
+from tests.fakes.town import DEVICE, FULL_BIN, LEAKING_METER
+from tests.web.conftest import plain
+
+
+@pytest.fixture
+async def searched(platform: Platform, operator: httpx.AsyncClient) -> httpx.AsyncClient:
+    await platform.broker.take_in_words()
+    return operator
+
+
+async def page(client: httpx.AsyncClient, text: str, **headers: str) -> str:
+    answer = await client.get("/console/search", params={"q": text}, headers=headers)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_an_object_is_found_by_its_name_and_leads_to_its_page(searched: httpx.AsyncClient) -> None:
+    found = await page(searched, "market")
+    assert f'href="/console/entities/{FULL_BIN}"' in found
+    assert LEAKING_METER in await page(searched, "mill")
+
+
+async def test_a_device_is_found_and_leads_to_its_own_page(searched: httpx.AsyncClient) -> None:
+    found = await page(searched, DEVICE.rpartition(":")[2])
+    assert "/console/devices/" in found
+
+
+async def test_an_id_is_found_as_it_is_written(searched: httpx.AsyncClient) -> None:
+    assert f'href="/console/entities/{FULL_BIN}"' in await page(searched, FULL_BIN)
+
+
+async def test_kinds_are_found_in_the_language_of_the_page(searched: httpx.AsyncClient) -> None:
+    assert "/console/map?type=WasteContainer" in await page(searched, "waste cont")
+    assert "/console/map?type=WasteContainer" in await page(searched, "conteneur", **{"accept-language": "fr"})
+
+
+def test_a_kind_narrows_the_words_beside_it() -> None:
+    kinds = {kind.type: kind.rest for kind in find_kinds(("waste", "gambetta"), "en")}
+    assert kinds["WasteContainer"] == ("gambetta",)
+    assert find_kinds(("wa",), "en") == []
+    assert find_kinds((), "en") == []
+
+
+@pytest.mark.parametrize(("asked", "href"), [("import fi", "/console/imports"), ("sensors", "/console/devices")])
+async def test_pages_and_actions_are_found_by_what_people_call_them(
+    searched: httpx.AsyncClient, asked: str, href: str
+) -> None:
+    assert f'href="{href}"' in await page(searched, asked)
+
+
+async def test_nothing_found_says_what_to_try(searched: httpx.AsyncClient) -> None:
+    found = plain(await page(searched, "zzyzx"))
+    assert "Nothing is called “zzyzx”." in found
+    assert "Try fewer words" in found
+
+
+async def test_what_is_typed_is_never_markup(searched: httpx.AsyncClient) -> None:
+    assert "<b>x" not in await page(searched, '"><b>x')
+
+
+async def test_as_one_types_the_same_comes_as_a_list_of_options(searched: httpx.AsyncClient) -> None:
+    answer = await searched.get("/console/search/typed-ahead", params={"q": "mark"})
+    assert 'role="listbox"' in answer.text
+    assert f'href="/console/entities/{FULL_BIN}"' in answer.text
+    assert "<html" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_before_anything_is_typed_there_is_where_one_may_go(searched: httpx.AsyncClient) -> None:
+    found = await page(searched, "")
+    assert "/console/devices/new" in found
+    assert "Add a device" in found
+
+
+async def test_a_stranger_finds_what_is_public_and_no_page_that_is_not(
+    platform: Platform, visitor: httpx.AsyncClient
+) -> None:
+    await platform.broker.take_in_words()
+    assert FULL_BIN in await page(visitor, "market")
+    assert "/console/devices" not in (await page(visitor, "devices")).split("<main")[1]
+    assert LEAKING_METER not in await page(visitor, "mill")
