@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from parvis.bootstrap.stores import is_on_postgres, store_path
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.leading import Leader, new_holder
-from parvis.broker.ports.archive import ArchiveDamaged, ArchivedEntity, ArchiveFileGone, Day, OpenClosedRows, Summary
+from parvis.broker.ports.archive import (
+    ArchiveDamaged,
+    ArchivedEntity,
+    ArchivedSource,
+    ArchiveFileGone,
+    Day,
+    OpenClosedRows,
+    Summary,
+)
 from parvis.broker.ports.past import Brought, OldObservations, PastNotTaken
 from parvis.broker.ports.store import Store
-from parvis.broker.temporal.reading import Source
 from parvis.broker.temporal.retention import KeepRule, Retention
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.jobs import JobContext, LoopWork, WorkFailed
@@ -41,7 +48,7 @@ class ArchiveAtHand:
         self._reader: ArchiveReader | None = None
         self._opening = threading.Lock()
 
-    def read(self, entities: Sequence[ArchivedEntity]) -> Sequence[Source]:
+    def read(self, entities: Sequence[ArchivedEntity]) -> Sequence[ArchivedSource]:
         from parvis.stores.archive.source import sources_of
 
         return sources_of(self._open(), entities)
