@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 import numpy as np
@@ -27,7 +28,8 @@ from parvis.demo.networks.power import (
 
 FEEDER_COST = {RoadClass.PEDESTRIAN: 1.5}
 CUSTOMERS_AT_MOST, CUSTOMERS_AT_LEAST, SMALLEST_CELL_M = 160, 3, 300.0
-SUBSTATIONS_A_FEEDER = 16
+WIDEST_CELL_M = 2200.0
+SUBSTATIONS_A_FEEDER = 20
 RATED_KVA = (100, 160, 250, 400, 630, 1000)
 KVA_A_CUSTOMER = 3.2
 PV_KINDS = (
@@ -73,22 +75,22 @@ def _substation_nodes(ways: Ways, at: Coords) -> tuple[list[int], NDArray[np.int
     """One in each patch of at most so many buildings; lone houses draw from the nearest."""
     middles = [
         at[patch].mean(axis=0)
-        for patch in patches(at, CUSTOMERS_AT_MOST, SMALLEST_CELL_M)
+        for patch in patches(at, CUSTOMERS_AT_MOST, SMALLEST_CELL_M, WIDEST_CELL_M)
         if len(patch) >= CUSTOMERS_AT_LEAST
     ]
     nodes = list(dict.fromkeys(ways.nearest_node(float(x), float(y)) for x, y in middles))
     return nodes, np.asarray(shapely.STRtree(shapely.points(ways.xy[nodes])).nearest(shapely.points(at)))
 
 
-def patches(at: Coords, most: int, smallest_m: float) -> list[NDArray[np.intp]]:
-    """The points by squares, each halved both ways while it holds too many (a quadtree; Finkel and Bentley 1974)."""
+def patches(at: Coords, most: int, smallest_m: float, widest_m: float = inf) -> list[NDArray[np.intp]]:
+    """The points by squares, halved both ways while they hold too many or are too wide (Finkel and Bentley 1974)."""
     west, south = at.min(axis=0)
     size = float(max(at.max(axis=0) - (west, south))) + 1.0
     found: list[NDArray[np.intp]] = []
     waiting = [(float(west), float(south), size, np.arange(len(at)))]
     while waiting:
         x, y, size, members = waiting.pop()
-        if len(members) <= most or size < 2 * smallest_m:
+        if (len(members) <= most and size <= widest_m) or size < 2 * smallest_m:
             found += [members] if len(members) else []
             continue
         half = size / 2
