@@ -17,6 +17,7 @@ from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.order import everything_of, key_of, page_in_order
 from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
+from parvis.kernel.errors import TooComplexQuery
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database, RunSql
 from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, ordered_terms
@@ -35,6 +36,9 @@ transaction for good."""
 QUICK_CACHE_KIB = 32_768
 MAX_CACHED = 10_000
 THREADS = 2
+LONGEST_S = 30.0
+"""What a query of entities may take in a thread: there are few of these, and others wait for them."""
+_LOOK_OPCODES = 1_000
 PAST_THREADS = 2
 """For what is read in files too: storage that does not answer holds up nobody else."""
 
@@ -103,8 +107,10 @@ class Reader:
     async def query(self, tenant: str, query: EntityQuery) -> EntityPage:
         if query.order:
             answer = self._query if is_sayable(query) else self._query_in_order
-            return await self.read_aside(lambda connection: answer(connection, tenant, query))
-        return await self.read(lambda connection: self._query(connection, tenant, query), lambda: self._slow(query))
+            return await self.read_aside(lambda connection: self._in_time(connection, answer, tenant, query))
+        return await self.read(
+            lambda connection: self._in_time(connection, self._query, tenant, query), lambda: self._slow(query)
+        )
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self.read(lambda connection: self._count_types(connection, tenant))
@@ -138,6 +144,27 @@ class Reader:
                 self._numbers.clear()
             self._numbers[(tenant, entity_id)] = header.id
         return self._assemble(connection, entity_id, header)
+
+    def _in_time(
+        self,
+        connection: Connection,
+        answer: Callable[[Connection, str, EntityQuery], EntityPage],
+        tenant: str,
+        query: EntityQuery,
+    ) -> EntityPage:
+        """Raises TooComplexQuery."""
+        if connection is self._quick:
+            return answer(connection, tenant, query)
+        until_s = time.monotonic() + LONGEST_S
+        connection.set_progress_handler(lambda: time.monotonic() > until_s, _LOOK_OPCODES)
+        try:
+            return answer(connection, tenant, query)
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise TooComplexQuery(f"It took more than {LONGEST_S:g} s: ask for less.") from fault
+        finally:
+            connection.set_progress_handler(None, 0)
 
     def _query(self, connection: Connection, tenant: str, query: EntityQuery) -> EntityPage:
         number = self._names.tenants.ids.get(tenant)
