@@ -49,6 +49,7 @@ from parvis.fleet.ways.connector import Connector
 from parvis.ground.choosing import find_ground
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
+from parvis.kernel.happenings import Happenings
 from parvis.kernel.hosts import is_loopback
 from parvis.kernel.identity import DEFAULT_TENANT, Right
 from parvis.kernel.outbound import OutboundHttp
@@ -75,6 +76,7 @@ class Additions:
 
     profiles: tuple[Path, ...] = ()
     base_map: BaseMap | None = None
+    happenings: Happenings | None = None
 
 
 NOTHING_MORE = Additions()
@@ -101,6 +103,7 @@ class Platform:
     outbound: OutboundHttp
     mqtt: MqttListener | None
     base_map: BaseMap | None
+    happenings: Happenings | None
     gauges: Mapping[str, Gauge]
     fault: Callable[[], str]
     degraded: Callable[[], str]
@@ -165,6 +168,7 @@ async def open_platform(
             outbound,
             mqtt,
             base_map,
+            additions.happenings,
             _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,

@@ -41,6 +41,7 @@ from parvis.web.console import (
     zones,
 )
 from parvis.web.console import map as map_pages
+from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
@@ -81,6 +82,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *jobs.ROUTES,
             *imports.ROUTES,
             *session.ROUTES,
+            *(story_routes(platform.happenings) if platform.happenings else ()),
             *basemap.ROUTES,
             Route("/static/{digest}/{path:path}", site.assets.serve),
             Route(AWAY, _away, methods=["GET"]),
@@ -105,7 +107,14 @@ def _site(platform: Platform, clock: Clock) -> Site:
     return Site(
         platform=platform,
         assets=assets,
-        pages=Pages(platform.settings, assets, clock, is_down, lambda: bool(platform.degraded())),
+        pages=Pages(
+            platform.settings,
+            assets,
+            clock,
+            is_down,
+            lambda: bool(platform.degraded()),
+            platform.happenings is not None,
+        ),
         reader=EntityReader(platform.broker.contexts.parvis),
         live=Live(platform.broker, platform.stopping, is_down),
         clock=clock,

@@ -41,11 +41,13 @@ class Pages:
         clock: Clock = system_clock,
         is_down: Callable[[], bool] = lambda: False,
         is_degraded: Callable[[], bool] = lambda: False,
+        has_story: bool = False,
     ) -> None:
         """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
-        be read, and pages say so to those who are signed in."""
+        be read, and pages say so to those who are signed in. `has_story`: of a demonstration."""
         self._is_down = is_down
         self._is_degraded = is_degraded
+        self._has_story = has_story
         self.settings = settings
         self.assets = assets
         self.clock = clock
@@ -100,6 +102,7 @@ class Pages:
             "is_down": self._is_down(),
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),
             "caller": caller,
+            "has_story": self._has_story and caller.may(Right.READ),
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),
             "user_name": caller.subject.partition(":")[2] or caller.subject,

@@ -1,0 +1,54 @@
+"""Port: what happens in a demonstration's territory, and what its visitors may set off there."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from parvis.kernel.time import Instant
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """`look` is the entity that shows it best, or empty. `kind` is a word such as "leak"."""
+
+    id: str
+    kind: str
+    begins_at: Instant
+    ends_at: Instant
+    title: str
+    tells: str
+    look: str = ""
+    is_set_off: bool = False
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What may be set off: `label` begins with a verb."""
+
+    id: str
+    kind: str
+    label: str
+    tells: str
+
+
+class Happenings(Protocol):
+    """Texts are in the language asked for, a code such as "fr"."""
+
+    @property
+    def now(self) -> Instant:
+        """By the devices' clock, which may run ahead."""
+        ...
+
+    @property
+    def past_share(self) -> float:
+        """How much of the months before the start is told already, 0..1."""
+        ...
+
+    def list_happenings(self, language: str) -> Sequence[Happening]:
+        """In the order of their begin."""
+        ...
+
+    def list_offers(self, language: str) -> Sequence[Offer]: ...
+
+    async def set_off(self, offer: str) -> str:
+        """The id of what happens then; it is kept. Raises ResourceNotFound, Overloaded."""
+        ...

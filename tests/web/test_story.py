@@ -1,0 +1,105 @@
+"""The page of a demonstration's story: there only where a demonstration brings one; it sets events off, once and by form."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parvis.bootstrap import Additions, Platform, open_platform
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.happenings import Happening, Offer
+from parvis.kernel.time import HOUR, Instant, system_clock
+from tests.web.conftest import client_of, form_token, plain, settings
+
+
+class Tale:
+    """A leak that was, a market that is, a storm to come; a burst may be set off."""
+
+    past_share = 0.4
+
+    def __init__(self) -> None:
+        self.now: Instant = system_clock()
+        self.happenings = [
+            self._happening("leak", -5, -3, look="urn:ngsi-ld:WaterMeter:1"),
+            self._happening("market", -1, 2),
+            self._happening("storm", 20, 30),
+        ]
+
+    def _happening(self, kind: str, begin_h: int, end_h: int, look: str = "", *, set_off: bool = False) -> Happening:
+        begin, end = self.now + begin_h * HOUR, self.now + end_h * HOUR
+        return Happening(f"{kind}-1", kind, begin, end, f"The {kind}", f"What the {kind} does", look, set_off)
+
+    def list_happenings(self, language: str) -> Sequence[Happening]:
+        return self.happenings
+
+    def list_offers(self, language: str) -> Sequence[Offer]:
+        return [Offer("burst", "burst", "Casser" if language == "fr" else "Burst a main", "A main breaks.")]
+
+    async def set_off(self, offer: str) -> str:
+        if offer != "burst":
+            raise ResourceNotFound(f"There is no event {offer}.")
+        self.happenings.append(self._happening("burst", 0, 2, "urn:ngsi-ld:WaterMeter:2", set_off=True))
+        return "burst-1"
+
+
+@pytest.fixture
+def tale() -> Tale:
+    return Tale()
+
+
+@pytest.fixture
+async def told(tmp_path: Path, tale: Tale) -> AsyncIterator[httpx.AsyncClient]:
+    additions = Additions(happenings=tale)
+    async with (
+        open_platform(settings(tmp_path, auth=False), additions, listen=False) as platform,
+        client_of(platform) as client,
+    ):
+        yield client
+
+
+async def test_the_page_parts_what_was_is_and_comes(told: httpx.AsyncClient) -> None:
+    page = plain((await told.get("/console/story")).text)
+
+    assert page.index("Going on") < page.index("The market") < page.index("To come") < page.index("The storm")
+    assert page.index("The storm") < page.index("Past") < page.index("The leak")
+    assert "40 % are there" in page
+
+
+async def test_an_event_is_set_off_by_a_form_of_ours_and_then_followed(told: httpx.AsyncClient, tale: Tale) -> None:
+    page = await told.get("/console/story")
+    refused = await told.post("/console/story/set-off", data={"offer": "burst", "form_token": "made up"})
+    assert (refused.status_code, len(tale.happenings)) == (403, 3)
+
+    answer = await told.post("/console/story/set-off", data={"offer": "burst", "form_token": form_token(page.text)})
+    assert answer.status_code == 303
+    followed = await told.get(answer.headers["location"])
+    assert "/console/entities/urn%3Angsi-ld%3AWaterMeter%3A2" in followed.text
+    assert "The burst set off here" in plain(followed.text)
+
+
+async def test_what_is_not_offered_is_not_found(told: httpx.AsyncClient) -> None:
+    token = form_token((await told.get("/console/story")).text)
+
+    assert (await told.post("/console/story/set-off", data={"offer": "flood", "form_token": token})).status_code == 404
+
+
+async def test_it_speaks_french(told: httpx.AsyncClient) -> None:
+    page = plain((await told.get("/console/story?lang=fr")).text)
+
+    assert "Et ensuite ?" in page
+    assert "Casser" in page
+
+
+async def test_a_platform_without_a_story_has_no_such_page(operator: httpx.AsyncClient) -> None:
+    assert (await operator.get("/console/story")).status_code == 404
+    assert "/console/story" not in (await operator.get("/console")).text
+
+
+async def test_who_is_not_signed_in_neither_sees_nor_sets_off(tmp_path: Path, tale: Tale) -> None:
+    async with open_platform(settings(tmp_path, auth=True), Additions(happenings=tale), listen=False) as platform:
+        async with client_of(platform) as visitor:
+            assert (await visitor.get("/console/story")).status_code == 303
+            assert (await visitor.post("/console/story/set-off", data={"offer": "burst"})).status_code == 403
+    assert len(tale.happenings) == 3
+    assert isinstance(platform, Platform)
