@@ -1,4 +1,4 @@
-"""The page of a demonstration's story: there only where a demonstration brings one; it sets events off, once and by form."""
+"""The page of a demonstration's story: there only where one is brought; it sets events off, by form."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parvis.bootstrap import Additions, Platform, open_platform
+from parvis.bootstrap import Additions, open_platform
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.happenings import Happening, Offer
 from parvis.kernel.time import HOUR, Instant, system_clock
@@ -50,11 +50,8 @@ def tale() -> Tale:
 
 @pytest.fixture
 async def told(tmp_path: Path, tale: Tale) -> AsyncIterator[httpx.AsyncClient]:
-    additions = Additions(happenings=tale)
-    async with (
-        open_platform(settings(tmp_path, auth=False), additions, listen=False) as platform,
-        client_of(platform) as client,
-    ):
+    opened = open_platform(settings(tmp_path, auth=False), Additions(happenings=tale), listen=False)
+    async with opened as platform, client_of(platform) as client:
         yield client
 
 
@@ -97,9 +94,8 @@ async def test_a_platform_without_a_story_has_no_such_page(operator: httpx.Async
 
 
 async def test_who_is_not_signed_in_neither_sees_nor_sets_off(tmp_path: Path, tale: Tale) -> None:
-    async with open_platform(settings(tmp_path, auth=True), Additions(happenings=tale), listen=False) as platform:
-        async with client_of(platform) as visitor:
-            assert (await visitor.get("/console/story")).status_code == 303
-            assert (await visitor.post("/console/story/set-off", data={"offer": "burst"})).status_code == 403
+    opened = open_platform(settings(tmp_path, auth=True), Additions(happenings=tale), listen=False)
+    async with opened as platform, client_of(platform) as visitor:
+        assert (await visitor.get("/console/story")).status_code == 303
+        assert (await visitor.post("/console/story/set-off", data={"offer": "burst"})).status_code == 403
     assert len(tale.happenings) == 3
-    assert isinstance(platform, Platform)
