@@ -33,8 +33,10 @@ from parvis.broker.query.tree import (
 from parvis.broker.query.tree import (
     Path as Way,
 )
+from parvis.broker.temporal import selection
 from parvis.broker.temporal.erasure import Erasure
 from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
+from parvis.kernel.errors import TooComplexQuery, TooManyResults
 from parvis.kernel.time import DAY, HOUR, parse_duration
 from tests.contract.archiving import ARCHIVED_STORES, Archived
 from tests.contract.territory import (
@@ -272,3 +274,17 @@ async def test_deletions_and_scopes_are_told_alike_from_files(archived: Archived
     }
     assert [one.value for one in scoped] == [[]]
     assert [one.value for one in before[1][1]] == [["/a", "/b"], []]
+
+
+async def test_a_page_of_too_much_and_a_search_of_too_long_are_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.write(TENANT, [past(number, *(level(at, NOON - at) for at in range(1, 6))) for number in range(4)])
+    monkeypatch.setattr(selection, "MOST_TOLD", 10)
+    assert len((await page(store, EntityQuery(limit=2))).histories) == 2
+    with pytest.raises(TooManyResults):
+        await page(store, EntityQuery(limit=3))
+    assert (await page(store, EntityQuery(limit=0, count=True))).total == 4
+    monkeypatch.setattr(selection, "LONGEST_S", -1.0)
+    with pytest.raises(TooComplexQuery):
+        await page(store, EntityQuery(limit=1))

@@ -1,6 +1,7 @@
 """Which entities a temporal query is about: they are chosen by what they were in its time (NGSI-LD 1.9.1, 5.7.4.4)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,11 +28,15 @@ from parvis.broker.query.tree import (
 from parvis.broker.temporal.aggregates import count_together
 from parvis.broker.temporal.reading import Window, cut_at
 from parvis.broker.temporal.scopes import spans_in_scope
-from parvis.kernel.errors import TooComplexQuery
+from parvis.kernel.errors import TooComplexQuery, TooManyResults
 from parvis.kernel.time import Clock, system_clock
 
 MOST_TRIED = 100_000
 """Instances of one attribute of one entity that a condition is tried on."""
+MOST_TOLD = 500_000
+"""Instances of all entities of one page: they are held at once."""
+LONGEST_S = 30.0
+"""What it may take to go through the entities there are."""
 NO_ATTRIBUTE = TemporalQuery(attrs=("",), limit=1)
 """What has no instances: asked only for what is told of the entity itself."""
 
@@ -76,11 +81,13 @@ class PastReader:
     async def read(self) -> PastPage:
         """The page, and where asked for the count: then everyone is looked at.
 
-        Raises TooComplexQuery: there is too much to try a condition on.
+        Raises:
+            TooComplexQuery: there is too much to try a condition on, or it takes too long.
+            TooManyResults: the page would hold too much.
         """
         asked = self._query.entities
         found: list[_Told] = []
-        total = passed = 0
+        total = passed = told = 0
         resume: int | None = None
         async for one in self._list_told():
             is_full = len(found) == asked.limit
@@ -97,6 +104,9 @@ class PastReader:
                 resume = found[-1].known.number
             elif not is_full and passed > asked.offset:
                 found.append(one)
+                told += _instances_in(one.past)
+                if told > MOST_TOLD:
+                    raise TooManyResults(f"A page holds at most {MOST_TOLD} instances: ask for fewer entities.")
                 self._is_shown = len(found) < asked.limit
         pasts = [one.past for one in found]
         return PastPage(
@@ -127,7 +137,8 @@ class PastReader:
                 yield one
 
     async def _list_known(self) -> AsyncIterator[list[Known]]:
-        """In as many at once as are told together."""
+        """In as many at once as are told together. Raises TooComplexQuery."""
+        until_s = time.monotonic() + LONGEST_S
         asked, order, together = self._query.entities, self._query.order, self._together()
         after: int | str | None = None if asked.count else asked.after
         while True:
@@ -135,6 +146,8 @@ class PastReader:
             page = await self._store.list_known(self._tenant, query)
             wanted = [one for one in page if self._may_be(one.id)]
             for start in range(0, len(wanted), together):
+                if time.monotonic() > until_s:
+                    raise TooComplexQuery(f"It took more than {LONGEST_S:g} s: ask for less, or without the count.")
                 yield wanted[start : start + together]
             if len(page) < query.limit:
                 return
@@ -220,6 +233,10 @@ class PastReader:
         assert scope is not None, "who asks for spans asks for a scope"
         head = await self._store.history(self._tenant, entity_id, NO_ATTRIBUTE)
         return [] if head is None else list(_scoped(instances, head, scope))
+
+
+def _instances_in(past: EntityHistory | EntityAggregates) -> int:
+    return sum(map(len, past.instances.values())) if isinstance(past, EntityHistory) else 0
 
 
 def as_entity(history: EntityHistory) -> Entity:
