@@ -11,14 +11,14 @@ from urllib.parse import urljoin
 from benchmarks.harness.platform import serving
 from benchmarks.harness.report import Figure, tell
 
-_ASSETS = re.compile(r'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"#]+)"')
+ASSETS = re.compile(r'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"#]+)"')
 _IMPORTS = re.compile(r'^(?:import|export)\b[^"();=]*"(\.{1,2}/[^"]+)";', re.MULTILINE)
 
 
 def main() -> list[Figure]:
     with serving(command="demo") as served:
         page, text = transferred(served.address + "/")
-        assets = sorted({urljoin(served.address + "/", one) for one in _ASSETS.findall(text)} - {served.address + "/"})
+        assets = sorted({urljoin(served.address + "/", one) for one in ASSETS.findall(text)} - {served.address + "/"})
         sizes: dict[str, int] = {}
         for one in assets:
             if "/static/" in one:

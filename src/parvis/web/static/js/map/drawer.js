@@ -43,7 +43,7 @@ export class Drawer {
   async draw(id, attribute, at) {
     const frame = this.slot("chart");
     frame.replaceChildren();
-    if (!attribute) return;
+    if (!attribute || at !== null) return;
     const query = new URLSearchParams({ attr: attribute, range: "24h" });
     const answer = await fetch(`/console/entities/${encodeURIComponent(id)}/series.json?${query}`);
     if (!answer.ok || this.shown !== id) return;

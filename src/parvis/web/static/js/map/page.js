@@ -350,7 +350,8 @@ function settle() {
   if (wantsFit && selected && !frame.dataset.ready) select(selected);
   else if (wantsFit) fitAll();
   wantsFit = false;
-  frame.objects = () => opened.map.getSource("objects").serialize().data.features.map((feature) => feature.id);
+  frame.objects = async () => (await opened.map.getSource("objects").getData()).features.map((feature) => feature.id);
+  frame.map = opened.map;
   frame.dataset.ready = "true";
 }
 

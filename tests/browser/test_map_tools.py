@@ -1,0 +1,123 @@
+"""What one does with the map besides looking: layers, zones, measuring, lines and areas, and the past."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Town, Visit, container_id, measured
+from tests.browser.test_live_map import features, rows
+
+PIPE = "urn:ngsi-ld:WaterObserved:pipe"
+ON_THE_PIPE = "?at=15,47.70,-3.26"
+
+
+@pytest.fixture(scope="module")
+def pipe(town: Town) -> str:
+    line = {"type": "LineString", "coordinates": [[-3.27, 47.70], [-3.25, 47.70]]}
+    location = {"type": "GeoProperty", "value": line}
+    town.write({"id": PIPE, "type": "WaterObserved", "name": named("Main"), "location": location, "flow": measured(3)})
+    return PIPE
+
+
+def named(text: str) -> dict[str, Any]:
+    return {"type": "Property", "value": text}
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def press_on_map(page: Page, across: float, down: float) -> None:
+    box = page.locator("[data-map]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+
+
+def test_a_layer_is_switched_off_in_list_map_and_address(visit: Callable[..., Visit], pipe: str) -> None:
+    window = visit()
+    page = window.open_map()
+    page.get_by_text("Layers", exact=True).click()
+    page.get_by_label(re.compile("Waste")).uncheck()
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+    assert rows(page) == features(page) == [pipe]
+    expect(page.locator("[data-without]")).to_have_text("without Waste")
+    assert query(page)["without"] == ["waste"]
+    assert window.list_axe_violations() == []
+
+
+def test_a_line_is_drawn_and_can_be_chosen(visit: Callable[..., Visit], pipe: str) -> None:
+    page = visit().open_map(ON_THE_PIPE)
+    page.wait_for_timeout(500)
+    press_on_map(page, 0.3, 0.5)
+    expect(page.locator("#drawer h2")).to_have_text("Main")
+    assert query(page)["selected"] == [pipe]
+
+
+def test_a_zone_is_drawn_by_keyboard_and_kept(visit: Callable[..., Visit], pipe: str) -> None:
+    window = visit()
+    page = window.open_map(ON_THE_PIPE)
+    page.get_by_text("Zone", exact=True).click()
+    page.get_by_role("button", name="Draw a zone").click()
+    for key in ("", "ArrowRight", "ArrowDown"):
+        if key:
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("#filter-zone")).to_have_value("drawn")
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+    assert rows(page) == features(page) == [pipe]
+    page.get_by_label("Keep it under a name").fill("Old quay")
+    page.get_by_role("button", name="Keep this zone").click()
+    page.wait_for_selector("[data-map][data-ready]")
+    expect(page.locator("#filter-zone option:checked")).to_have_text("in Old quay")
+    assert rows(page) == [pipe]
+    assert window.list_axe_violations() == []
+
+
+def test_length_and_area_are_measured(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map("?at=14,47.70,-3.26")
+    page.get_by_text("Measure", exact=True).click()
+    for across, down in ((0.6, 0.3), (0.8, 0.3), (0.8, 0.6)):
+        press_on_map(page, across, down)
+        page.wait_for_timeout(50)
+    expect(page.locator("[data-measured=length]")).to_have_text(re.compile(r"\d\.\d+\skm"))
+    expect(page.locator("[data-measured=area]")).to_have_text(re.compile(r"\d+(\.\d+)?\s(ha|km²)"))
+    page.keyboard.press("Backspace")
+    expect(page.locator("[data-measured=area]")).to_have_text("–")
+
+
+def test_the_past_is_replayed_and_said(visit: Callable[..., Visit]) -> None:
+    window = visit()
+    page = window.open_map("?type=waste")
+    page.get_by_role("button", name="Past").click()
+    page.get_by_role("button", name="One step back").click()
+    status = page.locator("[data-status]")
+    expect(status).to_contain_text("As it was on")
+    expect(page.locator("[data-live]")).to_have_text("as it was then")
+    assert sorted(rows(page)) == sorted(features(page))
+    assert "moment" in query(page)
+    assert window.list_axe_violations() == []
+    page.reload()
+    page.wait_for_selector("[data-map][data-ready]")
+    expect(page.locator("[data-replay-when]")).to_contain_text("As it was on")
+    page.get_by_label("Moment shown").press("Home")
+    expect(page.locator("[data-list] > li")).to_have_count(0)
+    page.get_by_label("Moment shown").press("Escape")
+    expect(page.locator("[data-live]")).to_have_text("live")
+    expect(page.locator("[data-list] > li")).to_have_count(8)
+    assert "moment" not in query(page)
+
+
+def test_the_player_comes_back_to_now_by_itself(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map(f"?search={container_id(2)[-2:]}")
+    page.get_by_role("button", name="Past").click()
+    page.get_by_role("button", name="One step back").click()
+    page.get_by_label("Speed").select_option("1440")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("[data-live]")).to_have_text("live", timeout=10_000)
+    expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
