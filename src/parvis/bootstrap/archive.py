@@ -154,12 +154,12 @@ def archive_work(settings: Settings, store: Store) -> LoopWork:
 def closed_rows(settings: Settings) -> OpenClosedRows:
     """For those who only look, beside a running platform. Raises NoArchive."""
     if is_on_postgres(settings):
-        from parvis.stores.postgres import archive as postgres
+        from parvis.stores.postgres import closed_rows as postgres
 
         return postgres.open_closed_rows(settings.store.url)
     if not store_path(settings).exists():
         raise NoArchive(f"There is no store in {settings.data_dir} yet.")
-    from parvis.stores.sqlite.archive import open_closed_rows
+    from parvis.stores.sqlite.closed_rows import open_closed_rows
 
     return open_closed_rows(store_path(settings))
 

@@ -14,7 +14,7 @@ from parvis.kernel.time import DAY
 from parvis.stores.archive.move import GRACE, Archiver, Plan
 from parvis.stores.archive.owner import MARK, ArchiveOwned, adopt, find_owner
 from parvis.stores.archive.storage import FolderStorage, Storage, open_storage
-from parvis.stores.postgres.archive import open_closed_rows
+from parvis.stores.postgres.closed_rows import open_closed_rows
 from parvis.stores.postgres.store import PostgresStore
 from parvis.stores.sqlite.store import SqliteStore
 from tests.contract.archiving import SMALL

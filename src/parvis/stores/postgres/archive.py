@@ -1,9 +1,7 @@
 """The hot side of the archive: the rows that leave for it, and those that are erased."""
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import groupby
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,13 +12,11 @@ from parvis.broker.model.entity import Instance
 from parvis.broker.model.merge import corrected, is_present
 from parvis.broker.ports.archive import (
     ArchiveFile,
-    ArchiveRow,
     Day,
     FileFault,
     Move,
     MoveOutdated,
     OpenClosedRows,
-    Owner,
     Partition,
     PendingErasure,
     Replacement,
@@ -35,15 +31,15 @@ from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.apply import PRESENT_COLUMNS
 from parvis.stores.postgres.batch import STAGING, Batch
 from parvis.stores.postgres.catalogue import TOUCHES, find_archived, key_of, list_erasures, list_files
-from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Answer, Connection, Database, Pool, scoped
+from parvis.stores.postgres.closed_rows import UNKNOWN, ClosedRowsOf
+from parvis.stores.postgres.database import EVERY_TENANT, Answer, Connection, Database, Pool
 from parvis.stores.postgres.file_faults import list_faults, note_faults
 from parvis.stores.postgres.filters import numbers_text
-from parvis.stores.postgres.names import REMOVED, Names
-from parvis.stores.postgres.partitions import SEEING, Partitions
-from parvis.stores.postgres.rows import Form, from_columns, present_instance
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.partitions import Partitions
+from parvis.stores.postgres.rows import present_instance
 
 PURGE_ENTITIES = 200
-ROWS_AT_ONCE = 20_000
 
 _ERASE = """
 DELETE FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s
@@ -65,33 +61,6 @@ DELETE FROM erasure WHERE id <= %s AND NOT EXISTS (
     WHERE x.id = erasure.id AND {TOUCHES}
 )
 """
-_UPTO = """
-SELECT least(log, (
-        SELECT min(first) - 1 FROM outbox WHERE seq < event OR seq > (SELECT min(seq) FROM consumer)
-    )), (SELECT coalesce(max(id), 0) FROM erasure)
-FROM numbers
-"""
-"""The newest event stays in the outbox when everyone was told of it: its rows are not needed any more."""
-_OWNER = """
-SELECT identity.name, concat(system_identifier, '/', oid) FROM identity, pg_control_system(), pg_database
-WHERE datname = current_database()
-"""
-_DAY = f"((ts - ((ts %% {DAY}) + {DAY}) %% {DAY}) / {DAY})"
-_DAYS = (
-    f"SELECT DISTINCT {_DAY} FROM history WHERE tenant = %s AND ts < %s AND seq <= %s"
-    f" AND {_DAY} NOT IN (SELECT day FROM purging WHERE purging.tenant = history.tenant)"
-)
-_DAY_ROWS = (
-    "SELECT e.typeset, e.urn, h.name, h.dataset, h.ts, h.seq, h.observed, h.shape, h.number, h.text, h.extra,"
-    " h.recorded FROM history h JOIN entity e ON e.tenant = h.tenant AND e.id = h.entity"
-    " WHERE h.tenant = %(tenant)s AND h.ts >= %(start)s AND h.ts < %(end)s AND h.seq <= %(upto)s"
-    " AND NOT EXISTS (SELECT 1 FROM purging WHERE tenant = %(tenant)s AND day = %(day)s) ORDER BY e.typeset"
-)
-_ENTITIES = "SELECT urn, typeset FROM entity WHERE tenant = %s AND deleted IS NULL"
-_HELD = """
-SELECT e.urn, h.name, h.dataset, h.ts FROM entity e JOIN history h ON h.tenant = e.tenant AND h.entity = e.id
-WHERE e.tenant = %s AND e.urn = ANY (%s::text[]) AND h.ts >= %s AND h.ts < %s
-"""
 _RESERVE = "UPDATE numbers SET log = log + %s RETURNING log"
 _NOTE = (
     "INSERT INTO archived SELECT tenant, id, %s, %s, %s, %s, %s FROM entity WHERE tenant = %s AND urn = %s"
@@ -102,7 +71,6 @@ _PURGE = "DELETE FROM history WHERE tenant = %s AND entity = ANY (%s::bigint[]) 
 _FILE = "tenant = %s AND typeset = %s AND day = %s"
 _HOLD = "SELECT typeset FROM entity WHERE tenant = %(tenant)s AND id = %(entity)s FOR NO KEY UPDATE"
 _PRESENT = f"SELECT {PRESENT_COLUMNS} FROM attribute WHERE tenant = %(tenant)s AND entity = %(entity)s"
-_UNKNOWN = -1
 _Purged = tuple[tuple[int, Day, int], int]
 """A mark, and the entity up to which its rows are gone."""
 _NOT_BEGUN: _Purged = ((0, 0, 0), 0)
@@ -113,85 +81,6 @@ class Corrected(NamedTuple):
 
     seq: int
     newest: int
-
-
-class _ClosedRows:
-    """Hot rows in the snapshot that `connection` has begun, where every consumer was told of them."""
-
-    def __init__(self, connection: Connection, names: Names) -> None:
-        self._connection = connection
-        self._names = names
-        names.load(connection)
-        self.upto: int
-        self.newest_erasure: int
-        self.upto, self.newest_erasure = connection.execute(_UPTO).fetchone() or (0, 0)
-
-    @property
-    def owner(self) -> Owner:
-        row = self._connection.execute(_OWNER).fetchone()
-        assert row is not None, "made with the schema"
-        return Owner(*row)
-
-    def list_tenants(self) -> list[str]:
-        return [name for name, _ in self._names.tenants.items()]
-
-    def list_days(self, tenant: str, before: Day) -> list[Day]:
-        bounds = (self._names.tenants.ids[tenant], before * DAY, self.upto)
-        return sorted(int(row[0]) for row in self._connection.execute(_DAYS.encode(), bounds))
-
-    def list_files(self, tenant: str, day: Day | None = None) -> list[ArchiveFile]:
-        return list_files(self._connection, self._names, self._names.tenants.ids[tenant], day)
-
-    def list_erasures(self, file: ArchiveFile) -> list[PendingErasure]:
-        return list_erasures(self._connection, self._names, file)
-
-    def read_day(self, tenant: str, day: Day) -> Iterator[tuple[tuple[str, ...], Iterator[ArchiveRow]]]:
-        bounds = {"start": day * DAY, "end": (day + 1) * DAY, "upto": self.upto, "day": day}
-        with self._connection.cursor(name="closed") as cursor:
-            cursor.itersize = ROWS_AT_ONCE
-            cursor.execute(_DAY_ROWS.encode(), {**bounds, "tenant": self._names.tenants.ids[tenant]})
-            for typeset, part in groupby(cursor, key=lambda row: row[0]):
-                yield self._names.typesets.key(typeset), map(self._row, part)
-
-    def list_types(self, tenant: str) -> dict[str, tuple[str, ...]]:
-        number = self._names.tenants.ids.get(tenant, _UNKNOWN)
-        rows = self._connection.execute(_ENTITIES, (number,))
-        return {urn: self._names.typesets.key(typeset) for urn, typeset in rows}
-
-    def list_held(self, tenant: str, entities: Sequence[str], days: range) -> Iterator[tuple[SeriesOfFile, Instant]]:
-        """Also those that some consumer was not told of yet."""
-        number, names = self._names.tenants.ids.get(tenant, _UNKNOWN), self._names
-        bounds = (number, list(entities), days.start * DAY, days.stop * DAY)
-        for urn, name, dataset, ts in self._connection.execute(_HELD, bounds):
-            yield SeriesOfFile(urn, names.words.key(name), names.dataset_text(dataset)), ts
-
-    def _row(self, row: tuple[Any, ...]) -> ArchiveRow:
-        names = self._names
-        _, urn, name, dataset, ts, seq, observed, shape, number, text, extra, recorded = row
-        kind, unit, form = names.shapes.key(shape) if shape != REMOVED else (REMOVED, "", None)
-        value = None if form is None else text.encode() if form is Form.JSON else from_columns(form, number, text)
-        attribute, of_dataset = names.words.key(name), names.dataset_text(dataset)
-        return ArchiveRow(urn, attribute, of_dataset, ts, seq, observed, int(kind), unit, value, extra, recorded)
-
-
-class _OpenClosedRows:
-    """Sent to a worker process as the database's address."""
-
-    in_process = False
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @contextmanager
-    def __call__(self) -> Iterator[_ClosedRows]:
-        with self._database.connect("parvis archive", READS_ELSEWHERE_S) as connection:
-            connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-            with scoped(connection, EVERY_TENANT, SEEING):
-                yield _ClosedRows(connection, Names(self._database))
-
-
-def open_closed_rows(url: str) -> OpenClosedRows:
-    return _OpenClosedRows(Database(url))
 
 
 class PostgresArchive:
@@ -205,7 +94,7 @@ class PostgresArchive:
         self._purged = _NOT_BEGUN
 
     def closed_rows(self) -> OpenClosedRows:
-        return _OpenClosedRows(self._database)
+        return ClosedRowsOf(self._database)
 
     async def settle(self) -> None:
         """Every committed row can be moved, once every consumer was told of it."""
@@ -259,7 +148,7 @@ class PostgresArchive:
 
     async def list_files(self, tenant: str | None = None) -> list[ArchiveFile]:
         def ask(connection: Connection) -> list[ArchiveFile]:
-            number = None if tenant is None else self._names.tenants.ids.get(tenant, _UNKNOWN)
+            number = None if tenant is None else self._names.tenants.ids.get(tenant, UNKNOWN)
             return list_files(connection, self._names, number)
 
         return await self._run(ask)
@@ -390,7 +279,7 @@ def erase(connection: Connection, names: Names, tenant: str, erasure: Erasure, f
 
 
 def _given(connection: Connection, names: Names, tenant: str, erasure: Erasure) -> dict[str, Any]:
-    number = names.tenants.ids.get(tenant, _UNKNOWN)
+    number = names.tenants.ids.get(tenant, UNKNOWN)
     words = names.words.ids
     row = None
     if "\0" not in erasure.entity_id:
@@ -402,8 +291,8 @@ def _given(connection: Connection, names: Names, tenant: str, erasure: Erasure) 
     return {
         "tenant": number,
         "entity": row[0],
-        "name": None if erasure.attribute is None else words.get(erasure.attribute, _UNKNOWN),
-        "dataset": None if erasure.dataset is None else words.get(erasure.dataset, _UNKNOWN) if erasure.dataset else 0,
+        "name": None if erasure.attribute is None else words.get(erasure.attribute, UNKNOWN),
+        "dataset": None if erasure.dataset is None else words.get(erasure.dataset, UNKNOWN) if erasure.dataset else 0,
         "seq": erasure.seq,
         "before": erasure.before,
         "since": erasure.since,
