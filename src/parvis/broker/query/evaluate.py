@@ -31,6 +31,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 import shapely
+from shapely.errors import GEOSException
 from shapely.geometry import shape as to_shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import nearest_points
@@ -153,6 +154,13 @@ def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
     if geo.relation is GeoRelation.NEAR and geometry["type"] == geo.geometry["type"] == "Point":
         return _is_in_reach(geo, distance_m(geometry["coordinates"], geo.geometry["coordinates"]))
     here, there = _shape(msgspec.json.encode(geometry)), _query_shape(msgspec.json.encode(geo.geometry))
+    try:
+        return _stands_in(geo, here, there)
+    except GEOSException:  # what cannot be worked out is not found
+        return False
+
+
+def _stands_in(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
     match geo.relation:
         case GeoRelation.NEAR:
             return _is_near(geo, here, there)
@@ -243,7 +251,15 @@ def _is_in_reach(geo: GeoQuery, distance: float) -> bool:
 
 
 def _shape(text: bytes) -> BaseGeometry:
-    return sound(shapely.force_2d(to_shape(msgspec.json.decode(text))))
+    geometry = msgspec.json.decode(text)
+    return sound(to_shape({"type": geometry["type"], "coordinates": _flat(geometry["coordinates"])}))
+
+
+def _flat(coordinates: list[Any]) -> list[Any]:
+    """Without heights, which one position may have and the next one not."""
+    if isinstance(coordinates[0], list):
+        return [_flat(one) for one in coordinates]
+    return [float(coordinates[0]), float(coordinates[1])]
 
 
 @lru_cache(maxsize=256)
