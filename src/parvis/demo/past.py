@@ -18,7 +18,9 @@ STEP_S = 3600.0
 
 
 class PastSeries(NamedTuple):
-    """One series at the times asked for. `term` is the attribute's name in the platform's @context; NaN: not heard.
+    """One series at the times asked for. `term` is the attribute's name in the platform's @context.
+
+    What was not heard is NaN, or None among texts.
 
     `extra` are sub-attributes, normalized and expanded.
     """
@@ -79,4 +81,9 @@ def columns_of(told: Iterable[PastSeries], times: Times, expand: Expand) -> Iter
 
 
 def _is_heard(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), np.bool_)
+    heard = np.ones(len(values), np.bool_)
+    if values.dtype.kind == "f":
+        heard = ~np.isnan(values)
+    if values.dtype.kind == "O":
+        heard = np.array([one is not None for one in values], np.bool_)
+    return heard

@@ -1,0 +1,83 @@
+"""The land and its networks, which take seconds to make: made once for a seed, then kept for every process that asks."""
+
+import fcntl
+import hashlib
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import parvis.demo.land
+import parvis.demo.networks
+from parvis.demo.land.territory import Territory, generate_territory
+from parvis.demo.networks.networks import Networks, lay_networks
+
+_log = logging.getLogger(__name__)
+_MADE_BY = (parvis.demo.land, parvis.demo.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    seed: int
+    territory: Territory
+    networks: Networks
+
+    def slug_of(self, commune: str) -> str:
+        """Of a commune's name. Raises KeyError."""
+        return {one.name: one.slug for one in self.territory.communes}[commune]
+
+
+def make_world(seed: int) -> World:
+    territory = generate_territory(seed)
+    return World(seed, territory, lay_networks(territory))
+
+
+def open_world(seed: int, folder: Path) -> World:
+    """Kept in a folder of our own until the code that makes it changes; who comes meanwhile waits for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"world-{_edition()}-{seed}.pickle"
+    with _alone(folder / "world.lock"):
+        found = _find(path)
+        if found is None:
+            found = make_world(seed)
+            _keep(path, found)
+        return found
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _edition() -> str:
+    """Of the code, so that what another one made is not taken for ours."""
+    digest = hashlib.sha256()
+    for package in _MADE_BY:
+        for path in sorted(Path(package.__path__[0]).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _find(path: Path) -> World | None:
+    """None where it is not there, or cannot be read any more."""
+    try:
+        found = pickle.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except Exception as fault:
+        _log.warning("the kept territory is made anew", extra={"reason": repr(fault)})
+        return None
+    return found if isinstance(found, World) else None
+
+
+def _keep(path: Path, world: World) -> None:
+    for old in path.parent.glob("world-*.pickle"):
+        old.unlink(missing_ok=True)
+    made = path.with_suffix(f".{os.getpid()}")
+    made.write_bytes(pickle.dumps(world, pickle.HIGHEST_PROTOCOL))
+    made.replace(path)
