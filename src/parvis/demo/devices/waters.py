@@ -1,0 +1,125 @@
+"""Devices of the water service: district and customers' meters, pressure loggers, towers; gauges in rivers and sea."""
+
+from collections.abc import Iterator
+
+from parvis.demo.devices.device import Link, Target
+from parvis.demo.devices.draft import Draft, Site
+from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.sites import commune_at, nearest_commune
+from parvis.demo.land.roads import RoadClass
+from parvis.demo.networks.customers import building_demands_m3_per_day
+
+HOMES, LOGGERS_A_DISTRICT = 230, 2
+GAUGES = (
+    ("Le Stervenn", 1500.0), ("Le Stervenn", 4600.0), ("Le Stervenn", 8200.0), ("Le Dourgoad", 1200.0),
+    ("Le Dourgoad", 2600.0), ("L’Hanternoz", 2500.0), ("Le Roudour", 1800.0), ("Le Gwazh Du", 900.0),
+)  # fmt: skip
+TIDE_GAUGES = ("port-trevalan", "penhervan", "trezavel")
+
+
+def water_devices(site: Site) -> Iterator[Draft]:
+    yield from _districts(site)
+    yield from _loggers(site)
+    yield from _towers(site)
+    yield from _public_meters(site)
+    yield from _home_meters(site)
+    yield from _gauges(site)
+
+
+def _districts(site: Site) -> Iterator[Draft]:
+    for district in site.networks.water.districts:
+        yield Draft(
+            Kind.DISTRICT_METER, f"Compteur de secteur {district.name}", district.x, district.y, district.address,
+            district.commune, Link(Target.DISTRICT, district.id), "district", district.demand_m3_per_day,
+            {"waterType": "drinking", "alternateName": district.id},
+            f"secteur-{district.id.lower()}",
+        )  # fmt: skip
+
+
+def _loggers(site: Site) -> Iterator[Draft]:
+    """At each district's critical point, and at hydrants spread over it."""
+    water = site.networks.water
+    junctions = {junction.id: junction for junction in water.junctions}
+    hydrants: dict[int, list[int]] = {}
+    for number, hydrant in enumerate(water.hydrants):
+        district = junctions[hydrant.junction].district
+        if district is not None:
+            hydrants.setdefault(district, []).append(number)
+    for number, district in enumerate(water.districts):
+        at = junctions[district.critical]
+        yield _logger(site, at.x, at.y, at.commune, at.id, f"point critique {district.name}")
+        own = hydrants.get(number, [])
+        for each in own[len(own) // 4 :: max(1, len(own) // LOGGERS_A_DISTRICT)][:LOGGERS_A_DISTRICT]:
+            hydrant = water.hydrants[each]
+            yield _logger(site, hydrant.x, hydrant.y, hydrant.commune, hydrant.junction, f"poteau {hydrant.id}")
+
+
+def _logger(site: Site, x: float, y: float, commune: int, junction: str, where: str) -> Draft:
+    return Draft(
+        Kind.PRESSURE, f"Pression, {where}", x, y, site.gazetteer.near(x, y), commune,
+        Link(Target.JUNCTION, junction), "distribution",
+        identity=f"pression-{site.territory.communes[commune].slug}-{junction.lower()}-{int(x) % 1000:03d}",
+    )  # fmt: skip
+
+
+def _towers(site: Site) -> Iterator[Draft]:
+    for tower in site.networks.water.towers:
+        yield Draft(
+            Kind.TOWER, tower.name, tower.x, tower.y, site.gazetteer.near(tower.x, tower.y), tower.commune,
+            Link(Target.TOWER, tower.id), "tower", tower.full_m,
+            {"tankName": tower.name, "tankCapacity": round(tower.capacity_m3), "tankDepth": tower.full_m},
+            f"chateau-d-eau-{tower.id.lower()}",
+        )  # fmt: skip
+
+
+def _public_meters(site: Site) -> Iterator[Draft]:
+    demand = building_demands_m3_per_day(site.territory)
+    for building in site.public_buildings:
+        known = site.territory.buildings[building]
+        if known.kind == "church":
+            continue
+        x, y = site.inside(building)
+        yield Draft(
+            Kind.METER, f"Eau, {known.name}", x, y, site.address_of(building), known.commune,
+            Link(Target.BUILDING, str(building)), known.kind, round(float(demand[building]), 3),
+            {"waterType": "drinking"},
+        )  # fmt: skip
+
+
+def _home_meters(site: Site) -> Iterator[Draft]:
+    """Homes that take part in the remote reading, in every district."""
+    demand = building_demands_m3_per_day(site.territory)
+    homes: dict[int, list[int]] = {}
+    for index, known in enumerate(site.territory.buildings):
+        if known.kind in ("house", "farm"):
+            homes.setdefault(known.commune, []).append(index)
+    for commune in site.by_population(HOMES, each=6):
+        building = homes[commune].pop(site.rng.randrange(len(homes[commune])))
+        x, y = site.inside(building)
+        address = site.address_of(building)
+        weight = round(float(demand[building]) * site.rng.uniform(0.45, 1.7), 3)
+        yield Draft(
+            Kind.METER, f"Eau, {address}", x, y, address, commune, Link(Target.BUILDING, str(building)),
+            site.territory.buildings[building].kind, weight, {"waterType": "drinking"},
+        )  # fmt: skip
+
+
+def _gauges(site: Site) -> Iterator[Draft]:
+    territory = site.territory
+    courses = {river.name: river for river in territory.terrain.rivers}
+    for name, above_tide_m in GAUGES:
+        river = courses[name]
+        at = river.line.interpolate(min(river.tidal_m + above_tide_m, river.line.length - 200))
+        inside = commune_at(territory, at.x, at.y)
+        owner = nearest_commune(territory, at.x, at.y) if inside is None else inside
+        distance = f"{above_tide_m / 1000:.1f} km".replace(".", ",")
+        yield Draft(
+            Kind.LEVEL, f"Limnimètre {name} {distance}", at.x, at.y, name, owner, Link(Target.RIVER, name), "river",
+            round(above_tide_m / 1000, 2),
+        )  # fmt: skip
+    for slug in TIDE_GAUGES:
+        index = territory.commune_index(slug)
+        mole = next(road for road in territory.roads if road.kind is RoadClass.PIER and road.commune == index)
+        x, y = mole.line.coords[-1]
+        name = f"Marégraphe de {territory.communes[index].name}"
+        yield Draft(Kind.LEVEL, name, x, y, "Môle du port", index, Link(Target.TIDE, slug), "tide")
