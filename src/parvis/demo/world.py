@@ -1,4 +1,4 @@
-"""The land and its networks, which take seconds to make: made once for a seed, then kept for every process that asks."""
+"""The land and its networks, which take seconds to make: made once for a seed, and kept for all processes."""
 
 import fcntl
 import hashlib
@@ -66,7 +66,7 @@ def _edition() -> str:
 def _find(path: Path) -> World | None:
     """None where it is not there, or cannot be read any more."""
     try:
-        found = pickle.loads(path.read_bytes())
+        found = pickle.loads(path.read_bytes())  # noqa: S301 - our own data folder
     except FileNotFoundError:
         return None
     except Exception as fault:
