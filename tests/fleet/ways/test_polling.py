@@ -8,6 +8,7 @@ from parvis.fleet.fleet import Fleet
 from parvis.fleet.model.refusal import Refused
 from parvis.fleet.model.uplink import NO_COUNTER, Uplink
 from parvis.fleet.network.reactions import Reactions
+from parvis.fleet.ways.counts import Ways
 from parvis.fleet.ways.polling import READINGS_KEPT, NoAnswer, Pace, PolledWay, Poller, poll_all
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import Caller, system_caller
@@ -25,6 +26,7 @@ class FullStore:
     def __init__(self) -> None:
         self.is_full = False
         self.taken: list[Uplink] = []
+        self.ways = Ways(lambda: 0)
 
     async def take(self, caller: Caller, uplinks: Sequence[Uplink]) -> list[Refused | None]:
         if self.is_full:
@@ -56,6 +58,15 @@ async def test_what_is_answered_is_stored() -> None:
     store = FullStore()
     await poller(store, [reading(1)]).ask()
     assert store.taken == [reading(1)]
+
+
+async def test_of_each_device_it_is_known_whether_it_answers() -> None:
+    store = FullStore()
+    asked = poller(store, [NoAnswer("silent"), reading(1)])
+    await asked.ask()
+    assert store.ways.sources.list_of("test")["meter-1"].is_failing
+    await asked.ask()
+    assert not store.ways.sources.list_of("test")["meter-1"].is_failing
 
 
 async def test_a_way_that_cannot_be_noted_has_nothing_stored_twice() -> None:
