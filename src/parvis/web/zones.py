@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from parvis.broker.broker import Broker
 from parvis.broker.model.entity import Entity
+from parvis.broker.query.soundness import sound
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
@@ -42,8 +43,7 @@ class Zone:
         if geometry.get("type") not in AREAS:
             return None
         try:
-            drawn = shapely_shape(geometry)
-            area = drawn if drawn.is_valid else shapely.make_valid(drawn)
+            area = sound(shapely_shape(geometry))
         except (ShapelyError, ValueError, TypeError):
             return None
         shapely.prepare(area)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -26,7 +26,6 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, Tempo
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Member, Window, has_any, read_history
-from parvis.kernel.time import Instant
 from parvis.stores.postgres.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
 from parvis.stores.postgres.filters import (
@@ -46,7 +45,7 @@ from parvis.stores.postgres.moment import Moment
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.ordering import is_sayable
 from parvis.stores.postgres.partitions import SEEING
-from parvis.stores.postgres.rows import present_instance
+from parvis.stores.postgres.rows import Header, present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
 
 THREADS = 4
@@ -79,19 +78,6 @@ _ATTRIBUTES = (
 )
 Answer = TypeVar("Answer")
 Told = TypeVar("Told")
-
-
-class Header(NamedTuple):
-    """What is read of an entity besides its attributes."""
-
-    id: int
-    urn: str
-    typeset: int
-    scopes: str | None
-    created: Instant
-    modified: Instant
-    expires: Instant | None
-    due: Instant | None
 
 
 _WIDTH = len(Header._fields)

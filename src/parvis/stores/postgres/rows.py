@@ -1,7 +1,7 @@
 """Rows to instances and back."""
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import msgspec
 
@@ -32,6 +32,19 @@ Shape = tuple[Kind, str, Form]
 """Kind, unit code and form."""
 Columns = tuple[Form, float | None, str | None]
 """Form, `number`, `text`."""
+
+
+class Header(NamedTuple):
+    """What is read of an entity besides its attributes."""
+
+    id: int
+    urn: str
+    typeset: int
+    scopes: str | None
+    created: Instant
+    modified: Instant
+    expires: Instant | None
+    due: Instant | None
 
 
 def to_columns(value: Json) -> Columns:
