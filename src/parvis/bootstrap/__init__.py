@@ -131,14 +131,11 @@ async def open_platform(
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
         file_faults = FileFaults(settings, lambda: store.archive)
         store, access = await _open_stores(settings, opening or Opening(), file_faults, stack)
-        if listen:
-            _keep_running(stack, file_faults.run, "looks at damaged files")
         remember_store(settings)
         broker = _open_broker(settings, store, outbound, access, stack)
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
-        base_map = additions.base_map or _find_ground(settings, stack)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
@@ -150,6 +147,7 @@ async def open_platform(
         notifications = build_notifications(settings, broker, store, senders)
         federation = build_federation(settings, broker, store, senders)
         if listen:
+            _keep_running(stack, file_faults.run, "looks at damaged files")
             _keep_telling(settings, store, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
             _keep_ways_open(store, broker, connectors, commands, fleet, stack)
@@ -167,7 +165,7 @@ async def open_platform(
             connectors,
             outbound,
             mqtt,
-            base_map,
+            additions.base_map or _find_ground(settings, stack),
             additions.happenings,
             _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
@@ -175,9 +173,9 @@ async def open_platform(
         )
 
 
-def _find_ground(settings: Settings, stack: AsyncExitStack) -> BaseMap | None:
-    ground = find_ground(settings.data_dir, settings.map.ground)
-    return None if ground is None else stack.enter_context(closing(ground))
+def _open_ground(at_hand: SettingsAtHand, settings: Settings, additions: Additions, stack: AsyncExitStack) -> Ground:
+    ground = Ground(settings.data_dir, lambda: at_hand.map.ground, additions.base_map)
+    return stack.enter_context(closing(ground))
 
 
 def _open_broker(
