@@ -40,7 +40,7 @@ _OTHERWISE: Final[Mapping[str, str]] = {
 _SENTENCES: Final = "fault."
 _HINT: Final = re.compile(r"(?P<told>.+) Did you mean (?P<name>.+?)\?\.?", re.DOTALL)
 _PLACE: Final = re.compile(r"(?P<where>[^\n]{1,200}?): (?P<told>.+)", re.DOTALL)
-_SAYSNOTHING_SAID: Final = re.compile(r"mapping|time\.zone|[A-Z][a-z]+([A-Z][A-Za-z]*)+")
+_NO_NEWS: Final = re.compile(r"mapping|time\.zone|[A-Z][a-z]+([A-Z][A-Za-z]*)+")
 """The form itself, or the name of an exception: told before a sentence, and no news to a reader."""
 _FURTHER: Final = r"(?:: (?P<further>.+?))?\.?"
 """What another program or a nested fault said of it."""
@@ -89,7 +89,7 @@ def _explain_of_place(text: str, t: Wording, depth: int) -> Explained | None:
     told = NOTHING_SAID if found is None else explain_fault(found["told"], t, depth + 1)
     if found is None or not told.sentence:
         return None
-    if _SAYSNOTHING_SAID.fullmatch(found["where"]):
+    if _NO_NEWS.fullmatch(found["where"]):
         return told._replace(sentence=told.sentence[:1].upper() + told.sentence[1:])
     gap = NO_BREAK_SPACE if t.language == "fr" else ""
     return told._replace(sentence=f"{found['where']}{gap}: {told.sentence}")
