@@ -40,7 +40,10 @@ class Device:
     """`hardware_id` is how it names itself on its way in (DevEUI, serial number, OCPP identity).
 
     `place` says what the simulation must know of the site (waste kind, room use, facility kind ...); `weight` is how
-    much of its kind's usual it measures, in the kind's own unit (inhabitants, kWp, vehicles an hour at the peak ...).
+    much of its kind's usual it measures, in the kind's own unit: heads (water meters), square metres of floor (energy
+    meters), kWp, mean vehicles or people an hour, spaces of a car park, metres of boat.
+
+    `attributes` and `relations` (term to entity id) are those of the entity it feeds.
     """
 
     hardware_id: str
@@ -57,6 +60,7 @@ class Device:
     place: str = ""
     weight: float = 1.0
     attributes: dict[str, object] = field(default_factory=dict)
+    relations: dict[str, str] = field(default_factory=dict)
 
     @property
     def profile(self) -> str:

@@ -31,18 +31,19 @@ class Draft:
     weight: float = 1.0
     attributes: dict[str, object] = field(default_factory=dict)
     identity: str = ""
+    relations: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Site:
     territory: Territory
     networks: Networks
-    venues: tuple[Venue, ...]
     gazetteer: Gazetteer
     rng: Random
 
-    def name_of(self, commune: int) -> str:
-        return self.territory.communes[commune].name
+    @property
+    def venues(self) -> tuple[Venue, ...]:
+        return self.territory.venues
 
     def by_population(self, count: int, each: int = 1) -> list[int]:
         """Every commune `each` times, the rest of `count` drawn by inhabitants."""

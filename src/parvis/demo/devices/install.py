@@ -13,7 +13,6 @@ from parvis.demo.devices.outdoors import outdoor_devices
 from parvis.demo.devices.streets import street_devices
 from parvis.demo.devices.waters import water_devices
 from parvis.demo.land.addresses import Gazetteer
-from parvis.demo.land.gatherings import list_venues
 from parvis.demo.land.geometry import to_lon_lat
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.networks import Networks
@@ -22,7 +21,11 @@ from parvis.demo.networks.networks import Networks
 def survey_site(territory: Territory, networks: Networks, gazetteer: Gazetteer | None = None) -> Site:
     gazetteer = gazetteer or Gazetteer(territory.buildings, territory.roads)
     rng = Random(territory.seed * 7919 + 17)
-    return Site(territory, networks, list_venues(territory, gazetteer), gazetteer, rng)
+    return Site(territory, networks, gazetteer, rng)
+
+
+def place_devices(territory: Territory, networks: Networks) -> list[Device]:
+    return install_devices(survey_site(territory, networks))
 
 
 def install_devices(site: Site) -> list[Device]:
@@ -60,6 +63,7 @@ def _installed(site: Site, draft: Draft, numbers: Counter[tuple[Kind, int]], rng
             "areaServed": commune.name,
             **draft.attributes,
         },
+        relations=dict(draft.relations),
     )
 
 

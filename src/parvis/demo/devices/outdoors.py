@@ -12,13 +12,17 @@ from parvis.demo.land.communes import Character
 from parvis.demo.land.facilities import FacilityKind
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.land.venues import VenueKind
-from parvis.demo.networks.buses import Vehicle
+from parvis.demo.networks.buses import Line, Vehicle
 
-COUNTED_AT = (
-    VenueKind.MARKET, VenueKind.OLD_TOWN, VenueKind.QUAY, VenueKind.BEACH, VenueKind.FESTIVAL, VenueKind.STATION,
-    VenueKind.SHOPPING, VenueKind.VIEWPOINT,
-)  # fmt: skip
-HEARD_AT = (VenueKind.FESTIVAL, VenueKind.QUAY, VenueKind.STATION, VenueKind.CAMPSITE)
+WALKERS_SHARE = {
+    VenueKind.MARKET: 0.06, VenueKind.OLD_TOWN: 0.6, VenueKind.QUAY: 0.3, VenueKind.BEACH: 0.06,
+    VenueKind.FESTIVAL: 0.0015, VenueKind.STATION: 0.4, VenueKind.SHOPPING: 0.25, VenueKind.VIEWPOINT: 0.15,
+}  # fmt: skip
+"""Who passes in a mean hour, of those who make the place crowded."""
+HEARD_AT = {
+    VenueKind.FESTIVAL: "festival", VenueKind.QUAY: "port", VenueKind.STATION: "road", VenueKind.CAMPSITE: "village",
+    VenueKind.OLD_TOWN: "town",
+}  # fmt: skip
 WEATHER_IN = ("trevalan", "port-trevalan", "penhervan", "locvelan", "lanzuhel", "guervalon", "saint-gwenvred")
 PEDESTALS = {Character.PORT: 5, Character.RESORT: 4}
 
@@ -34,7 +38,7 @@ def outdoor_devices(site: Site) -> Iterator[Draft]:
 
 def _air(site: Site) -> Iterator[Draft]:
     """One a commune, at its town hall, and beside the colleges; `place` says what the air there is like."""
-    character = {Character.OLD_TOWN: "town", Character.PORT: "port", Character.SUBURB: "traffic"}
+    character = {Character.OLD_TOWN: "town", Character.PORT: "port", Character.SUBURB: "road"}
     for facility in site.territory.facilities:
         if facility.kind not in (FacilityKind.TOWN_HALL, FacilityKind.COLLEGE):
             continue
@@ -42,7 +46,7 @@ def _air(site: Site) -> Iterator[Draft]:
         commune = site.territory.communes[facility.commune]
         yield Draft(
             Kind.AIR, f"Station de l’air, {facility.name}", float(x), float(y), site.gazetteer.near(float(x), float(y)),
-            facility.commune, Link(Target.SKY, commune.slug), character.get(commune.character, "country"),
+            facility.commune, Link(Target.SKY, commune.slug), character.get(commune.character, "village"),
         )  # fmt: skip
 
 
@@ -73,21 +77,22 @@ def _is_near(area: BaseGeometry, x: float, y: float) -> bool:
 
 def _noise(site: Site) -> Iterator[Draft]:
     """Where noise is a quarrel: festival, bars on the quay, night streets, the expressway's neighbours."""
-    heard = [venue for venue in site.venues if venue.kind in HEARD_AT]
-    heard += [venue for venue in site.venues if venue.kind is VenueKind.OLD_TOWN][:2]
+    old_town = [venue for venue in site.venues if venue.kind is VenueKind.OLD_TOWN]
+    heard = [venue for venue in site.venues if venue.kind in HEARD_AT and venue not in old_town[2:]]
     for venue in heard:
         yield Draft(
             Kind.NOISE, f"Sonomètre {venue.name}", venue.x + 5, venue.y + 4, venue.address, venue.commune,
-            Link(Target.VENUE, venue.id), venue.kind.value, identity=f"bruit-{venue.id.lower()}",
+            Link(Target.VENUE, venue.id), HEARD_AT[venue.kind], identity=f"bruit-{venue.id.lower()}",
         )  # fmt: skip
 
 
 def _people(site: Site) -> Iterator[Draft]:
     for venue in site.venues:
-        if venue.kind in COUNTED_AT:
+        if venue.kind in WALKERS_SHARE:
+            walkers_per_h = round(venue.capacity * WALKERS_SHARE[venue.kind], 1)
             yield Draft(
                 Kind.PEOPLE, f"Compteur piétons {venue.name}", venue.x, venue.y, venue.address, venue.commune,
-                Link(Target.VENUE, venue.id), venue.kind.value, float(venue.capacity), identity=venue.id.lower(),
+                Link(Target.VENUE, venue.id), venue.kind.value, walkers_per_h, identity=venue.id.lower(),
             )  # fmt: skip
 
 
@@ -99,18 +104,21 @@ def _buses(site: Site) -> Iterator[Draft]:
         yield Draft(
             Kind.BUS, vehicle.name, x, y, "Dépôt de bus, Parc d’activités de Kerdrouz", 0,
             Link(Target.VEHICLE, vehicle.id), buses.lines[vehicle.line].id, float(vehicle.capacity),
-            _bus_attributes(site, vehicle), f"bus-{vehicle.id}",
+            _bus_attributes(vehicle), f"bus-{vehicle.id}",
+            {"hasRoute": route_id(buses.lines[vehicle.line])},
         )  # fmt: skip
 
 
-def _bus_attributes(site: Site, vehicle: Vehicle) -> dict[str, object]:
-    line = site.networks.buses.lines[vehicle.line]
+def route_id(line: Line) -> str:
+    return f"urn:ngsi-ld:GtfsRoute:trevalan-{line.id.lower()}"
+
+
+def _bus_attributes(vehicle: Vehicle) -> dict[str, object]:
     return {
         "vehicleType": "bus",
         "vehicleSubType": "electric" if vehicle.is_electric else "diesel",
         "vehiclePlateIdentifier": f"TV-{vehicle.id}-AG",
         "capacity": vehicle.capacity,
-        "hasRoute": f"urn:ngsi-ld:GtfsRoute:trevalan-{line.id.lower()}",
     }
 
 
@@ -125,6 +133,6 @@ def _pedestals(site: Site) -> Iterator[Draft]:
                 berth = f"{commune.slug}/{letter}{number + 1}"
                 yield Draft(
                     Kind.BERTH, f"Borne ponton {letter}{number + 1}, {commune.name}", at.x, at.y, f"Ponton {letter}",
-                    index, Link(Target.BERTH, berth), "marina", round(site.rng.uniform(2, 6), 1),
+                    index, Link(Target.BERTH, berth), "marina", round(site.rng.uniform(6, 13), 1),
                     identity=f"ponton-{berth.replace('/', '-').lower()}",
                 )  # fmt: skip

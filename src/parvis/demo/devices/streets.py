@@ -9,7 +9,7 @@ from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.devices.sites import kerbside, parking_bays, roadside
 from parvis.demo.land.facilities import Facility, FacilityKind
-from parvis.demo.land.roads import RoadClass
+from parvis.demo.land.roads import Road, RoadClass
 from parvis.demo.land.venues import VenueKind
 
 SORTING_POINTS, HOUSEHOLD_POINTS, LITTER_BINS = 58, 46, 60
@@ -147,6 +147,10 @@ def _charging(site: Site) -> Iterator[Draft]:
         )  # fmt: skip
 
 
+def road_id(road: Road) -> str:
+    return f"urn:ngsi-ld:Road:{road.ref.replace(' ', '').lower()}"
+
+
 def _counters(site: Site) -> Iterator[Draft]:
     found = {id(road): index for index, road in enumerate(site.territory.roads)}
     for number, (road, spot) in enumerate(roadside(site.territory)):
@@ -156,7 +160,7 @@ def _counters(site: Site) -> Iterator[Draft]:
         yield Draft(
             Kind.TRAFFIC, f"Comptage {road.ref} n° {number + 1}", spot.x, spot.y, spot.address, spot.commune,
             Link(Target.ROAD, str(found[id(road)])), road.kind.value, busy,
-            {"refRoad": f"urn:ngsi-ld:Road:{road.ref.replace(' ', '').lower()}"},
+            relations={"refRoad": road_id(road)},
         )  # fmt: skip
 
 
@@ -170,6 +174,6 @@ def _bike_counters(site: Site) -> Iterator[Draft]:
         at = line.interpolate(line.project(Point(venue.x, venue.y)))
         yield Draft(
             Kind.BIKES, f"Compteur vélo {venue.name}", at.x + 1.5, at.y + 1.5, venue.address, venue.commune,
-            Link(Target.ROAD, str(road)), venue.kind.value, 40.0 + 15.0 * (number % 4),
+            Link(Target.ROAD, str(road)), venue.kind.value, 9.0 + 6.0 * (number % 4),
             {"vehicleType": "bicycle"}, f"velo-{venue.id.lower()}",
         )  # fmt: skip

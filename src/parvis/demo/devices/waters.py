@@ -7,7 +7,7 @@ from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.devices.sites import commune_at, nearest_commune
 from parvis.demo.land.roads import RoadClass
-from parvis.demo.networks.customers import building_demands_m3_per_day
+from parvis.demo.networks.customers import M3_PER_PERSON_DAY, building_demands_m3_per_day
 
 HOMES, LOGGERS_A_DISTRICT = 230, 2
 GAUGES = (
@@ -45,9 +45,9 @@ def _loggers(site: Site) -> Iterator[Draft]:
         district = junctions[hydrant.junction].district
         if district is not None:
             hydrants.setdefault(district, []).append(number)
-    for number, district in enumerate(water.districts):
-        at = junctions[district.critical]
-        yield _logger(site, at.x, at.y, at.commune, at.id, f"point critique {district.name}")
+    for number, area in enumerate(water.districts):
+        at = junctions[area.critical]
+        yield _logger(site, at.x, at.y, at.commune, at.id, f"point critique {area.name}")
         own = hydrants.get(number, [])
         for each in own[len(own) // 4 :: max(1, len(own) // LOGGERS_A_DISTRICT)][:LOGGERS_A_DISTRICT]:
             hydrant = water.hydrants[each]
@@ -81,7 +81,7 @@ def _public_meters(site: Site) -> Iterator[Draft]:
         x, y = site.inside(building)
         yield Draft(
             Kind.METER, f"Eau, {known.name}", x, y, site.address_of(building), known.commune,
-            Link(Target.BUILDING, str(building)), known.kind, round(float(demand[building]), 3),
+            Link(Target.BUILDING, str(building)), known.kind, round(float(demand[building]) / M3_PER_PERSON_DAY, 2),
             {"waterType": "drinking"},
         )  # fmt: skip
 
@@ -97,7 +97,8 @@ def _home_meters(site: Site) -> Iterator[Draft]:
         building = homes[commune].pop(site.rng.randrange(len(homes[commune])))
         x, y = site.inside(building)
         address = site.address_of(building)
-        weight = round(float(demand[building]) * site.rng.uniform(0.45, 1.7), 3)
+        heads = float(demand[building]) / M3_PER_PERSON_DAY
+        weight = round(heads * site.rng.uniform(0.45, 1.7), 2)
         yield Draft(
             Kind.METER, f"Eau, {address}", x, y, address, commune, Link(Target.BUILDING, str(building)),
             site.territory.buildings[building].kind, weight, {"waterType": "drinking"},

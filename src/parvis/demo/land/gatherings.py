@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -13,8 +14,10 @@ from parvis.demo.land.addresses import Gazetteer
 from parvis.demo.land.communes import Character
 from parvis.demo.land.facilities import FacilityKind, Ground
 from parvis.demo.land.roads import RoadClass
-from parvis.demo.land.territory import Territory
 from parvis.demo.land.venues import Venue, VenueKind
+
+if TYPE_CHECKING:
+    from parvis.demo.land.territory import Territory
 
 MARKET_DAYS = {
     "trevalan": 5, "port-trevalan": 1, "kervoalan": 4, "plouvarec": 3, "penhervan": 2, "trezavel": 6, "locvelan": 4,
@@ -26,12 +29,12 @@ MEADOW_M2, MEADOW_REACH_M = (26_000, 90_000), 1500.0
 SEASIDE = (Character.PORT, Character.RESORT)
 
 
-def list_venues(territory: Territory, gazetteer: Gazetteer) -> tuple[Venue, ...]:
+def list_venues(territory: "Territory", gazetteer: Gazetteer) -> tuple[Venue, ...]:
     """In the order of their kinds, the same for the same territory."""
     return tuple(_Search(territory, gazetteer).found())
 
 
-def meadow_near(territory: Territory, x: float, y: float) -> BaseGeometry | None:
+def meadow_near(territory: "Territory", x: float, y: float) -> BaseGeometry | None:
     """A field without houses or roads, wide enough for a festival or a campsite."""
     near = Point(x, y).buffer(MEADOW_REACH_M)
     fields = [each.area for each in territory.fields if MEADOW_M2[0] < each.area.area < MEADOW_M2[1]]
@@ -45,7 +48,7 @@ def meadow_near(territory: Territory, x: float, y: float) -> BaseGeometry | None
 
 @dataclass
 class _Search:
-    territory: Territory
+    territory: "Territory"
     gazetteer: Gazetteer
     _numbers: Counter[str] = field(default_factory=Counter)
 
@@ -148,7 +151,7 @@ def _before(grounds: BaseGeometry, footprint: BaseGeometry) -> Point:
     return largest.representative_point()
 
 
-def meadow_grounds(territory: Territory) -> Iterator[tuple[Ground, VenueKind, str, int]]:
+def meadow_grounds(territory: "Territory") -> Iterator[tuple[Ground, VenueKind, str, int]]:
     """The festival's ground by the suburb, and a campsite at each resort."""
     wanted = (
         ("kervoalan", VenueKind.FESTIVAL, "Prairie du Festival des Rias", 9000),

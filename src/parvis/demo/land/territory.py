@@ -1,14 +1,14 @@
 """Trevalan Agglomeration as one value, generated from a seed."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from shapely.geometry import LineString, box
 from shapely.geometry.base import BaseGeometry
 
-from parvis.demo.land.addresses import number_buildings
+from parvis.demo.land.addresses import Gazetteer, number_buildings
 from parvis.demo.land.buildings import Building, build_houses
 from parvis.demo.land.communes import Character, Commune, share_land
 from parvis.demo.land.countryside import Place, name_shore, plough_fields, shore_grounds
@@ -20,9 +20,11 @@ from parvis.demo.land.facilities import (
     place_facilities,
     town_grounds,
 )
+from parvis.demo.land.gatherings import list_venues, meadow_grounds
 from parvis.demo.land.roads import Hamlet, Road, RoadClass, connect_bourgs, settle_hamlets
 from parvis.demo.land.streets import Town, lay_streets, urban_area
 from parvis.demo.land.terrain import Terrain, shape_terrain
+from parvis.demo.land.venues import Venue
 
 NAME = "Trevalan Agglomeration"
 DEFAULT_SEED = 1
@@ -49,6 +51,7 @@ class Territory:
     fields: tuple[Ground, ...]
     hedges: tuple[BaseGeometry, ...]
     places: tuple[Place, ...]
+    venues: tuple[Venue, ...] = ()
 
     def commune_index(self, slug: str) -> int:
         return next(index for index, commune in enumerate(self.communes) if commune.slug == slug)
@@ -74,7 +77,7 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
     houses = build_houses(rng, towns, lanes, hamlets, roads, occupied, keep_out.buffer(9))
     fields, hedges = plough_fields(rng, terrain)
     every_road = (*roads, *lanes, *_town_roads(towns, parks), *_harbour(communes, terrain))
-    return Territory(
+    grown = Territory(
         seed=seed,
         terrain=terrain,
         communes=tuple(communes),
@@ -89,6 +92,13 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
         hedges=tuple(hedges),
         places=tuple(_places(communes, hamlets, terrain)),
     )
+    return _with_venues(grown)
+
+
+def _with_venues(grown: Territory) -> Territory:
+    gazetteer = Gazetteer(grown.buildings, grown.roads)
+    meadows = [ground for ground, *_ in meadow_grounds(grown)]
+    return replace(grown, venues=list_venues(grown, gazetteer), grounds=(*grown.grounds, *meadows))
 
 
 def _lay_towns(
