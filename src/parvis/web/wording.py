@@ -76,16 +76,15 @@ class Wording:
             symbol_of(unit_code) or self.find(f"unit.{attribute}") or "",
         )
 
-    def age(self, instant: Instant | None, now: Instant) -> str:
+    def age(self, instant: Instant | None, now: Instant, words: str = "age.") -> str:
+        """`words` "before.": as of a moment of the past."""
         if instant is None:
-            return self("age.never")
+            return self(f"{words}never")
         elapsed = now - instant
-        if elapsed < MINUTE:
-            return self("age.now")
         for unit, length in (("days", DAY), ("hours", HOUR), ("minutes", MINUTE)):
             if elapsed >= length:
-                return self(f"age.{unit}", n=elapsed // length)
-        return self("age.now")
+                return self(f"{words}{unit}", n=elapsed // length)
+        return self(f"{words}now")
 
     def moment(self, instant: Instant) -> str:
         """The exact date and time, in the territory's zone."""

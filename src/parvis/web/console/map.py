@@ -37,7 +37,7 @@ async def map_page(request: Request) -> Response:
     found = await load(site, request)
     chosen = found.chosen
     views = found.views
-    territory = site.platform.settings.territory
+    territory = site.platform.at_hand.territory
     return site.pages.render(
         request,
         "console/pages/map.html",
@@ -51,10 +51,8 @@ async def map_page(request: Request) -> Response:
         layers=list_layers(found),
         without=without_sentence(t, chosen),
         seen_at=chosen.moment or site.now,
-        moment_text="" if chosen.moment is None else t.moment(chosen.moment),
+        age_words="age." if chosen.moment is None else "before.",
         moment_local="" if chosen.moment is None else f"{t.local(chosen.moment):%Y-%m-%dT%H:%M}",
-        may_keep_zones=caller_of(request).may(Right.WRITE) and bool(chosen.corners),
-        zone_shape=None if chosen.within is None else chosen.within.geometry,
         of_import=_name_of_import(site, request, chosen),
         note=bound_sentence(t, found),
         unit=threshold_unit(t, chosen),

@@ -37,12 +37,16 @@ export function standAt(moment) {
 }
 
 export function ageOf(at, now = standing ?? Date.now()) {
-  if (at === null || at === undefined || Number.isNaN(at)) return say("age_never");
+  if (at === null || at === undefined || Number.isNaN(at)) return sayAge("never");
   const elapsed = now - at;
-  if (elapsed < MINUTE) return say("age_now");
-  if (elapsed < HOUR) return say("age_minutes", { n: Math.floor(elapsed / MINUTE) });
-  if (elapsed < DAY) return say("age_hours", { n: Math.floor(elapsed / HOUR) });
-  return say("age_days", { n: Math.floor(elapsed / DAY) });
+  if (elapsed < MINUTE) return sayAge("now");
+  if (elapsed < HOUR) return sayAge("minutes", { n: Math.floor(elapsed / MINUTE) });
+  if (elapsed < DAY) return sayAge("hours", { n: Math.floor(elapsed / HOUR) });
+  return sayAge("days", { n: Math.floor(elapsed / DAY) });
+}
+
+function sayAge(key, values) {
+  return say(standing === null ? `age_${key}` : `before.${key}`, values);
 }
 
 function knownZone(name) {
@@ -53,8 +57,8 @@ function knownZone(name) {
   }
 }
 
-export function moment(at) {
-  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle: "long", timeStyle: "short", timeZone }).format(new Date(at));
+export function moment(at, dateStyle = "long") {
+  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle, timeStyle: "short", timeZone }).format(new Date(at));
 }
 
 // `isStored`: nobody says when it was measured, only when it was stored is known.

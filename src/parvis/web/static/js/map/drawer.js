@@ -26,7 +26,7 @@ export class Drawer {
     this.slot("measured").textContent = measured(properties);
     this.slot("state").replaceChildren(...(properties.attribute ? [badge(properties.state)] : []));
     this.slot("link").href = `/console/entities/${encodeURIComponent(properties.id)}`;
-    this.slot("chart").hidden = !properties.attribute;
+    this.slot("chart").hidden = !properties.attribute || at !== null;
     this.element.hidden = false;
     if (isNew) this.draw(properties.id, properties.attribute, at);
   }

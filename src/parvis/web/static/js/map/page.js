@@ -82,7 +82,10 @@ async function load({ fit = false } = {}) {
   const answer = await fetch(`/console/map.geojson?${query}`).catch(() => null);
   if (turn !== loading) return;
   if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit }), RELOAD_MS);
-  if (!answer?.ok) return;
+  if (!answer?.ok) {
+    if (replay.at !== null) status.textContent = say("map.failed_past");
+    return;
+  }
   const collection = await answer.json();
   if (turn !== loading) return;
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
@@ -92,7 +95,8 @@ async function load({ fit = false } = {}) {
   showWithout(collection.without);
   showMore(list.show(collection.features));
   list.select(selected, { reveal: fit });
-  document.querySelector("[data-empty]").hidden = objects.size > 0;
+  document.querySelector("[data-empty]").hidden = objects.size > 0 || collection.moment !== null;
+  document.querySelector("[data-empty-then]").hidden = objects.size > 0 || collection.moment === null;
   status.textContent = collection.sentence;
   note.textContent = collection.note;
   note.hidden = !collection.note;

@@ -76,14 +76,14 @@ export class Replay {
     if (this.at !== null && this.at < this.from) this.from = this.at;
     this.slider.min = 0;
     this.slider.max = Math.ceil((this.to - this.from) / this.stepMs);
-    this.find("[data-replay-from]").textContent = momentText(this.from);
+    this.find("[data-replay-from]").textContent = momentText(this.from, "medium");
     this.tell();
   }
 
   tell() {
     const steps = Number(this.slider.max);
     this.slider.value = this.at === null ? steps : steps - Math.round((this.to - this.at) / this.stepMs);
-    const text = this.at === null ? say("map.now") : say("map.as_it_was", { moment: momentText(this.at) });
+    const text = this.at === null ? say("map.now") : say("map.as_it_was", { moment: momentText(this.at, "medium") });
     this.find("[data-replay-when]").textContent = text;
     this.slider.setAttribute("aria-valuetext", this.at === null ? say("map.now") : momentText(this.at));
   }
