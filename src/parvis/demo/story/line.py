@@ -32,7 +32,10 @@ class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`title` and `tells` may say {place}. `strength` is in the unit of the kind, see Event."""
+    """`title` and `tells` may say {place}. `strength` is in the unit of the kind, see Event.
+
+    `show` is a kind of the stage: what of it stands there shows the event better than the place does.
+    """
 
     id: str
     kind: EventKind
@@ -42,6 +45,7 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strength: Positive = 1.0
     course: Course = Course.STEP
     place: Where = Where()
+    show: str = ""
 
 
 class Beginning(Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -133,7 +137,7 @@ def set_event(one: Declared, stage: Stage, begins_s: float, turn: int = 0, *, is
         x=spot.x if spot else 0.0,
         y=spot.y if spot else 0.0,
         radius_m=one.place.radius_m,
-        look=spot.look if spot else "",
+        look=stage.get(one.show).look if one.show else spot.look if spot else "",
         is_triggered=is_triggered,
     )
 

@@ -1,4 +1,4 @@
-"""The land and its networks, which take seconds to make: made once for a seed, and kept for all processes."""
+"""Land, networks and devices, which take seconds to make: made once for a seed, and kept for all processes."""
 
 import fcntl
 import hashlib
@@ -10,39 +10,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import parvis.demo.devices
 import parvis.demo.land
 import parvis.demo.networks
+from parvis.demo.devices.device import Device
+from parvis.demo.devices.install import install_devices, survey_site
 from parvis.demo.land.territory import Territory, generate_territory
 from parvis.demo.networks.networks import Networks, lay_networks
 
 _log = logging.getLogger(__name__)
-_MADE_BY = (parvis.demo.land, parvis.demo.networks)
+_MADE_BY = (parvis.demo.devices, parvis.demo.land, parvis.demo.networks)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Scenery:
     seed: int
     territory: Territory
     networks: Networks
-
-    def slug_of(self, commune: str) -> str:
-        """Of a commune's name. Raises KeyError."""
-        return {one.name: one.slug for one in self.territory.communes}[commune]
+    devices: tuple[Device, ...]
 
 
-def make_world(seed: int) -> World:
+def make_scenery(seed: int) -> Scenery:
     territory = generate_territory(seed)
-    return World(seed, territory, lay_networks(territory))
+    networks = lay_networks(territory)
+    devices = install_devices(survey_site(territory, networks))
+    return Scenery(seed, territory, networks, tuple(devices))
 
 
-def open_world(seed: int, folder: Path) -> World:
+def open_scenery(seed: int, folder: Path) -> Scenery:
     """Kept in a folder of our own until the code that makes it changes; who comes meanwhile waits for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"world-{_edition()}-{seed}.pickle"
-    with _alone(folder / "world.lock"):
+    path = folder / f"scenery-{_edition()}-{seed}.pickle"
+    with _alone(folder / "scenery.lock"):
         found = _find(path)
         if found is None:
-            found = make_world(seed)
+            found = make_scenery(seed)
             _keep(path, found)
         return found
 
@@ -63,7 +65,7 @@ def _edition() -> str:
     return digest.hexdigest()[:12]
 
 
-def _find(path: Path) -> World | None:
+def _find(path: Path) -> Scenery | None:
     """None where it is not there, or cannot be read any more."""
     try:
         found = pickle.loads(path.read_bytes())  # noqa: S301 - our own data folder
@@ -72,12 +74,12 @@ def _find(path: Path) -> World | None:
     except Exception as fault:
         _log.warning("the kept territory is made anew", extra={"reason": repr(fault)})
         return None
-    return found if isinstance(found, World) else None
+    return found if isinstance(found, Scenery) else None
 
 
-def _keep(path: Path, world: World) -> None:
-    for old in path.parent.glob("world-*.pickle"):
+def _keep(path: Path, made_of: Scenery) -> None:
+    for old in path.parent.glob("scenery-*.pickle"):
         old.unlink(missing_ok=True)
     made = path.with_suffix(f".{os.getpid()}")
-    made.write_bytes(pickle.dumps(world, pickle.HIGHEST_PROTOCOL))
+    made.write_bytes(pickle.dumps(made_of, pickle.HIGHEST_PROTOCOL))
     made.replace(path)
