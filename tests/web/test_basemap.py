@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from parvis.bootstrap import Platform
+from parvis.ground.choosing import Ground
 from parvis.kernel.settings import InvalidSettings, MapSettings
+from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.web.basemap import origins_of
 from tests.web.conftest import client_of
 
@@ -26,9 +28,14 @@ class OneTile:
         return {}
 
 
+def on_ground(platform: Platform, ground: OneTile) -> Platform:
+    brought = Ground(platform.settings.data_dir, str, ground)
+    return dataclasses.replace(platform, ground=brought)
+
+
 @pytest.fixture
 def mapped(platform: Platform) -> httpx.AsyncClient:
-    return client_of(dataclasses.replace(platform, base_map=OneTile()))
+    return client_of(on_ground(platform, OneTile()))
 
 
 async def test_tiles_come_from_the_ground(mapped: httpx.AsyncClient) -> None:
@@ -57,7 +64,7 @@ async def test_the_whole_map_is_given_in_ranges(platform: Platform, tmp_path: Pa
     ground = OneTile()
     ground.file = tmp_path / "base-map.pmtiles"
     ground.file.write_bytes(bytes(range(200)))
-    client = client_of(dataclasses.replace(platform, base_map=ground))
+    client = client_of(on_ground(platform, ground))
     answer = await client.get("/basemap/ground.pmtiles", headers={"Range": "bytes=127-130"})
     assert (answer.status_code, answer.content) == (206, bytes((127, 128, 129, 130)))
     assert answer.headers["content-range"] == "bytes 127-130/200"
@@ -75,8 +82,8 @@ def test_what_is_no_address_of_a_style_is_refused(address: str) -> None:
 
 async def test_a_style_of_ones_own_is_all_that_pages_may_fetch_elsewhere(platform: Platform) -> None:
     chosen = MapSettings(style_url="https://tiles.town.example/style.json", allow=("https://fonts.town.example",))
-    settings = dataclasses.replace(platform.settings, map=chosen)
-    client = client_of(dataclasses.replace(platform, settings=settings))
+    at_hand = SettingsAtHand(dataclasses.replace(platform.settings, map=chosen))
+    client = client_of(dataclasses.replace(platform, at_hand=at_hand))
     answer = await client.get("/basemap/style/light.json")
     assert answer.headers["location"] == chosen.style_url
     policy = answer.headers["content-security-policy"]

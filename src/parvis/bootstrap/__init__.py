@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from parvis.bootstrap.broker import build_broker
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
 from parvis.bootstrap.federation import Federation, build_federation
 from parvis.bootstrap.file_faults import FileFaults
+from parvis.bootstrap.ground import open_ground
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
 from parvis.bootstrap.notifications import build_notifications, open_senders
@@ -46,7 +47,7 @@ from parvis.fleet.model.frame import Room
 from parvis.fleet.network.reactions import Reactions
 from parvis.fleet.profiles.profile import where_codecs_run
 from parvis.fleet.ways.connector import Connector
-from parvis.ground.choosing import find_ground
+from parvis.ground.choosing import Ground
 from parvis.jobs.jobs import Jobs
 from parvis.kernel.base_map import BaseMap
 from parvis.kernel.happenings import Happenings
@@ -55,6 +56,8 @@ from parvis.kernel.identity import DEFAULT_TENANT, Right
 from parvis.kernel.outbound import OutboundHttp
 from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.settings_at_hand import SettingsAtHand
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient
 
@@ -72,7 +75,7 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a demonstration brings along: folders of device profiles, and a ground for the map."""
+    """What a demonstration brings along: folders of device profiles, a ground for the map, and a story."""
 
     profiles: tuple[Path, ...] = ()
     base_map: BaseMap | None = None
@@ -102,7 +105,9 @@ class Platform:
     connectors: Mapping[str, Connector]
     outbound: OutboundHttp
     mqtt: MqttListener | None
-    base_map: BaseMap | None
+    ground: Ground
+    at_hand: SettingsAtHand
+    shelf: Shelf
     happenings: Happenings | None
     gauges: Mapping[str, Gauge]
     fault: Callable[[], str]
@@ -121,8 +126,7 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """The platform at work on its data directory; with `listen` devices may connect, on `mqtt_socket` if given.
 
-    Raises:
-        InvalidSettings, DataInUse, InvalidProfile, NotOpened, or what the store raises when it cannot be used.
+    Raises InvalidSettings, DataInUse, InvalidProfile, NotOpened, or what the store raises when it cannot be used.
     """
     check_exposure(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -165,17 +169,13 @@ async def open_platform(
             connectors,
             outbound,
             mqtt,
-            additions.base_map or _find_ground(settings, stack),
+            *open_ground(settings, additions.base_map, stack),
+            store.shelf,
             additions.happenings,
             _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
-
-
-def _open_ground(at_hand: SettingsAtHand, settings: Settings, additions: Additions, stack: AsyncExitStack) -> Ground:
-    ground = Ground(settings.data_dir, lambda: at_hand.map.ground, additions.base_map)
-    return stack.enter_context(closing(ground))
 
 
 def _open_broker(

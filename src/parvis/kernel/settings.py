@@ -45,6 +45,8 @@ class TerritorySettings:
     time_zone: str = _setting("Europe/Paris", "IANA time zone in which dates are shown.")
     centre: tuple[float, ...] = _setting((2.35, 46.6), "Where the map opens: longitude, latitude (WGS 84).")
     zoom: float = _setting(5.5, "The map's zoom at the start.", minimum=0, maximum=22)
+    code: str = _setting("", "Its official code: in France INSEE's of a commune, the SIREN of a group of communes.")
+    communes: tuple[str, ...] = _setting((), 'The communes it is made of: official code and name, "56121 Lorient".')
 
 
 @dataclass(frozen=True, slots=True)

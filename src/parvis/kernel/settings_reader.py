@@ -37,12 +37,22 @@ def load_settings(
     Raises:
         InvalidSettings: a key that is not known, or a value that its setting cannot take.
     """
-    document = _read_file(data_dir / TERRITORY_FILE)
+    return settings_of_document(data_dir, read_document(data_dir / TERRITORY_FILE), environment, given)
+
+
+def settings_of_document(
+    data_dir: Path,
+    document: Mapping[str, Any],
+    environment: Mapping[str, str] = types.MappingProxyType({}),
+    given: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The same of what a file says, or would say. Raises InvalidSettings."""
+    tables = {name: table for name, table in document.items() if name != CONNECTORS}
     try:
-        connectors = read_tables(document.pop(CONNECTORS, {}))
+        connectors = read_tables(document.get(CONNECTORS, {}))
     except ValueError as error:
         raise InvalidSettings(f"{TERRITORY_FILE}: {CONNECTORS}: {error}") from error
-    values = _flatten(document)
+    values = _flatten(tables)
     values |= _read_environment(environment)
     values |= {key: _take(_info(key, key), value, key) for key, value in (given or {}).items() if value is not None}
     own = {name: owner(**_of_section(values, name)) for name, owner in sections().items()}
@@ -66,7 +76,8 @@ def _of_section(values: Mapping[str, Any], section: str) -> dict[str, Any]:
     return {SETTINGS[key].name: value for key, value in values.items() if SETTINGS[key].section == section}
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Empty where it is not there. Raises InvalidSettings."""
     if not path.exists():
         return {}
     try:

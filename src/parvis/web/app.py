@@ -109,6 +109,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
         assets=assets,
         pages=Pages(
             platform.settings,
+            platform.at_hand,
             assets,
             clock,
             is_down,

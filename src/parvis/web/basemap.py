@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.ground.choosing import Ground
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.settings import InvalidSettings, MapSettings
 from parvis.web.site import site_of
@@ -27,6 +30,23 @@ def origins_of(chosen: MapSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_origin(address) for address in addresses))
 
 
+class MapOrigins:
+    """The same of what is chosen now. What is wrong there changes nothing."""
+
+    def __init__(self, chosen: Callable[[], MapSettings]) -> None:
+        """Raises InvalidSettings."""
+        self._chosen = chosen
+        self._of = chosen()
+        self._origins = origins_of(self._of)
+
+    def __call__(self) -> tuple[str, ...]:
+        if (chosen := self._chosen()) is not self._of:
+            self._of = chosen
+            with suppress(InvalidSettings):
+                self._origins = origins_of(chosen)
+        return self._origins
+
+
 def _origin(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc):
@@ -35,11 +55,14 @@ def _origin(address: str) -> str:
 
 
 async def style(request: Request) -> Response:
-    if address := site_of(request).platform.settings.map.style_url:
+    platform = site_of(request).platform
+    if address := platform.at_hand.map.style_url:
         return RedirectResponse(address, headers={"cache-control": "no-cache"})
     theme: Literal["light", "dark"] = "dark" if request.path_params["theme"] == "dark" else "light"
-    ground = site_of(request).platform.base_map
-    tiles_url = f"{request.url.scheme}://{request.url.netloc}/basemap/{{z}}/{{x}}/{{y}}.mvt"
+    await asyncio.to_thread(platform.ground.follow)
+    ground, version = platform.ground.now, platform.ground.version
+    address = f"{request.url.scheme}://{request.url.netloc}/basemap/{{z}}/{{x}}/{{y}}.mvt"
+    tiles_url = f"{address}?v={version}" if version else address
     drawn = plain_style(theme) if ground is None else ground.style(tiles_url, theme)
     return JSONResponse(drawn, headers={"cache-control": "no-cache"})
 
@@ -51,17 +74,24 @@ def plain_style(theme: str) -> dict[str, Any]:
 
 async def tile(request: Request) -> Response:
     z, x, y = (int(request.path_params[name]) for name in ("z", "x", "y"))
-    ground = site_of(request).platform.base_map
     is_on_earth = z <= DEEPEST_ZOOM and x < 1 << z and y < 1 << z
-    content = await asyncio.to_thread(ground.tile, z, x, y) if ground is not None and is_on_earth else b""
+    ground = site_of(request).platform.ground
+    content = await asyncio.to_thread(_tile, ground, z, x, y) if is_on_earth else b""
+    is_of_now = request.query_params.get("v", "") == ground.version
+    kept = A_DAY if is_of_now else {"cache-control": "no-store"}
     return (
-        Response(content, media_type=MEDIA_TYPE, headers=A_DAY) if content else Response(status_code=204, headers=A_DAY)
+        Response(content, media_type=MEDIA_TYPE, headers=kept) if content else Response(status_code=204, headers=kept)
     )
+
+
+def _tile(ground: Ground, z: int, x: int, y: int) -> bytes:
+    ground.follow()
+    return b"" if ground.now is None else ground.now.tile(z, x, y)
 
 
 async def whole(request: Request) -> Response:
     """The map as one PMTiles file, in the ranges that are asked for: for other programs and for taking it along."""
-    ground = site_of(request).platform.base_map
+    ground = site_of(request).platform.ground.now
     if ground is None or ground.file is None:
         raise ResourceNotFound("There is no base map in one file here.")
     return FileResponse(ground.file, media_type="application/vnd.pmtiles", headers=A_DAY)

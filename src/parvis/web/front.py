@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 from time import perf_counter
@@ -40,6 +41,11 @@ _CLOSE = (b"connection", b"close")
 _HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")
 
 
+@lru_cache(maxsize=4)
+def _page_headers(map_origins: tuple[str, ...]) -> RawHeaders:
+    return (*_PAGE_HEADERS, (b"content-security-policy", content_security_policy(map_origins).encode()))
+
+
 def content_security_policy(map_origins: Sequence[str] = ()) -> str:
     """Nothing but what comes from here; and what a map's style that the administrator has chosen asks for."""
     others = "".join(f" {origin}" for origin in map_origins)
@@ -71,13 +77,12 @@ class Front:
         body_limit_bytes: int,
         stopping: asyncio.Event | None = None,
         larger_bodies: Mapping[str, int] = MappingProxyType({}),
-        map_origins: Sequence[str] = (),
+        map_origins: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Once `stopping` is set every answer asks the client to connect anew. `larger_bodies` are the limits of paths
         whose bodies go to disk."""
         self._larger_bodies = larger_bodies
-        policy = (b"content-security-policy", content_security_policy(map_origins).encode())
-        self._page_headers: RawHeaders = (*_PAGE_HEADERS, policy)
+        self._map_origins = map_origins
         self._app = app
         self._gate = gate
         self._metrics = metrics
@@ -148,7 +153,8 @@ class Front:
 
     def _extra_headers(self, scope: Scope, current: str) -> RawHeaders:
         path: str = scope["path"]
-        common = _API_HEADERS if path.startswith(("/ngsi-ld/", "/data/")) else self._page_headers
+        is_api = path.startswith(("/ngsi-ld/", "/data/"))
+        common = _API_HEADERS if is_api else _page_headers(tuple(self._map_origins()))
         if scope["scheme"] == "https":
             common = (*common, _HTTPS_HEADER)
         return (*common, (b"x-request-id", current.encode("latin-1")))

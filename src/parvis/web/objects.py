@@ -77,7 +77,7 @@ def _with_moment(site: Site, chosen: ObjectFilter, query: Mapping[str, str]) -> 
     """A form without scripts tells the territory's own time; the future is not known."""
     moment = chosen.moment
     if moment is None and query.get("moment"):
-        moment = parse_moment(local_moment(query["moment"], site.platform.settings.territory.time_zone))
+        moment = parse_moment(local_moment(query["moment"], site.platform.at_hand.territory.time_zone))
     return replace(chosen, moment=None if moment is None or moment > site.now else moment)
 
 

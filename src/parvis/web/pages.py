@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from parvis.kernel.identity import ANONYMOUS, Caller, Right
 from parvis.kernel.settings import Settings
+from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.kernel.time import Clock, format_instant, system_clock
 from parvis.web.assets import COMPONENTS, HERE, Assets
 from parvis.web.auth import keep_form_cookie, token_for_form
@@ -37,6 +38,7 @@ class Pages:
     def __init__(
         self,
         settings: Settings,
+        at_hand: SettingsAtHand,
         assets: Assets,
         clock: Clock = system_clock,
         is_down: Callable[[], bool] = lambda: False,
@@ -49,15 +51,16 @@ class Pages:
         self._is_degraded = is_degraded
         self._has_story = has_story
         self.settings = settings
+        self.at_hand = at_hand
         self.assets = assets
         self.clock = clock
         self._environment = _environment(assets)
 
     def words(self, request: Request) -> Wording:
-        return wording(self.language(request), self.settings.territory.time_zone)
+        return wording(self.language(request), self.at_hand.territory.time_zone)
 
     def language(self, request: Request) -> str:
-        offered = self.settings.territory.languages
+        offered = self.at_hand.territory.languages
         for wanted in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
             if wanted in offered:
                 return wanted
@@ -87,7 +90,7 @@ class Pages:
             "now": self.clock(),
             "lang": t.language,
             "languages": LANGUAGES,
-            "other_languages": [one for one in self.settings.territory.languages if one != t.language],
+            "other_languages": [one for one in self.at_hand.territory.languages if one != t.language],
             "theme": theme,
             "asset": self.assets.url,
             "asset_digest": self.assets.digest,
@@ -96,8 +99,8 @@ class Pages:
             "with_query": _with_query(request),
             "is_read": request.method == "GET",
             "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            "territory": self.settings.territory.name,
-            "time_zone": self.settings.territory.time_zone,
+            "territory": self.at_hand.territory.name,
+            "time_zone": self.at_hand.territory.time_zone,
             "auth_off": not self.settings.access.auth,
             "is_down": self._is_down(),
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),

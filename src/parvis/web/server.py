@@ -27,7 +27,7 @@ from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
 from parvis.web.app import create_app
-from parvis.web.basemap import origins_of
+from parvis.web.basemap import MapOrigins
 from parvis.web.console.imports import UPLOAD, files_of
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
@@ -166,7 +166,7 @@ def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
     limit = platform.settings.server.body_limit_bytes
     app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20}
-    origins = origins_of(platform.settings.map)
+    origins = MapOrigins(lambda: platform.at_hand.map)
     return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins)
 
 

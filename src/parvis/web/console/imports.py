@@ -155,7 +155,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
     if not view.is_busy and one.phase in (Phase.RECEIVED, Phase.CHECKED) and not refusal:
         try:
             chosen = imports.folders.find_mapping(caller.tenant, used) if used else one.mapping
-            guess = await imports.look(one, site.platform.settings.territory.time_zone, chosen)
+            guess = await imports.look(one, site.platform.at_hand.territory.time_zone, chosen)
             drawing = drawing_of(guess, one.name)
         except InvalidMapping as fault:
             refusal = fault.detail

@@ -37,7 +37,7 @@ async def map_page(request: Request) -> Response:
     found = await load(site, request)
     chosen = found.chosen
     views = found.views
-    territory = site.platform.settings.territory
+    territory = site.platform.at_hand.territory
     return site.pages.render(
         request,
         "console/pages/map.html",

@@ -71,8 +71,8 @@ async def home(request: Request) -> Response:
         date=t.local(site.now).date(),
         is_empty=not seen,
         open_data=[(_data_href(name), label) for name, label in OPEN_DATA if name in shown],
-        centre=list(site.platform.settings.territory.centre),
-        zoom=site.platform.settings.territory.zoom,
+        centre=list(site.platform.at_hand.territory.centre),
+        zoom=site.platform.at_hand.territory.zoom,
     )
     if request.query_params.get("commune", "") in communes:
         response.set_cookie(COMMUNE_COOKIE, chosen.encode().hex(), max_age=YEAR_S, httponly=True, samesite="lax")
