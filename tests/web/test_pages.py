@@ -5,7 +5,7 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import Caller
-from parvis.web.console.entity import instant_of
+from parvis.web.console.entity_values import instant_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, device, town
 from tests.web.conftest import client_of, form_token, plain, settings
 

@@ -26,7 +26,7 @@ from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.causes import Explained
-from parvis.web.console.entity import value_text
+from parvis.web.console.entity_values import value_text
 from parvis.web.faults import NOTHING_SAID, explain_fault
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of

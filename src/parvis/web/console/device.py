@@ -46,7 +46,7 @@ from parvis.web.console.device_form import (
 )
 from parvis.web.console.device_restore import removed_text
 from parvis.web.console.devices import device_href, device_view
-from parvis.web.console.entity import instant_of, value_text
+from parvis.web.console.entity_values import instant_of, value_text
 from parvis.web.console.findings import spell_span, view_of_finding
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.headline import State

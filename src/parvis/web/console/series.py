@@ -77,9 +77,16 @@ async def range_with_data(
 async def _find_time(
     broker: Broker, caller: Caller, entity_id: str, dataset: str, query: TemporalQuery
 ) -> Instant | None:
-    history = await broker.history(caller, entity_id, query)
-    instances = history.instances.get((query.attrs[0], dataset), ())
+    instances = await _list_instances(broker, caller, entity_id, dataset, query)
     return next((one.observed_at for one in instances if one.observed_at is not None), None)
+
+
+async def _list_instances(
+    broker: Broker, caller: Caller, entity_id: str, dataset: str, query: TemporalQuery
+) -> Sequence[Instance]:
+    """None of an entity whose past was erased."""
+    history = await broker.find_history(caller, entity_id, query)
+    return () if history is None else history.instances.get((query.attrs[0], dataset), ())
 
 
 async def read_series(
@@ -88,8 +95,7 @@ async def read_series(
     """Values as measured while they are few, averages, lows and highs of equal periods otherwise."""
     if span.length <= RAW_UP_TO:
         query = span.query(attribute, MOST_POINTS + 1)
-        history = await broker.history(caller, entity_id, query)
-        instances = history.instances.get((attribute, dataset), [])
+        instances = await _list_instances(broker, caller, entity_id, dataset, query)
         if len(instances) <= MOST_POINTS:
             return raw_series(instances)
     return await _averaged(broker, caller, entity_id, attribute, dataset, span)
@@ -132,8 +138,8 @@ def with_gaps(points: Sequence[tuple[Instant, float]]) -> tuple[list[float], lis
 async def _averaged(broker: Broker, caller: Caller, entity_id: str, attribute: str, dataset: str, span: Span) -> Series:
     bucket = bucket_for(span.length)
     aggregation = Aggregation((Method.AVG, Method.MIN, Method.MAX), Duration((0, bucket)))
-    aggregates = await broker.aggregate(caller, entity_id, span.query(attribute, MOST_POINTS), aggregation)
-    buckets = list(aggregates.buckets.get((attribute, dataset), ()))
+    found = await broker.list_aggregates(caller, [entity_id], span.query(attribute, MOST_POINTS), aggregation)
+    buckets = [one for aggregates in found for one in aggregates.buckets.get((attribute, dataset), ())]
     return Series(
         times=[(one.start + one.end) / 2e6 for one in buckets],
         values=[one.values.get(Method.AVG) for one in buckets],
@@ -155,7 +161,9 @@ async def csv_lines(
     yield csv_text([CSV_HEADER]).encode()
     start = span.start
     while start < span.end:
-        history = await broker.history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))
+        history = await broker.find_history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))
+        if history is None:
+            return
         instances = [one for series in history.instances.values() for one in series]
         reached = history.truncated_at
         page = [one for one in instances if reached is None or one.seen_at <= reached]

@@ -1,0 +1,82 @@
+"""Who did what to an entity, as the audit trail tells, and when what is stated of it changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from parvis.access.model import AuditRecord
+from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.query.tree import TemporalQuery, TimeProperty
+from parvis.fleet.devices.records import hardware_id_of
+from parvis.kernel.identity import Caller, Right
+from parvis.kernel.time import Instant
+from parvis.web.site import Site
+from parvis.web.views import DEVICE_TYPE
+from parvis.web.wording import Wording
+
+LOOKED_THROUGH = 1_000
+"""Of the trail's newest entries."""
+MOST_SHOWN = 20
+STATED_LOOKED_AT = 24
+VERSIONS = 3
+Spell = Callable[[Instance], tuple[str, str, str]]
+"""Label, number and unit, as the table of attributes has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    at: Instant
+    by: str
+    action: str
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What was said of the entity at some time; `number` and `unit` as in the table of attributes."""
+
+    at: Instant
+    label: str
+    number: str
+    unit: str
+
+
+async def list_deeds(site: Site, caller: Caller, entity: Entity, t: Wording) -> Sequence[Deed]:
+    """Newest first; for administrators."""
+    if not caller.may(Right.ADMINISTER):
+        return ()
+    store = site.platform.access.store
+    objects = {entity.id}
+    if DEVICE_TYPE in map(site.reader.compact, entity.types):
+        objects.add(hardware_id_of(entity.id))
+    after = max(0, store.newest_audit() - LOOKED_THROUGH)
+    records = [one.record for one in store.read_audit(after)]
+    concerned = (one for one in reversed(records) if _concerns(one, caller.tenant, objects))
+    return [_deed(one, t) for one in islice(concerned, MOST_SHOWN)]
+
+
+def _concerns(record: AuditRecord, tenant: str, objects: set[str]) -> bool:
+    told = {record.object, *map(str, record.facts.values())}
+    return record.tenant == tenant and not objects.isdisjoint(told)
+
+
+def _deed(record: AuditRecord, t: Wording) -> Deed:
+    by = record.subject.partition(":")[2] or record.subject
+    facts = ", ".join(f"{name}: {value}" for name, value in record.facts.items())
+    return Deed(record.at, by, t.find(f"deed.{record.action}") or record.action, facts)
+
+
+async def list_stated(site: Site, caller: Caller, entity: Entity, spell: Spell) -> Sequence[Stated]:
+    """What is stated and not measured, as often as it changed, newest first; nothing where the past was erased."""
+    names = [one.name for one in entity.instances if one.observed_at is None and one.kind is not Kind.GEO_PROPERTY]
+    if not names:
+        return ()
+    query = TemporalQuery(
+        time_property=TimeProperty.MODIFIED_AT, last_n=VERSIONS, attrs=tuple(names[:STATED_LOOKED_AT]), limit=VERSIONS
+    )
+    history = await site.platform.broker.find_history(caller, entity.id, query)
+    if history is None:
+        return ()
+    changed = [one for versions in history.instances.values() if len(versions) > 1 for one in versions]
+    newest = sorted(changed, key=lambda one: -one.modified_at)[:MOST_SHOWN]
+    return [Stated(one.modified_at, *spell(one)) for one in newest]

@@ -1,0 +1,89 @@
+"""Who learns of an entity: subscriptions that watch it, other brokers that are asked for it too, and the public."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from msgspec import structs
+
+from parvis.broker.model.entity import Entity
+from parvis.broker.sources.discovery import EntityAsked, SourceQuery
+from parvis.broker.subscriptions.match import Compiled
+from parvis.broker.subscriptions.model import Subscription
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.web.console.subscriptions import href_of
+from parvis.web.site import Site
+from parvis.web.views import short_id
+from parvis.web.wording import Wording
+
+LOOKED_THROUGH = 1_000
+MOST_SHOWN = 20
+
+
+class Publicity(Enum):
+    """Whether people who are not signed in may read it; nobody: nothing is public here at all."""
+
+    PUBLIC = "public"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """`when` says what it depends on; empty: told of every change."""
+
+    name: str
+    where: str
+    href: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    subscriptions: list[Reader]
+    sources: list[Reader]
+    publicity: Publicity
+
+
+async def list_readers(site: Site, caller: Caller, entity: Entity, t: Wording) -> Readers | None:
+    """None for those who may not know."""
+    if not caller.may(Right.READ):
+        return None
+    page = await site.platform.broker.subscriptions.list_page(caller, LOOKED_THROUGH)
+    watching = (one.subscription for one in page.subscribed if _may_concern(one.subscription, entity))
+    told = [_reader_of(site, one, entity, t) for one in watching]
+    return Readers(told[:MOST_SHOWN], await _list_sources(site, caller, entity, t), publicity_of(site, caller, entity))
+
+
+def publicity_of(site: Site, caller: Caller, entity: Entity) -> Publicity:
+    """What is public is so in the default tenant only."""
+    public = {site.reader.expand(name) for name in site.platform.settings.access.public_types}
+    is_public = caller.tenant == DEFAULT_TENANT and not public.isdisjoint(entity.types)
+    return Publicity.PUBLIC if is_public else Publicity.CLOSED
+
+
+def _may_concern(subscription: Subscription, entity: Entity) -> bool:
+    """Whatever its values are just now."""
+    if not subscription.is_active:
+        return False
+    return Compiled(0, structs.replace(subscription, q=None, geo=None)).selects(entity)
+
+
+def _reader_of(site: Site, subscription: Subscription, entity: Entity, t: Wording) -> Reader:
+    watched = [t.attribute_name(site.reader.compact(name)) for name in subscription.watched]
+    depends = [t("entity.when_attributes", names=", ".join(watched))] if watched else []
+    if subscription.q_text:
+        depends.append(t("entity.when_condition", condition=subscription.q_text))
+    if subscription.interval_s:
+        depends.append(t("entity.when_interval", interval=t.quantity(subscription.interval_s, "SEC")))
+    name = subscription.name or short_id(subscription.id)
+    endpoint = subscription.notification.endpoint.shown_uri
+    return Reader(name, endpoint, href_of(subscription.id), " · ".join(depends))
+
+
+async def _list_sources(site: Site, caller: Caller, entity: Entity, t: Wording) -> list[Reader]:
+    """Brokers that are asked when somebody asks for this entity."""
+    asked = SourceQuery(entities=(EntityAsked(ids=(entity.id,)),))
+    found = await site.platform.broker.sources.query(caller, asked)
+    return [
+        Reader(one.name or short_id(one.id), one.endpoint, "", t(f"entity.mode_{one.mode.value}"))
+        for one in found[:MOST_SHOWN]
+    ]

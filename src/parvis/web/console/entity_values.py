@@ -1,0 +1,58 @@
+"""An attribute's value as a page says it."""
+
+import re
+from datetime import date
+from typing import Any
+
+from parvis.broker.model.entity import Instance, Kind
+from parvis.kernel.time import Instant, parse_instant
+from parvis.web.views import one_text
+from parvis.web.wording import Wording
+
+MEASURED = "controlledProperty"
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00(?::00)?)?")
+"""A day, as files tell when something was planted or built."""
+
+
+def value_text(one: Instance, term: str, t: Wording) -> tuple[str, str]:
+    """The value and its unit."""
+    if one.kind is Kind.GEO_PROPERTY:
+        return (_place(one.value), "")
+    if isinstance(one.value, dict) and (at := instant_of(one.value)) is not None:
+        return (t.moment(at), "")
+    if isinstance(one.value, dict):
+        return (", ".join(one_text(part) for part in one.value.values()), "")
+    if isinstance(one.value, list):
+        return (", ".join(_listed(part, term, t) for part in one.value), "")
+    if isinstance(one.value, str) and (day := _DAY.fullmatch(one.value)):
+        return (_day(day[1], t), "")
+    return t.split_quantity(one.value, one.unit_code, term)
+
+
+def _day(text: str, t: Wording) -> str:
+    try:
+        return t.day(date.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+def _listed(part: Any, term: str, t: Wording) -> str:
+    """A member of a list; what a device measures is named as those attributes are."""
+    return t.attribute_name(part) if term == MEASURED and isinstance(part, str) else t.split_quantity(part)[0]
+
+
+def instant_of(value: dict[str, Any]) -> Instant | None:
+    """Of a typed JSON-LD value such as {"@type": "DateTime", "@value": "2026-03-01T08:00:00Z"}."""
+    if value.get("@type") != "DateTime":
+        return None
+    try:
+        return parse_instant(str(value.get("@value", "")))
+    except ValueError:
+        return None
+
+
+def _place(geometry: dict[str, Any]) -> str:
+    if geometry.get("type") == "Point":
+        longitude, latitude = geometry["coordinates"][:2]
+        return f"{latitude:.5f}, {longitude:.5f}"
+    return str(geometry.get("type", ""))

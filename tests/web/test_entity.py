@@ -1,0 +1,132 @@
+"""An entity's page: where its values come from, what it is bound to, who reads it, who did what to it."""
+
+import httpx
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.temporal.erasure import Erasure
+from parvis.fleet.devices.records import DeviceRecord
+from parvis.fleet.model.uplink import Uplink
+from parvis.fleet.profiles.mapping import AttributeRule
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import MINUTE, Instant
+from parvis.web.console.entity_relations import MOST_NODES
+from parvis.web.console.entity_sources import formula_of
+from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER
+from tests.web.conftest import plain
+
+
+async def page(client: httpx.AsyncClient, entity_id: str, query: str = "") -> str:
+    answer = await client.get(f"/console/entities/{entity_id}{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+@pytest.fixture
+async def metered(platform: Platform, caller: Caller, now: Instant) -> str:
+    """A room that one device measures, by one frame; the room's id."""
+    record = DeviceRecord("0011223344556677", "cayenne-lpp", "urn:ngsi-ld:IndoorEnvironmentObserved:room")
+    await platform.fleet.register(caller, [record])
+    frame = Uplink("0011223344556677", bytes.fromhex("016700e1"), 1, 42, now - MINUTE)
+    await platform.fleet.take(caller, [frame])
+    return record.entity_id
+
+
+async def test_a_value_leads_to_the_frame_the_codec_and_the_rule_that_made_it(
+    platform: Platform, operator: httpx.AsyncClient, metered: str, now: Instant
+) -> None:
+    shown = await page(operator, metered)
+    assert f'href="/console/devices/0011223344556677?frames=all#frame-{now - MINUTE}"' in shown
+    assert 'href="/console/codecs/cayenne-lpp"' in shown
+    assert "frame 42" in plain(shown)
+    assert f'id="frame-{now - MINUTE}"' in (await operator.get("/console/devices/0011223344556677")).text
+
+
+async def test_strangers_are_told_nothing_of_devices(visitor: httpx.AsyncClient) -> None:
+    shown = await page(visitor, FULL_BIN)
+    assert "Where it comes from" not in shown
+    assert "Who reads it" not in shown
+    assert "Who did what" not in shown
+
+
+@pytest.mark.parametrize(
+    ("rule", "formula"),
+    [
+        (AttributeRule("level", "fillingLevel"), "level"),
+        (AttributeRule("level", "fillingLevel", scale=0.01), "level × 0.01"),
+        (AttributeRule("t", "temperature", scale=0.1, offset=-40), "t × 0.1 − 40"),
+        (AttributeRule("t", "temperature", offset=2), "t + 2"),
+    ],
+)
+def test_a_rule_reads_as_a_formula(rule: AttributeRule, formula: str) -> None:
+    assert formula_of(rule) == formula
+
+
+async def test_relations_are_drawn_with_links_and_listed_alike(operator: httpx.AsyncClient) -> None:
+    shown = await page(operator, FULL_BIN)
+    drawing, listed = shown.split('id="drawing"')[1].split("</section>")[0], shown.split('id="relations"')[1]
+    assert f'<a href="/console/entities/{DEVICE}">' in drawing
+    assert f'<a href="/console/entities/{DEVICE}">' in listed
+
+
+async def test_a_step_further_shows_what_the_others_are_bound_to(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    bond = Instance(expand("belongsTo"), Kind.RELATIONSHIP, FULL_BIN)
+    await platform.broker.write(caller, [Change(HALF_BIN, Mode.APPEND, (bond,))])
+    assert DEVICE not in await page(operator, HALF_BIN)
+    assert DEVICE in await page(operator, HALF_BIN, "?hops=2")
+
+
+async def test_a_crowd_of_relations_is_drawn_in_part_and_says_so(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    bond = Instance(expand("belongsTo"), Kind.RELATIONSHIP, FULL_BIN)
+    crowd = [Change(f"urn:ngsi-ld:Lid:{n}", Mode.CREATE, (bond,), (expand("Lid"),)) for n in range(2 * MOST_NODES)]
+    await platform.broker.write(caller, crowd)
+    shown = await page(operator, FULL_BIN, "?hops=2")
+    assert "There is more than is drawn." in shown
+    assert shown.count('class="node') <= MOST_NODES
+
+
+async def test_who_is_told_of_changes_and_whether_anyone_may_read(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    document = {
+        "type": "Subscription",
+        "subscriptionName": "Round of the lorry",
+        "entities": [{"type": "WasteContainer"}],
+        "watchedAttributes": ["fillingLevel"],
+        "notification": {"endpoint": {"uri": "https://lorry.example/notify"}},
+    }
+    await platform.broker.subscriptions.create(caller, document, platform.broker.contexts.parvis)
+    shown = plain(await page(operator, FULL_BIN))
+    assert "Public: anyone may read it." in shown
+    assert "Round of the lorry" in shown
+    assert "told of Fill level" in shown
+    closed = plain(await page(operator, LEAKING_METER))
+    assert "For people who are signed in." in closed
+    assert "No receiver is told of its changes." in closed
+
+
+async def test_administrators_see_who_erased_what(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    await platform.broker.erase(caller, Erasure(FULL_BIN))
+    assert "erased a part of the past" in plain(await page(operator, FULL_BIN))
+    assert "erased a part of the past" not in plain(await page(operator, HALF_BIN))
+
+
+async def test_what_is_stated_is_told_with_when_it_changed(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    name = Instance(expand("name"), Kind.PROPERTY, "Old market")
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (name,))])
+    changes = plain(await page(operator, FULL_BIN)).split("Changes")[1]
+    assert "Old market" in changes
+    assert "Market" in changes
