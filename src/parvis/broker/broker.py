@@ -14,6 +14,7 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.past import Brought, OldObservations, PastIntake, PastNotTaken
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
+from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import (
     Aggregation,
     AllTypes,
@@ -288,6 +289,17 @@ class Broker:
             await self.transience.settle()
         counts = await self._store.count_types(caller.tenant)
         return {iri: count for iri, count in counts.items() if everything or iri in self._public_types}
+
+    async def tally(self, caller: Caller, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
+        """What each query finds of what the caller may see, by place and grade."""
+        if not _sees_everything(caller):
+            if self._public is None:
+                return [[] for _ in queries]
+            public = self._public
+            queries = [msgspec.structs.replace(one, types=AllTypes((one.types, public))) for one in queries]
+        if self.transience.is_due:
+            await self.transience.settle()
+        return await self._store.tally(caller.tenant, queries)
 
     async def list_attributes(self, caller: Caller) -> dict[Iri, set[Iri]]:
         """Attribute names in use, by entity type."""

@@ -11,6 +11,7 @@ from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.search import SearchIndex
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
+from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.buckets import Buckets
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -128,6 +129,10 @@ class EntityStore(Protocol):
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         """Entities by type."""
+        ...
+
+    async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
+        """What each query finds, by place and grade; all in one snapshot."""
         ...
 
     async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:

@@ -12,6 +12,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.archive import ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
+from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import with_instance
@@ -151,6 +152,9 @@ class PostgresStore:
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self._reader.count_types(tenant)
+
+    async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
+        return await self._reader.tally(tenant, queries)
 
     async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
         return await self._reader.list_attributes(tenant)

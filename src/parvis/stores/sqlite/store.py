@@ -11,6 +11,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Expiring, Known, Progress
+from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
@@ -38,6 +39,7 @@ from parvis.stores.sqlite.shelf import SqliteShelf
 from parvis.stores.sqlite.sources import SqliteSources
 from parvis.stores.sqlite.subscriptions import SqliteSubscriptions
 from parvis.stores.sqlite.tail import Tail
+from parvis.stores.sqlite.tally import tally
 from parvis.stores.sqlite.writer import Writer
 
 Told = TypeVar("Told")
@@ -126,6 +128,14 @@ class SqliteStore:
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self._reader.count_types(tenant)
+
+    async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
+        number = self._names.tenants.ids.get(tenant)
+        if number is None:
+            return [[] for _ in queries]
+        return await self._reader.read(
+            lambda connection: [tally(connection, self._names, number, query) for query in queries]
+        )
 
     async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
         return await self._reader.list_attributes(tenant)

@@ -1,0 +1,67 @@
+"""How many entities are in which state, and what their numbers come to: told by the store without reading each one."""
+
+from enum import IntEnum
+
+import msgspec
+
+from parvis.broker.model.entity import Iri
+from parvis.broker.query.tree import TypeSelection
+from parvis.kernel.time import Instant
+
+
+class Grade(IntEnum):
+    """Ordered by how much attention it asks for."""
+
+    GOOD = 0
+    SILENT = 1
+    WARN = 2
+    BAD = 3
+
+
+class Yardstick(msgspec.Struct, frozen=True):
+    """How the default instance of an attribute is judged.
+
+    `warn` and `bad` are reached at or above their value, or below it where `is_low_bad`; texts of `warn_words` are to
+    be warned of. What was seen last before `silent_before` is silent, unless it is bad. `alarm` names an attribute that
+    makes it bad wherever it is true or no 0. Of a share of one, `is_share`, whole per cent are judged.
+    """
+
+    attribute: Iri
+    warn: float | None = None
+    bad: float | None = None
+    is_low_bad: bool = False
+    is_share: bool = False
+    alarm: Iri | None = None
+    warn_words: tuple[str, ...] = ()
+    silent_before: Instant | None = None
+
+
+class TallyQuery(msgspec.Struct, frozen=True):
+    """Of the entities of `types`: each by the first of `yardsticks` whose attribute it has, silent if it has none.
+
+    Without yardsticks all are good. An entity's place is the addressLocality of its `address`, else its first scope;
+    `place`: only those there. Not `by_place`: all places are told as one, "".
+    """
+
+    types: TypeSelection
+    address: Iri
+    yardsticks: tuple[Yardstick, ...] = ()
+    by_place: bool = False
+    place: str = ""
+
+
+class Tallied(msgspec.Struct, frozen=True):
+    """Of the entities of one place and grade. `numbers` of them have a number, which add up to `total`.
+
+    `low`, `high` and `newest` (when the last one was seen) are None where there is none.
+    """
+
+    place: str
+    grade: Grade
+    entities: int
+    numbers: int
+    total: float
+    low: float | None
+    high: float | None
+    newest: Instant | None
+    unit_code: str

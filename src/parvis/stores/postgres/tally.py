@@ -1,0 +1,132 @@
+"""Tallies of entities in one statement each."""
+
+from typing import Any
+
+from parvis.broker.query.selection import typesets_of
+from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.stores.postgres.database import Connection
+from parvis.stores.postgres.filters import numbers_text
+from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.rows import Form, storable
+
+_LOCALITIES = (
+    "addressLocality",
+    "https://schema.org/addressLocality",
+    "https://uri.etsi.org/ngsi-ld/default-context/addressLocality",
+)
+_IS_JSON = f"IN (SELECT id FROM shape WHERE form = {int(Form.JSON)})"
+
+
+def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) -> list[Tallied]:
+    names.typesets.load(connection)
+    names.words.load(connection)
+    typesets = typesets_of(query.types, names.typesets.items())
+    if not typesets:
+        return []
+    statement = _Statement(names, tenant, typesets, query)
+    rows = connection.execute(statement.text().encode(), statement.parameters, prepare=False)
+    return [_told(names, row) for row in rows]
+
+
+def _told(names: Names, row: tuple[Any, ...]) -> Tallied:
+    place, grade, entities, numbers, total, low, high, newest, shape = row
+    unit = names.shapes.key(shape)[1] if shape else ""
+    return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit)
+
+
+class _Statement:
+    def __init__(self, names: Names, tenant: int, typesets: list[int], query: TallyQuery) -> None:
+        self.parameters: dict[str, Any] = {}
+        self._names = names
+        self._query = query
+        self._joins: list[str] = []
+        self._tenant = self._bind(tenant)
+        self._where = [
+            f"e.tenant = {self._tenant}",
+            "e.deleted IS NULL",
+            f"e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])",
+        ]
+
+    def text(self) -> str:
+        for number, stick in enumerate(self._query.yardsticks):
+            self._join(f"a{number}", stick.attribute)
+            if stick.alarm is not None:
+                self._join(f"b{number}", stick.alarm)
+        place = self._place()
+        rows = (
+            f"SELECT {place} AS place, {self._grade()} AS grade,"
+            f" {self._first('{0}.number', 'double precision')} AS value,"
+            f" {self._first('coalesce({0}.observed, {0}.modified)', 'bigint')} AS seen,"
+            f" {self._first('{0}.shape', 'integer')} AS shape"
+            f" FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"
+        )
+        return (
+            "SELECT place, grade, count(*), count(value), sum(value), min(value), max(value), max(seen), max(shape)"
+            f" FROM ({rows}) r GROUP BY place, grade ORDER BY place, grade"
+        )
+
+    def _place(self) -> str:
+        if not self._query.by_place and not self._query.place:
+            return "''::text"
+        self._join("p", self._query.address)
+        found = ", ".join(f"p.text::json ->> {self._bind(name)}" for name in _LOCALITIES)
+        is_object = f"p.shape {_IS_JSON} AND p.text LIKE '{{%%' AND strpos(p.text, '\\u0000') = 0"
+        locality = f"CASE WHEN {is_object} THEN coalesce({found}) END"
+        place = f"coalesce({locality}, e.scopes::json ->> 0, '')"
+        if self._query.place:
+            wanted = self._bind(storable(self._query.place))
+            self._where.append(f"({place} = {wanted} OR right({place}, length({wanted}::text) + 1) = '/' || {wanted})")
+        return place if self._query.by_place else "''::text"
+
+    def _grade(self) -> str:
+        sticks = self._query.yardsticks
+        if not sticks:
+            return str(int(Grade.GOOD))
+        cases = [f"WHEN a{n}.entity IS NOT NULL THEN {self._judged(n, stick)}" for n, stick in enumerate(sticks)]
+        if sticks[0].alarm is not None:
+            cases.append(f"WHEN {_alarmed('b0')} THEN {int(Grade.BAD)}")
+        return f"CASE {' '.join(cases)} ELSE {int(Grade.SILENT)} END"
+
+    def _judged(self, number: int, stick: Yardstick) -> str:
+        cases = []
+        if stick.alarm is not None:
+            cases.append(f"WHEN {_alarmed(f'b{number}')} THEN {int(Grade.BAD)}")
+        if stick.bad is not None:
+            cases.append(f"WHEN {self._reached(number, stick, stick.bad)} THEN {int(Grade.BAD)}")
+        if stick.silent_before is not None:
+            seen = f"coalesce(a{number}.observed, a{number}.modified)"
+            cases.append(f"WHEN {seen} < {self._bind(stick.silent_before)} THEN {int(Grade.SILENT)}")
+        if stick.warn is not None:
+            cases.append(f"WHEN {self._reached(number, stick, stick.warn)} THEN {int(Grade.WARN)}")
+        if stick.warn_words:
+            words = ", ".join(self._bind(storable(word)) for word in stick.warn_words)
+            cases.append(f"WHEN a{number}.number IS NULL AND a{number}.text IN ({words}) THEN {int(Grade.WARN)}")
+        return f"CASE {' '.join(cases)} ELSE {int(Grade.GOOD)} END" if cases else str(int(Grade.GOOD))
+
+    def _reached(self, number: int, stick: Yardstick, threshold: float) -> str:
+        value = f"round(a{number}.number::numeric, 2)" if stick.is_share else f"a{number}.number"
+        bound = f"{self._bind(threshold)}::{'numeric' if stick.is_share else 'double precision'}"
+        return f"(a{number}.number IS NOT NULL AND {value} {'<' if stick.is_low_bad else '>='} {bound})"
+
+    def _first(self, text: str, kind: str) -> str:
+        """`text` of the attribute by which an entity is judged."""
+        sticks = self._query.yardsticks
+        cases = [f"WHEN a{number}.entity IS NOT NULL THEN {text.format(f'a{number}')}" for number in range(len(sticks))]
+        return f"CASE {' '.join(cases)} END" if cases else f"NULL::{kind}"
+
+    def _join(self, alias: str, attribute: str) -> None:
+        word = self._bind(self._names.words.ids.get(attribute, -1))
+        self._joins.append(
+            f"LEFT JOIN attribute {alias} ON {alias}.tenant = {self._tenant} AND {alias}.entity = e.id"
+            f" AND {alias}.name = {word} AND {alias}.dataset = 0"
+        )
+
+    def _bind(self, value: Any) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"%({name})s"
+
+
+def _alarmed(alias: str) -> str:
+    is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
+    return f"({is_true} OR coalesce({alias}.number, 0) <> 0)"

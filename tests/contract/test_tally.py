@@ -1,0 +1,100 @@
+"""How many are in which state, on every store: the same as whoever reads each entity would say."""
+
+from typing import Any
+
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.store import Store
+from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tree import TypeIs
+from parvis.kernel.time import HOUR, MINUTE
+from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, bin_, bin_id, level, note
+
+ADDRESS, ALARM = "https://example.org/address", "https://example.org/alarm"
+STICK = Yardstick(LEVEL, warn=0.8, bad=0.95, is_share=True, alarm=ALARM, silent_before=NOON - HOUR)
+FRESH, OLD = NOON - MINUTE, NOON - 2 * HOUR
+
+
+def at(commune: str) -> Instance:
+    return Instance(ADDRESS, Kind.PROPERTY, {"addressLocality": commune, "streetAddress": "1 Quay"})
+
+
+def alarm(value: Any) -> Instance:
+    return Instance(ALARM, Kind.PROPERTY, value)
+
+
+async def told(store: Store, *sticks: Yardstick, **more: Any) -> list[Tallied]:
+    query = TallyQuery(TypeIs(BIN), ADDRESS, sticks, **more)
+    (answer,) = await store.tally(TENANT, [query])
+    return answer
+
+
+async def counted(store: Store, *sticks: Yardstick, **more: Any) -> dict[tuple[str, Grade], int]:
+    return {(one.place, one.grade): one.entities for one in await told(store, *sticks, **more)}
+
+
+async def test_states_are_counted_as_they_are_judged(store: Store) -> None:
+    await store.write(
+        TENANT,
+        [
+            bin_(1, level(0.5, FRESH)),
+            bin_(2, level(0.796, FRESH)),  # reads as 80 %
+            bin_(3, level(0.97, OLD)),  # what is bad stays so when it grows old
+            bin_(4, level(0.85, OLD)),
+            bin_(5, level(0.1, FRESH), alarm(1)),
+            bin_(6, level(0.1, FRESH), alarm(False)),
+            bin_(7, note("never measured")),
+            bin_(8, level("lots", FRESH)),
+            bin_(9, alarm(True)),
+        ],
+    )
+    assert await counted(store, STICK) == {
+        ("", Grade.GOOD): 3, ("", Grade.SILENT): 2, ("", Grade.WARN): 1, ("", Grade.BAD): 3,
+    }  # fmt: skip
+
+
+async def test_numbers_come_to_something_and_say_their_unit(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(2, OLD)), bin_(2, level(5.5, FRESH)), bin_(3, level("lots", FRESH))])
+    (all_good,) = await told(store, Yardstick(LEVEL))
+    assert all_good == Tallied("", Grade.GOOD, 3, 2, 7.5, 2, 5.5, FRESH, "P1")
+
+
+async def test_the_first_attribute_that_is_there_judges(store: Store) -> None:
+    words = Yardstick(NOTE, warn_words=("broken",))
+    await store.write(TENANT, [bin_(1, note("broken")), bin_(2, note("fine")), bin_(3, note("broken"), level(1))])
+    assert await counted(store, Yardstick(LEVEL), words) == {("", Grade.GOOD): 2, ("", Grade.WARN): 1}
+
+
+async def test_low_may_be_bad(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(0.1)), bin_(2, level(0.09)), bin_(3, level(0.15)), bin_(4, level(0.2))])
+    stick = Yardstick(LEVEL, warn=0.2, bad=0.1, is_low_bad=True)
+    assert await counted(store, stick) == {("", Grade.BAD): 1, ("", Grade.WARN): 2, ("", Grade.GOOD): 1}
+
+
+async def test_places_are_told_apart(store: Store) -> None:
+    odd = Instance(ADDRESS, Kind.PROPERTY, "{no object")
+    await store.write(
+        TENANT,
+        [
+            bin_(1, level(1), at("Port")),
+            bin_(2, level(3), at("Port")),
+            bin_(3, level(5), at("O'Hara % \u00e9")),
+            bin_(4, level(7), odd, scopes=("/agglo/Penhoat",)),
+            bin_(5, level(9)),
+        ],
+    )
+    by_place = await told(store, Yardstick(LEVEL), by_place=True)
+    assert {one.place: one.total for one in by_place} == {"": 9, "/agglo/Penhoat": 7, "O'Hara % \u00e9": 5, "Port": 4}
+    for place, total in (("Port", 4), ("Penhoat", 7), ("O'Hara % \u00e9", 5)):
+        assert [one.total for one in await told(store, Yardstick(LEVEL), place=place)] == [total]
+    assert await told(store, Yardstick(LEVEL), place="%") == []
+
+
+async def test_what_is_gone_or_of_another_kind_is_not_counted(store: Store) -> None:
+    lamp = Change("urn:ngsi-ld:Streetlight:1", Mode.CREATE, (level(1),), (LAMP,))
+    await store.write(TENANT, [bin_(1, level(1)), bin_(2, level(1)), lamp])
+    await store.write(TENANT, [Change(bin_id(2), Mode.DELETE)])
+    assert await counted(store) == {("", Grade.GOOD): 1}
+    unknown = TallyQuery(TypeIs("https://example.org/Nothing"), ADDRESS)
+    assert await store.tally(TENANT, [unknown]) == [[]]
+    assert await store.tally("nobody", [unknown]) == [[]]
