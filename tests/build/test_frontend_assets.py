@@ -1,10 +1,11 @@
+import gzip
 import shutil
 from pathlib import Path
 
 import pytest
 
 import frontend_assets
-from frontend_assets import RUNTIME, TEST, Asset, copy_assets, is_current, list_assets
+from frontend_assets import DATA, RUNTIME, TEST, Asset, copy_assets, is_current, list_assets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -19,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
 def packages(tmp_path: Path) -> Path:
     """What npm would have installed, each file holding its own name."""
     folder = tmp_path / "node_modules"
-    for asset in list_assets(ROOT, RUNTIME) + list_assets(ROOT, TEST):
+    for asset in [*list_assets(ROOT, RUNTIME), *list_assets(ROOT, DATA), *list_assets(ROOT, TEST)]:
         path = folder / asset.package / asset.source
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(asset.source, encoding="utf-8")
@@ -36,7 +37,7 @@ def test_what_only_tests_need_is_not_served() -> None:
 
 
 def test_the_licence_of_every_package_goes_with_its_files() -> None:
-    for wanted in (RUNTIME, TEST):
+    for wanted in (RUNTIME, DATA, TEST):
         assets = list_assets(ROOT, wanted)
         licensed = {asset.package for asset in assets if Path(asset.source).stem == "LICENSE"}
         assert licensed == {asset.package for asset in assets}
@@ -66,3 +67,9 @@ def test_nothing_is_fetched_where_everything_is_current(
     copy_assets(checkout, RUNTIME, packages)
     monkeypatch.delattr(frontend_assets, "install_packages")
     assert frontend_assets.build(checkout, RUNTIME) == []
+
+
+def test_tables_are_kept_packed_where_no_browser_fetches_them(checkout: Path, packages: Path) -> None:
+    copy_assets(checkout, DATA, packages)
+    assert gzip.decompress((DATA.destination(checkout) / "france/epci.json.gz").read_bytes()) == b"data/epci.json"
+    assert not DATA.folder.startswith(RUNTIME.folder)

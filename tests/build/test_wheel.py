@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from frontend_assets import RUNTIME, list_assets
+from frontend_assets import DATA, RUNTIME, list_assets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEFT_OUT = {"__pycache__"}
@@ -30,8 +30,9 @@ def test_every_file_of_the_package_is_in_the_wheel(packaged: set[str]) -> None:
 
 
 def test_the_front_end_libraries_are_in_the_wheel(packaged: set[str]) -> None:
-    served = RUNTIME.folder.removeprefix("src/")
-    assert {f"{served}/{asset.target}" for asset in list_assets(ROOT, RUNTIME)} <= packaged
+    for wanted in (RUNTIME, DATA):
+        folder = wanted.folder.removeprefix("src/")
+        assert {f"{folder}/{asset.target}" for asset in list_assets(ROOT, wanted)} <= packaged
 
 
 def test_the_licence_is_in_the_wheel(packaged: set[str]) -> None:
