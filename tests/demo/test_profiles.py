@@ -10,7 +10,9 @@ import parvis.demo
 from parvis.demo.devices.installation import Kind
 from parvis.demo.payloads import AirReading, encode
 
-PROFILES = sorted((Path(parvis.demo.__file__).parent / "codecs").glob("*/profile.toml"))
+ALL = sorted((Path(parvis.demo.__file__).parent / "codecs").glob("*/profile.toml"))
+PROFILES = [path for path in ALL if tomllib.loads(path.read_text())["profile"]["codec"]]
+"""Those of devices that send bytes."""
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)

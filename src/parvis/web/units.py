@@ -23,6 +23,7 @@ SYMBOLS: Mapping[str, str] = {
     "MQH": "m³/h",
     "MQS": "m³/s",
     "MTS": "m/s",
+    "D54": "W/m²",
     "KMH": "km/h",
     "DD": "°",
     "A97": "hPa",
