@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from parvis.demo.devices.device import Link, Target
 from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.names import building_id
 from parvis.demo.devices.sites import rooms
 
 HEATED_BY_WOOD = ("hospital", "swimming_pool", "college")
@@ -27,7 +28,7 @@ def _rooms(site: Site) -> Iterator[Draft]:
             yield Draft(
                 Kind.ROOM, f"{facility.name}, {room}", spot.x, spot.y, site.address_of(building), facility.commune,
                 Link(Target.ROOM, f"{building}/{room}"), f"{facility.kind.value}:{room}",
-                attributes={"alternateName": room},
+                attributes={"alternateName": room}, relations={"refBuilding": building_id(building)},
             )  # fmt: skip
 
 
@@ -40,16 +41,16 @@ def _meters(site: Site) -> Iterator[Draft]:
         x, y = site.inside(building)
         floors = 1 if known.kind in ("sports_hall", "swimming_pool", "market", "community_hall") else 2
         area_m2 = round(known.footprint.area * floors, 0)
-        link, address = Link(Target.BUILDING, str(building)), site.address_of(building)
-        yield Draft(
-            Kind.ELECTRICITY, f"Électricité, {known.name}", x, y, address, known.commune, link, known.kind, area_m2
-        )
+        metered = [(Kind.ELECTRICITY, "Électricité", "")]
         if known.kind in HEATED_BY_WOOD:
-            yield Draft(Kind.HEAT, f"Chaleur, {known.name}", x, y, address, known.commune, link, known.kind, area_m2)
+            metered.append((Kind.HEAT, "Chaleur", ""))
         elif site.rng.random() < GAS_SHARE:
+            metered.append((Kind.GAS, "Gaz", f"gaz-{site.territory.communes[known.commune].slug}-{building}"))
+        for kind, word, identity in metered:
             yield Draft(
-                Kind.GAS, f"Gaz, {known.name}", x, y, address, known.commune, link, known.kind, area_m2,
-                identity=f"gaz-{site.territory.communes[known.commune].slug}-{building}",
+                kind, f"{word}, {known.name}", x, y, site.address_of(building), known.commune,
+                Link(Target.BUILDING, str(building)), known.kind, area_m2, identity=identity,
+                relations={"refBuilding": building_id(building)},
             )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def _workshops(site: Site) -> Iterator[Draft]:
         yield Draft(
             Kind.ELECTRICITY, f"Électricité, atelier relais {site.address_of(building)}", x, y,
             site.address_of(building), known.commune, Link(Target.BUILDING, str(building)), known.kind,
-            round(known.footprint.area, 0),
+            round(known.footprint.area, 0), relations={"refBuilding": building_id(building)},
         )  # fmt: skip
 
 
@@ -73,5 +74,5 @@ def _roofs(site: Site) -> Iterator[Draft]:
             Kind.PV, roof.name, roof.x, roof.y, roof.address, roof.commune, Link(Target.ROOF, roof.id),
             site.territory.buildings[roof.building].kind, roof.peak_kw,
             {"installationMode": "roof", "powerRating": roof.peak_kw},
-            roof.id.lower(),
+            roof.id.lower(), {"refBuilding": building_id(roof.building)},
         )  # fmt: skip

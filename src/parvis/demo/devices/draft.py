@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 
-import numpy as np
 import shapely
 
 from parvis.demo.devices.device import Link
@@ -13,6 +12,7 @@ from parvis.demo.land.addresses import Gazetteer
 from parvis.demo.land.roads import Road
 from parvis.demo.land.territory import Territory
 from parvis.demo.land.venues import Venue
+from parvis.demo.land.ways import DRIVEN
 from parvis.demo.networks.networks import Networks
 
 
@@ -82,8 +82,12 @@ class Site:
         return f"{self.territory.buildings[building].number} {self.territory.buildings[building].street}"
 
     def nearest_road(self, x: float, y: float) -> int:
-        return int(self._road_tree.nearest(shapely.Point(x, y)))
+        return self._driven[int(self._road_tree.nearest(shapely.Point(x, y)))]
+
+    @cached_property
+    def _driven(self) -> list[int]:
+        return [index for index, road in enumerate(self.territory.roads) if road.kind in DRIVEN]
 
     @cached_property
     def _road_tree(self) -> shapely.STRtree:
-        return shapely.STRtree(np.array([road.line for road in self.territory.roads]))
+        return shapely.STRtree([self.territory.roads[index].line for index in self._driven])

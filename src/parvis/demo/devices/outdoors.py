@@ -8,11 +8,12 @@ from shapely.geometry.base import BaseGeometry
 from parvis.demo.devices.device import Link, Target
 from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.names import route_id
 from parvis.demo.land.communes import Character
 from parvis.demo.land.facilities import FacilityKind
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.land.venues import VenueKind
-from parvis.demo.networks.buses import Line, Vehicle
+from parvis.demo.networks.buses import Vehicle
 
 WALKERS_SHARE = {
     VenueKind.MARKET: 0.06, VenueKind.OLD_TOWN: 0.6, VenueKind.QUAY: 0.3, VenueKind.BEACH: 0.06,
@@ -107,10 +108,6 @@ def _buses(site: Site) -> Iterator[Draft]:
             _bus_attributes(vehicle), f"bus-{vehicle.id}",
             {"hasRoute": route_id(buses.lines[vehicle.line])},
         )  # fmt: skip
-
-
-def route_id(line: Line) -> str:
-    return f"urn:ngsi-ld:GtfsRoute:trevalan-{line.id.lower()}"
 
 
 def _bus_attributes(vehicle: Vehicle) -> dict[str, object]:

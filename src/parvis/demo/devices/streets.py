@@ -7,9 +7,10 @@ from shapely.geometry import Point
 from parvis.demo.devices.device import Link, Target
 from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.names import isle_id, parking_id, road_id
 from parvis.demo.devices.sites import kerbside, parking_bays, roadside
 from parvis.demo.land.facilities import Facility, FacilityKind
-from parvis.demo.land.roads import Road, RoadClass
+from parvis.demo.land.roads import RoadClass
 from parvis.demo.land.venues import VenueKind
 
 SORTING_POINTS, HOUSEHOLD_POINTS, LITTER_BINS = 58, 46, 60
@@ -53,6 +54,7 @@ def _sorting_points(site: Site) -> Iterator[Draft]:
                 Link(Target.STREET, str(road)), waste, round(site.rng.uniform(0.6, 1.5), 3),
                 {"storedWasteKind": waste, "binCapacity": 4000, "isleId": f"point-tri-{number + 1:02d}",
                  "category": ["underground" if number % 3 == 0 else "fixed"]},
+                relations={"refWasteContainerIsle": isle_id(number + 1)},
             )  # fmt: skip
 
 
@@ -103,7 +105,7 @@ def _bays(site: Site) -> Iterator[Draft]:
             yield Draft(
                 Kind.PARKING, f"{facility.name}, place {number + 1}", spot.x, spot.y, spot.address, facility.commune,
                 Link(Target.CAR_PARK, f"{slug}-{kind.value}/{number + 1}"), kind.value,
-                attributes={"category": ["onStreet"]},
+                attributes={"category": ["onStreet"]}, relations={"refParkingSite": parking_id(slug, kind.value)},
             )  # fmt: skip
 
 
@@ -147,10 +149,6 @@ def _charging(site: Site) -> Iterator[Draft]:
         )  # fmt: skip
 
 
-def road_id(road: Road) -> str:
-    return f"urn:ngsi-ld:Road:{road.ref.replace(' ', '').lower()}"
-
-
 def _counters(site: Site) -> Iterator[Draft]:
     found = {id(road): index for index, road in enumerate(site.territory.roads)}
     for number, (road, spot) in enumerate(roadside(site.territory)):
@@ -171,7 +169,8 @@ def _bike_counters(site: Site) -> Iterator[Draft]:
     for number, venue in enumerate(spots[:BIKE_COUNTERS]):
         road = site.nearest_road(venue.x, venue.y)
         line = site.territory.roads[road].line
-        at = line.interpolate(line.project(Point(venue.x, venue.y)))
+        foot = line.interpolate(line.project(Point(venue.x, venue.y)))
+        at = foot if site.territory.terrain.land.contains(foot) else Point(venue.x, venue.y)
         yield Draft(
             Kind.BIKES, f"Compteur vélo {venue.name}", at.x + 1.5, at.y + 1.5, venue.address, venue.commune,
             Link(Target.ROAD, str(road)), venue.kind.value, 9.0 + 6.0 * (number % 4),

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from shapely.geometry import Point
+
 from parvis.demo.devices.device import Link, Target
 from parvis.demo.devices.draft import Draft, Site
 from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.names import building_id
 from parvis.demo.devices.sites import commune_at, nearest_commune
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.networks.customers import M3_PER_PERSON_DAY, building_demands_m3_per_day
@@ -82,7 +85,7 @@ def _public_meters(site: Site) -> Iterator[Draft]:
         yield Draft(
             Kind.METER, f"Eau, {known.name}", x, y, site.address_of(building), known.commune,
             Link(Target.BUILDING, str(building)), known.kind, round(float(demand[building]) / M3_PER_PERSON_DAY, 2),
-            {"waterType": "drinking"},
+            {"waterType": "drinking"}, relations={"refBuilding": building_id(building)},
         )  # fmt: skip
 
 
@@ -120,7 +123,9 @@ def _gauges(site: Site) -> Iterator[Draft]:
         )  # fmt: skip
     for slug in TIDE_GAUGES:
         index = territory.commune_index(slug)
-        mole = next(road for road in territory.roads if road.kind is RoadClass.PIER and road.commune == index)
-        x, y = mole.line.coords[-1]
+        piers = [road.line for road in territory.roads if road.kind is RoadClass.PIER and road.commune == index]
+        heads = [Point(mole.coords[-1]) for mole in piers[:2]]
+        head = min(heads, key=lambda each: float(each.distance(territory.terrain.sea)))
+        x, y = head.x, head.y
         name = f"Marégraphe de {territory.communes[index].name}"
         yield Draft(Kind.LEVEL, name, x, y, "Môle du port", index, Link(Target.TIDE, slug), "tide")

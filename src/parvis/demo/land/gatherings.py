@@ -41,8 +41,8 @@ def meadow_near(territory: "Territory", x: float, y: float) -> BaseGeometry | No
     close = [each for each in fields if near.contains(each)]
     taken = shapely.STRtree([each.footprint for each in territory.buildings] + [each.line for each in territory.roads])
     free = [each for each in close if not len(taken.query(each, predicate="intersects"))]
-    forest = territory.terrain.forest
-    free = [each for each in free if not forest.intersects(each)]
+    forest, land = territory.terrain.forest, territory.terrain.land
+    free = [each for each in free if land.contains(each) and not forest.intersects(each)]
     return min(free, key=lambda each: float(each.distance(Point(x, y))), default=None)
 
 
@@ -139,9 +139,16 @@ class _Search:
         for facility in territory.facilities:
             if facility.kind is FacilityKind.POOL:
                 yield self._venue(VenueKind.SPORTS, facility.name, facility.footprint.centroid, facility.commune, 220)
-        for place in [each for each in territory.places if each.kind == "cape"][:2]:
-            commune = int(np.argmin([(each.x - place.x) ** 2 + (each.y - place.y) ** 2 for each in territory.communes]))
-            yield self._venue(VenueKind.VIEWPOINT, place.name, Point(place.x, place.y), commune, 120)
+        for name, at, commune in list(self._capes())[:2]:
+            yield self._venue(VenueKind.VIEWPOINT, name, at, commune, 120)
+
+    def _capes(self) -> Iterator[tuple[str, Point, int]]:
+        """Headlands of the agglomeration's own coast."""
+        for place in self.territory.places:
+            at = Point(place.x, place.y)
+            near = [float(commune.area.distance(at)) for commune in self.territory.communes]
+            if place.kind == "cape" and min(near) < 250:
+                yield place.name, at, int(np.argmin(near))
 
 
 def _before(grounds: BaseGeometry, footprint: BaseGeometry) -> Point:
