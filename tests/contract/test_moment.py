@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.merge import NULL
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import KnownQuery
 from parvis.broker.temporal.erasure import Erasure
@@ -109,3 +110,24 @@ async def test_the_archive_is_asked_for_all_of_them_at_once(archived: Archived) 
     assert await levels_at(store, at, 1) == {bin_id(1): {LEVEL: 110}}
     await store.erase(TENANT, Erasure(bin_id(2), since=LONG_AGO + 5 * HOUR))
     assert await levels_at(store, at, 2) == {bin_id(2): {LEVEL: 204}}
+
+
+async def test_files_are_looked_through_as_far_back_as_the_window_goes(archived: Archived) -> None:
+    store, at = archived.store, LONG_AGO + 6 * DAY
+    for number, age in enumerate((HOUR, 20 * HOUR, 4 * DAY, 6 * DAY)):
+        readings = [level(number, at - age), level(99, at - age - 1), level(-1, at + 1)]
+        await store.write(
+            TENANT, [bin_(number, *readings, note(f"bin {number}", observed_at=at - 3 * DAY), keep_newest=True)]
+        )
+    taken = Change(bin_id(0), Mode.APPEND, past=(level(NULL, at - HOUR // 2),))
+    await store.write(TENANT, [taken])
+    await archived.run()
+
+    told = await levels_at(store, at, *range(4), back=5 * DAY)
+
+    assert told == {
+        bin_id(0): {NOTE: "bin 0"},
+        bin_id(1): {LEVEL: 1, NOTE: "bin 1"},
+        bin_id(2): {LEVEL: 2, NOTE: "bin 2"},
+        bin_id(3): {NOTE: "bin 3"},
+    }

@@ -161,9 +161,12 @@ class ArchivedEntity(Protocol):
 
 
 class ArchivedSource(Source, Protocol):
-    def list_last(self, key: AttributeKey, window: Window) -> list[Instance]:
-        """The last instance in the window and the last removal, those there are; of all that are read together at
-        once."""
+    def expect(self, keys: Sequence[AttributeKey]) -> None:
+        """What `list_last` is about. It reads for all that are read together, once each of them was told."""
+        ...
+
+    def list_last(self, window: Window) -> list[Instance]:
+        """Of each series the last instance in the window; a removal counts as one."""
         ...
 
 

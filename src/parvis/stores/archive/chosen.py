@@ -29,6 +29,25 @@ def choose_rows(entities: Sequence[ArchivedEntity], located: list[str], key: Att
     return Condition(sql, (located, *of_entities.parameters, *key, *within.parameters, *kept.parameters))
 
 
+def choose_series(
+    entities: Sequence[ArchivedEntity], located: list[str], keys: Sequence[AttributeKey], window: Window
+) -> Condition:
+    """`FROM` the last row of each entity, attribute and dataset, removals among them, with the entity's `place`."""
+    within, kept = _within(window), not_erased([erasure for one in entities for erasure in one.erasures])
+    names = [one.entity_id for one in entities]
+    sql = (
+        "FROM (SELECT rows.*, page.place FROM read_parquet(?, hive_partitioning = false) AS rows"
+        " JOIN (SELECT unnest(?) AS wanted, unnest(?) AS place) AS page ON rows.entity = page.wanted"
+        " WHERE entity BETWEEN ? AND ? AND attribute IN (SELECT unnest(?)) AND dataset IN (SELECT unnest(?))) AS rows"
+        f" WHERE {within.sql} AND {kept.sql}"
+        " QUALIFY row_number() OVER"
+        f" (PARTITION BY place, attribute, dataset ORDER BY {time_of(window)} DESC, seq DESC) = 1"
+    )
+    page = (names, list(range(len(names))), min(names), max(names))
+    series = (sorted({name for name, _ in keys}), sorted({dataset for _, dataset in keys}))
+    return Condition(sql, (located, *page, *series, *within.parameters, *kept.parameters))
+
+
 def choose_by_period(
     entities: Sequence[ArchivedEntity],
     located: list[str],

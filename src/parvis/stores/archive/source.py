@@ -67,8 +67,11 @@ class EntityFiles:
         ends = [one for last in (False, True) for one in self.read(key, window, 1, last=last)]
         return (window.time(ends[0]), window.time(ends[-1])) if ends else None
 
-    def list_last(self, key: AttributeKey, window: Window) -> list[Instance]:
-        return self._page.list_last(self._place, key, window)
+    def expect(self, keys: Sequence[AttributeKey]) -> None:
+        self._page.lasts.expect(self._place, keys)
+
+    def list_last(self, window: Window) -> list[Instance]:
+        return self._page.lasts.list_last(self._place, window)
 
     def reach(self, key: AttributeKey, window: Window) -> Period | None:
         """Of all that are read together."""

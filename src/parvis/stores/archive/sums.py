@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parvis.broker.model.entity import AttributeKey, Instance
+from parvis.broker.model.entity import AttributeKey
 from parvis.broker.ports.archive import ArchivedEntity, ArchiveFile
 from parvis.broker.query.tree import Method
 from parvis.broker.temporal.partials import MOST_DISTINCT, too_many_distinct
@@ -14,8 +14,9 @@ from parvis.broker.temporal.reading import Period, Window
 from parvis.broker.temporal.sums import NO_NUMBERS, Sums
 from parvis.stores.archive.chosen import choose_by_period, choose_rows, time_of
 from parvis.stores.archive.engine import Condition
+from parvis.stores.archive.lasts import PageLasts
 from parvis.stores.archive.read import ArchiveReader
-from parvis.stores.archive.rows import INSTANCE_COLUMNS, Columns, instances_of, removals_of, stored_value
+from parvis.stores.archive.rows import stored_value
 
 _PARTS: tuple[tuple[str, str, frozenset[Method]], ...] = (
     ("total", "sum(number)", frozenset({Method.SUM, Method.AVG, Method.STDDEV})),
@@ -45,7 +46,7 @@ class PageFiles:
         self._entities = entities
         self._files: dict[tuple[AttributeKey, Window], Sequence[ArchiveFile]] = {}
         self._extents: dict[tuple[AttributeKey, Window], dict[int, Period]] = {}
-        self._lasts: dict[tuple[AttributeKey, Window], dict[int, list[Instance]]] = {}
+        self.lasts = PageLasts(reader, entities)
         self._sums: tuple[tuple[Any, ...], PageSums] | None = None
 
     def __len__(self) -> int:
@@ -55,11 +56,6 @@ class PageFiles:
         if (key, window) not in self._extents:
             self._extents[key, window] = self._find_extents(key, window)
         return self._extents[key, window].get(place)
-
-    def list_last(self, place: int, key: AttributeKey, window: Window) -> list[Instance]:
-        if (key, window) not in self._lasts:
-            self._lasts[key, window] = self._find_lasts(key, window)
-        return self._lasts[key, window].get(place, [])
 
     def reach(self, key: AttributeKey, window: Window) -> Period | None:
         """As the catalogue knows it, of all of them together."""
@@ -91,25 +87,6 @@ class PageFiles:
         with self._reader.hurried(files) as cursor:
             found = cursor.execute(sql, rows.parameters).fetchall()
         return {place: (first, last) for place, first, last in found}
-
-    def _find_lasts(self, key: AttributeKey, window: Window) -> dict[int, list[Instance]]:
-        found: dict[int, list[Instance]] = {}
-        if files := self._list_files(key, window):
-            for asked, read in ((window, instances_of), (window._replace(of_removals=True), removals_of)):
-                columns = self._read_lasts(files, key, asked)
-                for place, instance in zip(columns["place"].tolist(), read(key, columns), strict=True):
-                    found.setdefault(place, []).append(instance)
-        return found
-
-    def _read_lasts(self, files: Sequence[ArchiveFile], key: AttributeKey, window: Window) -> Columns:
-        rows = choose_rows(self._entities, self._reader.locate(files), key, window)
-        place, time = "place" if len(self) > 1 else "0 AS place", time_of(window)
-        sql = (
-            f"SELECT {place}, {INSTANCE_COLUMNS} {rows.sql}"
-            f" QUALIFY row_number() OVER (PARTITION BY place ORDER BY {time} DESC, seq DESC) = 1"
-        )
-        with self._reader.hurried(files) as cursor:
-            return cursor.execute(sql, rows.parameters).fetchnumpy()
 
     def _list_files(self, key: AttributeKey, window: Window) -> Sequence[ArchiveFile]:
         if (key, window) not in self._files:

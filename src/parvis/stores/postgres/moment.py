@@ -1,11 +1,11 @@
 """The last instance of many series before a moment, in one snapshot and one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from parvis.broker.model.entity import AttributeKey, Instance
+from parvis.broker.model.entity import Instance
 from parvis.broker.ports.archive import ReadArchived, day_of
 from parvis.broker.temporal.moment import Lasts, Wanted
 from parvis.broker.temporal.reading import Window
@@ -76,20 +76,16 @@ class Moment:
         if self._connection.execute(_HAS_FILES, (self._tenant, *days)).fetchone() is None:
             return
         known: FilesOfDays = {}
-        by_key: dict[AttributeKey, list[tuple[int, str]]] = {}
-        for urn, number in numbers.items():
-            for key in wanted[urn]:
-                by_key.setdefault(key, []).append((number, urn))
-        for key, ones in by_key.items():
-            self._read_files_of(key, ones, known, read_archived)
-
-    def _read_files_of(
-        self, key: AttributeKey, ones: Sequence[tuple[int, str]], known: FilesOfDays, read_archived: ReadArchived
-    ) -> None:
-        found = (find_archived(self._connection, self._names, self._tenant, *one, known) for one in ones)
+        found = [
+            find_archived(self._connection, self._names, self._tenant, number, urn, known)
+            for urn, number in numbers.items()
+        ]
         archived = [one for one in found if one is not None]
-        for entity, source in zip(archived, read_archived(archived) if archived else (), strict=True):
-            self._found.add(entity.entity_id, source.list_last(key, self._window))
+        sources = read_archived(archived) if archived else ()
+        for entity, source in zip(archived, sources, strict=True):
+            source.expect(wanted[entity.entity_id])
+        for entity, source in zip(archived, sources, strict=True):
+            self._found.add(entity.entity_id, source.list_last(self._window))
 
     def _instance(self, row: tuple[Any, ...]) -> Instance:
         return removed_instance(self._names, row) if row[2] == REMOVED else past_instance(self._names, row)

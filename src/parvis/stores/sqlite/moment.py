@@ -91,15 +91,15 @@ class Moment:
         if self._connection.execute(_HAS_FILES, (self._tenant, *days)).fetchone() is None:
             return
         known: FilesOfDays = {}
-        by_key: dict[AttributeKey, list[tuple[int, str]]] = {}
-        for urn, (number, keys) in wanted.items():
-            for key in keys:
-                by_key.setdefault(key, []).append((number, urn))
-        for key, ones in by_key.items():
-            found = (find_archived(self._connection, self._names, *one, known) for one in ones)
-            archived = [one for one in found if one is not None]
-            for entity, source in zip(archived, read_archived(archived) if archived else (), strict=True):
-                self._found.add(entity.entity_id, source.list_last(key, self._window))
+        found = [
+            find_archived(self._connection, self._names, number, urn, known) for urn, (number, _) in wanted.items()
+        ]
+        archived = [one for one in found if one is not None]
+        sources = read_archived(archived) if archived else ()
+        for entity, source in zip(archived, sources, strict=True):
+            source.expect(wanted[entity.entity_id][1])
+        for entity, source in zip(archived, sources, strict=True):
+            self._found.add(entity.entity_id, source.list_last(self._window))
 
     def _instance(self, row: tuple[Any, ...]) -> Instance:
         return removed_instance(self._names, row) if row[2] == REMOVED else past_instance(self._names, row)
