@@ -65,6 +65,8 @@ def _series(sensor: Sensor, rule: AttributeRule, told: Told) -> PastSeries:
 
 def _values(column: NDArray[Any], rule: AttributeRule, told: Told) -> NDArray[Any]:
     if column.dtype.kind == "O":
-        return np.where(told.heard, column, None)
+        words = column.copy()
+        words[~told.heard] = None
+        return words
     exact = np.round(column.astype(np.float64) * rule.scale + rule.offset, DIGITS)
     return np.where(told.heard, exact, np.nan)
