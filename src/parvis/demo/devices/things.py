@@ -93,7 +93,8 @@ def _districts(territory: Territory, networks: Networks, devices: Sequence[Devic
     meters = _by_link(devices, Kind.DISTRICT_METER)
     for number, district in enumerate(water.districts):
         lines = [pipe.line for pipe in water.pipes if pipe.district == number]
-        area = shapely.union_all(lines).buffer(AROUND_PIPES_M, quad_segs=2).simplify(OUTLINE_M)
+        around = shapely.buffer(shapely.simplify(lines, OUTLINE_M), AROUND_PIPES_M, quad_segs=2)
+        area = shapely.union_all(around).simplify(OUTLINE_M)
         yield _thing(
             f"urn:ngsi-ld:DistrictMeteredArea:{district.id.lower()}", f"Secteur {district.name}", area,
             {**_placed(territory, district.commune), "alternateName": district.id,
