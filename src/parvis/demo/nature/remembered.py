@@ -9,6 +9,8 @@ from parvis.demo.nature.chance import Times
 Found = TypeVar("Found")
 MOST_TIMES = 400_000
 """That are remembered of one function: at 8 bytes and some columns each."""
+ENTRY_TIMES = 250
+"""What one entry weighs of itself: live play asks for single instants, for ever."""
 
 
 class Remembered(Generic[Found]):
@@ -23,8 +25,8 @@ class Remembered(Generic[Found]):
             self._found.move_to_end(key)
             return self._found[key]
         found = self._found[key] = self._compute(times)
-        self._times += len(times)
+        self._times += len(times) + ENTRY_TIMES
         while self._times > MOST_TIMES and len(self._found) > 1:
             oldest, _ = self._found.popitem(last=False)
-            self._times -= len(oldest) // times.itemsize
+            self._times -= len(oldest) // times.itemsize + ENTRY_TIMES
         return found

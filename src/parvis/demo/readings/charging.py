@@ -21,6 +21,7 @@ USUAL: tuple[Habit, float] = (WASTE, 0.26)
 FAST_SLOT_S, SLOW_SLOT_S = 2400.0, 7200.0
 """Of possible sessions."""
 FAST_KW = 40.0
+METERS_COUNT_FROM_S, BUSIEST_H_A_DAY = 1_704_067_200.0, 20.6
 CAR_KW_AC, CAR_KWH = 11.0, 52.0
 
 
@@ -34,6 +35,10 @@ class Session(NamedTuple):
 
     def energy_kwh(self, time_s: float) -> float:
         return self.power_kw * (min(max(time_s, self.begins_s), self.ends_s) - self.begins_s) / 3600
+
+    def charge_percent(self, time_s: float) -> int:
+        """Of the car's battery."""
+        return min(100, round(100 * (self.first_share + self.energy_kwh(time_s) / CAR_KWH)))
 
 
 class Plug:
@@ -61,6 +66,11 @@ class Plug:
         if not self._is_wanted(slots)[0] or not begins <= time_s < ends:
             return None
         return Session(begins, ends, self._power_kw, first)
+
+    def meter_wh(self, session: Session, time_s: float) -> int:
+        """What its meter shows: grown as if it was always busy, so that it never falls, and by this session."""
+        days = (session.begins_s - METERS_COUNT_FROM_S) / 86_400
+        return round(1000 * (days * BUSIEST_H_A_DAY * self._power_kw + session.energy_kwh(time_s)))
 
     def _slots(self, times: Times) -> Ints:
         return np.floor((times - self._shift_s) / self._slot_s).astype(np.int64)

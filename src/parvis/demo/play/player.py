@@ -1,0 +1,182 @@
+"""Plays the territory's devices to the platform, in a process of its own: it is no part of it, and speaks to it over
+the network only."""
+
+import argparse
+import asyncio
+import logging
+import os
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from parvis.demo.devices.kinds import Way
+from parvis.demo.land.territory import DEFAULT_SEED
+from parvis.demo.nature.nature import Nature
+from parvis.demo.play.mqtt import Bridge, Listener
+from parvis.demo.play.push import Pusher
+from parvis.demo.play.radio import list_gateways
+from parvis.demo.play.schedule import Schedule, Turn
+from parvis.demo.play.stations import Station
+from parvis.demo.play.voices import Document, Voices
+from parvis.demo.readings.scene import Scene
+from parvis.demo.scenery import Scenery, open_scenery
+from parvis.demo.story.kept import KeptStory
+from parvis.demo.story.line import own_line
+from parvis.demo.story.setting import set_stage
+from parvis.demo.story.stage import Stage
+from parvis.kernel.logs import configure_logs
+
+S_PER_HOUR = 3600
+STORY_EVERY_S = 1.0
+log = logging.getLogger("parvis.demo.player")
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Where each way in is spoken to; a way without an address stays silent."""
+
+    listener: Listener
+    push_url: str = ""
+    ocpp_url: str = ""
+    ocpp_password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The devices' time: from `began_s` on it runs `speed` times as fast as the clock."""
+
+    began_s: float
+    speed: float = 1.0
+
+    def now_s(self) -> float:
+        return self.began_s + (time.time() - self.began_s) * self.speed
+
+    def wait_s(self, time_s: float) -> float:
+        return (time_s - self.now_s()) / self.speed
+
+
+class Theatre:
+    """The territory as the story has it now: who sets off something changes what devices read from then on."""
+
+    def __init__(self, scenery: Scenery, folder: Path, began_s: float) -> None:
+        self.devices = scenery.devices
+        self.gateways = list_gateways(scenery.territory)
+        self._slugs = {one.name: one.slug for one in scenery.territory.communes}
+        self._networks, self._folder, self._seed = scenery.networks, folder, scenery.seed
+        self._stage: Stage = set_stage(scenery.territory, scenery.networks, scenery.devices)
+        self._kept = KeptStory.open(folder, scenery.seed, began_s)
+        self.scene = self._set()
+
+    def has_changed(self) -> bool:
+        if not self._kept.refresh():
+            return False
+        self.scene = self._set()
+        return True
+
+    def _set(self) -> Scene:
+        story = self._kept.told(own_line(), self._stage)
+        return Scene(Nature(self._seed, story, self._networks.water, self._folder), self._networks, self._slugs)
+
+
+class Player:
+    def __init__(self, theatre: Theatre, pace: Pace) -> None:
+        self._theatre, self._pace = theatre, pace
+        self._speakers = [one for one in theatre.devices if one.way is not Way.OCPP]
+        self._schedule = Schedule(self._speakers, theatre.scene.seed, pace.speed)
+        self._voices = Voices(self._speakers, theatre.scene, theatre.gateways, self._schedule)
+        self._stations: list[Station] = []
+
+    async def backfill(self, bridge: Bridge, pusher: Pusher | None, hours: float) -> int:
+        """Send what was said in the last hours as fast as it is acknowledged; returns how many messages there were."""
+        now_s, sent = self._pace.now_s(), 0
+        for turn in self._schedule.turns(now_s - hours * S_PER_HOUR, now_s):
+            sent += await self._speak(turn, bridge, pusher)
+        await bridge.drain()
+        if pusher is not None:
+            await pusher.drain()
+        return sent
+
+    async def play(self, bridge: Bridge, pusher: Pusher | None) -> None:
+        """Send each message when its time has come, for ever."""
+        looked_s = time.monotonic()
+        for turn in self._schedule.turns(self._pace.now_s()):
+            if (wait_s := self._pace.wait_s(turn.time_s)) > 0:
+                await asyncio.sleep(wait_s)
+            if time.monotonic() - looked_s >= STORY_EVERY_S:
+                self._follow_story()
+                looked_s = time.monotonic()
+            await self._speak(turn, bridge, pusher)
+
+    async def charge(self, url: str, password: str) -> None:
+        """The charging stations, for ever."""
+        stations = [one for one in self._theatre.devices if one.way is Way.OCPP]
+        self._stations = [Station(one, self._theatre.scene, self._pace.now_s, self._pace.speed) for one in stations]
+        await asyncio.gather(*(one.live(url, password) for one in self._stations))
+
+    def _follow_story(self) -> None:
+        if self._theatre.has_changed():
+            self._voices.take_up(self._theatre.scene)
+            for station in self._stations:
+                station.scene = self._theatre.scene
+            log.info("the story goes on otherwise")
+
+    async def _speak(self, turn: Turn, bridge: Bridge, pusher: Pusher | None) -> int:
+        await asyncio.sleep(0)  # for the other ways in
+        message = self._voices.message(turn)
+        if message is None:
+            return 0
+        if not isinstance(message, Document):
+            await bridge.publish(message.topic, message.payload)
+        elif pusher is not None:
+            await pusher.push(message)
+        return 1
+
+
+async def run(ways: Ways, *, seed: int, folder: Path, pace: Pace, backfill_hours: float, window: int = 200) -> None:
+    """Send the past, then live on."""
+    theatre = await asyncio.to_thread(_open, seed, folder, pace.began_s)
+    player = Player(theatre, pace)
+    async with AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(Bridge(ways.listener, window))
+        pusher = None
+        if ways.push_url:
+            pusher = await stack.enter_async_context(Pusher(ways.push_url, ways.listener.password or ""))
+        if backfill_hours > 0:
+            log.info("%d past messages delivered", await player.backfill(bridge, pusher, backfill_hours))
+        works = [player.play(bridge, pusher)]
+        if ways.ocpp_url:
+            works.append(player.charge(ways.ocpp_url, ways.ocpp_password))
+        await asyncio.gather(*works)
+
+
+def _open(seed: int, folder: Path, began_s: float) -> Theatre:
+    return Theatre(open_scenery(seed, folder), folder, began_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m parvis.demo.play.player", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--username")
+    parser.add_argument("--password", default=os.environ.get("PARVIS_BRIDGE_PASSWORD"))
+    parser.add_argument("--push-url", default="")
+    parser.add_argument("--ocpp-url", default="")
+    parser.add_argument("--ocpp-password", default=os.environ.get("PARVIS_OCPP_PASSWORD", ""))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--began-s", type=float, default=time.time())
+    parser.add_argument("--backfill-hours", type=float, default=0.0)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", default="readable")
+    options = parser.parse_args()
+    configure_logs(options.log_level, options.log_format)
+    listener = Listener(options.host, options.port, options.username, options.password)
+    ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password)
+    pace = Pace(options.began_s, options.speed)
+    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, backfill_hours=options.backfill_hours))
+
+
+if __name__ == "__main__":
+    main()
