@@ -23,18 +23,25 @@ from parvis.bootstrap import Additions
 from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
 from parvis.demo.devices.installation import ENTITY_TYPE
+from parvis.demo.first_start import FirstStart
+from parvis.demo.happenings import DemoStory, running_clock
 from parvis.demo.land.geometry import lon_lat
 from parvis.demo.land.territory import DEFAULT_SEED, NAME
+from parvis.demo.past import DAYS
 from parvis.demo.picture.basemap import BaseMap
+from parvis.demo.remembering import Rememberer
+from parvis.demo.story.kept import KeptStory
+from parvis.demo.story.line import own_line
 from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings
 from parvis.kernel.territory_file import render_territory_file
-from parvis.kernel.time import HOUR, system_clock
+from parvis.kernel.time import HOUR, SECOND, system_clock
 from parvis.web.server import Running, run
 
 logger = logging.getLogger(__name__)
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
+STORY_FOLDER = "demo"
 KEY_LABEL = "demonstration: network server"
 _BRIDGE_STOP_S = 5.0
 
@@ -64,13 +71,27 @@ _BRIDGE_STOP_S = 5.0
     show_default=True,
     help="Hours of past readings to begin with.",
 )
-def demo(data_dir: Path, seed: int, speed: float, past_hours: float, **options: Any) -> None:
+@click.option(
+    "--days",
+    type=click.IntRange(0, 400),
+    default=DAYS,
+    show_default=True,
+    help="Days of history that the first start begins with.",
+)
+def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak over MQTT like real ones."""
     _write_territory(data_dir)
     settings = _at_speed(speed, _with_free_mqtt_port(settings_of(data_dir, **options)))
-    with closing(BaseMap(seed, data_dir / "base-map.mbtiles")) as base_map:
-        play = _Play(seed, speed, past_hours, base_map)
-        run(settings, play.until_told, Additions((PROFILES,), base_map))
+    folder = data_dir / STORY_FOLDER
+    kept = KeptStory.open(folder, seed, system_clock() / SECOND)
+    story = DemoStory(kept, own_line(), running_clock(system_clock, speed))
+    with (
+        closing(BaseMap(seed, data_dir / "base-map.mbtiles")) as base_map,
+        closing(Rememberer(seed, folder)) as rememberer,
+    ):
+        past = FirstStart(rememberer, kept, story, days, click.echo)
+        play = _Play(seed, speed, past_hours, base_map, past)
+        run(settings, play.until_told, Additions((PROFILES,), base_map, story))
 
 
 def _write_territory(data_dir: Path) -> None:
@@ -107,11 +128,12 @@ def _at_speed(speed: float, settings: Settings) -> Settings:
 
 
 class _Play:
-    def __init__(self, seed: int, speed: float, past_hours: float, base_map: BaseMap) -> None:
+    def __init__(self, seed: int, speed: float, past_hours: float, base_map: BaseMap, past: FirstStart) -> None:
         self._seed = seed
         self._speed = speed
         self._past_hours = past_hours
         self._base_map = base_map
+        self._past = past
 
     async def until_told(self, running: Running, end: asyncio.Event) -> None:
         say_where(running)
@@ -121,10 +143,12 @@ class _Play:
         silence = asyncio.create_task(_tell_when_silent(bridge))
         stop_drawing = threading.Event()
         drawing = asyncio.create_task(_draw_ahead(self._base_map, stop_drawing))
+        past = asyncio.create_task(self._past.run(running.platform.broker))
         try:
             await end.wait()
         finally:
             silence.cancel()
+            past.cancel()
             stop_drawing.set()
             await _stop(bridge)
             await drawing

@@ -1,28 +1,27 @@
 """The months before the first start: what every device would have told, brought into the archive at once."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from parvis.broker.model.entity import Json
 from parvis.broker.ports.past import Brought, OldObservations, OldSeries
 from parvis.demo.nature.chance import Times
-from parvis.kernel.time import DAY, SECOND, Instant
+from parvis.kernel.time import SECOND
 
-DAYS = 90
-DAYS_AT_ONCE = 10
+DAYS, DAYS_IN_FULL, DAYS_AT_ONCE = 90, 3, 10
 STEP_S = 3600.0
+S_PER_DAY = 86_400.0
 
 
 class PastSeries(NamedTuple):
     """One series at the times asked for. `term` is the attribute's name in the platform's @context.
 
-    What was not heard is NaN, or None among texts.
-
-    `extra` are sub-attributes, normalized and expanded.
+    What was not heard is NaN, or None among texts. `extra` are sub-attributes, normalized and expanded.
     """
 
     entity_id: str
@@ -33,12 +32,16 @@ class PastSeries(NamedTuple):
     extra: Mapping[str, Json] | None = None
 
 
-PastReadings = Callable[[Times], Iterable[PastSeries]]
-Expand = Callable[[str], str]
+class Days(NamedTuple):
+    """From `first` to before `last`, counted since the Unix epoch (UTC); `in_full`: every attribute of each device."""
 
+    first: int
+    last: int
+    in_full: bool
 
-class BringPast(Protocol):
-    async def __call__(self, old: OldObservations) -> Brought: ...
+    @property
+    def times(self) -> Times:
+        return np.arange(self.first * S_PER_DAY, self.last * S_PER_DAY, STEP_S)
 
 
 class Progress(NamedTuple):
@@ -48,23 +51,39 @@ class Progress(NamedTuple):
     brought: Brought
 
 
-async def bring_days(
-    readings: PastReadings, expand: Expand, bring: BringPast, now: Instant, days: int = DAYS
-) -> AsyncIterator[Progress]:
-    """Hourly readings of the days before today (UTC), the newest first: those are looked at first.
-
-    What is there already is left alone, so it may be called again after a stop.
-    """
-    today, total = now // DAY, Brought()
-    for last in range(today, today - days, -DAYS_AT_ONCE):
-        first = max(last - DAYS_AT_ONCE, today - days)
-        times = np.arange(first * DAY / SECOND, last * DAY / SECOND, STEP_S)
-        for old in columns_of(readings(times), times, expand):
-            total = total + await bring(old)
-        yield Progress((today - first) / days, total)
+Tell = Callable[[Days], Awaitable[Sequence[OldObservations]]]
+"""Begins at once, in another process; names of attributes are terms."""
+Bring = Callable[[OldObservations], Awaitable[Brought]]
+Expand = Callable[[str], str]
 
 
-def columns_of(told: Iterable[PastSeries], times: Times, expand: Expand) -> Iterator[OldObservations]:
+def list_days(first: int, today: int) -> list[Days]:
+    """The newest first, which are looked at first; these in full."""
+    in_full = max(first, today - DAYS_IN_FULL)
+    parts = [Days(in_full, today, True)] if in_full < today else []
+    ends = range(in_full, first, -DAYS_AT_ONCE)
+    return [*parts, *(Days(max(first, last - DAYS_AT_ONCE), last, False) for last in ends)]
+
+
+async def bring_days(parts: Sequence[Days], tell: Tell, expand: Expand, bring: Bring) -> AsyncIterator[Progress]:
+    """While some days are brought the next are told. What is there already is left alone: it may be done again."""
+    total, done, days = Brought(), 0, sum(part.last - part.first for part in parts)
+    coming = [tell(part) for part in parts[:1]]
+    for number, part in enumerate(parts):
+        told = await coming.pop()
+        coming += [tell(following) for following in parts[number + 1 : number + 2]]
+        for old in told:
+            total = total + await bring(expanded(old, expand))
+        done += part.last - part.first
+        yield Progress(done / days, total)
+
+
+def expanded(old: OldObservations, expand: Expand) -> OldObservations:
+    series = [one._replace(attribute=expand(one.attribute)) for one in old.series]
+    return msgspec.structs.replace(old, series=series)
+
+
+def columns_of(told: Iterable[PastSeries], times: Times) -> Iterator[OldObservations]:
     """One batch for each kind of values."""
     kinds: defaultdict[str, list[PastSeries]] = defaultdict(list)
     for one in told:
@@ -73,7 +92,7 @@ def columns_of(told: Iterable[PastSeries], times: Times, expand: Expand) -> Iter
     for some in kinds.values():
         heard = [_is_heard(one.values) for one in some]
         yield OldObservations(
-            [OldSeries(one.entity_id, expand(one.term), one.dataset, unit=one.unit, extra=one.extra) for one in some],
+            [OldSeries(one.entity_id, one.term, one.dataset, unit=one.unit, extra=one.extra) for one in some],
             np.repeat(np.arange(len(some), dtype=np.int32), [int(mask.sum()) for mask in heard]),
             np.concatenate([instants[mask] for mask in heard]),
             np.concatenate([one.values[mask] for one, mask in zip(some, heard, strict=True)]),

@@ -133,6 +133,16 @@ def test_what_a_visitor_sets_off_stays_after_a_restart_and_comes_elsewhere_each_
     assert KeptStory.open(tmp_path, 8, BEGUN + 5).begun_at_s == BEGUN + 5
 
 
+def test_what_of_the_past_is_told_is_kept_beside(tmp_path: Path) -> None:
+    kept = KeptStory.open(tmp_path, 7, BEGUN)
+    devices = KeptStory.open(tmp_path, 7, BEGUN)
+
+    kept.note_told(20_000)
+
+    assert not devices.refresh(), "nothing was set off"
+    assert KeptStory.open(tmp_path, 7, BEGUN).told_until == 20_000
+
+
 def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "story.json").write_text("{")
 

@@ -27,9 +27,12 @@ class Triggered(msgspec.Struct, frozen=True):
 
 
 class _Kept(msgspec.Struct, frozen=True):
+    """Days before `told_until` (counted since the Unix epoch, UTC) are in the platform's history."""
+
     seed: int
     begun_at_s: float
     triggered: tuple[Triggered, ...] = ()
+    told_until: int = 0
 
 
 class KeptStory:
@@ -54,13 +57,23 @@ class KeptStory:
     def triggered(self) -> Sequence[Triggered]:
         return self._kept.triggered
 
+    @property
+    def told_until(self) -> int:
+        return self._kept.told_until
+
+    def note_told(self, until: int) -> None:
+        kept = msgspec.structs.replace(self._kept, told_until=until)
+        _write(self._folder / FILE, kept)
+        self._kept = kept
+
     def refresh(self) -> bool:
         """Whether somebody has set off something since. Raises InvalidStory."""
         found = _read(self._folder / FILE)
         if found is None or found == self._kept:
             return False
+        changed = found.triggered != self._kept.triggered
         self._kept = found
-        return True
+        return changed
 
     def add(self, of: str, at_s: float) -> None:
         """Durably. Raises InvalidStory when there is too much of it."""

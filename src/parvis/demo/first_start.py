@@ -1,0 +1,68 @@
+"""The first start: the stage of the story is set, and the months before are told while the devices begin to speak."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+
+from parvis.broker.broker import Broker
+from parvis.broker.ports.archive import day_of
+from parvis.broker.ports.past import Brought, OldObservations
+from parvis.demo.happenings import DemoStory
+from parvis.demo.past import bring_days, list_days
+from parvis.demo.remembering import Rememberer
+from parvis.demo.story.kept import KeptStory
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.time import Clock, system_clock
+
+_log = logging.getLogger(__name__)
+Say = Callable[[str], None]
+
+
+class FirstStart:
+    """At later starts the days since the last one are told. What was stopped on the way is told again."""
+
+    def __init__(
+        self,
+        rememberer: Rememberer,
+        kept: KeptStory,
+        story: DemoStory,
+        days: int,
+        say: Say,
+        clock: Clock = system_clock,
+    ) -> None:
+        self._rememberer, self._kept, self._story = rememberer, kept, story
+        self._days, self._say, self._clock = days, say, clock
+        self._caller: Caller = system_caller("demo")
+
+    async def run(self, broker: Broker) -> None:
+        """Entities are to be known before. The platform goes on where it fails."""
+        try:
+            self._story.ready(await self._rememberer.stage())
+            await self._bring(broker)
+        except (ParvisError, BrokenProcessPool) as fault:
+            _log.warning("the months before the start could not be told", extra={"reason": str(fault)})
+            self._say(f"The months before the start could not be told: {fault}")
+        finally:
+            self._story.past_share = 1.0
+            self._rememberer.close()
+
+    async def _bring(self, broker: Broker) -> None:
+        today = day_of(self._clock())
+        parts = list_days(max(self._kept.told_until, today - self._days), today)
+        if not parts:
+            return
+        began_s, total = time.monotonic(), Brought()
+        self._story.past_share = 0.0
+        expand = broker.contexts.parvis.expand
+
+        async def bring(old: OldObservations) -> Brought:
+            return await broker.bring_past(self._caller, old)
+
+        async for share, total in bring_days(parts, self._rememberer.tell, expand, bring):
+            self._story.past_share = share
+            self._say(f"The past: {share:.0%} of {today - parts[-1].first} days, {total.written:,} readings")
+        await asyncio.to_thread(self._kept.note_told, today)
+        self._say(f"The past is told: {total.written:,} readings in {time.monotonic() - began_s:.1f} s.")

@@ -1,0 +1,88 @@
+"""The story of the demonstration as its console shows it, and the setting off of more."""
+
+from collections.abc import Mapping, Sequence
+
+from parvis.demo.story.events import Event
+from parvis.demo.story.kept import KeptStory, Triggered
+from parvis.demo.story.line import Line
+from parvis.demo.story.stage import Stage
+from parvis.demo.story.story import Story
+from parvis.kernel.errors import Overloaded, ResourceNotFound
+from parvis.kernel.happenings import Happening, Offer
+from parvis.kernel.time import SECOND, Clock, Instant
+
+OTHERWISE = "en"
+
+
+class DemoStory:
+    """A Happenings. Until the stage is set there is nothing to be told."""
+
+    def __init__(self, kept: KeptStory, line: Line, clock: Clock) -> None:
+        self._kept, self._line, self._clock = kept, line, clock
+        self._stage: Stage | None = None
+        self._told: tuple[Sequence[Triggered], Story] | None = None
+        self.past_share = 1.0
+
+    def ready(self, stage: Stage) -> None:
+        """Raises InvalidStory."""
+        self._stage = stage
+        self._story()
+
+    @property
+    def now(self) -> Instant:
+        return self._clock()
+
+    def list_happenings(self, language: str) -> list[Happening]:
+        return [] if self._stage is None else [_happening(one, language) for one in self._story().events]
+
+    def list_offers(self, language: str) -> list[Offer]:
+        if self._stage is None:
+            return []
+        return [
+            Offer(one.id, one.kind.value, _in(one.label, language), _in(one.tells, language))
+            for one in self._line.trigger
+        ]
+
+    async def set_off(self, offer: str) -> str:
+        """Raises ResourceNotFound, Overloaded, InvalidStory."""
+        if self._stage is None:
+            raise Overloaded("The story is being set up: try again in a moment.")
+        if offer not in {one.id for one in self._line.trigger}:
+            raise ResourceNotFound(f"There is no event {offer!r} to set off.")
+        self._kept.add(offer, self.now / SECOND)
+        times = sum(one.of == offer for one in self._kept.triggered)
+        return f"{offer}-{times}"
+
+    def _story(self) -> Story:
+        triggered = self._kept.triggered
+        if self._told is None or self._told[0] != triggered:
+            assert self._stage is not None, "asked for once it is set"
+            self._told = triggered, self._kept.told(self._line, self._stage)
+        return self._told[1]
+
+
+def running_clock(clock: Clock, speed: float) -> Clock:
+    """The devices' time: from now on it runs `speed` times as fast."""
+    began = clock()
+
+    def now() -> Instant:
+        return began + round((clock() - began) * speed)
+
+    return now
+
+
+def _happening(one: Event, language: str) -> Happening:
+    return Happening(
+        one.id,
+        one.kind.value,
+        round(one.begins_s * SECOND),
+        round(one.ends_s * SECOND),
+        _in(one.title, language),
+        _in(one.tells, language),
+        one.look,
+        one.is_triggered,
+    )
+
+
+def _in(words: Mapping[str, str], language: str) -> str:
+    return words.get(language, words[OTHERWISE])

@@ -1,0 +1,78 @@
+"""The process that remembers the months before the start: it ends when all is told.
+
+The platform's own process carries neither the territory nor the months; it gets columns of some days at a time.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from parvis.broker.ports.past import OldObservations
+from parvis.demo.nature.nature import Nature
+from parvis.demo.past import Days, columns_of
+from parvis.demo.readings.past import Memory
+from parvis.demo.readings.scene import Scene
+from parvis.demo.scenery import Scenery, open_scenery
+from parvis.demo.story.kept import KeptStory
+from parvis.demo.story.line import own_line
+from parvis.demo.story.setting import set_stage
+from parvis.demo.story.stage import Stage
+from parvis.kernel.time import SECOND, system_clock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+NICENESS = 2
+
+
+class Rememberer:
+    """What is asked is answered one after the other."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self._seed, self._folder = seed, folder
+        self._executor: Executor = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(NICENESS,)
+        )
+
+    def stage(self) -> Awaitable[Stage]:
+        return self._ask(_stage, self._seed, self._folder)
+
+    def tell(self, days: Days) -> Awaitable[list[OldObservations]]:
+        return self._ask(_tell, self._seed, self._folder, days)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return asyncio.wrap_future(self._executor.submit(work, *args, **kwargs))
+
+
+@cache
+def _scenery(seed: int, folder: Path) -> Scenery:
+    return open_scenery(seed, folder)
+
+
+def _stage(seed: int, folder: Path) -> Stage:
+    scenery = _scenery(seed, folder)
+    return set_stage(scenery.territory, scenery.networks, scenery.devices)
+
+
+@cache
+def _nature(seed: int, folder: Path) -> Nature:
+    story = KeptStory.open(folder, seed, system_clock() / SECOND).told(own_line(), _stage(seed, folder))
+    return Nature(seed, story, _scenery(seed, folder).networks.water, folder)
+
+
+@cache
+def _memory(seed: int, folder: Path) -> Memory:
+    scenery = _scenery(seed, folder)
+    slugs = {one.name: one.slug for one in scenery.territory.communes}
+    return Memory(scenery.devices, Scene(_nature(seed, folder), scenery.networks, slugs))
+
+
+def _tell(seed: int, folder: Path, days: Days) -> list[OldObservations]:
+    return list(columns_of(_memory(seed, folder).series(days.times, in_full=days.in_full), days.times))
