@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol
 
 from parvis.broker.broker import Broker
 from parvis.broker.ports.archive import day_of
 from parvis.broker.ports.past import Brought, OldObservations
 from parvis.demo.happenings import DemoStory
-from parvis.demo.past import bring_days, list_days
-from parvis.demo.remembering import Rememberer
+from parvis.demo.past import Days, bring_days, list_days
 from parvis.demo.story.kept import KeptStory
+from parvis.demo.story.stage import Stage
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Clock, system_clock
@@ -21,12 +22,22 @@ _log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 
+class Remembers(Protocol):
+    """What tells of the stage and of the days before, elsewhere; each question is begun at once."""
+
+    def stage(self) -> Awaitable[Stage]: ...
+
+    def tell(self, days: Days) -> Awaitable[Sequence[OldObservations]]: ...
+
+    def close(self) -> None: ...
+
+
 class FirstStart:
     """At later starts the days since the last one are told. What was stopped on the way is told again."""
 
     def __init__(
         self,
-        rememberer: Rememberer,
+        rememberer: Remembers,
         kept: KeptStory,
         story: DemoStory,
         days: int,

@@ -1,0 +1,96 @@
+"""The first start: days before are there once told, what was stopped is told again, a fault stops nothing."""
+
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parvis.bootstrap import Platform, open_platform
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.past import OldObservations
+from parvis.broker.query.tree import TemporalQuery
+from parvis.demo.first_start import FirstStart
+from parvis.demo.happenings import DemoStory
+from parvis.demo.past import Days, PastSeries, columns_of
+from parvis.demo.story.kept import KeptStory
+from parvis.demo.story.line import Line
+from parvis.demo.story.stage import Stage
+from parvis.kernel.identity import system_caller
+from parvis.kernel.settings import MqttSettings, Settings
+from parvis.kernel.time import DAY, system_clock
+
+BIN = "urn:ngsi-ld:WasteContainer:1"
+DAYS_TOLD = 14
+CALLER = system_caller("test")
+
+
+class Memory:
+    """One bin that fills by the hour; the process dies when asked for a day that it should not know."""
+
+    def __init__(self, dies_at: int = 0) -> None:
+        self.dies_at = dies_at
+        self.asked: list[Days] = []
+
+    async def stage(self) -> Stage:
+        return Stage([])
+
+    async def tell(self, days: Days) -> Sequence[OldObservations]:
+        self.asked.append(days)
+        if days.first <= self.dies_at < days.last:
+            raise BrokenProcessPool("killed")
+        level = np.arange(len(days.times), dtype=np.float64) % 100
+        return list(columns_of([PastSeries(BIN, "fillingLevel", level, "P1")], days.times))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    settings = Settings(tmp_path, mqtt=MqttSettings(enabled=False))
+    async with open_platform(settings, listen=False) as opened:
+        context = opened.broker.contexts.parvis
+        name = Instance(context.expand("name"), Kind.PROPERTY, "Bin 1")
+        types = (context.expand("WasteContainer"),)
+        await opened.broker.write(CALLER, [Change(BIN, Mode.UPSERT_UPDATE, (name,), types=types)])
+        yield opened
+
+
+async def start(platform: Platform, folder: Path, memory: Memory) -> tuple[KeptStory, DemoStory, list[str]]:
+    kept = KeptStory.open(folder, 1, system_clock() / 1e6)
+    story, said = DemoStory(kept, Line(), system_clock), list[str]()
+    await FirstStart(memory, kept, story, DAYS_TOLD, said.append).run(platform.broker)
+    return kept, story, said
+
+
+async def count(platform: Platform) -> int:
+    history = await platform.broker.history(CALLER, BIN, TemporalQuery(limit=1000))
+    level = platform.broker.contexts.parvis.expand("fillingLevel")
+    return len(history.instances.get((level, ""), []))
+
+
+async def test_the_days_before_are_there_and_are_not_told_twice(platform: Platform, tmp_path: Path) -> None:
+    kept, story, said = await start(platform, tmp_path / "demo", Memory())
+
+    assert await count(platform) == DAYS_TOLD * 24
+    assert kept.told_until == system_clock() // DAY
+    assert story.past_share == 1
+    assert said[-1].startswith("The past is told: 336 readings")
+    again = Memory()
+    await start(platform, tmp_path / "demo", again)
+    assert again.asked == []
+
+
+async def test_what_was_stopped_on_the_way_is_told_again(platform: Platform, tmp_path: Path) -> None:
+    """The platform stays; the next start leaves alone what is there."""
+    kept, story, said = await start(platform, tmp_path / "demo", Memory(dies_at=system_clock() // DAY - 10))
+
+    assert 0 < await count(platform) < DAYS_TOLD * 24
+    assert (kept.told_until, story.past_share) == (0, 1.0)
+    assert "could not be told: killed" in said[-1]
+
+    await start(platform, tmp_path / "demo", Memory())
+    assert await count(platform) == DAYS_TOLD * 24
