@@ -21,6 +21,7 @@ PAGES = {
     "jobs": "/console/jobs",
     "imports": "/console/imports",
     "search": "/console/search?q=point",
+    "system": "/console/system",
     "sign-in": "/console/sign-in",
     "not found": "/nowhere",
 }

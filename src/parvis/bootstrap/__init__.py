@@ -13,12 +13,12 @@ from parvis.access.access import Access
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.broker import build_broker
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
-from parvis.bootstrap.federation import Federation, build_federation
+from parvis.bootstrap.disk import Disk
+from parvis.bootstrap.federation import Federation
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.ground import open_ground
 from parvis.bootstrap.jobs import build_jobs, oldest_due_s
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
-from parvis.bootstrap.notifications import build_notifications, open_senders
 from parvis.bootstrap.stores import (
     Opening,
     commands_of,
@@ -30,6 +30,7 @@ from parvis.bootstrap.stores import (
     open_bus,
     open_store,
 )
+from parvis.bootstrap.telling import build_telling
 from parvis.broker.broker import Broker
 from parvis.broker.leading import Leader, Work, new_holder
 from parvis.broker.ports.store import Store
@@ -109,6 +110,7 @@ class Platform:
     at_hand: SettingsAtHand
     shelf: Shelf
     happenings: Happenings | None
+    disk: Disk
     gauges: Mapping[str, Gauge]
     fault: Callable[[], str]
     degraded: Callable[[], str]
@@ -147,14 +149,12 @@ async def open_platform(
             mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
         _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows the others")
-        senders = open_senders(settings, outbound, stack)
-        notifications = build_notifications(settings, broker, store, senders)
-        federation = build_federation(settings, broker, store, senders)
+        notifications, federation = build_telling(settings, broker, store, outbound, stack)
         if listen:
             _keep_running(stack, file_faults.run, "looks at damaged files")
             _keep_telling(settings, store, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
-            _keep_ways_open(store, broker, connectors, commands, fleet, stack)
+            _keep_ways_open(settings, store, broker, connectors, commands, fleet, stack)
         yield Platform(
             settings,
             broker,
@@ -172,6 +172,7 @@ async def open_platform(
             *open_ground(settings, additions.base_map, stack),
             store.shelf,
             additions.happenings,
+            Disk(settings, store),
             _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
@@ -238,6 +239,7 @@ def _keep_telling(
 
 
 def _keep_ways_open(
+    settings: Settings,
     store: Store,
     broker: Broker,
     connectors: Mapping[str, Connector],
@@ -250,6 +252,7 @@ def _keep_ways_open(
     _keep_running_once(stack, store, partial(side_by_side, sending), "sends commands")
     _keep_running_once(stack, store, fleet.health.run, "looks at the fleet's health")
     _keep_running_once(stack, store, partial(keep_index, store, broker.take_in_words), "takes in words")
+    _keep_running_once(stack, store, Disk(settings, store).keep, "measures the disk")
 
 
 async def _open_stores(

@@ -39,6 +39,7 @@ from parvis.web.console import (
     search,
     session,
     subscriptions,
+    system,
     zones,
 )
 from parvis.web.console import map as map_pages
@@ -48,6 +49,8 @@ from parvis.web.front import AWAY, STORE_STATE
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
 from parvis.web.portal import home
+from parvis.web.readings import Readings
+from parvis.web.siblings import Exposition
 from parvis.web.site import Site, site_of
 from parvis.web.views import EntityReader
 
@@ -58,7 +61,7 @@ COMPRESSION_LEVEL = 6
 PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 503: "away"}
 
 
-def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
+def create_app(platform: Platform, clock: Clock = system_clock, counts: Exposition | None = None) -> ASGIApp:
     site = _site(platform, clock)
     app = Starlette(
         routes=[
@@ -81,6 +84,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
             *refusals.ROUTES,
             *search.ROUTES,
             *subscriptions.ROUTES,
+            *system.ROUTES,
             *jobs.ROUTES,
             *imports.ROUTES,
             *session.ROUTES,
@@ -96,6 +100,7 @@ def create_app(platform: Platform, clock: Clock = system_clock) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.site = site
+    app.state.readings = Readings((counts or Exposition(())).families)
     app.state.snapshot = home.Snapshot()
     return app
 

@@ -106,7 +106,7 @@ async def serving(
             open_platform(settings, additions, opening=opening, mqtt_socket=siblings.mqtt) as platform,
         ):
             platform.federation.subscriber.open(address_of(settings.server, listener))
-            doorstep.app, doorstep.fault = assemble(platform, registry), platform.fault
+            doorstep.app, doorstep.fault = assemble(platform, registry, exposition), platform.fault
             doorstep.degraded = platform.degraded
             gc.collect()
             gc.freeze()
@@ -158,13 +158,15 @@ def _check_serves(serve: "asyncio.Task[None]") -> None:
         raise ServerEnded("The server ended by itself: the log says why. Start Parvis again.") from fault
 
 
-def assemble(platform: Platform, registry: CollectorRegistry) -> ASGIApp:
+def assemble(platform: Platform, registry: CollectorRegistry, exposition: Exposition | None = None) -> ASGIApp:
     """Pages and APIs behind what every request passes first."""
     metrics = RequestMetrics()
     registry.register(metrics)
     registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
-    app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform))
+    app = Crossroads(
+        NgsiLdApi(platform.broker, limit), create_app(platform, counts=exposition or Exposition((registry, REGISTRY)))
+    )
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20}
     origins = MapOrigins(lambda: platform.at_hand.map)
     return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins)

@@ -59,21 +59,21 @@ class Siblings:
 ALONE = Siblings()
 
 
-class _Sample(msgspec.Struct, array_like=True):
+class Sample(msgspec.Struct, array_like=True):
     name: str
     labels: dict[str, str]
     value: float
 
 
-class _Family(msgspec.Struct, array_like=True):
+class Family(msgspec.Struct, array_like=True):
     name: str
     documentation: str
     type: str
-    samples: list[_Sample]
+    samples: list[Sample]
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[_Family]).decode
+_decode = msgspec.msgpack.Decoder(list[Family]).decode
 
 
 class Exposition:
@@ -90,6 +90,10 @@ class Exposition:
         merged = CollectorRegistry()
         merged.register(_Merged(await self._of_all(self._folder)))
         return generate_latest(merged)
+
+    async def families(self) -> list["Family"]:
+        """The same for who reads them here; of several workers each sample tells its own."""
+        return self._own() if self._folder is None else await self._of_all(self._folder)
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
@@ -114,10 +118,10 @@ class Exposition:
         finally:
             writer.close()
 
-    def _own(self) -> list[_Family]:
+    def _own(self) -> list[Family]:
         return [_family(metric, self._worker) for registry in self._registries for metric in registry.collect()]
 
-    async def _of_all(self, folder: Path) -> list[_Family]:
+    async def _of_all(self, folder: Path) -> list[Family]:
         siblings = _find_sockets(folder)
         siblings.pop(str(self._worker), None)
         answers = await asyncio.gather(*map(_ask, siblings.values()))
@@ -137,7 +141,7 @@ def _modified_at_s(path: Path) -> float:
         return 0.0
 
 
-async def _ask(path: Path) -> list[_Family]:
+async def _ask(path: Path) -> list[Family]:
     """Nothing of a sibling that has ended, or that is too busy to say."""
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
@@ -150,13 +154,13 @@ async def _ask(path: Path) -> list[_Family]:
         return []
 
 
-def _family(metric: Metric, worker: int) -> _Family:
-    samples = [_Sample(one.name, {**one.labels, "worker": str(worker)}, one.value) for one in metric.samples]
-    return _Family(metric.name, metric.documentation, metric.type, samples)
+def _family(metric: Metric, worker: int) -> Family:
+    samples = [Sample(one.name, {**one.labels, "worker": str(worker)}, one.value) for one in metric.samples]
+    return Family(metric.name, metric.documentation, metric.type, samples)
 
 
 class _Merged(Collector):
-    def __init__(self, families: Iterable[_Family]) -> None:
+    def __init__(self, families: Iterable[Family]) -> None:
         self._families = tuple(families)
 
     def collect(self) -> Iterator[Metric]:

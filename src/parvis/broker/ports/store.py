@@ -276,6 +276,10 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
         """Changes that wait for their commit."""
         ...
 
+    async def count_bytes(self) -> int:
+        """What it takes on its disk."""
+        ...
+
     @property
     def newest_event(self) -> int:
         """The newest event this process knows of."""

@@ -120,6 +120,11 @@ class PostgresStore:
         await self._listener.close()
         await asyncio.to_thread(self._close_pools)
 
+    async def count_bytes(self) -> int:
+        sql = "SELECT pg_database_size(current_database())"
+        row = await self.desk.run(EVERY_TENANT, lambda connection: connection.execute(sql).fetchone())
+        return int(row[0]) if row else 0
+
     @property
     def pending_changes(self) -> int:
         return self._writer.pending_changes

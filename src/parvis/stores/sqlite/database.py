@@ -36,6 +36,10 @@ class Database:
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
 
+    def count_bytes(self) -> int:
+        """Of the database, with its log; of one in memory none."""
+        return 0 if self.path is None else self.path.stat().st_size + self.wal_bytes()
+
     def wal_bytes(self) -> int:
         """How long the write-ahead log is just now."""
         if self.path is None:

@@ -52,6 +52,7 @@ class SqliteStore:
     def __init__(
         self, database: Database, connection: Connection, clock: Clock, read_archived: ReadArchived = no_archive
     ) -> None:
+        self._database = database
         self._names = Names(connection)
         self._tail = Tail(connection)
         self._leases = Leases()
@@ -97,6 +98,9 @@ class SqliteStore:
         await self._writer.close()
         self._checkpointer.close()
         self._reader.close()
+
+    async def count_bytes(self) -> int:
+        return self._database.count_bytes()
 
     @property
     def pending_changes(self) -> int:

@@ -1,0 +1,168 @@
+"""The platform itself: what comes in, what waits, what is refused, how full the disk is and when it will be."""
+
+import platform as machine
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from parvis import __version__
+from parvis.bootstrap.disk import Usage
+from parvis.bootstrap.stores import is_on_postgres
+from parvis.kernel.errors import Forbidden, Unauthenticated
+from parvis.kernel.growth import Forecast, forecast
+from parvis.kernel.identity import ANONYMOUS, Right
+from parvis.kernel.jobs import JobState
+from parvis.kernel.time import DAY, SECOND, Instant
+from parvis.web.console.system_figures import INFLOW, WAITING, Figure, figures_of
+from parvis.web.headline import State
+from parvis.web.pages import caller_of
+from parvis.web.readings import STARTED, WORKER, Reading, Readings, Window
+from parvis.web.site import Site, site_of
+from parvis.web.wording import NO_BREAK_SPACE, Wording
+
+REFRESH_S = 5
+MOST_REASONS = 12
+FULL_SOON, FULL_IN_SIGHT = 14 * DAY, 90 * DAY
+LEAST_FREE_BYTES = 1 << 30
+REFUSALS = (
+    ("frames", "parvis_uplinks_refused_total", "reason"),
+    ("http", "parvis_http_connections_refused_total", "reason"),
+    ("mqtt", "parvis_mqtt_connections_refused_total", "reason"),
+)
+MEMORY, PROCESSOR = "process_resident_memory_bytes", "process_cpu_seconds_total"
+_STEPS = ("byte", "kibi", "mebi", "gibi", "tebi")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    way: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    name: str
+    memory: str
+    processor: float | None
+    started_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class DiskView:
+    """`state` judges what is free and when it will be used up."""
+
+    usage: Usage
+    growth: Forecast | None
+    state: State
+
+
+async def system_page(request: Request) -> Response:
+    site, caller = site_of(request), caller_of(request)
+    if not caller.may(Right.READ):
+        raise Unauthenticated("Sign in.") if caller.subject == ANONYMOUS else Forbidden("For those who may read.")
+    readings: Readings = request.app.state.readings
+    t = site.pages.words(request)
+    window, disk = await readings.look(), await disk_view(site)
+    inflow, waiting = figures_of(INFLOW, window), figures_of(WAITING, window)
+    jobs = await site.platform.jobs.count(caller)
+    return site.pages.render(
+        request,
+        "console/pages/system.html",
+        refresh_s=REFRESH_S,
+        is_first=window.before is None,
+        worst=max([disk.state, *(one.state for one in (*inflow, *waiting))]),
+        fault=site.platform.fault(),
+        degraded=site.platform.degraded(),
+        groups=[("inflow", inflow), ("waiting", waiting)],
+        troubles=[one for one in (*inflow, *waiting) if one.state.needs_attention],
+        refusals=list_refusals(window),
+        disk=disk,
+        bytes=bytes_text,
+        processes=list_processes(window, t),
+        versions=versions(site),
+        jobs=[(state.word, sum(n for (_, held), n in jobs.items() if held is state)) for state in JobState],
+        figure=figure_text,
+    )
+
+
+async def disk_view(site: Site) -> DiskView:
+    disk = site.platform.disk
+    usage, samples = await disk.measure(), await disk.list_samples()
+    growth = forecast(samples, float("inf") if usage.free is None else usage.free, site.now)
+    return DiskView(usage, growth, disk_state(usage, growth, site.now))
+
+
+def disk_state(usage: Usage, growth: Forecast | None, now: Instant) -> State:
+    full_at = None if growth is None else growth.full_at
+    if usage.free is not None and (usage.free < LEAST_FREE_BYTES or _is_within(full_at, now, FULL_SOON)):
+        return State.BAD
+    return State.WARN if _is_within(full_at, now, FULL_IN_SIGHT) else State.GOOD
+
+
+def _is_within(at: Instant | None, now: Instant, span: Instant) -> bool:
+    return at is not None and at - now < span
+
+
+def list_refusals(window: Window) -> list[RefusalRow]:
+    """Since the start, the most frequent first."""
+    rows = [
+        RefusalRow(way, reason, count)
+        for way, name, label in REFUSALS
+        for reason, count in window.now.by(name, label).items()
+        if count
+    ]
+    return sorted(rows, key=lambda row: -row.count)[:MOST_REASONS]
+
+
+def list_processes(window: Window, t: Wording) -> list[Process]:
+    """This one, or each worker."""
+    memory = {one.labels.get(WORKER, ""): one.value for one in window.now.samples.get(MEMORY, ())}
+    started = {one.labels.get(WORKER, ""): one.value for one in window.now.samples.get(STARTED, ())}
+    now, before = _processor_s(window.now), {} if window.before is None else _processor_s(window.before)
+    return [
+        Process(
+            name,
+            bytes_text(size, t),
+            (now[name] - before[name]) / window.length_s if name in now and name in before else None,
+            round(started.get(name, time()) * SECOND),
+        )
+        for name, size in sorted(memory.items())
+    ]
+
+
+def _processor_s(reading: Reading) -> dict[str, float]:
+    return {one.labels.get(WORKER, ""): one.value for one in reading.samples.get(PROCESSOR, ())}
+
+
+def versions(site: Site) -> Sequence[tuple[str, str]]:
+    store = "PostgreSQL" if is_on_postgres(site.platform.settings) else f"SQLite {sqlite3.sqlite_version}"
+    return (
+        ("Parvis", __version__),
+        ("Python", machine.python_version()),
+        ("store", store),
+        ("machine", f"{machine.system()} {machine.release()}, {machine.machine()}"),
+    )
+
+
+def bytes_text(amount: float, t: Wording) -> str:
+    """ "1.4 GiB", in French "1,4 Gio"."""
+    step = 0
+    while abs(amount) >= 1024 and step < len(_STEPS) - 1:
+        amount, step = amount / 1024, step + 1
+    number = t.number(amount, 0 if step < 2 or amount >= 100 else 1)
+    return f"{number}{NO_BREAK_SPACE}{t(f'bytes.{_STEPS[step]}')}"
+
+
+def figure_text(figure: Figure, t: Wording) -> str:
+    if figure.value is None:
+        return "–"
+    return t.number(figure.value, figure.decimals if figure.value < 100 else 0)
+
+
+ROUTES = [Route("/console/system", system_page, methods=["GET"])]

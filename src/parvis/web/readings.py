@@ -1,0 +1,92 @@
+"""What the platform counts, read when somebody looks: rates come from two looks, so that nothing samples for nobody."""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic, time
+
+from parvis.web.siblings import Family, Sample
+
+LEAST_APART_S = 2.0
+RATE_OVER_S = 60.0
+_MOST_KEPT = 40
+WORKER = "worker"
+STARTED = "process_start_time_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All samples at one time, by name; of several workers each has its own."""
+
+    at_s: float
+    samples: Mapping[str, Sequence[Sample]]
+
+    def total(self, name: str) -> float:
+        return sum(one.value for one in self.samples.get(name, ()))
+
+    def most(self, name: str) -> float:
+        """For what every worker tells of the whole."""
+        return max((one.value for one in self.samples.get(name, ())), default=0.0)
+
+    def by(self, name: str, label: str) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for one in self.samples.get(name, ()):
+            counts[one.labels.get(label, "")] += round(one.value)
+        return counts
+
+    def by_bound(self, histogram: str) -> dict[float, float]:
+        """How many were at most that long, by the bound."""
+        bounds: dict[float, float] = {}
+        for one in self.samples.get(f"{histogram}_bucket", ()):
+            bound = float(one.labels["le"])
+            bounds[bound] = bounds.get(bound, 0.0) + one.value
+        return dict(sorted(bounds.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A reading and one from before; where there is none, rates are since the start."""
+
+    now: Reading
+    before: Reading | None = None
+
+    @property
+    def length_s(self) -> float:
+        if self.before is not None:
+            return self.now.at_s - self.before.at_s
+        return max(time() - self.now.most(STARTED), 1.0)
+
+    def rate(self, name: str) -> float:
+        """A second. After a restart counts begin anew."""
+        return max(0.0, self.now.total(name) - (self.before.total(name) if self.before else 0.0)) / self.length_s
+
+    def quantile(self, histogram: str, share: float) -> float | None:
+        """The bound that `share` of what came stayed below; None where nothing came."""
+        earlier = self.before.by_bound(histogram) if self.before else {}
+        bounds = {bound: count - earlier.get(bound, 0.0) for bound, count in self.now.by_bound(histogram).items()}
+        all_of_them = max(bounds.values(), default=0.0)
+        if all_of_them <= 0:
+            return None
+        return next(bound for bound, count in bounds.items() if count >= share * all_of_them)
+
+
+class Readings:
+    """The last minute's looks."""
+
+    def __init__(self, read: Callable[[], Awaitable[list[Family]]], ticks_s: Callable[[], float] = monotonic) -> None:
+        self._read = read
+        self._ticks_s = ticks_s
+        self._kept: deque[Reading] = deque(maxlen=_MOST_KEPT)
+
+    async def look(self) -> Window:
+        now = self._ticks_s()
+        if not self._kept or now - self._kept[-1].at_s >= LEAST_APART_S:
+            families = await self._read()
+            samples: dict[str, list[Sample]] = {}
+            for family in families:
+                for one in family.samples:
+                    samples.setdefault(one.name, []).append(one)
+            self._kept.append(Reading(now, samples))
+        newest = self._kept[-1]
+        recent = [one for one in self._kept if newest.at_s - RATE_OVER_S <= one.at_s < newest.at_s]
+        return Window(newest, recent[0] if recent else None)
