@@ -21,6 +21,7 @@ ROOMS: dict[FacilityKind, tuple[str, ...]] = {
     FacilityKind.OFFICES: ("Plateau nord", "Plateau sud"),
     FacilityKind.COMMUNITY_HALL: ("Grande salle",),
     FacilityKind.HOSPITAL: ("Attente des urgences", "Consultations"),
+    FacilityKind.FISH_AUCTION: ("Salle des ventes", "Bureau des mareyeurs"),
 }
 
 

@@ -76,6 +76,7 @@ def _wanted(commune: Commune, number: int) -> Iterator[tuple[FacilityKind, str]]
         yield kinds.TOURIST_OFFICE, f"Office de tourisme de {commune.name}"
     if commune.character is Character.PORT:
         yield kinds.HARBOUR_OFFICE, "Capitainerie"
+        yield kinds.FISH_AUCTION, f"Criée de {commune.name}"
     for school in range(1 + commune.population // 2400):
         yield kinds.SCHOOL, SCHOOL_NAMES[(number * 3 + school) % len(SCHOOL_NAMES)]
     yield kinds.COMMUNITY_HALL, "Salle polyvalente"

@@ -35,9 +35,9 @@ KVA_A_CUSTOMER = 3.2
 PV_KINDS = (
     FacilityKind.SCHOOL, FacilityKind.COLLEGE, FacilityKind.SPORTS_HALL, FacilityKind.COMMUNITY_HALL,
     FacilityKind.MARKET, FacilityKind.OFFICES, FacilityKind.POOL, FacilityKind.HOSPITAL, FacilityKind.CARE_HOME,
-    FacilityKind.LIBRARY, FacilityKind.TOWN_HALL,
+    FacilityKind.LIBRARY, FacilityKind.TOWN_HALL, FacilityKind.FISH_AUCTION,
 )  # fmt: skip
-FLAT_KINDS = ("sports_hall", "swimming_pool", "college", "hospital", "offices", "industrial")
+FLAT_KINDS = ("fish_auction", "sports_hall", "swimming_pool", "college", "hospital", "offices", "industrial")
 KW_PER_M2, SMALLEST_ROOF_M2 = 0.2, 180.0
 AC22 = (ChargingPoint(1, 22.0, Socket.TYPE2), ChargingPoint(2, 22.0, Socket.TYPE2))
 AC7 = (ChargingPoint(1, 7.4, Socket.TYPE2), ChargingPoint(2, 7.4, Socket.TYPE2))

@@ -10,7 +10,7 @@ LEAST_M, MOST_M = 24.0, 64.0
 """Head over the ground that customers get at the peak, and at night: 2.4 to 6.4 bar."""
 TOO_MUCH_M, BRANCH_M = 68.0, 45.0
 WORTH_M = 9.0
-SPARE_M = 1.5
+SPARE_M = 2.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import shapely
 
-from parvis.demo.devices.installation import generate_devices
-from parvis.demo.devices.registry import device_records
 from parvis.demo.land.geometry import geojson_geometry, lon_lat
 from parvis.demo.land.territory import Territory, generate_territory
 from parvis.demo.picture.maplayers import map_layers
+from parvis.demo.scenery import open_scenery
 from parvis.ground.drawing import draw_tile
 from parvis.ground.layers import MapLayer
 
@@ -29,20 +29,20 @@ NICENESS = 5
 
 
 class Atelier:
-    """Safe to call from several threads; calls wait for each other."""
+    """Safe to call from several threads; calls wait for each other. `folder` is where the scenery is kept, if it is."""
 
-    def __init__(self, seed: int, idle_s: float = IDLE_S) -> None:
-        self._seed, self._idle_s = seed, idle_s
+    def __init__(self, seed: int, idle_s: float = IDLE_S, folder: Path | None = None) -> None:
+        self._seed, self._idle_s, self._folder = seed, idle_s, folder
         self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._closing: threading.Timer | None = None
 
     def tile(self, z: int, x: int, y: int) -> bytes:
-        return self._call(_tile, self._seed, z, x, y)
+        return self._call(_tile, self._seed, self._folder, z, x, y)
 
     def facts(self) -> dict[str, object]:
-        """`bounds`, `towns`, `communes` (GeoJSON) and `device_records` of the territory."""
-        return self._call(_facts, self._seed)
+        """`bounds`, `towns` and `communes` (GeoJSON) of the territory."""
+        return self._call(_facts, self._seed, self._folder)
 
     def close(self) -> None:
         with self._lock:
@@ -83,27 +83,26 @@ def _step_back() -> None:
 
 
 @cache
-def _territory(seed: int) -> Territory:
-    return generate_territory(seed)
+def _territory(seed: int, folder: Path | None) -> Territory:
+    return generate_territory(seed) if folder is None else open_scenery(seed, folder).territory
 
 
 @cache
-def _layers(seed: int) -> list[MapLayer]:
-    return map_layers(_territory(seed))
+def _layers(seed: int, folder: Path | None) -> list[MapLayer]:
+    return map_layers(_territory(seed, folder))
 
 
-def _tile(seed: int, z: int, x: int, y: int) -> bytes:
-    return draw_tile(_layers(seed), z, x, y)
+def _tile(seed: int, folder: Path | None, z: int, x: int, y: int) -> bytes:
+    return draw_tile(_layers(seed, folder), z, x, y)
 
 
-def _facts(seed: int) -> dict[str, object]:
-    territory = _territory(seed)
+def _facts(seed: int, folder: Path | None) -> dict[str, object]:
+    territory = _territory(seed, folder)
     whole = shapely.union_all([commune.area for commune in territory.communes])
     return {
         "bounds": list(shapely.geometry.shape(geojson_geometry(whole)).bounds),
         "towns": [lon_lat(town.x, town.y) for town in sorted(territory.communes, key=lambda one: -one.population)],
         "communes": communes_geojson(territory),
-        "device_records": device_records(generate_devices(territory, seed)),
     }
 
 

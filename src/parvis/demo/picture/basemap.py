@@ -15,7 +15,7 @@ from parvis.ground.layers import LAYER_NAMES
 from parvis.ground.palette import Theme
 from parvis.ground.style import map_style
 
-EDITION = 4
+EDITION = 5
 """Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
 
 BUSIEST_TOWNS = 4
@@ -79,16 +79,17 @@ class Facts(msgspec.Struct):
     bounds: tuple[float, float, float, float]
     towns: list[tuple[float, float]]
     communes: dict[str, object]
-    device_records: list[dict[str, object]]
 
 
 class BaseMap:
     """Safe to call from several threads. What is kept is there in less than a millisecond; a tile not yet drawn takes
     tens of milliseconds, the first of all some seconds, in a process of its own: call `tile` off the event loop."""
 
-    def __init__(self, seed: int = DEFAULT_SEED, store_path: Path | None = None) -> None:
+    def __init__(
+        self, seed: int = DEFAULT_SEED, store_path: Path | None = None, scenery_folder: Path | None = None
+    ) -> None:
         self._store = TileStore(store_path, f"trevalan seed {seed} edition {EDITION}")
-        self._atelier = Atelier(seed)
+        self._atelier = Atelier(seed, folder=scenery_folder)
         self._known: Facts | None = None
 
     @property
@@ -125,10 +126,6 @@ class BaseMap:
     def communes(self) -> dict[str, object]:
         """The twelve communes as a GeoJSON FeatureCollection."""
         return self._facts().communes
-
-    def device_records(self) -> list[dict[str, object]]:
-        """What the platform is told about the territory's devices (see `registry.device_records`)."""
-        return self._facts().device_records
 
     def style(self, tiles_url: str, theme: Theme) -> dict[str, object]:
         return map_style(tiles_url, theme, NAME, NAME)
