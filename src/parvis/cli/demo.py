@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import sqlite3
@@ -10,19 +11,19 @@ import sys
 import threading
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 import parvis.demo
 from parvis.access.access import COMMAND_LINE, Access
 from parvis.bootstrap import Additions
 from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
-from parvis.demo.devices.installation import ENTITY_TYPE
+from parvis.demo.devices.kinds import Kind, traits_of
 from parvis.demo.first_start import FirstStart
 from parvis.demo.happenings import DemoStory, running_clock
 from parvis.demo.land.geometry import lon_lat
@@ -32,16 +33,17 @@ from parvis.demo.picture.basemap import BaseMap
 from parvis.demo.remembering import Rememberer
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import own_line
-from parvis.fleet.devices.registry import DeviceRecord
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import TERRITORY_FILE, MqttSettings, Settings
 from parvis.kernel.territory_file import render_territory_file
-from parvis.kernel.time import HOUR, SECOND, system_clock
+from parvis.kernel.time import DAY, HOUR, SECOND, system_clock
 from parvis.web.server import Running, run
 
 logger = logging.getLogger(__name__)
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
 STORY_FOLDER = "demo"
+OCPP = "ocpp"
+_LOOPBACK = "127.0.0.1"
 KEY_LABEL = "demonstration: network server"
 _BRIDGE_STOP_S = 5.0
 
@@ -81,16 +83,16 @@ _BRIDGE_STOP_S = 5.0
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak over MQTT like real ones."""
     _write_territory(data_dir)
-    settings = _at_speed(speed, _with_free_mqtt_port(settings_of(data_dir, **options)))
+    settings = _at_speed(speed, _with_charging(_with_free_mqtt_port(settings_of(data_dir, **options))))
     folder = data_dir / STORY_FOLDER
     kept = KeptStory.open(folder, seed, system_clock() / SECOND)
     story = DemoStory(kept, own_line(), running_clock(system_clock, speed))
     with (
-        closing(BaseMap(seed, data_dir / "base-map.mbtiles")) as base_map,
+        closing(BaseMap(seed, data_dir / "base-map.mbtiles", folder)) as base_map,
         closing(Rememberer(seed, folder)) as rememberer,
     ):
         past = FirstStart(rememberer, kept, story, days, click.echo)
-        play = _Play(seed, speed, past_hours, base_map, past)
+        play = _Play(_Plan(seed, speed, past_hours, folder), base_map, rememberer, past)
         run(settings, play.until_told, Additions((PROFILES,), base_map, story))
 
 
@@ -104,7 +106,7 @@ def _write_territory(data_dir: Path) -> None:
         "territory.name": NAME,
         "territory.centre": lon_lat(0, 0),
         "territory.zoom": 11.0,
-        "access.public_types": tuple(sorted(set(ENTITY_TYPE.values()))),
+        "access.public_types": tuple(sorted({traits_of(kind).entity_type for kind in Kind})),
     }
     path.write_text(render_territory_file(given), encoding="utf-8")
 
@@ -127,12 +129,33 @@ def _at_speed(speed: float, settings: Settings) -> Settings:
     return replace(settings, fleet=replace(settings.fleet, future_limit_h=0.0)) if speed > 1 else settings
 
 
+def _with_charging(settings: Settings) -> Settings:
+    """Charging stations find the central system where nobody has set up one of their own."""
+    if OCPP in settings.connectors or find_spec("ocpp") is None:
+        return settings
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    table = {"host": _LOOPBACK, "port": port, "password": secrets.token_urlsafe(16), "accepts_unlisted": True}
+    return replace(settings, connectors={**settings.connectors, OCPP: table})
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """`began_s` is when the devices' time began to run `speed` times as fast."""
+
+    seed: int
+    speed: float
+    past_hours: float
+    folder: Path
+    began_s: float = field(default_factory=lambda: system_clock() / SECOND)
+
+
 class _Play:
-    def __init__(self, seed: int, speed: float, past_hours: float, base_map: BaseMap, past: FirstStart) -> None:
-        self._seed = seed
-        self._speed = speed
-        self._past_hours = past_hours
+    def __init__(self, plan: _Plan, base_map: BaseMap, rememberer: Rememberer, past: FirstStart) -> None:
+        self._plan = plan
         self._base_map = base_map
+        self._rememberer = rememberer
         self._past = past
 
     async def until_told(self, running: Running, end: asyncio.Event) -> None:
@@ -155,7 +178,7 @@ class _Play:
             _revoke_keys(running.platform.access)
 
     async def _register(self, running: Running) -> None:
-        records = msgspec.convert(await asyncio.to_thread(self._base_map.device_records), list[DeviceRecord])
+        records = await self._rememberer.records()
         outcomes = await running.platform.fleet.register(system_caller("demo"), records)
         failed = [one for one in outcomes if one.error is not None]
         if failed:
@@ -167,31 +190,52 @@ class _Play:
         mqtt = running.platform.mqtt
         if mqtt is None:
             raise click.ClickException("The demonstration needs the MQTT listener: set mqtt.enabled.")
+        settings, plan = running.platform.settings, self._plan
+        ocpp_url, ocpp_password = _charging(settings)
         arguments = {
-            "--host": running.platform.settings.mqtt.host,
+            "--host": settings.mqtt.host,
             "--port": mqtt.port,
             "--username": "network-server",
-            "--seed": self._seed,
-            "--speed": self._speed,
-            "--backfill-hours": self._missing_hours(running),
-            "--log-level": running.platform.settings.log.level,
-            "--log-format": running.platform.settings.log.format,
+            "--push-url": running.address,
+            "--ocpp-url": ocpp_url,
+            "--folder": plan.folder,
+            "--seed": plan.seed,
+            "--speed": plan.speed,
+            "--began-s": plan.began_s,
+            "--backfill-hours": min(plan.past_hours, _hours_since_heard(running)),
+            "--sparse-hours": min(_hours_of_today(), _hours_since_heard(running)),
+            "--log-level": settings.log.level,
+            "--log-format": settings.log.format,
         }
-        words = [str(word) for pair in arguments.items() for word in pair]
+        words = [f"{name}={value}" for name, value in arguments.items()]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "parvis.demo.player",
+            "parvis.demo.play.player",
             *words,
-            env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key},
+            env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key, "PARVIS_OCPP_PASSWORD": ocpp_password},
             start_new_session=True,
         )
 
-    def _missing_hours(self, running: Running) -> float:
-        """What of the past nobody has told yet: after a restart, only since the devices were last heard."""
-        devices = running.platform.fleet.registry.list_devices(DEFAULT_TENANT)
-        last_heard = max((device.health_at for device in devices), default=0)
-        return min(self._past_hours, max(0.0, (system_clock() - last_heard) / HOUR))
+
+def _charging(settings: Settings) -> tuple[str, str]:
+    """Where charging stations connect, and their password; nothing where somebody has set up an own central system."""
+    table = settings.connectors.get(OCPP, {})
+    if not table.get("accepts_unlisted"):
+        return "", ""
+    return f"ws://{table['host']}:{table['port']}/ocpp", str(table["password"])
+
+
+def _hours_since_heard(running: Running) -> float:
+    """What of the past nobody has told yet: after a restart, only since the devices were last heard."""
+    devices = running.platform.fleet.registry.list_devices(DEFAULT_TENANT)
+    last_heard = max((device.health_at for device in devices), default=0)
+    return max(0.0, (system_clock() - last_heard) / HOUR)
+
+
+def _hours_of_today() -> float:
+    """The days before today (UTC) are told at once, out of the archive."""
+    return (system_clock() % DAY) / HOUR
 
 
 async def _draw_ahead(base_map: BaseMap, stop: threading.Event) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from parvis.broker.ports.past import OldObservations
+from parvis.demo.devices.device import Thing
+from parvis.demo.devices.registry import device_records
+from parvis.demo.devices.things import list_things
 from parvis.demo.nature.nature import Nature
 from parvis.demo.past import Days, columns_of
 from parvis.demo.readings.past import Memory
@@ -22,6 +25,8 @@ from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import own_line
 from parvis.demo.story.setting import set_stage
 from parvis.demo.story.stage import Stage
+from parvis.demo.things import Bound
+from parvis.fleet.devices.records import DeviceRecord
 from parvis.kernel.time import SECOND, system_clock
 
 P = ParamSpec("P")
@@ -41,6 +46,12 @@ class Rememberer:
     def stage(self) -> Awaitable[Stage]:
         return self._ask(_stage, self._seed, self._folder)
 
+    def records(self) -> Awaitable[list[DeviceRecord]]:
+        return self._ask(_records, self._seed, self._folder)
+
+    def things(self) -> Awaitable[tuple[list[Thing], list[Bound]]]:
+        return self._ask(_things, self._seed, self._folder)
+
     def tell(self, days: Days) -> Awaitable[list[OldObservations]]:
         return self._ask(_tell, self._seed, self._folder, days)
 
@@ -48,7 +59,15 @@ class Rememberer:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-        return asyncio.wrap_future(self._executor.submit(work, *args, **kwargs))
+        future = asyncio.wrap_future(self._executor.submit(work, *args, **kwargs))
+        future.add_done_callback(_note)
+        return future
+
+
+def _note(future: "asyncio.Future[R]") -> None:
+    """Who asked may be gone when the process ends."""
+    if not future.cancelled():
+        future.exception()
 
 
 @cache
@@ -59,6 +78,16 @@ def _scenery(seed: int, folder: Path) -> Scenery:
 def _stage(seed: int, folder: Path) -> Stage:
     scenery = _scenery(seed, folder)
     return set_stage(scenery.territory, scenery.networks, scenery.devices)
+
+
+def _records(seed: int, folder: Path) -> list[DeviceRecord]:
+    return device_records(_scenery(seed, folder).devices)
+
+
+def _things(seed: int, folder: Path) -> tuple[list[Thing], list[Bound]]:
+    scenery = _scenery(seed, folder)
+    bound: list[Bound] = [(one.entity_id, dict(one.relations)) for one in scenery.devices if one.relations]
+    return list_things(scenery.territory, scenery.networks, scenery.devices), bound
 
 
 @cache

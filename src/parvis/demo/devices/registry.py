@@ -26,7 +26,7 @@ def device_records(devices: Iterable[Device]) -> list[DeviceRecord]:
             entity_type=device.entity_type,
             name=device.name,
             location={"type": "Point", "coordinates": [device.lon, device.lat]},
-            attributes=dict(device.attributes),  # type: ignore[arg-type]
+            attributes=dict(device.attributes),
             technology=TECHNOLOGY[device.way].value,
             groups=(device.commune,),
             manufacturer=MAKER,

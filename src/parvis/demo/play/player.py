@@ -3,22 +3,25 @@ the network only."""
 
 import argparse
 import asyncio
+import heapq
 import logging
 import os
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from parvis.demo.devices.kinds import Way
+from parvis.demo.devices.kinds import Kind, Way
 from parvis.demo.land.territory import DEFAULT_SEED
+from parvis.demo.nature.chance import one_chance
 from parvis.demo.nature.nature import Nature
 from parvis.demo.play.mqtt import Bridge, Listener
 from parvis.demo.play.push import Pusher
 from parvis.demo.play.radio import list_gateways
 from parvis.demo.play.schedule import Schedule, Turn
 from parvis.demo.play.stations import Station
-from parvis.demo.play.voices import Document, Voices
+from parvis.demo.play.voices import Document, Message, Voices
 from parvis.demo.readings.scene import Scene
 from parvis.demo.scenery import Scenery, open_scenery
 from parvis.demo.story.kept import KeptStory
@@ -29,6 +32,9 @@ from parvis.kernel.logs import configure_logs
 
 S_PER_HOUR = 3600
 STORY_EVERY_S = 1.0
+ALARM_SOONEST_S, ALARM_SPREAD_S = 8.0, 25.0
+BUSES_SEEN_S = 600.0
+"""Of their past; older places of a bus are of no use."""
 log = logging.getLogger("parvis.demo.player")
 
 
@@ -54,6 +60,14 @@ class Pace:
 
     def wait_s(self, time_s: float) -> float:
         return (time_s - self.now_s()) / self.speed
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is told before the live play: the last `hours` in full, and before them about one message an hour."""
+
+    hours: float = 0.0
+    sparse_hours: float = 0.0
 
 
 class Theatre:
@@ -84,14 +98,18 @@ class Player:
         self._theatre, self._pace = theatre, pace
         self._speakers = [one for one in theatre.devices if one.way is not Way.OCPP]
         self._schedule = Schedule(self._speakers, theatre.scene.seed, pace.speed)
-        self._voices = Voices(self._speakers, theatre.scene, theatre.gateways, self._schedule)
+        self._voices = Voices(self._speakers, theatre.scene, theatre.gateways)
+        self._alarms: list[Turn] = []
         self._stations: list[Station] = []
 
-    async def backfill(self, bridge: Bridge, pusher: Pusher | None, hours: float) -> int:
-        """Send what was said in the last hours as fast as it is acknowledged; returns how many messages there were."""
+    async def backfill(self, bridge: Bridge, pusher: Pusher | None, past: Past) -> int:
+        """Send what was said before as fast as it is acknowledged; returns how many messages there were."""
         now_s, sent = self._pace.now_s(), 0
-        for turn in self._schedule.turns(now_s - hours * S_PER_HOUR, now_s):
-            sent += await self._speak(turn, bridge, pusher)
+        full_from_s = now_s - past.hours * S_PER_HOUR
+        sparse = self._schedule.sparse_turns(now_s - past.sparse_hours * S_PER_HOUR, full_from_s)
+        for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)):
+            if self._speakers[turn.who].kind is not Kind.BUS or turn.time_s > now_s - BUSES_SEEN_S:
+                sent += await _send(self._voices.message(turn), bridge, pusher)
         await bridge.drain()
         if pusher is not None:
             await pusher.drain()
@@ -99,14 +117,23 @@ class Player:
 
     async def play(self, bridge: Bridge, pusher: Pusher | None) -> None:
         """Send each message when its time has come, for ever."""
-        looked_s = time.monotonic()
         for turn in self._schedule.turns(self._pace.now_s()):
-            if (wait_s := self._pace.wait_s(turn.time_s)) > 0:
-                await asyncio.sleep(wait_s)
-            if time.monotonic() - looked_s >= STORY_EVERY_S:
-                self._follow_story()
-                looked_s = time.monotonic()
-            await self._speak(turn, bridge, pusher)
+            await self._wait_for(turn.time_s)
+            while self._alarms and self._alarms[0].time_s <= turn.time_s:
+                await _send(self._voices.alarm(heapq.heappop(self._alarms)), bridge, pusher)
+            await _send(self._voices.message(turn), bridge, pusher)
+
+    async def follow_story(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(STORY_EVERY_S)
+            before = self._theatre.scene
+            if self._theatre.has_changed():
+                self._take_up(before)
+
+    async def _wait_for(self, time_s: float) -> None:
+        if (wait_s := self._pace.wait_s(time_s)) > 0:
+            await asyncio.sleep(wait_s)
 
     async def charge(self, url: str, password: str) -> None:
         """The charging stations, for ever."""
@@ -114,26 +141,34 @@ class Player:
         self._stations = [Station(one, self._theatre.scene, self._pace.now_s, self._pace.speed) for one in stations]
         await asyncio.gather(*(one.live(url, password) for one in self._stations))
 
-    def _follow_story(self) -> None:
-        if self._theatre.has_changed():
-            self._voices.take_up(self._theatre.scene)
-            for station in self._stations:
-                station.scene = self._theatre.scene
-            log.info("the story goes on otherwise")
-
-    async def _speak(self, turn: Turn, bridge: Bridge, pusher: Pusher | None) -> int:
-        await asyncio.sleep(0)  # for the other ways in
-        message = self._voices.message(turn)
-        if message is None:
-            return 0
-        if not isinstance(message, Document):
-            await bridge.publish(message.topic, message.payload)
-        elif pusher is not None:
-            await pusher.push(message)
-        return 1
+    def _take_up(self, before: Scene) -> None:
+        """Whom something new concerns speaks soon, out of turn."""
+        after = self._theatre.scene
+        self._voices.take_up(after)
+        for station in self._stations:
+            station.scene = after
+        now_s = self._pace.now_s()
+        for who, device in enumerate(self._speakers):
+            place = after.place_of(device)
+            if len(after.nature.story.at_place(place)) > len(before.nature.story.at_place(place)):
+                soon_s = ALARM_SOONEST_S + ALARM_SPREAD_S * one_chance(after.seed, who, int(now_s))
+                heapq.heappush(self._alarms, self._schedule.extra_turn(who, now_s + soon_s))
+        log.info("the story goes on otherwise: %d devices speak soon", len(self._alarms))
 
 
-async def run(ways: Ways, *, seed: int, folder: Path, pace: Pace, backfill_hours: float, window: int = 200) -> None:
+async def _send(message: Message | None, bridge: Bridge, pusher: Pusher | None) -> int:
+    """How many were sent."""
+    await asyncio.sleep(0)  # for the other ways in
+    if message is None:
+        return 0
+    if not isinstance(message, Document):
+        await bridge.publish(message.topic, message.payload)
+    elif pusher is not None:
+        await pusher.push(message)
+    return 1
+
+
+async def run(ways: Ways, *, seed: int, folder: Path, pace: Pace, past: Past, window: int = 200) -> None:
     """Send the past, then live on."""
     theatre = await asyncio.to_thread(_open, seed, folder, pace.began_s)
     player = Player(theatre, pace)
@@ -142,9 +177,9 @@ async def run(ways: Ways, *, seed: int, folder: Path, pace: Pace, backfill_hours
         pusher = None
         if ways.push_url:
             pusher = await stack.enter_async_context(Pusher(ways.push_url, ways.listener.password or ""))
-        if backfill_hours > 0:
-            log.info("%d past messages delivered", await player.backfill(bridge, pusher, backfill_hours))
-        works = [player.play(bridge, pusher)]
+        if past.hours > 0:
+            log.info("%d past messages delivered", await player.backfill(bridge, pusher, past))
+        works = [player.play(bridge, pusher), player.follow_story()]
         if ways.ocpp_url:
             works.append(player.charge(ways.ocpp_url, ways.ocpp_password))
         await asyncio.gather(*works)
@@ -168,6 +203,7 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--began-s", type=float, default=time.time())
     parser.add_argument("--backfill-hours", type=float, default=0.0)
+    parser.add_argument("--sparse-hours", type=float, default=0.0)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--log-format", default="readable")
     options = parser.parse_args()
@@ -175,7 +211,8 @@ def main() -> None:
     listener = Listener(options.host, options.port, options.username, options.password)
     ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password)
     pace = Pace(options.began_s, options.speed)
-    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, backfill_hours=options.backfill_hours))
+    past = Past(options.backfill_hours, options.sparse_hours)
+    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, past=past))
 
 
 if __name__ == "__main__":

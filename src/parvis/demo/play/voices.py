@@ -1,5 +1,6 @@
 """What a device says when its turn has come, in the words of its way in."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,11 @@ from parvis.demo.devices.device import Device
 from parvis.demo.devices.kinds import Kind, Way
 from parvis.demo.play.chirpstack import NetworkServer, Uplink, rfc3339
 from parvis.demo.play.radio import Gateway, Radio
-from parvis.demo.play.schedule import Schedule, Turn
+from parvis.demo.play.schedule import Turn
 from parvis.demo.readings.layouts import LAYOUTS
 from parvis.demo.readings.scene import Scene
 from parvis.demo.readings.table import sensor_of
 
-FRAMES_COUNT_FROM_S = 1_704_067_200
 MEASURED_EVERY_S = 60
 """Devices measure on the minute: what nature is then is worked out once for all of them."""
 US_PER_S = 1_000_000
@@ -42,10 +42,10 @@ Message = Publication | Document
 class Voices:
     """Of all devices but the charging stations, which hold a conversation of their own."""
 
-    def __init__(
-        self, devices: Sequence[Device], scene: Scene, gateways: Sequence[Gateway], schedule: Schedule
-    ) -> None:
-        self._devices, self._schedule = devices, schedule
+    def __init__(self, devices: Sequence[Device], scene: Scene, gateways: Sequence[Gateway]) -> None:
+        self._devices = devices
+        self._counted: dict[int, int] = {}
+        self._alarms: Counter[int] = Counter()
         self._radio = Radio(gateways, scene.seed)
         self._server = NetworkServer([one for one in devices if one.way is Way.LORAWAN])
         self.take_up(scene)
@@ -54,8 +54,17 @@ class Voices:
         """From now on the scene is another: somebody has set off an event."""
         self._sensors = [sensor_of(device, scene) for device in self._devices]
 
+    def alarm(self, turn: Turn) -> Message | None:
+        """Out of turn: frames after it bear one number more. None where nothing of it gets through."""
+        self._alarms[turn.who] += 1
+        return self._say(turn._replace(counted=self._counted.get(turn.who, turn.counted - 2)))
+
     def message(self, turn: Turn) -> Message | None:
         """None where nothing of it gets through."""
+        self._counted[turn.who] = turn.counted
+        return self._say(turn)
+
+    def _say(self, turn: Turn) -> Message | None:
         device = self._devices[turn.who]
         row = self._read(turn)
         if row is None:
@@ -82,8 +91,8 @@ class Voices:
         frame = LAYOUTS[device.kind].frame(
             {name: float("nan") if value is None else value for name, value in row.items()}
         )
-        counted = turn.slot - FRAMES_COUNT_FROM_S // self._schedule.period_s(turn.who)
         heard = self._radio.receptions(device, turn.who, turn.slot)
+        counted = turn.counted + self._alarms[turn.who]
         uplink = Uplink(_us(turn.time_s), device.hardware_id, frame.f_port, frame.payload, counted, heard)
         return Publication(*self._server.message(uplink))
 

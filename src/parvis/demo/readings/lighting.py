@@ -1,6 +1,6 @@
 """Cabinets of street lighting: which of their circuits burn, what they take."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,17 +21,14 @@ def cabinet(device: Device, scene: Scene) -> Read:
     """A circuit whose cable is gone takes nothing; a cabinet without current still tells so, from its battery."""
     cabinet = scene.cabinets[device.link.id]
     circuits = [scene.networks.lighting.circuits[number] for number in cabinet.circuits]
-    places = {one.id: Place(frozenset({f"circuit:{one.id}"}), device.x, device.y) for one in circuits}
+    on_circuit = {one.id: _effects_on(one, device, scene) for one in circuits}
     key, effects_on = key_of(device.hardware_id), scene.effects_on(device)
 
     def burning(times: Times) -> Mapping[str, Floats]:
         dark = scene.nature.weather.at(times).sun.is_dark
         alive = effects_on(times).powered
         hour = moments(times).hour
-        return {
-            one.id: _level(one, hour) * (dark & alive & scene.nature.story.effects_at(times, places[one.id]).powered)
-            for one in circuits
-        }
+        return {one.id: _level(one, hour) * (dark & alive & on_circuit[one.id](times).powered) for one in circuits}
 
     def power_w(times: Times) -> Floats:
         lit = burning(times)
@@ -56,6 +53,10 @@ def cabinet(device: Device, scene: Scene) -> Read:
         }
 
     return read
+
+
+def _effects_on(circuit: Circuit, device: Device, scene: Scene) -> Callable[[Times], Effects]:
+    return scene.effects_at(Place(frozenset({f"circuit:{circuit.id}"}), device.x, device.y))
 
 
 def _level(circuit: Circuit, hour: Floats) -> Floats:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from parvis.demo.devices.device import Device
 from parvis.demo.nature.chance import Bools, Times
 from parvis.demo.nature.nature import Nature
+from parvis.demo.nature.remembered import Remembered
 from parvis.demo.networks.lighting import Cabinet
 from parvis.demo.networks.networks import Networks
 from parvis.demo.networks.power import ChargingStation, Roof
 from parvis.demo.networks.water import District, Tower
 from parvis.demo.story.events import Effects, Place
 from parvis.demo.story.stage import place_of
+from parvis.demo.story.story import Story
 
 Columns = dict[str, NDArray[Any]]
 """By field, as the device's codec names it: numbers in the field's unit, words as objects; one value for each time."""
@@ -47,8 +49,19 @@ class Scene:
         return place_of(device, self.slug_of[device.commune])
 
     def effects_on(self, device: Device) -> Callable[[Times], Effects]:
-        place = self.place_of(device)
-        return lambda times: self.nature.story.effects_at(times, place)
+        return self.effects_at(self.place_of(device))
+
+    def effects_at(self, place: Place) -> Callable[[Times], Effects]:
+        """At most places nothing happens: they share what nothing does."""
+        events = self.nature.story.at_place(place)
+        if not events:
+            return self._nothing
+        story = Story(self.nature.story.begun_at_s, events)
+        return lambda times: story.effects_at(times, place)
+
+    @cached_property
+    def _nothing(self) -> Callable[[Times], Effects]:
+        return Remembered(lambda times: Story(0.0).effects_at(times, Place(frozenset())))
 
     @cached_property
     def districts(self) -> Mapping[str, District]:

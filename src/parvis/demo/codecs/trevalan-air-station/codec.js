@@ -8,7 +8,8 @@ var QUANTITIES = [
   { name: "o3_ug_per_m3", size: 2, stepsPerUnit: 10 },
   { name: "wind_m_per_s", size: 1, stepsPerUnit: 10 },
   { name: "wind_from_deg", size: 2, stepsPerUnit: 1 },
-  { name: "rain_mm", size: 1, stepsPerUnit: 10 }
+  { name: "rain_mm", size: 1, stepsPerUnit: 10 },
+  { name: "battery_percent", size: 1, stepsPerUnit: 1 }
 ];
 
 function decodeUplink(input) {
