@@ -12,17 +12,20 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.past import OldObservations
 from parvis.broker.query.tree import TemporalQuery
+from parvis.demo.devices.device import Thing
 from parvis.demo.first_start import FirstStart
 from parvis.demo.happenings import DemoStory
 from parvis.demo.past import Days, PastSeries, columns_of
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import Line
 from parvis.demo.story.stage import Stage
+from parvis.demo.things import Bound
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, Settings
 from parvis.kernel.time import DAY, system_clock
 
 BIN = "urn:ngsi-ld:WasteContainer:1"
+HALL = "urn:ngsi-ld:Building:1"
 DAYS_TOLD = 14
 CALLER = system_caller("test")
 
@@ -36,6 +39,11 @@ class Memory:
 
     async def stage(self) -> Stage:
         return Stage([])
+
+    async def things(self) -> tuple[list[Thing], list[Bound]]:
+        square: dict[str, object] = {"type": "Point", "coordinates": [-3.3, 47.7]}
+        hall = Thing(HALL, "Building", "Town hall", square, {"category": ["civic"]}, {"refBin": [BIN, BIN]})
+        return [hall], [(BIN, {"refBuilding": HALL})]
 
     async def tell(self, days: Days) -> Sequence[OldObservations]:
         self.asked.append(days)
@@ -82,6 +90,18 @@ async def test_the_days_before_are_there_and_are_not_told_twice(platform: Platfo
     again = Memory()
     await start(platform, tmp_path / "demo", again)
     assert again.asked == []
+
+
+async def test_things_are_written_once_and_related(platform: Platform, tmp_path: Path) -> None:
+    await start(platform, tmp_path / "demo", Memory())
+    expand = platform.broker.contexts.parvis.expand
+    hall, bin_ = [await platform.broker.get(CALLER, one) for one in (HALL, BIN)]
+
+    assert bin_.find(expand("refBuilding")).value == HALL  # type: ignore[union-attr]
+    assert hall.find(expand("refBin")).value == [BIN, BIN]  # type: ignore[union-attr]
+    assert hall.find(expand("location")).kind is Kind.GEO_PROPERTY  # type: ignore[union-attr]
+    await start(platform, tmp_path / "demo", Memory())
+    assert (await platform.broker.get(CALLER, HALL)).modified_at == hall.modified_at
 
 
 async def test_what_was_stopped_on_the_way_is_told_again(platform: Platform, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from typing import Protocol
 from parvis.broker.broker import Broker
 from parvis.broker.ports.archive import day_of
 from parvis.broker.ports.past import Brought, OldObservations
+from parvis.demo.devices.device import Thing
 from parvis.demo.happenings import DemoStory
 from parvis.demo.past import Days, bring_days, list_days
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.stage import Stage
+from parvis.demo.things import Bound, digest_of, write_things
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Clock, system_clock
@@ -26,6 +28,8 @@ class Remembers(Protocol):
     """What tells of the stage and of the days before, elsewhere; each question is begun at once."""
 
     def stage(self) -> Awaitable[Stage]: ...
+
+    def things(self) -> Awaitable[tuple[list[Thing], list[Bound]]]: ...
 
     def tell(self, days: Days) -> Awaitable[Sequence[OldObservations]]: ...
 
@@ -52,6 +56,7 @@ class FirstStart:
         """Entities are to be known before. The platform goes on where it fails."""
         try:
             self._story.ready(await self._rememberer.stage())
+            await self._set_things(broker)
             await self._bring(broker)
         except (ParvisError, BrokenProcessPool) as fault:
             _log.warning("the months before the start could not be told", extra={"reason": str(fault)})
@@ -59,6 +64,14 @@ class FirstStart:
         finally:
             self._story.past_share = 1.0
             self._rememberer.close()
+
+    async def _set_things(self, broker: Broker) -> None:
+        """Where they are not as they were written last."""
+        things, bound = await self._rememberer.things()
+        mark = digest_of(things, bound)
+        if mark != self._kept.things:
+            await write_things(broker, self._caller, things, bound)
+            await asyncio.to_thread(self._kept.note_things, mark)
 
     async def _bring(self, broker: Broker) -> None:
         today = day_of(self._clock())

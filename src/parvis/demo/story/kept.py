@@ -33,6 +33,7 @@ class _Kept(msgspec.Struct, frozen=True):
     begun_at_s: float
     triggered: tuple[Triggered, ...] = ()
     told_until: int = 0
+    things: str = ""
 
 
 class KeptStory:
@@ -62,9 +63,15 @@ class KeptStory:
         return self._kept.told_until
 
     def note_told(self, until: int) -> None:
-        kept = msgspec.structs.replace(self._kept, told_until=until)
-        _write(self._folder / FILE, kept)
-        self._kept = kept
+        self._keep(msgspec.structs.replace(self._kept, told_until=until))
+
+    @property
+    def things(self) -> str:
+        """A mark of those that were written."""
+        return self._kept.things
+
+    def note_things(self, mark: str) -> None:
+        self._keep(msgspec.structs.replace(self._kept, things=mark))
 
     def refresh(self) -> bool:
         """Whether somebody has set off something since. Raises InvalidStory."""
@@ -79,7 +86,10 @@ class KeptStory:
         """Durably. Raises InvalidStory when there is too much of it."""
         if len(self._kept.triggered) >= MOST_TRIGGERED:
             raise InvalidStory(f"More than {MOST_TRIGGERED} events were set off: begin the demonstration anew.")
-        kept = msgspec.structs.replace(self._kept, triggered=(*self._kept.triggered, Triggered(of, at_s)))
+        triggered = (*self._kept.triggered, Triggered(of, at_s))
+        self._keep(msgspec.structs.replace(self._kept, triggered=triggered))
+
+    def _keep(self, kept: _Kept) -> None:
         _write(self._folder / FILE, kept)
         self._kept = kept
 
