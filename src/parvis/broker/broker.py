@@ -1,5 +1,6 @@
 """The broker's own door: every reader and writer comes through here, and rights are checked here."""
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -32,7 +33,7 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_it_was
+from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_they_were
 from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -45,9 +46,9 @@ MOST_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
 WORDS_OF_ENTITIES = 100
 """That are taken in at once: what is written meanwhile waits that long."""
-_READERS = Right.READ | Right.READ_PUBLIC
 MOMENT_PAGE = 500
 """Small enough for the event loop to breathe between two."""
+_READERS = Right.READ | Right.READ_PUBLIC
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -236,16 +237,18 @@ class Broker:
         """The entities of these types as they were at that instant, at most `most`: of each, the series that `keys_of`
         names are told as they were then, the rest as it is now. Those deleted since come last, at most MOST_GONE."""
         there = await self._list_first(caller, EntityQuery(types=types, limit=MOMENT_PAGE), most)
-        wanted = {one.id: tuple(keys_of(one)) for one in there}
+        wanted = await asyncio.to_thread(lambda: {one.id: tuple(keys_of(one)) for one in there})
         found = await self._store.list_last(caller.tenant, wanted, at - LOOK_BACK, at + 1)
-        then = (as_it_was(one, wanted[one.id], found.get(one.id, ()), at) for one in there)
-        return [one for one in then if one is not None] + await self._list_gone(caller, types, at)
+        then = await asyncio.to_thread(as_they_were, there, wanted, found, at)
+        return then + await self._list_gone(caller, types, at)
 
     async def _list_first(self, caller: Caller, query: EntityQuery, most: int) -> list[Entity]:
         found: list[Entity] = []
         async with aclosing(self.walk(caller, query)) as entities:
             async for one in entities:
                 found.append(one)
+                if len(found) % MOMENT_PAGE == 0:
+                    await asyncio.sleep(0)
                 if len(found) == most:
                     break
         return found

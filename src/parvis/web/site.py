@@ -1,5 +1,6 @@
 """What every page needs at hand."""
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from parvis.web.views import EntityReader, ObjectView
 
 MOST_OBJECTS = 20_000
 _PAGE = 500
-"""Small enough for the event loop to breathe between two."""
+_BREATHE_EVERY = 250
+"""Views between two breaths of the event loop, which a page that is at hand would not give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,15 @@ class Site:
                     if len(views) >= most:
                         return list(views.values())
                     views[entity.id] = self.reader.view(entity, now)
+                    if len(views) % _BREATHE_EVERY == 0:
+                        await asyncio.sleep(0)
         return list(views.values())
 
     async def list_past_views(self, caller: Caller, types: TypeSelection, at: Instant, most: int) -> list[ObjectView]:
         """The same as they were at that instant."""
         reader = self.reader
         entities = await self.platform.broker.list_moment(caller, types, at, reader.judged_keys, most)
-        return [reader.view(entity, at) for entity in entities]
+        return await asyncio.to_thread(lambda: [reader.view(entity, at) for entity in entities])
 
     @property
     def now(self) -> Instant:

@@ -54,6 +54,13 @@ def as_it_was(entity: Entity, asked: Sequence[AttributeKey], found: Sequence[Ins
     return replace(entity, instances=tuple(instances[key] for key in sorted(instances)), rendered={})
 
 
+def as_they_were(
+    entities: Iterable[Entity], wanted: Wanted, found: Mapping[str, Sequence[Instance]], at: Instant
+) -> list[Entity]:
+    then = (as_it_was(one, wanted[one.id], found.get(one.id, ()), at) for one in entities)
+    return [one for one in then if one is not None]
+
+
 def as_it_ended(history: EntityHistory) -> Entity | None:
     """An entity that is no more, from its last instances before the moment; None where there are none."""
     return as_entity(history) if any(history.instances.values()) else None

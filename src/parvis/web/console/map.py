@@ -1,6 +1,7 @@
 """Live map and list of the same objects, under one filter sentence."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from parvis.web.wording import Wording
 from parvis.web.zones import DRAWN
 
 ROWS_AT_FIRST = 100
+GEOJSON = "application/geo+json"
+QUICKLY = 1
+"""gzip's level: packs 20 000 objects in a fifth of the time that the usual one takes, into a fifth more bytes."""
 _SEQ = re.compile("[0-9]{1,18}")
 Options = list[tuple[str, list[tuple[str, str]]]]
 
@@ -71,6 +75,16 @@ async def objects(request: Request) -> Response:
     site, t = site_of(request), site_of(request).pages.words(request)
     seq = await site.platform.broker.outbox.newest()
     found = await load(site, request)
+    body = await asyncio.to_thread(encode_collection, found, t, seq)
+    headers = {"cache-control": "no-store", "vary": "Accept-Encoding, Cookie, Accept-Language"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(body, media_type=GEOJSON, headers=headers)
+    packed = await asyncio.to_thread(gzip.compress, body, QUICKLY)
+    return Response(packed, media_type=GEOJSON, headers={**headers, "content-encoding": "gzip"})
+
+
+def encode_collection(found: Objects, t: Wording, seq: int) -> bytes:
+    """Many megabytes of them take a while: away from the event loop."""
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
@@ -84,8 +98,7 @@ async def objects(request: Request) -> Response:
         "truncated": found.beyond > 0,
         "features": [feature(view, t) for view in found.views],
     }
-    body = msgspec.json.encode(collection)
-    return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
+    return msgspec.json.encode(collection)
 
 
 async def load(site: Site, request: Request) -> Objects:
