@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
 Coords = NDArray[np.float64]
@@ -89,3 +90,11 @@ class Noise:
 def lon_lat(x: float, y: float) -> tuple[float, float]:
     lon, lat = to_lon_lat(np.array([[x, y]]))[0]
     return float(lon), float(lat)
+
+
+def beside(line: LineString, at_m: float, aside_m: float) -> tuple[float, float]:
+    """A point of the line, moved to its left (right if negative)."""
+    at_m = min(max(at_m, 0.5), line.length - 0.5)
+    (ax, ay), (bx, by) = line.interpolate(at_m - 0.5).coords[0], line.interpolate(at_m + 0.5).coords[0]
+    heading = float(np.arctan2(by - ay, bx - ax))
+    return (ax + bx) / 2 - float(np.sin(heading)) * aside_m, (ay + by) / 2 + float(np.cos(heading)) * aside_m

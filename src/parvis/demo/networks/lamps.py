@@ -10,12 +10,12 @@ import shapely
 
 from parvis.demo.land.addresses import Gazetteer
 from parvis.demo.land.communes import Character
-from parvis.demo.land.geometry import Coords
+from parvis.demo.land.geometry import Coords, beside
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.lighting import Cabinet, Circuit, Lamp, Lantern, Lighting
 from parvis.demo.networks.power import PowerGrid
-from parvis.demo.networks.supply import beside, patches
+from parvis.demo.networks.supply import patches
 
 TOWN_EVERY_M, HAMLET_EVERY_M = (25.0, 35.0), (34.0, 35.0)
 HAMLET_REACH_M = 110.0

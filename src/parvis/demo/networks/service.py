@@ -1,6 +1,5 @@
-"""Draws the bus lines over the roads and writes their timetable."""
+"""Draws the bus lines over the roads, and the stops along them."""
 
-import heapq
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,8 @@ from parvis.demo.land.facilities import FacilityKind
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.land.territory import Territory
 from parvis.demo.land.ways import Ways, weighted
-from parvis.demo.networks.buses import BusNetwork, DayType, Direction, Line, Stop, Trip, Vehicle
+from parvis.demo.networks.buses import BusNetwork, Direction, Line, Stop
+from parvis.demo.networks.timetable import PLANS, Plan, schedule
 
 BUS_COST = {
     RoadClass.PRIMARY: 0.8, RoadClass.SECONDARY: 0.85, RoadClass.TERTIARY: 1.1, RoadClass.RESIDENTIAL: 1.5,
@@ -23,7 +23,7 @@ BUS_COST = {
 }  # fmt: skip
 TOWN_STOPS_M, COUNTRY_STOPS_M, HAMLET_REACH_M, SAME_STOP_M = 380.0, 1700.0, 260.0, 90.0
 TOWN_M_PER_S, COUNTRY_M_PER_S, DWELL_S = 6.4, 13.0, 18
-LAYOVER_S, BACK_AND_FORTH_M = 300, 350.0
+BACK_AND_FORTH_M = 350.0
 WALKED_TO = (
     FacilityKind.HOSPITAL, FacilityKind.COLLEGE, FacilityKind.TOWN_HALL, FacilityKind.MARKET, FacilityKind.POOL,
     FacilityKind.HARBOUR_OFFICE, FacilityKind.TOURIST_OFFICE, FacilityKind.LIBRARY, FacilityKind.SCHOOL,
@@ -31,42 +31,6 @@ WALKED_TO = (
 STREET_WORDS = re.compile(
     r"^(Rue|Venelle|Ruelle|Passage|Allée|Impasse|Chemin|Clos|Avenue)\s+(de la |de l’|des |du |de )?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`anchors` are communes, or facilities as "commune:kind". `headways_min`: peak, day and evening of a school day;
-    what other days have is a share of that."""
-
-    short_name: str
-    name: str
-    colour: str
-    anchors: tuple[str, ...]
-    headways_min: tuple[int, int, int]
-    sunday: bool = True
-
-
-PLANS = (
-    Plan("A", "Hôpital – Gare – Port-Trevalan", "C8102E",
-         ("trevalan:hospital", "trevalan:townhall", "kervoalan", "port-trevalan:harbour_office"), (15, 20, 40)),
-    Plan("B", "Quelvennec – Lycée – Kerdrouz", "00639A", ("quelvennec", "trevalan:college", "trevalan:market", "park"),
-         (30, 45, 60)),
-    Plan("C", "Plouvarec – Kervoalan – Trevalan", "2E7D32", ("plouvarec", "kervoalan:swimming_pool", "trevalan"),
-         (30, 60, 60)),
-    Plan("D", "Trevalan – Penhervan plages", "B25E00", ("trevalan:townhall", "penhervan:tourist_office"), (30, 45, 60)),
-    Plan("E", "Lanzuhel – Kervoalan", "6A1B9A", ("lanzuhel", "kervoalan:college", "trevalan:market"), (45, 90, 0),
-         sunday=False),
-    Plan("F", "Bodvelan – Locvelan – Trevalan", "00796B", ("bodvelan", "locvelan", "trevalan:market"), (45, 90, 0),
-         sunday=False),
-    Plan("G", "Guervalon – Trézavel – Port-Trevalan", "AD1457",
-         ("guervalon", "trezavel:tourist_office", "port-trevalan:market"), (45, 75, 0)),
-    Plan("H", "Saint-Gwenvred – Penhervan – Quelvennec", "5D4037", ("saint-gwenvred", "penhervan", "quelvennec"),
-         (60, 120, 0), sunday=False),
-)  # fmt: skip
-PERIODS_H = ((6.25, 9.0, 0), (9.0, 16.0, 1), (16.0, 19.25, 0), (19.25, 21.5, 2))
-STRETCH = {
-    DayType.SCHOOL_DAY: 1.0, DayType.HOLIDAY_WEEKDAY: 1.35, DayType.SATURDAY: 1.5, DayType.SUNDAY: 2.6,
-}  # fmt: skip
 
 
 def run_buses(territory: Territory, ways: Ways) -> BusNetwork:
@@ -199,63 +163,3 @@ class _Drawing:
         commune = self.territory.communes[last.commune].name
         headsign = last.name if commune in last.name else f"{commune} {last.name}"
         return Direction(headsign, shape, tuple(stops), tuple(at_m), tuple(offsets))
-
-
-def departures_s(plan: Plan, day_type: DayType) -> list[int]:
-    """Seconds after midnight from the line's end, to the minute."""
-    if day_type is DayType.SUNDAY and not plan.sunday:
-        return []
-    found, clock = [], PERIODS_H[0][0] * 60
-    begin = 2.0 if day_type is DayType.SUNDAY else 0.0
-    for start_h, end_h, period in PERIODS_H:
-        headway = plan.headways_min[period] * STRETCH[day_type]
-        clock = max(clock, (start_h + (begin if start_h == PERIODS_H[0][0] else 0)) * 60)
-        while headway and clock < end_h * 60:
-            found.append(60 * round(clock))
-            clock += headway
-    return found
-
-
-def schedule(lines: Sequence[Line], plans: Sequence[Plan]) -> tuple[tuple[Vehicle, ...], tuple[Trip, ...]]:
-    """Each line has its own buses: a trip takes the one that waits longest at its end, else one from the depot."""
-    vehicles: list[Vehicle] = []
-    trips: list[Trip] = []
-    for number, (line, plan) in enumerate(zip(lines, plans, strict=True)):
-        own: list[int] = []
-        for day_type in DayType:
-            trips += _day(number, line, departures_s(plan, day_type), day_type, own, vehicles)
-    order = list(DayType)
-    trips.sort(key=lambda trip: (order.index(trip.day_type), trip.vehicle, trip.departure_s))
-    return tuple(vehicles), tuple(trips)
-
-
-def _day(
-    number: int, line: Line, departures: Sequence[int], day_type: DayType, own: list[int], vehicles: list[Vehicle]
-) -> Iterator[Trip]:
-    """`own` grows by the buses that this day asks for beyond those there are."""
-    waiting: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    fresh = iter(list(own))
-    for count, (departure, direction) in enumerate(
-        sorted((departure + 420 * direction, direction) for departure in departures for direction in (0, 1))
-    ):
-        ready = waiting[direction]
-        if ready and ready[0][0] <= departure:
-            bus = heapq.heappop(ready)[1]
-        else:
-            taken = next(fresh, None)
-            bus = _new_bus(number, line, own, vehicles) if taken is None else taken
-        arrival = departure + line.directions[direction].offsets_s[-1]
-        heapq.heappush(waiting[1 - direction], (arrival + LAYOVER_S, bus))
-        code = "".join(word[0] for word in day_type.value.split())
-        yield Trip(f"{line.id}-{code}-{count + 1:03d}", number, direction, day_type, departure, bus)
-
-
-def _new_bus(number: int, line: Line, own: list[int], vehicles: list[Vehicle]) -> int:
-    index = len(vehicles)
-    is_electric = index % 4 == 0
-    vehicles.append(
-        Vehicle(str(201 + index), f"Bus {201 + index}, ligne {line.short_name}", number, 90 if number == 0 else 60,
-                is_electric)
-    )  # fmt: skip
-    own.append(index)
-    return index
