@@ -36,6 +36,7 @@ class SettingsAtHand:
         self._territory, self._map = started_with.territory, started_with.map
         self._seen = self._signature()
         self._look_at_s = ticks_s() + LOOK_EVERY_S
+        self._told_at_start = self._load()
 
     @property
     def territory(self) -> TerritorySettings:
@@ -51,6 +52,11 @@ class SettingsAtHand:
         """Writes the file. Raises InvalidSettings or OSError."""
         change_territory_file(self._started_with.data_dir, changes)
         self._look_at_s = -inf
+
+    def find_changed(self, key: str) -> Any:
+        """What holds from the next start on instead of what this process was started with; None where nothing does."""
+        told = _value_of(self._load(), key)
+        return None if told == _value_of(self._told_at_start, key) else told
 
     def find_overruled(self, changes: Mapping[str, Any]) -> list[str]:
         """Those that the environment decides, whatever the file says."""
@@ -73,6 +79,13 @@ class SettingsAtHand:
             _log.warning("territory.toml has changed and cannot be read", extra={"reason": str(fault)})
             return
         self._territory, self._map = fresh.territory, fresh.map
+
+    def _load(self) -> Settings:
+        """Without what the command line has said."""
+        try:
+            return load_settings(self._started_with.data_dir, self._environment)
+        except (ParvisError, OSError):
+            return self._started_with
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:

@@ -38,6 +38,7 @@ PLACES: Sequence[Place] = (
     Place("subscriptions", "/console/subscriptions", "bell", Right.READ),
     Place("jobs", "/console/jobs", "clock", Right.READ),
     Place("imports", "/console/imports", "upload", Right.WRITE),
+    Place("first_run", "/console/first-run", "flag", Right.ADMINISTER),
     Place("system", "/console/system", "activity", Right.READ),
     Place("portal", "/", "house"),
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),

@@ -28,6 +28,7 @@ from parvis.kernel.logs import configure_logs
 from parvis.kernel.settings import ServerSettings, Settings
 from parvis.web.app import create_app
 from parvis.web.basemap import MapOrigins
+from parvis.web.console.first_run import LARGER_BODIES
 from parvis.web.console.imports import UPLOAD, files_of
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
@@ -167,7 +168,7 @@ def assemble(platform: Platform, registry: CollectorRegistry, exposition: Exposi
     app = Crossroads(
         NgsiLdApi(platform.broker, limit), create_app(platform, counts=exposition or Exposition((registry, REGISTRY)))
     )
-    larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20}
+    larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20, **LARGER_BODIES}
     origins = MapOrigins(lambda: platform.at_hand.map)
     return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins)
 

@@ -16,6 +16,7 @@ from parvis.connectors.files.telling import list_entity_ids
 from parvis.kernel.identity import Right
 from parvis.web.auth import still_is
 from parvis.web.changes import ChangeRenderer
+from parvis.web.console.first_run import find_beginning
 from parvis.web.console.imports import files_of
 from parvis.web.features import feature, tally_sentence
 from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
@@ -67,6 +68,7 @@ async def map_page(request: Request) -> Response:
         centre=list(territory.centre),
         zoom=territory.zoom,
         current=chosen.domain or "map",
+        beginning=await find_beginning(site, caller_of(request)) if "first" in request.query_params else None,
     )
 
 

@@ -8,8 +8,12 @@ from starlette.routing import Route
 
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
+from parvis.kernel.identity import system_caller
 from parvis.web.auth import FORM_FIELD, check_form, client_address, drop_session, keep_session, session_token
-from parvis.web.site import site_of
+from parvis.web.console.first_run_frame import FIRST_RUN
+from parvis.web.console.first_run_progress import find_progress
+from parvis.web.objects import count_types
+from parvis.web.site import Site, site_of
 
 HOME = "/console"
 SEE_OTHER = 303
@@ -59,14 +63,22 @@ async def make_first_account(request: Request) -> Response:
     check_form(request, str(form.get(FORM_FIELD, "")))
     token, name, password = (str(form.get(field, "")) for field in ("token", "name", "password"))
     accounts = site_of(request).platform.access.accounts
+    linked = accounts.find_linked_account(token) or ""
     try:
         signed_in = await accounts.redeem_link(token, name, password, client_address(request))
     except (BadRequestData, AlreadyExists) as refusal:
-        linked = accounts.find_linked_account(token) or ""
         return _welcome_page(request, token, name=linked or name, linked=linked, refusal=refusal)
-    response = RedirectResponse(HOME, SEE_OTHER)
+    response = RedirectResponse(HOME if linked else await _first_home(site_of(request)), SEE_OTHER)
     keep_session(request, response, signed_in)
     return response
+
+
+async def _first_home(site: Site) -> str:
+    """Who comes to a folder with nothing in it is shown the first steps."""
+    progress = await find_progress(site.platform.shelf)
+    if progress is not None:
+        return HOME if progress.is_finished else FIRST_RUN
+    return HOME if await count_types(site, system_caller("first-run")) else FIRST_RUN
 
 
 def problem_of(refusal: BadRequestData | AlreadyExists) -> str:

@@ -1,0 +1,83 @@
+"""What every step of the first run shares: who may be here, how far one is, and what is written down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from parvis.access.model import AuditRecord
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.identity import Caller, Right
+from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.first_run_progress import Progress, Step, find_progress, keep_progress
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+
+FIRST_RUN = "/console/first-run"
+SEE_OTHER = 303
+_MOST_FIELDS = 40
+_LONGEST_FACT = 200
+
+
+def administrator(request: Request) -> Caller:
+    """Raises Forbidden."""
+    caller = caller_of(request)
+    if not caller.may(Right.ADMINISTER):
+        raise Forbidden("The first steps are for administrators.")
+    return caller
+
+
+async def form_of(request: Request) -> FormData:
+    """Of an administrator, by our own form. Raises Forbidden before anything of the body is read, or after."""
+    administrator(request)
+    form = await request.form(max_files=1, max_fields=_MOST_FIELDS)
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    return form
+
+
+def text_of(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+async def progress_of(request: Request) -> Progress:
+    return await find_progress(site_of(request).platform.shelf) or Progress()
+
+
+async def keep(request: Request, progress: Progress) -> None:
+    await keep_progress(site_of(request).platform.shelf, progress)
+
+
+async def render_step(request: Request, step: Step, *, status: int = 200, **data: Any) -> Response:
+    progress = await progress_of(request)
+    steps = [(one, one in progress.done, one in progress.skipped) for one in Step]
+    page = f"console/pages/first_run_{step.key}.html"
+    return site_of(request).pages.render(request, page, status=status, step=step, steps=steps, **data)
+
+
+async def go_on(request: Request, step: Step) -> Response:
+    """The step is done: to the next one that is open."""
+    progress = (await progress_of(request)).with_done(step)
+    await keep(request, progress)
+    return RedirectResponse(address_of_next(progress), SEE_OTHER)
+
+
+def address_of_next(progress: Progress) -> str:
+    following = progress.find_next()
+    return f"{FIRST_RUN}/end" if following is None else f"{FIRST_RUN}/{following.value}"
+
+
+def change_settings(site: Site, caller: Caller, changes: Mapping[str, Any]) -> list[str]:
+    """Writes territory.toml, and into the audit trail what was changed; those that the environment overrules.
+
+    Raises:
+        InvalidSettings or OSError.
+    """
+    platform = site.platform
+    platform.at_hand.change(changes)
+    facts = {key: str(value)[:_LONGEST_FACT] for key, value in changes.items()}
+    record = AuditRecord(site.now, caller.tenant, caller.subject, "settings-changed", "territory.toml", facts)
+    platform.access.store.append_audit(record)
+    return platform.at_hand.find_overruled(changes)
