@@ -1,16 +1,28 @@
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from parvis.demo.devices.installation import Device, generate_devices
+from parvis.demo.devices.device import Device
+from parvis.demo.devices.install import install_devices, survey_site
 from parvis.demo.land.addresses import Gazetteer
 from parvis.demo.land.territory import DEFAULT_SEED, Territory, generate_territory
 from parvis.demo.land.ways import Ways, survey_ways
+from parvis.demo.nature.nature import Nature
 from parvis.demo.networks.networks import Networks, lay_networks
-from parvis.demo.simulator import Simulation, list_gateways
+from parvis.demo.readings.scene import Scene
+from parvis.demo.scenery import Scenery
+from parvis.demo.story.events import Event
+from parvis.demo.story.story import Story
 
 SEEDS = (DEFAULT_SEED, 2)
 """What must hold of a territory holds of each of these."""
+
+BEGUN_S = 1_773_133_200.0
+"""10 March 2026, a Tuesday, at 09:00 UTC."""
+SetScene = Callable[..., Scene]
+"""With these events in its story."""
 
 
 @cache
@@ -64,10 +76,28 @@ def any_networks(seed: int) -> Networks:
 
 
 @pytest.fixture(scope="session")
-def devices(territory: Territory) -> list[Device]:
-    return generate_devices(territory, DEFAULT_SEED)
+def devices(territory: Territory) -> tuple[Device, ...]:
+    networks = networks_of(DEFAULT_SEED)
+    return tuple(install_devices(survey_site(territory, networks, gazetteer_of(DEFAULT_SEED))))
 
 
 @pytest.fixture(scope="session")
-def simulation(territory: Territory, devices: list[Device]) -> Simulation:
-    return Simulation(devices, list_gateways(territory), DEFAULT_SEED)
+def scenery(territory: Territory, devices: tuple[Device, ...]) -> Scenery:
+    return Scenery(DEFAULT_SEED, territory, networks_of(DEFAULT_SEED), devices)
+
+
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the water network, which take seconds to solve."""
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(scope="session")
+def set_scene(scenery: Scenery, states: Path) -> SetScene:
+    slugs = {one.name: one.slug for one in scenery.territory.communes}
+
+    def scene(*events: Event) -> Scene:
+        nature = Nature(DEFAULT_SEED, Story(BEGUN_S, events), scenery.networks.water, states)
+        return Scene(nature, scenery.networks, slugs)
+
+    return scene

@@ -7,10 +7,11 @@ import pytest
 import quickjs
 
 import parvis.demo
-from parvis.demo.devices.installation import Kind
-from parvis.demo.payloads import AirReading, encode
+from parvis.demo.devices.kinds import Kind, traits_of
+from parvis.demo.readings.layouts import LAYOUTS
 
-ALL = sorted((Path(parvis.demo.__file__).parent / "codecs").glob("*/profile.toml"))
+CODECS = Path(parvis.demo.__file__).parent / "codecs"
+ALL = sorted(CODECS.glob("*/profile.toml"))
 PROFILES = [path for path in ALL if tomllib.loads(path.read_text())["profile"]["codec"]]
 """Those of devices that send bytes."""
 
@@ -33,15 +34,26 @@ def test_every_mapped_field_occurs_in_an_example(path: Path) -> None:
     assert document["profile"]["id"] == path.parent.name
 
 
+def test_every_kind_has_a_profile_of_its_entity_type_and_period() -> None:
+    for kind in set(Kind) - {Kind.CHARGING}:
+        document = tomllib.loads((CODECS / kind.value / "profile.toml").read_text())
+        assert document["profile"]["entity_type"] == traits_of(kind).entity_type
+        assert document["expect"]["interval_s"] == traits_of(kind).period_s
+
+
 def test_the_wind_comes_from_0_to_359_degrees() -> None:
-    (path,) = (path for path in PROFILES if path.parent.name == Kind.AIR)
-    attributes = {one["name"]: one for one in tomllib.loads(path.read_text())["attribute"]}
     context = quickjs.Context()
-    context.eval((path.parent / "codec.js").read_text())
+    context.eval((CODECS / Kind.AIR.value / "codec.js").read_text())
+    row = {part.name: 1.0 for part in LAYOUTS[Kind.AIR].parts}
     for degrees in (0, 180, 326, 359):
-        frame = encode(AirReading(wind_from_deg=degrees))
+        frame = LAYOUTS[Kind.AIR].frame({**row, "wind_from_deg": degrees})
         data = decode(context, {"bytes": frame.payload.hex(), "f_port": frame.f_port})["data"]
-        assert data[attributes["windDirection"]["field"]] == degrees
+        assert data["wind_from_deg"] == degrees
+
+
+def test_what_is_beyond_a_counter_is_told_as_its_end() -> None:
+    layout = LAYOUTS[Kind.BIKES]
+    assert layout.frame({"bikes_in": 1e9, "bikes_out": -5, "battery_percent": 80}).payload.hex() == "010fffff000050"
 
 
 def decode(context: quickjs.Context, example: dict[str, Any]) -> dict[str, Any]:

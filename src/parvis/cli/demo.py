@@ -136,6 +136,7 @@ def _with_charging(settings: Settings) -> Settings:
     with socket.socket() as probe:
         probe.bind((_LOOPBACK, 0))
         port = probe.getsockname()[1]
+    logging.getLogger("websockets.server").setLevel(logging.WARNING)  # sixty stations come and go
     table = {"host": _LOOPBACK, "port": port, "password": secrets.token_urlsafe(16), "accepts_unlisted": True}
     return replace(settings, connectors={**settings.connectors, OCPP: table})
 

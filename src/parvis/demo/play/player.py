@@ -7,6 +7,7 @@ import heapq
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -54,9 +55,10 @@ class Pace:
 
     began_s: float
     speed: float = 1.0
+    clock: Callable[[], float] = time.time
 
     def now_s(self) -> float:
-        return self.began_s + (time.time() - self.began_s) * self.speed
+        return self.began_s + (self.clock() - self.began_s) * self.speed
 
     def wait_s(self, time_s: float) -> float:
         return (time_s - self.now_s()) / self.speed

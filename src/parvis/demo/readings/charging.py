@@ -70,7 +70,8 @@ class Plug:
     def meter_wh(self, session: Session, time_s: float) -> int:
         """What its meter shows: grown as if it was always busy, so that it never falls, and by this session."""
         days = (session.begins_s - METERS_COUNT_FROM_S) / 86_400
-        return round(1000 * (days * BUSIEST_H_A_DAY * self._power_kw + session.energy_kwh(time_s)))
+        before_kwh = (days - 100 * one_chance(self._seed, self._key, 9)) * BUSIEST_H_A_DAY * self._power_kw
+        return round(1000 * (before_kwh + session.energy_kwh(time_s)))
 
     def _slots(self, times: Times) -> Ints:
         return np.floor((times - self._shift_s) / self._slot_s).astype(np.int64)

@@ -2,17 +2,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 
 import pytest
 
-from parvis.demo.chirpstack import NetworkServer, rfc3339
-from parvis.demo.clockwork import US_PER_S
-from parvis.demo.devices.installation import Device
-from parvis.demo.player import Bridge, Listener, Player
-from parvis.demo.simulator import Simulation
+from parvis.demo.play.mqtt import Bridge, Listener
 
-NOW = int(datetime(2026, 3, 10, 9, tzinfo=UTC).timestamp()) * US_PER_S
 CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
 CONNACK, PUBACK = b"\x20\x02\x00\x00", 0x40
 
@@ -71,60 +65,40 @@ async def bridge_to(peer: Peer, window: int = 50) -> AsyncIterator[Bridge]:
     server.close()
 
 
-def frames(peer: Peer) -> list[tuple[object, object]]:
-    return [(event["time"], event["deduplicationId"]) for event in peer.events]
+def marks(peer: Peer) -> list[object]:
+    return [event["number"] for event in peer.events]
 
 
-def player(simulation: Simulation, devices: list[Device], bridge: Bridge, now: int = NOW) -> Player:
-    return Player(simulation, NetworkServer(devices, simulation.gateways), bridge, lambda: now)
+async def publish(bridge: Bridge, count: int) -> None:
+    for number in range(count):
+        await bridge.publish("device/bus/up", json.dumps({"number": number}).encode())
+    await bridge.drain()
 
 
-async def test_a_backfill_delivers_the_past_in_order_with_its_own_times(
-    simulation: Simulation, devices: list[Device]
-) -> None:
+async def test_what_is_published_is_delivered_in_order() -> None:
     peer = Peer()
     async with bridge_to(peer) as bridge:
-        sent = await player(simulation, devices, bridge).backfill(hours=0.1)
-        assert bridge.delivered == sent
-    expected = list(simulation.uplinks(NOW - 360 * US_PER_S, NOW))
-    assert sent == len(expected) == len(peer.events)
-    assert [time for time, _ in frames(peer)] == [rfc3339(uplink.time) for uplink in expected]
+        await publish(bridge, 300)
+        assert bridge.delivered == 300
+    assert marks(peer) == [*range(300)]
 
 
-async def test_no_more_frames_are_on_their_way_than_the_window_allows(
-    simulation: Simulation, devices: list[Device]
-) -> None:
+async def test_no_more_messages_are_on_their_way_than_the_window_allows() -> None:
     peer = Peer(acknowledging=False)
     async with bridge_to(peer, window=20) as bridge:
         with suppress(TimeoutError):
-            await asyncio.wait_for(player(simulation, devices, bridge).backfill(hours=0.1), 1.5)
+            await asyncio.wait_for(publish(bridge, 100), 1.5)
     assert len(peer.events) == 20
     assert bridge.delivered == 0
 
 
-async def test_a_lost_connection_loses_no_frame(simulation: Simulation, devices: list[Device]) -> None:
+async def test_a_lost_connection_loses_no_message() -> None:
     peer = Peer(hang_up_after=100)
     async with bridge_to(peer) as bridge:
-        sent = await asyncio.wait_for(player(simulation, devices, bridge).backfill(hours=0.1), 20)
+        await asyncio.wait_for(publish(bridge, 300), 20)
     assert peer.connections == 2
-    assert len(set(frames(peer))) == sent
-    assert len(peer.events) > sent
-
-
-async def test_live_play_waits_until_an_uplink_is_due(simulation: Simulation, devices: list[Device]) -> None:
-    peer = Peer()
-    async with bridge_to(peer) as bridge:
-        begin = asyncio.get_running_loop().time()
-
-        def clock() -> int:
-            return NOW + int((asyncio.get_running_loop().time() - begin) * US_PER_S)
-
-        live = Player(simulation, NetworkServer(devices, simulation.gateways), bridge, clock)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(live.play(speed=60), 1.0)
-        played_s = clock() - NOW
-    due = list(simulation.uplinks(NOW, NOW + 60 * played_s))
-    assert 0.6 * len(due) < len(peer.events) <= len(due)
+    assert set(marks(peer)) == {*range(300)}
+    assert len(peer.events) > 300
 
 
 async def test_what_it_tells_bears_its_name(caplog: pytest.LogCaptureFixture) -> None:
