@@ -44,6 +44,9 @@ from parvis.web.console import (
     zones,
 )
 from parvis.web.console import map as map_pages
+from parvis.web.console.dashboards import editor as dashboard_editor
+from parvis.web.console.dashboards import pages as dashboard_pages
+from parvis.web.console.dashboards import public as dashboard_public
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, STORE_STATE
@@ -82,6 +85,9 @@ def create_app(platform: Platform, clock: Clock = system_clock, counts: Expositi
             *codecs.ROUTES,
             *coverage.ROUTES,
             *connectors.ROUTES,
+            *dashboard_editor.ROUTES,
+            *dashboard_pages.ROUTES,
+            *dashboard_public.ROUTES,
             *refusals.ROUTES,
             *search.ROUTES,
             *subscriptions.ROUTES,

@@ -103,7 +103,7 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),)),
 }
-BEHIND_THE_SCENES = frozenset({"Device", "Gateway", "Zone"})
+BEHIND_THE_SCENES = frozenset({"Dashboard", "Device", "Gateway", "Zone"})
 """What brings measurements has pages of its own."""
 DEVICE = Headline("batteryLevel", warn=0.2, bad=0.1, low_is_bad=True)
 _OTHER = TypeProfile(Domain.OTHER, ())

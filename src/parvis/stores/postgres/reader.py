@@ -22,7 +22,6 @@ from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPag
 from parvis.broker.query.evaluate import matches
 from parvis.broker.query.order import everything_of, key_of, page_in_order
 from parvis.broker.query.plenty import FEW_ROWS, Plenty
-from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
@@ -47,7 +46,6 @@ from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.ordering import is_sayable
 from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import Header, present_instance
-from parvis.stores.postgres.tally import tally
 from parvis.stores.postgres.temporal import HotHistory, find_head
 
 THREADS = 4
@@ -112,12 +110,6 @@ class Reader:
 
     async def count_types(self, tenant: str) -> dict[Iri, int]:
         return await self._ask(tenant, self._count_types, {})
-
-    async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
-        def ask(connection: Connection, number: int) -> list[list[Tallied]]:
-            return [tally(connection, self._names, number, query) for query in queries]
-
-        return await self._ask(tenant, ask, [[] for _ in queries])
 
     async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
         return await self._ask(tenant, self._list_attributes, {})

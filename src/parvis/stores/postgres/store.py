@@ -44,6 +44,7 @@ from parvis.stores.postgres.search import PostgresSearch
 from parvis.stores.postgres.shelf import PostgresShelf
 from parvis.stores.postgres.sources import PostgresSources
 from parvis.stores.postgres.subscriptions import PostgresSubscriptions
+from parvis.stores.postgres.tally import tally
 from parvis.stores.postgres.writer import Writer
 
 DESK_THREADS = 2
@@ -159,7 +160,10 @@ class PostgresStore:
         return await self._reader.count_types(tenant)
 
     async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
-        return await self._reader.tally(tenant, queries)
+        def ask(connection: Connection, number: int) -> list[list[Tallied]]:
+            return [tally(connection, self._names, number, query) for query in queries]
+
+        return await self._reader.run(tenant, ask) or [[] for _ in queries]
 
     async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
         return await self._reader.list_attributes(tenant)

@@ -1,0 +1,231 @@
+"""The list of dashboards, and one of them as people look at it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from parvis.kernel.errors import BadRequestData, Forbidden
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.dashboards.answers import Answer, Answers
+from parvis.web.console.dashboards.cached import Cached
+from parvis.web.console.dashboards.layout import Layout, parse_layout
+from parvis.web.console.dashboards.ready import LEAD, list_ready, ready_layout
+from parvis.web.console.dashboards.records import Dashboard, Dashboards, Sharing
+from parvis.web.console.dashboards.subjects import types_about
+from parvis.web.features import feature
+from parvis.web.headline import PROFILES, Domain
+from parvis.web.objects import count_types, load_objects
+from parvis.web.pages import caller_of
+from parvis.web.site import Site, site_of
+
+SEE_OTHER = 303
+HOME = "/console/dashboards"
+MOST_ON_MAP = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a dashboard that is shared hides from those who are not signed in: kinds that are not public."""
+
+    hidden: Sequence[str]
+    is_possible: bool
+
+
+def dashboards_of(site: Site) -> Dashboards:
+    return Dashboards(site.platform.broker, site.reader.terms)
+
+
+def cached_of(request: Request) -> Cached:
+    """One for all who look."""
+    state = request.app.state
+    if not hasattr(state, "dashboard_answers"):
+        state.dashboard_answers = Cached()
+    cached: Cached = state.dashboard_answers
+    return cached
+
+
+def check_reader(request: Request) -> Caller:
+    """Raises Forbidden."""
+    caller = caller_of(request)
+    if not caller.may(Right.READ):
+        raise Forbidden("Dashboards are seen by people who are signed in, unless one is shared with everybody.")
+    return caller
+
+
+async def list_page(request: Request) -> Response:
+    site, caller = site_of(request), check_reader(request)
+    return site.pages.render(
+        request,
+        "console/pages/dashboards.html",
+        own=await dashboards_of(site).list_all(caller),
+        ready=list_ready(await count_types(site, caller)),
+        removed=request.query_params.get("removed") == "1",
+    )
+
+
+async def view_page(request: Request) -> Response:
+    """The caller must hold READ. Raises ResourceNotFound."""
+    site, caller, short = site_of(request), check_reader(request), request.path_params["short"]
+    seq = await site.platform.broker.outbox.newest()
+    t = site.pages.words(request)
+    if short.startswith(LEAD):
+        name = short.removeprefix(LEAD)
+        layout = await ready_layout(site, caller, name, await count_types(site, caller))
+        shown, title = None, t(f"board_ready.{name}")
+    else:
+        shown = await dashboards_of(site).get(caller, short)
+        layout, title = shown.layout, shown.name
+    answers = await Answers(site, cached_of(request), caller, t).list_answers(layout)
+    return site.pages.render(
+        request,
+        "console/pages/dashboard.html",
+        short=short,
+        title=title,
+        dashboard=shown,
+        answers=answers,
+        seq=seq,
+        live_query=live_query(layout),
+        is_public=False,
+        audience=audience_of(site, caller, answers, request) if shown is not None else None,
+        sharings=list(Sharing),
+        public_url=public_url(request, shown),
+        told=request.query_params.get("told", ""),
+        undo=await _undo(site, caller, short) if request.query_params.get("told") == "saved" else None,
+    )
+
+
+async def _undo(site: Site, caller: Caller, short: str) -> int | None:
+    """The version before the present one."""
+    versions = await dashboards_of(site).list_versions(caller, short)
+    return versions[1].at if len(versions) > 1 else None
+
+
+def public_url(request: Request, shown: Dashboard | None) -> str:
+    if shown is None or not shown.link:
+        return ""
+    return str(request.base_url.replace(path=shown.public_href))
+
+
+def live_query(layout: Layout) -> str:
+    """What of the changes a page listens to: one type or domain where it is about that alone."""
+    abouts = {widget.about for widget in layout.widgets if not widget.entities and widget.kind.value != "text"}
+    is_of_one = len(abouts) == 1 and not any(widget.entities for widget in layout.widgets)
+    about = next(iter(abouts)) if is_of_one else ""
+    return f"type={about}" if about in PROFILES or about in list(Domain) else ""
+
+
+def audience_of(site: Site, caller: Caller, answers: Sequence[Answer], request: Request) -> Audience:
+    t = site.pages.words(request)
+    public = set(site.platform.settings.access.public_types)
+    is_open = not site.platform.settings.access.auth
+    used = {name for one in answers if not one.widget.entities for name in types_about(one.widget.about)}
+    used |= {one.widget.about for one in answers if one.widget.about in PROFILES}
+    compact = {site.reader.compact(name) for name in public} | public
+    hidden = sorted(t.type_name(name) for name in used if name not in compact and one_is_named(name, answers))
+    return Audience([] if is_open else hidden, caller.tenant == DEFAULT_TENANT and bool(public or is_open))
+
+
+def one_is_named(name: str, answers: Sequence[Answer]) -> bool:
+    """Only what the author has chosen is told as hidden, and not each kind of "everything"."""
+    return any(one.widget.about and name in types_about(one.widget.about) for one in answers)
+
+
+async def create(request: Request) -> Response:
+    """A new one: empty, or a copy of a ready one or of another."""
+    site, caller = site_of(request), caller_of(request)
+    form = await checked_form(request)
+    site.platform.broker.check_writer(caller)
+    source, t = str(form.get("source", "")), site.pages.words(request)
+    name, layout = t("board.new_name"), Layout()
+    if source.startswith(LEAD):
+        ready = source.removeprefix(LEAD)
+        layout = await ready_layout(site, caller, ready, await count_types(site, caller))
+        name = t(f"board_ready.{ready}")
+    elif source:
+        other = await dashboards_of(site).get(caller, source)
+        name, layout = t("board.copy_of", name=other.name)[:80], other.layout
+    short = await dashboards_of(site).add(caller, str(form.get("name", "")).strip() or name, layout)
+    return RedirectResponse(f"{HOME}/{short}/edit", SEE_OTHER)
+
+
+async def save(request: Request) -> Response:
+    form = await checked_form(request)
+    short = request.path_params["short"]
+    layout = parse_layout(str(form.get("layout", "")))
+    dashboards = dashboards_of(site_of(request))
+    await dashboards.save(caller_of(request), short, str(form.get("name", "")), layout)
+    return RedirectResponse(f"{HOME}/{short}?told=saved", SEE_OTHER)
+
+
+async def restore(request: Request) -> Response:
+    form, short = await checked_form(request), request.path_params["short"]
+    at = str(form.get("at", ""))
+    if not at.isdecimal() or len(at) > 18:
+        raise BadRequestData("This version is not kept any more.")
+    await dashboards_of(site_of(request)).restore(caller_of(request), short, int(at))
+    return RedirectResponse(f"{HOME}/{short}?told=restored", SEE_OTHER)
+
+
+async def share(request: Request) -> Response:
+    form, short, caller = await checked_form(request), request.path_params["short"], caller_of(request)
+    wanted = str(form.get("sharing", ""))
+    sharing = Sharing(wanted) if wanted in list(Sharing) else Sharing.NOBODY
+    if sharing is not Sharing.NOBODY and caller.tenant != DEFAULT_TENANT:
+        raise BadRequestData("Only dashboards of the default tenant can be shared with everybody.")
+    await dashboards_of(site_of(request)).share(caller, short, sharing)
+    return RedirectResponse(f"{HOME}/{short}?told={sharing.value}#sharing", SEE_OTHER)
+
+
+async def delete(request: Request) -> Response:
+    await checked_form(request)
+    await dashboards_of(site_of(request)).delete(caller_of(request), request.path_params["short"])
+    return RedirectResponse(f"{HOME}?removed=1", SEE_OTHER)
+
+
+async def checked_form(request: Request) -> FormData:
+    form = await request.form(max_fields=20)
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    return form
+
+
+async def map_features(request: Request) -> Response:
+    """Of a map in a dashboard: at most so many as a small map can show."""
+    site, caller, t = site_of(request), caller_of(request), site_of(request).pages.words(request)
+    if "public" in request.query_params:
+        caller = as_public(site, caller)
+    query = {name: request.query_params.get(name, "") for name in ("type", "commune")}
+    question = ("map", t.language, query["type"], query["commune"])
+
+    async def answer() -> bytes:
+        found = await load_objects(site, caller, query, most=MOST_ON_MAP)
+        return msgspec.json.encode(
+            {"type": "FeatureCollection", "features": [feature(view, t) for view in found.views[:MOST_ON_MAP]]}
+        )
+
+    body = await cached_of(request).ask(caller, question, answer)
+    return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
+
+
+def as_public(site: Site, caller: Caller) -> Caller:
+    """Whoever looks at a shared dashboard sees what everybody does; that is everything where nobody signs in."""
+    if not site.platform.settings.access.auth:
+        return caller
+    return msgspec.structs.replace(caller, rights=caller.rights & Right.READ_PUBLIC)
+
+
+ROUTES = [
+    Route(HOME, list_page, methods=["GET"]),
+    Route(HOME, create, methods=["POST"]),
+    Route(f"{HOME}/map.geojson", map_features, methods=["GET"]),
+    Route(f"{HOME}/{{short}}", view_page, methods=["GET"]),
+    Route(f"{HOME}/{{short}}/save", save, methods=["POST"]),
+    Route(f"{HOME}/{{short}}/restore", restore, methods=["POST"]),
+    Route(f"{HOME}/{{short}}/share", share, methods=["POST"]),
+    Route(f"{HOME}/{{short}}/delete", delete, methods=["POST"]),
+]

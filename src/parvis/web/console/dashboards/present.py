@@ -1,0 +1,280 @@
+"""What widgets show of the present."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from parvis.broker.model.entity import Instance
+from parvis.broker.query.tally import Tallied
+from parvis.broker.query.tree import And, Condition, EntityQuery, Exists, OrderTerm, Path
+from parvis.kernel.identity import Caller
+from parvis.kernel.time import SECOND, Instant
+from parvis.web.console.dashboards.cached import Cached
+from parvis.web.console.dashboards.drawing import arc, scale_of
+from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
+from parvis.web.console.dashboards.subjects import Subjects, Sum, headline_of, summed
+from parvis.web.console.dashboards.titles import attribute_of
+from parvis.web.headline import Headline, State, is_stale, judge, state_of
+from parvis.web.site import Site
+from parvis.web.units import SHARES_OF_ONE
+from parvis.web.views import ObjectView, by_urgency
+from parvis.web.wording import Wording
+
+ROWS_A_HEIGHT = 5
+MOST_BARS = 20
+MOST_ALERTS = 100
+ASKED_EVERY = 5 * SECOND
+"""Ages are judged as of a moment that moves in such steps, so that the same question has the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`spark` is the path of the last day; `trend` the change since the same hour of the day before, in words."""
+
+    number: str
+    unit: str
+    state: State | None
+    at: Instant | None = None
+    trend: str = ""
+    direction: int = 0
+    spark: str = ""
+    of: int = 0
+    is_dated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    number: str
+    unit: str
+    state: State | None
+    at: Instant | None
+    filled: str
+    ground: str
+    marks: Sequence[tuple[str, str]]
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    place: str
+    text: str
+    share: float
+    state: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`total`: how many there are, those included that are not shown; None where that is not known."""
+
+    views: Sequence[ObjectView]
+    total: int | None
+    shares: Sequence[float] = ()
+    more: int = 0
+    state: State | None = None
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    newest: Instant | None
+    state: State
+    entities: int
+    silent: int
+
+
+class Present:
+    def __init__(self, site: Site, cached: Cached, caller: Caller, t: Wording) -> None:
+        self._broker = site.platform.broker
+        self._reader = site.reader
+        self._cached = cached
+        self._caller = caller
+        self._t = t
+        self._now = site.now
+        self._subjects = Subjects(site.reader, self._now - self._now % ASKED_EVERY)
+
+    async def names(self, widget: Widget) -> dict[str, str]:
+        return {view.id: view.name for view in await self.views(widget.entities)}
+
+    async def views(self, ids: Sequence[str]) -> list[ObjectView]:
+        """In the order given; what is gone, or may not be seen, is left out."""
+        if not ids:
+            return []
+        page = await self.page(EntityQuery(ids=tuple(ids), limit=len(ids)))
+        found = {entity.id: self._reader.view(entity, self._now) for entity in page.entities}
+        return [found[one] for one in ids if one in found]
+
+    async def page(self, query: EntityQuery) -> Any:
+        return await self._cached.ask(
+            self._caller, ("page", msgspec.json.encode(query)), lambda: self._broker.query(self._caller, query)
+        )
+
+    async def figure(self, widget: Widget) -> Figure:
+        found = summed(await self._tally(widget))
+        method = self._method(widget)
+        value, attribute = found.value(method), attribute_of(widget)
+        if method in (Method.COUNT, Method.ATTENTION):
+            state = (State.WARN if value else State.GOOD) if method is Method.ATTENTION else None
+            of = found.entities if method is Method.ATTENTION else 0
+            return Figure(self._t.number(value or 0), "", state, of=of, is_dated=False)
+        number, unit = self._t.split_quantity(value, found.unit_code, attribute)
+        return Figure(number, unit, _judged(widget, attribute, value), found.newest, of=found.numbers)
+
+    async def gauge(self, widget: Widget) -> Gauge | None:
+        """None where the object is gone."""
+        if widget.entities:
+            one = await self.one(widget)
+            return None if one is None else self._gauge(*one)
+        found = summed(await self._tally(widget))
+        method, attribute = self._method(widget), attribute_of(widget)
+        if method in (Method.COUNT, Method.ATTENTION):
+            method = Method.AVERAGE
+        value = found.value(method)
+        headline = headline_of(widget.about, attribute) or Headline(attribute)
+        return self._gauge(headline, value, found.unit_code, found.newest, _judged(widget, attribute, value))
+
+    async def one(self, widget: Widget) -> tuple[Headline, Any, str, Instant | None, State] | None:
+        """How the attribute of one object is judged, its value and unit, when it was seen, and its state."""
+        page = await self.page(EntityQuery(ids=(widget.entity,), limit=1))
+        if not page.entities:
+            return None
+        view = self._reader.view(page.entities[0], self._now)
+        attribute = widget.attribute or (view.headline.attribute if view.headline else "")
+        found: Instance | None = page.entities[0].find(self._reader.expand(attribute))
+        headline = headline_of(view.type, attribute) or Headline(attribute)
+        if found is None:
+            return headline, None, "", None, State.STALE
+        state = state_of(headline, found.value, found.seen_at, self._now)
+        return headline, found.value, found.unit_code, found.seen_at, state
+
+    def _gauge(self, headline: Headline, value: Any, unit_code: str, at: Instant | None, state: State | None) -> Gauge:
+        known = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        is_share = headline.attribute in SHARES_OF_ONE
+        bounds = [0.0, known, headline.warn, headline.bad]
+        scale = scale_of([[one if one is None else float(one) for one in bounds]], is_share=is_share)
+        share = 0.0 if known is None else scale.share(known)
+        limits = (("warn", headline.warn), ("bad", headline.bad))
+        number, unit = self._t.split_quantity(known, unit_code, headline.attribute)
+        return Gauge(
+            number,
+            unit,
+            state,
+            at,
+            filled=arc(0, share) if share > 0 else "",
+            ground=arc(0, 1),
+            marks=[(name, _mark(scale.share(limit))) for name, limit in limits if limit is not None],
+            low=self._t.quantity(scale.low, unit_code, headline.attribute),
+            high=self._t.quantity(scale.high, unit_code, headline.attribute),
+        )
+
+    async def states(self, widget: Widget) -> Sum:
+        return summed(await self._tally(widget))
+
+    async def age(self, widget: Widget) -> Age:
+        found = summed(await self._tally(widget))
+        headline = headline_of(widget.about) or Headline("")
+        is_old = found.newest is None or is_stale(headline, found.newest, self._now)
+        silent = found.by_state[State.STALE]
+        state = State.STALE if is_old else State.WARN if silent else State.GOOD
+        return Age(found.newest, state, found.entities, silent)
+
+    async def bars(self, widget: Widget) -> list[Bar]:
+        rows = await self._tally(widget, by_place=True)
+        method, attribute = self._method(widget), attribute_of(widget)
+        by_place: dict[str, list[Tallied]] = {}
+        for row in rows:
+            by_place.setdefault(row.place.rsplit("/", 1)[-1], []).append(row)
+        sums = {place: summed(of_place) for place, of_place in by_place.items()}
+        values = [(place, value) for place, one in sums.items() if (value := one.value(method)) is not None]
+        values.sort(key=lambda one: (-one[1], one[0]))
+        most = max((abs(value) for _, value in values), default=0) or 1
+        is_number = method not in (Method.COUNT, Method.ATTENTION)
+        return [
+            Bar(
+                place or self._t("board.no_place"),
+                self._t.quantity(value, sums[place].unit_code, attribute) if is_number else self._t.number(value),
+                max(0.0, value / most),
+                _judged(widget, attribute, value) if method is Method.AVERAGE else None,
+            )
+            for place, value in values[:MOST_BARS]
+        ]
+
+    async def rows(self, widget: Widget) -> Rows:
+        """By their value: the highest first, or the lowest where that is what is asked for."""
+        attribute = attribute_of(widget)
+        headline = headline_of(widget.about, attribute)
+        is_ascending = widget.method is Method.LOWEST or (
+            widget.kind is WidgetKind.TABLE and headline is not None and headline.low_is_bad
+        )
+        path = Path(self._reader.expand(attribute)) if attribute else None
+        conditions: list[Condition | None] = [self._subjects.in_place(widget)]
+        if widget.kind is WidgetKind.TOP and path is not None:
+            conditions.append(Exists(path))
+        limit = widget.height * ROWS_A_HEIGHT
+        query = EntityQuery(
+            types=self._subjects.selection(widget),
+            q=_all_of(conditions),
+            limit=limit,
+            count=True,
+            order=() if path is None else (OrderTerm(path, is_descending=not is_ascending),),
+        )
+        page = await self.page(query)
+        views = [self._reader.view(entity, self._now) for entity in page.entities]
+        shown = [entity.find(self._reader.expand(attribute)) for entity in page.entities]
+        texts = [
+            view.value_text(self._t) if one is None else self._t.quantity(one.value, one.unit_code, attribute)
+            for view, one in zip(views, shown, strict=True)
+        ]
+        return Rows(views, page.total, _shares([None if one is None else one.value for one in shown]), texts=texts)
+
+    async def alerts(self, widget: Widget) -> Rows:
+        """The most urgent first; of very many only the first hundred are looked at."""
+        condition = self._subjects.needing_attention(widget)
+        if condition is None:
+            return Rows((), 0, state=State.GOOD)
+        where = _all_of([condition, self._subjects.in_place(widget)])
+        page = await self.page(EntityQuery(types=self._subjects.selection(widget), q=where, limit=MOST_ALERTS))
+        views = [self._reader.view(entity, self._now) for entity in page.entities]
+        urgent = by_urgency(view for view in views if view.state.needs_attention)
+        shown = urgent[: widget.height * ROWS_A_HEIGHT]
+        total = None if page.resume is not None else len(urgent)
+        worst = max((view.state for view in urgent), default=State.GOOD)
+        return Rows(shown, total, more=len(urgent) - len(shown), state=worst)
+
+    async def _tally(self, widget: Widget, *, by_place: bool = False) -> list[Tallied]:
+        queries = self._subjects.tallies(widget, by_place=by_place)
+        answer = await self._cached.ask(
+            self._caller, ("tally", msgspec.json.encode(queries)), lambda: self._broker.tally(self._caller, queries)
+        )
+        return [row for rows in answer for row in rows]
+
+    def _method(self, widget: Widget) -> Method:
+        """Numbers of several attributes come to nothing together: what they are of is counted."""
+        needs_number = widget.method not in (Method.COUNT, Method.ATTENTION)
+        return Method.COUNT if needs_number and not attribute_of(widget) else widget.method
+
+
+def _judged(widget: Widget, attribute: str, value: Any) -> State | None:
+    if value is None or widget.method in (Method.SUM, Method.COUNT):
+        return None
+    headline = headline_of(widget.about, attribute)
+    return None if headline is None or headline.warn is None else judge(headline, value)
+
+
+def _mark(share: float) -> str:
+    return arc(max(0.0, share - 0.004), min(1.0, share + 0.004), radius=94)
+
+
+def _shares(values: Sequence[Any]) -> list[float]:
+    numbers = [float(one) if isinstance(one, int | float) and not isinstance(one, bool) else 0.0 for one in values]
+    most = max(map(abs, numbers), default=0) or 1
+    return [abs(one) / most for one in numbers]
+
+
+def _all_of(conditions: Sequence[Condition | None]) -> Condition | None:
+    known = tuple(one for one in conditions if one is not None)
+    if len(known) < 2:
+        return known[0] if known else None
+    return And(known)

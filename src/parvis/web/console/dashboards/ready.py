@@ -1,0 +1,81 @@
+"""Dashboards that are there without anybody composing them: one for each domain that has objects, and the fleet's."""
+
+from collections.abc import Mapping
+
+from parvis.broker.query.tree import EntityQuery, Exists, Path, TypeIs
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.identity import Caller
+from parvis.web.console.dashboards.layout import MOST_SERIES, Layout, Method, Period, Widget, WidgetKind
+from parvis.web.headline import PROFILES, Domain, types_of
+from parvis.web.site import Site
+from parvis.web.views import DEVICE_TYPE
+
+LEAD = "ready-"
+FLEET = "fleet"
+OTHER_FIGURES = 2
+
+
+def list_ready(counts: Mapping[str, int]) -> list[str]:
+    """Names of those for which there is something to show."""
+    domains = [
+        one.value for one in Domain if one is not Domain.OTHER and any(counts.get(name) for name in types_of(one))
+    ]
+    return [*domains, *([FLEET] if counts.get(DEVICE_TYPE) or len(domains) > 1 else [])]
+
+
+async def ready_layout(site: Site, caller: Caller, name: str, counts: Mapping[str, int]) -> Layout:
+    """Raises ResourceNotFound."""
+    if name not in list_ready(counts):
+        raise ResourceNotFound("There is no such dashboard.")
+    if name == FLEET:
+        return fleet_layout(counts)
+    domain = Domain(name)
+    main = max(types_of(domain), key=lambda one: counts.get(one, 0))
+    return domain_layout(domain, main, counts, await _some_of(site, caller, main))
+
+
+def domain_layout(domain: Domain, main: str, counts: Mapping[str, int], some: tuple[str, ...]) -> Layout:
+    """`main` is the type with the most objects, `some` are objects of it that are measured."""
+    about, attribute = domain.value, PROFILES[main].headlines[0].attribute
+    others = sorted((one for one in types_of(domain) if one != main and counts.get(one)), key=lambda one: -counts[one])
+    first = [
+        Widget(WidgetKind.STATES, width=2, about=about),
+        Widget(WidgetKind.FIGURE, about=main),
+        Widget(WidgetKind.AGE, about=about),
+        *(Widget(WidgetKind.FIGURE, width=2, about=one) for one in others[:OTHER_FIGURES]),
+        Widget(WidgetKind.MAP, width=2, height=2, about=about),
+        Widget(WidgetKind.ALERTS, width=2, height=2, about=about),
+    ]
+    series = [
+        Widget(WidgetKind.SERIES, width=4, entities=some, attribute=attribute, period=Period.WEEK),
+        Widget(WidgetKind.DAYS, width=4, entities=some[:1], attribute=attribute, period=Period.WEEK),
+    ]
+    last = [Widget(WidgetKind.BARS, width=2, about=main), Widget(WidgetKind.TOP, width=2, about=main)]
+    return Layout((*first, *(series if some else ()), *last))
+
+
+def fleet_layout(counts: Mapping[str, int]) -> Layout:
+    domains = [one for one in Domain if one is not Domain.OTHER and any(counts.get(name) for name in types_of(one))]
+    widgets = [
+        Widget(WidgetKind.STATES, width=2),
+        Widget(WidgetKind.AGE),
+        Widget(WidgetKind.FIGURE, about=DEVICE_TYPE, method=Method.COUNT),
+        Widget(WidgetKind.MAP, width=2, height=2),
+        Widget(WidgetKind.ALERTS, width=2, height=2),
+        *(Widget(WidgetKind.STATES, about=one.value) for one in domains),
+    ]
+    if counts.get(DEVICE_TYPE):
+        battery = "batteryLevel"
+        widgets += [
+            Widget(WidgetKind.GAUGE, about=DEVICE_TYPE, attribute=battery),
+            Widget(WidgetKind.TOP, width=2, about=DEVICE_TYPE, attribute=battery, method=Method.LOWEST),
+        ]
+    return Layout(tuple(widgets))
+
+
+async def _some_of(site: Site, caller: Caller, type_name: str) -> tuple[str, ...]:
+    expand = site.reader.expand
+    attribute = Exists(Path(expand(PROFILES[type_name].headlines[0].attribute)))
+    query = EntityQuery(types=TypeIs(expand(type_name)), q=attribute, limit=MOST_SERIES - 1)
+    page = await site.platform.broker.query(caller, query)
+    return tuple(entity.id for entity in page.entities)

@@ -1,0 +1,162 @@
+"""What a widget is about, as questions to the broker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tree import (
+    AnyType,
+    Compare,
+    Condition,
+    Operator,
+    Or,
+    Path,
+    TypeIs,
+    TypeSelection,
+)
+from parvis.kernel.time import Instant
+from parvis.web.console.dashboards.layout import Method, Widget
+from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, TypeProfile, types_of
+from parvis.web.units import SHARES_OF_ONE
+from parvis.web.views import DEVICE_TYPE, EntityReader
+
+STATES: Mapping[Grade, State] = {
+    Grade.GOOD: State.GOOD, Grade.SILENT: State.STALE, Grade.WARN: State.WARN, Grade.BAD: State.BAD,
+}  # fmt: skip
+
+_DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
+
+
+def types_about(about: str) -> list[str]:
+    """A type, those of a domain, or all that the domains know."""
+    if not about:
+        return list(PROFILES)
+    return types_of(Domain(about)) if about in list(Domain) else [about]
+
+
+def headline_of(type_name: str, attribute: str = "") -> Headline | None:
+    """How an attribute of a type is judged; the one that matters most where none is named."""
+    profile = _DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
+    if profile is None:
+        return Headline(attribute) if attribute else None
+    if not attribute:
+        return profile.headlines[0]
+    return next((one for one in profile.headlines if one.attribute == attribute), Headline(attribute))
+
+
+class Subjects:
+    def __init__(self, reader: EntityReader, now: Instant) -> None:
+        self._reader = reader
+        self._now = now
+
+    def selection(self, widget: Widget) -> TypeSelection:
+        return AnyType(tuple(TypeIs(self._reader.expand(name)) for name in types_about(widget.about)))
+
+    def tallies(self, widget: Widget, *, by_place: bool = False) -> list[TallyQuery]:
+        """A query a type, for each is judged in its own way."""
+        return [self._tally(name, widget, by_place) for name in types_about(widget.about)]
+
+    def in_place(self, widget: Widget) -> Condition | None:
+        if not widget.place:
+            return None
+        members = ("addressLocality",)
+        return Compare(Path(self._reader.expand("address"), members=members), Operator.EQUAL, widget.place)
+
+    def needing_attention(self, widget: Widget) -> Condition | None:
+        """Wider than the states: an attribute may be judged otherwise in another type. None: nothing can."""
+        conditions: dict[Condition, None] = {}
+        for name in types_about(widget.about):
+            for headline in PROFILES[name].headlines if name in PROFILES else ():
+                conditions |= dict.fromkeys(self._conditions(headline))
+        return Or(tuple(conditions)) if conditions else None
+
+    def _tally(self, name: str, widget: Widget, by_place: bool) -> TallyQuery:
+        profile = PROFILES.get(name)
+        headlines: Sequence[Headline] = () if profile is None else profile.headlines
+        if widget.attribute:
+            headline = headline_of(name, widget.attribute)
+            headlines = () if headline is None else (headline,)
+        return TallyQuery(
+            TypeIs(self._reader.expand(name)),
+            self._reader.expand("address"),
+            tuple(self._yardstick(one) for one in headlines),
+            by_place,
+            widget.place,
+        )
+
+    def _yardstick(self, headline: Headline) -> Yardstick:
+        expand = self._reader.expand
+        return Yardstick(
+            expand(headline.attribute),
+            headline.warn,
+            headline.bad,
+            headline.low_is_bad,
+            headline.attribute in SHARES_OF_ONE,
+            None if headline.alarm is None else expand(headline.alarm),
+            tuple(sorted(headline.warn_words)),
+            None if headline.stale_after is None else self._now - headline.stale_after,
+        )
+
+    def _conditions(self, headline: Headline) -> list[Condition]:
+        path = Path(self._reader.expand(headline.attribute))
+        found: list[Condition] = [Compare(path, Operator.EQUAL, word) for word in sorted(headline.warn_words)]
+        threshold = headline.bad if headline.warn is None else headline.warn
+        if threshold is not None:
+            operator = Operator.LESS if headline.low_is_bad else Operator.GREATER_EQUAL
+            slack = 0.005 if headline.attribute in SHARES_OF_ONE else 0.0  # whole per cent are judged
+            found.append(Compare(path, operator, threshold + (slack if headline.low_is_bad else -slack)))
+        if headline.alarm is not None:
+            alarm = Path(self._reader.expand(headline.alarm))
+            found += [Compare(alarm, Operator.UNEQUAL, 0)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What tallies come to together."""
+
+    by_state: Mapping[State, int]
+    numbers: int
+    total: float
+    low: float | None
+    high: float | None
+    newest: Instant | None
+    unit_code: str
+
+    @property
+    def entities(self) -> int:
+        return sum(self.by_state.values())
+
+    @property
+    def attention(self) -> int:
+        return sum(count for state, count in self.by_state.items() if state.needs_attention)
+
+    def value(self, method: Method) -> float | None:
+        match method:
+            case Method.AVERAGE:
+                return self.total / self.numbers if self.numbers else None
+            case Method.SUM:
+                return self.total if self.numbers else None
+            case Method.LOWEST:
+                return self.low
+            case Method.HIGHEST:
+                return self.high
+            case Method.COUNT:
+                return self.entities
+            case Method.ATTENTION:
+                return self.attention
+
+
+def summed(rows: Sequence[Tallied]) -> Sum:
+    by_state = dict.fromkeys(sorted(State, reverse=True), 0)
+    for row in rows:
+        by_state[STATES[row.grade]] += row.entities
+    return Sum(
+        by_state,
+        sum(row.numbers for row in rows),
+        sum(row.total for row in rows),
+        min((row.low for row in rows if row.low is not None), default=None),
+        max((row.high for row in rows if row.high is not None), default=None),
+        max((row.newest for row in rows if row.newest is not None), default=None),
+        max((row.unit_code for row in rows), default=""),
+    )

@@ -1,0 +1,81 @@
+// The maps of a dashboard. The library comes when one of them comes into sight, or is to be printed.
+
+import { boundsOf, openMap } from "../map/ground.js";
+import { addObjectLayers, collectionOf } from "../map/layers.js";
+import { addMarkers } from "../map/markers.js";
+import { say } from "../words.js";
+
+const MARGIN_PX = 32;
+const opened = new Map();
+const watching = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) openOnce(target);
+});
+
+export function watchMaps(within) {
+  for (const place of within.querySelectorAll("[data-board-map]")) watching.observe(place);
+}
+
+function openOnce(place) {
+  watching.unobserve(place);
+  if (!opened.has(place)) opened.set(place, open(place));
+}
+
+async function open(place) {
+  const frame = place.querySelector("[data-map]");
+  try {
+    const features = await fetchFeatures(place);
+    const { map, library } = await openMap(frame, { center: [0, 0], zoom: 9, canvasContextAttributes: { preserveDrawingBuffer: true } });
+    await addMarkers(map);
+    addObjectLayers(map);
+    map.addControl(new library.NavigationControl({ showCompass: false }));
+    map.getSource("objects").setData(collectionOf(features));
+    const bounds = boundsOf(library, features);
+    if (bounds) map.fitBounds(bounds, { padding: MARGIN_PX, maxZoom: 14, animate: false });
+    frame.querySelector(".map-waiting")?.remove();
+    frame.dataset.ready = "true";
+    return map;
+  } catch (error) {
+    const words = document.createElement("p");
+    words.className = "map-waiting quiet small";
+    words.textContent = say("map_failed");
+    frame.replaceChildren(words);
+    console.warn(error);
+    return null;
+  }
+}
+
+async function fetchFeatures(place) {
+  const answer = await fetch(place.dataset.source);
+  if (!answer.ok) throw new Error(String(answer.status));
+  return (await answer.json()).features;
+}
+
+export async function refreshMaps() {
+  for (const [place, opening] of opened) {
+    const map = await opening;
+    if (!map) continue;
+    if (!place.isConnected) {
+      map.remove();
+      opened.delete(place);
+      continue;
+    }
+    const features = await fetchFeatures(place).catch(() => null);
+    if (features) map.getSource("objects").setData(collectionOf(features));
+  }
+}
+
+// On paper stands a picture of what the canvas shows.
+export async function picture() {
+  for (const [place, opening] of opened) {
+    const map = await opening;
+    if (!map || !place.isConnected) continue;
+    const frame = place.querySelector("[data-map]");
+    let image = frame.querySelector(":scope > img");
+    if (!image) {
+      image = document.createElement("img");
+      image.alt = "";
+      frame.prepend(image);
+    }
+    image.src = map.getCanvas().toDataURL("image/png");
+  }
+}

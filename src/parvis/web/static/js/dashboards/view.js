@@ -1,0 +1,82 @@
+// A dashboard that stays true while it is open: what has changed is asked for again, a little later, and put in place.
+
+import { listen } from "../live.js";
+import { picture, refreshMaps, watchMaps } from "./map.js";
+import { drawPlots } from "./plot.js";
+
+const SOON_MS = 300;
+const AT_MOST_EVERY_MS = 2_000;
+const AGES_EVERY_MS = 60_000;
+const MAPS_AT_MOST_EVERY_MS = 10_000;
+const PICTURE_EVERY_MS = 4_000;
+
+const board = document.querySelector("[data-live-board]");
+const printing = document.querySelector("[data-print]");
+let askedAt = 0;
+let mapsAt = Date.now();
+let waiting = null;
+
+function changed() {
+  if (waiting) return;
+  waiting = setTimeout(refresh, Math.max(SOON_MS, askedAt + AT_MOST_EVERY_MS - Date.now()));
+}
+
+async function refresh() {
+  askedAt = Date.now();
+  if (!document.hidden) {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+    if (answer?.ok && !answer.redirected) put(await answer.text());
+    if (Date.now() - mapsAt > MAPS_AT_MOST_EVERY_MS) {
+      mapsAt = Date.now();
+      refreshMaps();
+    }
+  }
+  waiting = null;
+}
+
+function put(text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-live-board]");
+  const [bodies, next] = [bodiesOf(board), fresh ? bodiesOf(fresh) : []];
+  if (bodies.length !== next.length) {
+    if (fresh) location.reload();
+    return;
+  }
+  bodies.forEach((body, index) => replace(body, next[index]));
+  drawPlots(board);
+}
+
+function bodiesOf(within) {
+  return [...within.querySelectorAll("[data-body]")];
+}
+
+function replace(body, next) {
+  const sentence = body.querySelector("[data-sentence]");
+  if (body.querySelector("[data-board-map]") && next.querySelector("[data-board-map]")) {
+    const told = next.querySelector("[data-sentence]");
+    if (sentence.textContent !== told.textContent) sentence.replaceWith(told);
+    return;
+  }
+  const [columns, told] = [body, next].map((one) => one.querySelector("[data-columns]")?.textContent ?? one.innerHTML);
+  if (columns === told || body.contains(document.activeElement) || body.querySelector("details[open]")) return;
+  body.replaceChildren(...next.childNodes);
+}
+
+if (board) {
+  addEventListener("load", () => drawPlots(board), { once: true });
+  if (document.readyState === "complete") drawPlots(board);
+  watchMaps(board);
+  const query = new URLSearchParams(board.dataset.query);
+  query.set("after", board.dataset.after);
+  const hangUp = listen(query, { changes: changed, reset: changed });
+  addEventListener("pagehide", hangUp);
+  setInterval(changed, AGES_EVERY_MS);
+  setInterval(() => !document.hidden && picture(), PICTURE_EVERY_MS);
+}
+
+if (printing) {
+  printing.hidden = false;
+  printing.addEventListener("click", async () => {
+    await picture();
+    print();
+  });
+}
