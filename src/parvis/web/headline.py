@@ -76,6 +76,13 @@ PROFILES: Mapping[str, TypeProfile] = {
         (Headline("flow", HOUR, alarm="alarmStopsLeaks"), Headline("waterConsumption", HOUR, alarm="alarmStopsLeaks")),
     ),
     "WaterObserved": TypeProfile(Domain.WATER, (Headline("height", 15 * MINUTE), Headline("flow", 15 * MINUTE))),
+    "WaterDistributionNetwork": TypeProfile(
+        Domain.WATER,
+        (
+            Headline("waterPressure", HOUR, warn=2.0, bad=1.0, low_is_bad=True),
+            Headline("fillingLevel", HOUR, warn=0.3, bad=0.15, low_is_bad=True),
+        ),
+    ),
     "WaterQualityObserved": TypeProfile(Domain.WATER, (Headline("temperature", HOUR),)),
     "IndoorEnvironmentObserved": TypeProfile(
         Domain.ENERGY, (Headline("co2", 15 * MINUTE, warn=1000, bad=1500), Headline("temperature", 15 * MINUTE))
@@ -84,6 +91,17 @@ PROFILES: Mapping[str, TypeProfile] = {
     "ACMeasurement": TypeProfile(
         Domain.ENERGY, (Headline("totalActivePower", HOUR), Headline("totalActiveEnergyImport", HOUR))
     ),
+    "ThreePhaseAcMeasurement": TypeProfile(
+        Domain.ENERGY, (Headline("totalActivePower", HOUR), Headline("totalActiveEnergyImport", HOUR))
+    ),
+    "SmartMeteringObservation": TypeProfile(
+        Domain.ENERGY, (Headline("totalActivePower", 2 * HOUR), Headline("volumeFlow", 2 * HOUR))
+    ),
+    "HeatMeterObserved": TypeProfile(Domain.ENERGY, (Headline("thermalPower", 2 * HOUR),)),
+    "StreetlightControlCabinet": TypeProfile(
+        Domain.ENERGY, (Headline("status", HOUR, warn_words=frozenset({"circuitFault", "powerFailure"})),)
+    ),
+    "InverterDevice": TypeProfile(Domain.ENERGY, (Headline("activePower", HOUR),)),
     "AirQualityObserved": TypeProfile(
         Domain.AIR,
         (
@@ -101,6 +119,10 @@ PROFILES: Mapping[str, TypeProfile] = {
     "TrafficFlowObserved": TypeProfile(
         Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("averageVehicleSpeed", 15 * MINUTE))
     ),
+    "CrowdFlowObserved": TypeProfile(Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("peopleCount"))),
+    "Vehicle": TypeProfile(Domain.MOBILITY, (Headline("delay", warn=300, bad=900), Headline("speed"))),
+    "EVChargingStation": TypeProfile(Domain.MOBILITY, (Headline("availableCapacity"),)),
+    "ChargingConnector": TypeProfile(Domain.MOBILITY, (Headline("status", warn_words=frozenset({"Faulted"})),)),
     "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),)),
 }
 BEHIND_THE_SCENES = frozenset({"Dashboard", "Device", "Gateway", "Zone"})
