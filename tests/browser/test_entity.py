@@ -77,3 +77,20 @@ def test_an_entity_is_at_home_on_a_phone(visit: Callable[..., Visit]) -> None:
     page = visit(390).open(f"/console/entities/{container_id(2)}")
     expect(page.locator("figure[data-drawn]")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_another_object_and_another_time_lie_in_the_same_chart(visit: Callable[..., Visit]) -> None:
+    page = visit().open(f"/console/entities/{container_id(2)}")
+    expect(page.locator("figure[data-drawn]")).to_be_visible()
+    page.get_by_text("Compare with another time, object or attribute").click()
+    page.get_by_label("Of which object").select_option(label="Point 05")
+    page.get_by_label("When").select_option(label="At the same time")
+    page.get_by_role("button", name="Add to the chart").click()
+    expect(page.locator("[data-legend]")).to_have_text(["Fill level", "Fill level, Point 05"])
+    expect(page.locator("figure[data-drawn]")).to_be_visible()
+    page.get_by_text("The same values as a table").click()
+    expect(page.locator("[data-value-title]")).to_have_text(["Fill level (%)", "Fill level, Point 05 (%)"])
+    page.get_by_role("button", name="7 d").click()
+    page.get_by_role("link", name="Leave out: Fill level, 05").click()
+    expect(page.locator("figure[data-drawn='fillingLevel 7d']")).to_be_visible()
+    expect(page.locator("[data-legend]")).to_have_count(0)

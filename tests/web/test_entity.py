@@ -1,5 +1,10 @@
 """An entity's page: where its values come from, what it is bound to, who reads it, who did what to it."""
 
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import duckdb
 import httpx
 import pytest
 
@@ -11,7 +16,7 @@ from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import MINUTE, Instant
+from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from parvis.web.console.entity_relations import MOST_NODES
 from parvis.web.console.entity_sources import formula_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER
@@ -130,3 +135,65 @@ async def test_what_is_stated_is_told_with_when_it_changed(
     changes = plain(await page(operator, FULL_BIN)).split("Changes")[1]
     assert "Old market" in changes
     assert "Market" in changes
+
+
+async def test_a_series_of_a_day_before_lies_over_today(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    level = platform.broker.contexts.parvis.expand("fillingLevel")
+    yesterday = Instance(level, Kind.PROPERTY, 0.4, observed_at=now - DAY - HOUR, unit_code="C62")
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.UPSERT_UPDATE, (yesterday,), keep_newest=True)])
+    address = f"/console/entities/{FULL_BIN}/series.json?attr=fillingLevel&range=24h"
+    today, before = (await operator.get(address)).json(), (await operator.get(f"{address}&shift=day&full=1")).json()
+    assert today["v"] == [97.0]
+    assert (before["t"], before["v"]) == ([(now - HOUR) / 1e6], [40.0])
+    assert before["legend"] == "Fill level, Market, a day before"
+    assert (await operator.get(f"{address}&shift=never")).status_code == 400
+
+
+async def test_what_is_compared_stands_in_the_address_and_in_the_files(operator: httpx.AsyncClient) -> None:
+    with_other = f"?attr=fillingLevel&range=24h&with=fillingLevel~{HALF_BIN}~"
+    shown = await page(operator, FULL_BIN, with_other)
+    assert f"/console/entities/{HALF_BIN}/series.json?attr=fillingLevel" in unescape(shown)
+    assert shown.count("data-legend") == 2
+    lines = (await operator.get(f"/console/entities/{FULL_BIN}/history.csv{with_other}")).text.splitlines()
+    assert lines[0] == "entity,attribute,datasetId,observedAt,value,unitCode"
+    assert [line.split(",")[0] for line in lines[1:]] == [FULL_BIN, HALF_BIN]
+
+
+async def test_no_more_than_five_are_drawn_and_what_cannot_be_read_is_left_out(operator: httpx.AsyncClient) -> None:
+    many = "&".join(f"with=fillingLevel~urn:ngsi-ld:Bin:{n}~" for n in range(9))
+    assert (await page(operator, FULL_BIN, f"?{many}&with=~~&with=a~b~never")).count("data-legend") == 5
+
+
+def rows_of(path: Path, columns: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT {columns} FROM '{path}'").fetchall()
+
+
+async def test_the_history_is_downloaded_as_parquet(operator: httpx.AsyncClient, tmp_path: Path) -> None:
+    answer = await operator.get(f"/console/entities/{FULL_BIN}/history.parquet?attr=fillingLevel&range=24h")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    assert 'filename="market-fillingLevel.parquet"' in answer.headers["content-disposition"]
+    (tmp_path / "got.parquet").write_bytes(answer.content)
+    rows = rows_of(tmp_path / "got.parquet", "entity, attribute, value, text, unitCode")
+    assert rows == [(FULL_BIN, "fillingLevel", 0.97, None, "C62")]
+
+
+async def test_words_of_a_history_are_a_column_of_their_own(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant, tmp_path: Path
+) -> None:
+    status = platform.broker.contexts.parvis.expand("status")
+    said = 'free, "almost"\nsoon'
+    word = Instance(status, Kind.PROPERTY, said, observed_at=now - MINUTE)
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (word,))])
+    answer = await operator.get(f"/console/entities/{FULL_BIN}/history.parquet?attr=status&range=24h")
+    (tmp_path / "got.parquet").write_bytes(answer.content)
+    assert rows_of(tmp_path / "got.parquet", "value, text") == [(None, said)]
+
+
+async def test_nobody_compares_with_what_they_may_not_read(visitor: httpx.AsyncClient) -> None:
+    query = f"attr=fillingLevel&range=24h&with=flow~{LEAKING_METER}~"
+    assert (await visitor.get(f"/console/entities/{FULL_BIN}/history.csv?{query}")).status_code == 404
+    shown = await page(visitor, FULL_BIN, f"?{query}")
+    assert "mill" not in shown.split("<select")[-1].casefold()

@@ -10,11 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity, Instance, Kind
-from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
+from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path, TypeIs
 from parvis.fleet.devices.records import hardware_id_of
 from parvis.fleet.health.quality import Quality
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
+from parvis.web.console.compared import SHIFTS, Compared, query_of, read_compared
 from parvis.web.console.entity_audit import list_deeds, list_stated
 from parvis.web.console.entity_readers import list_readers
 from parvis.web.console.entity_relations import MOST_HOPS, read_graph
@@ -25,9 +26,10 @@ from parvis.web.headline import BEHIND_THE_SCENES
 from parvis.web.pages import caller_of
 from parvis.web.sentences import state_sentence
 from parvis.web.site import Site, site_of
-from parvis.web.views import DEVICE_TYPE, ObjectView, short_id
+from parvis.web.views import DEVICE_TYPE, ObjectView, natural, short_id
 from parvis.web.wording import Wording
 
+MOST_ALIKE = 60
 RELATION_TO_ASSET = "controlledAsset"
 
 
@@ -50,6 +52,7 @@ async def entity_page(request: Request) -> Response:
     view = site.reader.view(entity, site.now)
     charted = chartable(site, entity, view)
     attribute, shown_range = await chosen_chart(request, entity, charted)
+    compared = read_compared(request.query_params, entity.id)
     hops = MOST_HOPS if request.query_params.get("hops") == str(MOST_HOPS) else 1
     return site.pages.render(
         request,
@@ -62,6 +65,10 @@ async def entity_page(request: Request) -> Response:
         attribute=attribute,
         range=shown_range,
         ranges=list(RANGES),
+        compared=[_compared_view(site, entity, one, compared, (attribute, shown_range), t) for one in compared],
+        files=query_of(compared),
+        shifts=list(SHIFTS),
+        others=await _list_alike(site, caller, entity),
         rows=list(attribute_rows(site, entity, view, t)),
         qualities=await list_qualities(site, caller, entity.id),
         sources=await list_sources(site, caller, entity, await _list_feeding(site, caller, entity.id), t),
@@ -74,6 +81,25 @@ async def entity_page(request: Request) -> Response:
         device_href=await _find_device_page(site, caller, view),
         raw_href=f"/data/v1/entities/{quote(entity.id, safe=':')}",
     )
+
+
+def _compared_view(
+    site: Site, entity: Entity, one: Compared, everything: Sequence[Compared], shown: tuple[str, str], t: Wording
+) -> dict[str, str]:
+    """With a name until the script knows a better one."""
+    parts = [t.attribute_name(one.attribute), "" if one.entity_id == entity.id else short_id(one.entity_id)]
+    if one.shift:
+        parts.append(t(f"chart.before_{one.shift}"))
+    rest = query_of([other for other in everything if other != one], attr=shown[0], range=shown[1])
+    name = ", ".join(part for part in parts if part)
+    return {"name": name, "address": one.address, "text": one.text, "without": f"?{rest}"}
+
+
+async def _list_alike(site: Site, caller: Caller, entity: Entity) -> list[tuple[str, str]]:
+    """Objects of the same type, to compare with: id and name."""
+    page = await site.platform.broker.query(caller, EntityQuery(types=TypeIs(entity.types[0]), limit=MOST_ALIKE + 1))
+    views = [site.reader.view(one, site.now) for one in page.entities if one.id != entity.id]
+    return sorted(((view.id, view.name) for view in views[:MOST_ALIKE]), key=lambda one: natural(one[1]))
 
 
 def _spell(site: Site, view: ObjectView, t: Wording, one: Instance) -> tuple[str, str, str]:

@@ -1,16 +1,21 @@
 """An entity's past: columns for its charts, and files of it."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import Instant, parse_instant
-from parvis.web.console.series import DEFAULT_RANGE, RANGES, Series, Span, csv_lines, read_series
+from parvis.web.console.compared import SHIFTS, Compared, read_compared, shift_of
+from parvis.web.console.parquet import write_parquet
+from parvis.web.console.series import CSV_HEADER, DEFAULT_RANGE, RANGES, Series, Span, csv_lines, read_series
+from parvis.web.console.spreadsheet import csv_text
 from parvis.web.headline import Headline
 from parvis.web.pages import caller_of
 from parvis.web.sentences import spell_period
@@ -25,15 +30,24 @@ async def series(request: Request) -> Response:
     site, caller, t = site_of(request), caller_of(request), site_of(request).pages.words(request)
     entity = await site.platform.broker.get(caller, request.path_params["id"])
     term, span = request.query_params.get("attr", ""), chosen_span(request, site.now)
-    attribute = site.reader.expand(term)
+    attribute, shift = site.reader.expand(term), shift_of(request.query_params)
     dataset = request.query_params.get("dataset", "")
-    columns = await read_series(site.platform.broker, caller, entity.id, attribute, dataset, span)
-    shown = entity.find(attribute, dataset)
+    columns = await read_series(site.platform.broker, caller, entity.id, attribute, dataset, span.before(shift))
+    shown, view = entity.find(attribute, dataset), site.reader.view(entity, site.now)
+    told = _chart(columns.later(shift), term, shown, view, span, t)
+    legend = legend_of(term, view, request.query_params.get("shift", ""), t, is_full="full" in request.query_params)
     return Response(
-        msgspec.json.encode(_chart(columns, term, shown, site.reader.view(entity, site.now), span, t)),
+        msgspec.json.encode({**told, "legend": legend}),
         media_type="application/json",
         headers={"cache-control": "no-store"},
     )
+
+
+def legend_of(term: str, view: ObjectView, shift: str, t: Wording, *, is_full: bool) -> str:
+    """ "CO2, Mill School, a week before"."""
+    when = t(f"chart.before_{shift}") if shift else ""
+    parts = [t.attribute_name(term, view.type), view.name if is_full else "", when]
+    return ", ".join(part for part in parts if part)
 
 
 def _chart(
@@ -81,19 +95,50 @@ def chosen_span(request: Request, now: Instant) -> Span:
 
 
 async def history_csv(request: Request) -> Response:
+    """What the chart shows, as it was measured; one series after the other."""
+    parts, span, name = await _asked_for(request)
+    headers = {"content-disposition": f'attachment; filename="{name}.csv"', "cache-control": "no-store"}
+    return StreamingResponse(_lines(request, parts, span), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def history_parquet(request: Request) -> Response:
+    """The same rows as a Parquet file: numbers and words in columns of their own."""
+    parts, span, name = await _asked_for(request)
+    path = await write_parquet(_lines(request, parts, span))
+    headers = {"cache-control": "no-store"}
+    return FileResponse(
+        path,
+        media_type="application/vnd.apache.parquet",
+        filename=f"{name}.parquet",
+        headers=headers,
+        background=BackgroundTask(path.unlink),
+    )
+
+
+async def _asked_for(request: Request) -> tuple[list[Compared], Span, str]:
+    """The series, none of an entity that the caller may not read, and a name for their file."""
     site, caller = site_of(request), caller_of(request)
-    entity = await site.platform.broker.get(caller, request.path_params["id"])
-    term = request.query_params.get("attr", "")
+    entity_id, term = request.path_params["id"], request.query_params.get("attr", "")
     if not term:
         raise BadRequestData("Say which attribute: ?attr=fillingLevel")
+    parts = list(dict.fromkeys([Compared(term, entity_id, ""), *read_compared(request.query_params, entity_id)]))
+    for one in {part.entity_id for part in parts}:
+        await site.platform.broker.get(caller, one)
     span = chosen_span(request, site.now)
-    lines = csv_lines(site.platform.broker, caller, entity.id, site.reader.expand(term), term, span)
-    name = f"{short_id(entity.id)}-{term}.csv".encode("ascii", "ignore").decode().replace('"', "")
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return parts, span, f"{short_id(entity_id)}-{term}".encode("ascii", "ignore").decode().replace('"', "")
+
+
+async def _lines(request: Request, parts: Sequence[Compared], span: Span) -> AsyncIterator[bytes]:
+    site, caller = site_of(request), caller_of(request)
+    yield csv_text([CSV_HEADER]).encode()
+    for part in parts:
+        attribute, moved = site.reader.expand(part.attribute), span.before(SHIFTS[part.shift])
+        async for line in csv_lines(site.platform.broker, caller, part.entity_id, attribute, part.attribute, moved):
+            yield line
 
 
 ROUTES = [
     Route("/console/entities/{id:path}/history.csv", history_csv),
+    Route("/console/entities/{id:path}/history.parquet", history_parquet),
     Route("/console/entities/{id:path}/series.json", series),
 ]

@@ -1,7 +1,7 @@
 """History of one attribute as columns for a chart, and as CSV without holding it all."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -36,6 +36,9 @@ class Span:
     def length(self) -> Instant:
         return self.end - self.start
 
+    def before(self, shift: Instant) -> "Span":
+        return Span(self.start - shift, self.end - shift)
+
     def query(self, attribute: str, limit: int) -> TemporalQuery:
         return TemporalQuery(
             relation=TimeRelation.BETWEEN,
@@ -57,6 +60,10 @@ class Series:
     highs: list[float | None]
     bucket: Instant
     categories: list[str]
+
+    def later(self, shift: Instant) -> "Series":
+        """As if it had been measured later."""
+        return replace(self, times=[at + shift / 1e6 for at in self.times]) if shift else self
 
 
 async def range_with_data(
@@ -157,8 +164,7 @@ def bucket_for(length: Instant) -> Instant:
 async def csv_lines(
     broker: Broker, caller: Caller, entity_id: str, attribute: str, term: str, span: Span
 ) -> AsyncIterator[bytes]:
-    """The history as CSV (RFC 4180), a page at a time; times in UTC."""
-    yield csv_text([CSV_HEADER]).encode()
+    """The history as lines of CSV (RFC 4180), below CSV_HEADER, a page at a time; times in UTC."""
     start = span.start
     while start < span.end:
         history = await broker.find_history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))

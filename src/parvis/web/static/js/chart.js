@@ -1,7 +1,9 @@
-// One question, one series: gaps as gaps, thresholds as lines, the same numbers as a table.
+// One question: a series, or up to five side by side, one plot for each unit; gaps as gaps, thresholds as lines, the same
+// numbers as a table.
 
 import { colour } from "./map/ground.js";
-import { gap, language, MINUS, moment, number, say, timeZone } from "./words.js";
+import { drawLimits, fade, label, paragraph, stroke, timeLabels } from "./chart_marks.js";
+import { gap, moment, number, say, timeZone } from "./words.js";
 
 const HEIGHT = 256;
 const TABLE_ROWS = 500;
@@ -13,7 +15,8 @@ export class Chart {
     this.plot = figure.querySelector("[data-plot]");
     this.attribute = figure.dataset.attribute;
     this.range = figure.dataset.range;
-    this.drawing = null;
+    this.compared = JSON.parse(figure.dataset.compared ?? "[]");
+    this.drawings = [];
     figure.querySelector("[data-choose-attribute]")?.addEventListener("change", (event) => {
       this.attribute = event.target.value;
       this.remember();
@@ -23,7 +26,7 @@ export class Chart {
       button.addEventListener("click", () => this.choose(button));
     }
     figure.querySelector("[data-download='png']").addEventListener("click", () => this.save());
-    new ResizeObserver(() => this.drawing?.setSize(this.size())).observe(this.plot);
+    new ResizeObserver(() => this.drawings.forEach((drawing) => drawing.setSize(this.size()))).observe(this.plot);
   }
 
   choose(button) {
@@ -35,42 +38,70 @@ export class Chart {
     this.load();
   }
 
+  // Links and the form keep what is looked at.
   remember() {
+    const chosen = { attr: this.attribute, range: this.range };
     const query = new URLSearchParams(location.search);
-    query.set("attr", this.attribute);
-    query.set("range", this.range);
+    for (const [name, value] of Object.entries(chosen)) query.set(name, value);
     history.replaceState(null, "", `?${query}`);
+    for (const [name, value] of Object.entries(chosen)) {
+      const field = this.figure.querySelector(`input[type=hidden][name=${name}]`);
+      if (field) field.value = value;
+    }
+    for (const link of this.figure.querySelectorAll("[data-keeps]")) {
+      const address = new URL(link.href);
+      for (const [name, value] of Object.entries(chosen)) address.searchParams.set(name, value);
+      link.href = address;
+    }
   }
 
   async load() {
     for (const one of this.figure.querySelectorAll("[data-quality-of]")) one.hidden = one.dataset.qualityOf !== this.attribute;
     const query = new URLSearchParams({ attr: this.attribute, range: this.range });
-    const csv = this.figure.querySelector("[data-download='csv']");
-    csv.href = `${csv.dataset.source}?${query}`;
     try {
-      const answer = await fetch(`${this.figure.dataset.chart}?${query}`);
-      if (!answer.ok) throw new Error(String(answer.status));
-      this.show(await answer.json());
+      const asked = [`${this.figure.dataset.chart}?${query}`, ...this.compared.map((one) => `${one}&range=${this.range}`)];
+      const [main, ...others] = await Promise.all(asked.map(ask));
+      this.show(main, others.filter((one) => one !== null));
     } catch (error) {
       this.tell(say("chart_failed"), "");
       console.warn(error);
     }
   }
 
-  show(series) {
+  show(series, others = this.others) {
     this.series = series;
+    this.others = others;
     this.figure.querySelector("[data-note]").textContent = series.note;
     this.figure.querySelector("h2").textContent = series.question;
-    this.plot.setAttribute("aria-label", series.question);
+    this.plot.setAttribute("aria-label", [series, ...others].map((one) => one.legend).join("; "));
+    this.name();
     this.fillTable();
-    if (!series.v.some((value) => value !== null)) {
+    if (![series, ...others].some((one) => one.v.some((value) => value !== null))) {
       this.tell(say("chart_empty"), say("chart_empty_next"));
       return;
     }
-    this.drawing?.destroy();
-    this.plot.replaceChildren();
-    this.drawing = new window.uPlot(this.options(), this.columns(), this.plot);
+    this.clear();
+    this.drawings = this.groups().map((group, index) => new window.uPlot(this.options(group, index), columns(group), this.plot));
     this.figure.dataset.drawn = `${this.attribute} ${this.range}`;
+  }
+
+  name() {
+    const names = this.figure.querySelectorAll("[data-legend]");
+    [this.series, ...this.others].forEach((one, index) => {
+      const isEmpty = !one.v.some((value) => value !== null);
+      if (names[index]) names[index].textContent = isEmpty ? `${one.legend} (${say("chart_no_values")})` : one.legend;
+    });
+  }
+
+  // Those of one unit share a plot; words have one of their own.
+  groups() {
+    const groups = new Map();
+    [this.series, ...this.others].forEach((one, index) => {
+      const key = one.categories.length ? `words ${index}` : one.unit;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push({ ...one, index });
+    });
+    return [...groups.values()];
   }
 
   add(time, value) {
@@ -78,18 +109,23 @@ export class Chart {
     this.series.t.push(time);
     this.series.v.push(value);
     this.series.to = Math.max(this.series.to, time);
-    if (!this.drawing) {
+    if (!this.drawings.length) {
       this.show(this.series);
       return;
     }
-    const isZoomed = this.drawing.scales.x.min > this.series.from + 1;
-    this.drawing.setData(this.columns(), !isZoomed);
+    const isZoomed = this.drawings[0].scales.x.min > this.series.from + 1;
+    this.drawings[0].setData(columns(this.groups()[0]), !isZoomed);
     this.fillTable();
   }
 
+  clear() {
+    for (const drawing of this.drawings) drawing.destroy();
+    this.drawings = [];
+    this.plot.replaceChildren();
+  }
+
   tell(title, text) {
-    this.drawing?.destroy();
-    this.drawing = null;
+    this.clear();
     const notice = document.createElement("div");
     notice.className = "notice empty";
     const body = document.createElement("div");
@@ -99,127 +135,91 @@ export class Chart {
     delete this.figure.dataset.drawn;
   }
 
-  columns() {
-    const { t, v, low, high } = this.series;
-    return low.length ? [t, v, high, low] : [t, v];
-  }
-
   size() {
     const style = getComputedStyle(this.plot);
     return { width: this.plot.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight), height: HEIGHT };
   }
 
-  options() {
-    const series = this.series;
-    const [ink, line, accent] = [colour("--ink-2"), colour("--line"), colour("--accent")];
+  options(group, place) {
+    const first = group[0];
+    const [ink, line] = [colour("--ink-2"), colour("--line")];
     const font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    const isWord = series.categories.length > 0;
-    const draw = { label: series.label, stroke: accent, width: 2, points: { show: series.t.length < 60, size: 5 } };
-    if (isWord) draw.paths = window.uPlot.paths.stepped({ align: 1 });
+    const isWord = first.categories.length > 0;
+    const hasBand = group.length === 1 && first.low.length > 0;
     const envelope = { stroke: "transparent", points: { show: false } };
+    const limits = place || this.others.length > 3 ? [] : [["warn", this.series.warn], ["bad", this.series.bad]];
     return {
       ...this.size(),
       legend: { show: false },
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), timeZone),
-      cursor: { drag: { x: true, y: false }, points: { size: 8 } },
-      scales: { x: { time: true, range: (_, low, high) => this.span(low, high) }, y: { range: (_, low, high) => this.reach(low, high) } },
+      cursor: { drag: { x: true, y: false }, points: { size: 8 }, sync: { key: this.figure.dataset.chart } },
+      scales: { x: { time: true, range: (plot, low, high) => this.span(plot, low, high) }, y: { range: (_, low, high) => reach(first, limits, low, high) } },
       axes: [
         { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, size: 34, values: (_, at) => timeLabels(at), space: 70 },
-        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: isWord ? 84 : 68, ...this.marks() },
+        { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: isWord ? 84 : 68, ...marks(first) },
       ],
-      series: series.low.length ? [{}, draw, { ...envelope, label: say("high") }, { ...envelope, label: say("low") }] : [{}, draw],
-      bands: series.low.length ? [{ series: [2, 3], fill: fade(accent) }] : [],
-      hooks: { draw: [(plot) => this.drawLimits(plot)], setCursor: [(plot) => this.point(plot)] },
+      series: [{}, ...group.map((one) => drawn(one)), ...(hasBand ? [{ ...envelope, label: say("high") }, { ...envelope, label: say("low") }] : [])],
+      bands: hasBand ? [{ series: [2, 3], fill: fade(stroke(first.index).stroke) }] : [],
+      hooks: { draw: [(plot) => drawLimits(plot, limits)], setCursor: [(plot) => this.point(plot, group)] },
       plugins: [],
     };
   }
 
-  span(low, high) {
-    const isWhole = low <= this.series.t[0] && high >= this.series.t.at(-1);
+  span(plot, low, high) {
+    const times = plot.data[0];
+    const isWhole = low <= times[0] && high >= times.at(-1);
     return isWhole ? [this.series.from, this.series.to] : [low, high];
   }
 
-  reach(low, high) {
-    const { categories, share, warn, bad } = this.series;
-    if (categories.length) return [-0.25, categories.length - 0.75];
-    if (share) return [0, Math.max(100, high)];
-    const limits = [warn, bad].filter((limit) => limit !== null && limit < high * 3);
-    const [bottom, top] = [Math.min(low, ...limits), Math.max(high, ...limits)];
-    const margin = (top - bottom || Math.abs(top) || 1) * 0.12;
-    return [low >= 0 && bottom - margin < 0 ? 0 : bottom - margin, top + margin];
-  }
-
-  marks() {
-    const { categories, unit } = this.series;
-    if (!categories.length) return { values: (_, ticks) => ticks.map((tick, index) => label(tick, index, ticks, unit)) };
-    return { splits: () => categories.map((_, index) => index), values: () => categories };
-  }
-
-  drawLimits(plot) {
-    const { ctx } = plot;
-    for (const [name, limit] of [["warn", this.series.warn], ["bad", this.series.bad]]) {
-      if (limit === null || limit < plot.scales.y.min || limit > plot.scales.y.max) continue;
-      const y = Math.round(plot.valToPos(limit, "y", true));
-      ctx.save();
-      ctx.strokeStyle = ctx.fillStyle = colour(`--${name}`);
-      ctx.lineWidth = devicePixelRatio;
-      ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
-      ctx.beginPath();
-      ctx.moveTo(plot.bbox.left, y);
-      ctx.lineTo(plot.bbox.left + plot.bbox.width, y);
-      ctx.stroke();
-      ctx.font = `${12 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-      ctx.textAlign = "left";
-      ctx.textBaseline = "bottom";
-      ctx.fillText(say(`${name}_line`), plot.bbox.left + 6 * devicePixelRatio, y - 2);
-      ctx.restore();
-    }
-  }
-
-  point(plot) {
+  point(plot, group) {
     const note = this.figure.querySelector("[data-note]");
     const index = plot.cursor.idx;
-    const value = index === null || index === undefined ? null : this.series.v[index];
-    note.textContent =
-      value === null || value === undefined ? this.series.note : `${moment(this.series.t[index] * 1000)} : ${this.text(value)}`;
-  }
-
-  text(value) {
-    const word = this.series.categories[value];
-    return word ?? `${number(value)}${this.series.unit ? gap(this.series.unit) + this.series.unit : ""}`;
+    if (index === null || index === undefined) {
+      note.textContent = this.series.note;
+      return;
+    }
+    const said = group.flatMap((one, place) => {
+      const value = plot.data[place + 1][index];
+      if (value === null || value === undefined) return [];
+      return group.length > 1 ? [`${one.legend} ${text(one, value)}`] : [text(one, value)];
+    });
+    if (said.length) note.textContent = `${moment(plot.data[0][index] * 1000)} : ${said.join(" · ")}`;
   }
 
   fillTable() {
-    const { t, v, label: name, unit } = this.series;
-    this.figure.querySelector("[data-value-title]").textContent = unit ? `${name} (${unit})` : name;
-    const rows = [];
-    for (let index = t.length - 1; index >= 0 && rows.length < TABLE_ROWS; index -= 1) {
-      if (v[index] === null) continue;
-      const row = document.createElement("tr");
-      const [time, value] = [document.createElement("td"), document.createElement("td")];
-      time.textContent = moment(t[index] * 1000);
-      value.textContent = this.series.categories[v[index]] ?? number(v[index]);
-      value.className = "number";
-      row.append(time, value);
-      rows.push(row);
-    }
-    this.figure.querySelector("[data-rows]").replaceChildren(...rows);
+    const all = [this.series, ...this.others];
+    const head = this.figure.querySelector("[data-value-title]").parentElement;
+    const titles = all.map((one) => {
+      const title = document.createElement("th");
+      title.scope = "col";
+      title.className = "number";
+      title.dataset.valueTitle = "";
+      const name = all.length > 1 ? one.legend : one.label;
+      title.textContent = one.unit ? `${name} (${one.unit})` : name;
+      return title;
+    });
+    head.replaceChildren(head.firstElementChild, ...titles);
+    this.figure.querySelector("[data-rows]").replaceChildren(...tableRows(all));
   }
 
   save() {
-    const source = this.plot.querySelector("canvas");
-    if (!source) return;
+    const sources = [...this.plot.querySelectorAll("canvas")];
+    if (!sources.length) return;
     const title = 36 * devicePixelRatio;
     const image = document.createElement("canvas");
-    image.width = source.width;
-    image.height = source.height + title;
+    image.width = sources[0].width;
+    image.height = title + sources.reduce((height, one) => height + one.height, 0);
     const ctx = image.getContext("2d");
     ctx.fillStyle = colour("--surface");
     ctx.fillRect(0, 0, image.width, image.height);
     ctx.fillStyle = colour("--ink");
     ctx.font = `600 ${15 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
     ctx.fillText(`${document.querySelector("h1").textContent}, ${this.series.label}`, 12 * devicePixelRatio, title * 0.65);
-    ctx.drawImage(source, 0, title);
+    let top = title;
+    for (const one of sources) {
+      ctx.drawImage(one, 0, top);
+      top += one.height;
+    }
     const link = document.createElement("a");
     link.download = `${this.attribute}.png`;
     link.href = image.toDataURL("image/png");
@@ -227,39 +227,62 @@ export class Chart {
   }
 }
 
-function paragraph(text, name) {
-  const element = document.createElement("p");
-  element.className = name;
-  element.textContent = text;
+// What is compared may be gone, or not to be read by this visitor: the rest is drawn all the same.
+async function ask(address, index) {
+  const answer = await fetch(address);
+  if (answer.ok) return answer.json();
+  if (index > 0) return null;
+  throw new Error(String(answer.status));
+}
+
+function columns(group) {
+  if (group.length > 1) return window.uPlot.join(group.map((one) => [one.t, one.v]));
+  const { t, v, low, high } = group[0];
+  return low.length ? [t, v, high, low] : [t, v];
+}
+
+function drawn(one) {
+  const draw = { label: one.legend, ...stroke(one.index), width: 2, points: { show: one.t.length < 60, size: 5 } };
+  if (one.categories.length) draw.paths = window.uPlot.paths.stepped({ align: 1 });
+  return draw;
+}
+
+function reach({ categories, share }, limits, low, high) {
+  if (categories.length) return [-0.25, categories.length - 0.75];
+  if (share) return [0, Math.max(100, high)];
+  const near = limits.map(([, limit]) => limit).filter((limit) => limit !== null && limit < high * 3);
+  const [bottom, top] = [Math.min(low, ...near), Math.max(high, ...near)];
+  const margin = (top - bottom || Math.abs(top) || 1) * 0.12;
+  return [low >= 0 && bottom - margin < 0 ? 0 : bottom - margin, top + margin];
+}
+
+function marks({ categories, unit }) {
+  if (!categories.length) return { values: (_, ticks) => ticks.map((tick, index) => label(tick, index, ticks, unit)) };
+  return { splits: () => categories.map((_, index) => index), values: () => categories };
+}
+
+function text(one, value) {
+  return one.categories[value] ?? `${number(value)}${one.unit ? gap(one.unit) + one.unit : ""}`;
+}
+
+function tableRows(all) {
+  const [times, ...values] = all.length > 1 ? window.uPlot.join(all.map((one) => [one.t, one.v])) : [all[0].t, all[0].v];
+  const rows = [];
+  for (let index = times.length - 1; index >= 0 && rows.length < TABLE_ROWS; index -= 1) {
+    if (values.every((column) => column[index] === null || column[index] === undefined)) continue;
+    const row = document.createElement("tr");
+    const cells = values.map((column, place) => cell(column[index], all[place]));
+    const time = document.createElement("td");
+    time.textContent = moment(times[index] * 1000);
+    row.append(time, ...cells);
+    rows.push(row);
+  }
+  return rows;
+}
+
+function cell(value, one) {
+  const element = document.createElement("td");
+  element.className = "number";
+  element.textContent = value === null || value === undefined ? "" : (one.categories[value] ?? number(value));
   return element;
-}
-
-function label(tick, index, ticks, unit) {
-  const decimals = decimalsOf(ticks);
-  const text = tick.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", MINUS);
-  return index === ticks.length - 1 && unit ? `${text}${gap(unit)}${unit}` : text;
-}
-
-// As many as tell two neighbouring ticks apart.
-function decimalsOf(ticks) {
-  const step = Math.min(...ticks.slice(1).map((tick, index) => tick - ticks[index]));
-  if (!Number.isFinite(step) || step <= 0) return 0;
-  let decimals = 0;
-  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
-  return decimals;
-}
-
-function timeLabels(times) {
-  const isDaily = times.length > 1 && times[1] - times[0] >= 86_400;
-  const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
-  const days = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "short", timeZone });
-  return times.map((time) => {
-    const at = new Date(time * 1000);
-    const hour = hours.format(at);
-    return isDaily || hour === "00:00" ? days.format(at) : hour;
-  });
-}
-
-function fade(value) {
-  return value.replace("rgb(", "rgba(").replace(")", ", 0.16)");
 }
