@@ -119,7 +119,7 @@ PROFILES: Mapping[str, TypeProfile] = {
     "TrafficFlowObserved": TypeProfile(
         Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("averageVehicleSpeed", 15 * MINUTE))
     ),
-    "CrowdFlowObserved": TypeProfile(Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("peopleCount"))),
+    "CrowdFlowObserved": TypeProfile(Domain.MOBILITY, (Headline("intensity", 15 * MINUTE),)),
     "Vehicle": TypeProfile(Domain.MOBILITY, (Headline("delay", warn=300, bad=900), Headline("speed"))),
     "EVChargingStation": TypeProfile(Domain.MOBILITY, (Headline("availableCapacity"),)),
     "ChargingConnector": TypeProfile(Domain.MOBILITY, (Headline("status", warn_words=frozenset({"Faulted"})),)),
