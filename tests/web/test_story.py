@@ -28,7 +28,7 @@ class Tale:
 
     def _happening(self, kind: str, begin_h: int, end_h: int, look: str = "", *, set_off: bool = False) -> Happening:
         begin, end = self.now + begin_h * HOUR, self.now + end_h * HOUR
-        return Happening(f"{kind}-1", kind, begin, end, f"The {kind}", f"What the {kind} does", look, set_off)
+        return Happening(f"{kind}-1", kind, begin, end, f"The {kind}", f"What the {kind} does", look, "flow", set_off)
 
     def list_happenings(self, language: str) -> Sequence[Happening]:
         return self.happenings
@@ -71,7 +71,7 @@ async def test_an_event_is_set_off_by_a_form_of_ours_and_then_followed(told: htt
     answer = await told.post("/console/story/set-off", data={"offer": "burst", "form_token": form_token(page.text)})
     assert answer.status_code == 303
     followed = await told.get(answer.headers["location"])
-    assert "/console/entities/urn%3Angsi-ld%3AWaterMeter%3A2" in followed.text
+    assert "/console/entities/urn%3Angsi-ld%3AWaterMeter%3A2?attr=flow" in followed.text
     assert "The burst set off here" in plain(followed.text)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from parvis.demo.story.events import Event
+from parvis.demo.story.events import Event, EventKind
 from parvis.demo.story.kept import KeptStory, Triggered
 from parvis.demo.story.line import Line
 from parvis.demo.story.stage import Stage
@@ -12,6 +12,20 @@ from parvis.kernel.happenings import Happening, Offer
 from parvis.kernel.time import SECOND, Clock, Instant
 
 OTHERWISE = "en"
+SHOWN = {
+    EventKind.LEAK: "waterPressure",
+    EventKind.BURST: "waterPressure",
+    EventKind.BREAKDOWN: "fillingLevel",
+    EventKind.FLAT_BATTERY: "batteryLevel",
+    EventKind.STORM: "windSpeed",
+    EventKind.CABLE_THEFT: "totalActivePower",
+    EventKind.BLACKOUT: "totalActivePower",
+    EventKind.OVERFILL: "fillingLevel",
+    EventKind.RADIO_LOSS: "fillingLevel",
+    EventKind.MARKET: "peopleCount",
+    EventKind.FESTIVAL: "peopleCount",
+}
+"""The attribute of the entity to look at that tells of it, where it is one."""
 
 
 class DemoStory:
@@ -80,6 +94,7 @@ def _happening(one: Event, language: str) -> Happening:
         _in(one.title, language),
         _in(one.tells, language),
         one.look,
+        SHOWN.get(one.kind, ""),
         one.is_triggered,
     )
 

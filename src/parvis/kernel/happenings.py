@@ -9,7 +9,7 @@ from parvis.kernel.time import Instant
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """`look` is the entity that shows it best, or empty. `kind` is a word such as "leak"."""
+    """`look` is the entity that shows it best, or empty, `term` its attribute. `kind` is a word such as "leak"."""
 
     id: str
     kind: str
@@ -18,6 +18,7 @@ class Happening(msgspec.Struct, frozen=True):
     title: str
     tells: str
     look: str = ""
+    term: str = ""
     is_set_off: bool = False
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from parvis.demo.land.territory import Territory
 from parvis.demo.nature.nature import Nature
+from parvis.demo.networks.hydraulics import service_heads
 from parvis.demo.networks.networks import Networks, lay_networks
 from parvis.demo.networks.water import Junction
 from parvis.demo.story.events import Course, Event, EventKind
@@ -66,6 +67,18 @@ def test_a_burst_takes_flow_and_pressure_while_it_runs(networks: Networks, kept:
     assert not lost[~runs].any()
     assert more[runs] == pytest.approx(15)
     assert not more[~runs].any()
+
+
+def test_a_leak_on_a_service_pipe_is_felt_where_it_branches_off(networks: Networks, kept: Path) -> None:
+    """The model leaves service pipes out."""
+    aside = min(service_heads(networks.water))
+    at = next(one for one in networks.water.junctions if one.id == aside)
+    calm, broken = nature(networks, kept), nature(networks, kept, burst(at, networks))
+    runs = (HOURS >= NOW - DAY) & (HOURS < NOW - DAY / 2)
+
+    lost = calm.water.pressure_m(HOURS, aside) - broken.water.pressure_m(HOURS, aside)
+
+    assert lost[runs].min() > 0.5
 
 
 def test_a_state_is_solved_once_and_kept(networks: Networks, kept: Path, drawn: Junction) -> None:

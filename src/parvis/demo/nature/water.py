@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,18 +85,19 @@ class Water:
         return tower.full_m * np.clip(share, 0.04, 0.99)
 
     def _find_state(self, leak: Event) -> Solved | None:
-        """Where it says at which junction it runs out."""
-        named = sorted(name for name in leak.reaches if name.startswith(JUNCTION))
-        return self._state(leak, named[0].removeprefix(JUNCTION)) if named else None
+        """Where it says at which junction it runs out; of a service pipe, where that branches off."""
+        named = sorted(name.removeprefix(JUNCTION) for name in leak.reaches if name.startswith(JUNCTION))
+        return self._state(leak, self._heads.get(named[0], named[0])) if named else None
 
     def _state(self, leak: Event | None, junction: str = "") -> Solved:
         key = "" if leak is None else f"{junction}/{leak.strength:.2f}"
         if key not in self._states:
             solved = self._load_or_solve(key, junction, 0.0 if leak is None else leak.strength)
             self._states[key] = solved
-            self._place_of = self._place_of or solved.places(self._heads())
+            self._place_of = self._place_of or solved.places(self._heads)
         return self._states[key]
 
+    @cached_property
     def _heads(self) -> Mapping[str, str]:
         from parvis.demo.networks.hydraulics import service_heads
 

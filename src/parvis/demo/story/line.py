@@ -137,9 +137,17 @@ def set_event(one: Declared, stage: Stage, begins_s: float, turn: int = 0, *, is
         x=spot.x if spot else 0.0,
         y=spot.y if spot else 0.0,
         radius_m=one.place.radius_m,
-        look=stage.get(one.show).look if one.show else spot.look if spot else "",
+        look=_look(one, stage, spot),
         is_triggered=is_triggered,
     )
+
+
+def _look(one: Declared, stage: Stage, spot: Spot | None) -> str:
+    if one.show:
+        return stage.get(one.show).look
+    if spot is None:
+        return ""
+    return spot.device if one.kind is EventKind.FLAT_BATTERY else spot.look
 
 
 def _find_spot(one: Declared, stage: Stage, turn: int) -> Spot | None:

@@ -7,6 +7,7 @@ from parvis.demo.devices.kinds import Kind
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.networks import Networks
 from parvis.demo.story.stage import Spot, Stage
+from parvis.fleet.devices.records import device_id
 
 
 def set_stage(territory: Territory, networks: Networks, devices: Sequence[Device]) -> Stage:
@@ -106,4 +107,5 @@ class _Setter:
     def devices_by_kind(self) -> Iterator[tuple[str, Spot]]:
         for one in self._devices:
             slug = self._slug_of.get(one.commune, one.commune)
-            yield one.kind.value, Spot(frozenset({one.entity_id}), one.x, one.y, slug, one.name, one.entity_id)
+            device = device_id(one.hardware_id)
+            yield one.kind.value, Spot(frozenset({one.entity_id}), one.x, one.y, slug, one.name, one.entity_id, device)

@@ -15,7 +15,7 @@ class NoSuchPlace(ParvisError):
 
 
 class Spot(NamedTuple):
-    """`label` is what people call it; `look` the entity that shows best what happens there."""
+    """`label` is what people call it; `look` the entity that shows best what happens there, `device` its device."""
 
     names: frozenset[str]
     x: float
@@ -23,6 +23,7 @@ class Spot(NamedTuple):
     commune: str
     label: str
     look: str = ""
+    device: str = ""
 
 
 class Stage:
