@@ -19,6 +19,7 @@ from parvis.web.console.first_run_frame import (
     form_of,
     keep,
     progress_of,
+    text_of,
 )
 from parvis.web.console.first_run_progress import Step, find_progress
 from parvis.web.site import Site
@@ -51,8 +52,8 @@ async def begin(request: Request) -> Response:
 
 
 async def skip(request: Request) -> Response:
-    form = await form_of(request)
-    wanted = str(form.get("step", ""))
+    async with form_of(request) as form:
+        wanted = text_of(form, "step")
     step = next((one for one in Step if one.value == wanted), None)
     if step is None:
         raise BadRequestData("The form does not say what is to be done.")

@@ -1,6 +1,7 @@
 """What every step of the first run shares: who may be here, how far one is, and what is written down."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -29,12 +30,13 @@ def administrator(request: Request) -> Caller:
     return caller
 
 
-async def form_of(request: Request) -> FormData:
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData]:
     """Of an administrator, by our own form. Raises Forbidden before anything of the body is read, or after."""
     administrator(request)
-    form = await request.form(max_files=1, max_fields=_MOST_FIELDS)
-    check_form(request, str(form.get(FORM_FIELD, "")))
-    return form
+    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
+        check_form(request, str(form.get(FORM_FIELD, "")))
+        yield form
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -65,7 +65,11 @@ async def _render(request: Request, *, status: int = 200, fault: str = "", detai
 
 async def choose(request: Request) -> Response:
     """A ground, which is looked at on the same page; or the place where the map opens, which ends the step."""
-    form = await form_of(request)
+    async with form_of(request) as form:
+        return await _choose(request, form)
+
+
+async def _choose(request: Request, form: FormData) -> Response:
     site, caller, t = site_of(request), administrator(request), site_of(request).pages.words(request)
     what = text_of(form, "do")
     try:

@@ -60,10 +60,11 @@ def state_of(account: Account) -> str:
 
 
 async def act(request: Request) -> Response:
-    form = await form_of(request)
-    caller, name, role = administrator(request), text_of(form, "name"), text_of(form, "role")
+    async with form_of(request) as form:
+        what, name, role = (text_of(form, field) for field in ("do", "name", "role"))
+    caller = administrator(request)
     accounts = site_of(request).platform.access.accounts
-    match text_of(form, "do"):
+    match what:
         case "go_on":
             return await go_on(request, Step.PEOPLE)
         case "invite":

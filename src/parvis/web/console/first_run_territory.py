@@ -108,7 +108,11 @@ async def _search(asked: str) -> tuple[list[OfficialTerritory], int]:
 
 
 async def choose(request: Request) -> Response:
-    form = await form_of(request)
+    async with form_of(request) as form:
+        return await _choose(request, form)
+
+
+async def _choose(request: Request, form: FormData) -> Response:
     site, caller = site_of(request), administrator(request)
     code = text_of(form, "code")
     found = await asyncio.to_thread(official.find_territory, code) if _is_code(code) else None

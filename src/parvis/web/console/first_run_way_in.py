@@ -99,13 +99,14 @@ def _waits_for_start(site: Site) -> bool:
 
 
 async def act(request: Request) -> Response:
-    form = await form_of(request)
+    async with form_of(request) as form:
+        what, address = text_of(form, "do"), text_of(form, "address")
     site, caller, way = site_of(request), administrator(request), _way_of(request)
-    match text_of(form, "do"):
+    match what:
         case "key" if way:
             return await _render(request, way, key=await _make_key(request, caller, way))
         case "address":
-            return await _set_address(request, caller, way, text_of(form, "address"))
+            return await _set_address(request, caller, way, address)
         case "open_mqtt":
             return await _open_mqtt(request, site, caller, way)
         case "go_on":

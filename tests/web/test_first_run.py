@@ -1,0 +1,269 @@
+"""From an empty folder to a map with data, by hand: what is chosen holds, what is refused changes nothing."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from parvis.access.model import AuditRecord
+from parvis.bootstrap import Platform, open_platform
+from parvis.kernel.identity import ADMINISTRATOR, Caller, system_caller
+from parvis.kernel.settings import MqttSettings, Settings
+from parvis.kernel.settings_reader import load_settings
+from parvis.kernel.time import Instant
+from parvis.web.console.first_run_files import place_of
+from parvis.web.console.first_run_progress import Progress, Step, find_progress
+from parvis.web.console.first_run_ways import WAYS, Reach, blocks_of
+from parvis.web.official import is_there
+from tests.fakes.town import town
+from tests.web.conftest import client_of, form_token, plain
+
+RUN = "/console/first-run"
+needs_tables = pytest.mark.skipif(not is_there(), reason="the build has not taken the tables of communes")
+ME = Caller("default", "user:ada", ADMINISTRATOR)
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    """An empty folder."""
+    async with open_platform(Settings(tmp_path, mqtt=MqttSettings(enabled=False)), listen=False) as platform:
+        yield platform
+
+
+async def open_welcome(platform: Platform, client: httpx.AsyncClient) -> httpx.Response:
+    token = platform.access.accounts.offer_first_link()
+    page = await client.get("/welcome", params={"token": token})
+    form = {"token": token, "name": "ada", "password": "correct horse battery", "form_token": form_token(page.text)}
+    return await client.post("/welcome", data=form)
+
+
+@pytest.fixture
+async def ada(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(platform) as client:
+        assert (await open_welcome(platform, client)).headers["location"] == RUN
+        yield client
+
+
+async def send(client: httpx.AsyncClient, step: str, files: Any = None, **form: str) -> httpx.Response:
+    token = form_token((await client.get(f"{RUN}/{step}")).text)
+    return await client.post(f"{RUN}/{step}", data={"form_token": token, **form}, files=files)
+
+
+def outlines(name: str = "Port") -> bytes:
+    ring = [[-3.4, 47.7], [-3.3, 47.7], [-3.3, 47.8], [-3.4, 47.7]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"nom": name, "code": "56999"}, "geometry": shape}
+    return json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
+
+
+def settings_in(platform: Platform) -> Settings:
+    return load_settings(platform.settings.data_dir)
+
+
+def audited(platform: Platform) -> list[AuditRecord]:
+    return [one.record for one in platform.access.store.read_audit()]
+
+
+BY_HAND = {"name": "Trevalan", "time_zone": "Europe/Paris", "languages": "en,fr"}
+
+
+async def test_a_territory_by_hand_has_its_name_on_the_next_page(platform: Platform, ada: httpx.AsyncClient) -> None:
+    answer = await send(ada, "territory", **BY_HAND)
+    assert answer.headers["location"] == f"{RUN}/ground"
+    assert "<title>What lies under the map? · Trevalan</title>" in (await ada.get(f"{RUN}/ground")).text
+    assert settings_in(platform).territory.languages == ("en", "fr")
+    (change,) = [one for one in audited(platform) if one.action == "settings-changed"]
+    assert (change.subject, change.facts["territory.name"]) == ("user:ada", "Trevalan")
+
+
+@needs_tables
+async def test_a_group_is_found_by_name_and_kept_with_its_communes(platform: Platform, ada: httpx.AsyncClient) -> None:
+    assert "25 communes" in plain((await ada.get(f"{RUN}/territory?q=lorient")).text)
+    page = plain((await ada.get(f"{RUN}/territory?code=200042174")).text)
+    assert "56121" in page
+    await send(ada, "territory?code=200042174", **BY_HAND, code="200042174")
+    territory = settings_in(platform).territory
+    assert (territory.code, len(territory.communes)) == ("200042174", 25)
+    assert "56121 Lorient" in territory.communes
+
+
+async def test_outlines_are_ground_place_and_communes_at_once(platform: Platform, ada: httpx.AsyncClient) -> None:
+    await send(ada, "territory?by=hand", {"outlines": ("a.geojson", outlines())}, **BY_HAND)
+    territory = settings_in(platform).territory
+    assert (territory.communes, territory.centre) == (("56999 Port",), (-3.35, 47.75))
+    style = (await ada.get("/basemap/style/light.json")).json()
+    assert "outlines" in json.dumps(style)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"name": " "}, "1 to 100 characters"),
+        ({"time_zone": "Mars/Olympus"}, "no such time zone"),
+        ({"languages": "de"}, "from the list"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_nothing_is_written(
+    platform: Platform, ada: httpx.AsyncClient, changed: dict[str, str], told: str
+) -> None:
+    answer = await send(ada, "territory", {"outlines": ("a.geojson", outlines())}, **BY_HAND | changed)
+    assert (answer.status_code, told in plain(answer.text)) == (400, True)
+    assert list(platform.settings.data_dir.glob("*.geojson")) == []
+    assert not (platform.settings.data_dir / "territory.toml").exists()
+
+
+async def test_a_ground_is_seen_without_a_restart_and_a_bad_one_changes_nothing(
+    platform: Platform, ada: httpx.AsyncClient
+) -> None:
+    answer = await send(ada, "ground", {"ground": ("c.geojson", outlines())}, do="file")
+    assert answer.headers["location"] == f"{RUN}/ground?fit=1"
+    before = (await ada.get("/basemap/style/light.json")).json()
+    page = (await ada.get(f"{RUN}/ground?fit=1")).text
+    assert 'data-centre="[-3.35, 47.75]"' in page
+    for name, content in (("c.geojson", b'{"type": "Feature"}'), ("m.pmtiles", b"x"), ("m.zip", b"x")):
+        answer = await send(ada, "ground", {"ground": (name, content)}, do="file")
+        assert (answer.status_code, name in answer.text) == (400, True)
+        assert str(platform.settings.data_dir) not in answer.text
+    assert (await ada.get("/basemap/style/light.json")).json() == before
+    kept = sorted(one.name for one in platform.settings.data_dir.iterdir() if "map" in one.name or "line" in one.name)
+    assert kept == ["outlines.geojson"]
+
+
+async def test_a_style_address_is_all_that_pages_may_then_fetch(platform: Platform, ada: httpx.AsyncClient) -> None:
+    await send(ada, "ground", do="style", style_url="https://tiles.town.example/style.json", allow="")
+    answer = await ada.get("/basemap/style/light.json")
+    assert answer.headers["location"] == "https://tiles.town.example/style.json"
+    assert "connect-src 'self' https://tiles.town.example;" in answer.headers["content-security-policy"]
+    refused = await send(ada, "ground", do="style", style_url="https://a b/", allow="")
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["nowhere.pmtiles", "/etc/passwd", "parvis.db"])
+async def test_a_path_that_is_no_map_is_refused(ada: httpx.AsyncClient, path: str) -> None:
+    assert (await send(ada, "ground", do="path", path=path)).status_code == 400
+
+
+async def test_where_the_map_was_moved_to_is_where_it_opens(platform: Platform, ada: httpx.AsyncClient) -> None:
+    answer = await send(ada, "ground", do="open", longitude="-3,28", latitude="47.728", zoom="12.3")
+    assert answer.headers["location"] == f"{RUN}/territory", "the first that is open comes next"
+    assert 'data-centre="[-3.28, 47.728]"' in (await ada.get("/console/map")).text
+    for place in ({"longitude": "181", "latitude": "0", "zoom": "1"}, {"longitude": "x", "latitude": "0", "zoom": "1"}):
+        assert (await send(ada, "ground", do="open", **place)).status_code == 400
+
+
+async def test_the_first_frame_turns_it_green_and_stays_so(platform: Platform, ada: httpx.AsyncClient) -> None:
+    page = await send(ada, "way-in?way=httppush", do="key")
+    key = page.text.split('first-key"><code>')[1].split("<")[0]
+    assert (page.headers["cache-control"], page.text.count(key)) == ("no-store", 6)
+    again = (await ada.get(f"{RUN}/way-in?way=httppush")).text
+    assert key not in again
+    assert "Nothing has come yet" in again
+    url = "/api/connectors/httppush?device=my-sensor"
+    async with client_of(platform) as sensor:
+        answer = await sensor.post(url, headers={"x-api-key": key}, json={"temperature_c": 21.5})
+    assert answer.status_code == 202
+    heard = (await ada.get(f"{RUN}/way-in?way=httppush")).text
+    assert "The first frame is here" in heard
+    assert "/console/quarantine/adopt?device=my-sensor" in heard
+    assert Step.WAY_IN in ((await find_progress(platform.shelf)) or Progress()).done
+
+
+async def test_a_lost_key_is_replaced_and_ends(platform: Platform, ada: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        await send(ada, "way-in?way=chirpstack", do="key")
+    keys = platform.access.keys.list_keys(ME)
+    assert [(one.role, one.revoked_at is None) for one in keys] == [("device", False), ("device", True)]
+
+
+async def test_the_address_that_others_use_is_in_what_they_type(platform: Platform, ada: httpx.AsyncClient) -> None:
+    await send(ada, "way-in?way=thingsstack", do="address", address="https://data.town.example/x")
+    page = plain((await ada.get(f"{RUN}/way-in?way=thingsstack")).text)
+    assert "https://data.town.example/api/connectors/thingsstack" in page
+    assert "once Parvis has been started again" in page
+    assert settings_in(platform).server.public_url == "https://data.town.example"
+    assert (await send(ada, "way-in?way=thingsstack", do="address", address="town")).status_code == 400
+
+
+async def test_somebody_is_invited_by_a_link_that_opens(platform: Platform, ada: httpx.AsyncClient) -> None:
+    page = await send(ada, "people", do="invite", name="jean", role="operator")
+    link = page.text.split('first-key"><code>')[1].split("<")[0]
+    async with client_of(platform) as jean:
+        assert "jean" in (await jean.get(link)).text
+    assert (await send(ada, "people", do="invite", name="jean", role="operator")).status_code == 400
+    assert (await send(ada, "people", do="link", name="jean")).status_code == 200
+
+
+async def test_each_step_is_left_and_come_back_to(platform: Platform, ada: httpx.AsyncClient) -> None:
+    token = form_token((await ada.get(f"{RUN}/territory")).text)
+    where = []
+    for step in Step:
+        answer = await ada.post(f"{RUN}/skip", data={"form_token": token, "step": step.value})
+        where.append(answer.headers["location"].removeprefix(f"{RUN}/"))
+    assert where == ["ground", "way-in", "people", "end"]
+    end = await ada.get(f"{RUN}/end")
+    assert "My territory is set up" in plain((await ada.get(end.headers["location"])).text)
+    assert "4 steps are left" in plain((await ada.get("/console")).text)
+    await send(ada, "territory", **BY_HAND)
+    assert "3 steps are left" in plain((await ada.get("/console")).text)
+
+
+@pytest.mark.parametrize("path", ["", "/territory", "/ground", "/way-in", "/people", "/end"])
+async def test_only_administrators_are_led(platform: Platform, ada: httpx.AsyncClient, path: str) -> None:
+    async with client_of(platform) as visitor:
+        assert (await visitor.get(RUN + path)).headers["location"].startswith("/console/sign-in")
+    _, key = platform.access.keys.create(ME, "an operator", "operator")
+    async with client_of(platform, authorization=f"Bearer {key}") as operator:
+        assert (await operator.get(RUN + path)).status_code == 403
+        assert (await operator.post(RUN + path, data={"do": "key"})).status_code in (403, 404, 405)
+    forged = await ada.post(f"{RUN}/people", data={"do": "invite", "name": "eve", "role": "administrator"})
+    assert forged.status_code == 403
+
+
+async def test_a_territory_with_data_needs_no_first_steps(platform: Platform, now: Instant) -> None:
+    await platform.broker.write(system_caller("test"), town(platform.broker.contexts.parvis, now))
+    async with client_of(platform) as client:
+        assert (await open_welcome(platform, client)).headers["location"] == "/console"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_to_type_holds_the_key_and_no_place_of_ours(way: str) -> None:
+    reach = Reach("https://data.town.example", 1883, 8883, is_mqtt_local=False)
+    told = repr(blocks_of(way, reach, "parvis_secret"))
+    assert "parvis_secret" in told
+    assert "data.town.example" in told
+    assert "tcp://" not in told, "where there is TLS, it is what is typed"
+    without = Reach("http://10.0.0.1:8080", None, None, is_mqtt_local=True)
+    assert [one for one in blocks_of(way, without, "k") if one.over_mqtt] == []
+
+
+class Drawn:
+    file = None
+
+    def __init__(self, bounds: Any) -> None:
+        self.bounds = bounds
+
+    def tile(self, z: int, x: int, y: int) -> bytes:
+        return b""
+
+    def style(self, tiles_url: str, theme: str) -> dict[str, Any]:
+        return {}
+
+    def overview(self) -> dict[str, Any]:
+        return {"bounds": self.bounds}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "place"),
+    [
+        ([-3.4, 47.6, -3.2, 47.8], ((-3.3, 47.7), 10.5)),
+        ([-180, -85, 180, 85], None),
+        ([5.0, 45.0, 5.0, 45.0], ((5.0, 45.0), 14.0)),
+        ([float("nan"), 0, 1, 1], None),
+        (None, None),
+    ],
+)
+def test_a_ground_says_where_the_map_opens(bounds: Any, place: Any) -> None:
+    assert place_of(Drawn(bounds)) == place
