@@ -51,10 +51,11 @@ class _Setter:
             yield "radio", Spot(radio, town.x, town.y, commune.slug, commune.name, look)
 
     def loggers(self) -> Iterator[tuple[str, Spot]]:
-        """Junctions where somebody sees the pressure fall."""
+        """Junctions where somebody sees the pressure fall; those on thin pipes first, where it falls most."""
         districts = self._networks.water.districts
         junctions = {one.id: one for one in self._networks.water.junctions}
-        for device in self._devices:
+        widest_mm = self._widest_mm()
+        for device in sorted(self._devices, key=lambda one: widest_mm.get(one.link.id, 0)):
             if device.kind is Kind.PRESSURE and device.link.target is Target.JUNCTION:
                 at = junctions[device.link.id]
                 names = {f"junction:{at.id}"}
@@ -62,6 +63,14 @@ class _Setter:
                     names.add(f"district:{districts[at.district].id}")
                 slug = self._slug(at.commune)
                 yield "main", Spot(frozenset(names), at.x, at.y, slug, device.address, device.entity_id)
+
+    def _widest_mm(self) -> dict[str, int]:
+        """By junction: the widest pipe that ends there."""
+        found: dict[str, int] = {}
+        for pipe in self._networks.water.pipes:
+            for end in (pipe.start, pipe.end):
+                found[end] = max(found.get(end, 0), pipe.diameter_mm)
+        return found
 
     def pumps(self) -> Iterator[tuple[str, Spot]]:
         towers = {one.id: one for one in self._networks.water.towers}
