@@ -12,7 +12,8 @@ from parvis.demo.devices.sites import commune_at, nearest_commune
 from parvis.demo.land.roads import RoadClass
 from parvis.demo.networks.customers import M3_PER_PERSON_DAY, building_demands_m3_per_day
 
-HOMES, LOGGERS_A_DISTRICT = 230, 2
+HOUSING, LOGGERS_A_DISTRICT = 230, 2
+FLATS_NEED_M2, HEADS_A_FLAT = 95.0, 2.1
 GAUGES = (
     ("Le Stervenn", 1500.0), ("Le Stervenn", 4600.0), ("Le Stervenn", 8200.0), ("Le Dourgoad", 1200.0),
     ("Le Dourgoad", 2600.0), ("L’Hanternoz", 2500.0), ("Le Roudour", 1800.0), ("Le Gwazh Du", 900.0),
@@ -25,7 +26,7 @@ def water_devices(site: Site) -> Iterator[Draft]:
     yield from _loggers(site)
     yield from _towers(site)
     yield from _public_meters(site)
-    yield from _home_meters(site)
+    yield from _housing_meters(site)
     yield from _gauges(site)
 
 
@@ -89,22 +90,21 @@ def _public_meters(site: Site) -> Iterator[Draft]:
         )  # fmt: skip
 
 
-def _home_meters(site: Site) -> Iterator[Draft]:
-    """Homes that take part in the remote reading, in every district."""
-    demand = building_demands_m3_per_day(site.territory)
-    homes: dict[int, list[int]] = {}
+def _housing_meters(site: Site) -> Iterator[Draft]:
+    """Main meters of the communes' own housing, several flats each: what one home draws is nobody's to see."""
+    houses: dict[int, list[int]] = {}
     for index, known in enumerate(site.territory.buildings):
-        if known.kind in ("house", "farm"):
-            homes.setdefault(known.commune, []).append(index)
-    for commune in site.by_population(HOMES, each=6):
-        building = homes[commune].pop(site.rng.randrange(len(homes[commune])))
+        if known.kind == "house" and known.footprint.area > FLATS_NEED_M2:
+            houses.setdefault(known.commune, []).append(index)
+    for commune in site.by_population(HOUSING, each=6):
+        building = houses[commune].pop(site.rng.randrange(len(houses[commune])))
         x, y = site.inside(building)
         address = site.address_of(building)
-        heads = float(demand[building]) / M3_PER_PERSON_DAY
-        weight = round(heads * site.rng.uniform(0.45, 1.7), 2)
+        flats = site.rng.randint(3, 9)
         yield Draft(
-            Kind.METER, f"Eau, {address}", x, y, address, commune, Link(Target.BUILDING, str(building)),
-            site.territory.buildings[building].kind, weight, {"waterType": "drinking"},
+            Kind.METER, f"Eau, immeuble {address}", x, y, address, commune, Link(Target.BUILDING, str(building)),
+            "house", round(flats * HEADS_A_FLAT * site.rng.uniform(0.8, 1.2), 1),
+            {"waterType": "drinking", "description": f"Compteur général, {flats} logements"},
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from parvis.demo.land.geometry import M_PER_DEG_LAT, M_PER_DEG_LON, ORIGIN_LAT_DEG, ORIGIN_LON_DEG, Coords
 from parvis.demo.land.roads import Road, RoadClass
 from parvis.demo.land.territory import Territory
+from parvis.demo.land.venues import VenueKind
 from parvis.ground.layers import LAYER_NAMES, Feature, MapLayer, degrees_to_world
 from parvis.ground.vectortile import Value
 
@@ -26,6 +27,8 @@ ROAD_MIN_ZOOM = {
 }
 GROUND_MIN_ZOOM = {"residential": 8, "industrial": 11, "mud": 9, "sand": 9}
 PLACE_MIN_ZOOM = {1: 5, 2: 8, 3: 8, 4: 11, 5: 12}
+NAMED_VENUES = (VenueKind.BEACH, VenueKind.QUAY, VenueKind.MARINA, VenueKind.STATION)
+"""What has no grounds or building of its own to bear its name."""
 
 
 def to_world(xy: Coords) -> Coords:
@@ -146,3 +149,6 @@ def _points_of_interest(territory: Territory) -> Iterator[Feature]:
     for ground in territory.grounds:
         if ground.name:
             yield Feature(ground.area.representative_point(), {"kind": ground.kind, "name": ground.name}, 13)
+    for venue in territory.venues:
+        if venue.kind in NAMED_VENUES:
+            yield Feature(Point(venue.x, venue.y), {"kind": venue.kind.value, "name": venue.name}, 13)
