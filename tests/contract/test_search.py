@@ -136,3 +136,9 @@ async def test_an_answer_says_where_there_is_more(store: Store) -> None:
 async def test_what_another_takes_in_is_not_taken_in_twice(town: Store) -> None:
     await town.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=f"Salle {n}") for n in range(5)])
     assert [await town.search.work(2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_store_says_what_it_takes_on_its_disk(store: Store, request: pytest.FixtureRequest) -> None:
+    taken = await store.count_bytes()
+    in_memory = "sqlite-memory" in request.node.name
+    assert taken == 0 if in_memory else taken > 10_000

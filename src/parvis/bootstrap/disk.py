@@ -4,11 +4,13 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from parvis.bootstrap.stores import is_on_postgres
 from parvis.broker.ports.store import Store
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.growth import Sample
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.settings import Settings
@@ -64,7 +66,8 @@ class Disk:
     async def keep(self) -> None:
         """Until cancelled."""
         while True:
-            await self.note()
+            with suppress(Overloaded):
+                await self.note()
             await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -178,11 +178,12 @@ class Broker:
             query = msgspec.structs.replace(query, types=types)
         return await self._store.search.find(caller.tenant, query)
 
-    async def take_in_words(self) -> None:
-        """What was written until now is found by its words. A part of the platform does so all the time."""
+    async def take_in_words(self, pause_s: float = 0.0) -> None:
+        """What was written until now is found by its words. A part of the platform does so all the time, with a pause
+        after each step so that writers go on."""
         if await self._store.search.is_behind():
             while await self._store.search.work(WORDS_OF_ENTITIES):
-                pass
+                await asyncio.sleep(pause_s)
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
         """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""

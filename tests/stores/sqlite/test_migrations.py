@@ -55,3 +55,20 @@ def test_a_store_of_a_newer_parvis_is_left_alone(tmp_path: Path) -> None:
 
     with pytest.raises(StoreNotUsable, match="install a newer one"):
         Database(tmp_path / "parvis.db").connect_writer()
+
+
+def test_the_entities_of_an_older_store_wait_to_be_found_by_their_words(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db")
+    for step in SCHEMA.migrations[:2]:
+        old.executescript(step)
+    old.executescript(
+        "INSERT INTO tenant VALUES (1, 'default'); INSERT INTO typeset VALUES (1, '[]');"
+        "INSERT INTO entity (id, tenant, urn, typeset, created, modified, deleted) VALUES"
+        " (7, 1, 'urn:a', 1, 0, 0, NULL), (8, 1, 'urn:b', 1, 0, 0, 5); PRAGMA user_version = 2"
+    )
+    old.close()
+
+    migrated = Database(tmp_path / "old.db").connect_writer()
+
+    assert migrated.execute("SELECT entity FROM unsearched").fetchall() == [(7,)]
+    migrated.close()

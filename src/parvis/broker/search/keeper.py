@@ -2,9 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
+from parvis.kernel.errors import Overloaded
+
 LOOK_EVERY_S = 0.3
+PAUSE_S = 0.05
+"""After a step, which takes about as long: an import goes on beside it."""
 
 
 class Bell(Protocol):
@@ -14,10 +19,15 @@ class Bell(Protocol):
     async def wait(self, after: int) -> None: ...
 
 
-async def keep_index(bell: Bell, take_in: Callable[[], Awaitable[None]], pause_s: float = LOOK_EVERY_S) -> None:
-    """Until cancelled."""
+async def keep_index(
+    bell: Bell, take_in: Callable[[float], Awaitable[None]], look_every_s: float = LOOK_EVERY_S
+) -> None:
+    """Until cancelled. While the store is away what was noted waits."""
+    seen = -1
     while True:
-        seen = bell.newest_event
-        await take_in()
+        newest = bell.newest_event
+        with suppress(Overloaded):
+            await take_in(PAUSE_S)
+            seen = newest
+        await asyncio.sleep(look_every_s)
         await bell.wait(seen)
-        await asyncio.sleep(pause_s)
