@@ -17,7 +17,7 @@ export function addShapeLayers(map) {
   map.addSource("shapes", { type: "geojson", data: EMPTY });
   map.addSource("selected-shape", { type: "geojson", data: EMPTY });
   const hue = ["match", ["get", "domain"], ...DOMAINS.flatMap((domain) => [domain, colour(`--${domain}`)]), colour("--other")];
-  map.addLayer({ id: "areas", type: "fill", source: "shapes", filter: isArea, paint: { "fill-color": hue, "fill-opacity": 0.12 } });
+  map.addLayer({ id: "areas", type: "fill", source: "shapes", filter: isArea, paint: { "fill-color": hue, "fill-opacity": ["case", ["==", ["get", "attribute"], null], 0.06, 0.12] } });
   map.addLayer({
     id: "selected-line",
     type: "line",
@@ -26,7 +26,11 @@ export function addShapeLayers(map) {
     paint: { "line-color": colour("--accent"), "line-width": 13, "line-opacity": 0.35 },
   });
   for (const [state, { width, dashes }] of Object.entries(LINES)) {
-    const paint = { "line-color": state === "good" ? hue : colour(`--${state}`), "line-width": widthOf(width) };
+    const paint = {
+      "line-color": state === "good" ? hue : colour(`--${state}`),
+      "line-width": widthOf(width),
+      "line-opacity": state === "good" ? calm : 1,
+    };
     if (dashes) paint["line-dasharray"] = dashes;
     const layout = dashes ? {} : rounded;
     map.addLayer({ id: `line-${state}`, type: "line", source: "shapes", filter: ["==", ["get", "state"], state], layout, paint });
@@ -37,8 +41,13 @@ export function addShapeLayers(map) {
 const isArea = ["match", ["geometry-type"], ["Polygon", "MultiPolygon"], true, false];
 const rounded = { "line-cap": "round", "line-join": "round" };
 
+// What nothing is measured of, and nothing is wrong with, is ground to the rest.
+const calm = ["case", ["==", ["get", "attribute"], null], 0.45, 0.85];
+
+// The edge of an area is thinner than a line: it says where, not how much.
 function widthOf(width) {
-  return ["interpolate", ["linear"], ["zoom"], 10, width * 0.5, 15, width];
+  const share = ["case", isArea, 0.45, 1];
+  return ["interpolate", ["linear"], ["zoom"], 10, ["*", width * 0.4, share], 15, ["*", width, share]];
 }
 
 function letters() {
