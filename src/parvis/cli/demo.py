@@ -81,7 +81,7 @@ _BRIDGE_STOP_S = 5.0
     help="Days of history that the first start begins with.",
 )
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, **options: Any) -> None:
-    """Start with a demonstration territory whose devices speak over MQTT like real ones."""
+    """Start with a demonstration territory whose devices speak like real ones: LoRaWAN, MQTT, HTTP, OCPP."""
     _write_territory(data_dir)
     settings = _at_speed(speed, _with_charging(_with_free_mqtt_port(settings_of(data_dir, **options))))
     folder = data_dir / STORY_FOLDER
