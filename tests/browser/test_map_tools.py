@@ -121,3 +121,16 @@ def test_the_player_comes_back_to_now_by_itself(visit: Callable[..., Visit]) -> 
     page.get_by_role("button", name="Play").click()
     expect(page.locator("[data-live]")).to_have_text("live", timeout=10_000)
     expect(page.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_tools_fit_a_phone_in_the_dark_in_french(visit: Callable[..., Visit]) -> None:
+    window = visit(390, locale="fr-FR", color_scheme="dark")
+    page = window.open_map()
+    page.get_by_text("Couches", exact=True).click()
+    expect(page.get_by_label(re.compile("Déchets"))).to_be_visible()
+    assert window.list_axe_violations() == []
+    page.get_by_role("button", name="Passé").click()
+    page.get_by_role("button", name="Un pas en arrière").click()
+    expect(page.locator("[data-status]")).to_contain_text("Tel que c’était le")
+    assert window.list_axe_violations() == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -40,6 +40,7 @@ let selected = picture.dataset.selected || null;
 let opened = null;
 let hangUp = () => {};
 let loading = 0;
+let asking = null;
 let refreshing = null;
 let isLoaded = false;
 let wantsFit = !new URLSearchParams(location.search).has("at");
@@ -79,15 +80,17 @@ async function load({ fit = false } = {}) {
   wantsFit ||= fit;
   const turn = ++loading;
   const query = filterQuery();
-  const answer = await fetch(`/console/map.geojson?${query}`).catch(() => null);
+  asking?.abort();
+  asking = new AbortController();
+  const answer = await fetch(`/console/map.geojson?${query}`, { signal: asking.signal }).catch(() => null);
   if (turn !== loading) return;
   if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit }), RELOAD_MS);
   if (!answer?.ok) {
     if (replay.at !== null) status.textContent = say("map.failed_past");
     return;
   }
-  const collection = await answer.json();
-  if (turn !== loading) return;
+  const collection = await answer.json().catch(() => null);
+  if (turn !== loading || !collection) return;
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
   showWhen(collection.moment);
   tools.showLayers(collection.layers);
