@@ -7,10 +7,9 @@ from itertools import islice
 import msgspec
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.change import Change, Mode, Status
+from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Json, Kind
 from parvis.demo.devices.device import Thing
-from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 
 AT_ONCE = 200
@@ -20,22 +19,18 @@ Bound = tuple[str, Relations]
 Expand = Callable[[str], str]
 
 
-class ThingRefused(ParvisError):
-    title = "A thing of the demonstration could not be stored"
-
-
 def digest_of(things: Sequence[Thing], bound: Sequence[Bound]) -> str:
     return hashlib.sha256(msgspec.json.encode([things, bound])).hexdigest()[:16]
 
 
 async def write_things(broker: Broker, caller: Caller, things: Sequence[Thing], bound: Sequence[Bound]) -> None:
-    """What devices feed is related where it is there: somebody may have taken a device away. Raises ThingRefused."""
+    """What devices feed is related where it is there: somebody may have taken a device away. Raises ParvisError."""
     expand = broker.contexts.parvis.expand
     changes = (*(_change(one, expand) for one in things), *(_relating(one, expand) for one in bound if one[1]))
     for some in _batched(changes):
         for change, outcome in zip(some, await broker.write(caller, some), strict=True):
-            if outcome.status is Status.FAILED and change.mode is not Mode.APPEND:
-                raise ThingRefused(f"{outcome.entity_id}: {outcome.error.detail if outcome.error else ''}")
+            if outcome.error is not None and change.mode is not Mode.APPEND:
+                raise outcome.error
 
 
 def _change(thing: Thing, expand: Expand) -> Change:

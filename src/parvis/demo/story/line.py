@@ -156,7 +156,7 @@ def _find_spot(one: Declared, stage: Stage, turn: int) -> Spot | None:
     try:
         return stage.get(one.place.of, one.place.commune, one.place.pick + turn)
     except NoSuchPlace as fault:
-        raise InvalidStory(f"{one.id}: {fault.detail}") from fault
+        raise InvalidStory(f"{one.id}: {fault}") from fault
 
 
 def _begin_s(one: Beginning, begun_at_s: float) -> float:

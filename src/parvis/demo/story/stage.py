@@ -7,11 +7,10 @@ from typing import NamedTuple
 from parvis.demo.devices.device import Device, Target
 from parvis.demo.devices.kinds import Way
 from parvis.demo.story.events import Place
-from parvis.kernel.errors import ParvisError
 
 
-class NoSuchPlace(ParvisError):
-    title = "The story names a place that the territory has not"
+class NoSuchPlace(LookupError):
+    """The story names a place that the territory has not."""
 
 
 class Spot(NamedTuple):
