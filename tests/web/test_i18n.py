@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from parvis.connectors.files.report import FaultReason, Verdict
 from parvis.web.assets import HERE
 from parvis.web.headline import State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate, plural_form
@@ -74,6 +75,13 @@ def test_every_state_has_its_word_everywhere(language: str) -> None:
         for group in ("state", "filter.state_", "room", "script.state_"):
             key = f"{group}{state.word}" if group.endswith("_") else f"{group}.{state.word}"
             assert key in catalogue(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_that_an_import_can_tell_has_its_sentence(language: str) -> None:
+    faults = {f"import_fault.{reason.name.lower()}" for reason in FaultReason}
+    verdicts = {f"import_verdict.{verdict.value}" for verdict in Verdict}
+    assert (faults | verdicts) - set(catalogue(language)) == set()
 
 
 def test_french_sentences_use_french_punctuation() -> None:

@@ -119,6 +119,12 @@ async def test_what_was_corrected_is_used_and_can_be_used_again(
     assert "my devices" in plain((await operator.get("/console/imports")).text)
 
 
+async def test_another_type_is_said_in_the_id_too(platform: Platform, operator: httpx.AsyncClient) -> None:
+    path = await upload(operator)
+    await do(operator, path, "preview", type="Bench")
+    assert 'value="urn:ngsi-ld:Bench:{Réf}"' in (await operator.get(path)).text
+
+
 async def test_a_mapping_that_cannot_be_is_refused_in_words(operator: httpx.AsyncClient) -> None:
     path = await upload(operator)
     answer = await do(operator, path, "check", id="the same for all")

@@ -1,11 +1,13 @@
 """What is guessed of files as towns write them."""
 
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from parvis.connectors.files.config import InvalidMapping, Source
+from parvis.connectors.files.config import InvalidMapping, Inventory, Mapping, Source
 from parvis.connectors.files.guess import Guess, guess_file
 from parvis.connectors.files.proposal import guess_crs, guess_term, guess_type, list_terms
 from tests.connectors.files.conftest import Place
@@ -184,6 +186,82 @@ def test_a_date_of_an_object_on_a_map_makes_no_series(tmp_path: Path) -> None:
     inventory = guess(tmp_path / "arbres.geojson", trees.encode()).mapping.inventory
     assert inventory is not None
     assert inventory.id == "urn:ngsi-ld:Tree:{geometry}"
+
+
+def workbook(path: Path, *rows: Sequence[object]) -> Path:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+TREES_TITLES = ["N° arbre", "Essence", "Hauteur (m)", "Date plantation", "Latitude", "Longitude"]
+TREES_ROWS: list[list[object]] = [
+    [number, ("Tilleul", "Chêne")[number % 2], 5 + number, date(1990 + number, 3, 1), 47.7 + number / 1e3, -3.3]
+    for number in range(1, 9)
+]
+
+
+@pytest.mark.parametrize(("above", "header_row"), [((), 1), ((["Patrimoine arboré"], []), 3)])
+def test_a_workbook_of_trees_is_of_objects_below_its_title(
+    tmp_path: Path, above: tuple[list[object], ...], header_row: int
+) -> None:
+    mapping = guess(workbook(tmp_path / "arbres.xlsx", *above, list(TREES_TITLES), *TREES_ROWS)).mapping
+    assert mapping.source.header_row == header_row
+    assert mapping.inventory is not None
+    assert mapping.inventory.id == "urn:ngsi-ld:Tree:{N° arbre}"
+    assert mapping.inventory.place is not None
+    assert {one.column: one.value for one in mapping.inventory.attributes}["Date plantation"] == "date"
+
+
+def test_a_mapping_of_other_columns_is_guessed_anew_from_the_row_that_was_said(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "arbres.xlsx", ["N°", "Titre"], list(TREES_TITLES), *TREES_ROWS)
+    wrong = Mapping(inventory=Inventory("Tree", "urn:ngsi-ld:Tree:{N°}"), source=Source(header_row=2))
+    anew = guess_file(path, TERMS, "Europe/Paris", wrong).mapping
+    assert anew.source.header_row == 2
+    assert anew.inventory is not None
+    assert anew.inventory.id == "urn:ngsi-ld:Tree:{N° arbre}"
+
+
+DAYS = "jour,essence,hauteur,lat,lon\n2026-02-03,Tilleul,8,47.72,-3.37\n2026-02-04,Tilleul,9,47.73,-3.38\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "is_of_objects"),
+    [(DAYS, True), (DAYS.replace("-03,", "-03 14:00,").replace("-04,", "-04 14:05,"), False)],
+)
+def test_what_is_told_of_a_day_each_elsewhere_is_an_object_but_a_track_is_not(
+    tmp_path: Path, content: str, is_of_objects: bool
+) -> None:
+    assert (guess(tmp_path / "x.csv", content.encode()).mapping.inventory is not None) == is_of_objects
+
+
+@pytest.mark.parametrize("sensors", [("salle",), ("salle", "mairie")])
+def test_readings_of_whole_ids_are_of_these(tmp_path: Path, sensors: tuple[str, ...]) -> None:
+    rows = [
+        f"2026-02-03T{hour:02}:00Z,urn:ngsi-ld:IndoorEnvironmentObserved:{one},19.{hour}\n"
+        for hour in range(9)
+        for one in sensors
+    ]
+    mapping = guess(tmp_path / "x.csv", "".join(["horodatage,capteur,temperature\n", *rows]).encode()).mapping
+    assert [(one.entity, one.type) for one in mapping.series] == [("{capteur}", "IndoorEnvironmentObserved")]
+
+
+def test_works_whose_number_comes_again_are_told_apart_by_more_columns(tmp_path: Path) -> None:
+    rows = [f"w{number % 3};D{number % 8};{('totale', 'partielle')[number % 2]};ouvert\n" for number in range(24)]
+    inventory = guess(tmp_path / "x.csv", "".join(["id;route;coupure;statut\n", *rows]).encode()).mapping.inventory
+    assert inventory is not None
+    assert inventory.id == "urn:ngsi-ld:PointOfInterest:{id}_{route}"
+
+
+@pytest.mark.parametrize(("name", "term"), [("bancs.csv", "capacity"), ("parkings.csv", "totalSpotNumber")])
+def test_places_are_of_cars_only_where_cars_stand(tmp_path: Path, name: str, term: str) -> None:
+    inventory = guess(tmp_path / name, b"ref;places\nB1;3\nB2;4\n").mapping.inventory
+    assert inventory is not None
+    assert [one.name for one in inventory.attributes] == ["ref", term]
 
 
 async def test_trees_without_a_number_are_told_apart_by_their_places(place: Place, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import time
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 
 from parvis.broker.model.geometry import bounds
 from parvis.connectors.files.codec import open_table
-from parvis.connectors.files.config import InvalidMapping, Mapping, Source
+from parvis.connectors.files.config import BOOK_ENDINGS, InvalidMapping, Mapping, Source, placeholders
 from parvis.connectors.files.look import Column, Kind, folded, shown
 from parvis.connectors.files.mapping import moment_of, number_of
 from parvis.connectors.files.places import WKB_IN_HEX, Places
@@ -26,6 +27,7 @@ PREVIEW_ROWS = 12
 _ENCODINGS = ("utf-8-sig", "cp1252")
 _DELIMITERS = (";", ",", "\t", "|")
 _MOST_PREAMBLE = 20
+_ROWS_LOOKED_AT = 100
 _ALMOST_ALL = 0.9
 TIME_FORMATS = (
     "iso",
@@ -63,6 +65,8 @@ class Guess(msgspec.Struct, frozen=True):
 def guess_file(path: Path, terms: Collection[str], zone: str, given: Mapping | None = None) -> Guess:
     """By `terms` of the context names are found; with `given` only what the file shows by that mapping is told.
 
+    Where the file has none of the columns that `given` names, it is guessed anew from how `given` reads the file.
+
     Raises:
         InvalidMapping: the file cannot be read at all.
     """
@@ -70,12 +74,22 @@ def guess_file(path: Path, terms: Collection[str], zone: str, given: Mapping | N
     with open_table(path, source) as table:
         found = [row for _, row in islice(table.rows, SAMPLE_ROWS) if not isinstance(row, Unreadable)]
         header, crs = table.header, table.crs
-    if source.delimiter != "," and given is None:
+    if given is not None and not has_any_column(given, header):
+        given = None
+    elif source.delimiter != "," and given is None:
         source = msgspec.structs.replace(source, decimal=_decimal(found))
     columns = tuple(_column(name, index, found, source) for index, name in enumerate(header))
     mapping = given or propose(path.name, columns, found, source, crs, terms, zone)
     rows = tuple(tuple(shown(cell) for cell in row) for row in found[:PREVIEW_ROWS])
     return Guess(mapping, columns, rows, crs, tuple(_points(mapping, header, found, crs)))
+
+
+def has_any_column(mapping: Mapping, header: Collection[str]) -> bool:
+    """Whether the mapping can be of this file: one with placeholders may be of any."""
+    named = [one.column for one in mapping.series]
+    if (inventory := mapping.inventory) is not None:
+        named += [*placeholders(inventory.id), *(one.column for one in inventory.attributes)]
+    return any((name and name in header) or placeholders(name) for name in named)
 
 
 def _points(mapping: Mapping, header: Sequence[str], rows: list[Row], crs: str) -> Iterator[tuple[float, float]]:
@@ -96,6 +110,8 @@ def _points(mapping: Mapping, header: Sequence[str], rows: list[Row], crs: str) 
 def guess_source(path: Path) -> Source:
     """How a text file is written; other files say so themselves."""
     name = path.name.lower()
+    if name.endswith(BOOK_ENDINGS):
+        return Source(header_row=_book_header_row(path))
     if not name.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
         return Source()
     sample = _sample(path)
@@ -139,7 +155,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     """The one by which most lines have the same number of cells, and of those the one with the most cells."""
 
     def quality(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in _split(lines[:100], delimiter) if row)
+        widths = Counter(len(row) for row in _split(lines[:_ROWS_LOOKED_AT], delimiter) if row)
         wide = {width: count for width, count in widths.items() if width > 1}
         if not wide:
             return (0.0, 0)
@@ -150,19 +166,37 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _header_row(lines: Sequence[str], delimiter: str) -> int:
+    rows = _split(lines[:_ROWS_LOOKED_AT], delimiter)
+    return header_among([row if text.strip() else [] for row, text in zip(rows, lines, strict=False)])
+
+
+def _book_header_row(path: Path) -> int:
+    with open_table(path, Source()) as table:
+        below = [row for _, row in islice(table.rows, _ROWS_LOOKED_AT - 1)]
+        rows = [table.header, *(() if isinstance(row, Unreadable) else row for row in below)]
+    return header_among([_without_empty_end([shown(cell) for cell in row]) for row in rows])
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    while cells and not cells[-1].strip():
+        cells.pop()
+    return cells
+
+
+def header_among(rows: Sequence[Sequence[str]]) -> int:
     """Above it may stand a title; it is the first row as wide as the table, whose cells are names."""
-    rows = _split(lines[:100], delimiter)
-    if not rows:
+    widths = Counter(len(row) for row in rows if row)
+    if not widths:
         return 1
-    width = Counter(len(row) for row in rows).most_common(1)[0][0]
-    for number, (row, text) in enumerate(zip(rows[:_MOST_PREAMBLE], lines, strict=False), 1):
+    width = widths.most_common(1)[0][0]
+    for number, row in enumerate(rows[:_MOST_PREAMBLE], 1):
         filled = [cell for cell in row if cell.strip()]
-        if text.strip() and len(row) == width and len(filled) >= max(1, _ALMOST_ALL * width) and _are_names(filled):
+        if len(row) == width and len(filled) >= max(1, _ALMOST_ALL * width) and _are_names(filled):
             return number
     return 1
 
 
-def _are_names(cells: list[str]) -> bool:
+def _are_names(cells: Sequence[str]) -> bool:
     return len(set(cells)) == len(cells) and not any(number_of(cell, Source(decimal=",")) is not None for cell in cells)
 
 
@@ -183,7 +217,12 @@ def _column(name: str, index: int, rows: list[Row], source: Source) -> Column:
         return Column(name, Kind.EMPTY)
     kind, written = _kind(name, filled, source)
     distinct = len({shown(cell) for cell in filled})
-    return Column(name, kind, written, len(filled), distinct, shown(filled[0]))
+    return Column(name, kind, written, len(filled), distinct, shown(filled[0]), _has_hours(filled, written))
+
+
+def _has_hours(cells: list[Cell], written: str) -> bool:
+    moments = [moment_of(cell, written) for cell in cells] if written else []
+    return any(one.time() != time() for one in moments if one is not None)
 
 
 def _is_missing(cell: Cell, source: Source) -> bool:

@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """`format` is of a time. `distinct` counts values among `filled` ones of the sample."""
+    """`format` and `has_hours` are of a time. `distinct` counts values among `filled` ones of the sample."""
 
     name: str
     kind: Kind
@@ -33,6 +33,7 @@ class Column(msgspec.Struct, frozen=True):
     filled: int = 0
     distinct: int = 0
     example: str = ""
+    has_hours: bool = False
 
     @property
     def is_key(self) -> bool:

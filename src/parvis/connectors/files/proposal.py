@@ -23,17 +23,15 @@ from parvis.connectors.files.config import (
     Source,
     Time,
 )
+from parvis.connectors.files.identified import LATITUDES, LONGITUDES, MOSTLY_APART, find_key, identified, identify
 from parvis.connectors.files.look import UNIT, UNIT_AT_END, Column, Kind, folded
 from parvis.connectors.files.mapping import number_of
 from parvis.connectors.files.table import GEOMETRY, Row
 from parvis.connectors.files.words import SYNONYMS, TYPE_SYNONYMS, UNIT_CODES
 
-_LONGITUDES = frozenset({"lon", "long", "lng", "longitude", "x", "coordx", "xlambert", "xl93", "coordonneex", "xwgs84"})
-_LATITUDES = frozenset({"lat", "latitude", "y", "coordy", "ylambert", "yl93", "coordonneey", "ywgs84"})
-_IDS = ("id", "ref", "reference", "code", "numero", "num", "identifiant", "matricule", "gid", "objectid", "fid", "nom")
 _NEAR = 0.84
-_MOSTLY_APART = 0.9
-"""Files of towns name an object twice now and then."""
+_OF_OBJECTS = frozenset({"datePlanted", "dateInstalled", "dateServiceStarted", "dateManufactured", "dateFirstUsed"})
+"""Dates of what is there, not of what was read of it."""
 
 
 @cache
@@ -54,55 +52,56 @@ def propose(
 ) -> Mapping:
     """Of observations where the file has a time that repeats no object, and numbers; else of objects.
 
-    Rows with a geometry that no column names are objects: a date in them is of the object.
+    Rows with a geometry that no column names, or each with a place and a day of its own, are objects: a date in
+    them is of the object.
     """
     place = _place(columns, rows, source, crs, file)
-    times = [one for one in columns if one.kind is Kind.TIME]
+    times = [one for one in columns if one.kind is Kind.TIME and guess_term(one.name, terms) not in _OF_OBJECTS]
     used = _says_the_place(columns, place)
     numbers = [one for one in columns if one.kind is Kind.NUMBER and one.name not in used]
-    key = _key(columns)
+    key = find_key(columns)
     type_name = guess_type(file, [one.name for one in columns], terms)
-    is_of_objects = key is None and place is not None and bool(place.geometry)
+    is_of_objects = key is None and _are_apart(columns, place, times)
     if times and numbers and not is_of_objects and (key is None or not key.is_key):
-        key = key or next((one for one in columns if one.kind is Kind.TEXT and not one.is_key), None)
+        key = key or _subject(columns)
         return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
     attributes = tuple(
         _attribute(one, terms) for one in columns if one.name and one.name not in used and _is_useful(one)
     )
-    entity_id = f"urn:ngsi-ld:{type_name}:{_identified(columns, key, place, used)}"
+    if not type_name.endswith("Parking"):
+        attributes = tuple(_seats(one) for one in attributes)
+    type_name, entity_id = identify(type_name, identified(columns, rows, key, place, used), columns)
     return Mapping(inventory=Inventory(type_name, entity_id, _apart(attributes), place), source=source)
+
+
+def _seats(attribute: Attribute) -> Attribute:
+    """The places of a bench or a hall are not those of a car park."""
+    is_spots = attribute.name == "totalSpotNumber" and folded(attribute.column) != "totalspotnumber"
+    return msgspec.structs.replace(attribute, name="capacity") if is_spots else attribute
+
+
+def _are_apart(columns: Sequence[Column], place: Place | None, times: Sequence[Column]) -> bool:
+    """Whether each row is an object of its own, by where it is: what moves tells the hour too."""
+    if place is None or place.geometry:
+        return place is not None
+    coordinates = [one for one in columns if one.name in (place.longitude, place.latitude)]
+    return all(one.distinct >= MOSTLY_APART * one.filled for one in coordinates) and not any(
+        one.has_hours for one in times
+    )
+
+
+def _subject(columns: Sequence[Column]) -> Column | None:
+    """Of whom the rows tell, where no column is called so: a URI says it, else a text that comes again."""
+    uri = next((one for one in columns if one.kind is Kind.URI), None)
+    return uri or next((one for one in columns if one.kind is Kind.TEXT and not one.is_key), None)
 
 
 def _says_the_place(columns: Sequence[Column], place: Place | None) -> set[str]:
     """Beside a geometry its coordinates say nothing more."""
     if place is None:
         return set()
-    doubled = {one.name for one in columns if folded(one.name) in _LONGITUDES | _LATITUDES}
+    doubled = {one.name for one in columns if folded(one.name) in LONGITUDES | LATITUDES}
     return {place.geometry, place.longitude, place.latitude} | (doubled if place.geometry else set())
-
-
-def _identified(columns: Sequence[Column], key: Column | None, place: Place | None, used: Collection[str]) -> str:
-    """What tells the objects apart: a column named so, else one that never repeats, else where they stand."""
-    named = [one for one in columns if one.kind not in (Kind.EMPTY, Kind.GEOMETRY, Kind.TIME)]
-    others = [one for one in named if one.name not in used]
-    found = key if key is not None and key.distinct >= _MOSTLY_APART * key.filled else None
-    found = found or next((one for one in others if one.is_key and one.kind is not Kind.NUMBER), None)
-    if found is None:
-        if (point := _point_column(columns, place)) is not None:
-            return f"{{{point}}}"
-        latitude = next((one.name for one in named if folded(one.name) in _LATITUDES), "")
-        longitude = next((one.name for one in named if folded(one.name) in _LONGITUDES), "")
-        if place is not None and latitude and longitude:
-            return f"{{{latitude}}}_{{{longitude}}}"
-        found = next((one for one in others if one.is_key), None) or key or next(iter(named), None)
-    return f"{{{found.name if found else ''}}}"
-
-
-def _point_column(columns: Sequence[Column], place: Place | None) -> str | None:
-    """That of a map whose objects are points, no two at one place."""
-    wanted = "" if place is None else place.geometry
-    points = (one for one in columns if one.name == wanted and one.is_key)
-    return next((one.name for one in points if one.example.startswith('{"type":"Point"')), None)
 
 
 def _is_useful(column: Column) -> bool:
@@ -119,11 +118,11 @@ def _series_mapping(
     zone: str,
 ) -> Mapping:
     values = [one for one in numbers if key is None or one.name != key.name]
-    id_part = f"{{{key.name}}}" if key is not None else "1"
+    type_name, entity_id = identify(type_name, f"{{{key.name}}}" if key is not None else "1", [key] if key else [])
     series = tuple(
         Series(
             one.name.replace("{", "").replace("}", ""),
-            f"urn:ngsi-ld:{type_name}:{id_part}",
+            entity_id,
             type_name,
             guess_term(one.name, terms),
             _unit_code(one.name),
@@ -160,22 +159,10 @@ def _attribute(column: Column, terms: Collection[str]) -> Attribute:
     return Attribute(column.name, guess_term(column.name, terms), value, _unit_code(column.name), format=written)  # type: ignore[arg-type]
 
 
-def _key(columns: Sequence[Column]) -> Column | None:
-    """The column that says which object: by its name."""
-    words = {folded(one.name): one for one in columns if one.kind in (Kind.TEXT, Kind.NUMBER, Kind.URI)}
-    for wanted in _IDS:
-        if wanted in words:
-            return words[wanted]
-    for word, one in words.items():
-        if word.startswith(("id", "code", "ref", "num")) and word[2:3] != "e":
-            return one
-    return None
-
-
 def _place(columns: Sequence[Column], rows: list[Row], source: Source, crs: str, file: str) -> Place | None:
     by_word = {folded(one.name): one for one in columns if one.kind is not Kind.EMPTY}
-    x = next((one for word, one in by_word.items() if word in _LONGITUDES and one.kind is Kind.NUMBER), None)
-    y = next((one for word, one in by_word.items() if word in _LATITUDES and one.kind is Kind.NUMBER), None)
+    x = next((one for word, one in by_word.items() if word in LONGITUDES and one.kind is Kind.NUMBER), None)
+    y = next((one for word, one in by_word.items() if word in LATITUDES and one.kind is Kind.NUMBER), None)
     geometry = next((one for one in columns if one.name == GEOMETRY), None)
     geometry = geometry or next((one for one in columns if one.kind is Kind.GEOMETRY), None)
     if geometry is not None:

@@ -157,7 +157,7 @@ def mapping_from(form: FormData) -> Mapping:
     else:
         document["inventory"] = {
             "type": text("type"),
-            "id": text("id"),
+            "id": _entity_id(text),
             "attributes": [_attribute(text, index) for index in columns],
             "place": _place(text),
         }
@@ -182,10 +182,17 @@ class _Fields:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else default
 
 
+def _entity_id(text: _Fields) -> str:
+    """A type that was changed is changed in the id too, where the id named it."""
+    before = f"urn:ngsi-ld:{text('type_before')}:"
+    given = text("id")
+    return f"urn:ngsi-ld:{text('type')}:{given.removeprefix(before)}" if given.startswith(before) else given
+
+
 def _series(text: _Fields, index: int) -> dict[str, Any]:
     return {
         "column": text(f"column-{index}"),
-        "entity": text("id"),
+        "entity": _entity_id(text),
         "type": text("type"),
         "attribute": text(f"term-{index}"),
         "unit_code": text(f"unit-{index}"),

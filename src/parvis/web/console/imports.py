@@ -37,7 +37,7 @@ REFRESH_BUSY_S = 1
 REFRESH_IDLE_S = 30
 REFRESH_NEVER_S = 86_400
 """What is filled in must not be put back."""
-LINES_SHOWN = 60
+LINES_SHOWN = 20
 _FORM_HEADER = "x-form-token"
 _CHUNK = 1 << 20
 _FINE = frozenset({"created", "updated", "unchanged", "added", "stored-before", "repeated"})
