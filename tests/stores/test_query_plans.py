@@ -198,6 +198,17 @@ async def test_history_is_read_where_it_stands(observed: Observed, asked: Tempor
     assert seen.work < 1_000
 
 
+async def test_a_moment_of_many_is_read_where_each_stands(observed: Observed) -> None:
+    things = [f"urn:ngsi-ld:Thing:{number}" for number in range(1, 51)]
+    wanted = {one: [(LEVEL, ""), (STATE, "")] for one in things}
+    start = START + 100 * DAY
+
+    told, seen = await observed.watch(lambda store: store.list_last(DEFAULT_TENANT, wanted, start, start + 7 * DAY))
+
+    assert set(told) == set(things)
+    assert not {one for one in seen.scans if one.startswith(("history", "h", "entity", "e"))}
+
+
 async def test_an_aggregate_reads_its_window_only(observed: Observed) -> None:
     window = TemporalQuery(TimeRelation.BETWEEN, START + 100 * DAY, START + 130 * DAY)
     daily = Aggregation((Method.AVG, Method.MAX, Method.STDDEV), parse_duration("P1D"))
