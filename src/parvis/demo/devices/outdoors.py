@@ -126,7 +126,7 @@ def _pedestals(site: Site) -> Iterator[Draft]:
         piers = [road for road in site.territory.roads if road.kind is RoadClass.PIER and road.commune == index]
         for letter, pontoon in zip("ABCDE", piers[2:] if wanted else [], strict=False):
             for number in range(wanted):
-                at = pontoon.line.interpolate((number + 0.6) / wanted, normalized=True)
+                at = pontoon.line.interpolate(0.35 + 0.62 * (number + 0.5) / wanted, normalized=True)
                 berth = f"{commune.slug}/{letter}{number + 1}"
                 yield Draft(
                     Kind.BERTH, f"Borne ponton {letter}{number + 1}, {commune.name}", at.x, at.y, f"Ponton {letter}",

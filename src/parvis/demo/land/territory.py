@@ -76,7 +76,8 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
     keep_out = shapely.union_all([*wet, roads[0].line, roads[1].line])
     houses = build_houses(rng, towns, lanes, hamlets, roads, occupied, keep_out.buffer(9))
     fields, hedges = plough_fields(rng, terrain)
-    every_road = (*roads, *lanes, *_town_roads(towns, parks), *_harbour(communes, terrain))
+    piers = _harbour(communes, terrain)
+    every_road = (*roads, *lanes, *_town_roads(towns, parks), *piers)
     grown = Territory(
         seed=seed,
         terrain=terrain,
@@ -87,12 +88,25 @@ def generate_territory(seed: int = DEFAULT_SEED) -> Territory:
         facilities=tuple(facilities),
         parks=tuple(parks),
         buildings=tuple(number_buildings([*houses, *_public_buildings(facilities, parks)], every_road)),
-        grounds=tuple(grounds),
+        grounds=tuple(_dredged(grounds, piers)),
         fields=tuple(fields),
         hedges=tuple(hedges),
         places=tuple(_places(communes, hamlets, terrain)),
     )
     return _with_venues(grown)
+
+
+def _dredged(grounds: list[Ground], piers: list[Road]) -> list[Ground]:
+    """Harbours keep their water at low tide: what the tide leaves bare ends at their moles."""
+    basins = [
+        shapely.union_all([pier.line for pier in piers if pier.commune == commune]).convex_hull.buffer(12)
+        for commune in sorted({pier.commune or 0 for pier in piers})
+    ]
+    basin = shapely.union_all(basins)
+    return [
+        replace(ground, area=ground.area.difference(basin)) if ground.kind in ("sand", "mud") else ground
+        for ground in grounds
+    ]
 
 
 def _with_venues(grown: Territory) -> Territory:

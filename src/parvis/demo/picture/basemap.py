@@ -15,7 +15,7 @@ from parvis.ground.layers import LAYER_NAMES
 from parvis.ground.palette import Theme
 from parvis.ground.style import map_style
 
-EDITION = 6
+EDITION = 7
 """Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
 
 BUSIEST_TOWNS = 4
