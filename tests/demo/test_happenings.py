@@ -31,7 +31,7 @@ def main(name: str) -> tuple[str, Spot]:
 
 @pytest.fixture
 def story(tmp_path: Path) -> DemoStory:
-    clock = lambda: round((BEGUN_S + 600) * SECOND)  # noqa: E731
+    clock = lambda: round((BEGUN_S + 625) * SECOND)  # noqa: E731
     return DemoStory(KeptStory.open(tmp_path, 7, BEGUN_S), read_line(BURST), clock)
 
 
@@ -50,7 +50,7 @@ async def test_what_is_set_off_begins_now_and_says_what_will_be_seen(story: Demo
     assert await story.set_off("burst") == "burst-2"
 
     first, second = story.list_happenings("en")
-    assert (first.id, first.begins_at, first.look) == ("burst-1", story.now, "urn:a")
+    assert (first.id, first.begins_at, first.look) == ("burst-1", story.now - 25 * SECOND, "urn:a")
     assert (second.tells, second.is_set_off) == ("The pressure falls: b.", True)
     with pytest.raises(ResourceNotFound):
         await story.set_off("flood")

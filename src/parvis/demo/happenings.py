@@ -9,7 +9,7 @@ from parvis.demo.story.stage import Stage
 from parvis.demo.story.story import Story
 from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.happenings import Happening, Offer
-from parvis.kernel.time import SECOND, Clock, Instant
+from parvis.kernel.time import MINUTE, SECOND, Clock, Instant
 
 OTHERWISE = "en"
 SHOWN = {
@@ -58,12 +58,12 @@ class DemoStory:
         ]
 
     async def set_off(self, offer: str) -> str:
-        """Raises ResourceNotFound, Overloaded, InvalidStory."""
+        """From the minute that runs: devices measure by the minute. Raises ResourceNotFound, Overloaded, InvalidStory."""
         if self._stage is None:
             raise Overloaded("The story is being set up: try again in a moment.")
         if offer not in {one.id for one in self._line.trigger}:
             raise ResourceNotFound(f"There is no event {offer!r} to set off.")
-        self._kept.add(offer, self.now / SECOND)
+        self._kept.add(offer, self.now // MINUTE * MINUTE / SECOND)
         times = sum(one.of == offer for one in self._kept.triggered)
         return f"{offer}-{times}"
 
