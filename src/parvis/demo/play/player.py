@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from parvis.demo.devices.kinds import Kind, Way
 from parvis.demo.land.territory import DEFAULT_SEED
 from parvis.demo.nature.chance import one_chance
@@ -84,11 +86,14 @@ class Theatre:
         self._kept = KeptStory.open(folder, scenery.seed, began_s)
         self.scene = self._set()
 
-    def has_changed(self) -> bool:
+    def find_news(self, now_s: float) -> Scene | None:
+        """The scene as it is since somebody set off something, or None. May take seconds: a burst main is solved."""
         if not self._kept.refresh():
-            return False
-        self.scene = self._set()
-        return True
+            return None
+        scene = self._set()
+        logger = next(one for one in self.devices if one.kind is Kind.PRESSURE)
+        scene.nature.water.pressure_m(np.array([now_s]), logger.link.id)
+        return scene
 
     def _set(self) -> Scene:
         story = self._kept.told(own_line(), self._stage)
@@ -129,9 +134,9 @@ class Player:
         """For ever."""
         while True:
             await asyncio.sleep(STORY_EVERY_S)
-            before = self._theatre.scene
-            if self._theatre.has_changed():
-                self._take_up(before)
+            news = await asyncio.to_thread(self._theatre.find_news, self._pace.now_s())
+            if news is not None:
+                self._take_up(news)
 
     async def _wait_for(self, time_s: float) -> None:
         if (wait_s := self._pace.wait_s(time_s)) > 0:
@@ -143,9 +148,9 @@ class Player:
         self._stations = [Station(one, self._theatre.scene, self._pace.now_s, self._pace.speed) for one in stations]
         await asyncio.gather(*(one.live(url, password) for one in self._stations))
 
-    def _take_up(self, before: Scene) -> None:
+    def _take_up(self, after: Scene) -> None:
         """Whom something new concerns speaks soon, out of turn."""
-        after = self._theatre.scene
+        before, self._theatre.scene = self._theatre.scene, after
         self._voices.take_up(after)
         for station in self._stations:
             station.scene = after
