@@ -58,7 +58,7 @@ class DemoStory:
         ]
 
     async def set_off(self, offer: str) -> str:
-        """From the minute that runs: devices measure by the minute. Raises ResourceNotFound, Overloaded, InvalidStory."""
+        """From this minute on, for devices measure by it. Raises ResourceNotFound, Overloaded, InvalidStory."""
         if self._stage is None:
             raise Overloaded("The story is being set up: try again in a moment.")
         if offer not in {one.id for one in self._line.trigger}:
