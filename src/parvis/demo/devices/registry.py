@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from parvis.broker.model.entity import Json
 from parvis.demo.devices.device import Device
 from parvis.demo.devices.kinds import Kind, Way
 from parvis.fleet.devices.records import DeviceRecord
@@ -25,7 +26,7 @@ def device_records(devices: Iterable[Device]) -> list[DeviceRecord]:
             entity_id=device.entity_id,
             entity_type=device.entity_type,
             name=device.name,
-            location={"type": "Point", "coordinates": [device.lon, device.lat]},
+            location=_location(device),
             attributes=dict(device.attributes),
             technology=TECHNOLOGY[device.way].value,
             groups=(device.commune,),
@@ -34,3 +35,8 @@ def device_records(devices: Iterable[Device]) -> list[DeviceRecord]:
         )
         for device in devices
     ]
+
+
+def _location(device: Device) -> dict[str, Json] | None:
+    """A bus tells itself where it is; registered anew at each start, it would be back in its depot."""
+    return None if device.kind is Kind.BUS else {"type": "Point", "coordinates": [device.lon, device.lat]}

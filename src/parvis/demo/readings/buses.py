@@ -106,7 +106,8 @@ def _fill(columns: Columns, rows: Ints, network: BusNetwork, day: _Day, second: 
         near = since <= direction.offsets_s[-1] + LATE_AT_MOST_S + LONGEST_WAIT_S
         _fill_trip(columns, rows[here], network, direction, driven)
         columns["line"][rows[here]] = line.short_name
-        columns["delay_s"][rows[here]] = np.rint(since - driven)
+        arrived = driven >= direction.offsets_s[-1]
+        columns["delay_s"][rows[here]] = np.where(arrived, 0, np.rint(since - driven))
         columns[RUNS][rows[here]] = near
 
 
