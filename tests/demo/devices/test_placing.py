@@ -115,7 +115,7 @@ def test_everything_is_on_land_but_boats_gauges_and_the_stations_on_moles(
 def test_gauges_and_pedestals_are_at_the_water(any_territory: Territory, placed: list[Device]) -> None:
     water = shapely.union_all([river.line for river in any_territory.terrain.rivers] + [any_territory.terrain.sea])
     assert all(spot.distance(water) < 100 for spot in spots(of_kind(placed, Kind.LEVEL)))
-    assert all(spot.distance(water) < 160 for spot in spots(of_kind(placed, Kind.BERTH)))
+    assert all(spot.distance(water) < 60 for spot in spots(of_kind(placed, Kind.BERTH)))
 
 
 def test_each_commune_shows_its_character(placed: list[Device]) -> None:
