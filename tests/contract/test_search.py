@@ -142,3 +142,21 @@ async def test_a_store_says_what_it_takes_on_its_disk(store: Store, request: pyt
     taken = await store.count_bytes()
     in_memory = "sqlite-memory" in request.node.name
     assert taken == 0 if in_memory else taken > 10_000
+
+
+async def test_what_refers_to_an_entity_is_found_by_any_relationship(town: Store) -> None:
+    def bond(*targets: str) -> Instance:
+        return Instance("https://example.org/belongsTo", Kind.RELATIONSHIP, list(targets))
+
+    elsewhere = "urn:ngsi-ld:Street:unknown"
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (bond(JAURES.entity_id, elsewhere),))])
+    await take_in(town)
+    assert await town.search.list_referring(TENANT, JAURES.entity_id, 9) == [BIN_1.entity_id]
+    assert await town.search.list_referring(TENANT, elsewhere, 9) == [BIN_1.entity_id]
+    assert await search(town, "street") == []
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (bond(elsewhere),))])
+    await take_in(town)
+    assert await town.search.list_referring(TENANT, JAURES.entity_id, 9) == []
+    assert await town.search.list_referring("nobody", elsewhere, 9) == []
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.DELETE)])
+    assert await town.search.list_referring(TENANT, elsewhere, 9) == []

@@ -29,4 +29,4 @@ def test_every_word_of_a_name_is_in_the_index_and_the_text_alike(name: str, rest
     assert all(f" {word}" in text and word in held for word in words_in(name)[:MOST_WORDS])
     assert all(len(word) <= LONGEST_WORD and word == word.strip() for word in held)
     assert {"waste", "bin", "wastebin", "1"} <= held
-    assert text.count("\n") == 2
+    assert text.count("\n") == 3

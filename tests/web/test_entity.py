@@ -23,6 +23,11 @@ from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER
 from tests.web.conftest import plain
 
 
+@pytest.fixture(autouse=True)
+async def known_by_their_bonds(platform: Platform) -> None:
+    await platform.broker.take_in_words()
+
+
 async def page(client: httpx.AsyncClient, entity_id: str, query: str = "") -> str:
     answer = await client.get(f"/console/entities/{entity_id}{query}")
     assert answer.status_code == 200, answer.text
@@ -36,6 +41,7 @@ async def metered(platform: Platform, caller: Caller, now: Instant) -> str:
     await platform.fleet.register(caller, [record])
     frame = Uplink("0011223344556677", bytes.fromhex("016700e1"), 1, 42, now - MINUTE)
     await platform.fleet.take(caller, [frame])
+    await platform.broker.take_in_words()
     return record.entity_id
 
 
@@ -82,6 +88,7 @@ async def test_a_step_further_shows_what_the_others_are_bound_to(
     expand = platform.broker.contexts.parvis.expand
     bond = Instance(expand("belongsTo"), Kind.RELATIONSHIP, FULL_BIN)
     await platform.broker.write(caller, [Change(HALF_BIN, Mode.APPEND, (bond,))])
+    await platform.broker.take_in_words()
     assert DEVICE not in await page(operator, HALF_BIN)
     assert DEVICE in await page(operator, HALF_BIN, "?hops=2")
 
@@ -93,6 +100,7 @@ async def test_a_crowd_of_relations_is_drawn_in_part_and_says_so(
     bond = Instance(expand("belongsTo"), Kind.RELATIONSHIP, FULL_BIN)
     crowd = [Change(f"urn:ngsi-ld:Lid:{n}", Mode.CREATE, (bond,), (expand("Lid"),)) for n in range(2 * MOST_NODES)]
     await platform.broker.write(caller, crowd)
+    await platform.broker.take_in_words()
     shown = await page(operator, FULL_BIN, "?hops=2")
     assert "There is more than is drawn." in shown
     assert shown.count('class="node') <= MOST_NODES

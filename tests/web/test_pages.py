@@ -53,7 +53,8 @@ async def test_an_entitys_state_is_a_sentence(operator: httpx.AsyncClient, entit
     assert sentence in page
 
 
-async def test_an_entity_and_its_device_lead_to_each_other(operator: httpx.AsyncClient) -> None:
+async def test_an_entity_and_its_device_lead_to_each_other(platform: Platform, operator: httpx.AsyncClient) -> None:
+    await platform.broker.take_in_words()
     assert f'href="/console/entities/{DEVICE}"' in await text_of(operator, f"/console/entities/{FULL_BIN}")
     assert f'href="/console/entities/{FULL_BIN}"' in await text_of(operator, f"/console/entities/{DEVICE}")
 

@@ -178,11 +178,16 @@ class Broker:
             query = msgspec.structs.replace(query, types=types)
         return await self._store.search.find(caller.tenant, query)
 
+    async def list_referring(self, caller: Caller, entity_id: str, limit: int) -> list[Entity]:
+        """Entities with a relationship to it, as far as the caller may read them; new ones follow in a second."""
+        ids = await self._store.search.list_referring(caller.tenant, entity_id, limit)
+        return list((await self.query(caller, EntityQuery(ids=tuple(ids), limit=limit))).entities) if ids else []
+
     async def take_in_words(self, pause_s: float = 0.0) -> None:
         """What was written until now is found by its words. A part of the platform does so all the time, with a pause
         after each step so that writers go on."""
         if await self._store.search.is_behind():
-            while await self._store.search.work(WORDS_OF_ENTITIES):
+            while await self._store.search.work(WORDS_OF_ENTITIES):  # noqa: ASYNC110
                 await asyncio.sleep(pause_s)
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:

@@ -27,6 +27,10 @@ class SearchIndex(Protocol):
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound: ...
 
+    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
+        """The ids of entities with a relationship to it."""
+        ...
+
     async def work(self, limit: int) -> int:
         """Take in what was noted of at most `limit` entities of any tenant; of how many it was. Once each, whoever
         works at the same time, and again after a crash."""

@@ -81,7 +81,7 @@ def _candidates(rows: Rows, rarest: list[str], counts: Mapping[str, int], limit:
 
 def _distance(text: str, words: Sequence[str]) -> tuple[int, int, str]:
     """How far the text is from being what was asked for."""
-    title, marks, _ = lines_of(text)
+    title, marks, *_ = lines_of(text)
     phrase = "".join(f" {word}" for word in words)
     if title == phrase:
         return (0, 0, title)

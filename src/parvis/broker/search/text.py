@@ -1,9 +1,10 @@
-"""The searched text of an entity, as a store keeps it: a line for each part, each word after a blank."""
+"""The searched text of an entity, as a store keeps it: a line for each part, each word after a blank; the last one has
+what its relationships lead to, each after a tab."""
 
 from collections.abc import Iterable
 
 from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Iri, Json
+from parvis.broker.model.entity import Iri, Json, Kind
 from parvis.broker.model.header import Header
 from parvis.broker.search.words import (
     Part,
@@ -17,10 +18,14 @@ from parvis.broker.search.words import (
 )
 
 Attribute = tuple[Iri, Json]
+BONDS = 2
+LONGEST_TARGET = 500
 _TAKING_AWAY = frozenset({Mode.REPLACE, Mode.UPSERT_REPLACE, Mode.KEEP_ATTRIBUTES, Mode.EXPIRE})
 
 
-def searched_text(entity_id: str, types: Iterable[Iri], attributes: Iterable[Attribute]) -> str:
+def searched_text(
+    entity_id: str, types: Iterable[Iri], attributes: Iterable[Attribute], targets: Iterable[str] = ()
+) -> str:
     words: dict[Part, list[str]] = {part: [] for part in Part}
     for name, value in attributes:
         part = part_of(name)
@@ -29,27 +34,34 @@ def searched_text(entity_id: str, types: Iterable[Iri], attributes: Iterable[Att
             words[part] += [word for text in texts_in(value) for word in split(text)]
     words[Part.MARK] += words_of_id(entity_id)
     words[Part.TELLING] += [word for iri in types for word in words_of_type(iri)]
-    return "\n".join("".join(f" {word}" for word in unique(words[part])) for part in Part)
+    lines = ["".join(f" {word}" for word in unique(words[part])) for part in Part]
+    bonds = "".join(f"\t{target}" for target in unique(one for one in targets if _is_kept(one)))
+    return "\n".join((*lines, bonds))
+
+
+def _is_kept(target: str) -> bool:
+    return len(target) <= LONGEST_TARGET and target.isprintable()
 
 
 def words_by_rank(text: str) -> set[tuple[int, str]]:
-    """What an index holds of it: 0 for words that name the entity, 1 for the others."""
-    title, marks, telling = lines_of(text)
+    """What an index holds of it: 0 for words that name the entity, 1 for the others, BONDS for what it refers to."""
+    title, marks, telling, bonds = lines_of(text)
     naming = {*title.split(), *marks.split()}
-    return {(0, word) for word in naming} | {(1, word) for word in telling.split() if word not in naming}
+    words = {(0, word) for word in naming} | {(1, word) for word in telling.split() if word not in naming}
+    return words | {(BONDS, target) for target in bonds.split("\t") if target}
 
 
-def lines_of(text: str) -> tuple[str, str, str]:
-    title, marks, telling = text.split("\n") if text else ("", "", "")
-    return title, marks, telling
+def lines_of(text: str) -> tuple[str, str, str, str]:
+    title, marks, telling, bonds = (*text.split("\n"), "", "", "")[:4]
+    return title, marks, telling, bonds
 
 
 def changes_words(change: Change, before: Header | None, after: Header) -> bool:
-    """Whether the entity may be found by other words afterwards."""
+    """Whether the entity may be found by other words afterwards, or refer to others."""
     if before is None or before.typeset != after.typeset or (before.deleted is None) != (after.deleted is None):
         return True
     if change.mode in _TAKING_AWAY:
         return True
-    return any(part_of(one.name) is not None for one in change.instances) or any(
-        part_of(name) is not None for name, _ in change.removals
+    return bool(change.removals) or any(
+        one.kind is Kind.RELATIONSHIP or part_of(one.name) is not None for one in change.instances
     )

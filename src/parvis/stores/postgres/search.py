@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
-from parvis.broker.search.text import Attribute, searched_text, words_by_rank
-from parvis.broker.search.words import part_of
+from parvis.broker.search.text import BONDS, Attribute, searched_text, words_by_rank
+from parvis.broker.search.words import part_of, texts_in
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
@@ -33,6 +34,15 @@ _SHOWN = f"""
 SELECT one.tenant, one.entity, a.name, a.shape, a.number, a.text FROM {_OF_THESE}
 JOIN attribute a ON a.tenant = one.tenant AND a.entity = one.entity AND a.name = ANY (%s::int[])
 """
+_TARGETS = f"""
+SELECT one.tenant, one.entity, a.shape, a.number, a.text FROM {_OF_THESE}
+JOIN attribute a ON a.tenant = one.tenant AND a.entity = one.entity
+JOIN shape s ON s.id = a.shape AND s.kind = %s
+"""
+_REFERRING = """
+SELECT e.urn FROM searched_word w JOIN entity e ON e.tenant = %s AND e.id = w.entity AND e.deleted IS NULL
+WHERE w.tenant = %s AND w.rank = %s AND w.word = %s LIMIT %s
+"""
 _WORDS = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint, rank smallint, word text)"
 _DROP_WORDS = f"""
 DELETE FROM searched_word w USING {_WORDS}
@@ -54,6 +64,10 @@ class _Known(NamedTuple):
     typeset: int | None
     text: str | None
 
+    @property
+    def key(self) -> tuple[int, int]:
+        return (self.tenant, self.entity)
+
 
 class PostgresSearch:
     """SearchIndex."""
@@ -73,6 +87,13 @@ class PostgresSearch:
             return find_best(_Rows(connection, number, typesets), query.words, query.limit)
 
         return await self._reader.run(tenant, ask) or WordsFound((), True)
+
+    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
+        def ask(connection: Connection, number: int) -> list[str]:
+            asked = (number, number, BONDS, entity_id, limit)
+            return [urn for (urn,) in connection.execute(_REFERRING, asked)]
+
+        return [] if "\0" in entity_id else await self._reader.run(tenant, ask) or []
 
     async def is_behind(self) -> bool:
         sql = "SELECT EXISTS (SELECT FROM unsearched)"
@@ -135,7 +156,8 @@ def _work(connection: Connection, names: Names, limit: int) -> int:
 def _take_in(connection: Connection, names: Names, these: str) -> None:
     known = [_Known(*row) for row in connection.execute(_ABOUT, (these,))]
     shown = _shown(connection, names, these)
-    told = [(one, _text(names, one, shown.get((one.tenant, one.entity), ()))) for one in known]
+    targets = _targets(connection, names, these)
+    told = [(one, _text(names, one, shown.get(one.key, ()), targets.get(one.key, ()))) for one in known]
     changed = [(one, text) for one, text in told if text != (one.text or "")]
     gone, come = [], []
     for one, text in changed:
@@ -161,10 +183,18 @@ def _shown(connection: Connection, names: Names, these: str) -> dict[tuple[int, 
     return found
 
 
-def _text(names: Names, known: _Known, shown: Iterable[Attribute]) -> str:
+def _targets(connection: Connection, names: Names, these: str) -> dict[tuple[int, int], list[str]]:
+    found: dict[tuple[int, int], list[str]] = {}
+    for tenant, entity, shape, number, text in connection.execute(_TARGETS, (these, Kind.RELATIONSHIP.value)):
+        value = from_columns(names.shapes.key(shape)[2], number, text)
+        found.setdefault((tenant, entity), []).extend(texts_in(value))
+    return found
+
+
+def _text(names: Names, known: _Known, shown: Iterable[Attribute], targets: Iterable[str]) -> str:
     if known.urn is None or known.typeset is None:
         return ""
-    return searched_text(known.urn, names.typesets.key(known.typeset), shown)
+    return searched_text(known.urn, names.typesets.key(known.typeset), shown, targets)
 
 
 def _word(known: _Known, rank: int, word: str) -> dict[str, object]:

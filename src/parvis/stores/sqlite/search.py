@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from parvis.broker.model.entity import Json
+from parvis.broker.model.entity import Json, Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
-from parvis.broker.search.text import searched_text, words_by_rank
-from parvis.broker.search.words import part_of
+from parvis.broker.search.text import BONDS, searched_text, words_by_rank
+from parvis.broker.search.words import part_of, texts_in
 from parvis.stores.sqlite.database import Connection, RunSql
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import from_column
@@ -19,6 +19,11 @@ _COUNT = f"SELECT count(*) FROM ({_LED})"
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT ?) RETURNING entity"
 _HEADER = "SELECT tenant, urn, typeset FROM entity WHERE id = ? AND deleted IS NULL"
 _SHOWN = "SELECT name, value FROM attribute WHERE entity = ? AND name IN (SELECT value FROM json_each(?))"
+_TARGETS = "SELECT value FROM attribute JOIN shape ON shape.id = shape AND kind = ? WHERE entity = ?"
+_REFERRING = (
+    "SELECT urn FROM searched_word JOIN entity ON id = entity AND deleted IS NULL"
+    " WHERE searched_word.tenant = ? AND rank = ? AND word = ? LIMIT ?"
+)
 _KEEP = "INSERT INTO searched VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text"
 _DROP_WORDS = "DELETE FROM searched_word WHERE tenant = ? AND rank = ? AND word = ? AND entity = ?"
 
@@ -42,6 +47,11 @@ class SqliteSearch:
 
         found: WordsFound = await self._read(ask)
         return found
+
+    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
+        asked = (self._names.tenants.ids.get(tenant), BONDS, entity_id, limit)
+        rows: list[tuple[str]] = await self._read(lambda connection: connection.execute(_REFERRING, asked).fetchall())
+        return [urn for (urn,) in rows]
 
     async def is_behind(self) -> bool:
         sql = "SELECT EXISTS (SELECT 1 FROM unsearched)"
@@ -121,7 +131,9 @@ def _text(connection: Connection, names: Names, entity: int, about: tuple[str, i
     shown: Iterable[tuple[str, Json]] = (
         (names.words.key(name), from_column(value)) for name, value in connection.execute(_SHOWN, (entity, searched))
     )
-    return searched_text(urn, names.typesets.key(typeset), shown)
+    rows = connection.execute(_TARGETS, (Kind.RELATIONSHIP.value, entity))
+    targets = [target for (value,) in rows for target in texts_in(from_column(value))]
+    return searched_text(urn, names.typesets.key(typeset), shown, targets)
 
 
 def _write_words(

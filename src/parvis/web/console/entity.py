@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity, Instance, Kind
-from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path, TypeIs
+from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices.records import hardware_id_of
 from parvis.fleet.health.quality import Quality
 from parvis.kernel.identity import Caller, Right
@@ -161,9 +161,9 @@ def attribute_rows(site: Site, entity: Entity, view: ObjectView, t: Wording) -> 
 
 async def _list_feeding(site: Site, caller: Caller, entity_id: str) -> list[str]:
     """The ids of the devices that observe it."""
-    condition = Compare(Path(site.reader.expand(RELATION_TO_ASSET)), Operator.EQUAL, entity_id)
-    page = await site.platform.broker.query(caller, EntityQuery(q=condition, limit=MOST_DEVICES))
-    return [one.id for one in page.entities]
+    asset = site.reader.expand(RELATION_TO_ASSET)
+    found = await site.platform.broker.list_referring(caller, entity_id, MOST_DEVICES)
+    return [one.id for one in found if any(bond.name == asset for bond in one.instances)]
 
 
 ROUTES = [Route("/console/entities/{id:path}", entity_page)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from parvis.broker.model.entity import Entity, Kind
-from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path
+from parvis.broker.query.tree import EntityQuery
 from parvis.kernel.identity import Caller
 from parvis.web.site import Site
 from parvis.web.views import ObjectView, short_id
@@ -16,12 +16,6 @@ MOST_OF_ONE = 8
 MOST_NODES = 28
 WIDTH, HEIGHT, GAP_X, GAP_Y = 176, 48, 84, 14
 LONGEST_NAME = 23
-REFERRING = (
-    "controlledAsset", "refDevice", "observedBy", "refPointOfInterest", "locatedIn", "isContainedIn", "belongsTo",
-    "isPartOf", "refParkingSite", "refBuilding", "refStreetlightControlCabinet", "refStreetlightGroup",
-    "refWasteContainerIsle", "onSegment", "onStreet", "connectsTo", "suppliedBy", "inZone", "startNode", "endNode",
-)  # fmt: skip
-"""Relationships that are followed against their direction, for others are nobody's index."""
 
 
 @dataclass(slots=True)
@@ -141,12 +135,13 @@ class _Reading:
         return node
 
     async def _incoming(self, entity: Entity) -> list[_Bond]:
-        broker, expand, found = self._site.platform.broker, self._site.reader.expand, []
-        for term in REFERRING:
-            condition = Compare(Path(expand(term)), Operator.EQUAL, entity.id)
-            page = await broker.query(self._caller, EntityQuery(q=condition, limit=MOST_OF_ONE + 1))
-            found += [_Bond(one.id, term, is_back=True) for one in page.entities]
-        return found
+        found = await self._site.platform.broker.list_referring(self._caller, entity.id, MOST_OF_ONE + 1)
+        return [
+            _Bond(one.id, bond.term, is_back=True)
+            for one in found
+            for bond in _outgoing(one, self._site)
+            if bond.other == entity.id
+        ]
 
     async def _find(self, ids: Sequence[str]) -> dict[str, Entity]:
         if not ids:
