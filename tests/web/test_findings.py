@@ -5,7 +5,7 @@ import re
 import pytest
 
 from parvis.fleet.health.findings import Finding, FindingKind
-from parvis.kernel.time import HOUR
+from parvis.kernel.time import HOUR, MINUTE, SECOND
 from parvis.web.console.device_new import new_entity_id
 from parvis.web.console.findings import spell_span, view_of_finding
 from parvis.web.i18n import LANGUAGES
@@ -28,6 +28,12 @@ def test_every_finding_has_its_sentence(kind: FindingKind, language: str) -> Non
     view = view_of_finding(Finding(kind, 0, "in English", FIGURES[kind]), wording(language, "UTC"), HOUR)
     assert (view.detail, "{" in view.reason) == ("", False)
     assert min(len(view.name), len(view.reason), len(view.next)) > 3
+
+
+def test_a_silence_is_told_as_long_as_it_is_now() -> None:
+    silent = Finding(FindingKind.SILENT, 900 * SECOND, "", {"quiet_s": 420, "interval_s": 60})
+    view = view_of_finding(silent, wording("en", "UTC"), 900 * SECOND + 17 * MINUTE)
+    assert view.reason == "Not heard for 18 min; a frame is expected every 1 min."
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def test_the_second_headline_stands_in_for_the_first() -> None:
     assert view.headline.attribute == "temperature"
 
 
+@pytest.mark.parametrize(("value", "unit", "state"), [(900, "CEL", State.WARN), (293, "KEL", State.GOOD)])
+def test_a_value_that_cannot_be_is_to_be_watched(value: float, unit: str, state: State) -> None:
+    room = Instance(CONTEXT.expand("temperature"), Kind.PROPERTY, value, observed_at=1, unit_code=unit)
+    view = READER.view(entity("IndoorEnvironmentObserved", room), 1)
+    assert view.state is state
+    assert ("This value cannot be" in state_sentence(view, EN, 1)) == state.needs_attention
+
+
 def test_the_commune_is_in_the_address_or_the_scope() -> None:
     assert READER.view(entity("Beehive", prop("address", {"addressLocality": "Port"})), 1).commune == "Port"
     assert (

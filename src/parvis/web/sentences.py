@@ -24,6 +24,8 @@ def _judgement(view: ObjectView, headline: Headline, t: Wording) -> str:
         return t(f"entity.alarm_{headline.alarm}")
     if view.state is State.STALE:
         return t("entity.stale", period=spell_period(headline.period or HOUR, t))
+    if not view.is_possible:
+        return t("entity.impossible")
     threshold = {State.BAD: headline.bad, State.WARN: headline.warn}.get(view.state)
     if threshold is None:
         return t("entity.good") if headline.warn is not None else ""

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Protocol
 
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
+from parvis.fleet.profiles.limits import is_possible
 from parvis.kernel.time import Instant
 from parvis.web.headline import DEVICE, Domain, Headline, State, excess_of, profile_of, state_of
 from parvis.web.markers import glyph_of
@@ -53,6 +54,10 @@ class ObjectView:
     @property
     def glyph(self) -> str:
         return glyph_of(self.type, self.domain)
+
+    @property
+    def is_possible(self) -> bool:
+        return self.headline is None or is_possible(self.headline.attribute, self.unit_code, self.value)
 
     @property
     def excess(self) -> float:
@@ -168,7 +173,9 @@ def _state(headline: Headline | None, shown: Instance | None, now: Instant, alar
         return State.GOOD
     if shown is None:
         return State.BAD if alarmed else State.STALE
-    return state_of(headline, shown.value, shown.seen_at, now, alarmed)
+    state = state_of(headline, shown.value, shown.seen_at, now, alarmed)
+    is_wrong = state is State.GOOD and not is_possible(headline.attribute, shown.unit_code, shown.value)
+    return State.WARN if is_wrong else state
 
 
 def locality(address: dict[str, Any]) -> str:

@@ -128,6 +128,12 @@ async def test_impossible_values_are_kept_and_found(surgery: Surgery) -> None:
     assert await surgery.find(after=DAY) == ["silent"]
 
 
+async def test_the_latest_value_is_found_impossible_at_once(surgery: Surgery) -> None:
+    await surgery.hear(NOON, 20)
+    await surgery.hear(NOON + 10 * MINUTE, 900)
+    assert await surgery.find() == ["impossibleValue"]
+
+
 async def test_two_radios_with_one_key_are_found_and_a_device_that_joins_anew_is_not(surgery: Surgery) -> None:
     for n in range(8):
         await surgery.hear(NOON + n * 10 * MINUTE, 20 + n, n, session=f"session {n // 3}")

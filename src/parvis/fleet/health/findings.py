@@ -180,7 +180,8 @@ def _stuck_value(facts: DeviceFacts, _is_on: bool) -> Found | None:
 def _impossible_value(facts: DeviceFacts, is_on: bool) -> Found | None:
     for name, series in facts.statistics.series.items():
         is_recent = series.impossible_at and facts.now - series.impossible_at < DAY
-        if is_recent and (is_on or series.impossible >= IMPOSSIBLE_VALUES):
+        is_latest = series.value == series.impossible_value
+        if is_recent and (is_on or is_latest or series.impossible >= IMPOSSIBLE_VALUES):
             figures: Figures = {"attribute": name, "value": series.impossible_value, "count": series.impossible}
             return series.impossible_at, f"{name} was {series.impossible_value:g}, which cannot be", figures
     return None

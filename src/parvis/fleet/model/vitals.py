@@ -12,11 +12,12 @@ import msgspec
 
 from parvis.broker.model.entity import Instance, Iri
 from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink
-from parvis.kernel.time import DAY, SECOND, Instant
+from parvis.kernel.time import DAY, MINUTE, SECOND, Instant
 
 FADE_AT = 256.0
 WEIGHT_OF_NEWEST = 0.125
 _INTERVALS = 9
+_ONE_TELLING = 5 * SECOND
 _LARGEST = 1e300
 _LONGEST_GAP = 100
 """Frames that one gap counts for: a device that was away for weeks is heard well again."""
@@ -139,6 +140,7 @@ class Vitals:
         "_snr_db",
         "_spreading_factor",
         "_technology",
+        "_told_at",
         "_way",
         "has_news",
         "series",
@@ -148,7 +150,7 @@ class Vitals:
         known = before or _NOTHING_YET
         self._technology = Technology(known.technology or Technology.UNKNOWN.value)
         self._way = known.way
-        self._last_at = known.last_at
+        self._last_at = self._told_at = known.last_at
         self._frames, self._lost, self._due, self._late = known.frames, known.lost, known.due, known.late
         self._rssi_dbm, self._snr_db, self._gateways = known.rssi_dbm, known.snr_db, known.gateways
         self._spreading_factor = known.spreading_factor
@@ -227,14 +229,23 @@ class Vitals:
         last, self._last_at = self._last_at, at
         if not last:
             self._due += 1.0
+            self._told_at = at
             return
         gap = at - last
-        self._intervals.append(gap)
-        if not self._interval or len(self._intervals) > _INTERVALS:
-            self._interval = round(median(self._intervals))
-            del self._intervals[:-1]
+        self._learn_interval(at)
         interval = expected or (self._interval if self._counter == NO_COUNTER else 0)
         self._due += max(1, round(gap / interval)) if interval and was_alone else 1
+
+    def _learn_interval(self, at: Instant) -> None:
+        """By the median; a few seconds apart is one telling, and the first gap is believed only where it is long."""
+        gap = at - self._told_at
+        if gap < _ONE_TELLING:
+            return
+        self._told_at = at
+        self._intervals.append(gap)
+        if (not self._interval and gap >= MINUTE) or len(self._intervals) > _INTERVALS:
+            self._interval = round(median(self._intervals))
+            del self._intervals[:-1]
 
     def _hear(self, uplink: Uplink) -> None:
         self._technology, self._way = uplink.technology, uplink.way

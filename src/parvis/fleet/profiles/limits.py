@@ -1,5 +1,7 @@
 """What a value can be at all: by its unit, and by what the standard terms mean."""
 
+from typing import Any
+
 Limits = tuple[float, float]
 FARTHEST = 1e18
 """No number beyond is a measurement; nor is one that is none."""
@@ -39,9 +41,20 @@ OF_TERMS: dict[str, Limits] = {
 }
 """Ranges of the Smart Data Models where they give one; wind: the strongest gust ever measured is 113 m/s (WMO)."""
 
+OF_TERMS_IN_UNITS: dict[tuple[str, str], Limits] = {("temperature", "CEL"): (-90.0, 200.0)}
+"""Of air, water, rooms, soil, up to the superheated water of a district's heating; of an oven the profile says more."""
+
+
+def is_possible(term: str, unit_code: str, value: Any) -> bool:
+    """By what the term and the unit allow; what is no number is not judged."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    low, high = limits_of(term, unit_code, None, None)
+    return low <= value <= high
+
 
 def limits_of(term: str, unit_code: str, minimum: float | None, maximum: float | None) -> Limits:
     """The profile's own, then the term's, then the unit's."""
-    low, high = OF_TERMS.get(term) or OF_UNITS.get(unit_code) or ANYTHING
+    low, high = OF_TERMS.get(term) or OF_TERMS_IN_UNITS.get((term, unit_code)) or OF_UNITS.get(unit_code) or ANYTHING
     own = (low if minimum is None else minimum, high if maximum is None else maximum)
     return max(own[0], -FARTHEST), min(own[1], FARTHEST)

@@ -25,13 +25,13 @@ class FindingView:
 
 def view_of_finding(finding: Finding, t: Wording, now: Instant) -> FindingView:
     kind, detail = finding.kind, ""
+    lasting_s = max(0.0, (now - finding.since) / SECOND)
     try:
-        reason = _reason(kind, finding.figures, t)
+        reason = _reason(kind, finding.figures, lasting_s, t)
     except (KeyError, TypeError, ValueError, OverflowError):
         reason, detail = "", finding.reason
     name, what_next = t(f"finding.{kind.value}"), t(f"finding_next.{kind.value}")
-    lasting = spell_span(max(0.0, (now - finding.since) / SECOND), t)
-    return FindingView(kind, name, reason, what_next, finding.since, lasting, detail)
+    return FindingView(kind, name, reason, what_next, finding.since, spell_span(lasting_s, t), detail)
 
 
 def spell_span(seconds: float, t: Wording) -> str:
@@ -42,12 +42,16 @@ def spell_span(seconds: float, t: Wording) -> str:
     return t("span.seconds", n=round(seconds))
 
 
-def _reason(kind: FindingKind, figures: Figures, t: Wording) -> str:
-    """Anybody may write a Device entity: figures that are missing or none raise."""
+def _reason(kind: FindingKind, figures: Figures, lasting_s: float, t: Wording) -> str:
+    """Figures are of when it was found, `lasting_s` is of now.
+
+    Anybody may write a Device entity: figures that are missing or none raise.
+    """
     match kind:
         case FindingKind.SILENT:
-            quiet, every = (spell_span(float(figures[name]), t) for name in ("quiet_s", "interval_s"))
-            return t("finding_reason.silent", quiet=quiet, every=every)
+            every_s = float(figures["interval_s"])
+            quiet = spell_span(max(float(figures["quiet_s"]), lasting_s + every_s), t)
+            return t("finding_reason.silent", quiet=quiet, every=spell_span(every_s, t))
         case FindingKind.LOW_BATTERY:
             return _battery(figures, t)
         case FindingKind.BAD_RADIO:
