@@ -100,7 +100,7 @@ def test_a_key_for_chirpstack_is_made(tmp_path: Path) -> None:
 
 
 def test_the_opening_of_the_map_is_a_setting(tmp_path: Path) -> None:
-    (settings,) = blocks("base-map.md", "toml")
+    *_, settings = blocks("base-map.md", "toml")
     (tmp_path / "territory.toml").write_text(settings, encoding="utf-8")
     assert load_settings(tmp_path).territory.centre == (-3.28, 47.728)
 

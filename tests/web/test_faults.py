@@ -39,7 +39,7 @@ REACHED = (
 )
 """Where what people write in the console is refused, or what the console tells the fault of."""
 REFUSALS = {
-    "AlreadyExists", "BadRequestData", "InvalidMapping", "InvalidProfile", "MappingFailure", "NoFeed", "NotSendable",
+    "AlreadyExists", "BadRequestData", "InvalidBaseMap", "InvalidMapping", "InvalidProfile", "MappingFailure", "NoFeed", "NotSendable",
     "ResourceNotFound", "UnreadableFeed", "WorkFailed",
 }  # fmt: skip
 ELSEWHERE = {

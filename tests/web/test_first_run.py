@@ -139,6 +139,9 @@ async def test_a_style_address_is_all_that_pages_may_then_fetch(platform: Platfo
     assert "connect-src 'self' https://tiles.town.example;" in answer.headers["content-security-policy"]
     refused = await send(ada, "ground", do="style", style_url="https://a b/", allow="")
     assert refused.status_code == 400
+    await send(ada, "ground", do="none")
+    policy = (await ada.get("/basemap/style/light.json")).headers["content-security-policy"]
+    assert "connect-src 'self';" in policy
 
 
 @pytest.mark.parametrize("path", ["nowhere.pmtiles", "/etc/passwd", "parvis.db"])

@@ -90,6 +90,8 @@ async def _choose(request: Request, form: FormData) -> Response:
 
 async def _ground_of(form: FormData, what: str, site: Site) -> dict[str, Any]:
     """What to set. Raises InvalidBaseMap or InvalidSettings."""
+    if what == "none":
+        return {"map.ground": "", "map.style_url": ""}
     if what == "file":
         return await _from_file(form, site)
     if what == "path":

@@ -40,5 +40,6 @@ function follow(map) {
 
 if (place && fields) show().catch((error) => {
   place.hidden = true;
+  document.querySelector("[data-first-failed]").hidden = false;
   console.warn(error);
 });
