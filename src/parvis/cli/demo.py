@@ -180,6 +180,7 @@ class _Play:
 
     async def _register(self, running: Running) -> None:
         records = await self._rememberer.records()
+        self._past.begin()
         outcomes = await running.platform.fleet.register(system_caller("demo"), records)
         failed = [one for one in outcomes if one.error is not None]
         if failed:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from parvis.broker.broker import Broker
 from parvis.broker.ports.archive import day_of
@@ -22,6 +22,7 @@ from parvis.kernel.time import Clock, system_clock
 
 _log = logging.getLogger(__name__)
 Say = Callable[[str], None]
+Told = Awaitable[Sequence[OldObservations]]
 
 
 class Remembers(Protocol):
@@ -34,6 +35,12 @@ class Remembers(Protocol):
     def tell(self, days: Days) -> Awaitable[Sequence[OldObservations]]: ...
 
     def close(self) -> None: ...
+
+
+class _Begun(NamedTuple):
+    stage: Awaitable[Stage]
+    things: Awaitable[tuple[list[Thing], list[Bound]]]
+    first: list[Told]
 
 
 class FirstStart:
@@ -51,13 +58,29 @@ class FirstStart:
         self._rememberer, self._kept, self._story = rememberer, kept, story
         self._days, self._say, self._clock = days, say, clock
         self._caller: Caller = system_caller("demo")
+        self._parts: list[Days] = []
+        self._begun: _Begun | None = None
+
+    def begin(self) -> None:
+        """What is needed is made ready, while devices are registered."""
+        today = day_of(self._clock())
+        self._parts = list_days(max(self._kept.told_until, today - self._days), today)
+        self._begun = _Begun(
+            self._rememberer.stage(),
+            self._rememberer.things(),
+            [self._rememberer.tell(part) for part in self._parts[:1]],
+        )
 
     async def run(self, broker: Broker) -> None:
         """Entities are to be known before. The platform goes on where it fails."""
         try:
-            self._story.ready(await self._rememberer.stage())
-            await self._set_things(broker)
-            await self._bring(broker)
+            if self._begun is None:
+                self.begin()
+            assert self._begun is not None, "it has begun"
+            self._story.ready(await self._begun.stage)
+            await self._set_things(broker, *await self._begun.things)
+            if self._parts:
+                await self._bring(broker, self._begun.first)
         except (ParvisError, BrokenProcessPool) as fault:
             _log.warning("the months before the start could not be told", extra={"reason": str(fault)})
             self._say(f"The months before the start could not be told: {fault}")
@@ -65,19 +88,15 @@ class FirstStart:
             self._story.past_share = 1.0
             self._rememberer.close()
 
-    async def _set_things(self, broker: Broker) -> None:
+    async def _set_things(self, broker: Broker, things: Sequence[Thing], bound: Sequence[Bound]) -> None:
         """Where they are not as they were written last."""
-        things, bound = await self._rememberer.things()
         mark = digest_of(things, bound)
         if mark != self._kept.things:
             await write_things(broker, self._caller, things, bound)
             await asyncio.to_thread(self._kept.note_things, mark)
 
-    async def _bring(self, broker: Broker) -> None:
-        today = day_of(self._clock())
-        parts = list_days(max(self._kept.told_until, today - self._days), today)
-        if not parts:
-            return
+    async def _bring(self, broker: Broker, begun: list[Told]) -> None:
+        parts, today = self._parts, self._parts[0].last
         began_s, total = time.monotonic(), Brought()
         self._story.past_share = 0.0
         expand = broker.contexts.parvis.expand
@@ -85,7 +104,10 @@ class FirstStart:
         async def bring(old: OldObservations) -> Brought:
             return await broker.bring_past(self._caller, old)
 
-        async for share, total in bring_days(parts, self._rememberer.tell, expand, bring):
+        def tell(days: Days) -> Told:
+            return begun.pop() if begun else self._rememberer.tell(days)
+
+        async for share, total in bring_days(parts, tell, expand, bring):
             self._story.past_share = share
             self._say(f"The past: {share:.0%} of {today - parts[-1].first} days, {total.written:,} readings")
         await asyncio.to_thread(self._kept.note_told, today)
