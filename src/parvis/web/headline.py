@@ -99,7 +99,7 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "HeatMeterObserved": TypeProfile(Domain.ENERGY, (Headline("thermalPower", 2 * HOUR),)),
     "StreetlightControlCabinet": TypeProfile(
-        Domain.ENERGY, (Headline("status", HOUR, warn_words=frozenset({"circuitFault", "powerFailure"})),)
+        Domain.ENERGY, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),)
     ),
     "InverterDevice": TypeProfile(Domain.ENERGY, (Headline("activePower", HOUR),)),
     "AirQualityObserved": TypeProfile(
