@@ -1,5 +1,6 @@
 """How many are in which state, on every store: the same as whoever reads each entity would say."""
 
+from collections import Counter
 from typing import Any
 
 from parvis.broker.model.change import Change, Mode
@@ -30,7 +31,10 @@ async def told(store: Store, *sticks: Yardstick, **more: Any) -> list[Tallied]:
 
 
 async def counted(store: Store, *sticks: Yardstick, **more: Any) -> dict[tuple[str, Grade], int]:
-    return {(one.place, one.grade): one.entities for one in await told(store, *sticks, **more)}
+    counts: Counter[tuple[str, Grade]] = Counter()
+    for one in await told(store, *sticks, **more):
+        counts[one.place, one.grade] += one.entities
+    return dict(counts)
 
 
 async def test_states_are_counted_as_they_are_judged(store: Store) -> None:
@@ -57,6 +61,12 @@ async def test_numbers_come_to_something_and_say_their_unit(store: Store) -> Non
     await store.write(TENANT, [bin_(1, level(2, OLD)), bin_(2, level(5.5, FRESH)), bin_(3, level("lots", FRESH))])
     (all_good,) = await told(store, Yardstick(LEVEL))
     assert all_good == Tallied("", Grade.GOOD, 3, 2, 7.5, 2, 5.5, FRESH, "P1")
+
+
+async def test_numbers_of_different_units_are_not_added(store: Store) -> None:
+    litres = Instance(LEVEL, Kind.PROPERTY, 900, unit_code="LTR")
+    await store.write(TENANT, [bin_(1, level(2)), bin_(2, level(3.5)), bin_(3, litres)])
+    assert {one.unit_code: one.total for one in await told(store, Yardstick(LEVEL))} == {"P1": 5.5, "LTR": 900}
 
 
 async def test_the_first_attribute_that_is_there_judges(store: Store) -> None:

@@ -51,7 +51,7 @@ class TallyQuery(msgspec.Struct, frozen=True):
 
 
 class Tallied(msgspec.Struct, frozen=True):
-    """Of the entities of one place and grade. `numbers` of them have a number, which add up to `total`.
+    """Of the entities of one place, grade and unit. `numbers` of them have a number, which add up to `total`.
 
     `low`, `high` and `newest` (when the last one was seen) are None where there is none.
     """

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
 from parvis.stores.postgres.database import Connection
@@ -14,6 +16,7 @@ _LOCALITIES = (
     "https://schema.org/addressLocality",
     "https://uri.etsi.org/ngsi-ld/default-context/addressLocality",
 )
+_decode = msgspec.json.decode
 _IS_JSON = f"IN (SELECT id FROM shape WHERE form = {int(Form.JSON)})"
 
 
@@ -25,13 +28,13 @@ def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) 
         return []
     statement = _Statement(names, tenant, typesets, query)
     rows = connection.execute(statement.text().encode(), statement.parameters, prepare=False)
-    return [_told(names, row) for row in rows]
+    return [_told(row) for row in rows]
 
 
-def _told(names: Names, row: tuple[Any, ...]) -> Tallied:
-    place, grade, entities, numbers, total, low, high, newest, shape = row
-    unit = names.shapes.key(shape)[1] if shape else ""
-    return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit)
+def _told(row: tuple[Any, ...]) -> Tallied:
+    place, grade, unit, entities, numbers, total, low, high, newest = row
+    unit_code = _decode(unit) if unit else ""
+    return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit_code)
 
 
 class _Statement:
@@ -61,8 +64,9 @@ class _Statement:
             f" FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"
         )
         return (
-            "SELECT place, grade, count(*), count(value), sum(value), min(value), max(value), max(seen), max(shape)"
-            f" FROM ({rows}) r GROUP BY place, grade ORDER BY place, grade"
+            "SELECT place, grade, coalesce(s.unit, '') AS unit, count(*), count(value), sum(value), min(value),"
+            f" max(value), max(seen) FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
+            " GROUP BY place, grade, coalesce(s.unit, '') ORDER BY place, grade, unit"
         )
 
     def _place(self) -> str:

@@ -19,12 +19,11 @@ def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) 
         return []
     statement = _Statement(names, tenant, typesets, query)
     rows = connection.execute(statement.text(), statement.parameters)
-    return [_told(names, row) for row in rows]
+    return [_told(row) for row in rows]
 
 
-def _told(names: Names, row: tuple[Any, ...]) -> Tallied:
-    place, grade, entities, numbers, total, low, high, newest, shape = row
-    unit = names.shapes.key(shape)[1] if shape else ""
+def _told(row: tuple[Any, ...]) -> Tallied:
+    place, grade, unit, entities, numbers, total, low, high, newest = row
     return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit)
 
 
@@ -54,8 +53,9 @@ class _Statement:
             f" FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"
         )
         return (
-            "SELECT place, grade, count(*), count(value), sum(value), min(value), max(value), max(seen), max(shape)"
-            f" FROM ({rows}) GROUP BY place, grade ORDER BY place, grade"
+            "SELECT place, grade, coalesce(s.unit, '') AS unit, count(*), count(value), sum(value), min(value),"
+            f" max(value), max(seen) FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
+            " GROUP BY place, grade, coalesce(s.unit, '') ORDER BY place, grade, unit"
         )
 
     def _place(self) -> str:

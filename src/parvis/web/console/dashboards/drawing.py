@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import cos, pi, sin
+from statistics import median
 
 Point = tuple[float, float]
 Column = Sequence[float | None]
 SPARK = (160.0, 36.0)
+FEWEST = 3
+GAP_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,21 @@ def line(column: Column, scale: Scale, size: Point) -> str:
         parts.append(f"{'L' if is_down else 'M'}{number * step:.1f} {height * (1 - scale.share(value)):.1f}")
         is_down = True
     return "".join(parts)
+
+
+def bridged(column: Column) -> list[float | None]:
+    """Steps without a value are on the straight line between their neighbours where values come as rarely as that."""
+    known = [number for number, value in enumerate(column) if value is not None]
+    filled = list(column)
+    if len(known) < FEWEST:
+        return filled
+    longest = GAP_STEPS * median(after - before for before, after in pairwise(known))
+    for before, after in pairwise(known):
+        if 1 < after - before <= longest:
+            first, last = float(column[before] or 0), float(column[after] or 0)
+            for number in range(before + 1, after):
+                filled[number] = first + (last - first) * (number - before) / (after - before)
+    return filled
 
 
 def arc(start: float, end: float, radius: float = 80, centre: Point = (100, 96)) -> str:

@@ -28,8 +28,8 @@ from parvis.web.console.dashboards.layout import (
     parse_widget,
 )
 from parvis.web.console.dashboards.pages import HOME, cached_of, dashboards_of
-from parvis.web.console.map import type_options
-from parvis.web.headline import BEHIND_THE_SCENES
+from parvis.web.console.map_filter import type_options
+from parvis.web.headline import BEHIND_THE_SCENES, PROFILES
 from parvis.web.objects import count_types
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -88,6 +88,7 @@ async def choices_of(site: Site, caller: Caller, t: Wording) -> dict[str, Any]:
         "kinds": [one.value for one in WidgetKind],
         "types": types,
         "attributes": by_type,
+        "main": {name: profile.headlines[0].attribute for name, profile in PROFILES.items() if name in by_type},
         "methods": [one.value for one in Method],
         "periods": [one.value for one in Period],
     }

@@ -12,7 +12,7 @@ from parvis.broker.temporal.buckets import Bucket
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, Duration, Instant
 from parvis.web.console.dashboards.cached import Cached
-from parvis.web.console.dashboards.drawing import SPARK, Point, Scale, line, scale_of, steps_of
+from parvis.web.console.dashboards.drawing import SPARK, Point, Scale, bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.layout import Period, Widget
 from parvis.web.console.dashboards.present import Figure, Present
 from parvis.web.console.dashboards.subjects import headline_of
@@ -106,7 +106,9 @@ class Past:
         before = column[23] if len(column) > 23 else None
         trend, direction = self._trend(value, before, unit_code, headline.attribute)
         last_day = column[HOURS:]
-        spark = line(last_day, scale_of([last_day]), SPARK) if sum(one is not None for one in last_day) > 1 else ""
+        spark = (
+            line(bridged(last_day), scale_of([last_day]), SPARK) if sum(one is not None for one in last_day) > 1 else ""
+        )
         return Figure(number, unit, state if headline.period or headline.warn else None, at, trend, direction, spark)
 
     def _trend(self, value: Any, before: float | None, unit_code: str, attribute: str) -> tuple[str, int]:
@@ -157,7 +159,8 @@ class Past:
         count = max((len(now) for _, _, now in drawn), default=0)
         times = [(start + (number + 0.5) * step) / 1e6 for number in range(count)]
         lines = [
-            Line(name, now, line(now, scale, size), before, line(before, scale, size)) for name, before, now in drawn
+            Line(name, now, line(bridged(now), scale, size), before, line(bridged(before), scale, size))
+            for name, before, now in drawn
         ]
         return Series(
             times,
@@ -175,7 +178,9 @@ class Past:
                 "low": scale.low,
                 "high": scale.high,
                 "limits": dict(limits),
-                "series": [{"label": one.label, "v": one.values, "before": one.before} for one in lines],
+                "series": [
+                    {"label": one.label, "v": bridged(one.values), "before": bridged(one.before)} for one in lines
+                ],
             },
             step=step,
         )
@@ -186,7 +191,7 @@ class Past:
         told = []
         for number in range(1, parts):
             local = self._t.local(start + length * number // parts)
-            text = f"{local:%H:%M}" if length <= DAY else f"{local.day} {self._t(f'month.{local.month}')[:4]}"
+            text = f"{local:%H:%M}" if length <= DAY else f"{local:%d/%m}"
             told.append((number / parts, text))
         return told
 

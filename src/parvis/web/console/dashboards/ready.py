@@ -12,7 +12,8 @@ from parvis.web.views import DEVICE_TYPE
 
 LEAD = "ready-"
 FLEET = "fleet"
-OTHER_FIGURES = 2
+MOST_FIGURES = 4
+"""Of other types, in pairs, so that they fill their row."""
 
 
 def list_ready(counts: Mapping[str, int]) -> list[str]:
@@ -42,7 +43,7 @@ def domain_layout(domain: Domain, main: str, counts: Mapping[str, int], some: tu
         Widget(WidgetKind.STATES, width=2, about=about),
         Widget(WidgetKind.FIGURE, about=main),
         Widget(WidgetKind.AGE, about=about),
-        *(Widget(WidgetKind.FIGURE, width=2, about=one) for one in others[:OTHER_FIGURES]),
+        *_figures(others),
         Widget(WidgetKind.MAP, width=2, height=2, about=about),
         Widget(WidgetKind.ALERTS, width=2, height=2, about=about),
     ]
@@ -52,6 +53,11 @@ def domain_layout(domain: Domain, main: str, counts: Mapping[str, int], some: tu
     ]
     last = [Widget(WidgetKind.BARS, width=2, about=main), Widget(WidgetKind.TOP, width=2, about=main)]
     return Layout((*first, *(series if some else ()), *last))
+
+
+def _figures(types: list[str]) -> list[Widget]:
+    shown = types[: min(MOST_FIGURES, len(types) // 2 * 2)]
+    return [Widget(WidgetKind.FIGURE, width=MOST_FIGURES // len(shown), about=one) for one in shown]
 
 
 def fleet_layout(counts: Mapping[str, int]) -> Layout:

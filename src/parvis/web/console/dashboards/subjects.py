@@ -1,5 +1,6 @@
 """What a widget is about, as questions to the broker."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -148,15 +149,21 @@ class Sum:
 
 
 def summed(rows: Sequence[Tallied]) -> Sum:
+    """Numbers of the unit that most of them have; those of another are not added to them."""
     by_state = dict.fromkeys(sorted(State, reverse=True), 0)
+    by_unit: Counter[str] = Counter()
     for row in rows:
         by_state[STATES[row.grade]] += row.entities
+        by_unit[row.unit_code] += row.numbers
+    newest = max((row.newest for row in rows if row.newest is not None), default=None)
+    unit_code = max(by_unit, key=lambda unit: (by_unit[unit], unit), default="")
+    rows = [row for row in rows if row.unit_code == unit_code]
     return Sum(
         by_state,
         sum(row.numbers for row in rows),
         sum(row.total for row in rows),
         min((row.low for row in rows if row.low is not None), default=None),
         max((row.high for row in rows if row.high is not None), default=None),
-        max((row.newest for row in rows if row.newest is not None), default=None),
-        max((row.unit_code for row in rows), default=""),
+        newest,
+        unit_code,
     )

@@ -17,6 +17,8 @@ def title_of(widget: Widget, names: Mapping[str, str], t: Wording) -> str:
         return ""
     if widget.entities:
         return _of_objects(widget, names, t)
+    if widget.kind in (WidgetKind.SERIES, WidgetKind.DAYS):
+        return t(f"board_kind.{widget.kind.value}")
     things = things_of(widget, t)
     if widget.kind in _OF_NUMBERS or widget.kind is WidgetKind.TOP:
         return _of_numbers(widget, things, t)

@@ -24,6 +24,7 @@ function begin() {
   listCells().forEach(settle);
   drawPlots(cells);
   watchMaps(cells);
+  editor.dataset.ready = "true";
 }
 
 const listCells = () => [...cells.children];
@@ -238,4 +239,4 @@ form.addEventListener("submit", () => {
 addEventListener("beforeunload", (event) => {
   if (isDirty) event.preventDefault();
 });
-addEventListener("load", begin, { once: true });
+begin();

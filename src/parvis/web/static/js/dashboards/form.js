@@ -12,6 +12,7 @@ const search = dialog.querySelector("[data-search]");
 const offered = dialog.querySelector("[data-offered]");
 const attributes = JSON.parse(editor.querySelector("[data-attributes]").textContent);
 const names = JSON.parse(editor.querySelector("[data-names]").textContent);
+const main = JSON.parse(editor.querySelector("[data-main]").textContent);
 const limits = JSON.parse(editor.dataset.limits);
 const token = document.querySelector("[data-save] [name='form_token']").value;
 const WAIT_MS = 300;
@@ -90,7 +91,10 @@ function fillAttributes(wanted) {
   if (wanted && !known.some(([value]) => value === wanted)) options.push(new Option(wanted, wanted));
   select.replaceChildren(...options);
   select.value = wanted;
-  if (!select.value && ["series", "days"].includes(form.elements.kind.value) && known.length) select.value = known[0][0];
+  if (!select.value && ["series", "days"].includes(form.elements.kind.value) && known.length) {
+    const first = known.some(([value]) => value === main[type]) ? main[type] : known[0][0];
+    select.value = first;
+  }
 }
 
 function showChosen() {

@@ -62,8 +62,7 @@ function replace(body, next) {
 }
 
 if (board) {
-  addEventListener("load", () => drawPlots(board), { once: true });
-  if (document.readyState === "complete") drawPlots(board);
+  drawPlots(board);
   watchMaps(board);
   const query = new URLSearchParams(board.dataset.query);
   query.set("after", board.dataset.after);

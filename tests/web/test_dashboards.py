@@ -1,0 +1,288 @@
+"""Dashboards: what widgets show, that they are kept with their history, and who may see them."""
+
+import asyncio
+import re
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from parvis.bootstrap import Platform
+from parvis.broker.query.tree import EntityQuery, TypeIs
+from parvis.kernel.identity import OPERATOR, Caller
+from parvis.kernel.time import HOUR, MINUTE, Instant
+from parvis.web.console.dashboards.cached import Cached
+from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
+from parvis.web.console.dashboards.prose import prose
+from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, fill_levels
+from tests.web.conftest import form_token, plain
+
+HOME = "/console/dashboards"
+BINS = {"kind": "states", "about": "WasteContainer"}
+
+
+async def compose(client: httpx.AsyncClient, *widgets: dict[str, Any], name: str = "Port") -> str:
+    """The address of a dashboard with these widgets."""
+    token = form_token((await client.get(HOME)).text)
+    made = await client.post(HOME, data={"form_token": token, "name": name})
+    address: str = made.headers["location"].removesuffix("/edit")
+    await save(client, address, *widgets, name=name)
+    return address
+
+
+async def save(client: httpx.AsyncClient, address: str, *widgets: dict[str, Any], name: str = "Port") -> httpx.Response:
+    token = form_token((await client.get(f"{address}/edit")).text)
+    layout = msgspec.json.encode({"widgets": widgets}).decode()
+    return await client.post(f"{address}/save", data={"form_token": token, "name": name, "layout": layout})
+
+
+async def shown(client: httpx.AsyncClient, *widgets: dict[str, Any]) -> str:
+    answer = await client.get(await compose(client, *widgets))
+    assert answer.status_code == 200, answer.text
+    return plain(answer.text.split("data-live-board")[1].split('id="sharing"')[0].join(("<body", "")))
+
+
+async def share(client: httpx.AsyncClient, address: str, how: str) -> str:
+    """The public link; empty where there is none."""
+    token = form_token((await client.get(address)).text)
+    answer = await client.post(f"{address}/share", data={"form_token": token, "sharing": how})
+    assert answer.status_code == 303, answer.text
+    found = re.search(r"/boards/[\w-]+", (await client.get(address)).text)
+    return found[0] if found else ""
+
+
+async def test_states_are_told_as_the_map_tells_them(operator: httpx.AsyncClient) -> None:
+    text = await shown(operator, BINS, {"kind": "alerts"}, {"kind": "age", "about": "WasteContainer"})
+    assert "3 objects 1 to act on 1 silent 1 in order" in text
+    assert "To act on Market" in text
+    assert "To act on Mill" in text, "an alarm"
+    assert "School" not in text
+    assert "newest value 1 min ago 1 silent of 3 objects" in text
+
+
+async def test_numbers_come_to_an_average_by_commune(operator: httpx.AsyncClient) -> None:
+    text = await shown(
+        operator,
+        {"kind": "figure", "about": "WasteContainer"},
+        {"kind": "bars", "about": "WasteContainer", "method": "highest"},
+        {"kind": "top", "about": "WasteContainer"},
+        {"kind": "gauge", "about": "WasteContainer", "place": "Port"},
+        {"kind": "figure", "about": "waste", "method": "attention"},
+    )
+    assert "Fill level, average: Waste containers 77 %" in text
+    assert "by commune Trevalan 97% Port 85%" in text
+    assert text.index("Market") < text.index("Beach") < text.index("School")
+    assert "Waste containers, Port 85 %" in text
+    assert "Needing attention: Waste 1" in text
+
+
+async def test_curves_and_days_are_drawn_from_history(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    levels = [0.1 * (number % 10) for number in range(48)]
+    past = fill_levels(platform.broker.contexts.parvis, HALF_BIN, levels, now - 2 * MINUTE, HOUR)
+    await platform.broker.write(caller, list(past))
+    one = {"entities": [HALF_BIN], "attribute": "fillingLevel"}
+    address = await compose(
+        operator,
+        {"kind": "series", "compare": True, **one},
+        {"kind": "days", "period": "7d", **one},
+        {"kind": "figure", **one},
+    )
+    page = (await operator.get(address)).text
+    (columns,) = re.findall(r"data-columns>(.+?)</script>", page)
+    series = msgspec.json.decode(columns)["series"]
+    assert [one["label"] for one in series] == ["School"]
+    assert sum(value is not None for value in series[0]["v"]) > 100, "hours are joined, for they come as rarely as that"
+    assert sum(value is not None for value in series[0]["before"]) > 100
+    assert '<path class="line s1" d="M' in page, "a curve without any script"
+    assert page.count('class="h5"') >= 4
+    assert "than a day ago" in plain(page)
+
+
+async def test_what_cannot_be_shown_says_so_and_the_rest_stands(operator: httpx.AsyncClient) -> None:
+    text = await shown(
+        operator,
+        {"kind": "series"},
+        {"kind": "figure", "entities": ["urn:ngsi-ld:WasteContainer:gone"], "attribute": "fillingLevel"},
+        {"kind": "series", "entities": [FULL_BIN], "attribute": "temperature"},
+        {"kind": "table", "about": "Streetlight"},
+        {"kind": "text", "text": "**Bold** <script>x</script>"},
+    )
+    for told in (
+        "does not know yet",
+        "The object is gone",
+        "Nothing was measured",
+        "nothing of this kind",
+        "Bold <script>",
+    ):
+        assert told in text, told
+
+
+async def test_a_ready_one_is_there_for_each_domain_and_is_copied(operator: httpx.AsyncClient) -> None:
+    overview = plain((await operator.get(HOME)).text)
+    assert "Waste today" in overview
+    assert "Mobility today" not in overview, "there is nothing of it"
+    for name in ("waste", "water", "air", "fleet"):
+        page = await operator.get(f"{HOME}/ready-{name}")
+        assert page.status_code == 200, name
+        assert "could not be read" not in page.text, name
+    assert (await operator.get(f"{HOME}/ready-mobility")).status_code == 404
+    token = form_token((await operator.get(f"{HOME}/ready-waste")).text)
+    made = await operator.post(HOME, data={"form_token": token, "source": "ready-waste"})
+    copy = (await operator.get(made.headers["location"])).text
+    assert 'value="Waste today"' in copy
+    assert copy.count("data-cell") > 5
+
+
+async def test_a_saved_change_is_undone(operator: httpx.AsyncClient) -> None:
+    address = await compose(operator, BINS)
+    answer = await save(operator, address, {"kind": "alerts"}, name="Quay")
+    page = (await operator.get(answer.headers["location"])).text
+    assert "Waste containers by state" not in page
+    (at,) = re.findall(r'name="at" value="(\d+)"', page)
+    undone = await operator.post(f"{address}/restore", data={"form_token": form_token(page), "at": at})
+    assert "Waste containers by state" in (await operator.get(undone.headers["location"])).text
+    assert (await operator.get(f"{address}/edit")).text.count("Bring back") >= 2, "every version stays"
+
+
+async def test_it_is_an_entity_behind_the_scenes(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    await compose(operator, BINS)
+    terms = platform.broker.contexts.parvis
+    page = await platform.broker.query(caller, EntityQuery(types=TypeIs(terms.expand("Dashboard"))))
+    (entity,) = page.entities
+    layout = entity.find(terms.expand("dashboardLayout"))
+    assert layout is not None
+    assert layout.value == {"widgets": [BINS]}
+    assert "Dashboard" not in (await operator.get("/console/map")).text.split("<main")[1]
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [
+        ("{", "cannot be read"),
+        ('{"widgets":[{"kind":"nothing"}]}', "cannot be read"),
+        ('{"widgets":[{"kind":"text","width":9}]}', "cannot be read"),
+        (f'{{"widgets":[{",".join(["{}"] * 25)}]}}'.replace("{}", '{"kind":"text"}'), "cannot be read"),
+        (" " * 200_000, "too large"),
+    ],
+)
+async def test_a_layout_that_is_none_is_refused(operator: httpx.AsyncClient, layout: str, told: str) -> None:
+    address = await compose(operator, BINS)
+    token = form_token((await operator.get(f"{address}/edit")).text)
+    answer = await operator.post(f"{address}/save", data={"form_token": token, "name": "Port", "layout": layout})
+    assert answer.status_code == 400
+    assert told in answer.text
+    assert "Waste containers by state" in (await operator.get(address)).text
+
+
+async def test_who_is_not_signed_in_sees_none(operator: httpx.AsyncClient, visitor: httpx.AsyncClient) -> None:
+    address = await compose(operator, BINS)
+    for path in (HOME, address, f"{address}/edit", f"{HOME}/ready-waste"):
+        assert (await visitor.get(path)).headers["location"].startswith("/console/sign-in")
+    assert (await visitor.get("/boards/guessed")).status_code == 404
+    token = form_token((await visitor.get("/console/sign-in")).text)
+    for deed in ("save", "share", "delete", "restore"):
+        answer = await visitor.post(
+            f"{address}/{deed}", data={"form_token": token, "at": "1", "name": "x", "layout": "{}"}
+        )
+        assert answer.status_code in (401, 403, 404), deed
+    assert (await operator.get(address)).status_code == 200
+
+
+async def test_everybody_with_the_link_sees_what_is_public_until_it_is_taken_back(
+    operator: httpx.AsyncClient, visitor: httpx.AsyncClient
+) -> None:
+    meter = {"kind": "figure", "entities": [LEAKING_METER], "attribute": "flow"}
+    address = await compose(operator, BINS, meter, {"kind": "table", "about": "WaterConsumptionObserved"})
+    assert "They will not see: Water meters" in plain((await operator.get(address)).text)
+    link = await share(operator, address, "link")
+    for client in (visitor, operator):
+        page = await client.get(link)
+        assert page.status_code == 200
+        text = plain(page.text)
+        assert "1 to act on" in text
+        assert "The object is gone. It is not public" in text
+        assert "Mill" not in text, "nobody sees more behind a public link than everybody does"
+        assert "/console/entities" not in page.text
+    await share(operator, address, "nobody")
+    assert (await visitor.get(link)).status_code == 404
+    assert await share(operator, address, "link") != link, "a link that was taken back leads nowhere for good"
+
+
+async def test_the_portal_lists_what_is_to_stand_there(operator: httpx.AsyncClient, visitor: httpx.AsyncClient) -> None:
+    address = await compose(operator, BINS, name="Bins of the port")
+    link = await share(operator, address, "link")
+    assert link not in (await visitor.get("/")).text
+    await share(operator, address, "portal")
+    assert f'<a href="{link}">Bins of the port</a>' in (await visitor.get("/")).text
+    token = form_token((await operator.get(address)).text)
+    await operator.post(f"{address}/delete", data={"form_token": token})
+    assert link not in (await visitor.get("/")).text
+    assert (await visitor.get(link)).status_code == 404
+
+
+async def test_a_preview_is_made_for_writers_with_the_page_s_own_token(operator: httpx.AsyncClient) -> None:
+    address = await compose(operator)
+    token = form_token((await operator.get(f"{address}/edit")).text)
+    body = msgspec.json.encode(BINS)
+    assert (await operator.post(f"{HOME}/preview", content=body)).status_code == 403
+    answer = await operator.post(f"{HOME}/preview", content=body, headers={"form-token": token})
+    assert "1 to act on" in plain("<body" + answer.json()["html"])
+    found = (await operator.get(f"{HOME}/objects.json", params={"type": "WasteContainer"})).json()
+    assert {one["name"] for one in found} == {"Market", "School", "Beach"}
+
+
+async def test_many_who_look_at_once_ask_once() -> None:
+    asked, everyone = [], Caller("default", "user:ada", OPERATOR)
+    ticks = [0.0]
+    cached = Cached(2.0, lambda: ticks[0])
+
+    async def answer() -> int:
+        asked.append(1)
+        await asyncio.sleep(0)
+        return len(asked)
+
+    assert await asyncio.gather(*(cached.ask(everyone, "q", answer) for _ in range(20))) == [1] * 20
+    ticks[0] = 2.0
+    assert await cached.ask(everyone, "q", answer) == 2
+
+    async def fault() -> int:
+        raise ValueError("away")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="away"):
+            await cached.ask(everyone, "fault", fault)
+
+
+def test_text_is_markdown_without_html_pictures_or_scripts() -> None:
+    told = prose("# Title\n\n<b onclick=x>[a](javascript:alert(1)) ![p](https://e.org/p.png) [ok](https://e.org)")
+    assert "<h3>Title</h3>" in told
+    assert "<b" not in told
+    assert "<img" not in told
+    assert 'href="javascript' not in told
+    assert '<a href="https://e.org">ok</a>' in told
+    for scheme in ("data:text/html,x", "vbscript:x", "JaVaScRiPt:x", "&#106;avascript:x"):
+        assert f'href="{scheme}' not in prose(f"[x]({scheme})")
+
+
+def test_axes_are_round_and_curves_are_interrupted_only_where_values_stay_away() -> None:
+    assert scale_of([[3, 97]]).ticks == (0, 50, 100)
+    assert scale_of([[20.1, 20.4]]).ticks == (20.1, 20.2, 20.3, 20.4)
+    assert scale_of([[]]).low < scale_of([[]]).high
+    assert line([0, None, 1], scale_of([[0, 1]]), (100, 100)).count("M") == 2
+    assert bridged([1, None, 3, None, 5, None, None, None, None, None, None, None, 9])[:8] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        None,
+        None,
+        None,
+    ]
+    assert steps_of([0, None, 5, 10]) == [1, None, 3, 5]
+    assert steps_of([4, 4]) == [1, 1]
