@@ -3,9 +3,6 @@
 import asyncio
 import gzip
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -18,23 +15,32 @@ from parvis.web.auth import still_is
 from parvis.web.changes import ChangeRenderer
 from parvis.web.console.first_run import find_beginning
 from parvis.web.console.imports import files_of
-from parvis.web.features import feature, tally_sentence
-from parvis.web.filters import STATE_CHOICES, ObjectFilter, Tally
-from parvis.web.headline import PROFILES, Domain, State, is_other, profile_of, types_of
+from parvis.web.console.map_filter import (
+    bound_sentence,
+    commune_options,
+    layer_told,
+    list_layers,
+    state_options,
+    threshold_unit,
+    told_sentence,
+    type_options,
+    without_sentence,
+    zone_options,
+)
+from parvis.web.features import feature
+from parvis.web.filters import ObjectFilter
+from parvis.web.headline import profile_of
 from parvis.web.live import Listener
 from parvis.web.objects import Objects, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
-from parvis.web.units import SHARES_OF_ONE, symbol_of
 from parvis.web.wording import Wording
-from parvis.web.zones import DRAWN
 
 ROWS_AT_FIRST = 100
 GEOJSON = "application/geo+json"
 QUICKLY = 1
 """gzip's level: packs 20 000 objects in a fifth of the time that the usual one takes, into a fifth more bytes."""
 _SEQ = re.compile("[0-9]{1,18}")
-Options = list[tuple[str, list[tuple[str, str]]]]
 
 
 async def map_page(request: Request) -> Response:
@@ -119,101 +125,6 @@ def _name_of_import(site: Site, request: Request, chosen: ObjectFilter) -> str:
     if not chosen.of_import or not caller.may(Right.WRITE):
         return ""
     return files_of(site.platform).imports.folders.get(caller.tenant, chosen.of_import).name
-
-
-def bound_sentence(t: Wording, found: Objects) -> str:
-    """What a page of bounded size does not show; empty where it shows all."""
-    if found.beyond:
-        return t("map.beyond", n=found.beyond, most=t.number(MOST_OBJECTS))
-    return t("map.aside", n=found.aside) if found.aside else ""
-
-
-def told_sentence(t: Wording, found: Objects) -> str:
-    """Of a past moment it says so first."""
-    sentence = tally_sentence(t, Tally.of(found.views))
-    moment = found.chosen.moment
-    return sentence if moment is None else t("map.as_it_was", moment=t.moment(moment), sentence=sentence)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A domain with what the rest of the filter admits of it."""
-
-    domain: Domain
-    is_shown: bool
-    total: int
-    worst: State
-
-
-def list_layers(found: Objects) -> list[Layer]:
-    """Every domain, so that one knows what there could be."""
-    return [
-        Layer(domain, found.chosen.shows(domain), *_weight(found.layers.get(domain)))
-        for domain in Domain
-        if domain in found.layers or domain is not Domain.OTHER
-    ]
-
-
-def _weight(tally: Tally | None) -> tuple[int, State]:
-    if tally is None:
-        return 0, State.GOOD
-    return tally.total, max((state for state, count in tally.by_state.items() if count), default=State.GOOD)
-
-
-def layer_told(layer: Layer) -> dict[str, Any]:
-    return {"domain": layer.domain.value, "shown": layer.is_shown, "n": layer.total, "worst": layer.worst.word}
-
-
-def without_sentence(t: Wording, chosen: ObjectFilter) -> str:
-    """Which layers are switched off, as a part of the filter's sentence."""
-    hidden = [t(f"domain.{domain.value}") for domain in Domain if not chosen.shows(domain)]
-    return t("filter.without", domains=", ".join(hidden)) if hidden else ""
-
-
-def zone_options(t: Wording, found: Objects) -> Options:
-    """Empty where there is nothing to choose."""
-    chosen = found.chosen
-    names = {one.id: one.name for one in found.zones}
-    if chosen.within is not None and not chosen.corners:
-        names.setdefault(chosen.zone, chosen.within.name)
-    drawn = [(DRAWN, t("filter.in_drawn"))] if chosen.corners else []
-    kept = [(zone_id, t("filter.in_zone", zone=name)) for zone_id, name in names.items()]
-    return [("", [("", t("filter.anywhere")), *drawn, *kept])]
-
-
-def type_options(t: Wording, there: Iterable[str]) -> Options:
-    there = frozenset(there)
-    groups: Options = [("", [("", t("filter.all_types"))])]
-    for domain in Domain:
-        known = types_of(domain) if domain is not Domain.OTHER else sorted(filter(is_other, there), key=t.type_name)
-        names = [name for name in known if name in there]
-        if names:
-            every = [(domain.value, t("filter.all_of", domain=t(f"domain.{domain.value}")))]
-            groups.append((t(f"domain.{domain.value}"), every + [(name, t.type_name(name)) for name in names]))
-    return groups
-
-
-def state_options(t: Wording) -> Options:
-    return [("", [("", t("filter.any_state")), *((one, t(f"filter.state_{one}")) for one in STATE_CHOICES)])]
-
-
-def commune_options(t: Wording, communes: Sequence[str], chosen: str) -> Options:
-    names = communes if not chosen or chosen in communes else [chosen, *communes]
-    return [("", [("", t("filter.all_communes")), *((name, t("filter.in", commune=name)) for name in names)])]
-
-
-def threshold_unit(t: Wording, chosen: ObjectFilter) -> str | None:
-    """The unit of "above ...", for the types whose headline is a number with a known one; None: not offered."""
-    if chosen.kind not in PROFILES:
-        return None
-    attribute = PROFILES[chosen.kind].headlines[0].attribute
-    if attribute in SHARES_OF_ONE:
-        return "%"
-    code = HEADLINE_UNITS.get(attribute)
-    return t.find(f"unit.{attribute}") if code is None else symbol_of(code)
-
-
-HEADLINE_UNITS = {"flow": "E32", "height": "MTR", "co2": "59", "pm25": "GQ", "temperature": "CEL", "LAeq": "2N"}
 
 
 async def live_events(request: Request) -> Response:

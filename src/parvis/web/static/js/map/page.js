@@ -3,6 +3,7 @@
 import { listen } from "../live.js";
 import { say, standAt, wantsMotion } from "../words.js";
 import { Drawer } from "./drawer.js";
+import { Filter } from "./filter.js";
 import { boundsOf, openMap } from "./ground.js";
 import { addObjectLayers, collectionOf, EMPTY, flash, MARKER_LAYERS, showChosen, updateObjects } from "./layers.js";
 import { ObjectList } from "./list.js";
@@ -11,7 +12,6 @@ import { Replay } from "./replay.js";
 import { SHAPE_LAYERS, shapesOf, showChosenShape } from "./shapes.js";
 import { Tools } from "./tools.js";
 
-const TYPING_MS = 350;
 const REFRESH_MS = 4_000;
 const RELOAD_MS = 5_000;
 const CLOSE_ZOOM = 15.5;
@@ -19,7 +19,6 @@ const PADDING_PX = 56;
 const TOUCH_PX = 5;
 
 const picture = document.querySelector("[data-picture]");
-const form = document.getElementById("filter");
 const status = document.querySelector("[data-status]");
 const note = document.querySelector("[data-note]");
 const more = document.querySelector("[data-more]");
@@ -28,7 +27,8 @@ const frame = document.querySelector("[data-map]");
 const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id) => select(id));
 const drawer = new Drawer(document.getElementById("drawer"), close);
 
-const tools = new Tools(document.querySelector(".map-tools"), form, { apply: () => apply({ fit: false }), speak });
+const filter = new Filter(document.getElementById("filter"), { apply, moment: () => replay.at });
+const tools = new Tools(document.querySelector(".map-tools"), filter.form, { apply: () => apply({ fit: false }), speak });
 const replay = new Replay(document.querySelector("[data-replay]"), document.querySelector("[data-past]"), {
   at: picture.dataset.moment ? Number(picture.dataset.moment) : null,
   show: showMoment,
@@ -45,28 +45,8 @@ let refreshing = null;
 let isLoaded = false;
 let wantsFit = !new URLSearchParams(location.search).has("at");
 
-const NOT_AS_THEY_ARE = ["layer", "moment"];
-
-function filterQuery() {
-  const query = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) {
-    if (NOT_AS_THEY_ARE.includes(name) || !value.trim()) continue;
-    if (name !== "above" || !form.above.closest(".above").hidden) query.set(name, value.trim());
-  }
-  const without = layerBoxes().filter((box) => !box.checked).map((box) => box.value);
-  if (without.length) query.set("without", without.join(","));
-  if (query.get("zone") === "drawn") query.delete("zone");
-  else query.delete("area");
-  if (replay.at !== null) query.set("moment", new Date(replay.at).toISOString());
-  return query;
-}
-
-function layerBoxes() {
-  return [...document.querySelectorAll(".layers input[name=layer]")];
-}
-
 function rememberAddress() {
-  const query = filterQuery();
+  const query = filter.query();
   if (selected) query.set("selected", selected);
   if (opened) {
     const centre = opened.map.getCenter();
@@ -79,7 +59,7 @@ function rememberAddress() {
 async function load({ fit = false } = {}) {
   wantsFit ||= fit;
   const turn = ++loading;
-  const query = filterQuery();
+  const query = filter.query();
   asking?.abort();
   asking = new AbortController();
   const answer = await fetch(`/console/map.geojson?${query}`, { signal: asking.signal }).catch(() => null);
@@ -95,7 +75,6 @@ async function load({ fit = false } = {}) {
   showWhen(collection.moment);
   tools.showLayers(collection.layers);
   tools.showZone(collection.zone);
-  showWithout(collection.without);
   showMore(list.show(collection.features));
   list.select(selected, { reveal: fit });
   document.querySelector("[data-empty]").hidden = objects.size > 0 || collection.moment !== null;
@@ -103,8 +82,7 @@ async function load({ fit = false } = {}) {
   status.textContent = collection.sentence;
   note.textContent = collection.note;
   note.hidden = !collection.note;
-  showUnit(collection.unit);
-  markRail();
+  filter.show(collection);
   isLoaded = true;
   draw();
   showSelected();
@@ -133,12 +111,6 @@ function showMoment(at) {
   return load();
 }
 
-function showWithout(sentence) {
-  const place = form.querySelector("[data-without]");
-  place.textContent = sentence;
-  place.hidden = !sentence;
-}
-
 function speak(text) {
   document.querySelector("[data-spoken]").textContent = text;
 }
@@ -153,41 +125,19 @@ function showMore(number) {
   more.hidden = !number;
 }
 
-function showUnit(unit) {
-  const above = form.querySelector(".above");
-  above.hidden = unit === null;
-  above.querySelector(".unit").textContent = unit ?? "";
-  form.querySelector(".clear").hidden = !filterQuery().toString();
-  for (const choice of form.querySelectorAll(".choice")) {
-    choice.classList.toggle("chosen", Boolean(choice.querySelector("select, input").value));
-  }
-}
-
-// The rail shows which domain the filter has chosen.
-function markRail() {
-  const type = filterQuery().get("type");
-  const chosen = form.type.selectedOptions[0]?.closest("optgroup")?.querySelector("option")?.value;
-  for (const link of document.querySelectorAll(".rail a")) {
-    const domain = new URL(link.href).searchParams.get("type");
-    const isCurrent = type ? domain === chosen : link.pathname === "/console/map" && !domain;
-    if (isCurrent) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-}
-
 function hear(changes) {
   const fresh = [];
   let isIncomplete = false;
   for (const change of changes) {
     const feature = objects.get(change.id);
     if (!feature || change.gone) {
-      isIncomplete ||= Boolean(feature) || change.created || hasFilter();
+      isIncomplete ||= Boolean(feature) || change.created || filter.isJudging;
       continue;
     }
-    isIncomplete ||= feature.properties.state !== change.state && hasFilter();
+    isIncomplete ||= feature.properties.state !== change.state && filter.isJudging;
     Object.assign(feature.properties, newsOf(change));
     if (change.position) move(feature, change);
-    isIncomplete ||= Boolean(feature.isMoved && form.zone.value);
+    isIncomplete ||= Boolean(feature.isMoved && filter.isOfZone);
     list.update(feature.properties);
     if (feature.geometry) fresh.push(feature);
   }
@@ -209,11 +159,6 @@ function move(feature, { position, shape }) {
 
 function newsOf({ value, state, rank, attribute, at, stored }) {
   return { value, state, rank, attribute, at, stored };
-}
-
-function hasFilter() {
-  const query = filterQuery();
-  return ["state", "above", "search", "import"].some((name) => query.has(name));
 }
 
 function refreshSoon() {
@@ -366,27 +311,7 @@ function apply({ fit = true } = {}) {
   return load({ fit }).then(rememberAddress);
 }
 
-function startFiltering() {
-  let typing = null;
-  form.addEventListener("change", (event) => {
-    if (event.target.name === "type") form.above.value = "";
-    if (event.target.name === "zone" && event.target.value !== "drawn") form.area.value = "";
-    apply();
-  });
-  form.addEventListener("input", (event) => {
-    if (!event.target.matches("input") || event.target.type === "checkbox") return;
-    clearTimeout(typing);
-    typing = setTimeout(() => apply(), TYPING_MS);
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    apply();
-  });
-}
-
 addEventListener("popstate", () => location.reload());
 addEventListener("pagehide", () => hangUp());
-for (const box of layerBoxes()) box.addEventListener("change", () => apply({ fit: false }));
-startFiltering();
 load();
 showMap();
