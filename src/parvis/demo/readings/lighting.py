@@ -50,6 +50,7 @@ def cabinet(device: Device, scene: Scene) -> Read:
             "circuits_lit": count,
             "power_state": np.where(count > 0, "on", "off").astype(object),
             "state": state.astype(object),
+            "fault": (state != "ok").astype(np.int64),
         }
 
     return read

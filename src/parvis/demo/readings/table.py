@@ -43,6 +43,8 @@ SILENT_WITHOUT_POWER = FROM_THE_MAINS | {Kind.CAR_PARK, Kind.WEATHER, Kind.PEOPL
 LOST_SHARE, LOST_S = 0.008, 60
 """Frames that no gateway hears."""
 YEAR_S = 365 * 86_400
+CHANGED_PERCENT, FORGOTTEN_PERCENT, FORGOTTEN_SHARE = 75, 94, 0.05
+"""How much of a cell is used when it is changed."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,12 @@ class Sensor:
         return heard
 
     def _battery_percent(self, times: Times, effects: Effects) -> Floats:
-        """A cell that lasts three to six years, changed when it is nearly flat."""
+        """A cell that lasts three to six years, changed in time; of a few somebody thinks late."""
         key = key_of(self.device.hardware_id)
+        used_up = FORGOTTEN_PERCENT if one_chance(self._seed, key, 13) < FORGOTTEN_SHARE else CHANGED_PERCENT
         life_s = (3 + 3 * one_chance(self._seed, key, 11)) * YEAR_S
         used = (times / life_s + one_chance(self._seed, key, 12)) % 1
-        found: Floats = np.rint(effects.battery * (100 - np.floor(94 * used)))
+        found: Floats = np.rint(effects.battery * (100 - np.floor(used_up * used)))
         return found
 
 

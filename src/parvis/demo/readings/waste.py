@@ -12,6 +12,7 @@ S_PER_DAY = 86_400
 ROUND_DAYS = {"glass": 11, "paper": 7, "plastic": 5}
 OTHER_ROUND_DAYS = 3
 LITTER_BIN = "other"
+FILLED_BY_THE_ROUND = 0.6
 AJAR_SHARE, AJAR_S = 0.004, 1200
 
 
@@ -23,7 +24,7 @@ def fill_level(device: Device, scene: Scene) -> Read:
     days = ROUND_DAYS.get(device.place, OTHER_ROUND_DAYS)
     phase = int(one_chance(seed, key, 1) * days)
     collected_day = (6.5 + 4.5 * one_chance(seed, key, 2)) / 24
-    per_day = device.weight * 0.8 / days
+    per_day = device.weight * FILLED_BY_THE_ROUND / days
 
     def read(times: Times, effects: Effects) -> Columns:
         whole = np.floor(times / S_PER_DAY - collected_day)
