@@ -66,6 +66,21 @@ async def test_the_past_is_put_together(brokers: Brokers) -> None:
     assert sorted(one["id"] for one in both) == [bin_(1)["id"], bin_(2)["id"]]
 
 
+async def test_of_the_past_a_source_is_believed_in_what_it_has_registered_alone(brokers: Brokers) -> None:
+    levels = [{"type": "Property", "value": 7, "observedAt": "2026-05-01T08:00:00Z"}]
+    hidden = [{"type": "Property", "value": "secret", "observedAt": "2026-05-01T08:00:00Z"}]
+    entity = {**bin_(4), "fillingLevel": levels, "note": hidden}
+    assert (await brokers.syndicate.post("/temporal/entities", json=entity)).status_code == 201
+    information = [{"entities": [{"type": "WasteContainer"}], "propertyNames": ["fillingLevel"]}]
+    path = "/csourceRegistrations/" + registration("syndicate")["id"]
+    assert (await brokers.town.patch(path, json={"information": information})).status_code == 204
+    alone = (await brokers.town.get(f"/temporal/entities/{entity['id']}")).json()
+    listed = (await brokers.town.get("/temporal/entities", params=PAST_OF_ALL)).json()
+    for one in (alone, *(one for one in listed if one["id"] == entity["id"])):
+        assert set(one) - {"@context"} == {"id", "type", "fillingLevel"}
+    assert entity["id"] in [one["id"] for one in listed]
+
+
 async def test_a_source_that_fails_is_a_warning(brokers: Brokers) -> None:
     brokers.around.answers["syndicate"] = said(200, b"not json")
     answer = await brokers.town.get("/types")
@@ -110,13 +125,16 @@ async def test_a_source_of_another_time_is_not_asked(brokers: Brokers) -> None:
     assert len(brokers.around.calls) == 1
 
 
+PAST_OF_ALL = {"type": "WasteContainer", "timerel": "after", "timeAt": "2020-01-01T00:00:00Z"}
+
+
 async def past(broker: httpx.AsyncClient, number: int, **more: object) -> None:
     level = [{"type": "Property", "value": number, "observedAt": f"2026-05-0{number}T08:00:00Z"}]
     entity = {**bin_(number), "fillingLevel": level, **more}
     assert (await broker.post("/temporal/entities", json=entity)).status_code == 201
 
 
-PAST = {"type": "WasteContainer", "timerel": "after", "timeAt": "2020-01-01T00:00:00Z", "attrs": "fillingLevel"}
+PAST = {**PAST_OF_ALL, "attrs": "fillingLevel"}
 
 
 async def test_pages_of_the_past_go_through_all_places(brokers: Brokers) -> None:

@@ -118,7 +118,8 @@ async def test_what_fails_there_is_told_beside_what_succeeded_here(brokers: Brok
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [(CallFailed("away"), 504), (said(403), 403), (said(500), 500), (said(404), 404)]
+    ("answer", "status"),
+    [(CallFailed("away"), 504), (said(403), 502), (said(401), 502), (said(500), 500), (said(404), 404)],
 )
 async def test_a_failure_of_the_only_one_that_has_it_is_the_answer(brokers: Brokers, answer: Any, status: int) -> None:
     await brokers.register(mode="redirect")

@@ -27,8 +27,9 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.query.parse import parse_types
 from parvis.broker.query.tree import TypeIs
 from parvis.broker.sources.aggregates import join_aggregates, told_methods
+from parvis.broker.sources.consume import Documents
 from parvis.broker.sources.discovery import EntityAsked, SourceQuery, matches, may_have_then
-from parvis.broker.sources.documents import join_evolutions, join_kinds
+from parvis.broker.sources.documents import join_evolutions, join_kinds, registered_evolutions
 from parvis.broker.sources.forward import Ask
 from parvis.broker.sources.model import Operation, Registration
 from parvis.broker.sources.plan import covers, find_operation
@@ -68,7 +69,10 @@ Join = Callable[[Asked, Sequence[Any]], Any]
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`path` holds {} for each variable segment. `is_paged`: the answer is a page of a list."""
+    """`path` holds {} for each variable segment. `is_paged`: the answer is a page of a list.
+
+    `is_of_entities`: of what a source answers, what it has registered is taken.
+    """
 
     path: str
     operation: Operation
@@ -76,6 +80,7 @@ class Question(msgspec.Struct, frozen=True):
     concerns: Concerns
     join: Join
     is_paged: bool = False
+    is_of_entities: bool = False
 
 
 def gathered(handler: Handler, question: Question) -> Handler:
@@ -176,14 +181,22 @@ async def _answer(
         distribution.consumption.read_documents(sources, ask, distribution.around),
     )
     headers = warning_headers(theirs.warnings)
+    documents = _believed(theirs, question, asked.context)
     if isinstance(answer, ResourceNotFound):
-        if not theirs.documents:
+        if not documents:
             return problem_response(answer).with_headers(*headers)
-        return json_response(question.join(asked, theirs.documents)).with_headers(*headers)
-    if not theirs.documents and not asked.methods:
+        return json_response(question.join(asked, documents)).with_headers(*headers)
+    if not documents and not asked.methods:
         return answer.with_headers(*headers)
-    joined = question.join(asked, [msgspec.json.decode(answer.body), *theirs.documents])
+    joined = question.join(asked, [msgspec.json.decode(answer.body), *documents])
     return replace(answer, body=msgspec.json.encode(joined)).with_headers(*headers)
+
+
+def _believed(theirs: Documents, question: Question, context: Context) -> list[Any]:
+    if not question.is_of_entities:
+        return [document for _, document in theirs.told]
+    found = [registered_evolutions(document, registration, context) for registration, document in theirs.told]
+    return [one for one in found if one is not None]
 
 
 async def _unless_missing(response: Awaitable[Response]) -> Response | ResourceNotFound:
@@ -283,8 +296,19 @@ ATTRIBUTE = Question(
     "/attributes/{}", Operation.RETRIEVE_ATTR_TYPE_INFO, Operation.RETRIEVE_ATTR_TYPE_INFO, _of_attribute, _kinds
 )
 EVOLUTION = Question(
-    "/temporal/entities/{}", Operation.RETRIEVE_TEMPORAL, Operation.RETRIEVE_TEMPORAL, _of_entity, _evolutions
+    "/temporal/entities/{}",
+    Operation.RETRIEVE_TEMPORAL,
+    Operation.RETRIEVE_TEMPORAL,
+    _of_entity,
+    _evolutions,
+    is_of_entities=True,
 )
 EVOLUTIONS = Question(
-    "/temporal/entities", Operation.QUERY_TEMPORAL, Operation.QUERY_TEMPORAL, _of_query, _evolutions, is_paged=True
+    "/temporal/entities",
+    Operation.QUERY_TEMPORAL,
+    Operation.QUERY_TEMPORAL,
+    _of_query,
+    _evolutions,
+    is_paged=True,
+    is_of_entities=True,
 )

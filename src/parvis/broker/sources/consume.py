@@ -51,9 +51,9 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 class Documents(msgspec.Struct, frozen=True):
-    """What sources answered to one question, as they wrote it."""
+    """What sources answered to one question, each with what it has registered, as they wrote it."""
 
-    documents: tuple[Any, ...]
+    told: tuple[tuple[Registration, Any], ...]
     warnings: tuple[Warned, ...]
 
 
@@ -81,15 +81,15 @@ class Consumption:
     async def read_documents(self, asked: Sequence[Registration], ask: Ask, around: Around) -> Documents:
         """The same question to all."""
         answers = await asyncio.gather(*(self._client.ask(one, ask, around) for one in asked))
-        documents: list[Any] = []
+        told: list[tuple[Registration, Any]] = []
         warnings: list[Warned] = []
         for one in answers:
             document, failure = _document(one)
             if failure is not None:
                 warnings.append(_warned(failure, around))
             elif document is not None:
-                documents.append(document)
-        return Documents(tuple(documents), tuple(warnings))
+                told.append((one.registration, document))
+        return Documents(tuple(told), tuple(warnings))
 
     async def _ask(
         self, part: Part, around: Around, filters: Mapping[str, str], fits: Callable[[Entity], bool], limit: int

@@ -4,6 +4,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from parvis.broker.jsonld.context import Context
+from parvis.broker.sources.model import Registration
+from parvis.broker.sources.plan import covers
+
 Document = dict[str, Any]
 
 _COUNTS = frozenset({"entityCount", "attributeCount"})
@@ -29,6 +33,25 @@ def join_evolutions(documents: Sequence[Any], last_n: int | None = None) -> Any:
             if isinstance(one, dict):
                 by_id.setdefault(str(one.get("id")), []).append(one)
     return [_evolution(some, last_n) for some in by_id.values()]
+
+
+def registered_evolutions(document: Any, registration: Registration, context: Context) -> Any:
+    """A source is believed in what it has registered, and in nothing else; None where nothing is left of it."""
+    if isinstance(document, list):
+        found = [registered_evolutions(one, registration, context) for one in document]
+        return [one for one in found if one is not None]
+    if not isinstance(document, dict):
+        return None
+    given = document.get("type")
+    names = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str)]
+    types = [context.expand(one) for one in names]
+    infos = [one for one in registration.information if covers(one, str(document.get("id")), types or None)]
+    if not infos:
+        return None
+    if any(not one.attributes for one in infos):
+        return document
+    known = {attribute for one in infos for attribute in one.attributes}
+    return {name: value for name, value in document.items() if name in _ABOUT or context.expand(name) in known}
 
 
 def _joined_list(members: Sequence[Any]) -> list[Any]:

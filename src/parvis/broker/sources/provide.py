@@ -10,7 +10,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.render import CORE_MEMBERS
 from parvis.broker.model.entity import Iri
-from parvis.broker.sources.forward import Answered, Around, Ask, SourceClient, source_context
+from parvis.broker.sources.forward import FROM_REQUEST, Answered, Around, Ask, SourceClient, source_context
 from parvis.broker.sources.model import Registration
 from parvis.kernel.errors import AlreadyExists, Conflict, ParvisError, ResourceNotFound
 
@@ -18,7 +18,7 @@ _ABOUT = CORE_MEMBERS | {"expiresAt"}
 
 
 class SourceFailed(ParvisError):
-    """A source did not do its part. `status` is what it answered, 504 where it did not."""
+    """A source did not do its part. `status` is what it answered; 504: nothing, 502: that it does not know us."""
 
     type_uri = "about:blank"
     title = "A context source has not done its part"
@@ -109,12 +109,26 @@ def _retyped(name: str, value: Any, context: Context, wanted: Context) -> Any:
 def _done(errand: Errand, answered: Answered) -> Done:
     answer = answered.answer
     if answer is None:
-        return Done(errand, dict.fromkeys(errand.entity_ids, SourceFailed(answered.reason, 504)))
+        return Done(
+            errand, dict.fromkeys(errand.entity_ids, _as_ours(SourceFailed(answered.reason, 504), errand.registration))
+        )
     if answer.status == 207:
         return Done(errand, _partial_failures(answer.body, errand.entity_ids))
     if 200 <= answer.status < 300:
         return Done(errand, created=_created(answer.status, answer.body, errand.entity_ids))
-    return Done(errand, dict.fromkeys(errand.entity_ids, _failure(answer.status, answer.body)))
+    failure = _failure(answer.status, answer.body)
+    return Done(errand, dict.fromkeys(errand.entity_ids, _as_ours(failure, errand.registration)))
+
+
+def _as_ours(failure: ParvisError, registration: Registration) -> ParvisError:
+    """Whom the source did not let in is this broker, not the caller, unless the caller's credentials went along."""
+    if not isinstance(failure, SourceFailed):
+        return failure
+    is_handed_on = any(value == FROM_REQUEST for _, value in registration.source_info)
+    is_ours = failure.source_status in (401, 403, 407) and not is_handed_on
+    status = 502 if is_ours else failure.source_status
+    refusal = f"It answered with status {failure.source_status}: " if is_ours else ""
+    return SourceFailed(f"The source {registration.id}: {refusal}{failure.detail}", status)
 
 
 def _created(status: int, body: bytes, entity_ids: tuple[str, ...]) -> tuple[str, ...]:
