@@ -62,7 +62,7 @@ class MapSettings:
         "",
         "Address of a MapLibre style of your own server instead. Visitors' browsers then ask that server.",
     )
-    allow: tuple[str, ...] = _setting(
+    style_origins: tuple[str, ...] = _setting(
         (), "Further origins that the style's tiles, fonts and pictures come from, such as https://tiles.town.example."
     )
 

@@ -26,7 +26,7 @@ PLAIN = {"light": "#f4f1ea", "dark": "#1a2024"}
 
 def origins_of(chosen: MapSettings) -> tuple[str, ...]:
     """Where browsers may fetch the map's style and what belongs to it. Raises InvalidSettings."""
-    addresses = (chosen.style_url, *chosen.allow) if chosen.style_url else ()
+    addresses = (chosen.style_url, *chosen.style_origins) if chosen.style_url else ()
     return tuple(dict.fromkeys(_origin(address) for address in addresses))
 
 

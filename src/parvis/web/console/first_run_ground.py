@@ -103,8 +103,8 @@ async def _ground_of(form: FormData, what: str, site: Site) -> dict[str, Any]:
         allow = tuple(text_of(form, "allow").split())
         if not address:
             raise InvalidSettings("map: '' is no address such as https://tiles.town.example/style.json.")
-        origins_of(MapSettings(style_url=address, allow=allow))
-        return {"map.style_url": address, "map.allow": allow}
+        origins_of(MapSettings(style_url=address, style_origins=allow))
+        return {"map.style_url": address, "map.style_origins": allow}
     raise InvalidSettings("Choose a file, a path or an address.")
 
 
