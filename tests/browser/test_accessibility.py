@@ -7,6 +7,8 @@ from tests.browser.conftest import Visit, container_id
 PAGES = {
     "portal": "/?commune=Trevalan",
     "overview": "/console",
+    "dashboards": "/console/dashboards",
+    "dashboard": "/console/dashboards/ready-waste",
     "map": f"/console/map?type=waste&selected={container_id(0)}",
     "entity": f"/console/entities/{container_id(2)}",
     "devices": "/console/devices",
@@ -25,7 +27,7 @@ PAGES = {
     "sign-in": "/console/sign-in",
     "not found": "/nowhere",
 }
-READY = {"map": "[data-map][data-ready]", "entity": "figure[data-drawn]"}
+READY = {"dashboard": "[data-plot].drawn canvas", "map": "[data-map][data-ready]", "entity": "figure[data-drawn]"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

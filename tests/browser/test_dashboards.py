@@ -48,7 +48,8 @@ def add(page: Page, kind: str, about: str, one: str = "") -> None:
 
 
 def kinds(page: Page) -> list[str]:
-    return page.locator("[data-cell] [data-kind]").evaluate_all("all => all.map(one => one.dataset.kind)")
+    found: list[str] = page.locator("[data-cell] [data-kind]").evaluate_all("all => all.map(one => one.dataset.kind)")
+    return found
 
 
 def test_it_is_composed_by_keyboard_and_each_step_can_be_taken_back(composing: Visit) -> None:

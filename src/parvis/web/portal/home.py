@@ -11,7 +11,7 @@ from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.assets import FOR_EVER
-from parvis.web.console.dashboards.records import Dashboards
+from parvis.web.console.dashboards.public import list_boards
 from parvis.web.features import feature
 from parvis.web.markers import ICONS, sprite
 from parvis.web.pages import YEAR_S, caller_of
@@ -71,7 +71,7 @@ async def home(request: Request) -> Response:
         today=Gatherer(site.reader).gather(seen, chosen),
         date=t.local(site.now).date(),
         is_empty=not seen,
-        boards=await Dashboards(site.platform.broker, site.reader.terms).list_on_portal(caller.tenant),
+        boards=await list_boards(site, caller),
         open_data=[(_data_href(name), label) for name, label in OPEN_DATA if name in shown],
         centre=list(site.platform.at_hand.territory.centre),
         zoom=site.platform.at_hand.territory.zoom,

@@ -5,11 +5,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.pages import as_public, cached_of, dashboards_of, live_query
+from parvis.web.console.dashboards.records import Dashboard
 from parvis.web.pages import caller_of
-from parvis.web.site import site_of
+from parvis.web.site import Site, site_of
 
 LONGEST_LINK = 64
 
@@ -34,6 +35,13 @@ async def board(request: Request) -> Response:
     )
     response.headers["x-robots-tag"] = "noindex"
     return response
+
+
+async def list_boards(site: Site, caller: Caller) -> list[Dashboard]:
+    """Those that the residents' page names, for who may see anything of them."""
+    if caller.tenant != DEFAULT_TENANT or not as_public(site, caller).rights:
+        return []
+    return await dashboards_of(site).list_on_portal(DEFAULT_TENANT)
 
 
 ROUTES = [Route("/boards/{link}", board, methods=["GET"])]
