@@ -30,8 +30,8 @@ def told_at(event: dict[str, object]) -> str:
 
 
 async def test_a_backfill_tells_the_past_in_order_with_its_own_times(scenery: Scenery, folder: Path) -> None:
-    peer = Peer()
-    player = Player(Theatre(scenery, folder, BEGUN_S), pace_of())
+    peer, pace = Peer(), pace_of()
+    player = Player(Theatre(scenery, folder, BEGUN_S), pace)
     async with bridge_to(peer) as bridge:
         sent = await player.backfill(bridge, None, Past(hours=0.05, sparse_hours=0.2))
         assert bridge.delivered == len(peer.events)
@@ -40,7 +40,7 @@ async def test_a_backfill_tells_the_past_in_order_with_its_own_times(scenery: Sc
     assert sent >= len(times)
     assert times == sorted(times)
     assert times[0] >= "2026-03-10T08:48"
-    assert times[-1] < "2026-03-10T09:00:02"
+    assert "2026-03-10T08:59:50" < times[-1] <= time.strftime("%Y-%m-%dT%H:%M:%S~", time.gmtime(pace.now_s()))
 
 
 async def test_live_play_waits_until_a_turn_is_due(scenery: Scenery, folder: Path) -> None:
@@ -52,6 +52,23 @@ async def test_live_play_waits_until_a_turn_is_due(scenery: Scenery, folder: Pat
         until = pace.now_s()
     assert peer.events
     assert max(map(told_at, peer.events)) <= time.strftime("%Y-%m-%dT%H:%M:%S~", time.gmtime(until))
+
+
+async def test_after_a_long_stop_nobody_tells_what_is_past(scenery: Scenery, folder: Path) -> None:
+    now_s = [BEGUN_S]
+    peer, player = Peer(), Player(Theatre(scenery, folder, BEGUN_S), Pace(BEGUN_S, 1.0, lambda: now_s[0]))
+    async with bridge_to(peer) as bridge:
+        playing = asyncio.create_task(player.play(bridge, None))
+        await asyncio.sleep(0.1)
+        now_s[0] += 600
+        async with asyncio.timeout(20):
+            while len(peer.events) < 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+    assert player.left_out > 500
+    assert all(told_at(one) >= "2026-03-10T09:09:44" for one in peer.events[1:])
 
 
 async def test_whom_a_triggered_event_concerns_speaks_out_of_turn(

@@ -36,6 +36,9 @@ from parvis.kernel.logs import configure_logs
 S_PER_HOUR = 3600
 STORY_EVERY_S = 1.0
 ALARM_SOONEST_S, ALARM_SPREAD_S = 8.0, 25.0
+LATE_AT_MOST_S = 15.0
+"""Of the clock's time."""
+CATCHING_UP_ROUNDS = 3
 BUSES_SEEN_S = 600.0
 """Of their past; older places of a bus are of no use."""
 log = logging.getLogger("parvis.demo.player")
@@ -108,6 +111,8 @@ class Player:
         self._voices = Voices(self._speakers, theatre.scene, theatre.gateways)
         self._alarms: list[Turn] = []
         self._stations: list[Station] = []
+        self._told_until_s = 0.0
+        self.left_out = 0
 
     async def backfill(self, bridge: Bridge, pusher: Pusher | None, past: Past) -> int:
         """Send what was said before as fast as it is acknowledged; returns how many messages there were."""
@@ -117,14 +122,28 @@ class Player:
         for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)):
             if self._speakers[turn.who].kind is not Kind.BUS or turn.time_s > now_s - BUSES_SEEN_S:
                 sent += await _send(self._voices.message(turn), bridge, pusher)
+        self._told_until_s = now_s
+        for _ in range(CATCHING_UP_ROUNDS):
+            sent += await self._catch_up(bridge, pusher)
         await bridge.drain()
         if pusher is not None:
             await pusher.drain()
         return sent
 
+    async def _catch_up(self, bridge: Bridge, pusher: Pusher | None) -> int:
+        """What was due while the past was told: the frame counters are to have no gap."""
+        now_s, sent = self._pace.now_s(), 0
+        for turn in self._schedule.turns(self._told_until_s, now_s):
+            sent += await _send(self._voices.message(turn), bridge, pusher)
+        self._told_until_s = now_s
+        return sent
+
     async def play(self, bridge: Bridge, pusher: Pusher | None) -> None:
-        """Send each message when its time has come, for ever."""
-        for turn in self._schedule.turns(self._pace.now_s()):
+        """Send each message when its time has come, for ever. What is long past, on a slow machine, is left out."""
+        for turn in self._schedule.turns(self._told_until_s or self._pace.now_s()):
+            if self._pace.wait_s(turn.time_s) < -LATE_AT_MOST_S:
+                self.left_out += 1
+                continue
             await self._wait_for(turn.time_s)
             while self._alarms and self._alarms[0].time_s <= turn.time_s:
                 await _send(self._voices.alarm(heapq.heappop(self._alarms)), bridge, pusher)
