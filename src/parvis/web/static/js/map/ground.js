@@ -1,5 +1,7 @@
 // A map on the territory's own ground, in the page's theme. MapLibre comes only when a map is really wanted.
 
+import { say } from "../words.js";
+
 const LIBRARY = new URL("../../vendor/maplibre-gl/maplibre-gl.mjs", import.meta.url);
 
 export function isDark() {
@@ -7,10 +9,21 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+function ownWords() {
+  return {
+    "AttributionControl.ToggleAttribution": say("map_credits"),
+    "CooperativeGesturesHandler.MacHelpText": say("map_wheel_mac"),
+    "CooperativeGesturesHandler.MobileHelpText": say("map_touch"),
+    "CooperativeGesturesHandler.WindowsHelpText": say("map_wheel"),
+    "Map.Title": say("map_title"),
+  };
+}
+
 export async function openMap(frame, options) {
   const library = await import(LIBRARY);
   const map = new library.Map({
     container: frame,
+    locale: ownWords(),
     style: `/basemap/style/${isDark() ? "dark" : "light"}.json`,
     attributionControl: { compact: true },
     dragRotate: false,
@@ -25,7 +38,36 @@ export async function openMap(frame, options) {
     map.once("style.load", resolve);
     map.once("error", (event) => reject(event.error));
   });
+  drawCoarserInMotion(map);
   return { map, library };
+}
+
+const SLOW_MS = 40;
+const SLOW_FRAMES = 4;
+const COARSE = 0.6;
+const SHARP_AFTER_MS = 180;
+
+// Where there is no graphics card, most of a frame is spent on its pixels: a map that moves and is late is drawn with
+// fewer of them, and sharp again once it rests.
+function drawCoarserInMotion(map) {
+  const sharp = map.getPixelRatio();
+  let [last, late, resting] = [0, 0, null];
+  map.on("render", () => {
+    const now = performance.now();
+    if (map.isMoving() && last) late = now - last > SLOW_MS ? late + 1 : 0;
+    last = map.isMoving() ? now : 0;
+    if (late < SLOW_FRAMES || map.getPixelRatio() < sharp) return;
+    map.setPixelRatio(sharp * COARSE);
+  });
+  map.on("moveend", () => {
+    clearTimeout(resting);
+    if (map.getPixelRatio() === sharp) return;
+    resting = setTimeout(() => {
+      if (map.isMoving()) return;
+      [last, late] = [0, 0];
+      map.setPixelRatio(sharp);
+    }, SHARP_AFTER_MS);
+  });
 }
 
 export function colour(token, within = document.body) {
