@@ -6,6 +6,7 @@ from parvis.broker.query.tree import EntityQuery, Exists, Path, TypeIs
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.web.console.dashboards.layout import MOST_SERIES, Layout, Method, Period, Widget, WidgetKind
+from parvis.web.console.dashboards.subjects import Subjects
 from parvis.web.headline import PROFILES, Domain, types_of
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE
@@ -31,14 +32,23 @@ async def ready_layout(site: Site, caller: Caller, name: str, counts: Mapping[st
     if name == FLEET:
         return fleet_layout(counts)
     domain = Domain(name)
-    main = max(types_of(domain), key=lambda one: counts.get(one, 0))
-    return domain_layout(domain, main, counts, await _some_of(site, caller, main))
+    numbers = await _count_numbers(site, caller, domain)
+    main = max(types_of(domain), key=lambda one: (numbers[one], counts.get(one, 0)))
+    return domain_layout(domain, main, numbers, await _some_of(site, caller, main))
 
 
-def domain_layout(domain: Domain, main: str, counts: Mapping[str, int], some: tuple[str, ...]) -> Layout:
-    """`main` is the type with the most objects, `some` are objects of it that are measured."""
+async def _count_numbers(site: Site, caller: Caller, domain: Domain) -> dict[str, int]:
+    """How many objects of each type have a number for what matters most of them: words have neither sum nor curve."""
+    subjects, types = Subjects(site.reader, site.now), types_of(domain)
+    queries = [subjects.tallies(Widget(WidgetKind.FIGURE, about=one))[0] for one in types]
+    answer = await site.platform.broker.tally(caller, queries)
+    return {one: sum(row.numbers for row in rows) for one, rows in zip(types, answer, strict=True)}
+
+
+def domain_layout(domain: Domain, main: str, numbers: Mapping[str, int], some: tuple[str, ...]) -> Layout:
+    """`main` is the type with the most numbers, `some` are objects of it that are measured."""
     about, attribute = domain.value, PROFILES[main].headlines[0].attribute
-    others = sorted((one for one in types_of(domain) if one != main and counts.get(one)), key=lambda one: -counts[one])
+    others = sorted((one for one in types_of(domain) if one != main and numbers[one]), key=lambda one: -numbers[one])
     first = [
         Widget(WidgetKind.STATES, width=2, about=about),
         Widget(WidgetKind.FIGURE, about=main),

@@ -16,7 +16,7 @@ from parvis.broker.query.tree import (
     TypeSelection,
 )
 from parvis.kernel.time import Instant
-from parvis.web.console.dashboards.layout import Method, Widget
+from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
 from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, TypeProfile, types_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import DEVICE_TYPE, EntityReader
@@ -25,6 +25,8 @@ STATES: Mapping[Grade, State] = {
     Grade.GOOD: State.GOOD, Grade.SILENT: State.STALE, Grade.WARN: State.WARN, Grade.BAD: State.BAD,
 }  # fmt: skip
 
+_OF_NUMBERS = frozenset({WidgetKind.FIGURE, WidgetKind.GAUGE, WidgetKind.BARS})
+"""They name one attribute, and no other's numbers may stand below that name."""
 _DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
 
 
@@ -74,7 +76,7 @@ class Subjects:
     def _tally(self, name: str, widget: Widget, by_place: bool) -> TallyQuery:
         profile = PROFILES.get(name)
         headlines: Sequence[Headline] = () if profile is None else profile.headlines
-        if widget.attribute:
+        if widget.attribute or (widget.kind in _OF_NUMBERS and widget.about == name):
             headline = headline_of(name, widget.attribute)
             headlines = () if headline is None else (headline,)
         return TallyQuery(

@@ -59,7 +59,7 @@ function options(plot, data, show) {
     scales: { x: { time: true }, y: { range: [data.low, data.high] } },
     axes: [
       { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, size: 30, values: (_, at) => timesTold(at), space: 64 },
-      { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 62, values: (_, ticks) => ticks.map((one, index) => valueTold(one, index === ticks.length - 1 ? data.unit : "")) },
+      { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 78, values: (_, ticks) => ticks.map((one, index) => valueTold(one, index === ticks.length - 1 ? data.unit : "")) },
     ],
     series: [{}, ...now, ...before],
     hooks: { draw: [(drawing) => drawLimits(drawing, data.limits)], setCursor: [show] },
