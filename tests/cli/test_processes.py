@@ -97,15 +97,15 @@ def test_up_waits_for_its_database_until_it_is_told_to_stop(tmp_path: Path, free
 
 @pytest.mark.slow
 def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp_path: Path) -> None:
-    words = ("demo", "--data", tmp_path, "--port", 0, "--mqtt-port", 0, "--past", 0.5)
+    words = ("demo", "--data", tmp_path, "--port", 0, "--mqtt-port", 0, "--past", 0.5, "--days", 0)
     with parvis(*words) as (process, lines):
         http = httpx.Client(base_url=address_of(lines), trust_env=False)
         measured = _wait_for_measured_containers(http)
         write = http.post("/ngsi-ld/v1/entities", json={"id": "urn:ngsi-ld:Building:x", "type": "Building"})
         http.close()
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
+        players = _players_of(process.pid)
+        for player in players:
+            os.kill(player, signal.SIGKILL)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         rest = rest_of(process)
@@ -113,10 +113,15 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
     assert measured > 10
     assert write.status_code == 401
     assert "devices are registered" in rest
-    assert len(children) == 1
+    assert len(players) == 1
     assert "The devices have fallen silent" in rest
     assert re.search(r"^\d\d:\d\d:\d\d info +parvis\.demo\.player the bridge is connected", rest, re.MULTILINE)
     assert "Traceback" not in rest
+
+
+def _players_of(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in children if "parvis.demo.play.player" in Path(f"/proc/{one}/cmdline").read_text()]
 
 
 def _wait_for_measured_containers(http: httpx.Client) -> int:
