@@ -44,7 +44,7 @@ def test_a_device_that_waits_is_adopted_where_it_hangs(visit: Callable[..., Visi
     expect(bench).to_have_attribute("href", "/console/codecs/generic-climate?f_port=2&payload=016700e1")
     page.get_by_label("Profile").select_option("cayenne-lpp")
     expect(bench).to_have_attribute("href", "/console/codecs/cayenne-lpp?f_port=2&payload=016700e1")
-    page.get_by_role("button", name="Where I am").click()
+    page.get_by_role("button", name="Use my position").click()
     expect(page.get_by_label("Latitude")).to_have_value("47.748200")
     assert window.list_axe_violations() == []
     page.get_by_role("button", name="Adopt the device").click()

@@ -132,6 +132,12 @@ def test_check_tells_a_directory_that_is_not_there(tmp_path: Path) -> None:
     assert "sound" not in result.output
 
 
+def test_the_territory_of_the_demonstration_is_named_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo/territory.toml").write_text("")
+    assert f"use --data {tmp_path / 'demo'}." in call("api-key", "list", *data(tmp_path)).stderr
+
+
 @pytest.mark.parametrize(
     "words", [("api-key", "create", "--label", "x"), ("api-key", "list"), ("admin-link",), ("account", "list")]
 )

@@ -65,6 +65,17 @@ def test_labels_are_a_sheet_to_print(run: Run, tmp_path: Path) -> None:
     assert "<p>Gym</p><p>70b3d5499e0000cc</p>" in out.read_text()
 
 
+def test_what_is_wrong_with_an_identifier_or_a_line_is_said(run: Run, tmp_path: Path) -> None:
+    assert "4 to 64 letters" in str(run("add", "x", "cayenne-lpp", "urn:ngsi-ld:Room:1").exception)
+    sheet = tmp_path / "devices.csv"
+    sheet.write_text(
+        "hardware_id;profile;lat;lon\n70b3d5499e0000c1;cayenne-lpp;;-3,2\n70b3d5499e0000c2;cayenne-lpp;47;x\n"
+    )
+    refused = str(run("claims", str(sheet), "--batch", "Autumn", "--out", str(tmp_path / "labels.html")).exception)
+    assert "Device 1 of the file, 70b3d5499e0000c1" in refused
+    assert "Device 2 of the file, 70b3d5499e0000c2" in refused
+
+
 def test_the_quarantine_is_empty_and_a_platform_that_is_not_there_is_told(run: Run) -> None:
     assert run("quarantine").output == ""
     assert run("quarantine", "--forget", EUI).output == "0 frames are forgotten.\n"

@@ -118,7 +118,25 @@ async def test_what_waits_is_forgotten(platform: Platform, operator: httpx.Async
     assert await platform.fleet.list_waiting(caller) == []
     gone = await operator.get("/console/quarantine/adopt", params={"device": EUI})
     assert "None of these devices waits any more." in plain(gone.text)
-    assert (await post(operator, "/console/quarantine", do="forget")).status_code == 400
+    assert (await post(operator, "/console/quarantine", do="burn", device=EUI)).status_code == 400
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("what", ["adopt", "forget"])
+async def test_nothing_ticked_is_said_on_the_page(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, what: str
+) -> None:
+    answer = await post(operator, "/console/quarantine", do=what)
+    assert answer.status_code == 303
+    assert "Tick a device first." in plain((await operator.get(answer.headers["location"])).text)
+    assert len(await platform.fleet.list_waiting(caller)) == 2
+
+
+@pytest.mark.usefixtures("waiting")
+async def test_that_others_were_adopted_is_told_beside_the_one_that_was_not(operator: httpx.AsyncClient) -> None:
+    fields: dict[str, str | list[str]] = {"device": [EUI, OTHER], "profile": "cayenne-lpp"}
+    refused = await post(operator, "/console/quarantine/adopt", **fields, **{f"latitude-{EUI}": "north"})
+    assert "1 other device is adopted; correct what follows." in plain(refused.text)
 
 
 @pytest.mark.usefixtures("waiting")

@@ -1,7 +1,7 @@
 """`parvis device`: the registry of a running platform, over its HTTP API."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,9 +71,16 @@ def _ask(url: str, key: str | None, tenant: str | None, method: str, path: str, 
 def _said(answer: httpx.Response) -> str:
     try:
         report = answer.json()
-        return str(report.get("detail") or report.get("title"))
+        faults = [f"{fault['where']}: {_plainly(fault)}" for fault in report.get("faults") or []]
+        return "\n  ".join([str(report.get("detail") or report.get("title")), *faults[:_FAULTS_SHOWN]])
     except ValueError:
         return f"The platform answers with status {answer.status_code}."
+
+
+def _plainly(fault: dict[str, str]) -> str:
+    if fault["where"].endswith("hardware_id"):
+        return "a hardware id is 4 to 64 letters, digits, dots, hyphens and underscores, such as a DevEUI."
+    return fault["what"]
 
 
 @click.group("device")
@@ -176,7 +183,7 @@ def claims(url: str, key: str | None, tenant: str | None, file: Path, batch: str
     The file has the columns hardware_id and profile, and may have those of parvis device import. The codes are told
     this once.
     """
-    entries = [_claim_entry(cells) for cells in read_cells(file.read_bytes())]
+    entries = _claim_entries(read_cells(file.read_bytes()))
     body = {"batch": batch, "devices": entries}
     out.write_text(_ask(url, key, tenant, "POST", "/devices/claims/sheet", json=body).text, encoding="utf-8")
     click.echo(f"{len(entries)} labels are in {out}.")
@@ -204,6 +211,19 @@ def _claim_place(longitude: str, latitude: str) -> dict[str, Any] | None:
     except ValueError:
         raise NotDone(f"{longitude!r}, {latitude!r} is no place: write longitude and latitude in degrees.") from None
     return {"type": "Point", "coordinates": place}
+
+
+def _claim_entries(rows: Iterable[dict[Column, str]]) -> list[dict[str, Any]]:
+    """Raises NotDone with all lines that are wrong: a sheet of labels is printed whole or not at all."""
+    entries, faults = [], []
+    for number, cells in enumerate(rows, 1):
+        try:
+            entries.append(_claim_entry(cells))
+        except NotDone as fault:
+            faults.append(f"Device {number} of the file, {cells.get(Column.HARDWARE_ID, '')}: {fault.detail}")
+    if faults:
+        raise NotDone("\n".join(faults[:_FAULTS_SHOWN]))
+    return entries
 
 
 def _claim_entry(cells: dict[Column, str]) -> dict[str, Any]:

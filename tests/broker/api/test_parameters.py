@@ -50,6 +50,8 @@ def test_a_limit_is_a_whole_number_from_one_on(limit: str) -> None:
 
 def test_a_limit_of_zero_asks_for_the_count_alone() -> None:
     assert parse_parameters(b"limit=0", KNOWN).limit(counting=True) == 0
+    with pytest.raises(BadRequestData, match="count=true"):
+        parse_parameters(b"limit=0", KNOWN).limit(counting=False)
 
 
 def test_a_page_of_more_than_a_thousand_is_too_many_results() -> None:

@@ -75,7 +75,9 @@ class Parameters:
 
     def limit(self, counting: bool) -> int:
         """The size of a page (NGSI-LD 1.9.1, 6.3.10): 0 only to count."""
-        limit = self.integer("limit", DEFAULT_LIMIT, 0 if counting else 1)
+        limit = self.integer("limit", DEFAULT_LIMIT, 0)
+        if limit == 0 and not counting:
+            raise BadRequestData("The parameter limit is 0 only to count: add count=true, or ask for 1 or more.")
         if limit > MAX_LIMIT:
             raise TooManyResults(f"A page holds at most {MAX_LIMIT} results, not {limit}.")
         return limit

@@ -28,7 +28,7 @@ MOST_UNPACKED_BYTES = 2 << 30
 LONGEST_TEXT = 16 << 30
 MOST_STRINGS_BYTES = 256 << 20
 """Of a workbook's texts, which are held in memory."""
-_DAMAGED = (BadZipFile, EOFError, KeyError, LargeZipFile, SyntaxError, csv.Error, gzip.BadGzipFile, zlib.error)
+_DAMAGED = (EOFError, KeyError, LargeZipFile, SyntaxError, csv.Error, gzip.BadGzipFile, zlib.error)
 _SHARED_STRINGS = "xl/sharedStrings.xml"
 
 
@@ -40,6 +40,8 @@ def open_table(path: Path, source: Source) -> Iterator[Table]:
             yield table
     except UnicodeError as error:
         raise InvalidMapping(f"{path.name} is not in source.encoding, {source.encoding}.") from error
+    except BadZipFile as error:
+        raise InvalidMapping(f"{path.name} cannot be read.") from error
     except _DAMAGED as error:
         raise InvalidMapping(f"{path.name} cannot be read: {error}.") from error
 

@@ -26,7 +26,7 @@ class Column(Enum):
     LONGITUDE = ("longitude", "lon", "lng", "long", "x")
     TECHNOLOGY = ("technology", "technologie", "reseau", "network")
     GROUPS = ("groups", "groupes", "group", "groupe")
-    TAGS = ("tags", "etiquettes", "tag", "etiquette")
+    TAGS = ("tags", "etiquettes", "tag", "etiquette", "mots_cles", "mot_cle")
     EXPECTED_INTERVAL = ("expected_interval", "intervalle_attendu", "interval", "intervalle", "periode")
     SERIAL_NUMBER = ("serial_number", "numero_de_serie", "serial", "sn")
     MANUFACTURER = ("manufacturer", "fabricant", "vendor", "maker")

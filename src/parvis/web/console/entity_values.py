@@ -17,7 +17,7 @@ _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00(?::00)?)?")
 def value_text(one: Instance, term: str, t: Wording) -> tuple[str, str]:
     """The value and its unit."""
     if one.kind is Kind.GEO_PROPERTY:
-        return (_place(one.value), "")
+        return (_place(one.value, t), "")
     if isinstance(one.value, dict) and (at := instant_of(one.value)) is not None:
         return (t.moment(at), "")
     if isinstance(one.value, dict):
@@ -51,8 +51,9 @@ def instant_of(value: dict[str, Any]) -> Instant | None:
         return None
 
 
-def _place(geometry: dict[str, Any]) -> str:
+def _place(geometry: dict[str, Any], t: Wording) -> str:
     if geometry.get("type") == "Point":
         longitude, latitude = geometry["coordinates"][:2]
-        return f"{latitude:.5f}, {longitude:.5f}"
+        plain = f"{latitude:.5f}, {longitude:.5f}"
+        return plain.replace(", ", " ; ").replace(".", ",") if "," in t.number(0.5, 1) else plain
     return str(geometry.get("type", ""))

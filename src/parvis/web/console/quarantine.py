@@ -109,6 +109,7 @@ async def quarantine_page(request: Request) -> Response:
         refused=_count(request, "refused"),
         reason=_reason(request),
         forgotten=_count(request, "forgotten"),
+        chosen=_count(request, "chosen"),
     )
 
 
@@ -120,8 +121,10 @@ async def choose(request: Request) -> Response:
     check_writes(caller)
     what, _, one = str(form.get("do", "")).partition(" ")
     chosen = [one] if one else [str(device) for device in form.getlist("device")]
-    if what not in ("adopt", "forget") or not chosen:
-        raise BadRequestData("Choose at least one device.")
+    if what not in ("adopt", "forget"):
+        raise BadRequestData("A device is adopted or forgotten.")
+    if not chosen:
+        return RedirectResponse("/console/quarantine?chosen=0", SEE_OTHER)
     if what == "adopt":
         query = urlencode([("device", device) for device in chosen])
         return RedirectResponse(f"/console/quarantine/adopt?{query}", SEE_OTHER)
@@ -158,7 +161,8 @@ async def adopt(request: Request) -> Response:
         entries = [await _adopt(site, caller, _entry(form, view), profile, groups, t) for view in found]
         left = [entry for entry in entries if entry.is_refused]
         if left:
-            return await _form(request, left, profile.id, groups, BadRequestData.status)
+            done = len(entries) - len(left)
+            return await _form(request, left, profile.id, groups, BadRequestData.status, adopted=done)
         waiting = await _settled(fleet, caller, wanted)
         repeated = sum(repeats.get((caller.tenant, one), 0) for one in wanted)
     refused = await _refused(fleet, caller, wanted)
@@ -252,7 +256,13 @@ async def _list_objects(site: Site, caller: Caller) -> list[tuple[str, str]]:
 
 
 async def _form(
-    request: Request, entries: Sequence[Entry], profile: str, groups: str, status: int, fault: str = ""
+    request: Request,
+    entries: Sequence[Entry],
+    profile: str,
+    groups: str,
+    status: int,
+    fault: str = "",
+    adopted: int = 0,
 ) -> Response:
     site, caller = site_of(request), caller_of(request)
     t = site.pages.words(request)
@@ -268,6 +278,7 @@ async def _form(
         profile=profile,
         groups=groups,
         fault=fault,
+        adopted=adopted,
         most=MOST_AT_ONCE,
     )
 

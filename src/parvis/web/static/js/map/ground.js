@@ -1,5 +1,7 @@
 // A map on the territory's own ground, in the page's theme. MapLibre comes only when a map is really wanted.
 
+import { say } from "../words.js";
+
 const LIBRARY = new URL("../../vendor/maplibre-gl/maplibre-gl.mjs", import.meta.url);
 
 export function isDark() {
@@ -7,10 +9,21 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+function ownWords() {
+  return {
+    "AttributionControl.ToggleAttribution": say("map_credits"),
+    "CooperativeGesturesHandler.MacHelpText": say("map_wheel_mac"),
+    "CooperativeGesturesHandler.MobileHelpText": say("map_touch"),
+    "CooperativeGesturesHandler.WindowsHelpText": say("map_wheel"),
+    "Map.Title": say("map_title"),
+  };
+}
+
 export async function openMap(frame, options) {
   const library = await import(LIBRARY);
   const map = new library.Map({
     container: frame,
+    locale: ownWords(),
     style: `/basemap/style/${isDark() ? "dark" : "light"}.json`,
     attributionControl: { compact: true },
     dragRotate: false,
