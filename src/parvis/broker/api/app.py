@@ -59,22 +59,24 @@ class NgsiLdApi:
         if route.method in _WITH_BODY:
             check_length_told(headers)
         tenant = headers.get(b"ngsild-tenant")
-        if tenant is not None:
-            await self._check_tenant(tenant.decode("latin-1"), caller, route)
+        to_make = None if tenant is None else await self._check_tenant(tenant.decode("latin-1"), caller, route)
         parameters = _parameters(scope["query_string"], route.parameters)
-        request = Request(scope, receive, self._broker, caller, headers, args, parameters, self._max_body_bytes)
+        request = Request(
+            scope, receive, self._broker, caller, headers, args, parameters, self._max_body_bytes, to_make
+        )
         return await route.handler(request)
 
-    async def _check_tenant(self, tenant: str, caller: Caller, route: Route) -> None:
+    async def _check_tenant(self, tenant: str, caller: Caller, route: Route) -> str | None:
         """The tenant of a request is its caller's; the header may only confirm it (NGSI-LD 1.9.1, 6.3.14). One that
-        does not exist is made by what creates something in it (4.14, 5.5.10), where the caller may administer it."""
+        does not exist is told: it is made by what creates something in it (4.14, 5.5.10), where the caller may
+        administer it."""
         if await self._broker.is_tenant(tenant):
             if tenant != caller.tenant:
                 raise Forbidden(f"{caller.subject} belongs to another tenant than {tenant}.")
-            return
+            return None
         if not route.begins or tenant != caller.tenant or Right.ADMINISTER not in caller.rights:
             raise NonexistentTenant(f"There is no tenant {tenant}.")
-        await self._broker.add_tenant(tenant)
+        return tenant
 
 
 def routes(broker: Broker, max_body_bytes: int = MAX_BODY_BYTES) -> list[BaseRoute]:

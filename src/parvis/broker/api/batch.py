@@ -108,6 +108,8 @@ def _name_of(document: dict[str, Any]) -> str:
 
 
 async def _write(request: Request, kind: BatchKind, batch: _Batch) -> Response:
+    if batch.items:
+        await request.begin()
     outward = await send_parts(request, kind, batch.items)
     if outward is not None:
         return await _write_parts(request, batch, outward)

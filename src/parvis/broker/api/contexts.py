@@ -28,7 +28,9 @@ async def add_context(request: Request) -> Response:
         raise InvalidRequest("The body is to be one JSON object with an @context.")
     value = document["@context"]
     request.broker.contexts.check(value)
-    one = await _kept(request).host(request.caller.tenant, value)
+    kept = _kept(request)
+    await request.begin()
+    one = await kept.host(request.caller.tenant, value)
     return created(f"{request.base}/jsonldContexts/{one.local_id}")
 
 

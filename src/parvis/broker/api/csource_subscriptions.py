@@ -1,5 +1,6 @@
 """Subscriptions to registrations of context sources (NGSI-LD 1.9.1, 5.11, 6.12 and 6.13)."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,8 @@ async def create_subscription(request: Request) -> Response:
     """Create registration subscription (5.11.2)."""
     document, context = await request.document()
     context = await request.addressable(context)
-    subscription = await request.broker.sources.subscribe(request.caller, document, context)
+    sources = request.broker.sources
+    subscription = await request.creating(partial(sources.subscribe, request.caller, document, context))
     return created(f"{request.base}/csourceSubscriptions/{quote(subscription.id, safe=':')}")
 
 

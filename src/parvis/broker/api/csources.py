@@ -1,5 +1,6 @@
 """Registrations of context sources (NGSI-LD 1.9.1, 5.9, 5.10, 6.8 and 6.9)."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +27,8 @@ OPTIONS = frozenset({"sysAttrs"})
 async def register_source(request: Request) -> Response:
     """Register context source (5.9.2)."""
     document, context = await request.document()
-    registration = await request.broker.sources.register(request.caller, document, context)
+    sources = request.broker.sources
+    registration = await request.creating(partial(sources.register, request.caller, document, context))
     return created(f"{request.base}/csourceRegistrations/{quote(registration.id, safe=':')}")
 
 

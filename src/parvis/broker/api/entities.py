@@ -30,6 +30,7 @@ async def create_entity(request: Request) -> Response:
     """Create entity (5.6.1)."""
     document, context = await request.document()
     parsed = parse_entity(document, context, ENTITY)
+    await request.begin()
 
     async def here(left: tuple[Iri, ...] | None) -> Response:
         await apply(request, change_of(kept(parsed, left), Mode.CREATE), context)

@@ -1,7 +1,7 @@
 """One request as the routes see it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from starlette.types import Message, Receive, Scope
 
@@ -11,10 +11,11 @@ from parvis.broker.api.parameters import Parameters
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.parse import decode
-from parvis.kernel.errors import BadRequestData, InvalidRequest, PayloadTooLarge
+from parvis.kernel.errors import BadRequestData, InvalidRequest, NonexistentTenant, PayloadTooLarge
 from parvis.kernel.identity import Caller
 
 MAX_BODY_BYTES = 10_000_000
+_Made = TypeVar("_Made")
 
 
 def check_length_told(headers: Mapping[bytes, bytes]) -> bytes:
@@ -26,9 +27,20 @@ def check_length_told(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 class Request:
-    """`args` are the variable segments of the path, decoded, in order."""
+    """`args` are the variable segments of the path, decoded, in order. `tenant_to_make` is there where the request may
+    make the tenant that it creates something in."""
 
-    __slots__ = ("_max_body_bytes", "_receive", "args", "broker", "caller", "headers", "parameters", "scope")
+    __slots__ = (
+        "_max_body_bytes",
+        "_receive",
+        "_tenant_to_make",
+        "args",
+        "broker",
+        "caller",
+        "headers",
+        "parameters",
+        "scope",
+    )
 
     def __init__(
         self,
@@ -40,6 +52,7 @@ class Request:
         args: tuple[str, ...],
         parameters: Parameters,
         max_body_bytes: int,
+        tenant_to_make: str | None = None,
     ) -> None:
         self.scope = scope
         self.broker = broker
@@ -49,6 +62,7 @@ class Request:
         self.parameters = parameters
         self._receive = receive
         self._max_body_bytes = max_body_bytes
+        self._tenant_to_make = tenant_to_make
 
     def asking(self, parameters: Parameters) -> "Request":
         """The same, with other parameters."""
@@ -61,6 +75,7 @@ class Request:
             self.args,
             parameters,
             self._max_body_bytes,
+            self._tenant_to_make,
         )
 
     def without(self, header: bytes) -> "Request":
@@ -75,7 +90,24 @@ class Request:
             self.args,
             self.parameters,
             self._max_body_bytes,
+            self._tenant_to_make,
         )
+
+    async def begin(self) -> None:
+        """Before what the request is about to create, once it is known to be sound: what is refused makes no tenant
+        (5.5.10). Raises BadRequestData."""
+        if self._tenant_to_make is not None:
+            await self.broker.add_tenant(self._tenant_to_make)
+
+    async def creating(self, create: Callable[[], Awaitable[_Made]]) -> _Made:
+        """As `begin`, where nothing but the tenant's being there is looked at last."""
+        try:
+            return await create()
+        except NonexistentTenant:
+            if self._tenant_to_make is None:
+                raise
+            await self.begin()
+            return await create()
 
     @property
     def query_string(self) -> bytes:

@@ -1,5 +1,6 @@
 """Subscriptions (NGSI-LD 1.9.1, 5.8.1 to 5.8.5, 6.10 and 6.11)."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +35,8 @@ async def create_subscription(request: Request) -> Response:
     if request.parameters.flag("local"):
         document["localOnly"] = True
     via = await _passed(request)
-    subscription = await request.broker.subscriptions.create(request.caller, document, named, via)
+    subscriptions = request.broker.subscriptions
+    subscription = await request.creating(partial(subscriptions.create, request.caller, document, named, via))
     place = f"{request.base}/subscriptions/{quote(subscription.id, safe=':')}"
     return created(place).with_headers(*await _unknown(request, document))
 

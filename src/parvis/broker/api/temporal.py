@@ -79,6 +79,7 @@ async def upsert_entity(request: Request) -> Response:
     """Create or update temporal evolution of an entity (5.6.11)."""
     document, context = await request.document()
     change = _change(document, context, ENTITY, Mode.UPSERT_UPDATE)
+    await request.begin()
 
     async def here(left: tuple[Iri, ...] | None) -> Response:
         known = await request.broker.find_history(request.caller, change.entity_id, NO_ATTRIBUTE)
