@@ -425,6 +425,7 @@ async def test_what_is_filled_in_wrongly_stays_in_the_form(
     answer = await send(operator, "/console/devices/new", step, label=NEW, profile="generic-climate", **form)
     assert answer.status_code == 400
     assert told in plain(answer.text)
+    assert ('aria-describedby="place-fault"' in answer.text) == ("latitude" in form)
 
 
 class Context:

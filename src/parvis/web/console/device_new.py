@@ -123,6 +123,7 @@ async def _object_step(
     profile_id: str,
     refusal: tuple[str, str] | None = None,
     given: Mapping[str, str] | None = None,
+    is_place_wrong: bool = False,
 ) -> Response:
     site, t = site_of(request), site_of(request).pages.words(request)
     given = given or {}
@@ -147,6 +148,7 @@ async def _object_step(
         place=_prepared_place(found),
         refusal=refusal,
         given=given,
+        is_place_wrong=is_place_wrong,
     )
 
 
@@ -237,7 +239,8 @@ async def register(request: Request) -> Response:
         if not refused.can_be_put_right:
             raise
         given = {name: str(value) for name, value in form.items() if name != FORM_FIELD}
-        return await _object_step(request, found, profile, explain_refusal(refused, t), given)
+        is_place_wrong = isinstance(refused, InvalidForm) and refused.fault == "place"
+        return await _object_step(request, found, profile, explain_refusal(refused, t), given, is_place_wrong)
     return RedirectResponse(f"{device_href(device.hardware_id)}?{urlencode({'new': '1'})}", SEE_OTHER)
 
 
