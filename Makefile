@@ -41,6 +41,8 @@ tools:
 
 screenshots: $(VENV)/.development
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/states.py
+	$(BIN)/python scripts/first_minute.py
 
 reference: $(VENV)/.development
 	$(BIN)/python scripts/reference.py

@@ -28,7 +28,14 @@ export function listen(query, { changes, reset }) {
     show(false);
     if (source.readyState === EventSource.CLOSED) again = setTimeout(() => whenStoreIsBack(reset), BEGIN_ANEW_MS);
   });
+  // The browser knows before the line does: what has broken off tells nobody.
+  const cutOff = () => show(false);
+  const backAgain = () => source.readyState === EventSource.OPEN && show(true);
+  window.addEventListener("offline", cutOff);
+  window.addEventListener("online", backAgain);
   return () => {
+    window.removeEventListener("offline", cutOff);
+    window.removeEventListener("online", backAgain);
     clearTimeout(again);
     source.close();
   };

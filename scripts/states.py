@@ -1,0 +1,96 @@
+"""Take a picture of every state that pages are designed for: empty, loading, stale, wrong, forbidden, offline, printed.
+
+They stand in `docs/reference/states.md`.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page
+
+from pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
+
+OPEN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n[access]\nauth = false\n'
+CLOSED = OPEN.replace("auth = false", "auth = true")
+TERMS = {"link": '<https://parvis.eu/ngsi-ld/context/v1.jsonld>; rel="http://www.w3.org/ns/json-ld#context"'}
+Arrange = Callable[[Page], None]
+
+
+def container(number: int, level: float, hours_ago: float) -> dict[str, Any]:
+    at = (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat().replace("+00:00", "Z")
+    place = {"type": "Point", "coordinates": [-3.30 + 0.012 * number, 47.69 + 0.006 * (number % 3)]}
+    return {
+        "id": f"urn:ngsi-ld:WasteContainer:kerlann-{number}",
+        "type": "WasteContainer",
+        "name": {"type": "Property", "value": f"Rue du Port {number}"},
+        "address": {"type": "Property", "value": {"addressLocality": "Kerlann"}},
+        "location": {"type": "GeoProperty", "value": place},
+        "fillingLevel": {"type": "Property", "value": level, "unitCode": "C62", "observedAt": at},
+    }
+
+
+def fill(address: str) -> None:
+    """Fresh ones, and some that have been silent for days."""
+    some = [container(one, 0.2 + 0.09 * one, 0.1 if one < 4 else 60.0) for one in range(1, 8)]
+    answer = httpx.post(f"{address}/ngsi-ld/v1/entityOperations/upsert", json=some, headers=TERMS)
+    answer.raise_for_status()
+
+
+def stay(_page: Page) -> None:
+    """As it is when it has come."""
+
+
+def never_come(page: Page) -> None:
+    page.route("**/map.geojson*", lambda route: None)
+
+
+def cut(page: Page) -> None:
+    settle(page)
+    page.context.set_offline(True)
+    page.wait_for_timeout(8000)
+
+
+def on_paper(page: Page) -> None:
+    settle(page)
+    page.emulate_media(media="print")
+
+
+def picture(
+    browser: Browser, address: str, name: str, path: str, *,
+    screen: Screen = DESKTOP, language: str = "fr", before: Arrange = stay, after: Arrange = settle,
+    scripts: bool = True,
+) -> None:  # fmt: skip
+    context = open_context(browser, screen, language, scripts=scripts)
+    page = context.new_page()
+    before(page)
+    page.goto(f"{address}{path}", wait_until="commit" if before is never_come else "load")
+    after(page)
+    keep(page, f"states/{name}.jpg")
+    context.close()
+
+
+def main() -> None:
+    with browsing() as browser:
+        with running("up", settings=OPEN) as address:
+            picture(browser, address, "empty-map", "/console/map")
+            picture(browser, address, "empty-devices-phone", "/console/devices", screen=PHONE)
+            picture(browser, address, "empty-dashboards", "/console/dashboards", language="en")
+            picture(browser, address, "empty-portal-phone", "/", screen=PHONE)
+            fill(address)
+            stale = "/console/entities/urn:ngsi-ld:WasteContainer:kerlann-6"
+            picture(browser, address, "stale-object", stale)
+            picture(browser, address, "stale-map", "/console/map?state=stale", language="en")
+            picture(browser, address, "loading-map", "/console/map", before=never_come)
+            picture(browser, address, "nothing-found", "/console/search?q=zzz", language="en")
+            picture(browser, address, "not-there", "/console/entities/urn:ngsi-ld:WasteContainer:none")
+            picture(browser, address, "offline-phone", "/console/map", screen=PHONE, after=cut)
+            picture(browser, address, "printed-object", stale, after=on_paper)
+            picture(browser, address, "no-javascript-phone", "/", screen=PHONE, scripts=False)
+        with running("up", settings=CLOSED) as address:
+            picture(browser, address, "sign-in-phone", "/console/system", screen=PHONE)
+
+
+if __name__ == "__main__":
+    main()
