@@ -5,7 +5,7 @@ import { picture, refreshMaps, watchMaps } from "./map.js";
 import { drawPlots } from "./plot.js";
 
 const SOON_MS = 300;
-const AT_MOST_EVERY_MS = 2_000;
+const AT_MOST_EVERY_MS = 2_200;
 const AGES_EVERY_MS = 60_000;
 const MAPS_AT_MOST_EVERY_MS = 10_000;
 const PICTURE_EVERY_MS = 4_000;
@@ -15,14 +15,22 @@ const printing = document.querySelector("[data-print]");
 let askedAt = 0;
 let mapsAt = Date.now();
 let waiting = null;
+let owed = 0;
 
+// Twice: the server may hold an answer from just before the change for two seconds.
 function changed() {
-  if (waiting) return;
+  owed = 2;
+  plan();
+}
+
+function plan() {
+  if (waiting || !owed) return;
   waiting = setTimeout(refresh, Math.max(SOON_MS, askedAt + AT_MOST_EVERY_MS - Date.now()));
 }
 
 async function refresh() {
   askedAt = Date.now();
+  owed -= 1;
   if (!document.hidden) {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
     if (answer?.ok && !answer.redirected) put(await answer.text());
@@ -32,6 +40,7 @@ async function refresh() {
     }
   }
   waiting = null;
+  plan();
 }
 
 function put(text) {
