@@ -127,16 +127,56 @@ async def test_a_failure_of_the_only_one_that_has_it_is_the_answer(brokers: Brok
     told = await brokers.town.patch(f"{BIN}/attrs/fillingLevel", json={"type": "Property", "value": 1})
     assert told.status_code == status
     assert told.json()["status"] == status
+    assert registration("syndicate")["id"] in told.json()["detail"]
     assert len(brokers.around.calls) == 1, "a change is sent once"
 
 
-async def test_a_partial_failure_there_is_one_here(brokers: Brokers) -> None:
+@pytest.mark.parametrize(("status", "told"), [(409, 409), (401, 502), (403, 502), (404, 404)])
+async def test_a_partial_failure_there_is_one_here(brokers: Brokers, status: int, told: int) -> None:
     await brokers.register()
-    result = {"success": [], "errors": [{"entityId": ID, "error": {"type": "x", "status": 409, "title": "no"}}]}
+    result = {"success": [], "errors": [{"entityId": ID, "error": {"type": "x", "status": status, "title": "no"}}]}
     brokers.around.answers["syndicate"] = said(207, msgspec.json.encode(result))
     answer = await brokers.town.post("/entities", json=bin_())
     assert answer.status_code == 207
-    assert answer.json()["errors"][0]["error"]["status"] == 409
+    [failure] = answer.json()["errors"]
+    assert failure["error"]["status"] == told
+    assert registration("syndicate")["id"] in failure["error"]["detail"]
+
+
+OF_THE_PAST = ["upsertTemporal", "deleteTemporal"]
+EVERY_CHANGE: list[tuple[str, str, Any]] = [
+    ("POST", "/entities", bin_()),
+    ("PUT", BIN, {"type": "WasteContainer", "fillingLevel": LEVEL}),
+    ("PATCH", BIN, {"fillingLevel": LEVEL}),
+    ("DELETE", BIN, None),
+    ("POST", f"{BIN}/attrs", {"fillingLevel": LEVEL}),
+    ("PATCH", f"{BIN}/attrs", {"fillingLevel": LEVEL}),
+    ("PATCH", f"{BIN}/attrs/fillingLevel", LEVEL),
+    ("PUT", f"{BIN}/attrs/fillingLevel", LEVEL),
+    ("DELETE", f"{BIN}/attrs/fillingLevel", None),
+    ("POST", "/entityOperations/create", [bin_()]),
+    ("POST", "/entityOperations/upsert", [bin_()]),
+    ("POST", "/entityOperations/update", [bin_()]),
+    ("POST", "/entityOperations/merge", [bin_()]),
+    ("POST", "/entityOperations/delete", [ID]),
+    ("DELETE", "/entities?type=WasteContainer", None),
+    ("POST", "/temporal/entities", bin_()),
+    ("DELETE", f"/temporal{BIN}", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), EVERY_CHANGE, ids=[f"{one[0]} {one[1]}" for one in EVERY_CHANGE])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_the_caller_is_not_told_that_his_key_was_refused_elsewhere(
+    brokers: Brokers, method: str, path: str, body: Any, status: int
+) -> None:
+    await brokers.register(mode="redirect", operations=[*CHANGES, *OF_THE_PAST, "purgeEntity"])
+    problem = {"type": "x", "title": "No", "detail": "Send an API key."}
+    brokers.around.answers["syndicate"] = said(status, msgspec.json.encode(problem))
+    answer = await brokers.town.request(method, path, json=body)
+    assert answer.status_code in (207, 502), answer.text
+    assert registration("syndicate")["id"] in answer.text
+    assert f'"status":{status}' not in answer.text
 
 
 async def test_every_change_of_one_entity_reaches_the_exclusive_source(brokers: Brokers) -> None:

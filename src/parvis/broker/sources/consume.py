@@ -213,4 +213,5 @@ def _relayed(answer: Answer) -> Warned | None:
 
 def _warned(answered: Answered, around: Around) -> Warned:
     agent = answered.registration.alias or around.alias
-    return Warned(answered.code, agent.replace(" ", "-"), answered.reason)
+    told = f"The source {answered.registration.id:.120}: {answered.reason}"
+    return Warned(answered.code, agent.replace(" ", "-"), told)

@@ -15,6 +15,7 @@ from parvis.broker.sources.model import Registration
 from parvis.kernel.errors import AlreadyExists, Conflict, ParvisError, ResourceNotFound
 
 _ABOUT = CORE_MEMBERS | {"expiresAt"}
+_UNKNOWN_THERE = frozenset({401, 403, 407})
 
 
 class SourceFailed(ParvisError):
@@ -108,27 +109,28 @@ def _retyped(name: str, value: Any, context: Context, wanted: Context) -> Any:
 
 def _done(errand: Errand, answered: Answered) -> Done:
     answer = answered.answer
-    if answer is None:
-        return Done(
-            errand, dict.fromkeys(errand.entity_ids, _as_ours(SourceFailed(answered.reason, 504), errand.registration))
-        )
-    if answer.status == 207:
-        return Done(errand, _partial_failures(answer.body, errand.entity_ids))
-    if 200 <= answer.status < 300:
+    if answer is not None and 200 <= answer.status < 300 and answer.status != 207:
         return Done(errand, created=_created(answer.status, answer.body, errand.entity_ids))
-    failure = _failure(answer.status, answer.body)
-    return Done(errand, dict.fromkeys(errand.entity_ids, _as_ours(failure, errand.registration)))
+    failures: Mapping[str, ParvisError]
+    if answer is None:
+        failures = dict.fromkeys(errand.entity_ids, SourceFailed(answered.reason, 504))
+    elif answer.status == 207:
+        failures = _partial_failures(answer.body, errand.entity_ids)
+    else:
+        failures = dict.fromkeys(errand.entity_ids, _failure(answer.status, answer.body))
+    return Done(errand, {one: _of_source(failure, errand.registration) for one, failure in failures.items()})
 
 
-def _as_ours(failure: ParvisError, registration: Registration) -> ParvisError:
-    """Whom the source did not let in is this broker, not the caller, unless the caller's credentials went along."""
+def _of_source(failure: ParvisError, registration: Registration) -> ParvisError:
+    """Named after its source. Whom that did not let in is this broker, not the caller, unless the caller's credentials
+    went along."""
+    said = f"The source {registration.id}: "
     if not isinstance(failure, SourceFailed):
-        return failure
+        return type(failure)(said + failure.detail)
     is_handed_on = any(value == FROM_REQUEST for _, value in registration.source_info)
-    is_ours = failure.source_status in (401, 403, 407) and not is_handed_on
-    status = 502 if is_ours else failure.source_status
-    refusal = f"It answered with status {failure.source_status}: " if is_ours else ""
-    return SourceFailed(f"The source {registration.id}: {refusal}{failure.detail}", status)
+    if failure.source_status in _UNKNOWN_THERE and not is_handed_on:
+        return SourceFailed(f"{said}It answered with status {failure.source_status}: {failure.detail}", 502)
+    return SourceFailed(said + failure.detail, failure.source_status)
 
 
 def _created(status: int, body: bytes, entity_ids: tuple[str, ...]) -> tuple[str, ...]:
