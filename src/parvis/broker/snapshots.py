@@ -81,7 +81,11 @@ class Frozen:
     def find(self, entity_id: str) -> Entity | None:
         return next((one for one in self._entities if one.id == entity_id), None)
 
-    def query(self, query: EntityQuery, is_seen: Callable[[Entity], bool]) -> EntityPage:
+    async def query(self, query: EntityQuery, is_seen: Callable[[Entity], bool]) -> EntityPage:
+        """In a thread: each of them is looked at."""
+        return await asyncio.to_thread(self._query, query, is_seen)
+
+    def _query(self, query: EntityQuery, is_seen: Callable[[Entity], bool]) -> EntityPage:
         numbered = enumerate(self._entities, 1)
         fitting = [(number, one) for number, one in numbered if is_seen(one) and matches(one, query)]
         if query.order:
@@ -176,8 +180,7 @@ class Snapshots:
         if not snapshot.filling:
             return []
         chunks = await self._shelf.read(_inside(tenant, snapshot))
-        frozen = [one for body in chunks.values() for one in msgspec.msgpack.decode(body, type=list[_Frozen])]
-        return [Entity(*(getattr(one, name) for name in _Frozen.__struct_fields__)) for one in frozen]
+        return await asyncio.to_thread(_thawed, list(chunks.values()))
 
     async def drop(self, tenant: str, snapshot: Snapshot) -> None:
         emptied = [_inside(tenant, snapshot)] if snapshot.filling else []
@@ -219,6 +222,11 @@ def _decode(body: bytes) -> Snapshot:
 
 def _frozen(entity: Entity) -> _Frozen:
     return _Frozen(entity.id, entity.types, entity.instances, entity.scopes, entity.created_at, entity.modified_at)
+
+
+def _thawed(bodies: Sequence[bytes]) -> list[Entity]:
+    frozen = [one for body in bodies for one in msgspec.msgpack.decode(body, type=list[_Frozen])]
+    return [Entity(*(getattr(one, name) for name in _Frozen.__struct_fields__)) for one in frozen]
 
 
 def _head(tenant: str, snapshot_id: str) -> Place:

@@ -1,5 +1,6 @@
 """Snapshots over HTTP (NGSI-LD 1.9.1, 5.16, 6.3.22)."""
 
+import threading
 from typing import Any
 
 import httpx
@@ -7,6 +8,8 @@ import pytest
 
 from parvis.broker import snapshots
 from parvis.broker.broker import Broker
+from parvis.broker.model.entity import Entity
+from parvis.broker.query.tree import EntityQuery
 
 ROOMS = [f"urn:ngsi-ld:Room:{number}" for number in range(4)]
 
@@ -60,6 +63,19 @@ async def test_a_snapshot_is_read_like_the_present(api: httpx.AsyncClient, broke
     following = page.headers["link"].split(">")[0].removeprefix("<")
     rest = await api.get(f"http://town{following}", headers={"ngsild-snapshot": snapshot})
     assert (page.headers["ngsild-results-count"], [one["id"] for one in rest.json()]) == ("4", [ROOMS[3]])
+
+
+async def test_what_a_snapshot_holds_is_looked_through_beside_other_requests(broker: Broker) -> None:
+    looked_in: set[int] = set()
+
+    def is_seen(_entity: Entity) -> bool:
+        looked_in.add(threading.get_ident())
+        return True
+
+    entities = [Entity(one, ("Room",), (), (), 0, 0) for one in ROOMS]
+    page = await snapshots.Frozen(entities).query(EntityQuery(limit=2), is_seen)
+    assert [one.id for one in page.entities] == ROOMS[:2]
+    assert threading.get_ident() not in looked_in
 
 
 async def test_a_snapshot_of_nothing_says_so(api: httpx.AsyncClient, broker: Broker) -> None:

@@ -156,7 +156,7 @@ class Opened:
         return found if found is not None and self._is_seen(found) else None
 
     async def query(self, query: EntityQuery) -> EntityPage:
-        return self._frozen.query(query, self._is_seen)
+        return await self._frozen.query(query, self._is_seen)
 
     def _is_seen(self, entity: Entity) -> bool:
         return self._request.broker.may_read(self._request.caller, entity.types)
