@@ -35,8 +35,11 @@ async def test_a_command_from_the_request_to_its_acknowledgement(
     network = Network()
     platform.commands.send_by({"chirpstack": network})
     await operator.post("/api/devices", json=[RECORD])
+    page, waits = f"/console/devices/{EUI}", "the command will wait"
+    assert waits in (await operator.get(page, params={"lang": "en"})).text
     uplink = event(fPort=1, data="A2cBEA==")
     assert (await operator.post(EVENTS, params={"event": "up"}, json=uplink)).status_code == 204
+    assert waits not in (await operator.get(page, params={"lang": "en"})).text
     answer = await operator.post(URL, json=OPEN, headers={"idempotency-key": "open"})
     assert answer.status_code == 201, answer.text
     given = answer.json()

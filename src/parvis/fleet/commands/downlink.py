@@ -133,6 +133,10 @@ class Commands:
         """The ways there are, by the name that uplinks bear."""
         self._senders = senders
 
+    def can_reach(self, device: Device) -> bool:
+        """Whether the way in that heard it last sends down too; until one does, its commands wait."""
+        return device.route.partition(":")[0] in self._senders
+
     async def give(self, caller: Caller, hardware_id: str, wish: CommandWish) -> Command:
         """The command, once it is durable.
 

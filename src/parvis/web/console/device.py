@@ -140,6 +140,7 @@ async def _page(
         has_gateways=has_gateways(statistics, frames),
         is_numbered=bool(statistics.lost) or any(one.frame.uplink.f_cnt != NO_COUNTER for one in frames),
         interval=_interval(device, statistics, t),
+        can_reach=site.platform.commands.can_reach(device),
         clock=_clock(statistics, t),
         qualities=sorted(read_qualities(None if quality is None else quality.value).items()),
         frames=frames,
