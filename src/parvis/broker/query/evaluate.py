@@ -39,7 +39,7 @@ from shapely.ops import nearest_points
 from parvis.broker.model.entity import LINKS, VALUE_MEMBERS, Entity, Instance, Json, Kind
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
-from parvis.broker.query.soundness import sound
+from parvis.broker.query.soundness import check_comparable, sound
 from parvis.broker.query.tree import (
     ENTITY_TIMES,
     And,
@@ -155,6 +155,7 @@ def geometry_holds(geo: GeoQuery, geometry: dict[str, Any]) -> bool:
         return _is_in_reach(geo, distance_m(geometry["coordinates"], geo.geometry["coordinates"]))
     here, there = _shape(msgspec.json.encode(geometry)), _query_shape(msgspec.json.encode(geo.geometry))
     try:
+        check_comparable(here, there)
         return _stands_in(geo, here, there)
     except GEOSException:  # what cannot be worked out is not found
         return False
@@ -181,10 +182,11 @@ def _stands_in(geo: GeoQuery, here: BaseGeometry, there: BaseGeometry) -> bool:
 
 
 def geometry_distance_m(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """From the nearest points of two GeoJSON geometries; infinite where one is empty."""
+    """From the nearest points of two GeoJSON geometries; infinite where one is empty. Raises GEOSException."""
     if one["type"] == other["type"] == "Point":
         return distance_m(one["coordinates"], other["coordinates"])
     here, there = _shape(msgspec.json.encode(one)), _query_shape(msgspec.json.encode(other))
+    check_comparable(here, there)
     return _nearest_m(here, there)
 
 
