@@ -204,6 +204,32 @@ async def test_aggregates_are_those_of_one_broker_that_has_it_all(brokers: Broke
         assert [row[1:] for row in ours[method]] == [row[1:] for row in theirs[method]]
 
 
+async def test_of_aggregates_and_maps_of_the_past_too_only_what_is_registered_is_told(brokers: Brokers) -> None:
+    reading = {"type": "Property", "value": 3, "observedAt": "2026-05-01T08:00:00Z"}
+    mixed, hidden = {**bin_(4), "fillingLevel": [reading], "note": [reading]}, {**bin_(5), "note": [reading]}
+    for one in (mixed, hidden):
+        assert (await brokers.syndicate.post("/temporal/entities", json=one)).status_code == 201
+    information = [{"entities": [{"type": "WasteContainer"}], "propertyNames": ["fillingLevel"]}]
+    path = "/csourceRegistrations/" + registration("syndicate")["id"]
+    assert (await brokers.town.patch(path, json={"information": information})).status_code == 204
+
+    both = {"id": f"{mixed['id']},{hidden['id']}"}
+    aggregated = {**AGGREGATED, "aggrMethods": "avg", "aggrPeriodDuration": "PT0S", **both}
+    past = {**PAST_OF_ALL, **both}
+    first = await brokers.town.get("/temporal/entities", params={**past, "entityMap": "true", "limit": "1"})
+    following = {"NGSILD-EntityMap": first.headers["NGSILD-EntityMap"]}
+    for answer in (
+        await brokers.town.get("/temporal/entities", params=aggregated),
+        first,
+        await brokers.town.get("/temporal/entities", params=past, headers=following),
+    ):
+        [told] = answer.json()
+        assert (told["id"], set(told) - {"@context"}) == (mixed["id"], {"id", "type", "fillingLevel"})
+    for params in ({}, aggregated):
+        of_one = {name: value for name, value in params.items() if name not in ("type", "id")}
+        assert (await brokers.town.get(f"/temporal/entities/{hidden['id']}", params=of_one)).status_code == 404
+
+
 async def test_only_what_was_asked_for_is_told_of_aggregates(brokers: Brokers) -> None:
     await levels(brokers.town, 1, 2)
     answer = await brokers.town.get("/temporal/entities", params={**AGGREGATED, "aggrMethods": "avg"})

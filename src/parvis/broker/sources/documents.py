@@ -51,7 +51,8 @@ def registered_evolutions(document: Any, registration: Registration, context: Co
     if any(not one.attributes for one in infos):
         return document
     known = {attribute for one in infos for attribute in one.attributes}
-    return {name: value for name, value in document.items() if name in _ABOUT or context.expand(name) in known}
+    kept = {name: value for name, value in document.items() if name in _ABOUT or context.expand(name) in known}
+    return kept if kept.keys() - _ABOUT else None
 
 
 def _joined_list(members: Sequence[Any]) -> list[Any]:
