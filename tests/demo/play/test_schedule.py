@@ -55,3 +55,9 @@ def test_a_sparse_past_counts_on_into_the_full_one(devices: tuple[Device, ...]) 
     assert set(hourly) <= {8, 9, 10}
     for own in turns.values():
         assert all(after.counted == before.counted + 1 for before, after in pairwise(own))
+
+
+def test_the_last_turns_are_the_newest_of_those_before_now(devices: tuple[Device, ...]) -> None:
+    schedule = Schedule(devices, 1)
+    newest = {turn.who: turn for turn in schedule.turns(BEGUN_S - 26 * HOUR, BEGUN_S)}
+    assert schedule.last_turns(BEGUN_S) == [newest[who] for who in range(len(devices))]

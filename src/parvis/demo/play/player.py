@@ -115,11 +115,16 @@ class Player:
         self.left_out = 0
 
     async def backfill(self, bridge: Bridge, pusher: Pusher | None, past: Past) -> int:
-        """Send what was said before as fast as it is acknowledged; returns how many messages there were."""
+        """Send what was said before as fast as it is acknowledged; returns how many messages there were.
+
+        What each device said last goes first: a visitor sees a territory that lives, and its past comes in behind.
+        """
         now_s, sent = self._pace.now_s(), 0
         full_from_s = now_s - past.hours * S_PER_HOUR
         sparse = self._schedule.sparse_turns(now_s - past.sparse_hours * S_PER_HOUR, full_from_s)
-        for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)):
+        last = self._schedule.last_turns(now_s)
+        before = (turn for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)) if turn != last[turn.who])
+        for turn in chain(last, before):
             if self._speakers[turn.who].kind is not Kind.BUS or turn.time_s > now_s - BUSES_SEEN_S:
                 sent += await _send(self._voices.message(turn), bridge, pusher)
         self._told_until_s = now_s

@@ -44,6 +44,11 @@ class Schedule:
             yield turn
             heapq.heapreplace(queue, self._turn(turn.who, turn.slot + 1))
 
+    def last_turns(self, end_s: float) -> list[Turn]:
+        """Of each device the last before then."""
+        first = (self._first_turn(who, end_s) for who in range(len(self._periods_s)))
+        return [self._turn(turn.who, turn.slot - 1) for turn in first]
+
     def sparse_turns(self, start_s: float, end_s: float) -> Iterator[Turn]:
         """About one an hour and device; numbered so that `turns` from the end on goes on counting."""
         following = [self._first_turn(who, end_s).counted for who in range(len(self._periods_s))]
