@@ -40,9 +40,9 @@ tools:
 	@sh build/system_tools.sh
 
 screenshots: $(VENV)/.development
-	$(BIN)/python scripts/screenshots.py
-	$(BIN)/python scripts/states.py
-	$(BIN)/python scripts/first_minute.py
+	$(BIN)/python -m scripts.screenshots
+	$(BIN)/python -m scripts.states
+	$(BIN)/python -m scripts.first_minute
 
 reference: $(VENV)/.development
 	$(BIN)/python scripts/reference.py

@@ -5,7 +5,7 @@ import time
 
 from playwright.sync_api import Browser, Page
 
-from pictures import DESKTOP, PHONE, browsing, keep, open_context, running, settle
+from scripts.pictures import DESKTOP, PHONE, browsing, keep, open_context, running, settle
 
 READY_S = 180
 

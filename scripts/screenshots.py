@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser
 
-from pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
+from scripts.pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
 
 LIVELY_AFTER_S = 45
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Page
 
-from pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
+from scripts.pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
 
 OPEN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n[access]\nauth = false\n'
 CLOSED = OPEN.replace("auth = false", "auth = true")

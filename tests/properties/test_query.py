@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity
-from parvis.broker.query.evaluate import distance_m, geo_holds, holds, matches, prepared
+from parvis.broker.query.evaluate import geo_holds, holds, matches, prepared
+from parvis.broker.query.geography import distance_m
 from parvis.broker.query.parse import CORE_SUBS, parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.tree import (
     And,

@@ -81,7 +81,9 @@ def test_what_is_no_address_of_a_style_is_refused(address: str) -> None:
 
 
 async def test_a_style_of_ones_own_is_all_that_pages_may_fetch_elsewhere(platform: Platform) -> None:
-    chosen = MapSettings(style_url="https://tiles.town.example/style.json", style_origins=("https://fonts.town.example",))
+    chosen = MapSettings(
+        style_url="https://tiles.town.example/style.json", style_origins=("https://fonts.town.example",)
+    )
     at_hand = SettingsAtHand(dataclasses.replace(platform.settings, map=chosen))
     client = client_of(dataclasses.replace(platform, at_hand=at_hand))
     answer = await client.get("/basemap/style/light.json")

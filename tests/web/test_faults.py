@@ -39,8 +39,8 @@ REACHED = (
 )
 """Where what people write in the console is refused, or what the console tells the fault of."""
 REFUSALS = {
-    "AlreadyExists", "BadRequestData", "InvalidBaseMap", "InvalidMapping", "InvalidProfile", "MappingFailure", "NoFeed", "NotSendable",
-    "ResourceNotFound", "UnreadableFeed", "WorkFailed",
+    "AlreadyExists", "BadRequestData", "InvalidBaseMap", "InvalidMapping", "InvalidProfile", "MappingFailure", "NoFeed",
+    "NotSendable", "ResourceNotFound", "UnreadableFeed", "WorkFailed",
 }  # fmt: skip
 ELSEWHERE = {
     "There is no such job.": "the page of what is not found says it all",
@@ -150,7 +150,6 @@ ENGLISH = re.compile(r'lang="en"[^>]*>\s*[^<\s]')
         ("/console/devices/new", {"label": "https://a.example/?x=1", "profile": "generic-climate"}, "illisible"),
         ("/console/devices/new", NEW | {"entity_id": "urn:ngsi-ld:Tree:404"}, "n’existe pas"),
         ("/console/devices/new", NEW | {"name": "x" * 300}, "de 1 à 256 caractères"),
-        ("/console/quarantine", {"do": "adopt"}, "Choisissez au moins un capteur"),
         ("/console/devices", {"do": "dance", "to": "/console/devices/change"}, "ne dit pas ce qui est à changer"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.parse import parse_entity
 from parvis.broker.model.entity import Entity
-from parvis.broker.query.evaluate import distance_m, holds, matches
+from parvis.broker.query.evaluate import holds, matches
+from parvis.broker.query.geography import distance_m
 from parvis.broker.query.parse import parse_geo, parse_q, parse_scope_q, parse_types
 from parvis.broker.query.tree import EntityQuery
 

@@ -8,7 +8,7 @@ import pytest
 import shapely
 from shapely.geometry import LineString, Polygon
 
-from parvis.broker.query.evaluate import geometry_holds
+from parvis.broker.query.geography import geometry_holds
 from parvis.broker.query.order import find_distance_m
 from parvis.broker.query.soundness import check_comparable, sound
 from parvis.broker.query.tree import GeoQuery, GeoRelation

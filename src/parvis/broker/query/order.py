@@ -20,7 +20,8 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.model.entity import Entity, Instance, Json, Kind
 from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.collation import Collation, find_collation
-from parvis.broker.query.evaluate import Moment, geometry_distance_m, targets_of
+from parvis.broker.query.evaluate import Moment, targets_of
+from parvis.broker.query.geography import geometry_distance_m
 from parvis.broker.query.parse import parse_coordinates, parse_path
 from parvis.broker.query.tree import EntityQuery, OrderTerm, Path
 from parvis.kernel.errors import BadRequestData, TooComplexQuery

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from parvis.broker.model.entity import Iri
-from parvis.broker.query.evaluate import geometry_holds
+from parvis.broker.query.geography import geometry_holds
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.tree import AnyType, EntityQuery, GeoRelation, TypeIs, TypeSelection
 from parvis.broker.sources.discovery import EntityAsked, SourceQuery, attributes_match, info_matches, matches

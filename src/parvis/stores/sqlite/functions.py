@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Entity
-from parvis.broker.query.evaluate import geometry_holds, holds
+from parvis.broker.query.evaluate import holds
+from parvis.broker.query.geography import geometry_holds
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold
 from parvis.broker.query.tree import Condition, GeoQuery, ScopeQuery
