@@ -40,9 +40,10 @@ def running(data: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait()
 
 
-def until(look: Callable[[], bool], within_s: float = 60) -> None:
+def until(look: Callable[[], bool], process: "subprocess.Popen[bytes]", within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not look():
+        assert process.poll() is None, f"the platform ended with {process.returncode}"
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
 
@@ -87,11 +88,11 @@ def test_an_import_that_was_killed_twice_brings_each_value_once(tmp_path: Path) 
         return position is not None and position.offset > share * folder.records.stat().st_size
 
     for share in (0.1, 0.5):
-        with running(data):
-            until(lambda share=share: has_passed(share))  # type: ignore[misc]
+        with running(data) as process:
+            until(lambda share=share: has_passed(share), process)  # type: ignore[misc]
     assert folders.get(DEFAULT_TENANT, one.id).phase is Phase.RECEIVED, "it was killed on its way"
-    with running(data):
-        until(lambda: folders.get(DEFAULT_TENANT, one.id).phase is Phase.IMPORTED)
+    with running(data) as process:
+        until(lambda: folders.get(DEFAULT_TENANT, one.id).phase is Phase.IMPORTED, process)
 
     position = folder.find("position", Position)
     assert position is not None

@@ -59,6 +59,7 @@ from parvis.kernel.remembered import remember_store
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.kernel.shelf import Shelf
+from parvis.kernel.structs import prepare_structs
 from parvis.kernel.time import HOUR
 from parvis.outbound.client import GuardedClient
 
@@ -132,6 +133,7 @@ async def open_platform(
     """
     check_exposure(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    prepare_structs()
     async with AsyncExitStack() as stack:
         stack.enter_context(holding(settings))
         outbound = await stack.enter_async_context(GuardedClient(settings.outbound))
@@ -143,6 +145,7 @@ async def open_platform(
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
+        prepare_structs()  # those of the connectors
         mqtt = None
         if listen and settings.mqtt.enabled:
             doorkeeper = Doorkeeper(access, fleet.registry)
