@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from parvis.broker.model.change import Change, Mode
@@ -93,6 +94,25 @@ async def test_a_measurement_is_nothing_to_take_in(town: Store) -> None:
     level = Instance(LEVEL, Kind.PROPERTY, 41.0)
     await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (level,))])
     assert not await town.search.is_behind()
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT_REPLACE, Mode.REPLACE])
+async def test_a_replacement_with_the_same_words_is_nothing_to_take_in(town: Store, mode: Mode) -> None:
+    full = msgspec.structs.replace(BIN_1, mode=mode)
+    measured = (Instance(one.name, one.kind, 99 if one.value == 40 else one.value) for one in BIN_1.instances)
+    await town.write(TENANT, [msgspec.structs.replace(full, instances=tuple(measured))])
+    assert not await town.search.is_behind()
+    await town.write(TENANT, [msgspec.structs.replace(full, instances=(Instance(LEVEL, Kind.PROPERTY, 41.0),))])
+    await take_in(town)
+    assert await search(town, "verre") == []
+
+
+@pytest.mark.parametrize("mode", [Mode.UPSERT_UPDATE, Mode.MERGE])
+async def test_a_further_type_is_taken_in(town: Store, mode: Mode) -> None:
+    level = Instance(LEVEL, Kind.PROPERTY, 41.0)
+    await town.write(TENANT, [Change(BIN_1.entity_id, mode, (level,), (BIN, "https://example.org/Sensor"))])
+    await take_in(town)
+    assert await search(town, "sensor") == ["WasteContainer:trevalan:0012"]
 
 
 async def test_what_was_deleted_is_found_no_more_at_once_and_leaves_no_words(town: Store) -> None:

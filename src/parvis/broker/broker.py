@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
@@ -183,12 +184,15 @@ class Broker:
         ids = await self._store.search.list_referring(caller.tenant, entity_id, limit)
         return list((await self.query(caller, EntityQuery(ids=tuple(ids), limit=limit))).entities) if ids else []
 
-    async def take_in_words(self, pause_s: float = 0.0) -> None:
-        """What was written until now is found by its words. A part of the platform does so all the time, with a pause
-        after each step so that writers go on."""
-        if await self._store.search.is_behind():
-            while await self._store.search.work(WORDS_OF_ENTITIES):  # noqa: ASYNC110
-                await asyncio.sleep(pause_s)
+    async def take_in_words(self, rest: float = 0.0) -> None:
+        """What was written until now is found by its words. A part of the platform does so all the time, and rests
+        after each step `rest` times as long as the step took, its wait for writers with it: these go on."""
+        if not await self._store.search.is_behind():
+            return
+        began_s = time.monotonic()
+        while await self._store.search.work(WORDS_OF_ENTITIES):
+            await asyncio.sleep(rest * (time.monotonic() - began_s))
+            began_s = time.monotonic()
 
     async def walk(self, caller: Caller, query: EntityQuery) -> AsyncGenerator[Entity, None]:
         """All entities that match, read in pages of `query.limit`: none twice, none that stays left out."""

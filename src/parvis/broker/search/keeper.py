@@ -8,8 +8,8 @@ from typing import Protocol
 from parvis.kernel.errors import Overloaded
 
 LOOK_EVERY_S = 0.3
-PAUSE_S = 0.05
-"""After a step, which takes about as long: an import goes on beside it."""
+REST = 10.0
+"""Times as long as each step takes: 100 entities want 5 ms of the thread that writes, more where it has much to do."""
 
 
 class Bell(Protocol):
@@ -27,7 +27,7 @@ async def keep_index(
     while True:
         newest = bell.newest_event
         with suppress(Overloaded):
-            await take_in(PAUSE_S)
+            await take_in(REST)
             seen = newest
         await asyncio.sleep(look_every_s)
         await bell.wait(seen)

@@ -3,9 +3,7 @@ what its relationships lead to, each after a tab."""
 
 from collections.abc import Iterable
 
-from parvis.broker.model.change import Change, Mode
-from parvis.broker.model.entity import Iri, Json, Kind
-from parvis.broker.model.header import Header
+from parvis.broker.model.entity import Entity, Instance, Iri, Json, Kind
 from parvis.broker.search.words import (
     Part,
     part_of,
@@ -20,7 +18,6 @@ from parvis.broker.search.words import (
 Attribute = tuple[Iri, Json]
 BONDS = 2
 LONGEST_TARGET = 500
-_TAKING_AWAY = frozenset({Mode.REPLACE, Mode.UPSERT_REPLACE, Mode.KEEP_ATTRIBUTES, Mode.EXPIRE})
 
 
 def searched_text(
@@ -56,12 +53,21 @@ def lines_of(text: str) -> tuple[str, str, str, str]:
     return title, marks, telling, bonds
 
 
-def changes_words(change: Change, before: Header | None, after: Header) -> bool:
-    """Whether the entity may be found by other words afterwards, or refer to others."""
-    if before is None or before.typeset != after.typeset or (before.deleted is None) != (after.deleted is None):
-        return True
-    if change.mode in _TAKING_AWAY:
-        return True
-    return bool(change.removals) or any(
-        one.kind is Kind.RELATIONSHIP or part_of(one.name) is not None for one in change.instances
-    )
+def changes_words(before: Entity | None, after: Entity | None) -> bool:
+    """Whether an entity may be found by other words afterwards, or refer to others. None: it is not there."""
+    if before is None or after is None:
+        return before is not after
+    return before.types != after.types or _searched(before) != _searched(after)
+
+
+def tell_words(instances: Iterable[Instance]) -> bool:
+    """Whether any of them is searched, or refers to another entity."""
+    return any(map(_is_searched, instances))
+
+
+def _searched(entity: Entity) -> list[tuple[Iri, Json]]:
+    return [(one.name, one.value) for one in entity.instances if _is_searched(one)]
+
+
+def _is_searched(instance: Instance) -> bool:
+    return instance.kind is Kind.RELATIONSHIP or part_of(instance.name) is not None

@@ -52,6 +52,8 @@ def local_name(iri: Iri) -> str:
 
 def fold(text: str) -> str:
     """Without accents and case: "Trévalan" and "TREVALAN" are one."""
+    if text.isascii():
+        return text.casefold()
     decomposed = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
     return "".join(one for one in decomposed if not unicodedata.combining(one)).casefold()
 

@@ -13,7 +13,7 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_doubtful, list_witnesses, only_new
 from parvis.broker.model.scopes import column_now, past_of
-from parvis.broker.search.text import changes_words
+from parvis.broker.search.text import changes_words, tell_words
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
@@ -187,8 +187,6 @@ class Applier:
             past = past_of(change, column_now(before), column_now(headers[urn]))
             if past:
                 self._batch.put_past(headers[urn].id, past, now)
-            if changes_words(change, before, headers[urn]):
-                self._batch.put_unsearched(headers[urn].id)
         return outcome
 
     def _carry_out(self, change: Change, now: Instant) -> Outcome:
@@ -207,7 +205,7 @@ class Applier:
         return resolution.outcome
 
     def _overwrite(self, change: Change, header: Header | None, now: Instant) -> Outcome:
-        born = header is None or header.deleted is not None
+        before, born = header, header is None or header.deleted is not None
         if header is None or born:
             header = self._write_header(
                 change.entity_id, header, About(change.types or (), scopes_to_column(change.scopes or ())), now
@@ -218,6 +216,8 @@ class Applier:
         if due is not None:
             self._headers[change.entity_id] = header._replace(due=earlier(header.due, due))
         self._batch.put_event(header.id, header.typeset, EventKind.CREATED if born else EventKind.UPDATED, now)
+        if header is not before or tell_words(change.instances):
+            self._batch.put_unsearched(header.id)
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
 
     def _store(
@@ -237,6 +237,8 @@ class Applier:
         born = current is None
         self._batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest, born=born)
         self._batch.put_event(header.id, header.typeset, event_kind(resolution.outcome.status), now)
+        if changes_words(current, entity):
+            self._batch.put_unsearched(header.id)
 
     def _numbers(self, keys: tuple[AttributeKey, ...]) -> list[tuple[int, int]]:
         return [(self._names.words.id(name), self._names.dataset(dataset)) for name, dataset in keys]

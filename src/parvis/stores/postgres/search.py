@@ -1,8 +1,8 @@
 """The index of words, beside the entities it finds. A B-tree of words: row-level security lets only leakproof operators
 search an index, and those of text search are not."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,7 +10,8 @@ from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
-from parvis.broker.search.text import BONDS, Attribute, searched_text, words_by_rank
+from parvis.broker.search.renewal import Held, Key, renewal_of
+from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
 from parvis.stores.postgres.filters import numbers_text
@@ -51,22 +52,10 @@ WHERE w.tenant = one.tenant AND w.rank = one.rank AND w.word = one.word COLLATE 
 _ADD_WORDS = f"INSERT INTO searched_word SELECT tenant, rank, word, entity FROM {_WORDS} ON CONFLICT DO NOTHING"
 _KEEP = """
 INSERT INTO searched SELECT tenant, entity, text
-FROM json_to_recordset(%s::json) AS one (tenant integer, entity bigint, text text) WHERE text <> ''
+FROM json_to_recordset(%s::json) AS one (tenant integer, entity bigint, text text)
 ON CONFLICT (tenant, entity) DO UPDATE SET text = excluded.text
 """
 _DROP = f"DELETE FROM searched s USING {_OF_THESE} WHERE s.tenant = one.tenant AND s.entity = one.entity"
-
-
-class _Known(NamedTuple):
-    tenant: int
-    entity: int
-    urn: str | None
-    typeset: int | None
-    text: str | None
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return (self.tenant, self.entity)
 
 
 class PostgresSearch:
@@ -154,51 +143,36 @@ def _work(connection: Connection, names: Names, limit: int) -> int:
 
 
 def _take_in(connection: Connection, names: Names, these: str) -> None:
-    known = [_Known(*row) for row in connection.execute(_ABOUT, (these,))]
-    shown = _shown(connection, names, these)
-    targets = _targets(connection, names, these)
-    told = [(one, _text(names, one, shown.get(one.key, ()), targets.get(one.key, ()))) for one in known]
-    changed = [(one, text) for one, text in told if text != (one.text or "")]
-    gone, come = [], []
-    for one, text in changed:
-        old, new = words_by_rank(one.text or ""), words_by_rank(text)
-        gone += [_word(one, rank, word) for rank, word in old - new]
-        come += [_word(one, rank, word) for rank, word in new - old]
-    for sql, rows in (
-        (_DROP_WORDS, gone),
-        (_ADD_WORDS, come),
-        (_DROP, [{"tenant": one.tenant, "entity": one.entity} for one, text in changed if not text]),
-        (_KEEP, [{"tenant": one.tenant, "entity": one.entity, "text": text} for one, text in changed]),
+    held = [
+        Held(tenant, entity, urn, () if typeset is None else names.typesets.key(typeset), text or "")
+        for tenant, entity, urn, typeset, text in connection.execute(_ABOUT, (these,))
+    ]
+    gone, come, kept, dropped = renewal_of(held, _shown(connection, names, these), _targets(connection, names, these))
+    for sql, columns, rows in (
+        (_DROP_WORDS, ("tenant", "rank", "word", "entity"), gone),
+        (_ADD_WORDS, ("tenant", "rank", "word", "entity"), come),
+        (_DROP, ("tenant", "entity"), dropped),
+        (_KEEP, ("tenant", "entity", "text"), kept),
     ):
         if rows:
-            connection.execute(sql.encode(), (_json(rows),))
+            connection.execute(sql.encode(), (_json([dict(zip(columns, row, strict=True)) for row in rows]),))
 
 
-def _shown(connection: Connection, names: Names, these: str) -> dict[tuple[int, int], list[Attribute]]:
+def _shown(connection: Connection, names: Names, these: str) -> dict[Key, list[Attribute]]:
     searched = numbers_text([number for word, number in names.words.items() if part_of(word) is not None])
-    found: dict[tuple[int, int], list[Attribute]] = {}
+    found: dict[Key, list[Attribute]] = {}
     for tenant, entity, name, shape, number, text in connection.execute(_SHOWN, (these, searched)):
         value = from_columns(names.shapes.key(shape)[2], number, text)
         found.setdefault((tenant, entity), []).append((names.words.key(name), value))
     return found
 
 
-def _targets(connection: Connection, names: Names, these: str) -> dict[tuple[int, int], list[str]]:
-    found: dict[tuple[int, int], list[str]] = {}
+def _targets(connection: Connection, names: Names, these: str) -> dict[Key, list[str]]:
+    found: dict[Key, list[str]] = {}
     for tenant, entity, shape, number, text in connection.execute(_TARGETS, (these, Kind.RELATIONSHIP.value)):
         value = from_columns(names.shapes.key(shape)[2], number, text)
         found.setdefault((tenant, entity), []).extend(texts_in(value))
     return found
-
-
-def _text(names: Names, known: _Known, shown: Iterable[Attribute], targets: Iterable[str]) -> str:
-    if known.urn is None or known.typeset is None:
-        return ""
-    return searched_text(known.urn, names.typesets.key(known.typeset), shown, targets)
-
-
-def _word(known: _Known, rank: int, word: str) -> dict[str, object]:
-    return {"tenant": known.tenant, "entity": known.entity, "rank": rank, "word": word}
 
 
 def _json(rows: object) -> str:

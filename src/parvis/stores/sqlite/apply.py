@@ -12,8 +12,7 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
 from parvis.broker.model.scopes import column_now, past_of
-from parvis.broker.search.text import changes_words
-from parvis.broker.search.words import part_of
+from parvis.broker.search.text import changes_words, tell_words
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -87,7 +86,7 @@ class Applier:
         batch.put_instances(number, (put,), put.modified_at, keep_newest=False, is_past=not follows)
         if follows:
             batch.put_event(number, EventKind.UPDATED, now, seq)
-            if part_of(put.name) is not None:
+            if tell_words((put,)):
                 batch.put_unsearched(number)
             self._current.pop(number, None)
             self.touched[number] = None
@@ -121,8 +120,6 @@ class Applier:
             past = past_of(change, column_now(before), column_now(headers[urn]))
             if past:
                 self.batch.put_instances(headers[urn].id, past, now, keep_newest=False, is_past=True)
-            if changes_words(change, before, headers[urn]):
-                self.batch.put_unsearched(headers[urn].id)
         return outcome
 
     def _carry_out(self, tenant: int, change: Change, now: Instant) -> Outcome:
@@ -142,7 +139,7 @@ class Applier:
         return resolution.outcome
 
     def _overwrite(self, tenant: int, change: Change, header: Header | None, now: Instant) -> Outcome:
-        batch = self.batch
+        batch, before = self.batch, header
         first = batch.next_seq
         born = header is None or header.deleted is not None
         if born:
@@ -158,6 +155,8 @@ class Applier:
         if due is not None:
             self._save_header(tenant, change.entity_id, header._replace(due=earlier(header.due, due)))
         batch.put_event(header.id, EventKind.CREATED if born else EventKind.UPDATED, now, first)
+        if header is not before or tell_words(change.instances):
+            batch.put_unsearched(header.id)
         self._current.pop(header.id, None)
         self.touched[header.id] = None
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
@@ -179,6 +178,8 @@ class Applier:
             batch.flush(self._connection)
         batch.put_instances(header.id, resolution.put, now, keep_newest=change.keep_newest)
         batch.put_event(header.id, event_kind(resolution.outcome.status), now, first)
+        if changes_words(current, entity):
+            batch.put_unsearched(header.id)
         self._keep(header.id, entity)
         self.touched[header.id] = entity
 

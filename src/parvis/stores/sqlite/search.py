@@ -1,14 +1,16 @@
 """The index of words, beside the entities it finds."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
-from parvis.broker.model.entity import Json, Kind
+from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
-from parvis.broker.search.text import BONDS, searched_text, words_by_rank
+from parvis.broker.search.renewal import Held, Key, renewal_of
+from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
 from parvis.stores.sqlite.database import Connection, RunSql
 from parvis.stores.sqlite.names import Names
@@ -17,15 +19,31 @@ from parvis.stores.sqlite.rows import from_column
 _LED = "SELECT entity FROM searched_word WHERE tenant = ? AND rank = ? AND word >= ? AND word < ? LIMIT ?"
 _COUNT = f"SELECT count(*) FROM ({_LED})"
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT ?) RETURNING entity"
-_HEADER = "SELECT tenant, urn, typeset FROM entity WHERE id = ? AND deleted IS NULL"
-_SHOWN = "SELECT name, value FROM attribute WHERE entity = ? AND name IN (SELECT value FROM json_each(?))"
-_TARGETS = "SELECT value FROM attribute JOIN shape ON shape.id = shape AND kind = ? WHERE entity = ?"
+_ABOUT = (
+    "SELECT ifnull(entity.tenant, searched.tenant), one.value, urn, typeset, ifnull(text, '') FROM json_each(?) AS one"
+    " LEFT JOIN entity ON entity.id = one.value AND deleted IS NULL LEFT JOIN searched ON searched.entity = one.value"
+    " WHERE entity.tenant IS NOT NULL OR searched.tenant IS NOT NULL"
+)
+_SHOWN = (
+    "SELECT entity, name, attribute.value FROM json_each(?) AS one CROSS JOIN attribute ON entity = one.value"
+    " WHERE name IN (SELECT value FROM json_each(?))"
+)
+_TARGETS = (
+    "SELECT entity, attribute.value FROM json_each(?) AS one CROSS JOIN attribute ON entity = one.value"
+    " CROSS JOIN shape ON shape.id = shape AND kind = ?"
+)
 _REFERRING = (
     "SELECT urn FROM searched_word JOIN entity ON id = entity AND deleted IS NULL"
     " WHERE searched_word.tenant = ? AND rank = ? AND word = ? LIMIT ?"
 )
-_KEEP = "INSERT INTO searched VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text"
-_DROP_WORDS = "DELETE FROM searched_word WHERE tenant = ? AND rank = ? AND word = ? AND entity = ?"
+_WORDS = "SELECT value ->> 0 AS t, value ->> 1 AS r, value ->> 2 AS w, value ->> 3 AS e FROM json_each(?)"
+_DROP_WORDS = f"DELETE FROM searched_word WHERE (tenant, rank, word, entity) IN ({_WORDS})"
+_ADD_WORDS = f"INSERT OR IGNORE INTO searched_word {_WORDS} ORDER BY t, r, w, e"
+_KEEP = (
+    "INSERT INTO searched (tenant, entity, text) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)"
+    " WHERE 1 ON CONFLICT DO UPDATE SET text = excluded.text"
+)
+_DROP = "DELETE FROM searched WHERE entity IN (SELECT value ->> 1 FROM json_each(?))"
 
 
 class SqliteSearch:
@@ -104,46 +122,31 @@ class _Rows:
 
 
 def _work(connection: Connection, names: Names, limit: int) -> int:
-    taken = [row[0] for row in connection.execute(_TAKE, (limit,)).fetchall()]
-    searched = _json([number for word, number in names.words.items() if part_of(word) is not None])
-    for entity in dict.fromkeys(taken):
-        _take_in(connection, names, entity, searched)
+    """A statement for all of them each: one of an entity would hand the GIL to and fro with the event loop."""
+    taken = [entity for (entity,) in connection.execute(_TAKE, (limit,)).fetchall()]
+    if taken:
+        _take_in(connection, names, _json(list(set(taken))))
     return len(taken)
 
 
-def _take_in(connection: Connection, names: Names, entity: int, searched: str) -> None:
-    held = connection.execute("SELECT tenant, text FROM searched WHERE entity = ?", (entity,)).fetchone()
-    header = connection.execute(_HEADER, (entity,)).fetchone()
-    old = "" if held is None else held[1]
-    new = "" if header is None else _text(connection, names, entity, header[1:], searched)
-    if new == old:
-        return
-    tenant = header[0] if held is None else held[0]
-    _write_words(connection, tenant, entity, words_by_rank(old), words_by_rank(new))
-    if new:
-        connection.execute(_KEEP, (entity, tenant, new))
-    else:
-        connection.execute("DELETE FROM searched WHERE entity = ?", (entity,))
+def _take_in(connection: Connection, names: Names, these: str) -> None:
+    held = [
+        Held(tenant, entity, urn, () if typeset is None else names.typesets.key(typeset), text)
+        for tenant, entity, urn, typeset, text in connection.execute(_ABOUT, (these,))
+    ]
+    tenants = {one.entity: one.tenant for one in held}
+    shown: defaultdict[Key, list[Attribute]] = defaultdict(list)
+    searched = _json([number for word, number in names.words.items() if part_of(word) is not None])
+    for entity, name, value in connection.execute(_SHOWN, (these, searched)):
+        shown[tenants[entity], entity].append((names.words.key(name), from_column(value)))
+    targets: defaultdict[Key, list[str]] = defaultdict(list)
+    for entity, value in connection.execute(_TARGETS, (these, Kind.RELATIONSHIP.value)):
+        targets[tenants[entity], entity] += texts_in(from_column(value))
+    gone, come, kept, dropped = renewal_of(held, shown, targets)
+    for sql, rows in ((_DROP_WORDS, gone), (_ADD_WORDS, come), (_DROP, dropped), (_KEEP, kept)):
+        if rows:
+            connection.execute(sql, (_json(rows),))
 
 
-def _text(connection: Connection, names: Names, entity: int, about: tuple[str, int], searched: str) -> str:
-    urn, typeset = about
-    shown: Iterable[tuple[str, Json]] = (
-        (names.words.key(name), from_column(value)) for name, value in connection.execute(_SHOWN, (entity, searched))
-    )
-    rows = connection.execute(_TARGETS, (Kind.RELATIONSHIP.value, entity))
-    targets = [target for (value,) in rows for target in texts_in(from_column(value))]
-    return searched_text(urn, names.typesets.key(typeset), shown, targets)
-
-
-def _write_words(
-    connection: Connection, tenant: int, entity: int, old: set[tuple[int, str]], new: set[tuple[int, str]]
-) -> None:
-    gone = [(tenant, rank, word, entity) for rank, word in old - new]
-    come = [(tenant, rank, word, entity) for rank, word in new - old]
-    connection.executemany(_DROP_WORDS, gone)
-    connection.executemany("INSERT OR IGNORE INTO searched_word VALUES (?, ?, ?, ?)", come)
-
-
-def _json(numbers: Sequence[int]) -> str:
-    return msgspec.json.encode(numbers).decode()
+def _json(rows: object) -> str:
+    return msgspec.json.encode(rows).decode()
