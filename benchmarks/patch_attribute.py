@@ -25,6 +25,7 @@ def main() -> list[Figure]:
     requests = [patch(source.randrange(ENTITIES), tick, source) for tick in range(REQUESTS)]
     with serving() as served:
         load(served.port, ENTITIES)
+        served.wait_until_quiet()
         tally = run_load(served.port, iter(requests), CONNECTIONS)
     if set(tally.statuses) != {204}:
         raise RuntimeError(f"patches were refused: {tally.statuses}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -70,6 +71,11 @@ class Served:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+def bytes_written_by_ended() -> int:
+    """Bytes that platforms which have ended had written to storage, the last of their logs copied."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock * 512
 
 
 @contextlib.contextmanager

@@ -96,6 +96,27 @@ async def test_a_measurement_is_nothing_to_take_in(town: Store) -> None:
     assert not await town.search.is_behind()
 
 
+@pytest.mark.parametrize("mode", [Mode.UPSERT_UPDATE, Mode.APPEND])
+async def test_words_and_bonds_told_again_are_nothing_to_take_in(town: Store, mode: Mode) -> None:
+    def told(device: str) -> Change:
+        bond = Instance("https://example.org/refDevice", Kind.RELATIONSHIP, device)
+        return Change(BIN_1.entity_id, mode, (*BIN_1.instances, bond), (BIN,))
+
+    await town.write(TENANT, [told("urn:ngsi-ld:Device:1")])
+    assert await town.search.is_behind()
+    await take_in(town)
+    await town.write(TENANT, [told("urn:ngsi-ld:Device:1")])
+    assert not await town.search.is_behind()
+    await town.write(TENANT, [told("urn:ngsi-ld:Device:1"), told("urn:ngsi-ld:Device:2")])
+    await take_in(town)
+    assert await town.search.list_referring(TENANT, "urn:ngsi-ld:Device:1", 5) == []
+    assert await town.search.list_referring(TENANT, "urn:ngsi-ld:Device:2", 5) == [BIN_1.entity_id]
+    await town.write(TENANT, [told("urn:ngsi-ld:Device:1")])
+    await town.write(TENANT, [told("urn:ngsi-ld:Device:2")])
+    await take_in(town)
+    assert await town.search.list_referring(TENANT, "urn:ngsi-ld:Device:2", 5) == [BIN_1.entity_id]
+
+
 @pytest.mark.parametrize("mode", [Mode.UPSERT_REPLACE, Mode.REPLACE])
 async def test_a_replacement_with_the_same_words_is_nothing_to_take_in(town: Store, mode: Mode) -> None:
     full = msgspec.structs.replace(BIN_1, mode=mode)

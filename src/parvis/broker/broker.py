@@ -45,7 +45,7 @@ from parvis.kernel.time import Clock, Instant, system_clock
 _log = logging.getLogger(__name__)
 MOST_INSTANCES = 1000
 """Of one attribute in one answer; the rest is told by 206 and Content-Range (6.3.10)."""
-WORDS_OF_ENTITIES = 100
+WORDS_OF_ENTITIES = 300
 """That are taken in at once: what is written meanwhile waits that long."""
 MOMENT_PAGE = 500
 """Small enough for the event loop to breathe between two."""

@@ -57,17 +57,13 @@ def changes_words(before: Entity | None, after: Entity | None) -> bool:
     """Whether an entity may be found by other words afterwards, or refer to others. None: it is not there."""
     if before is None or after is None:
         return before is not after
-    return before.types != after.types or _searched(before) != _searched(after)
+    return before.types != after.types or _told(before) != _told(after)
 
 
-def tell_words(instances: Iterable[Instance]) -> bool:
-    """Whether any of them is searched, or refers to another entity."""
-    return any(map(_is_searched, instances))
+def searched(instances: Iterable[Instance]) -> list[Instance]:
+    """Those whose words find their entity, or that refer to another one."""
+    return [one for one in instances if one.kind is Kind.RELATIONSHIP or part_of(one.name) is not None]
 
 
-def _searched(entity: Entity) -> list[tuple[Iri, Json]]:
-    return [(one.name, one.value) for one in entity.instances if _is_searched(one)]
-
-
-def _is_searched(instance: Instance) -> bool:
-    return instance.kind is Kind.RELATIONSHIP or part_of(instance.name) is not None
+def _told(entity: Entity) -> list[tuple[Iri, Json]]:
+    return [(one.name, one.value) for one in searched(entity.instances)]

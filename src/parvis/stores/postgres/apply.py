@@ -13,7 +13,7 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_doubtful, list_witnesses, only_new
 from parvis.broker.model.scopes import column_now, past_of
-from parvis.broker.search.text import changes_words, tell_words
+from parvis.broker.search.text import changes_words, searched
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.batch import Batch, bigints
 from parvis.stores.postgres.database import Connection
@@ -216,8 +216,10 @@ class Applier:
         if due is not None:
             self._headers[change.entity_id] = header._replace(due=earlier(header.due, due))
         self._batch.put_event(header.id, header.typeset, EventKind.CREATED if born else EventKind.UPDATED, now)
-        if header is not before or tell_words(change.instances):
+        if header is not before:
             self._batch.put_unsearched(header.id)
+        else:
+            self._batch.put_searched(header.id, searched(change.instances))
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)
 
     def _store(

@@ -23,7 +23,7 @@ from parvis.broker.ports.archive import (
     SeriesOfFile,
     blocks_of,
 )
-from parvis.broker.search.text import tell_words
+from parvis.broker.search.text import searched
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, check_in_files
 from parvis.kernel.errors import ResourceNotFound
@@ -246,7 +246,7 @@ def _correct(
     batch.put_instances(entity, (put,), put.modified_at, keep_newest=False, born=False, is_past=not follows)
     if follows:
         batch.put_event(entity, held[0], EventKind.UPDATED, now)
-        if tell_words((put,)):
+        if searched((put,)):
             batch.put_unsearched(entity)
     erase(connection, names, tenant, erasure, found)
     connection.execute(STAGING)

@@ -81,6 +81,13 @@ _KEEP_NEWEST = (
     _PUT.format(which=f"present = {KEEP_NEWEST}") + " WHERE held.observed IS NULL OR excluded.observed >= held.observed"
 )
 _UNSEARCHED = "INSERT INTO unsearched (tenant, entity) SELECT %s, unnest(%s::bigint[])"
+_CHANGED_WORDS = f"""
+INSERT INTO unsearched (tenant, entity) SELECT DISTINCT %(tenant)s, s.entity FROM staged s
+WHERE s.entity = ANY (%(entities)s::bigint[]) AND s.name = ANY (%(names)s::int[]) AND s.present <> {NOTHING}
+AND NOT EXISTS (
+    SELECT FROM attribute a WHERE a.tenant = %(tenant)s AND a.entity = s.entity AND a.name = s.name
+        AND a.dataset = s.dataset AND a.shape = s.shape AND (a.number, a.text) IS NOT DISTINCT FROM (s.number, s.text)
+)"""
 _NUMBERED = """
 WITH given AS (
     UPDATE numbers SET log = log + %(rows)s, event = event + %(events)s
@@ -113,6 +120,7 @@ class Batch:
         """The row that puts an attribute, by entity, name and dataset."""
         self._events: list[tuple[int, ...]] = []
         self._unsearched: list[int] = []
+        self._searched: list[tuple[int, int]] = []
         self._series: dict[tuple[str, str, Kind, str, Form], tuple[int, int, bytes]] = {}
         """The numbers of name and dataset, and these packed with the shape's."""
         self._has_removals = False
@@ -195,6 +203,10 @@ class Batch:
         """The index of words is to look at it."""
         self._unsearched.append(entity)
 
+    def put_searched(self, entity: int, instances: Iterable[Instance]) -> None:
+        """The index of words is to look at it if one of these is other than what is stored; they are put as well."""
+        self._searched += [(entity, self._names.words.id(one.name)) for one in instances]
+
     def flush(self, connection: Connection, tenant: int) -> int | None:
         """Write everything; the number of the newest event, None where there was nothing to write.
 
@@ -219,6 +231,9 @@ class Batch:
     def _stage(self, connection: Connection, tenant: int) -> None:
         with connection.cursor().copy(_COPY) as copy:
             copy.write(b"".join((_HEAD, *self._rows, _END)))
+        if self._searched:
+            entities, names = (bigints(set(numbers)) for numbers in zip(*self._searched, strict=True))
+            connection.execute(_CHANGED_WORDS, {"tenant": tenant, "entities": entities, "names": names})
         if self._has_removals:
             connection.execute(_REMOVE, (tenant,))
         acts = Counter(self._rows[place][_PRESENT_AT] for place in self._putting.values())

@@ -12,7 +12,7 @@ from parvis.broker.model.header import About, Header, about, assemble, find_wide
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
 from parvis.broker.model.scopes import column_now, past_of
-from parvis.broker.search.text import changes_words, tell_words
+from parvis.broker.search.text import changes_words, searched
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.batch import Batch, unplace
 from parvis.stores.sqlite.database import Connection
@@ -86,7 +86,7 @@ class Applier:
         batch.put_instances(number, (put,), put.modified_at, keep_newest=False, is_past=not follows)
         if follows:
             batch.put_event(number, EventKind.UPDATED, now, seq)
-            if tell_words((put,)):
+            if searched((put,)):
                 batch.put_unsearched(number)
             self._current.pop(number, None)
             self.touched[number] = None
@@ -155,8 +155,10 @@ class Applier:
         if due is not None:
             self._save_header(tenant, change.entity_id, header._replace(due=earlier(header.due, due)))
         batch.put_event(header.id, EventKind.CREATED if born else EventKind.UPDATED, now, first)
-        if header is not before or tell_words(change.instances):
+        if header is not before:
             batch.put_unsearched(header.id)
+        else:
+            batch.put_searched(header.id, searched(change.instances))
         self._current.pop(header.id, None)
         self.touched[header.id] = None
         return Outcome(change.entity_id, Status.CREATED if born else Status.UPDATED)

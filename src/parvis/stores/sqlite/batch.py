@@ -4,6 +4,7 @@ A statement hands the GIL back each time it is stepped, so a row a statement let
 wait for each other at every row (measured: 62 us a row under contention, 7 us with 256 rows a statement).
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,11 @@ _ENTITY = (
     " ON CONFLICT (id) DO UPDATE SET typeset = excluded.typeset, scopes = excluded.scopes, created = excluded.created,"
     " modified = excluded.modified, deleted = excluded.deleted, expires = excluded.expires, due = excluded.due"
 )
+_CHANGED_WORDS = (
+    "INSERT INTO unsearched (entity) SELECT DISTINCT column1 FROM (VALUES {rows}) WHERE NOT EXISTS"
+    " (SELECT 1 FROM attribute WHERE entity = column1 AND name = column2 AND dataset = column3 AND shape = column4"
+    " AND value IS column5)"
+)
 _STORED_GEOMETRY = (
     "SELECT value FROM attribute JOIN shape ON shape.id = shape AND kind = ?"
     " WHERE entity = ? AND name = ? AND dataset = ?"
@@ -49,6 +55,7 @@ class Batch:
         self._log: list[Any] = []
         self._outbox: list[Any] = []
         self._places: list[Place] = []
+        self._searched: list[Any] = []
         self._unsearched: list[int] = []
         self.unwritten: set[int] = set()
         """Entities with rows that are not flushed yet: flush before reading one."""
@@ -75,7 +82,7 @@ class Batch:
             if not (known is float or known is str or (known is int and INTEGER_MIN <= value <= INTEGER_MAX)):
                 value = to_column(value)
             name = words.get(one.name) or self._names.words.id(one.name)
-            dataset = self._names.words.id(one.dataset) if one.dataset else 0
+            dataset = self._names.dataset(one.dataset) if one.dataset else 0
             shape = shapes.get((one.kind, one.unit_code)) or self._names.shapes.id((one.kind, one.unit_code))
             extra = None
             if one.extra is not None:
@@ -111,9 +118,16 @@ class Batch:
         """The index of words is to look at it."""
         self._unsearched.append(entity)
 
+    def put_searched(self, entity: int, instances: Iterable[Instance]) -> None:
+        """The index of words is to look at it if one of these is other than what is stored; they are put as well."""
+        for one in instances:
+            name, shape = self._names.words.id(one.name), self._names.shapes.id((one.kind, one.unit_code))
+            self._searched += (entity, name, self._names.dataset(one.dataset), shape, to_column(one.value))
+
     def flush(self, connection: Connection) -> None:
         """Write what was gathered; more may be put afterwards."""
         self._names.save(connection)
+        _in_parts(connection, _CHANGED_WORDS, 5, self._searched)
         _insert(connection, "entity", 10, _ENTITY, self._entities)
         _insert(connection, "attribute", 9, _OVERWRITE, self._attributes)
         _insert(connection, "attribute", 9, _KEEP_NEWEST, self._late)
@@ -122,26 +136,30 @@ class Batch:
         _insert(connection, "unsearched (entity)", 1, "", self._unsearched)
         _place(connection, self._places)
         self._entities, self._attributes, self._late, self._log, self._outbox = [], [], [], [], []
-        self._places, self._unsearched = [], []
+        self._places, self._searched, self._unsearched = [], [], []
         self.unwritten.clear()
         self.unwritten_late.clear()
 
 
 def _insert(connection: Connection, table: str, width: int, conflict: str, parameters: list[Any]) -> None:
+    _in_parts(connection, f"INSERT INTO {table} VALUES {{rows}}{conflict}", width, parameters)
+
+
+def _in_parts(connection: Connection, template: str, width: int, parameters: list[Any]) -> None:
     start, left = 0, len(parameters) // width
     rows = ROWS_A_STATEMENT
     while left:
         while rows > left:
             rows >>= 1
         end = start + rows * width
-        connection.execute(_statement(table, width, conflict, rows), parameters[start:end])
+        connection.execute(_statement(template, width, rows), parameters[start:end])
         start, left = end, left - rows
 
 
-@lru_cache(maxsize=64)
-def _statement(table: str, width: int, conflict: str, rows: int) -> str:
+@lru_cache(maxsize=80)
+def _statement(template: str, width: int, rows: int) -> str:
     row = f"({', '.join('?' * width)})"
-    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}{conflict}"
+    return template.format(rows=", ".join([row] * rows))
 
 
 def _place(connection: Connection, places: list[Place]) -> None:
