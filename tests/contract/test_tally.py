@@ -6,11 +6,13 @@ from typing import Any
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.store import Store
-from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.areas import Area, find_area
+from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tree import TypeIs
 from parvis.kernel.time import HOUR, MINUTE
 from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, bin_, bin_id, level, note
 
+LOCATION, ZONE = "https://example.org/location", "https://example.org/refZone"
 ADDRESS, ALARM = "https://example.org/address", "https://example.org/alarm"
 STICK = Yardstick(LEVEL, warn=0.8, bad=0.95, is_share=True, alarm=ALARM, silent_before=NOON - HOUR)
 FRESH, OLD = NOON - MINUTE, NOON - 2 * HOUR
@@ -108,3 +110,64 @@ async def test_what_is_gone_or_of_another_kind_is_not_counted(store: Store) -> N
     unknown = TallyQuery(TypeIs("https://example.org/Nothing"), ADDRESS)
     assert await store.tally(TENANT, [unknown]) == [[]]
     assert await store.tally("nobody", [unknown]) == [[]]
+
+
+def standing(longitude: float, latitude: float) -> Instance:
+    return Instance(LOCATION, Kind.GEO_PROPERTY, {"type": "Point", "coordinates": [longitude, latitude]})
+
+
+def square(west: float, south: float, side: float) -> list[list[float]]:
+    east, north = west + side, south + side
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+
+def area(area_id: str, *polygons: list[list[list[float]]]) -> Area:
+    found = find_area(area_id, {"type": "MultiPolygon", "coordinates": list(polygons)})
+    assert found is not None
+    return found
+
+
+async def by_zone(store: Store, zones: ByArea | ByWord) -> dict[str, float]:
+    return {one.place: one.total for one in await told(store, Yardstick(LEVEL), zones=zones)}
+
+
+async def test_areas_are_counted_by_what_stands_in_them(store: Store) -> None:
+    road = {"type": "LineString", "coordinates": [[4.0, 0.5], [6.0, 0.5]]}
+    await store.write(
+        TENANT,
+        [
+            bin_(1, level(1), standing(0.5, 0.5)),
+            bin_(2, level(2), standing(2.5, 2.5)),  # in the hole of one, and in the other
+            bin_(3, level(4), standing(1.0, 3.0)),
+            bin_(4, level(8), standing(9.5, 0.5)),  # in the second part
+            bin_(5, level(16), standing(-1.0, 0.5)),
+            bin_(6, level(32)),
+            bin_(7, level(64), Instance(LOCATION, Kind.GEO_PROPERTY, road)),
+            bin_(8, level(128), standing(0.0, 0.0)),  # on a corner
+        ],
+    )
+    ring = area("urn:ring", [square(0, 0, 4), square(2, 2, 1)], [square(9, 0, 1)])
+    inner, east = area("urn:inner", [square(2, 2, 1)]), area("urn:O'East % \u00e9", [square(4.9, 0, 1)])
+    assert await by_zone(store, ByArea(LOCATION, (ring, inner, east))) == {
+        "urn:ring": 1 + 4 + 8 + 128, "urn:inner": 2, "urn:O'East % \u00e9": 64, "": 16 + 32,
+    }  # fmt: skip
+    assert await by_zone(store, ByArea(LOCATION, ())) == {"": 255}
+
+
+async def test_what_is_related_is_counted_by_what_it_is_related_to(store: Store) -> None:
+    def related(*objects: str) -> Instance:
+        return Instance(ZONE, Kind.RELATIONSHIP, objects[0] if len(objects) == 1 else list(objects))
+
+    await store.write(
+        TENANT,
+        [
+            bin_(1, level(1), related("urn:a")),
+            bin_(2, level(2), related("urn:a", "urn:b")),
+            bin_(3, level(4)),
+            bin_(4, level(8), Instance(ZONE, Kind.PROPERTY, "Quay % O'Hara")),
+            bin_(5, level(16), Instance(ZONE, Kind.PROPERTY, 7)),
+            bin_(6, level(32), Instance(ZONE, Kind.PROPERTY, {"not": "a word"})),
+        ],
+    )
+    assert await by_zone(store, ByWord(ZONE)) == {"urn:a": 3, "urn:b": 2, "Quay % O'Hara": 8, "": 4 + 16 + 32}
+    assert await by_zone(store, ByWord("https://example.org/unheard")) == {"": 63}

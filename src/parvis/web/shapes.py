@@ -9,11 +9,11 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape as shapely_shape
 
 from parvis.broker.model.entity import Instance
+from parvis.broker.query.areas import AREAS
 
 Place = tuple[float, float]
 """Longitude and latitude in degrees."""
 LINES = frozenset({"LineString", "MultiLineString"})
-AREAS = frozenset({"Polygon", "MultiPolygon"})
 
 
 def shape_of(location: Instance | None) -> dict[str, Any] | None:

@@ -11,11 +11,11 @@ from shapely.geometry.base import BaseGeometry
 
 from parvis.broker.broker import Broker
 from parvis.broker.model.entity import Entity
+from parvis.broker.query.areas import AREAS
 from parvis.broker.query.soundness import sound
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
-from parvis.web.shapes import AREAS
 from parvis.web.views import ObjectView, Terms, one_text, short_id
 
 ZONE = "Zone"

@@ -5,6 +5,7 @@ from enum import IntEnum
 import msgspec
 
 from parvis.broker.model.entity import Iri
+from parvis.broker.query.areas import Area
 from parvis.broker.query.tree import TypeSelection
 from parvis.kernel.time import Instant
 
@@ -36,11 +37,24 @@ class Yardstick(msgspec.Struct, frozen=True):
     silent_before: Instant | None = None
 
 
+class ByArea(msgspec.Struct, frozen=True):
+    """By the areas in which the middle of the GeoProperty `location` is: in each of them, "" where in none."""
+
+    location: Iri
+    areas: tuple[Area, ...]
+
+
+class ByWord(msgspec.Struct, frozen=True):
+    """By the text of `attribute`, or the object of the relationship: each of a list, "" where there is none."""
+
+    attribute: Iri
+
+
 class TallyQuery(msgspec.Struct, frozen=True):
     """Of the entities of `types`: each by the first of `yardsticks` whose attribute it has, silent if it has none.
 
     Without yardsticks all are good. An entity's place is the addressLocality of its `address`, else its first scope;
-    `place`: only those there. Not `by_place`: all places are told as one, "".
+    `place`: only those there. Not `by_place`: all places are told as one, "". `zones` stand in for places there.
     """
 
     types: TypeSelection
@@ -48,10 +62,11 @@ class TallyQuery(msgspec.Struct, frozen=True):
     yardsticks: tuple[Yardstick, ...] = ()
     by_place: bool = False
     place: str = ""
+    zones: ByArea | ByWord | None = None
 
 
 class Tallied(msgspec.Struct, frozen=True):
-    """Of the entities of one place, grade and unit. `numbers` of them have a number, which add up to `total`.
+    """Of the entities of one place (or zone), grade and unit. `numbers` of them have a number, which add up to `total`.
 
     `low`, `high` and `newest` (when the last one was seen) are None where there is none.
     """

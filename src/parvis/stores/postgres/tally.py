@@ -1,11 +1,13 @@
 """Tallies of entities in one statement each."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, assert_never
 
 import msgspec
 
+from parvis.broker.query.areas import Area, Ring
 from parvis.broker.query.selection import typesets_of
-from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
@@ -16,7 +18,11 @@ _LOCALITIES = (
     "https://schema.org/addressLocality",
     "https://uri.etsi.org/ngsi-ld/default-context/addressLocality",
 )
+_IS_INSIDE = (
+    "zone.ring @> center(z.bounds) AND NOT EXISTS (SELECT FROM unnest(zone.holes) hole WHERE hole @> center(z.bounds))"
+)
 _decode = msgspec.json.decode
+_IS_TEXT = f"IN (SELECT id FROM shape WHERE form = {int(Form.TEXT)})"
 _IS_JSON = f"IN (SELECT id FROM shape WHERE form = {int(Form.JSON)})"
 
 
@@ -55,7 +61,7 @@ class _Statement:
             self._join(f"a{number}", stick.attribute)
             if stick.alarm is not None:
                 self._join(f"b{number}", stick.alarm)
-        place = self._place()
+        place = self._place() if self._query.zones is None else self._zone(self._query.zones)
         rows = (
             f"SELECT {place} AS place, {self._grade()} AS grade,"
             f" {self._first('{0}.number', 'double precision')} AS value,"
@@ -81,6 +87,36 @@ class _Statement:
             wanted = self._bind(storable(self._query.place))
             self._where.append(f"({place} = {wanted} OR right({place}, length({wanted}::text) + 1) = '/' || {wanted})")
         return place if self._query.by_place else "''::text"
+
+    def _zone(self, zones: ByArea | ByWord) -> str:
+        match zones:
+            case ByArea(location, areas):
+                self._join("z", location)
+                self._joins.append(f"LEFT JOIN {self._areas(areas)} zone ON {_IS_INSIDE}")
+            case ByWord(attribute):
+                self._join("z", attribute)
+                is_list = f"z.shape {_IS_JSON} AND z.text LIKE '[%%' AND strpos(z.text, '\\u0000') = 0"
+                several = f"CASE WHEN {is_list} THEN z.text::json END"
+                found = f"CASE WHEN z.shape {_IS_TEXT} THEN json_build_array(z.text) ELSE {several} END"
+                self._joins.append(
+                    f"LEFT JOIN LATERAL (SELECT value #>> '{{}}' AS id FROM json_array_elements({found})"
+                    " WHERE json_typeof(value) = 'string') zone ON true"
+                )
+            case _:
+                assert_never(zones)
+        return "coalesce(zone.id, '')"
+
+    def _areas(self, areas: Sequence[Area]) -> str:
+        """A row an outline; holes as what is to be left out of it."""
+        outlines = [(area.id, rings) for area in areas for rings in area.polygons]
+        holes = [(number, ring) for number, (_, rings) in enumerate(outlines, 1) for ring in rings[1:]]
+        ids, rings = self._bind([one for one, _ in outlines]), self._bind([_text(one[0]) for _, one in outlines])
+        of, cut = self._bind([number for number, _ in holes]), self._bind([_text(ring) for _, ring in holes])
+        without = f"SELECT array_agg(h.ring::polygon) FROM unnest({of}::int[], {cut}::text[]) h(part, ring)"
+        return (
+            f"(SELECT a.id, a.ring::polygon AS ring, ({without} WHERE h.part = a.part) AS holes"
+            f" FROM unnest({ids}::text[], {rings}::text[]) WITH ORDINALITY a(id, ring, part) OFFSET 0)"
+        )
 
     def _grade(self) -> str:
         sticks = self._query.yardsticks
@@ -134,3 +170,7 @@ class _Statement:
 def _alarmed(alias: str) -> str:
     is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
     return f"({is_true} OR coalesce({alias}.number, 0) <> 0)"
+
+
+def _text(ring: Ring) -> str:
+    return f"({','.join(f'({x!r},{y!r})' for x, y in ring)})"

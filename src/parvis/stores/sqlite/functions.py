@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from parvis.broker.model.entity import Entity
+from parvis.broker.query.areas import AreaIndex
 from parvis.broker.query.evaluate import holds
 from parvis.broker.query.geography import geometry_holds
 from parvis.broker.query.pattern import pattern_finder
@@ -18,6 +20,8 @@ from parvis.stores.sqlite.ordering import distance_from, place_of
 from parvis.stores.sqlite.rows import from_column, present_instance
 
 Function = Callable[..., Any]
+AREAS: WeakValueDictionary[int, AreaIndex] = WeakValueDictionary()
+"""By a number that a statement says in place of the areas themselves, for as long as somebody asks."""
 
 
 def install(connection: Connection, names: Names, watched: Callable[[Function], Function] | None = None) -> None:
@@ -26,6 +30,7 @@ def install(connection: Connection, names: Names, watched: Callable[[Function], 
         ("matches", 2, _matches),
         ("scopes_match", 2, _scopes_match),
         ("geo_holds", 2, _geo_holds),
+        ("areas_at", 2, _areas_at),
         ("oracle", 9, _oracle(names)),
         ("place_of", 1, place_of),
         ("distance_m", 2, _distance_m),
@@ -45,6 +50,12 @@ def _scopes_match(query: str, scopes: str | None) -> bool:
 def _geo_holds(query: str, value: Any) -> bool:
     geometry = from_column(value)
     return isinstance(geometry, dict) and geometry_holds(_geo_query(query), geometry)
+
+
+def _areas_at(number: int, value: Any) -> str | None:
+    """A JSON array of their ids."""
+    geometry = from_column(value)
+    return msgspec.json.encode(AREAS[number].list_at(geometry)).decode() if isinstance(geometry, dict) else None
 
 
 def _distance_m(reference: str, value: bytes) -> float | None:

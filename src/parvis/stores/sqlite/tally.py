@@ -1,10 +1,12 @@
 """Tallies of entities in one statement each."""
 
-from typing import Any
+from typing import Any, assert_never
 
+from parvis.broker.query.areas import AreaIndex
 from parvis.broker.query.selection import typesets_of
-from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.functions import AREAS
 from parvis.stores.sqlite.names import Names
 
 _LOCALITY = "addressLocality"
@@ -33,6 +35,7 @@ class _Statement:
         self._names = names
         self._query = query
         self._joins: list[str] = []
+        self._areas: AreaIndex | None = None
         self._where = [
             f"e.tenant = {self._bind(tenant)}",
             "e.deleted IS NULL",
@@ -45,7 +48,7 @@ class _Statement:
             self._join(f"a{number}", stick.attribute)
             if stick.alarm is not None:
                 self._join(f"b{number}", stick.alarm)
-        place = self._place()
+        place = self._place() if self._query.zones is None else self._zone(self._query.zones)
         value = self._first("CASE WHEN typeof({0}.value) IN ('integer', 'real') THEN {0}.value END")
         rows = (
             f"SELECT {place} AS place, {self._grade()} AS grade, {value} AS value,"
@@ -71,6 +74,23 @@ class _Statement:
             wanted = self._bind(self._query.place)
             self._where.append(f"({place} = {wanted} OR substr({place}, -length({wanted}) - 1) = '/' || {wanted})")
         return place if self._query.by_place else "''"
+
+    def _zone(self, zones: ByArea | ByWord) -> str:
+        match zones:
+            case ByArea(location, areas):
+                self._join("z", location)
+                self._areas = AreaIndex(areas)
+                AREAS[id(self._areas)] = self._areas
+                found = f"areas_at({self._bind(id(self._areas))}, z.value)"
+            case ByWord(attribute):
+                self._join("z", attribute)
+                text = "CAST(z.value AS TEXT)"
+                several = f"CASE WHEN json_valid({text}) AND json_type({text}) = 'array' THEN {text} END"
+                found = f"CASE typeof(z.value) WHEN 'text' THEN json_array(z.value) WHEN 'blob' THEN {several} END"
+            case _:
+                assert_never(zones)
+        self._joins.append(f"LEFT JOIN json_each({found}) zone ON zone.type = 'text'")
+        return "coalesce(zone.value, '')"
 
     def _grade(self) -> str:
         sticks = self._query.yardsticks
