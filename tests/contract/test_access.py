@@ -190,6 +190,8 @@ def test_several_processes_write_one_unbroken_trail(opener: Opener) -> None:
     assert {entry.record.object for entry in entries[::2]} == {str(n + i) for n in (100, 200, 300) for i in range(25)}
     assert store.newest_audit() == 150
     assert [entry.number for entry in store.read_audit(148)] == [149, 150]
+    assert [entry.number for entry in store.list_audit(None, 2)] == [150, 149]
+    assert [entry.number for entry in store.list_audit(3, 5)] == [2, 1]
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ class AccountLink(msgspec.Struct, frozen=True):
     expires_at: Instant
 
 
-class AuditRecord(msgspec.Struct, frozen=True):
+class AuditRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody did: a past-tense `action` on an `object`."""
 
     at: Instant

@@ -92,6 +92,10 @@ class AccessStore(Protocol):
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]: ...
 
+    def list_audit(self, before: int | None, limit: int) -> list[AuditEntry]:
+        """The newest first."""
+        ...
+
     def newest_audit(self) -> int:
         """The newest entry's number, 0 before the first: cheap, for who watches what other processes change."""
         ...

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from parvis.access.access import Access
 from parvis.bootstrap.archive import ArchiveAtHand
+from parvis.bootstrap.audit import build_forwarder
 from parvis.bootstrap.broker import build_broker
 from parvis.bootstrap.connectors import build_connectors, run_connectors, senders_of, sending_works
 from parvis.bootstrap.disk import Disk
 from parvis.bootstrap.federation import Federation
 from parvis.bootstrap.file_faults import FileFaults
+from parvis.bootstrap.gauges import Gauge, gauges_of
 from parvis.bootstrap.ground import open_ground
-from parvis.bootstrap.jobs import build_jobs, oldest_due_s
+from parvis.bootstrap.jobs import build_jobs
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
 from parvis.bootstrap.stores import (
     Opening,
@@ -65,14 +67,6 @@ from parvis.outbound.client import GuardedClient
 
 _AGAIN_AFTER_S = 5.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """A number worth watching, read when asked for."""
-
-    description: str
-    read: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +150,7 @@ async def open_platform(
         if listen:
             _keep_running(stack, file_faults.run, "looks at damaged files")
             _keep_telling(settings, store, notifications, federation, stack)
+            _keep_forwarding(settings, store, access, stack)
             await stack.enter_async_context(jobs.running())
             _keep_ways_open(settings, store, broker, connectors, commands, fleet, stack)
         yield Platform(
@@ -176,7 +171,7 @@ async def open_platform(
             store.shelf,
             additions.happenings,
             Disk(settings, store),
-            _gauges(store, file_faults) | _notification_gauges(notifications) | _job_gauges(jobs),
+            gauges_of(store, file_faults, notifications, jobs),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
@@ -241,6 +236,12 @@ def _keep_telling(
     _keep_running_once(stack, store, federation.subscriber.run, "subscribes at context sources")
 
 
+def _keep_forwarding(settings: Settings, store: Store, access: Access, stack: AsyncExitStack) -> None:
+    forwarder = build_forwarder(settings.audit, access.store, store.shelf)
+    if forwarder is not None:
+        _keep_running_once(stack, store, forwarder.run, "forwards the audit trail")
+
+
 def _keep_ways_open(
     settings: Settings,
     store: Store,
@@ -271,42 +272,6 @@ async def _open_stores(
     access = await in_time(opening, access_now)
     stack.callback(access.store.close)
     return store, access
-
-
-def _gauges(store: Store, file_faults: FileFaults) -> dict[str, Gauge]:
-    return {
-        "parvis_store_pending_changes": Gauge("Changes that wait for their commit.", lambda: store.pending_changes),
-        "parvis_store_writing": Gauge("1 while the store can write, else 0.", lambda: float(store.is_writing)),
-        "parvis_archive_faulty_files": Gauge(
-            "Files of the archive that are damaged or lost.", lambda: file_faults.count
-        ),
-        "parvis_outbox_newest_event": Gauge("Number of the newest committed event.", lambda: store.newest_event),
-    }
-
-
-def _notification_gauges(notifications: Notifications) -> dict[str, Gauge]:
-    return {
-        "parvis_notifications_waiting": Gauge(
-            "Notifications handed to their endpoints' queues.", lambda: notifications.waiting
-        ),
-        "parvis_notifications_lag_seconds": Gauge(
-            "Age of the change that the oldest waiting notification tells.", lambda: notifications.lag_s
-        ),
-        "parvis_notifications_open_breakers": Gauge(
-            "Endpoints that take nothing just now.", lambda: notifications.open_breakers
-        ),
-    }
-
-
-def _job_gauges(jobs: Jobs) -> dict[str, Gauge]:
-    return {
-        "parvis_jobs_waiting": Gauge("Jobs that wait, due or not.", lambda: jobs.tally.waiting),
-        "parvis_jobs_running": Gauge("Jobs that run, in all processes.", lambda: jobs.tally.running),
-        "parvis_jobs_failed": Gauge("Jobs that have failed and are still kept.", lambda: jobs.tally.failed),
-        "parvis_jobs_oldest_due_seconds": Gauge(
-            "How long the job that is due longest has waited.", lambda: oldest_due_s(jobs)
-        ),
-    }
 
 
 async def _open_fleet(

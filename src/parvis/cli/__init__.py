@@ -22,6 +22,7 @@ _WHERE = {
     "conformance": "conformance:conformance",
     "jobs": "jobs:jobs",
     "account": "accounts:account",
+    "audit": "audit:audit",
     "api-key": "keys:api_key",
     "admin-link": "keys:admin_link",
 }

@@ -142,6 +142,14 @@ class AccessSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Where the audit trail goes as well: a server of your own shows when its end was cut off here."""
+
+    forward: str = _setting("", 'A syslog server: "tls://host:6514", or "tcp://host:601" within a network of your own.')
+    format: str = _setting("ocsf", "How each entry is written.", choices=("ocsf", "cef", "json"))
+
+
+@dataclass(frozen=True, slots=True)
 class MqttSettings:
     """The way in over MQTT."""
 
@@ -292,6 +300,7 @@ class Settings:
     history: HistorySettings = HistorySettings()
     archive: ArchiveSettings = ArchiveSettings()
     access: AccessSettings = AccessSettings()
+    audit: AuditSettings = AuditSettings()
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()
     jobs: JobsSettings = JobsSettings()

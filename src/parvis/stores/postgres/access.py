@@ -32,6 +32,7 @@ from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, St
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
+_END = 1 << 62
 _AUDIT_AT_ONCE = 1_000
 _ACCESS_LOCK = 0x61636365
 """Held by every transaction of access: the audit chain has one end, and no two wait for each other's rows."""
@@ -202,6 +203,10 @@ class PostgresAccessStore:
         while rows := self._rows(sql, after, _AUDIT_AT_ONCE):
             yield from map(entry_of, rows)
             after = rows[-1][0]
+
+    def list_audit(self, before: int | None, limit: int) -> list[AuditEntry]:
+        sql = "SELECT * FROM audit WHERE number < %s ORDER BY number DESC LIMIT %s"
+        return [entry_of(row) for row in self._rows(sql, _END if before is None else before, limit)]
 
     def newest_audit(self) -> int:
         row = self._row("SELECT max(number) FROM audit")

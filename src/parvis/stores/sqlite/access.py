@@ -30,6 +30,7 @@ from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 
 _BUSY_TIMEOUT_S = 5.0
+_END = 1 << 62
 _SCHEMA = files(__package__).joinpath("access.sql")
 
 
@@ -181,6 +182,10 @@ class SqliteAccessStore:
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
         return map(entry_of, self._connection.execute("SELECT * FROM audit WHERE number > ? ORDER BY number", (after,)))
+
+    def list_audit(self, before: int | None, limit: int) -> list[AuditEntry]:
+        sql = "SELECT * FROM audit WHERE number < ? ORDER BY number DESC LIMIT ?"
+        return [entry_of(row) for row in self._connection.execute(sql, (_END if before is None else before, limit))]
 
     def newest_audit(self) -> int:
         row = self._row("SELECT max(number) FROM audit")

@@ -1,0 +1,83 @@
+"""The trail as a file that proves itself: NDJSON, a line an entry, all of them from the first.
+
+Of entries that the reader may not see the line has the mark instead of the record: the chain holds all the same.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from parvis.access.audit import BEGINNING, digest_after, mark_of
+from parvis.access.model import AuditEntry, AuditRecord
+from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
+
+
+class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    number: int
+    digest: str
+    record: AuditRecord | None = None
+    mark: str = ""
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """`digest` is that of the newest entry, in hexadecimal digits; empty of an empty trail."""
+
+    entries: int
+    shown: int
+    digest: str
+
+
+class BrokenTrail(ParvisError):
+    type_uri = PARVIS_ERRORS + "broken-audit-trail"
+    title = "The audit trail is broken"
+    status = 409
+
+    def __init__(self, number: int, detail: str) -> None:
+        super().__init__(detail)
+        self.number = number
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def proof_lines(entries: Iterable[AuditEntry], tenant: str | None = None) -> Iterator[bytes]:
+    """`tenant` None: all records are shown."""
+    for entry in entries:
+        line = _Line(entry.number, entry.digest.hex())
+        if tenant in (None, entry.record.tenant):
+            line.record = entry.record
+        else:
+            line.mark = mark_of(entry.number, entry.record).hex()
+        yield msgspec.json.encode(line) + b"\n"
+
+
+def prove(lines: Iterable[bytes]) -> Proven:
+    """Raises BrokenTrail."""
+    digest, shown, number = BEGINNING, 0, 0
+    for number, text in enumerate(lines, 1):
+        line = _line(text, number)
+        digest = digest_after(digest, _mark(line))
+        if line.number != number or line.digest != digest.hex():
+            raise BrokenTrail(number, f"Entry {number} does not follow from the one before it.")
+        shown += line.record is not None
+    return Proven(number, shown, digest.hex())
+
+
+def _line(text: bytes, number: int) -> _Line:
+    try:
+        return _DECODER.decode(text)
+    except msgspec.MsgspecError as fault:
+        raise BrokenTrail(number, f"Line {number} is no entry of an audit trail: {fault}.") from fault
+
+
+def _mark(line: _Line) -> bytes:
+    if line.record is not None:
+        return mark_of(line.number, line.record)
+    try:
+        mark = bytes.fromhex(line.mark)
+    except ValueError:
+        mark = b""
+    if len(mark) != hashlib.sha256().digest_size:
+        raise BrokenTrail(line.number, f"Entry {line.number} has neither its record nor its mark.")
+    return mark
