@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -17,8 +18,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
+LINK = re.compile(r"/welcome\?token=\S+")
 START_TIMEOUT_S = 90
-LIMIT_BYTES = 400 * 1024
+LIMIT_BYTES = 250 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +35,50 @@ DESKTOP = Screen("desktop", 1280, 800, False)
 PHONE = Screen("phone", 390, 844, True)
 
 
+@dataclass
+class Running:
+    """`link` makes who opens it first the administrator; empty where nobody signs in. `told` is what it said so far."""
+
+    address: str
+    link: str = ""
+    told: list[str] = field(default_factory=list)
+
+    def wait_for(self, words: str, within_s: float) -> None:
+        """Until it has said so."""
+        deadline = time.monotonic() + within_s
+        while not any(words in line for line in self.told):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"Parvis did not say {words!r} within {within_s:.0f} s")
+            time.sleep(0.2)
+
+
 @contextlib.contextmanager
-def running(*words: str, settings: str = "") -> Iterator[str]:
-    """The address of a `parvis WORDS` on a folder of its own."""
+def running(*words: str, settings: str = "") -> Iterator[Running]:
+    """A `parvis WORDS` on a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="parvis-pictures-") as data:
         (Path(data) / "territory.toml").write_text(settings, encoding="utf-8") if settings else None
         parvis = Path(sys.executable).with_name("parvis")
         command = [str(parvis), *words, "--data", data, "--port", "0", "--mqtt-port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as platform:
             try:
-                address = _address_told(platform)
-                _wait_until_ready(address)
-                yield address
+                yield _begun(platform, "auth = false" not in settings)
             finally:
                 platform.terminate()
 
 
-def _address_told(platform: subprocess.Popen[str]) -> str:
+def _begun(platform: subprocess.Popen[str], has_link: bool) -> Running:
     assert platform.stdout is not None
-    for line in platform.stdout:
-        if found := ADDRESS.search(line):
+    found = Running(_first_told(platform.stdout, ADDRESS))
+    if has_link:
+        found.link = _first_told(platform.stdout, LINK)
+    Thread(target=lambda lines: found.told.extend(lines), args=(platform.stdout,), daemon=True).start()
+    _wait_until_ready(found.address)
+    return found
+
+
+def _first_told(lines: Iterable[str], what: re.Pattern[str]) -> str:
+    for line in lines:
+        if found := what.search(line):
             return found.group()
     raise SystemExit("Parvis ended before it told its address")
 

@@ -1,13 +1,12 @@
 """Take the pictures of `docs/images` from a demonstration territory that runs for the purpose."""
 
-import time
 from dataclasses import dataclass
 
 from playwright.sync_api import Browser
 
 from scripts.pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
 
-LIVELY_AFTER_S = 45
+THE_PAST_WITHIN_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +19,13 @@ class Picture:
 
 
 PICTURES = (
-    Picture("console", "/console/map", DESKTOP, "en"),
-    Picture("console-phone", "/console/map", PHONE, "en"),
-    Picture("console-dark-fr", "/console/map", DESKTOP, "fr", "dark"),
-    Picture("overview", "/console", DESKTOP, "en"),
-    Picture("entity", "/console/entities/urn:ngsi-ld:WaterConsumptionObserved:plouvarec-01", DESKTOP, "en"),
-    Picture("portal-fr", "/", DESKTOP, "fr"),
-    Picture("portal-phone-fr", "/", PHONE, "fr"),
+    Picture("console.jpg", "/console/map", DESKTOP, "en"),
+    Picture("console-phone.jpg", "/console/map", PHONE, "en"),
+    Picture("console-dark-fr.jpg", "/console/map", DESKTOP, "fr", "dark"),
+    Picture("overview.png", "/console", DESKTOP, "en"),
+    Picture("entity.png", "/console/entities/urn:ngsi-ld:WaterConsumptionObserved:plouvarec-01", DESKTOP, "en"),
+    Picture("portal-fr.png", "/", DESKTOP, "fr"),
+    Picture("portal-phone-fr.png", "/", PHONE, "fr"),
 )
 
 
@@ -35,15 +34,15 @@ def take(browser: Browser, address: str, picture: Picture) -> None:
     page = context.new_page()
     page.goto(f"{address}{picture.path}")
     settle(page)
-    keep(page, f"{picture.name}.png")
+    keep(page, picture.name)
     context.close()
 
 
 def main() -> None:
-    with running("demo") as address, browsing() as browser:
-        time.sleep(LIVELY_AFTER_S)
+    with running("demo") as parvis, browsing() as browser:
+        parvis.wait_for("The past is told", THE_PAST_WITHIN_S)
         for picture in PICTURES:
-            take(browser, address, picture)
+            take(browser, parvis.address, picture)
 
 
 if __name__ == "__main__":

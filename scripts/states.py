@@ -73,7 +73,8 @@ def picture(
 
 def main() -> None:
     with browsing() as browser:
-        with running("up", settings=OPEN) as address:
+        with running("up", settings=OPEN) as parvis:
+            address = parvis.address
             picture(browser, address, "empty-map", "/console/map")
             picture(browser, address, "empty-devices-phone", "/console/devices", screen=PHONE)
             picture(browser, address, "empty-dashboards", "/console/dashboards", language="en")
@@ -88,8 +89,8 @@ def main() -> None:
             picture(browser, address, "offline-phone", "/console/map", screen=PHONE, after=cut)
             picture(browser, address, "printed-object", stale, after=on_paper)
             picture(browser, address, "no-javascript-phone", "/", screen=PHONE, scripts=False)
-        with running("up", settings=CLOSED) as address:
-            picture(browser, address, "sign-in-phone", "/console/system", screen=PHONE)
+        with running("up", settings=CLOSED) as parvis:
+            picture(browser, parvis.address, "sign-in-phone", "/console/system", screen=PHONE)
 
 
 if __name__ == "__main__":
