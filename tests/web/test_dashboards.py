@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.identity import OPERATOR, Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
@@ -71,10 +73,53 @@ async def test_numbers_come_to_an_average_by_commune(operator: httpx.AsyncClient
         {"kind": "figure", "about": "waste", "method": "attention"},
     )
     assert "Fill level, average: Waste containers 77 %" in text
-    assert "by commune Trevalan 97% Port 85%" in text
+    assert "by commune Trevalan 97% Port Silent, 5 h ago 85%" in text
     assert text.index("Market") < text.index("Beach") < text.index("School")
     assert "Waste containers, Port 85 %" in text
     assert "Needing attention: Waste 1" in text
+
+
+async def keep_zone(client: httpx.AsyncClient, name: str, area: str) -> None:
+    token = form_token((await client.get("/console/map")).text)
+    kept = await client.post("/console/zones", data={"form_token": token, "name": name, "area": area})
+    assert kept.status_code == 303, kept.text
+
+
+async def test_zones_are_compared_by_what_stands_in_them(operator: httpx.AsyncClient) -> None:
+    levels = {"kind": "bars", "about": "WasteContainer", "zones": "area:Zone"}
+    await keep_zone(operator, "Old town", "-3.31,47.70,-3.31,47.73,-3.27,47.73,-3.27,47.70")
+    await keep_zone(operator, "Moor", "-3.1,47.0,-3.1,47.1,-3.0,47.1,-3.0,47.0")
+    await keep_zone(operator, "Strand", "-3.22,47.67,-3.22,47.69,-3.18,47.69,-3.18,47.67")
+    page = (await operator.get(await compose(operator, levels, {**levels, "method": "count"}))).text
+    text = plain(page)
+    assert "Fill level, average: Waste containers, by zone Strand Silent, 5 h ago 85% Old town 74%" in text
+    assert "Average of the last values of 3 objects, by the area in which they stand" in text
+    assert "1 of them is silent" in text
+    assert "Old town 74% 2 1 0 1 min ago" in text, "the table says the same"
+    assert "Old town 2 Strand Silent, 5 h 1 Moor 0" in text.replace(" ago", "")
+    (old_town,) = set(re.findall(r'href="(/console/map\?type=WasteContainer&amp;zone=[^"]+)">Old town', page))
+    assert "2 objects" in plain((await operator.get(old_town.replace("&amp;", "&"))).text)
+
+
+async def test_what_is_related_is_compared_and_called_by_its_name(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    name = Instance(expand("name"), Kind.PROPERTY, "Quay round")
+    related = Instance(expand("refZone"), Kind.RELATIONSHIP, "urn:ngsi-ld:Round:quay")
+    await platform.broker.write(
+        caller,
+        [
+            Change("urn:ngsi-ld:Round:quay", Mode.CREATE, (name,), (expand("Round"),)),
+            Change(FULL_BIN, Mode.APPEND, (related,)),
+        ],
+    )
+    by_round = {"kind": "bars", "about": "WasteContainer", "zones": "word:refZone"}
+    text = await shown(operator, by_round)
+    assert "Quay round 97%" in text
+    assert "2 objects belong to none" in text
+    form = (await operator.get(f"{await compose(operator, by_round)}/edit")).text
+    assert '"WasteContainer": [["word:refZone"' in form
 
 
 async def test_curves_and_days_are_drawn_from_history(
@@ -109,6 +154,7 @@ async def test_what_cannot_be_shown_says_so_and_the_rest_stands(operator: httpx.
         {"kind": "series", "entities": [FULL_BIN], "attribute": "temperature"},
         {"kind": "table", "about": "Streetlight"},
         {"kind": "text", "text": "**Bold** <script>x</script>"},
+        {"kind": "bars", "about": "WasteContainer", "zones": "area:Zone"},
     )
     for told in (
         "does not know yet",
@@ -116,6 +162,7 @@ async def test_what_cannot_be_shown_says_so_and_the_rest_stands(operator: httpx.
         "Nothing was measured",
         "nothing of this kind",
         "Bold <script>",
+        "None of them belongs to a zone",
     ):
         assert told in text, told
 
@@ -124,7 +171,7 @@ async def test_a_ready_one_is_there_for_each_domain_and_is_copied(operator: http
     overview = plain((await operator.get(HOME)).text)
     assert "Waste today" in overview
     assert "Mobility today" not in overview, "there is nothing of it"
-    for name in ("waste", "water", "air", "fleet"):
+    for name in ("waste", "water", "air", "zones", "fleet"):
         page = await operator.get(f"{HOME}/ready-{name}")
         assert page.status_code == 200, name
         assert "could not be read" not in page.text, name

@@ -94,17 +94,18 @@ def drawn_zone(corners: tuple[Corner, ...]) -> Zone:
 async def list_zones(broker: Broker, caller: Caller, terms: Terms) -> list[Zone]:
     """Kept ones, by name."""
     page = await broker.query(caller, EntityQuery(types=TypeIs(terms.expand(ZONE)), limit=MOST_ZONES))
-    zones = (_zone_of(entity, terms) for entity in page.entities)
+    zones = (zone_of(entity, terms) for entity in page.entities)
     return sorted((one for one in zones if one is not None), key=lambda one: one.name.casefold())
 
 
 async def find_zone(broker: Broker, caller: Caller, zone_id: str, terms: Terms) -> Zone | None:
     """Of any entity that has an area: districts and networks' zones will do."""
     entity = await broker.find(caller, zone_id)
-    return None if entity is None else _zone_of(entity, terms)
+    return None if entity is None else zone_of(entity, terms)
 
 
-def _zone_of(entity: Entity, terms: Terms) -> Zone | None:
+def zone_of(entity: Entity, terms: Terms) -> Zone | None:
+    """None for what has no area."""
     place, name = entity.find(terms.expand("location")), entity.find(terms.expand("name"))
     if place is None or not isinstance(place.value, dict):
         return None

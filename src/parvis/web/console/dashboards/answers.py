@@ -8,10 +8,11 @@ from typing import Any, assert_never
 
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
+from parvis.web.console.dashboards.bars import COUNTS, BarsByZone
 from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.layout import Layout, Widget, WidgetKind
 from parvis.web.console.dashboards.past import Past
-from parvis.web.console.dashboards.present import Present
+from parvis.web.console.dashboards.present import Present, method_of
 from parvis.web.console.dashboards.prose import prose
 from parvis.web.console.dashboards.titles import title_of
 from parvis.web.headline import State
@@ -41,6 +42,7 @@ class Answers:
         self._t = t
         self._present = Present(site, cached, caller, t)
         self._past = Past(site, cached, caller, t)
+        self._by_zone = BarsByZone(self._present, site.reader, t)
         self._asked: Mapping[WidgetKind, Callable[[Widget], Awaitable[Any]]] = {
             WidgetKind.FIGURE: self._figure,
             WidgetKind.GAUGE: self._present.gauge,
@@ -49,7 +51,7 @@ class Answers:
             WidgetKind.MAP: self._present.states,
             WidgetKind.STATES: self._present.states,
             WidgetKind.AGE: self._present.age,
-            WidgetKind.BARS: self._present.bars,
+            WidgetKind.BARS: self._by_zone.bars,
             WidgetKind.TABLE: self._present.rows,
             WidgetKind.TOP: self._present.rows,
             WidgetKind.ALERTS: self._present.alerts,
@@ -90,8 +92,10 @@ def is_complete(widget: Widget) -> bool:
             return bool(widget.entities and widget.attribute)
         case WidgetKind.TEXT:
             return bool(widget.text.strip())
-        case WidgetKind.TOP | WidgetKind.BARS:
+        case WidgetKind.TOP:
             return bool(widget.about)
+        case WidgetKind.BARS:
+            return bool(widget.about) or method_of(widget) in COUNTS
         case WidgetKind.FIGURE | WidgetKind.GAUGE:
             return bool(widget.entities or widget.about)
         case WidgetKind.MAP | WidgetKind.TABLE | WidgetKind.STATES | WidgetKind.AGE | WidgetKind.ALERTS:

@@ -15,12 +15,14 @@ from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.layout import (
+    AREA_LEAD,
     COLUMNS,
     LONGEST_NAME,
     LONGEST_TEXT,
     MOST_SERIES,
     MOST_WIDGETS,
     TALLEST,
+    WORD_LEAD,
     Method,
     Period,
     WidgetKind,
@@ -28,6 +30,7 @@ from parvis.web.console.dashboards.layout import (
     parse_widget,
 )
 from parvis.web.console.dashboards.pages import HOME, cached_of, dashboards_of
+from parvis.web.console.dashboards.zonings import list_zonings
 from parvis.web.console.map_filter import type_options
 from parvis.web.headline import BEHIND_THE_SCENES, PROFILES
 from parvis.web.objects import count_types
@@ -75,6 +78,7 @@ async def edit_page(request: Request) -> Response:
 async def choices_of(site: Site, caller: Caller, t: Wording) -> dict[str, Any]:
     """What there is to choose from; attributes by type."""
     counts = await count_types(site, caller)
+    zonings = await list_zonings(site, caller, counts)
     attributes = await site.platform.broker.list_attributes(caller)
     by_type = {
         site.reader.compact(iri): _named_attributes(site, names, site.reader.compact(iri), t)
@@ -89,6 +93,11 @@ async def choices_of(site: Site, caller: Caller, t: Wording) -> dict[str, Any]:
         "types": types,
         "attributes": by_type,
         "main": {name: profile.headlines[0].attribute for name, profile in PROFILES.items() if name in by_type},
+        "areas": [(AREA_LEAD + name, t.type_name(name)) for name in zonings.area_types],
+        "words": {
+            about: [(WORD_LEAD + name, t.attribute_name(name, about)) for name in names]
+            for about, names in zonings.words.items()
+        },
         "methods": [one.value for one in Method],
         "periods": [one.value for one in Period],
     }

@@ -16,6 +16,7 @@ MOST_SERIES = 5
 LONGEST_NAME = 80
 LONGEST_TEXT = 4_000
 MOST_BYTES = 100 << 10
+AREA_LEAD, WORD_LEAD = "area:", "word:"
 
 
 class WidgetKind(StrEnum):
@@ -70,6 +71,8 @@ class Widget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """`about` is a type (short name), a domain, or empty for everything; `place` one commune of it.
 
     `entities` are single objects instead: several of a series, one of a figure, a gauge or a picture of days.
+    `zones` says what bars stand for: communes where it is empty, "area:" and a type whose entities have areas, or
+    "word:" and an attribute, which may be a relationship.
     """
 
     kind: WidgetKind
@@ -79,6 +82,7 @@ class Widget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     about: Identifier = ""
     place: Name = ""
     attribute: Identifier = ""
+    zones: Identifier = ""
     entities: Annotated[tuple[Identifier, ...], Meta(max_length=MOST_SERIES)] = ()
     method: Method = Method.AVERAGE
     period: Period = Period.DAY
@@ -88,6 +92,14 @@ class Widget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     @property
     def entity(self) -> str:
         return self.entities[0] if self.entities else ""
+
+    @property
+    def area_type(self) -> str:
+        return self.zones.removeprefix(AREA_LEAD) if self.zones.startswith(AREA_LEAD) else ""
+
+    @property
+    def word_name(self) -> str:
+        return self.zones.removeprefix(WORD_LEAD) if self.zones.startswith(WORD_LEAD) else ""
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

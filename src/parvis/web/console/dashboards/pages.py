@@ -126,6 +126,7 @@ def audience_of(site: Site, caller: Caller, answers: Sequence[Answer], request: 
     is_open = not site.platform.settings.access.auth
     used = {name for one in answers if not one.widget.entities for name in types_about(one.widget.about)}
     used |= {one.widget.about for one in answers if one.widget.about in PROFILES}
+    used |= {one.widget.area_type for one in answers if one.widget.area_type}
     compact = {site.reader.compact(name) for name in public} | public
     hidden = sorted(t.type_name(name) for name in used if name not in compact and one_is_named(name, answers))
     return Audience([] if is_open else hidden, caller.tenant == DEFAULT_TENANT and bool(public or is_open))
@@ -133,7 +134,8 @@ def audience_of(site: Site, caller: Caller, answers: Sequence[Answer], request: 
 
 def one_is_named(name: str, answers: Sequence[Answer]) -> bool:
     """Only what the author has chosen is told as hidden, and not each kind of "everything"."""
-    return any(one.widget.about and name in types_about(one.widget.about) for one in answers)
+    widgets = [one.widget for one in answers]
+    return any((one.about and name in types_about(one.about)) or name == one.area_type for one in widgets)
 
 
 async def create(request: Request) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from parvis.broker.model.entity import Instance
-from parvis.broker.query.tally import Tallied
+from parvis.broker.query.tally import ByArea, ByWord, Tallied
 from parvis.broker.query.tree import And, Condition, EntityQuery, Exists, OrderTerm, Path
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
@@ -23,7 +23,6 @@ from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
 
 ROWS_A_HEIGHT = 5
-MOST_BARS = 20
 MOST_ALERTS = 100
 ASKED_EVERY = 5 * SECOND
 """Ages are judged as of a moment that moves in such steps, so that the same question has the same answer."""
@@ -55,14 +54,6 @@ class Gauge:
     marks: Sequence[tuple[str, str]]
     low: str
     high: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    place: str
-    text: str
-    share: float
-    state: State | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +103,28 @@ class Present:
         )
 
     async def figure(self, widget: Widget) -> Figure:
-        found = summed(await self._tally(widget))
-        method = self._method(widget)
+        found = summed(await self.tally(widget))
+        method = method_of(widget)
         value, attribute = found.value(method), attribute_of(widget)
         if method in (Method.COUNT, Method.ATTENTION):
             state = (State.WARN if value else State.GOOD) if method is Method.ATTENTION else None
             of = found.entities if method is Method.ATTENTION else 0
             return Figure(self._t.number(value or 0), "", state, of=of, is_dated=False)
         number, unit = self._t.split_quantity(value, found.unit_code, attribute)
-        return Figure(number, unit, _judged(widget, attribute, value), found.newest, of=found.numbers)
+        return Figure(number, unit, judged(widget, attribute, value), found.newest, of=found.numbers)
 
     async def gauge(self, widget: Widget) -> Gauge | None:
         """None where the object is gone."""
         if widget.entities:
             one = await self.one(widget)
             return None if one is None else self._gauge(*one)
-        found = summed(await self._tally(widget))
-        method, attribute = self._method(widget), attribute_of(widget)
+        found = summed(await self.tally(widget))
+        method, attribute = method_of(widget), attribute_of(widget)
         if method in (Method.COUNT, Method.ATTENTION):
             method = Method.AVERAGE
         value = found.value(method)
         headline = headline_of(widget.about, attribute) or Headline(attribute)
-        return self._gauge(headline, value, found.unit_code, found.newest, _judged(widget, attribute, value))
+        return self._gauge(headline, value, found.unit_code, found.newest, judged(widget, attribute, value))
 
     async def one(self, widget: Widget) -> tuple[Headline, Any, str, Instant | None, State] | None:
         """How the attribute of one object is judged, its value and unit, when it was seen, and its state."""
@@ -170,36 +161,15 @@ class Present:
         )
 
     async def states(self, widget: Widget) -> Sum:
-        return summed(await self._tally(widget))
+        return summed(await self.tally(widget))
 
     async def age(self, widget: Widget) -> Age:
-        found = summed(await self._tally(widget))
+        found = summed(await self.tally(widget))
         headline = headline_of(widget.about) or Headline("")
         is_old = found.newest is None or is_stale(headline, found.newest, self._now)
         silent = found.by_state[State.STALE]
         state = State.STALE if is_old else State.WARN if silent else State.GOOD
         return Age(found.newest, state, found.entities, silent)
-
-    async def bars(self, widget: Widget) -> list[Bar]:
-        rows = await self._tally(widget, by_place=True)
-        method, attribute = self._method(widget), attribute_of(widget)
-        by_place: dict[str, list[Tallied]] = {}
-        for row in rows:
-            by_place.setdefault(row.place.rsplit("/", 1)[-1], []).append(row)
-        sums = {place: summed(of_place) for place, of_place in by_place.items()}
-        values = [(place, value) for place, one in sums.items() if (value := one.value(method)) is not None]
-        values.sort(key=lambda one: (-one[1], one[0]))
-        most = max((abs(value) for _, value in values), default=0) or 1
-        is_number = method not in (Method.COUNT, Method.ATTENTION)
-        return [
-            Bar(
-                place or self._t("board.no_place"),
-                self._t.quantity(value, sums[place].unit_code, attribute) if is_number else self._t.number(value),
-                max(0.0, value / most),
-                _judged(widget, attribute, value) if method is Method.AVERAGE else None,
-            )
-            for place, value in values[:MOST_BARS]
-        ]
 
     async def rows(self, widget: Widget) -> Rows:
         """By their value: the highest first, or the lowest where that is what is asked for."""
@@ -243,20 +213,23 @@ class Present:
         worst = max((view.state for view in urgent), default=State.GOOD)
         return Rows(shown, total, more=len(urgent) - len(shown), state=worst)
 
-    async def _tally(self, widget: Widget, *, by_place: bool = False) -> list[Tallied]:
-        queries = self._subjects.tallies(widget, by_place=by_place)
+    async def tally(
+        self, widget: Widget, *, by_place: bool = False, zones: ByArea | ByWord | None = None
+    ) -> list[Tallied]:
+        queries = self._subjects.tallies(widget, by_place=by_place, zones=zones)
         answer = await self._cached.ask(
             self._caller, ("tally", msgspec.json.encode(queries)), lambda: self._broker.tally(self._caller, queries)
         )
         return [row for rows in answer for row in rows]
 
-    def _method(self, widget: Widget) -> Method:
-        """Numbers of several attributes come to nothing together: what they are of is counted."""
-        needs_number = widget.method not in (Method.COUNT, Method.ATTENTION)
-        return Method.COUNT if needs_number and not attribute_of(widget) else widget.method
+
+def method_of(widget: Widget) -> Method:
+    """Numbers of several attributes come to nothing together: what they are of is counted."""
+    needs_number = widget.method not in (Method.COUNT, Method.ATTENTION)
+    return Method.COUNT if needs_number and not attribute_of(widget) else widget.method
 
 
-def _judged(widget: Widget, attribute: str, value: Any) -> State | None:
+def judged(widget: Widget, attribute: str, value: Any) -> State | None:
     if value is None or widget.method in (Method.SUM, Method.COUNT):
         return None
     headline = headline_of(widget.about, attribute)

@@ -5,24 +5,36 @@ from collections.abc import Mapping
 from parvis.broker.query.tree import EntityQuery, Exists, Path, TypeIs
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
-from parvis.web.console.dashboards.layout import MOST_SERIES, Layout, Method, Period, Widget, WidgetKind
+from parvis.web.console.dashboards.layout import (
+    AREA_LEAD,
+    COLUMNS,
+    MOST_SERIES,
+    Layout,
+    Method,
+    Period,
+    Widget,
+    WidgetKind,
+)
 from parvis.web.console.dashboards.subjects import Subjects
+from parvis.web.console.dashboards.zonings import list_zonings
 from parvis.web.headline import PROFILES, Domain, types_of
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE
 
 LEAD = "ready-"
-FLEET = "fleet"
+FLEET, ZONES = "fleet", "zones"
 MOST_FIGURES = 4
 """Of other types, in pairs, so that they fill their row."""
 
 
 def list_ready(counts: Mapping[str, int]) -> list[str]:
     """Names of those for which there is something to show."""
-    domains = [
-        one.value for one in Domain if one is not Domain.OTHER and any(counts.get(name) for name in types_of(one))
-    ]
-    return [*domains, *([FLEET] if counts.get(DEVICE_TYPE) or len(domains) > 1 else [])]
+    domains = [one.value for one in _domains(counts)]
+    return [*domains, *([ZONES] if domains else []), *([FLEET] if counts.get(DEVICE_TYPE) or len(domains) > 1 else [])]
+
+
+def _domains(counts: Mapping[str, int]) -> list[Domain]:
+    return [one for one in Domain if one is not Domain.OTHER and any(counts.get(name) for name in types_of(one))]
 
 
 async def ready_layout(site: Site, caller: Caller, name: str, counts: Mapping[str, int]) -> Layout:
@@ -31,10 +43,32 @@ async def ready_layout(site: Site, caller: Caller, name: str, counts: Mapping[st
         raise ResourceNotFound("There is no such dashboard.")
     if name == FLEET:
         return fleet_layout(counts)
+    if name == ZONES:
+        return await _zones_layout(site, caller, counts)
     domain = Domain(name)
     numbers = await _count_numbers(site, caller, domain)
-    main = max(types_of(domain), key=lambda one: (numbers[one], counts.get(one, 0)))
+    main = _main_type(domain, numbers, counts)
     return domain_layout(domain, main, numbers, await _some_of(site, caller, main))
+
+
+def _main_type(domain: Domain, numbers: Mapping[str, int], counts: Mapping[str, int]) -> str:
+    return max(types_of(domain), key=lambda one: (numbers[one], counts.get(one, 0)))
+
+
+async def _zones_layout(site: Site, caller: Caller, counts: Mapping[str, int]) -> Layout:
+    zonings = await list_zonings(site, caller, counts)
+    domains = _domains(counts)
+    mains = [_main_type(one, await _count_numbers(site, caller, one), counts) for one in domains]
+    zones = AREA_LEAD + zonings.area_types[0] if zonings.area_types else ""
+    return zones_layout(dict(zip(domains, mains, strict=True)), zones)
+
+
+def zones_layout(mains: Mapping[Domain, str], zones: str) -> Layout:
+    """`mains`: the type with the most numbers of each domain. `zones`: as of a widget."""
+    rest = [Widget(WidgetKind.BARS, width=2, about=main, zones=zones) for main in mains.values()]
+    width = 2 if len(rest) % 2 else COLUMNS
+    first = Widget(WidgetKind.BARS, width=width, method=Method.ATTENTION, zones=zones)
+    return Layout((first, *rest, Widget(WidgetKind.MAP, width=COLUMNS, height=2)))
 
 
 async def _count_numbers(site: Site, caller: Caller, domain: Domain) -> dict[str, int]:
@@ -71,7 +105,7 @@ def _figures(types: list[str]) -> list[Widget]:
 
 
 def fleet_layout(counts: Mapping[str, int]) -> Layout:
-    domains = [one for one in Domain if one is not Domain.OTHER and any(counts.get(name) for name in types_of(one))]
+    domains = _domains(counts)
     widgets = [
         Widget(WidgetKind.STATES, width=2),
         Widget(WidgetKind.AGE),

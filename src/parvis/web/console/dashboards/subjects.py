@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from parvis.broker.query.tally import Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tree import (
     AnyType,
     Compare,
@@ -55,9 +55,11 @@ class Subjects:
     def selection(self, widget: Widget) -> TypeSelection:
         return AnyType(tuple(TypeIs(self._reader.expand(name)) for name in types_about(widget.about)))
 
-    def tallies(self, widget: Widget, *, by_place: bool = False) -> list[TallyQuery]:
+    def tallies(
+        self, widget: Widget, *, by_place: bool = False, zones: ByArea | ByWord | None = None
+    ) -> list[TallyQuery]:
         """A query a type, for each is judged in its own way."""
-        return [self._tally(name, widget, by_place) for name in types_about(widget.about)]
+        return [self._tally(name, widget, by_place, zones) for name in types_about(widget.about)]
 
     def in_place(self, widget: Widget) -> Condition | None:
         if not widget.place:
@@ -73,7 +75,7 @@ class Subjects:
                 conditions |= dict.fromkeys(self._conditions(headline))
         return Or(tuple(conditions)) if conditions else None
 
-    def _tally(self, name: str, widget: Widget, by_place: bool) -> TallyQuery:
+    def _tally(self, name: str, widget: Widget, by_place: bool, zones: ByArea | ByWord | None) -> TallyQuery:
         profile = PROFILES.get(name)
         headlines: Sequence[Headline] = () if profile is None else profile.headlines
         if widget.attribute or (widget.kind in _OF_NUMBERS and widget.about == name):
@@ -85,6 +87,7 @@ class Subjects:
             tuple(self._yardstick(one) for one in headlines),
             by_place,
             widget.place,
+            zones,
         )
 
     def _yardstick(self, headline: Headline) -> Yardstick:

@@ -6,6 +6,7 @@ from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
 from parvis.web.headline import PROFILES, Domain
 from parvis.web.views import short_id
 from parvis.web.wording import Wording
+from parvis.web.zones import ZONE
 
 _OF_NUMBERS = frozenset({WidgetKind.FIGURE, WidgetKind.GAUGE, WidgetKind.BARS})
 
@@ -55,4 +56,15 @@ def _of_numbers(widget: Widget, things: str, t: Wording) -> str:
     method = widget.method if attribute or widget.method is Method.ATTENTION else Method.COUNT
     named = t.attribute_name(attribute, widget.about) if attribute else ""
     told = t(f"board_method.{method.value}", attribute=named, things=things)
-    return t("board_title.by_place", what=told) if widget.kind is WidgetKind.BARS else told
+    return _by_zone(widget, told, t) if widget.kind is WidgetKind.BARS else told
+
+
+def _by_zone(widget: Widget, told: str, t: Wording) -> str:
+    if widget.word_name:
+        attribute = t.attribute_name(widget.word_name, widget.about)
+        return t("board_title.by_word", what=told, attribute=attribute)
+    if not widget.area_type:
+        return t("board_title.by_place", what=told)
+    if widget.area_type == ZONE:
+        return t("board_title.by_zone", what=told)
+    return t("board_title.by_area", what=told, areas=t.type_name(widget.area_type))

@@ -13,11 +13,12 @@ const offered = dialog.querySelector("[data-offered]");
 const attributes = JSON.parse(editor.querySelector("[data-attributes]").textContent);
 const names = JSON.parse(editor.querySelector("[data-names]").textContent);
 const main = JSON.parse(editor.querySelector("[data-main]").textContent);
+const words = JSON.parse(editor.querySelector("[data-words-of]").textContent);
 const limits = JSON.parse(editor.dataset.limits);
 const token = document.querySelector("[data-save] [name='form_token']").value;
 const WAIT_MS = 300;
 const WIDE = { map: 2, series: 4, table: 4, bars: 2, top: 2, days: 4, alerts: 2, text: 2, states: 2 };
-const FIELDS = ["about", "attribute", "method", "place", "period", "text", "title"];
+const FIELDS = ["about", "attribute", "method", "place", "zones", "period", "text", "title"];
 let chosen = [];
 let base = {};
 let timer = null;
@@ -31,7 +32,7 @@ export function askFor(widget) {
   for (const name of FIELDS) if (name in base && form.elements[name]) form.elements[name].value = base[name];
   form.elements.compare.checked = Boolean(base.compare);
   dialog.querySelector("[data-heading]").textContent = say(widget ? "board_form_change" : "board_form_new");
-  settle(base.attribute ?? "");
+  settle(base.attribute ?? "", base.zones ?? "");
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -73,12 +74,13 @@ function composed(known) {
 const takesObjects = (kind) => ["figure", "gauge", "series", "days"].includes(kind);
 const mostObjects = (kind) => (kind === "series" ? limits.series : 1);
 
-function settle(attribute = form.elements.attribute.value) {
+function settle(attribute = form.elements.attribute.value, zones = form.elements.zones.value) {
   const kind = form.elements.kind.value;
   for (const field of form.querySelectorAll("[data-for]")) field.hidden = !field.dataset.for.split(" ").includes(kind);
   form.querySelector("[data-kind-hint]").textContent = say(`board_hint_${kind}`);
   form.querySelector("[data-objects-hint]").textContent = say(kind === "series" ? "board_objects_some" : ["figure", "gauge"].includes(kind) ? "board_objects_or_all" : "board_objects_one");
   fillAttributes(attribute);
+  fillZones(zones);
   showChosen();
   later();
 }
@@ -95,6 +97,15 @@ function fillAttributes(wanted) {
     const first = known.some(([value]) => value === main[type]) ? main[type] : known[0][0];
     select.value = first;
   }
+}
+
+function fillZones(wanted) {
+  const select = form.elements.zones;
+  const group = select.querySelector("[data-words]");
+  group.replaceChildren(...(words[form.elements.about.value] ?? []).map(([value, label]) => new Option(label, value)));
+  group.hidden = !group.children.length;
+  select.value = wanted;
+  if (select.selectedIndex < 0) select.value = "";
 }
 
 function showChosen() {
