@@ -5,13 +5,19 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import jinja2
 import psycopg
 import pytest
 
+from parvis.access import access
+from parvis.access.passwords import Passwords
 from parvis.stores.postgres.database import Database
+from parvis.web import pages
 from tests import system_tools
+from tests.thrift import CompiledTemplates
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +34,16 @@ END $$
 """
 """Of a database that a test has filled; connections that it left open end."""
 SHARED_DATA = Path(os.environ.get("PARVIS_SHARED_DATA", ROOT.parent / "shared/data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def thrift() -> Iterator[None]:
+    """Every platform in this process compiles a template once, and its passwords are cheap to hash: one that is
+    started as a process of its own does neither."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Environment", partial(jinja2.Environment, bytecode_cache=CompiledTemplates()))
+        patch.setattr(access, "Passwords", partial(Passwords, memory_kib=8))
+        yield
 
 
 @pytest.fixture(scope="session")
