@@ -58,8 +58,8 @@ def walk(context: BrowserContext, parvis: Running, began_s: float) -> float:
 
 def become_administrator(steps: Walk, link: str) -> None:
     steps.go(link)
-    steps.page.get_by_label("Name", exact=True).fill(NAME)
-    steps.page.get_by_label("Password").fill(PASSWORD)
+    steps.page.locator("#name").fill(NAME)
+    steps.page.locator("#password").fill(PASSWORD)
     steps.done("welcome")
     steps.page.locator("main form button").click()
     steps.page.wait_for_url("**/console*")
@@ -105,7 +105,7 @@ def go_back_in_time(steps: Walk) -> None:
 def burst_a_main(steps: Walk) -> None:
     steps.go("/console/story")
     steps.done("scenario")
-    steps.page.get_by_role("button", name="Set off").first.click()
+    steps.page.get_by_role("button", name="Set it off").first.click()
     steps.page.wait_for_url("**/console/story?follow=*")
     steps.done("burst")
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from scripts.pictures import browsing, running
 from tests.reach.addresses import STORY, crawl, list_page_paths
-from tests.reach.looking import WAYS, Way, look, open_context
+from tests.reach.looking import SCHEMES, WAYS, look, open_context
 from tests.reach.territory import begin, furnish, wait_for_jobs
 
 BEGUN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n'
@@ -40,7 +40,9 @@ class Round:
             window = context.new_page()
             for page, paths in self._wanted(pages):
                 for path in paths:
-                    self._note(f"{where}: {path}", way, look(window, address + path))
+                    self.looked_at += len(SCHEMES)
+                    for scheme, fault in look(window, address + path):
+                        self.faults[f"{where}: {path}"][fault].append(f"{way} {scheme}")
                 self.pages.add(page)
             context.close()
             sys.stdout.write(f"{where}, {way}: {self.looked_at} looks, {len(self.faults)} pages with faults\n")
@@ -48,11 +50,6 @@ class Round:
 
     def _wanted(self, pages: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Sequence[str]]]:
         return ((page, paths) for page, paths in sorted(pages.items()) if page.startswith(self._only))
-
-    def _note(self, page: str, way: Way, faults: Sequence[str]) -> None:
-        self.looked_at += 1
-        for fault in faults:
-            self.faults[page][fault].append(str(way))
 
 
 def client_of(address: str) -> httpx.Client:

@@ -1,8 +1,10 @@
 """Axe on one page, as somebody has it before them."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -16,17 +18,17 @@ _STEP_MS = 150
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a page is looked at."""
+    """How a page is looked at, by day and by night."""
 
     language: str
     width: int
-    scheme: str
 
     def __str__(self) -> str:
-        return f"{self.language} {self.width} {self.scheme}"
+        return f"{self.language} {self.width}"
 
 
-WAYS = tuple(Way(*one) for one in itertools.product(("en", "fr"), (390, 1280), ("light", "dark")))
+WAYS = tuple(Way(*one) for one in itertools.product(("en", "fr"), (390, 1280)))
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def open_context(browser: Browser, way: Way) -> BrowserContext:
@@ -34,16 +36,18 @@ def open_context(browser: Browser, way: Way) -> BrowserContext:
         viewport={"width": way.width, "height": HEIGHTS[way.width]},
         is_mobile=way.width < 720,
         locale={"en": "en-GB", "fr": "fr-FR"}[way.language],
-        color_scheme="dark" if way.scheme == "dark" else "light",
         reduced_motion="reduce",
     )
 
 
-def look(page: Page, address: str) -> list[str]:
-    """What is wrong with the page at this address."""
+def look(page: Page, address: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the page at this address, and by which light."""
     page.goto(address)
-    _wait_until_drawn(page)
-    return find_faults(page)
+    wait_until_drawn(page)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        for fault in find_faults(page):
+            yield scheme, fault
 
 
 def find_faults(page: Page) -> list[str]:
@@ -60,7 +64,7 @@ def find_faults(page: Page) -> list[str]:
     return faults
 
 
-def _wait_until_drawn(page: Page) -> None:
+def wait_until_drawn(page: Page) -> None:
     """Maps and charts; what is not drawn in three seconds (a machine without WebGL has no maps) is looked at so."""
     for _ in range(_PATIENCE):
         if not page.locator(_UNDRAWN).count():

@@ -84,7 +84,7 @@ async def test_what_is_not_offered_is_not_found(told: httpx.AsyncClient) -> None
 async def test_it_speaks_french(told: httpx.AsyncClient) -> None:
     page = plain((await told.get("/console/story?lang=fr")).text)
 
-    assert "Et ensuite ?" in page
+    assert "et ensuite ?" in page
     assert "Casser" in page
 
 
