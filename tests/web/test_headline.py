@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from parvis import web
 from parvis.kernel.time import HOUR, MINUTE
 from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, judge, profile_of, state_of, types_of
 
@@ -53,8 +56,8 @@ def test_a_type_without_profile_is_shown_all_the_same() -> None:
     assert profile_of(("Beehive", "WasteContainer"))[0] == "WasteContainer"
 
 
-MAY_STAY_SILENT = {"Vehicle", "EVChargingStation", "ChargingConnector"}
-"""Buses sleep at night; a charging point tells what changes."""
+MAY_STAY_SILENT = {"Vehicle", "EVChargingStation", "ChargingConnector", "Streetlight"}
+"""Buses sleep at night, lamps by day; a charging point tells what changes."""
 
 
 def test_thresholds_rise_and_periods_are_stated() -> None:
@@ -65,3 +68,29 @@ def test_thresholds_rise_and_periods_are_stated() -> None:
             if headline.warn is not None:
                 assert headline.bad is not None
                 assert (headline.warn > headline.bad) == headline.low_is_bad
+
+
+@pytest.mark.parametrize(
+    ("type_name", "domain"),
+    [
+        ("IndoorEnvironmentObserved", Domain.BUILDINGS),
+        ("InverterDevice", Domain.ENERGY),
+        ("HeatMeterObserved", Domain.ENERGY),
+        ("StreetlightControlCabinet", Domain.LIGHTING),
+        ("Streetlight", Domain.LIGHTING),
+        ("EVChargingStation", Domain.MOBILITY),
+    ],
+)
+def test_a_type_stands_where_its_users_look_for_it(type_name: str, domain: Domain) -> None:
+    assert PROFILES[type_name].domain is domain
+
+
+@pytest.mark.parametrize("domain", Domain)
+def test_every_domain_has_its_hue_on_the_map(domain: Domain) -> None:
+    folder = Path(str(web.__file__)).parent
+    tokens, rules = (folder / "static/css/tokens.css").read_text(), (folder / "components/map/map.css").read_text()
+    assert f"--{domain}: " in tokens
+    assert f"--on-{domain}: " in tokens
+    assert f".marker.{domain} .disc" in rules
+    assert f".marker.{domain} .icon" in rules
+    assert f'"{domain}"' in (folder / "static/js/map/shapes.js").read_text().split("];")[0]

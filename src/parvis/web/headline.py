@@ -15,6 +15,8 @@ class Domain(StrEnum):
     WASTE = "waste"
     WATER = "water"
     ENERGY = "energy"
+    BUILDINGS = "buildings"
+    LIGHTING = "lighting"
     AIR = "air"
     MOBILITY = "mobility"
     OTHER = "other"
@@ -66,6 +68,9 @@ class TypeProfile:
     headlines: tuple[Headline, ...]
 
 
+LAMP_FAULTS = frozenset({"defectiveLamp", "columnIssue", "brokenLantern"})
+"""Of `status`, in the words of the Smart Data Models' Streetlight."""
+
 # Thresholds: container levels are the usual ordering points of collection rounds; CO2 1,000 ppm is article 64 of the
 # French departmental health regulation, 1,500 ppm the action value of decree 2022-1690; PM2.5, PM10 and NO2 are "poor"
 # and "very poor" of the European Air Quality Index (EEA, hourly).
@@ -85,9 +90,9 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "WaterQualityObserved": TypeProfile(Domain.WATER, (Headline("temperature", HOUR),)),
     "IndoorEnvironmentObserved": TypeProfile(
-        Domain.ENERGY, (Headline("co2", 15 * MINUTE, warn=1000, bad=1500), Headline("temperature", 15 * MINUTE))
+        Domain.BUILDINGS, (Headline("co2", 15 * MINUTE, warn=1000, bad=1500), Headline("temperature", 15 * MINUTE))
     ),
-    "Building": TypeProfile(Domain.ENERGY, (Headline("energyConsumption", HOUR), Headline("occupancy", HOUR))),
+    "Building": TypeProfile(Domain.BUILDINGS, (Headline("energyConsumption", HOUR), Headline("occupancy", HOUR))),
     "ACMeasurement": TypeProfile(
         Domain.ENERGY, (Headline("totalActivePower", HOUR), Headline("totalActiveEnergyImport", HOUR))
     ),
@@ -99,8 +104,9 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "HeatMeterObserved": TypeProfile(Domain.ENERGY, (Headline("thermalPower", 2 * HOUR),)),
     "StreetlightControlCabinet": TypeProfile(
-        Domain.ENERGY, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),)
+        Domain.LIGHTING, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),)
     ),
+    "Streetlight": TypeProfile(Domain.LIGHTING, (Headline("status", warn_words=LAMP_FAULTS),)),
     "InverterDevice": TypeProfile(Domain.ENERGY, (Headline("activePower", HOUR),)),
     "AirQualityObserved": TypeProfile(
         Domain.AIR,

@@ -22,7 +22,9 @@ PARKING_TYPES = frozenset({"ParkingSpot", "OffStreetParking", "OnStreetParking"}
 ICONS: Mapping[Domain, str] = {
     Domain.WASTE: "trash-2",
     Domain.WATER: "droplets",
-    Domain.ENERGY: "building-2",
+    Domain.ENERGY: "zap",
+    Domain.BUILDINGS: "building-2",
+    Domain.LIGHTING: "lightbulb",
     Domain.AIR: "wind",
     Domain.MOBILITY: "route",
     Domain.OTHER: "map-pin",

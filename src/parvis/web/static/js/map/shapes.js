@@ -3,7 +3,7 @@
 import { colour } from "./ground.js";
 import { EMPTY } from "./layers.js";
 
-const DOMAINS = ["waste", "water", "energy", "air", "mobility", "other"];
+const DOMAINS = ["waste", "water", "energy", "buildings", "lighting", "air", "mobility", "other"];
 const LINES = {
   good: { width: 3, dashes: null, letter: "" },
   stale: { width: 3, dashes: [1.2, 1.2], letter: "?" },
