@@ -37,7 +37,7 @@ def trail(access: Access) -> Access:
 
 
 def lines_of(access: Access, tenant: str | None = None) -> list[bytes]:
-    return list(proof_lines(access.store.read_audit(), tenant))
+    return list(proof_lines(access.store.read_audit(), None if tenant is None else {tenant}))
 
 
 def test_a_whole_trail_is_proven(trail: Access) -> None:

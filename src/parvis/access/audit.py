@@ -41,9 +41,9 @@ def entry_of(row: Sequence[Any]) -> AuditEntry:
     return AuditEntry(number, _RECORD.decode(record), digest)
 
 
-def find_break(entries: Iterable[AuditEntry]) -> int | None:
-    """The number of the first entry that does not follow from the one before; None where all do."""
-    previous: AuditEntry | None = None
+def find_break(entries: Iterable[AuditEntry], previous: AuditEntry | None = None) -> int | None:
+    """The number of the first entry that does not follow from the one before, at the beginning from `previous`; None
+    where all do."""
     for entry in entries:
         if entry != chained(previous, entry.record):
             return entry.number

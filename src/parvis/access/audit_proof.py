@@ -4,7 +4,7 @@ Of entries that the reader may not see the line has the mark instead of the reco
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -41,11 +41,11 @@ class BrokenTrail(ParvisError):
 _DECODER = msgspec.json.Decoder(_Line)
 
 
-def proof_lines(entries: Iterable[AuditEntry], tenant: str | None = None) -> Iterator[bytes]:
-    """`tenant` None: all records are shown."""
+def proof_lines(entries: Iterable[AuditEntry], tenants: Collection[str] | None = None) -> Iterator[bytes]:
+    """`tenants` None: all records are shown."""
     for entry in entries:
         line = _Line(entry.number, entry.digest.hex())
-        if tenant in (None, entry.record.tenant):
+        if tenants is None or entry.record.tenant in tenants:
             line.record = entry.record
         else:
             line.mark = mark_of(entry.number, entry.record).hex()

@@ -9,15 +9,15 @@ from parvis.access.ports import AccessStore
 from parvis.kernel.time import Instant
 
 AT_ONCE = 500
-LOOKED_THROUGH = 20_000
+LOOKED_THROUGH = 5_000
 """For one page: a rare word in a long trail takes several."""
 
 
 class AuditQuery(msgspec.Struct, frozen=True):
-    """`tenant` None: of all. `text` stands anywhere in who did what to what, in capitals or not; `before` is an entry's
-    number."""
+    """`tenants` None: of all. `text` stands anywhere in who did what to what, in capitals or not; `before` is the
+    number of an entry."""
 
-    tenant: str | None = None
+    tenants: frozenset[str] | None = None
     action: str = ""
     subject: str = ""
     text: str = ""
@@ -28,7 +28,7 @@ class AuditQuery(msgspec.Struct, frozen=True):
 
     def fits(self, record: AuditRecord) -> bool:
         return (
-            self.tenant in (None, record.tenant)
+            (self.tenants is None or record.tenant in self.tenants)
             and self.action in ("", record.action)
             and self.subject in ("", record.subject)
             and (self.since is None or record.at >= self.since)

@@ -11,8 +11,11 @@ from parvis.kernel.time import format_instant
 COLUMNS = ("number", "at", "tenant", "subject", "action", "object", "facts")
 
 
+def sheet_head() -> bytes:
+    return _line(COLUMNS)
+
+
 def sheet_lines(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
-    yield _line(COLUMNS)
     for entry in entries:
         one = entry.record
         facts = "; ".join(f"{name}: {value}" for name, value in one.facts.items())

@@ -139,7 +139,6 @@ async def open_platform(
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
-        prepare_structs()  # those of the connectors
         mqtt = None
         if listen and settings.mqtt.enabled:
             doorkeeper = Doorkeeper(access, fleet.registry)
@@ -149,8 +148,7 @@ async def open_platform(
         notifications, federation = build_telling(settings, broker, store, outbound, stack)
         if listen:
             _keep_running(stack, file_faults.run, "looks at damaged files")
-            _keep_telling(settings, store, notifications, federation, stack)
-            _keep_forwarding(settings, store, access, stack)
+            _keep_telling(settings, store, access, notifications, federation, stack)
             await stack.enter_async_context(jobs.running())
             _keep_ways_open(settings, store, broker, connectors, commands, fleet, stack)
         yield Platform(
@@ -207,6 +205,7 @@ def _build_ways(
     reactions = Reactions(broker, fleet.registry, commands)
     keys = (access.gate.authenticate_device, store.shelf, access.gate.is_in_force)
     connectors = build_connectors(settings, broker, fleet, outbound, reactions, outlet, jobs, *keys)
+    prepare_structs()  # those of the connectors
     commands.send_by(senders_of(connectors))
     return commands, outlet, connectors
 
@@ -225,21 +224,23 @@ async def _listen(
 
 
 def _keep_telling(
-    settings: Settings, store: Store, notifications: Notifications, federation: Federation, stack: AsyncExitStack
+    settings: Settings,
+    store: Store,
+    access: Access,
+    notifications: Notifications,
+    federation: Federation,
+    stack: AsyncExitStack,
 ) -> None:
-    """Subscribers, and other brokers."""
+    """A log server, subscribers, and other brokers."""
+    forwarder = build_forwarder(settings.audit, access.store, store.shelf)
+    if forwarder is not None:
+        _keep_running_once(stack, store, forwarder.run, "forwards the audit trail")
     if not settings.notifications.enabled:
         return
     _keep_running(stack, lambda: notifications.run(new_holder()), "notifies")
     if is_on_postgres(settings):
         _keep_running(stack, notifications.follow, "hears of who notifies")
     _keep_running_once(stack, store, federation.subscriber.run, "subscribes at context sources")
-
-
-def _keep_forwarding(settings: Settings, store: Store, access: Access, stack: AsyncExitStack) -> None:
-    forwarder = build_forwarder(settings.audit, access.store, store.shelf)
-    if forwarder is not None:
-        _keep_running_once(stack, store, forwarder.run, "forwards the audit trail")
 
 
 def _keep_ways_open(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,7 +10,7 @@ import click
 
 from parvis.access.audit_proof import Proven, proof_lines, prove
 from parvis.access.audit_search import AuditQuery, search_audit
-from parvis.access.audit_sheet import sheet_lines
+from parvis.access.audit_sheet import sheet_head, sheet_lines
 from parvis.access.model import AuditEntry
 from parvis.cli.opened import opened_access
 from parvis.cli.options import data_option
@@ -45,7 +46,7 @@ def search(
     limit: int,
 ) -> None:
     """List what was done, the newest first: entries that have WORDS in them, or all."""
-    query = AuditQuery(tenant, action, subject, words, _instant(since), _instant(until), limit=limit)
+    query = AuditQuery(_only(tenant), action, subject, words, _instant(since), _instant(until), limit=limit)
     with opened_access(data_dir) as (access, _):
         page = search_audit(access.store, query)
     for entry in page.entries:
@@ -64,11 +65,14 @@ def search(
 @click.option("-o", "--output", type=click.File("wb"), default="-", help="The file; standard output by default.")
 def export(data_dir: Path, tenant: str | None, form: str, output: BinaryIO) -> None:
     """Write the whole trail. With --tenant a proof has only the marks of what other tenants did."""
+    tenants = _only(tenant)
     with opened_access(data_dir) as (access, _):
         entries = access.store.read_audit()
         lines: dict[str, Callable[[], Iterator[bytes]]] = {
-            "proof": lambda: proof_lines(entries, tenant),
-            "csv": lambda: sheet_lines(one for one in entries if tenant in (None, one.record.tenant)),
+            "proof": lambda: proof_lines(entries, tenants),
+            "csv": lambda: chain(
+                (sheet_head(),), sheet_lines(one for one in entries if tenants is None or one.record.tenant in tenants)
+            ),
         }
         output.writelines(lines[form]())
 
@@ -88,6 +92,10 @@ def verify(file: Path | None, data_dir: Path) -> None:
         return
     with opened_access(data_dir) as (access, _):
         _tell(prove(proof_lines(access.store.read_audit())))
+
+
+def _only(tenant: str | None) -> frozenset[str] | None:
+    return None if tenant is None else frozenset({tenant})
 
 
 def _instant(day: datetime | None) -> Instant | None:

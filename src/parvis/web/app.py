@@ -20,6 +20,7 @@ from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.console import (
+    audit,
     codecs,
     connectors,
     coverage,
@@ -172,6 +173,7 @@ ROUTES = (
     *dashboard_editor.ROUTES,
     *dashboard_pages.ROUTES,
     *dashboard_public.ROUTES,
+    *audit.ROUTES,
     *refusals.ROUTES,
     *search.ROUTES,
     *subscriptions.ROUTES,

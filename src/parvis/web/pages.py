@@ -110,6 +110,7 @@ class Pages:
             "may_read": caller.may(Right.READ),
             "user_name": caller.subject.partition(":")[2] or caller.subject,
             "may_write": caller.may(Right.WRITE),
+            "may_administer": caller.may(Right.ADMINISTER),
             "script_words": words_for(catalogue(t.language), SCRIPT_WORDS),
         }
 

@@ -40,6 +40,7 @@ PLACES: Sequence[Place] = (
     Place("imports", "/console/imports", "upload", Right.WRITE),
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER),
     Place("system", "/console/system", "activity", Right.READ),
+    Place("audit", "/console/audit", "history", Right.ADMINISTER),
     Place("portal", "/", "house"),
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),

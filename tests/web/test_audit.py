@@ -1,0 +1,154 @@
+"""The audit trail in the console: who sees it, how it is narrowed, downloaded and proven."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parvis.access.access import COMMAND_LINE
+from parvis.access.audit_proof import prove
+from parvis.access.model import EVERY_TENANT, AuditRecord
+from parvis.bootstrap import Platform, open_platform
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import parse_instant
+from parvis.web.console.audit import AT_ONCE, ROWS_A_PAGE
+from tests.web.conftest import client_of, form_token, plain, settings
+
+PAGE = "/console/audit"
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    async with open_platform(settings(tmp_path, auth=True), listen=False) as platform:
+        yield platform
+
+
+@pytest.fixture
+async def administrator(operator: httpx.AsyncClient) -> httpx.AsyncClient:
+    return operator
+
+
+def happened(platform: Platform, number: int, at: str = "2026-11-20T12:00:00Z", tenant: str = DEFAULT_TENANT) -> None:
+    facts = {"note": "<b>bold</b>"}
+    record = AuditRecord(parse_instant(at), tenant, f"key:{number}", "key-revoked", f"gate {number}", facts)
+    platform.access.store.append_audit(record)
+
+
+async def read(client: httpx.AsyncClient, **asked: str) -> str:
+    answer = await client.get(PAGE, params=asked)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_it_is_for_administrators(platform: Platform, visitor: httpx.AsyncClient) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "office", "operator")
+    async with client_of(platform, authorization=f"Bearer {key}") as clerk:
+        for path in (PAGE, f"{PAGE}.csv", f"{PAGE}.ndjson"):
+            assert (await clerk.get(path)).status_code == 403
+            assert (await visitor.get(path)).status_code == 303
+        assert PAGE not in (await clerk.get("/console")).text
+
+
+async def test_it_stands_in_the_administrators_rail(administrator: httpx.AsyncClient) -> None:
+    assert f'href="{PAGE}"' in (await administrator.get("/console")).text
+
+
+async def test_deeds_are_told_newest_first_in_words(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    text = plain(f"<body{(await read(administrator, lang='en')).partition('<tbody')[2]}")
+    assert text.index("signed in") < text.index("created the account")
+    assert "127.0.0.1" in text
+    assert "s’est connecté" in plain(await read(administrator, lang="fr"))
+
+
+async def test_what_was_written_is_shown_and_not_run(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    happened(platform, 1)
+    assert "&lt;b&gt;bold&lt;/b&gt;" in await read(administrator)
+
+
+async def test_filters_narrow_and_are_told(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    for number, day in enumerate(("19", "20", "21"), 1):
+        happened(platform, number, f"2026-11-{day}T12:00:00Z")
+    by_words = plain(await read(administrator, q="gate 2"))
+    assert "gate 2" in by_words
+    assert "gate 1" not in by_words
+    by_days = plain(await read(administrator, since="2026-11-20", until="2026-11-20", action="key-revoked"))
+    assert [n for n in "123" if f"gate {n}" in by_days] == ["2"]
+    assert "gate 3" in plain(await read(administrator, by="key:3"))
+    assert "Nobody did such a thing" in plain(await read(administrator, q="nothing", lang="en"))
+
+
+async def test_what_concerns_all_tenants_is_told_in_the_default_one(
+    platform: Platform, administrator: httpx.AsyncClient
+) -> None:
+    happened(platform, 8, tenant=EVERY_TENANT)
+    assert "gate 8" in plain(await read(administrator))
+
+
+@pytest.mark.parametrize("asked", [{"since": "x"}, {"before": "9" * 30}, {"before": "-1"}, {"until": "9999-12-31"}])
+async def test_what_cannot_be_read_narrows_nothing(administrator: httpx.AsyncClient, asked: dict[str, str]) -> None:
+    assert "ada" in plain(await read(administrator, **asked))
+
+
+async def test_pages_follow_each_other(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    for number in range(ROWS_A_PAGE + 1):
+        happened(platform, number)
+    first = await read(administrator, action="key-revoked")
+    found = re.search(r'rel="next" href="([^"]*)"', first)
+    assert found is not None
+    second = plain((await administrator.get(unescape(found[1]))).text)
+    assert "gate 0" in second
+    assert "gate 50" in first
+    assert "gate 1 " not in second
+
+
+async def test_other_tenants_deeds_are_not_shown(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    happened(platform, 7, tenant="other")
+    table = (await administrator.get(f"{PAGE}.csv")).text
+    proof = (await administrator.get(f"{PAGE}.ndjson")).content
+    assert "gate 7" not in await read(administrator) + table + proof.decode()
+    proven = prove(proof.splitlines())
+    assert proven.shown == proven.entries - 1
+
+
+async def test_the_table_holds_what_the_filters_leave(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    for number in range(AT_ONCE + 3):
+        happened(platform, number)
+    answer = await administrator.get(f"{PAGE}.csv", params={"q": "gate 50"})
+    lines = answer.text.splitlines()
+    assert lines[0].startswith("number,at,")
+    assert [line.split(",")[5] for line in lines[1:]] == ["gate 50", "gate 500", "gate 501", "gate 502"]
+    assert 'filename="audit.csv"' in answer.headers["content-disposition"]
+
+
+async def test_downloads_are_in_the_trail(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    await administrator.get(f"{PAGE}.ndjson")
+    newest = platform.access.store.list_audit(None, 1)[0].record
+    assert (newest.subject, newest.action, newest.object) == ("user:ada", "audit-exported", "audit.ndjson")
+
+
+async def test_the_chain_is_proven_on_demand(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    for number in range(AT_ONCE + 3):
+        happened(platform, number)
+    digest = platform.access.store.list_audit(None, 1)[0].digest.hex()
+    token = form_token(await read(administrator, lang="en"))
+    page = (await administrator.post(f"{PAGE}/proof?lang=en", data={"form_token": token})).text
+    assert digest in page
+    assert f"{AT_ONCE + 6} entries" in plain(page)
+
+
+async def test_a_broken_chain_is_told(
+    platform: Platform, administrator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened(platform, 1)
+    token = form_token(await read(administrator, lang="en"))
+    entries = list(platform.access.store.read_audit())
+    monkeypatch.setattr(platform.access.store, "read_audit", lambda after=0: iter([*entries[:1], entries[2]]))
+    page = plain((await administrator.post(f"{PAGE}/proof?lang=en", data={"form_token": token})).text)
+    assert "The chain is broken at entry 3" in page
+
+
+async def test_a_foreign_form_proves_nothing(administrator: httpx.AsyncClient) -> None:
+    assert (await administrator.post(f"{PAGE}/proof", data={"form_token": "x"})).status_code == 403
