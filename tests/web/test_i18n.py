@@ -3,18 +3,19 @@ import string
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from parvis.connectors.files.report import FaultReason, Verdict
+from parvis.fleet.profiles.profile import Header
 from parvis.web.assets import HERE
 from parvis.web.headline import State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate, plural_form
-from parvis.web.wording import wording
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*HERE.rglob("*.py"), *HERE.rglob("*.html"), *(HERE / "static/js").rglob("*.js")]
 KEY = re.compile(r"[\"'`]([a-z_]+(?:\.[A-Za-z0-9_]+)*\.?)")
-SPOKEN_BY_DATA = ("value.", "unit.", "type.", "attribute.", "waste.", "reason.", "profile_name.")
+SPOKEN_BY_DATA = ("value.", "unit.", "type.", "attribute.", "waste.", "reason.")
 """Sentences of what data may hold; a platform need not hold all of it."""
 
 
@@ -110,11 +111,12 @@ def test_french_says_the_singular_for_zero() -> None:
     assert [plural_form("en", count) for count in (0, 1, 2)] == ["other", "one", "other"]
 
 
-def test_every_profile_that_comes_with_the_platform_has_a_name() -> None:
+def test_every_profile_that_comes_with_the_platform_is_called_in_french_too() -> None:
     folders = [ROOT / "src/parvis/fleet/profiles/packaged", ROOT / "src/parvis/demo/codecs"]
-    named = [tomllib.loads(path.read_text())["profile"] for folder in folders for path in folder.glob("*/profile.toml")]
-    assert named
-    for header in named:
-        assert catalogue("en")[f"profile_name.{header['id']}"] == header["name"]
-    own = wording("fr", "Europe/Paris").profile_name("generic-climate", "Our own")
-    assert own == "Our own"
+    files = [path.read_text() for folder in folders for path in folder.glob("*/profile.toml")]
+    headers = [msgspec.convert(tomllib.loads(text)["profile"], Header) for text in files]
+    assert headers
+    for header in headers:
+        assert header.name_in("fr") != header.name_in("en") == header.name
+    own = Header("basin", "Pegel am Becken", "WaterObserved")
+    assert own.name_in("fr") == "Pegel am Becken"

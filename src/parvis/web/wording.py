@@ -107,11 +107,6 @@ class Wording:
         own = re.split("[/#:]", name)[-1] or name  # a type of another vocabulary is an IRI
         return self.find(f"type.{name}.{plural_form(self.language, count)}") or spaced(own)
 
-    def profile_name(self, profile_id: str, name: str) -> str:
-        """Of a device profile that comes with the platform; a town's own is called as the town calls it."""
-        key = f"profile_name.{profile_id}"
-        return self._sentences[key] if catalogue("en").get(key) == name else name
-
     def maker(self, vendor: str, model: str) -> str:
         """Of a profile for a kind of device that many make, nobody in particular."""
         return self("codecs.generic") if vendor == GENERIC else " ".join(word for word in (vendor, model) if word)

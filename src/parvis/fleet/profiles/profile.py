@@ -50,7 +50,8 @@ class InvalidProfile(ParvisError):
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`tenant` is who brought the profile, where the operator does not vouch for its codec. With `normalized`, what the
-    codec's `normalizeUplink` makes of the decoded data is their member of that name."""
+    codec's `normalizeUplink` makes of the decoded data is their member of that name. `names` are by language.
+    """
 
     id: str
     name: str
@@ -61,6 +62,11 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder: str = ""
     normalized: bool = False
     tenant: str = ""
+    names: dict[str, str] = {}
+
+    def name_in(self, language: str) -> str:
+        """`name` where it has none in that language."""
+        return self.names.get(language) or self.name
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"payload": "bytes"}):

@@ -127,7 +127,7 @@ async def _list_profiles(site: Site, caller: Caller, t: Wording) -> list[Profile
     views = [
         ProfileView(
             profile=one,
-            name=t.profile_name(one.id, one.header.name),
+            name=one.header.name_in(t.language),
             maker=t.maker(one.header.vendor, one.header.model),
             tells=t.type_name(registry.compact(one.entity_type)),
             examples=len(one.examples) + len(one.further_examples),

@@ -72,7 +72,7 @@ def _list_profiles(request: Request) -> list[tuple[str, str]]:
     caller, site = caller_of(request), site_of(request)
     t = site.pages.words(request)
     profiles = (one for one in site.platform.fleet.registry.profiles.values() if one.is_for(caller.tenant))
-    named = ((one.id, t.profile_name(one.id, one.header.name)) for one in profiles)
+    named = ((one.id, one.header.name_in(t.language)) for one in profiles)
     return sorted(named, key=lambda one: natural(one[1]))
 
 

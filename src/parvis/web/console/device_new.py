@@ -183,9 +183,7 @@ def _profile_view(profile: DeviceProfile, t: Wording, network: str = "") -> Prof
     names = dict.fromkeys(rule.name for rule in profile.rules if rule.name not in DEVICE_TERMS)
     maker = t.maker(header.vendor, header.model)
     fits = bool(network) and network.casefold() in (header.id.casefold(), header.name.casefold())
-    return ProfileView(
-        header.id, t.profile_name(header.id, header.name), maker, tuple(map(t.attribute_name, names)), fits
-    )
+    return ProfileView(header.id, header.name_in(t.language), maker, tuple(map(t.attribute_name, names)), fits)
 
 
 def _name(found: Found) -> str:

@@ -163,6 +163,8 @@ async def devices_page(request: Request) -> Response:
     page = max(1, _integer(request.query_params.get("page", "")))
     conditions = Counter(device.condition for device in everything)
     findings = Counter(one.kind for device in everything for one in device.findings)
+    language = site.pages.words(request).language
+    headers = (device.known.profile.header for device in everything if device.known is not None)
     return site.pages.render(
         request,
         "console/pages/devices.html",
@@ -176,6 +178,7 @@ async def devices_page(request: Request) -> Response:
         counts=[(one, conditions[one]) for one in CONDITIONS],
         findings=findings.most_common(),
         facets=Facets.of(device.known for device in everything if device.known is not None),
+        profile_names={header.id: header.name_in(language) for header in headers},
         most_at_once=MOST_AT_ONCE,
         outcome=_outcome(request),
         fault=fault if (fault := request.query_params.get("fault", "")) in FAULTS else "",

@@ -69,7 +69,7 @@ def _sources_of(
 def _source(device: Device, rule: AttributeRule, t: Wording, frame: LoggedFrame | None) -> ValueSource:
     href = f"/console/devices/{quote(device.hardware_id, safe='')}"
     header = device.profile.header
-    name = t.profile_name(header.id, header.name)
+    name = header.name_in(t.language)
     source = (device.hardware_id, href, name, bench_of(device.profile.id), formula_of(rule))
     if frame is None:
         return ValueSource(*source)

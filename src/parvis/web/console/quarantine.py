@@ -267,7 +267,7 @@ async def _form(
     site, caller = site_of(request), caller_of(request)
     t = site.pages.words(request)
     profiles = _profiles(site.platform.fleet, caller).values()
-    known = sorted(profiles, key=lambda one: t.profile_name(one.id, one.header.name).casefold())
+    known = sorted(profiles, key=lambda one: one.header.name_in(t.language).casefold())
     return site.pages.render(
         request,
         "console/pages/adopt.html",
