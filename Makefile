@@ -34,7 +34,7 @@ layers: $(VENV)/.development
 
 tests: $(VENV)/.development
 	$(BIN)/python build/frontend_assets.py --tests
-	$(PYTEST) --numprocesses auto --dist loadfile
+	$(PYTEST) --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 tools:
 	@sh build/system_tools.sh

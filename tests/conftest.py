@@ -11,12 +11,14 @@ from pathlib import Path
 import jinja2
 import psycopg
 import pytest
+from xdist.remote import Producer
 
 from parvis.access import access
 from parvis.access.passwords import Passwords
 from parvis.stores.postgres.database import Database
 from parvis.web import pages
 from tests import system_tools
+from tests.shares import Shares, in_turns
 from tests.thrift import CompiledTemplates
 
 pytest_plugins = ["pytester"]
@@ -136,6 +138,21 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a fifth of the suite waits for processes, browsers and clocks."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
+    return Shares(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_turns(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
