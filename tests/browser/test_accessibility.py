@@ -1,60 +1,62 @@
-from collections.abc import Callable
+"""Everybody reaches every page: one of the eight ways of looking at it a page; `python -m tests.reach` takes all."""
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import httpx
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit, container_id
+from tests.browser.conftest import Town, Visit
+from tests.reach.addresses import NO_PAGES, NOT_FOUND, STORY, crawl, list_page_paths, list_routes
+from tests.reach.looking import HEIGHTS, find_faults, wait_until_drawn
+from tests.reach.territory import furnish, wait_for_jobs
 
-PAGES = {
-    "portal": "/?commune=Trevalan",
-    "overview": "/console",
-    "dashboards": "/console/dashboards",
-    "dashboard": "/console/dashboards/ready-waste",
-    "map": f"/console/map?type=waste&selected={container_id(0)}",
-    "entity": f"/console/entities/{container_id(2)}",
-    "devices": "/console/devices",
-    "devices of no kind": "/console/devices?state=never&search=nothing",
-    "new device": "/console/devices/new?label=a84041a1b1830099",
-    "quarantine": "/console/quarantine",
-    "refusals": "/console/refusals",
-    "coverage": "/console/coverage",
-    "codecs": "/console/codecs",
-    "bench": "/console/codecs/cayenne-lpp?payload=016700e1&f_port=1",
-    "connectors": "/console/connectors",
-    "jobs": "/console/jobs",
-    "imports": "/console/imports",
-    "search": "/console/search?q=point",
-    "system": "/console/system",
-    "sign-in": "/console/sign-in",
-    "not found": "/nowhere",
-}
-READY = {"dashboard": "[data-plot].drawn canvas", "map": "[data-map][data-ready]", "entity": "figure[data-drawn]"}
+WELCOME = "/welcome"
+ELSEWHERE = {STORY, WELCOME}
+"""Of a demonstration, and of a first start: tests of their own look at these."""
+PAGES = sorted({*list_page_paths(), NOT_FOUND} - ELSEWHERE)
+WAYS = [
+    (locale, width, scheme) for scheme in ("light", "dark") for width in (390, 1280) for locale in ("fr-FR", "en-GB")
+]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(visit: Callable[..., Visit], name: str, scheme: str) -> None:
-    window = visit(color_scheme=scheme)
-    window.open(PAGES[name])
-    if name in READY:
-        window.page.wait_for_selector(READY[name])
-    violations = window.list_axe_violations()
-    window.complaints[:] = [text for text in window.complaints if name != "not found"]
-    assert violations == []
+@dataclass(frozen=True)
+class Furnished:
+    pages: Mapping[str, list[str]]
 
 
-@pytest.mark.parametrize("name", ["portal", "map", "entity"])
-def test_axe_finds_nothing_on_a_phone_in_french(visit: Callable[..., Visit], name: str) -> None:
-    window = visit(390, locale="fr-FR")
-    window.open(PAGES[name])
-    if name in READY:
-        window.page.wait_for_selector(READY[name])
-    assert window.list_axe_violations() == []
+@pytest.fixture(scope="module")
+def furnished(town: Town) -> Iterator[Furnished]:
+    with httpx.Client(base_url=town.address, timeout=30) as client:
+        seeds = furnish(client)
+        wait_for_jobs(client)
+        yield Furnished(crawl(client, seeds, most=1))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_scrolls_sideways(visit: Callable[..., Visit], name: str) -> None:
-    for width in (390, 1280):
-        window = visit(width)
-        window.open(PAGES[name])
-        assert window.page.evaluate("document.documentElement.scrollWidth") <= width
+def test_links_lead_to_every_page(furnished: Furnished) -> None:
+    """Whoever adds a page leads to it, or says in NO_PAGES why it is none."""
+    assert sorted(set(PAGES) - set(furnished.pages)) == []
+
+
+def test_what_is_no_page_still_has_an_address() -> None:
+    assert sorted(NO_PAGES - {one.path for one in list_routes()}) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_in_the_way(visit: Callable[..., Visit], furnished: Furnished, page: str) -> None:
+    """In one of the eight ways: another for the next page."""
+    locale, width, scheme = WAYS[PAGES.index(page) % len(WAYS)]
+    window = visit(width, locale=locale, color_scheme=scheme, viewport={"width": width, "height": HEIGHTS[width]})
+    window.open(furnished.pages[page][0])
+    wait_until_drawn(window.page)
+    assert find_faults(window.page) == [], (furnished.pages[page][0], locale, width, scheme)
+    if page == NOT_FOUND:
         window.complaints.clear()
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/map"])
+def test_on_a_phone_the_rest_of_the_rail_opens(visit: Callable[..., Visit], path: str) -> None:
+    page = visit(390).open(path)
+    page.get_by_text("More", exact=True).click()
+    expect(page.locator(".rail .more").get_by_role("link", name="Jobs")).to_be_visible()

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from scripts.pictures import browsing, running
 from tests.reach.addresses import STORY, crawl, list_page_paths
 from tests.reach.looking import SCHEMES, WAYS, look, open_context
-from tests.reach.territory import begin, furnish, wait_for_jobs
+from tests.reach.territory import WRONG_OR_EMPTY, begin, furnish, wait_for_jobs
 
 BEGUN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n'
 FURNISHED = BEGUN + "[access]\nauth = false\n"
@@ -60,7 +60,7 @@ def walk_furnished(round_: Round) -> None:
     with running("up", settings=FURNISHED) as parvis, client_of(parvis.address) as client:
         seeds = furnish(client)
         wait_for_jobs(client)
-        round_.walk("furnished", parvis.address, crawl(client, seeds))
+        round_.walk("furnished", parvis.address, crawl(client, [*seeds, *WRONG_OR_EMPTY]))
 
 
 def walk_begun(round_: Round) -> None:

@@ -16,29 +16,15 @@ from tests.web.test_story import Tale
 
 NO_PAGES = frozenset({
     "/away",
-    "/basemap/ground.pmtiles",
-    "/basemap/style/{theme}.json",
-    "/basemap/{z:int}/{x:int}/{y:int}.mvt",
     "/console/",
-    "/console/dashboards/map.geojson",
-    "/console/dashboards/objects.json",
-    "/console/devices.csv",
-    "/console/devices/import/template.csv",
-    "/console/entities/{id:path}/history.csv",
-    "/console/entities/{id:path}/history.parquet",
-    "/console/entities/{id:path}/series.json",
     "/console/first-run",
     "/console/first-run/end",
-    "/console/imports/{import_id}/mapping.json",
-    "/console/imports/{import_id}/report.csv",
-    "/console/map.geojson",
     "/console/search/typed-ahead",
     "/live/events",
     "/live/store",
-    "/portal/recycling.geojson",
-    "/portal/{digest}/markers.svg",
 })  # fmt: skip
-"""What is read with GET and is no page: data, files, parts of pages, and what only leads elsewhere."""
+"""What is read with GET and is no page, besides files: parts of pages, and what only leads elsewhere."""
+_FILE = re.compile(r"\.\w+$")
 STORY = "/console/story"
 NOWHERE = "/nowhere"
 NOT_FOUND = "(not found)"
@@ -55,8 +41,11 @@ def list_routes() -> tuple[Route, ...]:
 
 def list_page_paths() -> list[str]:
     """As the router has them: `/console/jobs/{job_id}`."""
-    found = {one.path for one in list_routes() if "GET" in (one.methods or ())}
-    return sorted(found - NO_PAGES)
+    return sorted({one.path for one in list_routes() if "GET" in (one.methods or ()) and _is_for_a_page(one.path)})
+
+
+def _is_for_a_page(path: str) -> bool:
+    return path not in NO_PAGES and not _FILE.search(path)
 
 
 @dataclass
@@ -82,7 +71,7 @@ def find_page(path: str) -> str | None:
     scope = {"type": "http", "path": path, "method": "GET", "root_path": ""}
     for one in list_routes():
         if one.matches(scope)[0] is Match.FULL:
-            return None if one.path in NO_PAGES else one.path
+            return one.path if _is_for_a_page(one.path) else None
     return None
 
 

@@ -17,20 +17,22 @@ WORTH_A_LOOK = (
     "/?commune=Trevalan",
     f"/console/quarantine/adopt?device={WAITING}",
     "/console/map?type=waste&selected=urn:ngsi-ld:WasteContainer:full",
-    "/console/map?type=air&state=alarm",
     "/console/entities/urn:ngsi-ld:WasteContainer:half",
     "/console/entities/urn:ngsi-ld:WasteContainer:silent",
     f"/console/devices/{KNOWN}",
     f"/console/devices/{SILENT}?new=1",
     f"/console/devices/new?label={WAITING}",
-    "/console/devices?state=never&search=nothing",
     "/console/codecs/cayenne-lpp?payload=016700e1&f_port=1",
-    "/console/codecs/cayenne-lpp?payload=zz&f_port=1",
     "/console/search?q=school",
+)
+"""States of pages, beside those that links lead to."""
+WRONG_OR_EMPTY = (
+    "/console/map?type=air&state=alarm",
+    "/console/devices?state=never&search=nothing",
+    "/console/codecs/cayenne-lpp?payload=zz&f_port=1",
     "/console/search?q=nothing-like-it",
     "/console/subscriptions?search=nothing-like-it",
 )
-"""States of pages, beside those that links lead to."""
 
 
 def furnish(client: httpx.Client) -> list[str]:
