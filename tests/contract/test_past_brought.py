@@ -61,6 +61,22 @@ async def values(archived: Archived, number: int = 1, attribute: str = LEVEL) ->
     return [one.value for one in told.instances.get((attribute, ""), [])]
 
 
+async def test_texts_and_numbers_of_a_day_come_in_one_file(archived: Archived) -> None:
+    numbers, words = hourly(1, (1,)), texts("full", "emptied")
+    both = OldObservations(
+        [*numbers.series, *words.series],
+        np.concatenate([numbers.of, words.of + 1]).astype(np.int32),
+        np.concatenate([numbers.times, words.times]),
+        np.concatenate([numbers.values, np.full(len(words), np.nan)]),
+        np.array([*[None] * len(numbers), *words.values], object),
+    )
+
+    assert await bring(archived, both) == Brought(written=26, files=1)
+    assert await values(archived) == [*map(float, range(24)), 50]
+    assert await values(archived, attribute=NOTE) == ["full", "emptied"]
+    assert await bring(archived, both) == Brought(stored_before=26)
+
+
 async def test_what_was_brought_is_history_with_its_unit_and_where_it_comes_from(archived: Archived) -> None:
     brought = await bring(archived, hourly())
 

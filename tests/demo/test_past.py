@@ -18,18 +18,21 @@ def readings(times: Times) -> Iterator[PastSeries]:
     yield PastSeries("urn:bay", "status", np.array([*["free"] * (len(times) - 1), None], object))
 
 
-def test_what_was_not_heard_is_left_out_and_kinds_of_values_come_apart() -> None:
-    numbers, texts = columns_of(readings(HOURS), HOURS)
+def test_what_was_not_heard_is_left_out_and_texts_come_beside_numbers() -> None:
+    """In one batch, so that the file of a day is written once."""
+    [told] = columns_of(readings(HOURS), HOURS)
 
-    assert numbers.values.tolist() == [3600.0, 10800.0]
-    assert numbers.times.tolist() == [HOUR, 3 * HOUR]
-    assert (numbers.series[0].attribute, numbers.series[0].unit) == ("fillingLevel", "P1")
-    assert texts.values.tolist() == ["free"] * 3
+    assert told.values[:2].tolist() == [3600.0, 10800.0]
+    assert told.times[:2].tolist() == [HOUR, 3 * HOUR]
+    assert (told.series[0].attribute, told.series[0].unit) == ("fillingLevel", "P1")
+    assert told.texts is not None
+    assert told.texts.tolist() == [None, None, *["free"] * 3]
+    assert told.of.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_the_newest_days_come_first_and_in_full() -> None:
-    assert list_days(100, 125) == [
-        Days(122, 125, True), Days(112, 122, False), Days(102, 112, False), Days(100, 102, False)
+    assert list_days(100, 165) == [
+        Days(162, 165, True), Days(132, 162, False), Days(102, 132, False), Days(100, 102, False)
     ]  # fmt: skip
     assert list_days(124, 125) == [Days(124, 125, True)]
     assert list_days(125, 125) == []
@@ -49,9 +52,9 @@ async def test_the_next_days_are_told_while_some_are_brought() -> None:
         seen.append(f"brought {int(old.times.min()) // DAY} {old.series[0].attribute}")
         return Brought(written=len(old))
 
-    parts = list_days(100, 115)
+    parts = list_days(100, 135)
     steps = [step async for step in bring_days(parts, tell, "http://x/{}".format, bring)]  # type: ignore[arg-type]
 
-    assert seen[:3] == ["told 112", "told 102", "brought 112 http://x/fillingLevel"]
-    assert [round(step.share, 2) for step in steps] == [0.2, 0.87, 1.0]
-    assert steps[-1].brought.written == 15 * 12 + 15 * 24 - 3
+    assert seen[:3] == ["told 132", "told 102", "brought 132 http://x/fillingLevel"]
+    assert [round(step.share, 2) for step in steps] == [0.09, 0.94, 1.0]
+    assert steps[-1].brought.written == 35 * 12 + 35 * 24 - 3

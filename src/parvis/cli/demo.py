@@ -21,6 +21,7 @@ import click
 import parvis.demo
 from parvis.access.access import COMMAND_LINE, Access
 from parvis.bootstrap import Additions
+from parvis.broker.ports.archive import day_of
 from parvis.cli.options import data_option, serving_options, settings_of
 from parvis.cli.serve import say_where
 from parvis.demo.devices.kinds import Kind, traits_of
@@ -91,6 +92,8 @@ def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, 
         closing(BaseMap(seed, data_dir / "base-map.mbtiles", folder)) as base_map,
         closing(Rememberer(seed, folder)) as rememberer,
     ):
+        if days and kept.told_until < day_of(system_clock()):
+            rememberer.get_ready()
         past = FirstStart(rememberer, kept, story, days, click.echo)
         play = _Play(_Plan(seed, speed, past_hours, folder), base_map, rememberer, past)
         run(settings, play.until_told, Additions((PROFILES,), base_map, story))
@@ -162,21 +165,31 @@ class _Play:
     async def until_told(self, running: Running, end: asyncio.Event) -> None:
         say_where(running)
         key = _new_key(running.platform.access)
-        await self._register(running)
         bridge = await self._start_bridge(running, key)
         silence = asyncio.create_task(_tell_when_silent(bridge))
-        stop_drawing = threading.Event()
-        drawing = asyncio.create_task(_draw_ahead(self._base_map, stop_drawing))
-        past = asyncio.create_task(self._past.run(running.platform.broker))
+        beginning = asyncio.create_task(self._begin(running, bridge))
+        ending = asyncio.create_task(end.wait())
         try:
-            await end.wait()
+            await asyncio.wait((beginning, ending), return_when=asyncio.FIRST_COMPLETED)
+            if beginning.done():
+                beginning.result()
+            await ending
         finally:
+            ending.cancel()
             silence.cancel()
-            past.cancel()
-            stop_drawing.set()
+            beginning.cancel()
             await _stop(bridge)
-            await drawing
+            with suppress(asyncio.CancelledError):
+                await beginning
             _revoke_keys(running.platform.access)
+
+    async def _begin(self, running: Running, bridge: asyncio.subprocess.Process) -> None:
+        """First that devices are known and speak, then the months before, then what can wait: there are few cores."""
+        await self._register(running)
+        _cue(bridge)
+        await self._past.run(running.platform.broker)
+        _cue(bridge)
+        await _draw_ahead(self._base_map)
 
     async def _register(self, running: Running) -> None:
         records = await self._rememberer.records()
@@ -214,10 +227,19 @@ class _Play:
             sys.executable,
             "-m",
             "parvis.demo.play.player",
+            "--on-cue",
             *words,
+            stdin=asyncio.subprocess.PIPE,
             env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key, "PARVIS_OCPP_PASSWORD": ocpp_password},
             start_new_session=True,
         )
+
+
+def _cue(player: asyncio.subprocess.Process) -> None:
+    """It may have ended, which is told elsewhere."""
+    assert player.stdin is not None, "it was started with one"
+    if not player.stdin.is_closing():
+        player.stdin.write(b"\n")
 
 
 def _charging(settings: Settings) -> tuple[str, str]:
@@ -240,10 +262,16 @@ def _hours_of_today() -> float:
     return (system_clock() % DAY) / HOUR
 
 
-async def _draw_ahead(base_map: BaseMap, stop: threading.Event) -> None:
+async def _draw_ahead(base_map: BaseMap) -> None:
     """Nobody waits for it; what it does not draw is drawn when it is asked for."""
+    stop = threading.Event()
+    drawing = asyncio.create_task(asyncio.to_thread(base_map.warm_up, stop))
     try:
-        drawn = await asyncio.to_thread(base_map.warm_up, stop)
+        drawn = await asyncio.shield(drawing)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait((drawing,))
+        raise
     except (BrokenProcessPool, sqlite3.Error) as error:
         logger.warning("the map is not drawn ahead", extra={"reason": str(error)})
     else:

@@ -13,7 +13,8 @@ from parvis.broker.ports.past import Brought, OldObservations, OldSeries
 from parvis.demo.nature.chance import Times
 from parvis.kernel.time import SECOND
 
-DAYS, DAYS_IN_FULL, DAYS_AT_ONCE = 90, 3, 10
+DAYS, DAYS_IN_FULL, DAYS_AT_ONCE = 90, 3, 30
+"""Longer parts are told in less time, for each device has its own beginning; they take more memory."""
 STEP_S = 3600.0
 S_PER_DAY = 86_400.0
 
@@ -84,25 +85,37 @@ def expanded(old: OldObservations, expand: Expand) -> OldObservations:
 
 
 def columns_of(told: Iterable[PastSeries], times: Times) -> Iterator[OldObservations]:
-    """One batch for each kind of values."""
+    """One batch for each kind of numbers; texts are with the fractions, so that files are written once."""
     kinds: defaultdict[str, list[PastSeries]] = defaultdict(list)
     for one in told:
-        kinds[one.values.dtype.kind].append(one)
+        kinds[one.values.dtype.kind.replace("O", "f")].append(one)
     instants = np.rint(times * SECOND).astype(np.int64)
     for some in kinds.values():
         heard = [_is_heard(one.values) for one in some]
+        values = [one.values[mask] for one, mask in zip(some, heard, strict=True)]
         yield OldObservations(
             [OldSeries(one.entity_id, one.term, one.dataset, unit=one.unit, extra=one.extra) for one in some],
             np.repeat(np.arange(len(some), dtype=np.int32), [int(mask.sum()) for mask in heard]),
             np.concatenate([instants[mask] for mask in heard]),
-            np.concatenate([one.values[mask] for one, mask in zip(some, heard, strict=True)]),
+            np.concatenate([np.zeros(len(one)) if _is_text(one) else one for one in values]),
+            _texts(values),
         )
+
+
+def _is_text(values: NDArray[Any]) -> bool:
+    return values.dtype.kind == "O"
+
+
+def _texts(values: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+    if not any(map(_is_text, values)):
+        return None
+    return np.concatenate([one if _is_text(one) else np.full(len(one), None) for one in values])
 
 
 def _is_heard(values: NDArray[Any]) -> NDArray[np.bool_]:
     heard = np.ones(len(values), np.bool_)
     if values.dtype.kind == "f":
         heard = ~np.isnan(values)
-    if values.dtype.kind == "O":
+    if _is_text(values):
         heard = np.array([one is not None for one in values], np.bool_)
     return heard

@@ -1,22 +1,23 @@
-"""The process that remembers the months before the start: it ends when all is told.
+"""The processes that remember the months before the start: they end when all is told.
 
-The platform's own process carries neither the territory nor the months; it gets columns of some days at a time.
+The platform's own process carries neither the territory nor the months; it gets columns of some days at a time. One
+makes the territory; meanwhile the other learns what takes as long, and then tells.
 """
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Awaitable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from parvis.broker.ports.past import OldObservations
 from parvis.demo.devices.device import Thing
 from parvis.demo.devices.registry import device_records
 from parvis.demo.devices.things import list_things
-from parvis.demo.nature.nature import Nature
+from parvis.demo.nature.nature import Nature, load_what_solves
 from parvis.demo.past import Days, columns_of
 from parvis.demo.readings.past import Memory
 from parvis.demo.readings.scene import Scene
@@ -29,39 +30,47 @@ from parvis.demo.things import Bound
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.kernel.time import SECOND, system_clock
 
-P = ParamSpec("P")
 R = TypeVar("R")
 NICENESS = 2
 
 
 class Rememberer:
-    """What is asked is answered one after the other."""
+    """Begins with the territory at once. What is asked of either process is answered one after the other."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self._seed, self._folder = seed, folder
-        self._executor: Executor = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(NICENESS,)
-        )
+        self._maker, self._teller = _process(0), _process(NICENESS)
+        self._records = self._maker.submit(_records, seed, folder)
 
-    def stage(self) -> Awaitable[Stage]:
-        return self._ask(_stage, self._seed, self._folder)
+    def get_ready(self) -> None:
+        """To tell of days, while the territory is made."""
+        self._teller.submit(load_what_solves)
 
     def records(self) -> Awaitable[list[DeviceRecord]]:
-        return self._ask(_records, self._seed, self._folder)
+        return _awaited(self._records)
+
+    def stage(self) -> Awaitable[Stage]:
+        return _awaited(self._maker.submit(_stage, self._seed, self._folder))
 
     def things(self) -> Awaitable[tuple[list[Thing], list[Bound]]]:
-        return self._ask(_things, self._seed, self._folder)
+        return _awaited(self._maker.submit(_things, self._seed, self._folder))
 
     def tell(self, days: Days) -> Awaitable[list[OldObservations]]:
-        return self._ask(_tell, self._seed, self._folder, days)
+        return _awaited(self._teller.submit(_tell, self._seed, self._folder, days))
 
     def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for one in (self._maker, self._teller):
+            one.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-        future = asyncio.wrap_future(self._executor.submit(work, *args, **kwargs))
-        future.add_done_callback(_note)
-        return future
+
+def _process(niceness: int) -> Executor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(niceness,))
+
+
+def _awaited(asked: "Future[R]") -> Awaitable[R]:
+    future = asyncio.wrap_future(asked)
+    future.add_done_callback(_note)
+    return future
 
 
 def _note(future: "asyncio.Future[R]") -> None:

@@ -1,12 +1,9 @@
 """Land, networks and devices, which take seconds to make: made once for a seed, and kept for all processes."""
 
-import fcntl
 import hashlib
 import logging
 import os
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from parvis.demo.devices.device import Device
 from parvis.demo.devices.install import install_devices, survey_site
 from parvis.demo.land.territory import Territory, generate_territory
 from parvis.demo.networks.networks import Networks, lay_networks
+from parvis.demo.solitude import alone
 
 _log = logging.getLogger(__name__)
 _MADE_BY = (parvis.demo.devices, parvis.demo.land, parvis.demo.networks)
@@ -39,21 +37,13 @@ def make_scenery(seed: int) -> Scenery:
 
 def open_scenery(seed: int, folder: Path) -> Scenery:
     """Kept in a folder of our own until the code that makes it changes; who comes meanwhile waits for it."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"scenery-{_edition()}-{seed}.pickle"
-    with _alone(folder / "scenery.lock"):
+    with alone(folder / "scenery.lock"):
         found = _find(path)
         if found is None:
             found = make_scenery(seed)
             _keep(path, found)
         return found
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _edition() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import quickjs
+from numpy.typing import NDArray
 
 import parvis.demo
 from parvis.demo.devices.device import Device
@@ -187,3 +188,30 @@ def test_a_silent_gateway_is_a_hole_and_a_flat_battery_shows(devices: tuple[Devi
 
 def test_all_ways_in_are_spoken(devices: tuple[Device, ...]) -> None:
     assert {one.way for one in devices} == set(Way)
+
+
+def test_bays_are_taken_by_hour_day_and_place(devices: tuple[Device, ...], set_scene: SetScene) -> None:
+    """Seldom nearly full: a resident who looks finds one, and finds other places fuller than others."""
+
+    def taken(place: str) -> NDArray[np.float64]:
+        bays = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.PARKING, place)]
+        return np.mean([one["state"] == "occupied" for one in bays], axis=0).reshape(7, 24)
+
+    town = taken("")
+    assert 0.35 < town.mean() < 0.6
+    assert town.max() < 0.9
+    assert town[:5, 10:17].mean() > 2 * town[:5, 0:5].mean()
+    hospital, townhall = taken("hospital"), taken("townhall")
+    assert hospital[:4, 10:16].mean() > townhall[:4, 10:16].mean() > townhall[4:6, 10:16].mean() + 0.15
+
+
+def test_car_parks_follow_what_they_are_for(devices: tuple[Device, ...], set_scene: SetScene) -> None:
+    def taken(place: str) -> NDArray[np.float64]:
+        parks = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.CAR_PARK, place)]
+        return np.mean([one["occupancy"] for one in parks], axis=0).reshape(7, 24)
+
+    station, beach, shopping = taken("station"), taken("beach"), taken("shopping")
+    assert station[:4, 9:15].mean() > 0.7 > 0.5 > station[4:6, 9:15].mean()
+    assert beach[5, 13:17].mean() > beach[:4, 13:17].mean()
+    assert shopping[:, 0:4].max() < 0.1 < shopping[:4, 16].min()
+    assert taken("festival").max() < 0.3

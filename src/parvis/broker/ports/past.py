@@ -41,12 +41,15 @@ class OldSeries(NamedTuple):
 class OldObservations(msgspec.Struct, frozen=True):
     """Observation i is of `series[of[i]]`, observed at `times[i]` (microseconds since the Unix epoch), with
     `values[i]`: float64, int64, bool, or str in an array of objects. In any order.
+
+    Where there are `texts`, an array of objects beside numbers, each that is not None stands in place of the number.
     """
 
     series: Sequence[OldSeries]
     of: NDArray[np.int32]
     times: NDArray[np.int64]
     values: NDArray[Any]
+    texts: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.of) == len(self.times) == len(self.values):
@@ -55,6 +58,8 @@ class OldObservations(msgspec.Struct, frozen=True):
             raise BadRequestData("An old observation is of no series that is given.")
         if self.values.dtype.kind not in "fibO":
             raise BadRequestData("The values of old observations are to be numbers, truth values or texts.")
+        if self.texts is not None and (self.values.dtype.kind not in "fib" or len(self.texts) != len(self.values)):
+            raise BadRequestData("Texts of old observations stand beside as many numbers.")
 
     def __len__(self) -> int:
         return len(self.of)

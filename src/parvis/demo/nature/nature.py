@@ -9,6 +9,7 @@ from parvis.demo.nature.calendar import Moments, local_midnight_s, moments
 from parvis.demo.nature.chance import Times
 from parvis.demo.nature.energy import Buildings
 from parvis.demo.nature.rooms import Rooms
+from parvis.demo.nature.sun import sun_position
 from parvis.demo.nature.traffic import Traffic
 from parvis.demo.nature.water import Water
 from parvis.demo.nature.weather import Weather
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from parvis.demo.networks.water import WaterNetwork
 
 METERS_BEFORE_DAYS = 120
+
+
+def load_what_sees() -> None:
+    """What follows the sun is imported late, and takes a second."""
+    sun_position(np.zeros(1))
+
+
+def load_what_solves() -> None:
+    """The same, and what solves networks, for the process that solves them first."""
+    load_what_sees()
+    import wntr  # type: ignore[import-untyped]  # noqa: F401
 
 
 class Nature:

@@ -14,6 +14,7 @@ from parvis.demo.nature.chance import Floats, Times, drift, one_chance
 from parvis.demo.nature.habits import HOUSEHOLD_WATER
 from parvis.demo.nature.hydraulics import DEMANDS, SHARES, Solved, solve
 from parvis.demo.nature.weather import Weather
+from parvis.demo.solitude import alone
 from parvis.demo.story.events import Event, EventKind, Place
 from parvis.demo.story.story import LEAKS, Story, concerns
 
@@ -110,11 +111,12 @@ class Water:
             return solve(self._network, junction, leak_l_per_s)
         mark = hashlib.sha256(f"{_digest(self._network)} {key} {DEMANDS} {SHARES}".encode()).hexdigest()[:24]
         path = self._cache / f"water-{mark}.npz"
-        found = Solved.find(path)
-        if found is None:
-            found = solve(self._network, junction, leak_l_per_s)
-            found.keep(path)
-        return found
+        with alone(self._cache / "water.lock"):  # what another process solves is waited for
+            found = Solved.find(path)
+            if found is None:
+                found = solve(self._network, junction, leak_l_per_s)
+                found.keep(path)
+            return found
 
 
 def _digest(network: "WaterNetwork") -> str:

@@ -6,19 +6,21 @@ import asyncio
 import heapq
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from parvis.demo.devices.kinds import Kind, Way
 from parvis.demo.land.territory import DEFAULT_SEED
 from parvis.demo.nature.chance import one_chance
-from parvis.demo.nature.nature import Nature
+from parvis.demo.nature.nature import Nature, load_what_sees
 from parvis.demo.play.mqtt import Bridge, Listener
 from parvis.demo.play.push import Pusher
 from parvis.demo.play.radio import list_gateways
@@ -111,37 +113,41 @@ class Player:
         self._voices = Voices(self._speakers, theatre.scene, theatre.gateways)
         self._alarms: list[Turn] = []
         self._stations: list[Station] = []
-        self._told_until_s = 0.0
+        self._greeted_s = self._told_until_s = 0.0
         self.left_out = 0
 
-    async def backfill(self, bridge: Bridge, pusher: Pusher | None, past: Past) -> int:
-        """Send what was said before as fast as it is acknowledged; returns how many messages there were.
+    async def greet(self, bridge: Bridge, pusher: Pusher | None) -> None:
+        """What each device said last goes first: a visitor sees a territory that lives, its past comes in behind."""
+        self._greeted_s = self._told_until_s = self._pace.now_s()
+        for turn in self._schedule.last_turns(self._greeted_s):
+            if self._is_of_use(turn):
+                await _send(self._voices.message(turn), bridge, pusher)
+        for _ in range(CATCHING_UP_ROUNDS):
+            await self._catch_up(bridge, pusher)
 
-        What each device said last goes first: a visitor sees a territory that lives, and its past comes in behind.
-        """
-        now_s, sent = self._pace.now_s(), 0
+    async def backfill(self, bridge: Bridge, pusher: Pusher | None, past: Past) -> int:
+        """Send what was said before that as fast as it is acknowledged; returns how many messages there were."""
+        sent, now_s = 0, self._greeted_s
         full_from_s = now_s - past.hours * S_PER_HOUR
         sparse = self._schedule.sparse_turns(now_s - past.sparse_hours * S_PER_HOUR, full_from_s)
         last = self._schedule.last_turns(now_s)
-        before = (turn for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)) if turn != last[turn.who])
-        for turn in chain(last, before):
-            if self._speakers[turn.who].kind is not Kind.BUS or turn.time_s > now_s - BUSES_SEEN_S:
+        for turn in chain(sparse, self._schedule.turns(full_from_s, now_s)):
+            if turn != last[turn.who] and self._is_of_use(turn):
                 sent += await _send(self._voices.message(turn), bridge, pusher)
-        self._told_until_s = now_s
-        for _ in range(CATCHING_UP_ROUNDS):
-            sent += await self._catch_up(bridge, pusher)
         await bridge.drain()
         if pusher is not None:
             await pusher.drain()
         return sent
 
-    async def _catch_up(self, bridge: Bridge, pusher: Pusher | None) -> int:
-        """What was due while the past was told: the frame counters are to have no gap."""
-        now_s, sent = self._pace.now_s(), 0
+    def _is_of_use(self, turn: Turn) -> bool:
+        return self._speakers[turn.who].kind is not Kind.BUS or turn.time_s > self._greeted_s - BUSES_SEEN_S
+
+    async def _catch_up(self, bridge: Bridge, pusher: Pusher | None) -> None:
+        """What was due meanwhile: the frame counters are to have no gap."""
+        now_s = self._pace.now_s()
         for turn in self._schedule.turns(self._told_until_s, now_s):
-            sent += await _send(self._voices.message(turn), bridge, pusher)
+            await _send(self._voices.message(turn), bridge, pusher)
         self._told_until_s = now_s
-        return sent
 
     async def play(self, bridge: Bridge, pusher: Pusher | None) -> None:
         """Send each message when its time has come, for ever. What is long past, on a slow machine, is left out."""
@@ -199,24 +205,63 @@ async def _send(message: Message | None, bridge: Bridge, pusher: Pusher | None) 
     return 1
 
 
-async def run(ways: Ways, *, seed: int, folder: Path, pace: Pace, past: Past, window: int = 200) -> None:
-    """Send the past, then live on."""
+class Cues(Protocol):
+    """When to begin, as whoever started this process tells: each comes once."""
+
+    async def speak(self) -> None:
+        """The devices are known."""
+
+    async def look_back(self) -> None:
+        """What is more urgent than the hours before is done."""
+
+
+class NoCues:
+    async def speak(self) -> None:
+        pass
+
+    async def look_back(self) -> None:
+        pass
+
+
+class CuesOfInput:
+    """A line each. Nobody waits for one who is gone."""
+
+    async def speak(self) -> None:
+        await asyncio.to_thread(sys.stdin.readline)
+
+    async def look_back(self) -> None:
+        await asyncio.to_thread(sys.stdin.readline)
+
+
+async def run(
+    ways: Ways, *, seed: int, folder: Path, pace: Pace, past: Past, window: int = 200, cues: Cues | None = None
+) -> None:
+    """Live, and send the past."""
+    cues = cues or NoCues()
     theatre = await asyncio.to_thread(_open, seed, folder, pace.began_s)
     player = Player(theatre, pace)
+    await cues.speak()
     async with AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(Bridge(ways.listener, window))
         pusher = None
         if ways.push_url:
             pusher = await stack.enter_async_context(Pusher(ways.push_url, ways.listener.password or ""))
-        if past.hours > 0:
-            log.info("%d past messages delivered", await player.backfill(bridge, pusher, past))
         works = [player.play(bridge, pusher), player.follow_story()]
+        if past.hours > 0:
+            await player.greet(bridge, pusher)
+            works.append(_look_back(player, bridge, pusher, past, cues))
         if ways.ocpp_url:
             works.append(player.charge(ways.ocpp_url, ways.ocpp_password))
         await asyncio.gather(*works)
 
 
+async def _look_back(player: Player, bridge: Bridge, pusher: Pusher | None, past: Past, cues: Cues) -> None:
+    await cues.look_back()
+    log.info("%d past messages delivered", await player.backfill(bridge, pusher, past))
+
+
 def _open(seed: int, folder: Path, began_s: float) -> Theatre:
+    load_what_sees()  # while another process makes the territory
     return Theatre(open_scenery(seed, folder), folder, began_s)
 
 
@@ -235,6 +280,7 @@ def main() -> None:
     parser.add_argument("--began-s", type=float, default=time.time())
     parser.add_argument("--backfill-hours", type=float, default=0.0)
     parser.add_argument("--sparse-hours", type=float, default=0.0)
+    parser.add_argument("--on-cue", action="store_true", help="begin, and look back, at a line of the input each")
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--log-format", default="readable")
     options = parser.parse_args()
@@ -243,7 +289,8 @@ def main() -> None:
     ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password)
     pace = Pace(options.began_s, options.speed)
     past = Past(options.backfill_hours, options.sparse_hours)
-    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, past=past))
+    cues = CuesOfInput() if options.on_cue else NoCues()
+    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, past=past, cues=cues))
 
 
 if __name__ == "__main__":

@@ -57,21 +57,22 @@ class Voices:
     def alarm(self, turn: Turn) -> Message | None:
         """Out of turn: frames after it bear one number more. None where nothing of it gets through."""
         self._alarms[turn.who] += 1
-        return self._say(turn._replace(counted=self._counted.get(turn.who, turn.counted - 2)))
+        return self._say(turn._replace(counted=self._counted.get(turn.who, turn.counted - 2)), self._alarms[turn.who])
 
     def message(self, turn: Turn) -> Message | None:
-        """None where nothing of it gets through."""
-        self._counted[turn.who] = turn.counted
-        return self._say(turn)
+        """None where nothing of it gets through. What is told of the past was counted before any alarm."""
+        newest = self._counted.get(turn.who, turn.counted)
+        self._counted[turn.who] = max(newest, turn.counted)
+        return self._say(turn, self._alarms[turn.who] if turn.counted >= newest else 0)
 
-    def _say(self, turn: Turn) -> Message | None:
+    def _say(self, turn: Turn, alarms: int) -> Message | None:
         device = self._devices[turn.who]
         row = self._read(turn)
         if row is None:
             return None
         match device.way:
             case Way.LORAWAN:
-                return self._frame(device, turn, row)
+                return self._frame(device, turn, row, alarms)
             case Way.MQTT:
                 told = {"fields": row, "time": rfc3339(_us(turn.time_s))}
                 return Publication(f"device/{device.hardware_id}/up", msgspec.json.encode(told))
@@ -87,12 +88,12 @@ class Voices:
             return None
         return {name: _plain(column[0]) for name, column in told.columns.items()}
 
-    def _frame(self, device: Device, turn: Turn, row: Row) -> Publication:
+    def _frame(self, device: Device, turn: Turn, row: Row, alarms: int) -> Publication:
         frame = LAYOUTS[device.kind].frame(
             {name: float("nan") if value is None else value for name, value in row.items()}
         )
         heard = self._radio.receptions(device, turn.who, turn.slot)
-        counted = turn.counted + self._alarms[turn.who]
+        counted = turn.counted + alarms
         uplink = Uplink(_us(turn.time_s), device.hardware_id, frame.f_port, frame.payload, counted, heard)
         return Publication(*self._server.message(uplink))
 

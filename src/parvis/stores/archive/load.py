@@ -10,7 +10,9 @@ Whoever is stopped on the way begins anew: what is in the catalogue already is l
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,15 +50,21 @@ from parvis.stores.archive.write import FORMAT, NAMES, PARTITION_KEY, TAKEN, wri
 if TYPE_CHECKING:
     from parvis.stores.archive.engine import Connection
 
+LEAST_MEMORY_MIB = 64
+"""Of each engine that writes."""
+ROWS_OF_A_LOT = 100_000
+"""As many as the engine keeps in one of its row groups; a single file may have more."""
 _encode = msgspec.json.Encoder(order="sorted").encode
 _NO_TEXT = "NULL::VARCHAR"
-_VALUES = {
+_VALUES: Mapping[str, tuple[str, ...]] = {
     "f": ("value", "false", _NO_TEXT, _NO_TEXT),
     "i": ("value::DOUBLE", "true", _NO_TEXT, f"if(abs(value) > {EXACT_INTEGER}, value::VARCHAR, NULL)"),
     "b": ("NULL::DOUBLE", "false", _NO_TEXT, "if(value, 'true', 'false')"),
     "O": ("NULL::DOUBLE", "false", "value", _NO_TEXT),
 }
 """number, whole, text and json of values, by the kind of their array."""
+_TEXTS_BESIDE = ("if(said IS NULL, {}, NULL)", "said IS NULL AND {}", "said", "if(said IS NULL, {}, NULL)")
+"""The same where a text may stand in place of a number."""
 _SERIES = (
     "series(place INTEGER, entity VARCHAR, attribute VARCHAR, dataset VARCHAR, kind TINYINT, unit VARCHAR,"
     " extra VARCHAR)"
@@ -150,7 +158,7 @@ class _Made(NamedTuple):
 
 
 class _Writer:
-    """Of one bringing, in a thread: all files of one engine, synced together."""
+    """Of one bringing, off the event loop: all files synced together."""
 
     def __init__(self, storage: Storage, plan: Plan, tenant: str, found: _Snapshot, first: int) -> None:
         self._storage = storage
@@ -160,28 +168,45 @@ class _Writer:
         self._ordered = found.ordered
         self._first = first
         self._now = plan.clock()
-        self._limits = msgspec.structs.replace(plan.limits, threads=1)  # files are small: a second one halves the speed
+        memory_mib = max(LEAST_MEMORY_MIB, plan.limits.memory_mib // plan.limits.threads)
+        self._limits = msgspec.structs.replace(plan.limits, threads=1, memory_mib=memory_mib)
         self._files: defaultdict[Day, list[Replacement]] = defaultdict(list)
 
     def write(self) -> tuple[dict[Day, list[Replacement]], int]:
         """The files by day, and how many rows the files before them had already."""
-        before = 0
-        olds = [one.file.file for one in self._found.olds.values()]
-        with self._storage.scratch() as folder, telling_faults(self._storage, olds):
-            connection = connect(self._limits, folder / "spill", self._storage.file_system)
-            try:
-                self._take_series(connection)
-                fresh = []
-                for number, part in enumerate(self._ordered.parts):
-                    old = self._found.olds.get((part.types, part.day))
-                    if old is None:
-                        fresh.append(self._copy(connection, part, folder / f"{number}.parquet"))
-                    else:
-                        before += self._join(connection, part, old)
-                self._publish(connection, fresh)
-            finally:
-                connection.close()
+        parts, olds = self._ordered.parts, self._found.olds
+        fresh = [part for part in parts if (part.types, part.day) not in olds]
+        with (
+            self._storage.scratch() as folder,
+            telling_faults(self._storage, [one.file.file for one in olds.values()]),
+        ):
+            made = self._copy_all(folder, fresh)
+            with self._engine(folder / "spill") as connection:
+                there = ((part, olds.get((part.types, part.day))) for part in parts)
+                before = sum(self._join(connection, part, old) for part, old in there if old is not None)
+                self._publish(connection, made)
         return dict(sorted(self._files.items())), before
+
+    def _copy_all(self, folder: Path, fresh: Sequence[Part]) -> list[_Made]:
+        """Each thread by an engine of its own: files are small, and one engine gains nothing by a second thread."""
+        lots = list(_lots(fresh))
+        hands = min(self._plan.limits.threads, len(lots))
+
+        def copy(hand: int) -> list[_Made]:
+            with self._engine(folder / f"spill-{hand}") as connection:
+                return [made for lot in lots[hand::hands] for made in self._copy(connection, lot, folder)]
+
+        with ThreadPoolExecutor(max(1, hands), "parvis-past") as pool:
+            return [made for some in pool.map(copy, range(hands)) for made in some]
+
+    @contextmanager
+    def _engine(self, spill: Path) -> Iterator["Connection"]:
+        connection = connect(self._limits, spill, self._storage.file_system)
+        try:
+            self._take_series(connection)
+            yield connection
+        finally:
+            connection.close()
 
     def _take_series(self, connection: "Connection") -> None:
         connection.execute(f"CREATE TABLE {_SERIES}")
@@ -199,24 +224,34 @@ class _Writer:
         connection.execute("INSERT INTO series BY NAME SELECT * FROM given")
         connection.unregister("given")
 
-    def _copy(self, connection: "Connection", part: Part, made: Path) -> _Made:
-        partition = Partition(self._tenant, part.types, part.day)
-        about = f"KV_METADATA {{{PARTITION_KEY}: {text_literal(partition_name(partition))}}}"
-        taken = f"SELECT {TAKEN} FROM ({self._rows(connection, part)}) ORDER BY seq"
-        copied = connection.execute(f"COPY ({taken}) TO {text_literal(str(made))} ({FORMAT}, {about})").fetchone()
-        return _Made(partition, made, int(copied[0]) if copied else 0)
+    def _copy(self, connection: "Connection", lot: Sequence[Part], folder: Path) -> Iterator[_Made]:
+        """Rows are joined and sorted once for the lot, which is then cut into files."""
+        first = lot[0].start
+        rows = self._rows(connection, first, lot[-1].end)
+        connection.execute(f"CREATE OR REPLACE TABLE lot AS SELECT {TAKEN} FROM ({rows}) ORDER BY seq").fetchall()
+        for part in lot:
+            partition = Partition(self._tenant, part.types, part.day)
+            made = folder / f"{part.start}.parquet"
+            about = f"KV_METADATA {{{PARTITION_KEY}: {text_literal(partition_name(partition))}}}"
+            taken = f"SELECT {NAMES} FROM lot WHERE rowid >= {part.start - first} AND rowid < {part.end - first}"
+            copied = connection.execute(f"COPY ({taken}) TO {text_literal(str(made))} ({FORMAT}, {about})").fetchone()
+            yield _Made(partition, made, int(copied[0]) if copied else 0)
 
-    def _rows(self, connection: "Connection", part: Part) -> str:
-        """SQL of a part's rows, whose columns are at hand until the next part's are."""
-        ordered, cut = self._ordered, slice(part.start, part.end)
-        piece = {
+    def _rows(self, connection: "Connection", start: int, end: int) -> str:
+        """SQL of these rows, whose columns are at hand until the next ones are."""
+        ordered, cut = self._ordered, slice(start, end)
+        piece: dict[str, NDArray[Any]] = {
             "of": ordered.of[cut],
             "time": ordered.times[cut],
             "value": ordered.values[cut],
-            "seq": np.arange(self._first + part.start, self._first + part.end, dtype=np.int64),
+            "seq": np.arange(self._first + start, self._first + end, dtype=np.int64),
         }
+        shapes = _VALUES[ordered.values.dtype.kind]
+        if ordered.texts is not None and (ordered.texts[cut] != np.array(None)).any():
+            piece["said"] = ordered.texts[cut]
+            shapes = tuple(beside.format(shape) for beside, shape in zip(_TEXTS_BESIDE, shapes, strict=True))
         connection.register("piece", piece)
-        number, whole, text, json = _VALUES[ordered.values.dtype.kind]
+        number, whole, text, json = shapes
         return (
             f"SELECT entity, attribute, dataset, time, seq, true AS observed, kind, unit, {number} AS number,"
             f" {whole} AS whole, {text} AS text, {json} AS json, extra, {self._now} - time AS delay_us"
@@ -227,7 +262,7 @@ class _Writer:
         """Make the file anew with what it has not; how many rows it had."""
         partition, rows = old.file.partition, part.end - part.start
         new = _not_in(self._storage, old)
-        sql = f"SELECT {NAMES} FROM ({self._rows(connection, part)}) AS fresh WHERE {new.sql}"
+        sql = f"SELECT {NAMES} FROM ({self._rows(connection, part.start, part.end)}) AS fresh WHERE {new.sql}"
         columns = connection.execute(sql, new.parameters).fetchnumpy()
         found = len(columns["seq"])
         if found:
@@ -255,6 +290,18 @@ class _Writer:
             expiry = self._plan.retention.expiry(one.partition.types, self._plan.today - one.partition.day)
             self._files[one.partition.day].append(Replacement(one.partition, None, file, expiry))
         self._storage.publish_all([(one.path, paths[str(one.path)]) for one in fresh])
+
+
+def _lots(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Neighbours, together about so many rows."""
+    lot: list[Part] = []
+    for part in parts:
+        if lot and (part.start != lot[-1].end or part.end - lot[0].start > ROWS_OF_A_LOT):
+            yield lot
+            lot = []
+        lot.append(part)
+    if lot:
+        yield lot
 
 
 def _texts(values: Iterable[str | None]) -> NDArray[Any]:

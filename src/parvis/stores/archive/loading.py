@@ -33,6 +33,7 @@ class Ordered(msgspec.Struct, frozen=True):
     of: NDArray[np.int32]
     times: NDArray[np.int64]
     values: NDArray[Any]
+    texts: NDArray[Any] | None
     parts: tuple[Part, ...]
 
     def __len__(self) -> int:
@@ -41,7 +42,9 @@ class Ordered(msgspec.Struct, frozen=True):
     @property
     def series(self) -> dict[SeriesOfFile, Types]:
         """Those that there are rows of."""
-        types = {(part.types, place) for part in self.parts for place in set(self.of[part.start : part.end].tolist())}
+        types = {
+            (part.types, place) for part in self.parts for place in np.unique(self.of[part.start : part.end]).tolist()
+        }
         return {_series_of(self.old, place): of_types for of_types, place in types}
 
 
@@ -62,14 +65,14 @@ def put_in_order(
     unknown = sorter.leave_out(of_series[old.of] < 0)
     not_over = sorter.leave_out(days >= today)
     expired = sorter.leave_out(_expired(old, of_series, days, typesets, today, retention))
-    unusable = sorter.leave_out(_unusable(old.values))
+    unusable = sorter.leave_out(_unusable(old.values, old.texts))
     before = sorter.leave_out(_held(old, held))
     kept = np.flatnonzero(sorter.kept)
     order = kept[np.lexsort((old.times[kept], ranks[old.of[kept]], days[kept], of_series[old.of[kept]]))]
     repeated = _repeated(ranks[old.of[order]], old.times[order])
     order = order[~repeated]
     parts = tuple(_parts(of_series[old.of[order]], days[order], typesets))
-    ordered = Ordered(old, old.of[order], old.times[order], old.values[order], parts)
+    ordered = Ordered(old, old.of[order], old.times[order], old.values[order], _taken(old.texts, order), parts)
     told = Brought(
         stored_before=before + int(repeated.sum()),
         unknown=unknown,
@@ -104,8 +107,20 @@ def _ranks(old: OldObservations) -> NDArray[np.int64]:
     return np.array([rank[key] for key in keys] or [0], np.int64)
 
 
-def _unusable(values: NDArray[Any]) -> Mask:
+def _taken(texts: NDArray[Any] | None, order: NDArray[np.int64]) -> NDArray[Any] | None:
+    return None if texts is None else texts[order]
+
+
+def _unusable(values: NDArray[Any], texts: NDArray[Any] | None) -> Mask:
     """What no JSON can tell."""
+    found = _no_json(values)
+    if texts is not None:
+        said = texts != np.array(None)
+        found[said] = _no_json(texts[said])
+    return found
+
+
+def _no_json(values: NDArray[Any]) -> Mask:
     unusable = np.zeros(len(values), np.bool_)
     if values.dtype.kind == "f":
         unusable = ~np.isfinite(values)
