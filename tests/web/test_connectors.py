@@ -69,6 +69,8 @@ def test_each_tenant_counts_its_own() -> None:
     ways.note("here", [frame("http", AT)], [Refused(RefusalReason.UNKNOWN_DEVICE)])
     assert ways.brought_to("here")["http"].waiting == 1
     assert ways.brought_to("there") == {}
+    ways.note_unreadable("here", "http", 2)
+    assert (ways.brought_to("here")["http"].frames, ways.brought_to("here")["http"].refused) == (3, 3)
     ways.note("here", [frame(str(number), AT) for number in range(2 * MOST_WAYS)], [None] * 2 * MOST_WAYS)
     assert len(ways.brought_to("here")) == MOST_WAYS
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.fleet.model.delivery import Message
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.model.uplink import Technology, Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.time import MINUTE, Instant
@@ -161,4 +162,10 @@ async def test_refused_frames_do_not_hide_behind_those_that_wait(
     page = plain((await operator.get("/console/refusals")).text)
     assert "4 frames of unknown devices wait" in page
     assert "All 1 Unreadable message 1" in page
+    assert "Counted, not kept" not in page
+    (refused,) = await platform.fleet.take(replace(caller, device=OTHER), [frame(EUI, 9, now)])
+    assert refused is not None
+    assert refused.reason is RefusalReason.OTHER_DEVICE
+    page = plain((await operator.get("/console/refusals")).text)
+    assert "Key of another device The key is good for one device only: give this one its own. 1" in page
     assert EUI not in page

@@ -104,10 +104,11 @@ class Fleet:
         count_refused([other] * (len(uplinks) - len(own)))
         return [next(results) if uplink.hardware_id == writer.device else other for uplink in uplinks]
 
-    async def refuse_messages(self, caller: Caller, malformed: Sequence[tuple[Message, str]]) -> None:
+    async def refuse_messages(self, caller: Caller, malformed: Sequence[tuple[Message, str]], way: str = "") -> None:
         """Keep messages that are no uplinks, each with why. Raises Forbidden as `take`."""
         _check_delivers(caller)
         await self.held.keep_messages(caller, malformed)
+        self.ways.note_unreadable(caller.tenant, way, len(malformed))
 
     async def register(self, caller: Caller, records: Sequence[DeviceRecord]) -> list[Outcome]:
         """Register devices and replay the frames of theirs that came too early. Raises as Registry.register."""

@@ -80,7 +80,7 @@ class HttpPush:
             documents = read_documents(body, content_type)
         except BadRequestData as fault:
             message = Message(post.caller, post.path, body[:LARGEST_FRAME_BYTES], post.received_at)
-            await self._fleet.refuse_messages(post.caller, [(message, fault.detail)])
+            await self._fleet.refuse_messages(post.caller, [(message, fault.detail)], WAY)
             raise
         pushed = Pushed(post.caller, post.path, post.received_at, WAY, _device(post))
         return await take_documents(self._fleet, pushed, mapping, documents)

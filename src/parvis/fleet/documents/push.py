@@ -123,7 +123,7 @@ async def _take(
         malformed.append((Message(pushed.caller, pushed.topic, text, pushed.received_at), one.detail))
         report.refuse(number, RefusalReason.MALFORMED_MESSAGE.value, one.detail)
     if malformed:
-        await fleet.refuse_messages(pushed.caller, malformed)
+        await fleet.refuse_messages(pushed.caller, malformed, pushed.way)
     if uplinks:
         await _store(fleet, pushed.caller, uplinks, report)
 

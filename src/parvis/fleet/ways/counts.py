@@ -1,11 +1,12 @@
 """What each way in has brought since this process started, and what went wrong with it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from parvis.broker.leading import Work
-from parvis.fleet.model.refusal import RefusalReason, Refused
+from parvis.fleet.model.refusal import COUNTED_ONLY, RefusalReason, Refused
 from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ways.sources import Sources
 from parvis.kernel.time import Clock, Instant
@@ -37,24 +38,40 @@ class Ways:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._brought: dict[str, dict[str, Brought]] = {}
+        self._unkept: dict[str, Counter[RefusalReason]] = {}
         self._faults: dict[str, WayFault] = {}
         self.sources = Sources(clock)
         self.since: Instant = clock()
 
     def note(self, tenant: str, uplinks: Sequence[Uplink], results: Sequence[Refused | None]) -> None:
-        now, of_way = self._clock(), self._brought.setdefault(tenant, {})
+        unkept = [one.reason for one in results if one is not None and one.reason in COUNTED_ONLY]
+        if unkept:
+            self._unkept.setdefault(tenant, Counter()).update(unkept)
         for uplink, refused in zip(uplinks, results, strict=True):
-            brought = of_way.get(uplink.way)
-            if brought is None:
-                if len(of_way) >= MOST_WAYS:
-                    continue
-                brought = of_way[uplink.way] = Brought()
-            brought.frames += 1
-            brought.last_at = now
-            if refused is not None:
-                brought.refused += 1
-                brought.waiting += refused.reason is RefusalReason.UNKNOWN_DEVICE
-                brought.refused_at, brought.reason = now, refused.reason
+            self._count(tenant, uplink.way, None if refused is None else refused.reason)
+
+    def note_unreadable(self, tenant: str, way: str, messages: int) -> None:
+        """Messages that are no frames; `way` is empty where nobody knows."""
+        for _ in range(messages if way else 0):
+            self._count(tenant, way, RefusalReason.MALFORMED_MESSAGE)
+
+    def _count(self, tenant: str, way: str, reason: RefusalReason | None) -> None:
+        now, of_way = self._clock(), self._brought.setdefault(tenant, {})
+        brought = of_way.get(way)
+        if brought is None:
+            if len(of_way) >= MOST_WAYS:
+                return
+            brought = of_way[way] = Brought()
+        brought.frames += 1
+        brought.last_at = now
+        if reason is not None:
+            brought.refused += 1
+            brought.waiting += reason is RefusalReason.UNKNOWN_DEVICE
+            brought.refused_at, brought.reason = now, reason
+
+    def unkept_of(self, tenant: str) -> Mapping[RefusalReason, int]:
+        """How many frames were refused for reasons that are counted and not kept."""
+        return self._unkept.get(tenant, {})
 
     def brought_to(self, tenant: str) -> Mapping[str, Brought]:
         """By way."""

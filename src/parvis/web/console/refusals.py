@@ -58,6 +58,7 @@ async def refusals_page(request: Request) -> Response:
         refusals=[view_of(refusal, t) for refusal in shown[:ROWS]],
         total=sum(kept.values()),
         waiting=waiting,
+        unkept=[(one.value, n) for one, n in site.platform.fleet.ways.unkept_of(caller.tenant).items()],
         more=max(0, count - ROWS),
         outcome=_outcome(request),
     )
