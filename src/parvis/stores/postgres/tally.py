@@ -8,6 +8,7 @@ import msgspec
 from parvis.broker.query.areas import Area, Ring
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tallying import SEEN, TallyStatement
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
@@ -43,37 +44,17 @@ def _told(row: tuple[Any, ...]) -> Tallied:
     return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit_code)
 
 
-class _Statement:
+class _Statement(TallyStatement):
     def __init__(self, names: Names, tenant: int, typesets: list[int], query: TallyQuery) -> None:
+        super().__init__(query)
         self.parameters: dict[str, Any] = {}
         self._names = names
-        self._query = query
-        self._joins: list[str] = []
         self._tenant = self._bind(tenant)
         self._where = [
             f"e.tenant = {self._tenant}",
             "e.deleted IS NULL",
             f"e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])",
         ]
-
-    def text(self) -> str:
-        for number, stick in enumerate(self._query.yardsticks):
-            self._join(f"a{number}", stick.attribute)
-            if stick.alarm is not None:
-                self._join(f"b{number}", stick.alarm)
-        place = self._place() if self._query.zones is None else self._zone(self._query.zones)
-        rows = (
-            f"SELECT {place} AS place, {self._grade()} AS grade,"
-            f" {self._first('{0}.number', 'double precision')} AS value,"
-            f" {self._first('coalesce({0}.observed, {0}.modified)', 'bigint')} AS seen,"
-            f" {self._first('{0}.shape', 'integer')} AS shape"
-            f" FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"
-        )
-        return (
-            "SELECT place, grade, coalesce(s.unit, '') AS unit, count(*), count(value), sum(value), min(value),"
-            f" max(value), max(seen) FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
-            " GROUP BY place, grade, coalesce(s.unit, '') ORDER BY place, grade, unit"
-        )
 
     def _place(self) -> str:
         if not self._query.by_place and not self._query.place:
@@ -118,41 +99,23 @@ class _Statement:
             f" FROM unnest({ids}::text[], {rings}::text[]) WITH ORDINALITY a(id, ring, part) OFFSET 0)"
         )
 
-    def _grade(self) -> str:
-        sticks = self._query.yardsticks
-        if not sticks:
-            return str(int(Grade.GOOD))
-        cases = [f"WHEN a{n}.entity IS NOT NULL THEN {self._judged(n, stick)}" for n, stick in enumerate(sticks)]
-        if sticks[0].alarm is not None:
-            cases.append(f"WHEN {_alarmed('b0')} THEN {int(Grade.BAD)}")
-        return f"CASE {' '.join(cases)} ELSE {int(Grade.SILENT)} END"
+    def _values(self) -> str:
+        value = self._first("{0}.number") or "NULL::double precision"
+        seen, shape = self._first(SEEN) or "NULL::bigint", self._first("{0}.shape") or "NULL::integer"
+        return f"{value} AS value, {seen} AS seen, {shape} AS shape"
 
-    def _judged(self, number: int, stick: Yardstick) -> str:
-        cases = []
-        if stick.alarm is not None:
-            cases.append(f"WHEN {_alarmed(f'b{number}')} THEN {int(Grade.BAD)}")
-        if stick.bad is not None:
-            cases.append(f"WHEN {self._reached(number, stick, stick.bad)} THEN {int(Grade.BAD)}")
-        if stick.silent_before is not None:
-            seen = f"coalesce(a{number}.observed, a{number}.modified)"
-            cases.append(f"WHEN {seen} < {self._bind(stick.silent_before)} THEN {int(Grade.SILENT)}")
-        if stick.warn is not None:
-            cases.append(f"WHEN {self._reached(number, stick, stick.warn)} THEN {int(Grade.WARN)}")
-        if stick.warn_words:
-            words = ", ".join(self._bind(storable(word)) for word in stick.warn_words)
-            cases.append(f"WHEN a{number}.number IS NULL AND a{number}.text IN ({words}) THEN {int(Grade.WARN)}")
-        return f"CASE {' '.join(cases)} ELSE {int(Grade.GOOD)} END" if cases else str(int(Grade.GOOD))
+    def _alarmed(self, alias: str) -> str:
+        is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
+        return f"({is_true} OR coalesce({alias}.number, 0) <> 0)"
 
-    def _reached(self, number: int, stick: Yardstick, threshold: float) -> str:
-        value = f"round(a{number}.number::numeric, 2)" if stick.is_share else f"a{number}.number"
+    def _reached(self, alias: str, stick: Yardstick, threshold: float) -> str:
+        value = f"round({alias}.number::numeric, 2)" if stick.is_share else f"{alias}.number"
         bound = f"{self._bind(threshold)}::{'numeric' if stick.is_share else 'double precision'}"
-        return f"(a{number}.number IS NOT NULL AND {value} {'<' if stick.is_low_bad else '>='} {bound})"
+        return f"({alias}.number IS NOT NULL AND {value} {'<' if stick.is_low_bad else '>='} {bound})"
 
-    def _first(self, text: str, kind: str) -> str:
-        """`text` of the attribute by which an entity is judged."""
-        sticks = self._query.yardsticks
-        cases = [f"WHEN a{number}.entity IS NOT NULL THEN {text.format(f'a{number}')}" for number in range(len(sticks))]
-        return f"CASE {' '.join(cases)} END" if cases else f"NULL::{kind}"
+    def _is_one_of(self, alias: str, words: Sequence[str]) -> str:
+        known = ", ".join(self._bind(storable(word)) for word in words)
+        return f"{alias}.number IS NULL AND {alias}.text IN ({known})"
 
     def _join(self, alias: str, attribute: str) -> None:
         word = self._bind(self._names.words.ids.get(attribute, -1))
@@ -165,11 +128,6 @@ class _Statement:
         name = f"p{len(self.parameters)}"
         self.parameters[name] = value
         return f"%({name})s"
-
-
-def _alarmed(alias: str) -> str:
-    is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
-    return f"({is_true} OR coalesce({alias}.number, 0) <> 0)"
 
 
 def _text(ring: Ring) -> str:

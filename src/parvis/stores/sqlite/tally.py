@@ -1,10 +1,12 @@
 """Tallies of entities in one statement each."""
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from parvis.broker.query.areas import AreaIndex
 from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
+from parvis.broker.query.tallying import SEEN, TallyStatement
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.functions import AREAS
 from parvis.stores.sqlite.names import Names
@@ -29,37 +31,17 @@ def _told(row: tuple[Any, ...]) -> Tallied:
     return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit)
 
 
-class _Statement:
+class _Statement(TallyStatement):
     def __init__(self, names: Names, tenant: int, typesets: list[int], query: TallyQuery) -> None:
+        super().__init__(query)
         self.parameters: list[Any] = []
         self._names = names
-        self._query = query
-        self._joins: list[str] = []
         self._areas: AreaIndex | None = None
         self._where = [
             f"e.tenant = {self._bind(tenant)}",
             "e.deleted IS NULL",
             f"e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))",
         ]
-
-    def text(self) -> str:
-        sticks = self._query.yardsticks
-        for number, stick in enumerate(sticks):
-            self._join(f"a{number}", stick.attribute)
-            if stick.alarm is not None:
-                self._join(f"b{number}", stick.alarm)
-        place = self._place() if self._query.zones is None else self._zone(self._query.zones)
-        value = self._first("CASE WHEN typeof({0}.value) IN ('integer', 'real') THEN {0}.value END")
-        rows = (
-            f"SELECT {place} AS place, {self._grade()} AS grade, {value} AS value,"
-            f" {self._first('coalesce({0}.observed, {0}.modified)')} AS seen, {self._first('{0}.shape')} AS shape"
-            f" FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"
-        )
-        return (
-            "SELECT place, grade, coalesce(s.unit, '') AS unit, count(*), count(value), sum(value), min(value),"
-            f" max(value), max(seen) FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
-            " GROUP BY place, grade, coalesce(s.unit, '') ORDER BY place, grade, unit"
-        )
 
     def _place(self) -> str:
         if not self._query.by_place and not self._query.place:
@@ -92,41 +74,20 @@ class _Statement:
         self._joins.append(f"LEFT JOIN json_each({found}) zone ON zone.type = 'text'")
         return "coalesce(zone.value, '')"
 
-    def _grade(self) -> str:
-        sticks = self._query.yardsticks
-        if not sticks:
-            return str(int(Grade.GOOD))
-        cases = [f"WHEN a{n}.entity IS NOT NULL THEN {self._judged(n, stick)}" for n, stick in enumerate(sticks)]
-        if sticks[0].alarm is not None:
-            cases.append(f"WHEN {_alarmed('b0')} THEN {int(Grade.BAD)}")
-        return f"CASE {' '.join(cases)} ELSE {int(Grade.SILENT)} END"
+    def _values(self) -> str:
+        value = self._first("CASE WHEN typeof({0}.value) IN ('integer', 'real') THEN {0}.value END") or "NULL"
+        return f"{value} AS value, {self._first(SEEN) or 'NULL'} AS seen, {self._first('{0}.shape') or 'NULL'} AS shape"
 
-    def _judged(self, number: int, stick: Yardstick) -> str:
-        cases = []
-        if stick.alarm is not None:
-            cases.append(f"WHEN {_alarmed(f'b{number}')} THEN {int(Grade.BAD)}")
-        if stick.bad is not None:
-            cases.append(f"WHEN {self._reached(number, stick, stick.bad)} THEN {int(Grade.BAD)}")
-        if stick.silent_before is not None:
-            seen = f"coalesce(a{number}.observed, a{number}.modified)"
-            cases.append(f"WHEN {seen} < {self._bind(stick.silent_before)} THEN {int(Grade.SILENT)}")
-        if stick.warn is not None:
-            cases.append(f"WHEN {self._reached(number, stick, stick.warn)} THEN {int(Grade.WARN)}")
-        if stick.warn_words:
-            words = ", ".join(self._bind(word) for word in stick.warn_words)
-            cases.append(f"WHEN a{number}.value IN ({words}) THEN {int(Grade.WARN)}")
-        return f"CASE {' '.join(cases)} ELSE {int(Grade.GOOD)} END" if cases else str(int(Grade.GOOD))
+    def _alarmed(self, alias: str) -> str:
+        return f"({alias}.value = {_TRUE} OR (typeof({alias}.value) IN ('integer', 'real') AND {alias}.value <> 0))"
 
-    def _reached(self, number: int, stick: Yardstick, threshold: float) -> str:
-        value = f"round(a{number}.value, 2)" if stick.is_share else f"a{number}.value"
+    def _reached(self, alias: str, stick: Yardstick, threshold: float) -> str:
+        value = f"round({alias}.value, 2)" if stick.is_share else f"{alias}.value"
         sign = "<" if stick.is_low_bad else ">="
-        return f"(typeof(a{number}.value) IN ('integer', 'real') AND {value} {sign} {self._bind(threshold)})"
+        return f"(typeof({alias}.value) IN ('integer', 'real') AND {value} {sign} {self._bind(threshold)})"
 
-    def _first(self, text: str) -> str:
-        """`text` of the attribute by which an entity is judged."""
-        sticks = self._query.yardsticks
-        cases = [f"WHEN a{number}.entity IS NOT NULL THEN {text.format(f'a{number}')}" for number in range(len(sticks))]
-        return f"CASE {' '.join(cases)} END" if cases else "NULL"
+    def _is_one_of(self, alias: str, words: Sequence[str]) -> str:
+        return f"{alias}.value IN ({', '.join(map(self._bind, words))})"
 
     def _join(self, alias: str, attribute: str) -> None:
         word = self._bind(self._names.words.ids.get(attribute, -1))
@@ -137,7 +98,3 @@ class _Statement:
     def _bind(self, value: Any) -> str:
         self.parameters.append(value)
         return f"?{len(self.parameters)}"
-
-
-def _alarmed(alias: str) -> str:
-    return f"({alias}.value = {_TRUE} OR (typeof({alias}.value) IN ('integer', 'real') AND {alias}.value <> 0))"
