@@ -62,7 +62,7 @@ def become_administrator(steps: Walk, link: str) -> None:
     steps.page.locator("#password").fill(PASSWORD)
     steps.done("welcome")
     steps.page.locator("main form button").click()
-    steps.page.wait_for_url("**/console*")
+    steps.page.wait_for_url("**/console")
 
 
 def see_the_overview(steps: Walk) -> None:

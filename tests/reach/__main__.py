@@ -67,7 +67,8 @@ def walk_begun(round_: Round) -> None:
     """With nothing in it: as a stranger, from the one-time link, and as the administrator."""
     with running("up", settings=BEGUN) as parvis, client_of(parvis.address) as client:
         round_.walk("stranger", parvis.address, crawl(client, [parvis.link]))
-        round_.walk("administrator", parvis.address, crawl(client, most=1), begin(client, parvis.link))
+        cookies = begin(client, parvis.link)
+        round_.walk("administrator", parvis.address, crawl(client, most=1), cookies)
 
 
 def walk_demonstration(round_: Round) -> None:

@@ -42,7 +42,9 @@ def open_context(browser: Browser, way: Way) -> BrowserContext:
 
 def look(page: Page, address: str) -> Iterator[tuple[str, str]]:
     """What is wrong with the page at this address, and by which light."""
-    page.goto(address)
+    answer = page.goto(address)
+    if answer is None or answer.status >= 500:
+        yield "at all", "is not answered"
     wait_until_drawn(page)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)

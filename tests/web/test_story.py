@@ -99,3 +99,14 @@ async def test_who_is_not_signed_in_neither_sees_nor_sets_off(tmp_path: Path, ta
         assert (await visitor.get("/console/story")).status_code == 303
         assert (await visitor.post("/console/story/set-off", data={"offer": "burst"})).status_code == 403
     assert len(tale.happenings) == 3
+
+
+async def test_whoever_begins_with_a_demonstration_is_not_asked_for_a_territory(tmp_path: Path, tale: Tale) -> None:
+    opened = open_platform(settings(tmp_path, auth=True), Additions(happenings=tale), listen=False)
+    async with opened as platform, client_of(platform) as client:
+        token = platform.access.accounts.offer_first_link()
+        form = {"token": token, "name": "ada", "password": "correct horse battery"}
+        page = await client.get("/welcome", params={"token": token})
+        answer = await client.post("/welcome", data={**form, "form_token": form_token(page.text)})
+
+    assert answer.headers["location"] == "/console"

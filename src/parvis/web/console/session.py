@@ -74,7 +74,9 @@ async def make_first_account(request: Request) -> Response:
 
 
 async def _first_home(site: Site) -> str:
-    """Who comes to a folder with nothing in it is shown the first steps."""
+    """Who comes to a folder with nothing in it is shown the first steps; a demonstration fills itself."""
+    if site.platform.happenings is not None:
+        return HOME
     progress = await find_progress(site.platform.shelf)
     if progress is not None:
         return HOME if progress.is_finished else FIRST_RUN
