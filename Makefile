@@ -14,6 +14,9 @@ INSTALLED_BY := pyproject.toml $(wildcard build/*.py build/*.sh build/*.txt) $(w
 .PHONY: setup run test check lint types layers tests tools reference screenshots lock clean
 .DELETE_ON_ERROR:
 
+# The tests start hundreds of processes: each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 setup: $(VENV)/.development
 
 run: $(VENV)/.runtime
