@@ -17,6 +17,8 @@ _WHERE = {
     "import": "imports:import_",
     "replay": "series:replay",
     "archive": "archive:archive",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "doctor": "doctor:doctor",
     "device": "devices:device",
     "conformance": "conformance:conformance",

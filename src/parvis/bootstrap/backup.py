@@ -1,0 +1,223 @@
+"""Backups of an installation whose store is embedded: taken beside the running platform, brought back into an empty
+folder, and tried."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from shutil import disk_usage
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from parvis import __version__
+from parvis.access.audit_proof import BrokenTrail, proof_lines, prove
+from parvis.backup.manifest import FileCopy, Manifest
+from parvis.backup.repository import BackupUnusable, Repository
+from parvis.bootstrap.stores import ACCESS_FILE, STORE_FILE, is_on_postgres, store_path
+from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.settings_reader import load_settings
+from parvis.kernel.time import Clock, format_instant, system_clock
+from parvis.stores.sqlite.access import SqliteAccessStore
+from parvis.stores.sqlite.integrity import find_faults
+from parvis.stores.sqlite.snapshot import copy_database, count_rows, list_archived
+
+ARCHIVE = "archive"
+ATTEMPTS = 3
+"""The archive's move may take a file away between the copy of the store that names it and the copy of the file."""
+_LEFT_OUT = (".lock", "-wal", "-shm", ".mbtiles")
+"""Endings of what is made anew by itself."""
+
+Tell = Callable[[str, float], None]
+"""What is being done, and how much of it is."""
+
+
+def _silent(_words: str, _part: float) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    manifest: Manifest
+    added_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`counts` of what was found in it."""
+
+    manifest: Manifest
+    seconds: float
+    counts: Mapping[str, int]
+    audit_digest: str
+
+
+def take_backup(settings: Settings, repository: Repository, tell: Tell = _silent, clock: Clock = system_clock) -> Taken:
+    """Raises InvalidSettings where the store is not embedded, BackupUnusable where there is no room for it."""
+    if is_on_postgres(settings):
+        raise InvalidSettings("The store is PostgreSQL: its own tools back it up (docs/howto/backup.md).")
+    before = repository.added_bytes
+    at = clock()
+    files, left_out = _keep_all(settings, repository, tell)
+    manifest = Manifest(_id_of(format_instant(at), repository), at, __version__, files, left_out)
+    repository.add(manifest)
+    return Taken(manifest, repository.added_bytes - before)
+
+
+def _keep_all(settings: Settings, repository: Repository, tell: Tell) -> tuple[tuple[FileCopy, ...], tuple[str, ...]]:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _databases(settings, repository.folder, tell) as copies:
+                sources = {path: copy for path, copy in copies.items() if copy.exists()}
+                archived, left_out = _archived(settings, copies[STORE_FILE])
+                sources |= archived
+                sources |= dict(_others(settings.data_dir, repository.folder))
+                return tuple(_kept(sources, set(archived), repository, tell)), left_out
+        except FileNotFoundError as gone:
+            if attempt == ATTEMPTS:
+                raise BackupUnusable(f"{gone.filename} went away while it was copied: try again later.") from gone
+    raise AssertionError("unreachable")
+
+
+def _kept(sources: Mapping[str, Path], archived: set[str], repository: Repository, tell: Tell) -> Iterator[FileCopy]:
+    """What goes away meanwhile is left out, but for the archive's files: the store names them."""
+    total = sum(_size(file) for file in sources.values())
+    done = 0
+    for path, file in sorted(sources.items()):
+        tell(path, done / total if total else 1.0)
+        size = _size(file)
+        try:
+            yield repository.keep(file, path)
+        except FileNotFoundError:
+            if path in archived:
+                raise
+        done += size
+
+
+@contextmanager
+def _databases(settings: Settings, beside: Path, tell: Tell) -> Iterator[dict[str, Path]]:
+    """Consistent copies by their names, for as long as the block lasts."""
+    sources = {STORE_FILE: store_path(settings), ACCESS_FILE: settings.data_dir / ACCESS_FILE}
+    needed = sum(_size(path) for path in sources.values())
+    if disk_usage(beside).free < needed:
+        raise BackupUnusable(f"{beside} has no room for a copy of the databases: {needed >> 20} MiB are needed.")
+    with TemporaryDirectory(prefix=".parvis-", dir=beside) as folder:
+        copies = {}
+        for name, source in sources.items():
+            tell(name, 0.0)
+            copies[name] = Path(folder, name)
+            if source.exists():
+                copy_database(source, copies[name])
+        yield copies
+
+
+def _archived(settings: Settings, store: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    if not store.exists():
+        return {}, ()
+    listed = list_archived(store)
+    if settings.archive.url:
+        return {}, (f"{len(listed)} files of the archive in {settings.archive.url}",) if listed else ()
+    return {f"{ARCHIVE}/{one.path}": settings.data_dir / ARCHIVE / one.path for one in listed}, ()
+
+
+def _others(folder: Path, repository: Path) -> Iterator[tuple[str, Path]]:
+    """But for the databases, their logs, the archive, of which the store says what belongs to it, and the backups."""
+    apart = {(folder / ARCHIVE).resolve(), repository.resolve()}
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        folders[:] = [name for name in folders if (here / name).resolve() not in apart]
+        for name in names:
+            path = here / name
+            is_database = here == folder and name in (STORE_FILE, ACCESS_FILE)
+            if not is_database and not name.endswith(_LEFT_OUT) and path.is_file() and not path.is_symlink():
+                yield path.relative_to(folder).as_posix(), path
+
+
+def restore_backup(repository: Repository, manifest: Manifest, data_dir: Path, tell: Tell = _silent) -> None:
+    """Into a folder that is empty or not there yet. Raises BackupUnusable."""
+    if data_dir.exists() and any(data_dir.iterdir()):
+        raise BackupUnusable(f"{data_dir} is not empty: restore into another folder, and move it there yourself.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    done = 0
+    for copy in manifest.files:
+        tell(copy.path, done / max(1, manifest.bytes))
+        repository.bring_back(copy, _below(data_dir, copy.path))
+        done += copy.bytes
+
+
+def try_backup(repository: Repository, manifest: Manifest, folder: Path, tell: Tell = _silent) -> Tried:
+    """Bring it back beside, and look at all of it as `parvis check` would. Raises BackupUnusable."""
+    began_s = perf_counter()
+    with TemporaryDirectory(prefix="parvis-drill-", dir=folder) as place:
+        data_dir = Path(place, "data")
+        restore_backup(repository, manifest, data_dir, tell)
+        tell("looking at the databases", 1.0)
+        settings = replace(load_settings(data_dir), data_dir=data_dir)
+        store = data_dir / STORE_FILE
+        _check_databases(store, data_dir / ACCESS_FILE)
+        if store.exists() and not settings.archive.url:
+            _check_archive(store, manifest)
+        counts = count_rows(store) if store.exists() else {}
+        entries, digest = _check_audit(data_dir / ACCESS_FILE)
+    return Tried(manifest, perf_counter() - began_s, {**counts, "audit entries": entries}, digest)
+
+
+def _check_databases(*paths: Path) -> None:
+    for path in paths:
+        if path.exists() and (faults := _faults_of(path)):
+            raise BackupUnusable(f"{path.name} of the backup is not sound: {'; '.join(faults[:3])}.")
+
+
+def _faults_of(path: Path) -> list[str]:
+    if path.name == STORE_FILE:
+        return [fault.words for fault in find_faults(path)]
+    connection = sqlite3.connect(path)
+    try:
+        return [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    except sqlite3.DatabaseError as fault:
+        return [str(fault)]
+    finally:
+        connection.close()
+
+
+def _check_archive(store: Path, manifest: Manifest) -> None:
+    """Digests of files were compared when they came back; here with what the store knows of them."""
+    kept = {copy.path: copy.digest for copy in manifest.files}
+    for one in list_archived(store):
+        if kept.get(f"{ARCHIVE}/{one.path}") != one.checksum:
+            raise BackupUnusable(f"The archive's file {one.path} in the backup is not the one that the store means.")
+
+
+def _check_audit(path: Path) -> tuple[int, str]:
+    if not path.exists():
+        return 0, ""
+    store = SqliteAccessStore(path)
+    try:
+        proven = prove(proof_lines(store.read_audit()))
+    except BrokenTrail as fault:
+        raise BackupUnusable(f"The audit trail of the backup is broken: {fault.detail}") from fault
+    finally:
+        store.close()
+    return proven.entries, proven.digest
+
+
+def _below(folder: Path, path: str) -> Path:
+    """Whoever wrote a backup does not say where else on this machine files go. Raises BackupUnusable."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise BackupUnusable(f"The backup names a file outside of it: {path!r}.")
+    return folder.joinpath(*parts)
+
+
+def _id_of(moment: str, repository: Repository) -> str:
+    plain = f"{moment[:19].replace('-', '').replace(':', '')}Z"
+    taken = set(repository.list_ids())
+    return next(name for name in (plain, *(f"{plain}-{number}" for number in range(2, 1_000))) if name not in taken)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
