@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from parvis.broker.model.geometry import EARTH_RADIUS_M
 from parvis.kernel.errors import ParvisError
 
 KINDS: Final = ("trunk", "primary", "secondary", "tertiary", "residential", "track")
-EARTH_RADIUS_M: Final = 6_371_008.8
 """Mean radius of the International Union of Geodesy and Geophysics."""
 _EDITION: Final = 1
 

@@ -1,8 +1,10 @@
 """GeoJSON geometries (RFC 7946) in WGS 84."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+EARTH_RADIUS_M: Final = 6_371_008.8
+"""Mean radius of WGS 84."""
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in degrees."""
 

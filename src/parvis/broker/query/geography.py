@@ -18,13 +18,13 @@ from shapely.geometry import shape as to_shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import nearest_points
 
+from parvis.broker.model.geometry import EARTH_RADIUS_M
 from parvis.broker.query.soundness import check_comparable, sound
 from parvis.broker.query.tree import (
     GeoQuery,
     GeoRelation,
 )
 
-EARTH_RADIUS_M: Final = 6_371_008.8
 _NARROWEST: Final = 1e-6
 """Of degrees of longitude, against those of latitude."""
 

@@ -3,10 +3,10 @@
 import math
 from typing import Final
 
-from parvis.broker.model.geometry import Bounds, bounds
+from parvis.broker.model.geometry import EARTH_RADIUS_M, Bounds, bounds
 from parvis.broker.query.tree import GeoQuery, GeoRelation
 
-METRES_PER_DEGREE: Final = 6_371_008.8 * math.pi / 180
+METRES_PER_DEGREE: Final = EARTH_RADIUS_M * math.pi / 180
 
 
 def search_box(geo: GeoQuery) -> Bounds | None:
