@@ -66,21 +66,13 @@ class Request:
 
     def asking(self, parameters: Parameters) -> "Request":
         """The same, with other parameters."""
-        return Request(
-            self.scope,
-            self._receive,
-            self.broker,
-            self.caller,
-            self.headers,
-            self.args,
-            parameters,
-            self._max_body_bytes,
-            self._tenant_to_make,
-        )
+        return self._with(self.headers, parameters)
 
     def without(self, header: bytes) -> "Request":
         """The same, as if this header had not been sent."""
-        headers = {name: value for name, value in self.headers.items() if name != header}
+        return self._with({name: value for name, value in self.headers.items() if name != header}, self.parameters)
+
+    def _with(self, headers: Mapping[bytes, bytes], parameters: Parameters) -> "Request":
         return Request(
             self.scope,
             self._receive,
@@ -88,7 +80,7 @@ class Request:
             self.caller,
             headers,
             self.args,
-            self.parameters,
+            parameters,
             self._max_body_bytes,
             self._tenant_to_make,
         )
