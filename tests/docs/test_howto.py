@@ -2,12 +2,9 @@
 
 import asyncio
 import base64
-import contextlib
 import json
-import os
 import re
 import shlex
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -161,19 +158,20 @@ async def entity_with(platform: Platform, entity_id: str, term: str) -> Entity:
 
 
 async def test_a_backup_taken_while_parvis_runs_holds_what_was_acknowledged(tmp_path: Path) -> None:
-    (script,) = blocks("backup.md", "python")
-    making = await asyncio.create_subprocess_exec(*shlex.split(typed("backup.md", "mkdir")), cwd=tmp_path)
-    assert await making.wait() == 0
     async with open_platform(load_settings(tmp_path / "data"), listen=False) as platform:
         await platform.broker.write(CALLER, [a_container()])
-        run = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", script], cwd=tmp_path, env=os.environ, check=False
-        )
-        assert run.returncode == 0
-    with contextlib.closing(sqlite3.connect(tmp_path / "backup/parvis.db")) as copy:
-        assert copy.execute("SELECT urn FROM entity").fetchall() == [("urn:ngsi-ld:WasteContainer:market",)]
-    async with open_platform(load_settings(tmp_path / "backup"), listen=False) as restored:
+        await asyncio.to_thread(run_backup_line, tmp_path, "backup take")
+    assert " is sound." in await asyncio.to_thread(run_backup_line, tmp_path, "backup drill")
+    await asyncio.to_thread((tmp_path / "data").rename, tmp_path / "lost")
+    await asyncio.to_thread(run_backup_line, tmp_path, "restore")
+    async with open_platform(load_settings(tmp_path / "data"), listen=False) as restored:
         assert await restored.broker.find(CALLER, "urn:ngsi-ld:WasteContainer:market") is not None
+
+
+def run_backup_line(folder: Path, command: str) -> str:
+    text = (HOWTO / "backup.md").read_text(encoding="utf-8")
+    first = re.findall(rf"^ {{4}}\.venv/bin/parvis ({command} .*)$", text, re.MULTILINE)[0]
+    return run_parvis(folder, *(word.replace("/mnt/disk", str(folder)) for word in shlex.split(first)))
 
 
 def a_container() -> Change:
