@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from parvis.demo.networks.place import Addressed
+
 
 class Lantern(StrEnum):
     """`lampTechnology` of the Smart Data Models' StreetlightModel."""
@@ -46,15 +48,9 @@ class Circuit:
 
 
 @dataclass(frozen=True, slots=True)
-class Cabinet:
+class Cabinet(Addressed):
     """`substation` is an index of `PowerGrid.substations`: when that is out, its streets are dark."""
 
-    id: str
-    name: str
-    x: float
-    y: float
-    address: str
-    commune: int
     substation: int
     circuits: tuple[int, ...]
     power_w: float

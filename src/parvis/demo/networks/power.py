@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from shapely.geometry.base import BaseGeometry
 
+from parvis.demo.networks.place import Addressed
+
 
 class Socket(StrEnum):
     """`socketType` of the Smart Data Models' EVChargingStation."""
@@ -26,15 +28,9 @@ class Feeder:
 
 
 @dataclass(frozen=True, slots=True)
-class Substation:
+class Substation(Addressed):
     """20 kV to 400 V ("poste de distribution publique"); `feeder` is an index of `PowerGrid.feeders`."""
 
-    id: str
-    name: str
-    x: float
-    y: float
-    address: str
-    commune: int
     feeder: int
     rated_kva: int
 
@@ -49,13 +45,7 @@ class ChargingPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargingStation:
-    id: str
-    name: str
-    x: float
-    y: float
-    address: str
-    commune: int
+class ChargingStation(Addressed):
     substation: int
     points: tuple[ChargingPoint, ...]
     place: str
@@ -63,18 +53,12 @@ class ChargingStation:
 
 
 @dataclass(frozen=True, slots=True)
-class Roof:
+class Roof(Addressed):
     """Panels on a public building (`building`: index of `Territory.buildings`).
 
     `azimuth_deg` is where they face, clockwise from north; `tilt_deg` from the horizontal.
     """
 
-    id: str
-    name: str
-    x: float
-    y: float
-    address: str
-    commune: int
     building: int
     substation: int
     peak_kw: float
