@@ -99,6 +99,7 @@ async def test_zones_are_compared_by_what_stands_in_them(operator: httpx.AsyncCl
     assert "Old town 2 Strand Silent, 5 h 1 Moor 0" in text.replace(" ago", "")
     (old_town,) = set(re.findall(r'href="(/console/map\?type=WasteContainer&amp;zone=[^"]+)">Old town', page))
     assert "2 objects" in plain((await operator.get(old_town.replace("&amp;", "&"))).text)
+    assert "Waste containers, by zone" in plain((await operator.get(f"{HOME}/ready-zones")).text)
 
 
 async def test_what_is_related_is_compared_and_called_by_its_name(
@@ -176,6 +177,7 @@ async def test_a_ready_one_is_there_for_each_domain_and_is_copied(operator: http
         assert page.status_code == 200, name
         assert "could not be read" not in page.text, name
     assert (await operator.get(f"{HOME}/ready-mobility")).status_code == 404
+    assert "Waste containers, by commune" in plain((await operator.get(f"{HOME}/ready-zones")).text), "no zone is drawn"
     token = form_token((await operator.get(f"{HOME}/ready-waste")).text)
     made = await operator.post(HOME, data={"form_token": token, "source": "ready-waste"})
     copy = (await operator.get(made.headers["location"])).text

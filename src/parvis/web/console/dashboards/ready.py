@@ -16,10 +16,10 @@ from parvis.web.console.dashboards.layout import (
     WidgetKind,
 )
 from parvis.web.console.dashboards.subjects import Subjects
-from parvis.web.console.dashboards.zonings import list_zonings
 from parvis.web.headline import PROFILES, Domain, types_of
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE
+from parvis.web.zones import ZONE
 
 LEAD = "ready-"
 FLEET, ZONES = "fleet", "zones"
@@ -56,11 +56,10 @@ def _main_type(domain: Domain, numbers: Mapping[str, int], counts: Mapping[str, 
 
 
 async def _zones_layout(site: Site, caller: Caller, counts: Mapping[str, int]) -> Layout:
-    zonings = await list_zonings(site, caller, counts)
+    """Zones that people have drawn say how they look at their territory; without any, communes do."""
     domains = _domains(counts)
     mains = [_main_type(one, await _count_numbers(site, caller, one), counts) for one in domains]
-    zones = AREA_LEAD + zonings.area_types[0] if zonings.area_types else ""
-    return zones_layout(dict(zip(domains, mains, strict=True)), zones)
+    return zones_layout(dict(zip(domains, mains, strict=True)), AREA_LEAD + ZONE if counts.get(ZONE) else "")
 
 
 def zones_layout(mains: Mapping[Domain, str], zones: str) -> Layout:
