@@ -11,6 +11,7 @@ from pathlib import Path
 import jinja2
 import psycopg
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 
 from parvis.access import access
@@ -22,6 +23,9 @@ from tests.shares import Shares, in_turns
 from tests.thrift import CompiledTemplates
 
 pytest_plugins = ["pytester"]
+settings.register_profile("suite", settings(), deadline=None)
+settings.load_profile("suite")
+"""An example has a deadline where its test gives it one: beside other processes a fifth of a second is no measure."""
 ROOT = Path(__file__).resolve().parent.parent
 _EMPTY = """
 SET session_replication_role = replica;

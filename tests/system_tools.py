@@ -21,7 +21,8 @@ from typing import NoReturn
 import psycopg
 import pytest
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
+"""Who waits looks whether the process still lives: so long it takes only where the machine has much else to do."""
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 Broker = contextlib.AbstractContextManager[int]
@@ -182,6 +183,8 @@ class Cluster:
         """Until it takes questions: after a crash it reads its log first."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise RuntimeError(f"PostgreSQL ended with {self._process.returncode} before it answered")
             with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.dsn, connect_timeout=2):
                 return
             time.sleep(0.05)

@@ -105,10 +105,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 def address_of(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
-    for _ in range(START_LINES):
-        if found := ADDRESS.search(process.stdout.readline()):
+    said: list[str] = []
+    while len(said) < START_LINES and (line := process.stdout.readline()):
+        if found := ADDRESS.search(line):
             return found[0].replace("127.0.0.1", "localhost")
-    raise AssertionError("the platform did not say where it is")
+        said.append(line)
+    raise AssertionError(f"the platform did not say where it is (status {process.poll()}), but: {''.join(said)}")
 
 
 @pytest.fixture(scope="module")

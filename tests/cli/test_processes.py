@@ -100,7 +100,7 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
     words = ("demo", "--data", tmp_path, "--port", 0, "--mqtt-port", 0, "--past", 0.5, "--days", 0)
     with parvis(*words) as (process, lines):
         http = httpx.Client(base_url=address_of(lines), trust_env=False)
-        measured = _wait_for_measured_containers(http)
+        measured = _wait_for_measured_containers(http, process)
         write = http.post("/ngsi-ld/v1/entities", json={"id": "urn:ngsi-ld:Building:x", "type": "Building"})
         http.close()
         players = _players_of(process.pid)
@@ -124,10 +124,11 @@ def _players_of(pid: int) -> list[int]:
     return [int(one) for one in children if "parvis.demo.play.player" in Path(f"/proc/{one}/cmdline").read_text()]
 
 
-def _wait_for_measured_containers(http: httpx.Client) -> int:
+def _wait_for_measured_containers(http: httpx.Client, process: "subprocess.Popen[str]") -> int:
     query = "/data/v1/entities?type=WasteContainer&q=fillingLevel>=0&count=true&limit=1"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
+        assert process.poll() is None, f"the demonstration ended with {process.returncode}"
         response = http.get(query)
         count = int(response.headers.get("NGSILD-Results-Count", "0"))
         if count > 10:
