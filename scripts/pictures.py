@@ -59,7 +59,7 @@ def running(*words: str, settings: str = "") -> Iterator[Running]:
         (Path(data) / "territory.toml").write_text(settings, encoding="utf-8") if settings else None
         parvis = Path(sys.executable).with_name("parvis")
         command = [str(parvis), *words, "--data", data, "--port", "0", "--mqtt-port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as platform:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as platform:
             try:
                 yield _begun(platform, "auth = false" not in settings)
             finally:
