@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from parvis.fleet.ways.intake import MalformedMessage
+from tests.fuzz import running
 from tests.fuzz.by_hand import list_targets
 from tests.fuzz.running import Fuzzing
 from tests.fuzz.targets import Target, find_targets
@@ -54,7 +55,9 @@ def test_a_refusal_without_a_reason_is_found() -> None:
     assert fuzzed(Target("a:read", read, st.tuples(st.binary()))).tally.findings
 
 
-def test_what_takes_too_long_is_found() -> None:
+def test_what_takes_too_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_STOP_AFTER_S", 0.2)
+
     def read(body: bytes) -> None:
         while body:
             pass
