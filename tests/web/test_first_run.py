@@ -225,6 +225,21 @@ async def test_only_administrators_are_led(platform: Platform, ada: httpx.AsyncC
     assert forged.status_code == 403
 
 
+async def test_an_administrator_of_another_tenant_sets_nothing_for_all(
+    platform: Platform, ada: httpx.AsyncClient
+) -> None:
+    token = form_token((await ada.get(f"{RUN}/ground")).text)
+    theirs = Caller("marina", "user:eve", ADMINISTRATOR)
+    _, key = platform.access.keys.create(theirs, "eve", "administrator", "marina")
+    async with client_of(platform, authorization=f"Bearer {key}", **{"ngsild-tenant": "marina"}) as eve:
+        eve.cookies = ada.cookies
+        assert (await eve.get(f"{RUN}/ground")).status_code == 403
+        style = {"form_token": token, "do": "style", "style_url": "https://eve.example/style.json", "allow": ""}
+        assert (await eve.post(f"{RUN}/ground", data=style)).status_code == 403
+        assert RUN not in (await eve.get("/console")).text
+    assert not (platform.settings.data_dir / "territory.toml").exists()
+
+
 async def test_a_territory_with_data_needs_no_first_steps(platform: Platform, now: Instant) -> None:
     await platform.broker.write(system_caller("test"), town(platform.broker.contexts.parvis, now))
     async with client_of(platform) as client:

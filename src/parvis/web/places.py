@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parvis.broker.search.words import words_in
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.web.wording import Wording
 
 
@@ -17,6 +17,8 @@ class Place:
     icon: str
     right: Right | None = None
     is_action: bool = False
+    is_for_all: bool = False
+    """Of the whole installation: for the default tenant only."""
 
     def title(self, t: Wording) -> str:
         return t(f"where_to.{self.key}")
@@ -38,7 +40,7 @@ PLACES: Sequence[Place] = (
     Place("subscriptions", "/console/subscriptions", "bell", Right.READ),
     Place("jobs", "/console/jobs", "clock", Right.READ),
     Place("imports", "/console/imports", "upload", Right.WRITE),
-    Place("first_run", "/console/first-run", "flag", Right.ADMINISTER),
+    Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
     Place("system", "/console/system", "activity", Right.READ),
     Place("audit", "/console/audit", "history", Right.ADMINISTER),
     Place("portal", "/", "house"),
@@ -51,7 +53,13 @@ PLACES: Sequence[Place] = (
 
 
 def open_to(caller: Caller) -> list[Place]:
-    return [place for place in PLACES if place.right is None or caller.may(place.right)]
+    return [place for place in PLACES if _is_open(place, caller)]
+
+
+def _is_open(place: Place, caller: Caller) -> bool:
+    if place.is_for_all and caller.tenant != DEFAULT_TENANT:
+        return False
+    return place.right is None or caller.may(place.right)
 
 
 def find_places(caller: Caller, asked: Sequence[str], t: Wording) -> list[Place]:

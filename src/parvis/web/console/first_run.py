@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.kernel.errors import BadRequestData
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import Caller
 from parvis.web.console import first_run_ground, first_run_people, first_run_territory, first_run_way_in
 from parvis.web.console.first_run_frame import (
     FIRST_RUN,
@@ -18,6 +18,7 @@ from parvis.web.console.first_run_frame import (
     administrator,
     form_of,
     keep,
+    may_set_up,
     progress_of,
     text_of,
 )
@@ -72,7 +73,7 @@ async def end(request: Request) -> Response:
 
 async def find_beginning(site: Site, caller: Caller) -> Beginning | None:
     """For administrators, where somebody has begun."""
-    progress = await find_progress(site.platform.shelf) if caller.may(Right.ADMINISTER) else None
+    progress = await find_progress(site.platform.shelf) if may_set_up(caller) else None
     if progress is None:
         return None
     waiting = len(await site.platform.fleet.list_waiting(caller))

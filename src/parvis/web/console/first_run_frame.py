@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from parvis.access.model import AuditRecord
 from parvis.kernel.errors import Forbidden
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.first_run_progress import Progress, Step, find_progress, keep_progress
 from parvis.web.pages import caller_of
@@ -25,9 +25,14 @@ _LONGEST_FACT = 200
 def administrator(request: Request) -> Caller:
     """Raises Forbidden."""
     caller = caller_of(request)
-    if not caller.may(Right.ADMINISTER):
-        raise Forbidden("The first steps are for administrators.")
+    if not may_set_up(caller):
+        raise Forbidden("The first steps are for administrators of the whole installation.")
     return caller
+
+
+def may_set_up(caller: Caller) -> bool:
+    """What is set here holds for all tenants: who administers another one alone may not."""
+    return caller.tenant == DEFAULT_TENANT and caller.may(Right.ADMINISTER)
 
 
 @asynccontextmanager
@@ -75,8 +80,10 @@ def change_settings(site: Site, caller: Caller, changes: Mapping[str, Any]) -> l
     """Writes territory.toml, and into the audit trail what was changed; those that the environment overrules.
 
     Raises:
-        InvalidSettings or OSError.
+        Forbidden, InvalidSettings or OSError.
     """
+    if not may_set_up(caller):
+        raise Forbidden("Settings are changed by administrators of the whole installation.")
     platform = site.platform
     platform.at_hand.change(changes)
     facts = {key: str(value)[:_LONGEST_FACT] for key, value in changes.items()}

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from parvis.kernel.identity import Right
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.first_run import find_beginning
+from parvis.web.console.first_run_frame import may_set_up
 from parvis.web.filters import ObjectFilter, Tally
 from parvis.web.headline import Domain, State
 from parvis.web.objects import count_others, count_types
@@ -53,7 +53,7 @@ async def overview(request: Request) -> Response:
         measured_last_minute=sum(site.now - at < MINUTE for at in times),
         newest=max(times, default=None),
         beginning=await find_beginning(site, caller),
-        may_begin=caller.may(Right.ADMINISTER),
+        may_begin=may_set_up(caller),
     )
 
 
