@@ -262,6 +262,20 @@ async def test_everybody_with_the_link_sees_what_is_public_until_it_is_taken_bac
     assert await share(operator, address, "link") != link, "a link that was taken back leads nowhere for good"
 
 
+async def test_who_shares_is_told_what_others_will_not_see(operator: httpx.AsyncClient) -> None:
+    meter = {"kind": "figure", "entities": [LEAKING_METER], "attribute": "flow"}
+    for widgets, told in (
+        ([BINS], "Everything in this dashboard is public."),
+        ([BINS, meter], "They will not see: Water meters."),
+        ([{"kind": "states", "about": "water"}], "They will not see: Water meters."),
+        ([{"kind": "states"}], "shows them only what is public of it"),
+        ([{"kind": "series"}], "Everything in this dashboard is public."),
+    ):
+        text = plain((await operator.get(await compose(operator, *widgets))).text)
+        assert told in text, widgets
+        assert text.count("Everything in this dashboard") == told.count("Everything in this dashboard"), widgets
+
+
 async def test_the_portal_lists_what_is_to_stand_there(operator: httpx.AsyncClient, visitor: httpx.AsyncClient) -> None:
     address = await compose(operator, BINS, name="Bins of the port")
     link = await share(operator, address, "link")

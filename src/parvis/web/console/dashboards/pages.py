@@ -1,8 +1,5 @@
 """The list of dashboards, and one of them as people look at it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -12,12 +9,12 @@ from starlette.routing import Route
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.dashboards.answers import Answer, Answers
+from parvis.web.console.dashboards.answers import Answers
+from parvis.web.console.dashboards.audience import find_audience
 from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.layout import Layout, parse_layout
 from parvis.web.console.dashboards.ready import LEAD, list_ready, ready_layout
 from parvis.web.console.dashboards.records import Dashboard, Dashboards, Sharing
-from parvis.web.console.dashboards.subjects import types_about
 from parvis.web.features import feature
 from parvis.web.headline import PROFILES, Domain
 from parvis.web.objects import count_types, load_objects
@@ -27,14 +24,6 @@ from parvis.web.site import Site, site_of
 SEE_OTHER = 303
 HOME = "/console/dashboards"
 MOST_ON_MAP = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """What a dashboard that is shared hides from those who are not signed in: kinds that are not public."""
-
-    hidden: Sequence[str]
-    is_possible: bool
 
 
 def dashboards_of(site: Site) -> Dashboards:
@@ -92,7 +81,7 @@ async def view_page(request: Request) -> Response:
         seq=seq,
         live_query=live_query(layout),
         is_public=False,
-        audience=audience_of(site, caller, answers, request) if shown is not None else None,
+        audience=None if shown is None else await find_audience(site, caller, layout, t),
         sharings=list(Sharing),
         public_url=public_url(request, shown),
         told=request.query_params.get("told", ""),
@@ -118,24 +107,6 @@ def live_query(layout: Layout) -> str:
     is_of_one = len(abouts) == 1 and not any(widget.entities for widget in layout.widgets)
     about = next(iter(abouts)) if is_of_one else ""
     return f"type={about}" if about in PROFILES or about in list(Domain) else ""
-
-
-def audience_of(site: Site, caller: Caller, answers: Sequence[Answer], request: Request) -> Audience:
-    t = site.pages.words(request)
-    public = set(site.platform.settings.access.public_types)
-    is_open = not site.platform.settings.access.auth
-    used = {name for one in answers if not one.widget.entities for name in types_about(one.widget.about)}
-    used |= {one.widget.about for one in answers if one.widget.about in PROFILES}
-    used |= {one.widget.area_type for one in answers if one.widget.area_type}
-    compact = {site.reader.compact(name) for name in public} | public
-    hidden = sorted(t.type_name(name) for name in used if name not in compact and one_is_named(name, answers))
-    return Audience([] if is_open else hidden, caller.tenant == DEFAULT_TENANT and bool(public or is_open))
-
-
-def one_is_named(name: str, answers: Sequence[Answer]) -> bool:
-    """Only what the author has chosen is told as hidden, and not each kind of "everything"."""
-    widgets = [one.widget for one in answers]
-    return any((one.about and name in types_about(one.about)) or name == one.area_type for one in widgets)
 
 
 async def create(request: Request) -> Response:
