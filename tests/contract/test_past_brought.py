@@ -1,5 +1,6 @@
 """Years of old series brought as columns: they are history like any other, once, and in files at once."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from parvis.stores.archive.move import Plan
 from tests.contract.archiving import AFTER_DAYS, ARCHIVED_STORES, SMALL, Archived
 from tests.contract.territory import BIN, LEVEL, NOON, NOTE, TENANT, Ticking, bin_, bin_id, level
 
+PLACE = "https://uri.etsi.org/ngsi-ld/location"
 FIRST = NOON // DAY * DAY - 30 * DAY
 EVERYTHING = TemporalQuery()
 SOURCE = "https://example.org/source"
@@ -75,6 +77,17 @@ async def test_texts_and_numbers_of_a_day_come_in_one_file(archived: Archived) -
     assert await values(archived) == [*map(float, range(24)), 50]
     assert await values(archived, attribute=NOTE) == ["full", "emptied"]
     assert await bring(archived, both) == Brought(stored_before=26)
+
+
+async def test_a_text_of_a_geoproperty_is_its_geometry(archived: Archived) -> None:
+    point = {"type": "Point", "coordinates": [-3.3, 47.7]}
+    series, times = OldSeries(bin_id(1), PLACE, kind=Kind.GEO_PROPERTY), np.array([FIRST, FIRST + HOUR])
+    texts_only = np.array([json.dumps(point)] * 2, object)
+    await bring(archived, OldObservations([series], np.zeros(2, np.int32), times, texts_only))
+    mixed = OldObservations([series], np.zeros(2, np.int32), times + DAY, np.zeros(2), texts_only)
+
+    assert (await bring(archived, mixed)).written == 2
+    assert await values(archived, attribute=PLACE) == [point] * 4
 
 
 async def test_what_was_brought_is_history_with_its_unit_and_where_it_comes_from(archived: Archived) -> None:

@@ -86,6 +86,7 @@ async def test_the_days_before_are_there_and_are_not_told_twice(platform: Platfo
     assert await count(platform) == DAYS_TOLD * 24
     assert kept.told_until == system_clock() // DAY
     assert story.past_share == 1
+    assert story.laying is None
     assert said[-1].startswith("The past is told: 336 readings")
     again = Memory()
     await start(platform, tmp_path / "demo", again)

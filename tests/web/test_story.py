@@ -8,7 +8,7 @@ import pytest
 
 from parvis.bootstrap import Additions, open_platform
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.happenings import Happening, Offer
+from parvis.kernel.happenings import Happening, Laying, Offer
 from parvis.kernel.time import HOUR, Instant, system_clock
 from tests.web.conftest import client_of, form_token, plain, settings
 
@@ -17,6 +17,7 @@ class Tale:
     """A leak that was, a market that is, a storm to come; a burst may be set off."""
 
     past_share = 0.4
+    laying: Laying | None = None
 
     def __init__(self) -> None:
         self.now: Instant = system_clock()
@@ -110,3 +111,19 @@ async def test_whoever_begins_with_a_demonstration_is_not_asked_for_a_territory(
         answer = await client.post("/welcome", data={**form, "form_token": form_token(page.text)})
 
     assert answer.headers["location"] == "/console"
+
+
+async def test_pages_say_what_is_being_laid_out_until_it_is_there(told: httpx.AsyncClient, tale: Tale) -> None:
+    """So that nobody takes a territory that comes in a moment for an empty one."""
+    tale.laying = Laying("land")
+    for address in ("/", "/console", "/console/map"):
+        assert "its land, streets and networks are being made" in (await told.get(address)).text
+    tale.laying = Laying("past", 0.37)
+    assert "are being told: 37 %" in plain((await told.get("/")).text)
+    tale.laying = None
+    assert 'id="laying"' not in (await told.get("/")).text
+
+
+async def test_a_real_territory_is_never_laid_out(tmp_path: Path) -> None:
+    async with open_platform(settings(tmp_path, auth=False), listen=False) as platform, client_of(platform) as client:
+        assert 'id="laying"' not in (await client.get("/")).text

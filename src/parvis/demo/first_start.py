@@ -60,9 +60,13 @@ class FirstStart:
         self._caller: Caller = system_caller("demo")
         self._parts: list[Days] = []
         self._begun: _Begun | None = None
+        if not kept.things:
+            story.lay("land")
 
     def begin(self) -> None:
         """What is needed is made ready, while devices are registered."""
+        if not self._kept.things:
+            self._story.lay("devices")
         today = day_of(self._clock())
         self._parts = list_days(max(self._kept.told_until, today - self._days), today)
         self._begun = _Begun(
@@ -86,6 +90,7 @@ class FirstStart:
             self._say(f"The months before the start could not be told: {fault}")
         finally:
             self._story.past_share = 1.0
+            self._story.lay("")
             self._rememberer.close()
 
     async def _set_things(self, broker: Broker, things: Sequence[Thing], bound: Sequence[Bound]) -> None:
@@ -99,6 +104,7 @@ class FirstStart:
         parts, today = self._parts, self._parts[0].last
         began_s, total = time.monotonic(), Brought()
         self._story.past_share = 0.0
+        self._story.lay("past")
         expand = broker.contexts.parvis.expand
 
         async def bring(old: OldObservations) -> Brought:

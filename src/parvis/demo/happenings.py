@@ -8,7 +8,7 @@ from parvis.demo.story.line import Line
 from parvis.demo.story.stage import Stage
 from parvis.demo.story.story import Story
 from parvis.kernel.errors import Overloaded, ResourceNotFound
-from parvis.kernel.happenings import Happening, Offer
+from parvis.kernel.happenings import Happening, Laying, Offer
 from parvis.kernel.time import MINUTE, SECOND, Clock, Instant
 
 OTHERWISE = "en"
@@ -36,6 +36,15 @@ class DemoStory:
         self._stage: Stage | None = None
         self._told: tuple[Sequence[Triggered], Story] | None = None
         self.past_share = 1.0
+        self._part = ""
+
+    def lay(self, part: str) -> None:
+        """What is being laid out from now on; empty when all is there."""
+        self._part = part
+
+    @property
+    def laying(self) -> Laying | None:
+        return Laying(self._part, self.past_share) if self._part else None
 
     def ready(self, stage: Stage) -> None:
         """Raises InvalidStory."""

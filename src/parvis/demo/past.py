@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from parvis.broker.model.entity import Json
+from parvis.broker.model.entity import Json, Kind
 from parvis.broker.ports.past import Brought, OldObservations, OldSeries
 from parvis.demo.nature.chance import Times
 from parvis.kernel.time import SECOND
@@ -16,13 +16,16 @@ from parvis.kernel.time import SECOND
 DAYS, DAYS_IN_FULL, DAYS_AT_ONCE = 90, 3, 30
 """Longer parts are told in less time, for each device has its own beginning; they take more memory."""
 STEP_S = 3600.0
+MOVING_STEP_S, MOVING_STEP_LONG_AGO_S = 60.0, 600.0
+"""Where buses were: at their own 15 s there would be more places of 22 buses than of all else together."""
 S_PER_DAY = 86_400.0
 
 
 class PastSeries(NamedTuple):
     """One series at the times asked for. `term` is the attribute's name in the platform's @context.
 
-    What was not heard is NaN, or None among texts. `extra` are sub-attributes, normalized and expanded.
+    What was not heard is NaN, or None among texts. `extra` are sub-attributes, normalized and expanded. `times` are
+    given where they are others than asked for.
     """
 
     entity_id: str
@@ -31,6 +34,8 @@ class PastSeries(NamedTuple):
     unit: str = ""
     dataset: str = ""
     extra: Mapping[str, Json] | None = None
+    kind: Kind = Kind.PROPERTY
+    times: Times | None = None
 
 
 class Days(NamedTuple):
@@ -42,7 +47,15 @@ class Days(NamedTuple):
 
     @property
     def times(self) -> Times:
-        return np.arange(self.first * S_PER_DAY, self.last * S_PER_DAY, STEP_S)
+        return self._every(STEP_S)
+
+    @property
+    def moving_times(self) -> Times:
+        """For what moves."""
+        return self._every(MOVING_STEP_S if self.in_full else MOVING_STEP_LONG_AGO_S)
+
+    def _every(self, step_s: float) -> Times:
+        return np.arange(self.first * S_PER_DAY, self.last * S_PER_DAY, step_s)
 
 
 class Progress(NamedTuple):
@@ -89,17 +102,21 @@ def columns_of(told: Iterable[PastSeries], times: Times) -> Iterator[OldObservat
     kinds: defaultdict[str, list[PastSeries]] = defaultdict(list)
     for one in told:
         kinds[one.values.dtype.kind.replace("O", "f")].append(one)
-    instants = np.rint(times * SECOND).astype(np.int64)
     for some in kinds.values():
         heard = [_is_heard(one.values) for one in some]
         values = [one.values[mask] for one, mask in zip(some, heard, strict=True)]
         yield OldObservations(
-            [OldSeries(one.entity_id, one.term, one.dataset, unit=one.unit, extra=one.extra) for one in some],
+            [OldSeries(one.entity_id, one.term, one.dataset, one.kind, one.unit, one.extra) for one in some],
             np.repeat(np.arange(len(some), dtype=np.int32), [int(mask.sum()) for mask in heard]),
-            np.concatenate([instants[mask] for mask in heard]),
+            np.concatenate([_instants(one, times)[mask] for one, mask in zip(some, heard, strict=True)]),
             np.concatenate([np.zeros(len(one)) if _is_text(one) else one for one in values]),
             _texts(values),
         )
+
+
+def _instants(one: PastSeries, times: Times) -> NDArray[np.int64]:
+    own = times if one.times is None else one.times
+    return np.rint(own * SECOND).astype(np.int64)
 
 
 def _is_text(values: NDArray[Any]) -> bool:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import cache
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -113,4 +114,6 @@ def _memory(seed: int, folder: Path) -> Memory:
 
 
 def _tell(seed: int, folder: Path, days: Days) -> list[OldObservations]:
-    return list(columns_of(_memory(seed, folder).series(days.times, in_full=days.in_full), days.times))
+    memory = _memory(seed, folder)
+    told = chain(memory.series(days.times, in_full=days.in_full), memory.places(days.moving_times))
+    return list(columns_of(told, days.times))

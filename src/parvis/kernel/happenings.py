@@ -31,6 +31,13 @@ class Offer(msgspec.Struct, frozen=True):
     tells: str
 
 
+class Laying(msgspec.Struct, frozen=True):
+    """What of a demonstration is being laid out: its "land", its "devices" or its "past", of which `share` is done."""
+
+    part: str
+    share: float = 0.0
+
+
 class Happenings(Protocol):
     """Texts are in the language asked for, a code such as "fr"."""
 
@@ -42,6 +49,11 @@ class Happenings(Protocol):
     @property
     def past_share(self) -> float:
         """How much of the months before the start is told already, 0..1."""
+        ...
+
+    @property
+    def laying(self) -> Laying | None:
+        """None once all is there."""
         ...
 
     def list_happenings(self, language: str) -> Sequence[Happening]:

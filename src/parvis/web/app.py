@@ -102,6 +102,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
             is_down,
             lambda: bool(platform.degraded()),
             platform.happenings is not None,
+            lambda: platform.happenings.laying if platform.happenings else None,
         ),
         reader=EntityReader(platform.broker.contexts.parvis),
         live=Live(platform.broker, platform.stopping, is_down),

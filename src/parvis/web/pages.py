@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from parvis.kernel.happenings import Laying
 from parvis.kernel.identity import ANONYMOUS, Caller, Right
 from parvis.kernel.settings import Settings
 from parvis.kernel.settings_at_hand import SettingsAtHand
@@ -44,12 +45,15 @@ class Pages:
         is_down: Callable[[], bool] = lambda: False,
         is_degraded: Callable[[], bool] = lambda: False,
         has_story: bool = False,
+        find_laying: Callable[[], Laying | None] = lambda: None,
     ) -> None:
         """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
-        be read, and pages say so to those who are signed in. `has_story`: of a demonstration."""
+        be read, and pages say so to those who are signed in. `has_story`: of a demonstration; what
+        of it is not there yet `find_laying` tells."""
         self._is_down = is_down
         self._is_degraded = is_degraded
         self._has_story = has_story
+        self._find_laying = find_laying
         self.settings = settings
         self.at_hand = at_hand
         self.assets = assets
@@ -105,6 +109,7 @@ class Pages:
             "is_down": self._is_down(),
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),
             "caller": caller,
+            "laying": self._find_laying(),
             "has_story": self._has_story and caller.may(Right.READ),
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),

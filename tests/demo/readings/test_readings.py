@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,9 +194,10 @@ def test_all_ways_in_are_spoken(devices: tuple[Device, ...]) -> None:
 def test_bays_are_taken_by_hour_day_and_place(devices: tuple[Device, ...], set_scene: SetScene) -> None:
     """Seldom nearly full: a resident who looks finds one, and finds other places fuller than others."""
 
-    def taken(place: str) -> NDArray[np.float64]:
+    def taken(place: str) -> NDArray[Any]:
         bays = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.PARKING, place)]
-        return np.mean([one["state"] == "occupied" for one in bays], axis=0).reshape(7, 24)
+        found: NDArray[Any] = np.mean([one["state"] == "occupied" for one in bays], axis=0).reshape(7, 24)
+        return found
 
     town = taken("")
     assert 0.35 < town.mean() < 0.6
@@ -206,9 +208,10 @@ def test_bays_are_taken_by_hour_day_and_place(devices: tuple[Device, ...], set_s
 
 
 def test_car_parks_follow_what_they_are_for(devices: tuple[Device, ...], set_scene: SetScene) -> None:
-    def taken(place: str) -> NDArray[np.float64]:
+    def taken(place: str) -> NDArray[Any]:
         parks = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.CAR_PARK, place)]
-        return np.mean([one["occupancy"] for one in parks], axis=0).reshape(7, 24)
+        found: NDArray[Any] = np.mean([one["occupancy"] for one in parks], axis=0).reshape(7, 24)
+        return found
 
     station, beach, shopping = taken("station"), taken("beach"), taken("shopping")
     assert station[:4, 9:15].mean() > 0.7 > 0.5 > station[4:6, 9:15].mean()

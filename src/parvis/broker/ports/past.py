@@ -43,6 +43,7 @@ class OldObservations(msgspec.Struct, frozen=True):
     `values[i]`: float64, int64, bool, or str in an array of objects. In any order.
 
     Where there are `texts`, an array of objects beside numbers, each that is not None stands in place of the number.
+    A text of a GeoProperty is its geometry as GeoJSON.
     """
 
     series: Sequence[OldSeries]

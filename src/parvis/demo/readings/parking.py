@@ -80,7 +80,7 @@ IN_WINTER: Mapping[str, float] = {
 }  # fmt: skip
 """Where people come for the sea and the sun: what a winter's day is of a summer's."""
 SUN_SHARE = 0.3
-"""What sunshine adds there."""
+"""What sunshine adds at car parks there. Each bay's stays have times of their own, and the sky of each takes long."""
 MIDSUMMER_DAY, DAYS_A_YEAR, S_PER_DAY = 205, 365.2425, 86_400
 MOST, MOST_CROWD = 0.97, 2.0
 LOOKED_BACK = 24
@@ -90,7 +90,7 @@ Wanted = Callable[[Times], Floats]
 
 
 def _wanted(device: Device, scene: Scene) -> Wanted:
-    """The part of all places that people want: by hour and day, by season and sun where they come for those."""
+    """The part of all places that people want: by hour and day, by season where they come for that."""
     habit = SHARES.get(device.place, _CENTRE)
     seed, row = scene.seed, key_of(f"{device.commune}/{device.place}")
     liked = 0.9 + 0.2 * one_chance(seed, row, 1)
@@ -99,11 +99,7 @@ def _wanted(device: Device, scene: Scene) -> Wanted:
         at = moments(times)
         share = liked * habit.weight(at) * (0.92 + 0.16 * chance(seed, row + 3, at.day))
         if device.place in IN_WINTER:
-            share = (
-                share
-                * _season(times, IN_WINTER[device.place])
-                * (1 + SUN_SHARE * scene.nature.weather.at(times).sunshine)
-            )
+            share = share * _season(times, IN_WINTER[device.place])
         return share
 
     return wanted
@@ -149,7 +145,8 @@ def car_park(device: Device, scene: Scene) -> Read:
     wanted_at = _wanted(device, scene)
 
     def read(times: Times, effects: Effects) -> Columns:
-        share = wanted_at(times) * effects.crowd * (1 + 0.06 * drift(seed, key, times, 2400))
+        sun = scene.nature.weather.at(times).sunshine if device.place in IN_WINTER else 0.0
+        share = wanted_at(times) * (1 + SUN_SHARE * sun) * effects.crowd * (1 + 0.06 * drift(seed, key, times, 2400))
         taken = np.rint(places * np.clip(share, 0.01, 1))
         return {
             "occupied": taken,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import parvis.demo
+from parvis.broker.model.entity import Kind as EntityKind
 from parvis.demo.devices.device import Device
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.nature.chance import Times
@@ -24,6 +25,7 @@ PROFILES = Path(parvis.demo.__file__).parent / "codecs"
 CHARGING_RULES = (AttributeRule("available", "availableCapacity"), AttributeRule("state", "status"))
 """What the way in of charging stations writes of a station; its connectors and sessions begin with the live play."""
 NOON_H = 12
+encode = msgspec.json.Encoder().encode
 DIGITS = 6
 
 
@@ -44,6 +46,15 @@ class Memory:
             for kind in {device.kind for device in devices}
         }
 
+    def places(self, times: Times) -> Iterator[PastSeries]:
+        """Where those were that move."""
+        for sensor in self._sensors:
+            if sensor.device.kind is Kind.BUS:
+                told = sensor.tell(times)
+                yield PastSeries(
+                    sensor.device.entity_id, "location", _points(told), kind=EntityKind.GEO_PROPERTY, times=times
+                )
+
     def series(self, times: Times, *, in_full: bool = True) -> Iterator[PastSeries]:
         """Every attribute, or of each device only the first of its profile and its battery, once a day."""
         noon = np.floor(times / 3600) % 24 == NOON_H
@@ -55,6 +66,14 @@ class Memory:
                 if rule.field in told.columns and (in_full or is_device or number == 0):
                     heard = told.heard & noon if is_device and not in_full else told.heard
                     yield _series(sensor, rule, Told(heard, told.columns))
+
+
+def _points(told: Told) -> NDArray[Any]:
+    found = np.full(len(told.heard), None)
+    for row in np.flatnonzero(told.heard).tolist():
+        at = float(told.columns["lon"][row]), float(told.columns["lat"][row])
+        found[row] = encode({"type": "Point", "coordinates": at}).decode()
+    return found
 
 
 def _series(sensor: Sensor, rule: AttributeRule, told: Told) -> PastSeries:

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from parvis.broker.model.entity import Json
+from parvis.broker.model.entity import Json, Kind
 from parvis.broker.ports.archive import (
     ArchiveDamaged,
     ArchiveFile,
@@ -56,14 +56,20 @@ ROWS_OF_A_LOT = 100_000
 """As many as the engine keeps in one of its row groups; a single file may have more."""
 _encode = msgspec.json.Encoder(order="sorted").encode
 _NO_TEXT = "NULL::VARCHAR"
+_IS_JSON = f"kind = {Kind.GEO_PROPERTY.value}"
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "f": ("value", "false", _NO_TEXT, _NO_TEXT),
     "i": ("value::DOUBLE", "true", _NO_TEXT, f"if(abs(value) > {EXACT_INTEGER}, value::VARCHAR, NULL)"),
     "b": ("NULL::DOUBLE", "false", _NO_TEXT, "if(value, 'true', 'false')"),
-    "O": ("NULL::DOUBLE", "false", "value", _NO_TEXT),
+    "O": ("NULL::DOUBLE", "false", f"if({_IS_JSON}, NULL, value)", f"if({_IS_JSON}, value, NULL)"),
 }
 """number, whole, text and json of values, by the kind of their array."""
-_TEXTS_BESIDE = ("if(said IS NULL, {}, NULL)", "said IS NULL AND {}", "said", "if(said IS NULL, {}, NULL)")
+_TEXTS_BESIDE = (
+    "if(said IS NULL, {}, NULL)",
+    "said IS NULL AND {}",
+    f"if({_IS_JSON}, NULL, said)",
+    f"if(said IS NULL, {{}}, if({_IS_JSON}, said, NULL))",
+)
 """The same where a text may stand in place of a number."""
 _SERIES = (
     "series(place INTEGER, entity VARCHAR, attribute VARCHAR, dataset VARCHAR, kind TINYINT, unit VARCHAR,"
