@@ -192,12 +192,45 @@ async def test_words_of_a_history_are_a_column_of_their_own(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant, tmp_path: Path
 ) -> None:
     status = platform.broker.contexts.parvis.expand("status")
-    said = 'free, "almost"\nsoon'
-    word = Instance(status, Kind.PROPERTY, said, observed_at=now - MINUTE)
-    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (word,))])
+    said = ['free, "almost"\nsoon', "=1+1", "12", {"en": "full"}]
+    for number, one in enumerate(said):
+        word = Instance(status, Kind.PROPERTY, one, observed_at=now - (9 - number) * MINUTE)
+        await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (word,))])
     answer = await operator.get(f"/console/entities/{FULL_BIN}/history.parquet?attr=status&range=24h")
     (tmp_path / "got.parquet").write_bytes(answer.content)
-    assert rows_of(tmp_path / "got.parquet", "value, text") == [(None, said)]
+    assert rows_of(tmp_path / "got.parquet", "value, text") == [(None, one) for one in (*said[:3], '{"en":"full"}')]
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.glob("parvis-*"))
+
+
+async def test_a_download_leaves_no_file_behind_however_it_ends(
+    operator: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    address = f"/console/entities/{FULL_BIN}/history.parquet?attr=fillingLevel"
+    for headers in ({}, {"range": "x"}, {"range": "bytes=0-3"}):
+        assert (await operator.get(address, headers=headers)).status_code == 200, headers
+        assert not left_in(tmp_path), headers
+    monkeypatch.setattr("parvis.web.console.parquet.MOST_BYTES", 10)
+    refused = await operator.get(address)
+    assert (refused.status_code, "choose a shorter range" in refused.text) == (400, True)
+    assert not left_in(tmp_path)
+
+
+@pytest.mark.parametrize("asked", ["attr=a%0d%0ab", "attr=%00", "attr=fillingLevel&with=a%01b~~"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+async def test_what_is_no_attribute_is_refused_before_the_file_begins(
+    operator: httpx.AsyncClient, asked: str, ending: str
+) -> None:
+    assert (await operator.get(f"/console/entities/{FULL_BIN}/history.{ending}?{asked}")).status_code == 400
+
+
+async def test_a_time_that_ends_before_it_begins_is_refused(operator: httpx.AsyncClient) -> None:
+    for part in ("series.json", "history.csv"):
+        query = "attr=fillingLevel&from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z"
+        assert (await operator.get(f"/console/entities/{FULL_BIN}/{part}?{query}")).status_code == 400
 
 
 async def test_nobody_compares_with_what_they_may_not_read(visitor: httpx.AsyncClient) -> None:

@@ -3,10 +3,11 @@ from datetime import UTC, datetime
 import pytest
 
 from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, from_datetime
-from parvis.web.console.series import Span, bucket_for, csv_lines, raw_series, read_series, with_gaps
+from parvis.web.console.series import MOST_POINTS, Span, bucket_for, csv_lines, raw_series, read_series, with_gaps
 from tests.fakes.town import SILENT_BIN, fill_levels
 
 START = from_datetime(datetime(2026, 3, 1, tzinfo=UTC))
@@ -56,6 +57,45 @@ async def test_raw_values_for_days_averages_for_months(
     else:
         assert series.bucket == HOUR
         assert min(low for low in series.lows if low is not None) == 0.1
+
+
+async def test_months_have_holes_where_nothing_came(platform: Platform, caller: Caller, now: Instant) -> None:
+    context, start = platform.broker.contexts.parvis, now - 80 * DAY
+    early = fill_levels(context, SILENT_BIN, [0.1] * 10, start + 10 * 3 * HOUR, 3 * HOUR)
+    late = fill_levels(context, SILENT_BIN, [0.2] * 10, start + 40 * DAY, 3 * HOUR)
+    await platform.broker.write(caller, [*early, *late])
+    span = Span(now - 90 * DAY, now - DAY)
+    series = await read_series(platform.broker, caller, SILENT_BIN, context.expand("fillingLevel"), "", span)
+    assert series.bucket == 3 * HOUR
+    assert series.values.count(None) == 1
+    hole = series.values.index(None)
+    assert set(series.values[:hole]) == {0.1}, "before the months without a value"
+    assert (series.lows[hole], series.highs[hole]) == (None, None)
+    assert len(series.times) == len(series.values) == len(series.lows)
+
+
+@pytest.mark.parametrize("told", [("free", "occupied"), (False, True)])
+async def test_words_of_months_are_the_last_of_each_period(
+    platform: Platform, caller: Caller, now: Instant, told: tuple[object, object]
+) -> None:
+    status, hour = platform.broker.contexts.parvis.expand("status"), now - now % HOUR - DAY
+    said = [told[0], told[0], told[1], told[0]]
+    readings = [
+        Change(
+            SILENT_BIN, Mode.APPEND, (Instance(status, Kind.PROPERTY, one, observed_at=hour + number * 25 * MINUTE),)
+        )
+        for number, one in enumerate(said)
+    ]
+    await platform.broker.write(caller, readings)
+    series = await read_series(platform.broker, caller, SILENT_BIN, status, "", Span(now - 30 * DAY, now))
+    assert series.bucket == HOUR
+    assert [one for one in series.values if one is not None][-2:] == [1.0, 0.0]
+    if isinstance(told[0], str):
+        assert series.categories == list(told)
+
+
+def test_however_long_the_time_is_its_points_are_few() -> None:
+    assert 56 * 365 * DAY // bucket_for(56 * 365 * DAY) <= MOST_POINTS
 
 
 async def test_csv_tells_every_value_once_across_pages(

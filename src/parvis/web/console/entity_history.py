@@ -1,20 +1,30 @@
 """An entity's past: columns for its charts, and files of it."""
 
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import Instant, parse_instant
 from parvis.web.console.compared import SHIFTS, Compared, read_compared, shift_of
-from parvis.web.console.parquet import write_parquet
-from parvis.web.console.series import CSV_HEADER, DEFAULT_RANGE, RANGES, Series, Span, csv_lines, read_series
+from parvis.web.console.parquet import open_parquet, read_chunks
+from parvis.web.console.series import (
+    CSV_HEADER,
+    DEFAULT_RANGE,
+    RANGES,
+    Series,
+    Span,
+    csv_lines,
+    raw_lines,
+    read_series,
+)
 from parvis.web.console.spreadsheet import csv_text
 from parvis.web.headline import Headline
 from parvis.web.pages import caller_of
@@ -23,6 +33,17 @@ from parvis.web.site import site_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, short_id
 from parvis.web.wording import Wording
+
+_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The series of a file, and its name without the ending."""
+
+    parts: Sequence[Compared]
+    span: Span
+    name: str
 
 
 async def series(request: Request) -> Response:
@@ -70,8 +91,14 @@ def _chart(
         "warn": None if lines.warn is None else lines.warn * scale,
         "bad": None if lines.bad is None else lines.bad * scale,
         "categories": [t.find(f"value.{word}") or word for word in columns.categories],
-        "note": t("chart.averaged", period=spell_period(columns.bucket, t)) if columns.bucket else t("chart.measured"),
+        "note": _note(columns, t),
     }
+
+
+def _note(columns: Series, t: Wording) -> str:
+    if not columns.bucket:
+        return t("chart.measured")
+    return t("chart.averaged" if columns.lows else "chart.last_of", period=spell_period(columns.bucket, t))
 
 
 def _scaled(values: list[float | None], scale: float) -> list[float | None]:
@@ -82,58 +109,65 @@ def chosen_span(request: Request, now: Instant) -> Span:
     """`range` back from now, or `from` and `to` as ISO 8601.
 
     Raises:
-        BadRequestData: the times are none.
+        BadRequestData: the times are none, or end before they begin.
     """
     query = request.query_params
     try:
         end = parse_instant(query["to"]) if "to" in query else now
-        if "from" in query:
-            return Span(parse_instant(query["from"]), end)
+        start = parse_instant(query["from"]) if "from" in query else None
     except ValueError as error:
         raise BadRequestData(f"from and to must be date-times: {error}") from error
+    if start is not None and start >= end:
+        raise BadRequestData("from must be before to.")
+    if start is not None:
+        return Span(start, end)
     return Span(end - RANGES.get(query.get("range", ""), RANGES[DEFAULT_RANGE]), end)
 
 
 async def history_csv(request: Request) -> Response:
     """What the chart shows, as it was measured; one series after the other."""
-    parts, span, name = await _asked_for(request)
-    headers = {"content-disposition": f'attachment; filename="{name}.csv"', "cache-control": "no-store"}
-    return StreamingResponse(_lines(request, parts, span), media_type="text/csv; charset=utf-8", headers=headers)
+    asked = await _asked_for(request)
+    return _file(_csv(request, asked), f"{asked.name}.csv", "text/csv; charset=utf-8")
+
+
+async def _csv(request: Request, asked: Asked) -> AsyncIterator[bytes]:
+    yield csv_text([CSV_HEADER]).encode()
+    async for line in _lines(request, asked, csv_lines):
+        yield line
 
 
 async def history_parquet(request: Request) -> Response:
     """The same rows as a Parquet file: numbers and words in columns of their own."""
-    parts, span, name = await _asked_for(request)
-    path = await write_parquet(_lines(request, parts, span))
-    headers = {"cache-control": "no-store"}
-    return FileResponse(
-        path,
-        media_type="application/vnd.apache.parquet",
-        filename=f"{name}.parquet",
-        headers=headers,
-        background=BackgroundTask(path.unlink),
-    )
+    asked = await _asked_for(request)
+    file = await open_parquet(_lines(request, asked, raw_lines))
+    return _file(read_chunks(file), f"{asked.name}.parquet", "application/vnd.apache.parquet")
 
 
-async def _asked_for(request: Request) -> tuple[list[Compared], Span, str]:
-    """The series, none of an entity that the caller may not read, and a name for their file."""
+def _file(content: AsyncIterator[bytes], name: str, media: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(content, media_type=media, headers=headers)
+
+
+async def _asked_for(request: Request) -> Asked:
+    """Nothing of an entity that the caller may not read. Raises BadRequestData."""
     site, caller = site_of(request), caller_of(request)
     entity_id, term = request.path_params["id"], request.query_params.get("attr", "")
     if not term:
         raise BadRequestData("Say which attribute: ?attr=fillingLevel")
     parts = list(dict.fromkeys([Compared(term, entity_id, ""), *read_compared(request.query_params, entity_id)]))
-    for one in {part.entity_id for part in parts}:
-        await site.platform.broker.get(caller, one)
-    span = chosen_span(request, site.now)
-    return parts, span, f"{short_id(entity_id)}-{term}".encode("ascii", "ignore").decode().replace('"', "")
+    for one in parts:
+        site.reader.expand(one.attribute)
+    for one_id in {part.entity_id for part in parts}:
+        await site.platform.broker.get(caller, one_id)
+    name = _UNNAMED.sub("-", f"{short_id(entity_id)}-{term}")
+    return Asked(parts, chosen_span(request, site.now), name)
 
 
-async def _lines(request: Request, parts: Sequence[Compared], span: Span) -> AsyncIterator[bytes]:
+async def _lines(request: Request, asked: Asked, lines: Callable[..., AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
     site, caller = site_of(request), caller_of(request)
-    yield csv_text([CSV_HEADER]).encode()
-    for part in parts:
-        attribute, moved = site.reader.expand(part.attribute), span.before(SHIFTS[part.shift])
-        async for line in csv_lines(site.platform.broker, caller, part.entity_id, attribute, part.attribute, moved):
+    for part in asked.parts:
+        attribute, moved = site.reader.expand(part.attribute), asked.span.before(SHIFTS[part.shift])
+        async for line in lines(site.platform.broker, caller, part.entity_id, attribute, part.attribute, moved):
             yield line
 
 

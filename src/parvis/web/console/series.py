@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import inf
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.entity import Instance
+from parvis.broker.model.entity import AttributeKey, Instance
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeProperty, TimeRelation
+from parvis.broker.temporal.buckets import Bucket
+from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Duration, Instant, format_instant
-from parvis.web.console.spreadsheet import csv_text
+from parvis.web.console.spreadsheet import csv_text, raw_csv
 
 RANGES: dict[str, Instant] = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY}
 DEFAULT_RANGE = "24h"
@@ -22,7 +27,10 @@ BUCKETS: tuple[tuple[Instant, Instant], ...] = ((DAY, 5 * MINUTE), (7 * DAY, 15 
 LONGEST_BUCKET = 3 * HOUR
 GAP_PERIODS = 3
 CSV_PAGE = 2_000
+MOST_READ = 200_000
+"""Words of a chart, to find the last of each period."""
 CSV_HEADER = ("entity", "attribute", "datasetId", "observedAt", "value", "unitCode")
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +134,20 @@ def _number(value: Any, numbers: dict[str, float]) -> float | None:
 
 def with_gaps(points: Sequence[tuple[Instant, float]]) -> tuple[list[float], list[float | None]]:
     """Columns, with a hole wherever a value is missing for more than three of the usual steps."""
-    if len(points) < GAP_PERIODS:
-        return [at / 1e6 for at, _ in points], [value for _, value in points]
-    longest = GAP_PERIODS * median(after[0] - before[0] for before, after in pairwise(points))
-    times: list[float] = []
-    values: list[float | None] = []
-    last = points[0][0]
-    for at, value in points:
+    held = _with_holes([at for at, _ in points], [value for _, value in points])
+    return [at / 1e6 for at, _ in held], [value for _, value in held]
+
+
+def _with_holes(times: Sequence[Instant], values: Sequence[Held]) -> list[tuple[float, Held | None]]:
+    longest = GAP_PERIODS * median(after - before for before, after in pairwise(times)) if len(times) > 2 else inf
+    held: list[tuple[float, Held | None]] = []
+    last = times[0] if times else 0
+    for at, value in zip(times, values, strict=True):
         if at - last > longest:
-            times.append((last + at) / 2e6)
-            values.append(None)
-        times.append(at / 1e6)
-        values.append(value)
+            held.append(((last + at) / 2, None))
+        held.append((at, value))
         last = at
-    return times, values
+    return held
 
 
 async def _averaged(broker: Broker, caller: Caller, entity_id: str, attribute: str, dataset: str, span: Span) -> Series:
@@ -147,24 +155,71 @@ async def _averaged(broker: Broker, caller: Caller, entity_id: str, attribute: s
     aggregation = Aggregation((Method.AVG, Method.MIN, Method.MAX), Duration((0, bucket)))
     found = await broker.list_aggregates(caller, [entity_id], span.query(attribute, MOST_POINTS), aggregation)
     buckets = [one for aggregates in found for one in aggregates.buckets.get((attribute, dataset), ())]
+    if not any(one.values.get(Method.AVG) is not None for one in buckets):
+        return await _stepped(broker, caller, entity_id, (attribute, dataset), span)
+    held = _with_holes([(one.start + one.end) // 2 for one in buckets], buckets)
     return Series(
-        times=[(one.start + one.end) / 2e6 for one in buckets],
-        values=[one.values.get(Method.AVG) for one in buckets],
-        lows=[one.values.get(Method.MIN) for one in buckets],
-        highs=[one.values.get(Method.MAX) for one in buckets],
+        times=[at / 1e6 for at, _ in held],
+        values=[_of(one, Method.AVG) for _, one in held],
+        lows=[_of(one, Method.MIN) for _, one in held],
+        highs=[_of(one, Method.MAX) for _, one in held],
         bucket=bucket,
         categories=[],
     )
 
 
+def _of(bucket: Bucket | None, method: Method) -> float | None:
+    return None if bucket is None else bucket.values.get(method)
+
+
+async def _stepped(broker: Broker, caller: Caller, entity_id: str, key: AttributeKey, span: Span) -> Series:
+    """Words have no average: the last of each period. Raises BadRequestData."""
+    bucket, last, read = bucket_for(span.length), dict[Instant, Instance](), 0
+    async for page in _pages(broker, caller, entity_id, key[0], span):
+        last |= {one.seen_at // bucket: one for one in page if one.dataset == key[1]}
+        read += len(page)
+        if read > MOST_READ:
+            raise BadRequestData("There are too many values in this range to draw them: choose a shorter one.")
+    return replace(raw_series(list(last.values())), bucket=bucket)
+
+
 def bucket_for(length: Instant) -> Instant:
-    return next((bucket for longest, bucket in BUCKETS if length <= longest), LONGEST_BUCKET)
+    """What is longer than the ranges has longer periods, so that there are not more points than a chart can show."""
+    usual = next((bucket for longest, bucket in BUCKETS if length <= longest), LONGEST_BUCKET)
+    return usual if length <= usual * MOST_POINTS else -(-length // MOST_POINTS // HOUR) * HOUR
 
 
 async def csv_lines(
     broker: Broker, caller: Caller, entity_id: str, attribute: str, term: str, span: Span
 ) -> AsyncIterator[bytes]:
     """The history as lines of CSV (RFC 4180), below CSV_HEADER, a page at a time; times in UTC."""
+    async for page in _pages(broker, caller, entity_id, attribute, span):
+        yield csv_text(
+            (entity_id, term, one.dataset, format_instant(one.seen_at), one.value, one.unit_code) for one in page
+        ).encode()
+
+
+async def raw_lines(
+    broker: Broker, caller: Caller, entity_id: str, attribute: str, term: str, span: Span
+) -> AsyncIterator[bytes]:
+    """The same for a program: text as it was told, numbers and words in columns of their own."""
+    async for page in _pages(broker, caller, entity_id, attribute, span):
+        yield raw_csv(
+            (entity_id, term, one.dataset, format_instant(one.seen_at), *_apart(one.value), one.unit_code)
+            for one in page
+        ).encode()
+
+
+def _apart(value: Any) -> tuple[float | None, str | None]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value, None
+    return None, value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+async def _pages(
+    broker: Broker, caller: Caller, entity_id: str, attribute: str, span: Span
+) -> AsyncIterator[list[Instance]]:
+    """In the order of time; none is empty."""
     start = span.start
     while start < span.end:
         history = await broker.find_history(caller, entity_id, Span(start, span.end).query(attribute, CSV_PAGE))
@@ -172,13 +227,8 @@ async def csv_lines(
             return
         instances = [one for series in history.instances.values() for one in series]
         reached = history.truncated_at
-        page = [one for one in instances if reached is None or one.seen_at <= reached]
-        if page:
-            yield csv_text(_row(entity_id, term, one) for one in sorted(page, key=lambda one: one.seen_at)).encode()
+        if page := [one for one in instances if reached is None or one.seen_at <= reached]:
+            yield sorted(page, key=lambda one: one.seen_at)
         if reached is None:
             return
         start = reached + 1
-
-
-def _row(entity_id: str, term: str, one: Instance) -> tuple[Any, ...]:
-    return (entity_id, term, one.dataset, format_instant(one.seen_at), one.value, one.unit_code)
