@@ -184,6 +184,32 @@ async def test_beyond_the_most_pages_newcomers_are_asked_to_wait(
     assert answer.status_code == 503
 
 
+async def test_visitors_leave_room_for_people_who_are_signed_in(
+    platform: Platform, visitor: httpx.AsyncClient, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_PAGES", live.KEPT_FOR_KNOWN)
+    platform.stopping.set()
+    assert (await visitor.get("/live/events")).status_code == 503
+    assert (await operator.get("/live/events")).status_code == 200
+
+
+async def test_a_page_can_tell_that_it_is_no_longer_who_opened_it_that_hears(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    platform.stopping.set()
+    page = (await operator.get("/console/map")).text
+    subjects = [json.loads((await operator.get("/console/map.geojson")).content)["who"], await told_to(operator)]
+    assert [f'data-who="{subject}"' in page for subject in subjects] == [True, True]
+    platform.access.accounts.sign_out(operator.cookies["parvis_session"])
+    assert json.loads((await operator.get("/console/map.geojson")).content)["who"] == ANONYMOUS
+    assert await told_to(operator) == ANONYMOUS
+
+
+async def told_to(client: httpx.AsyncClient) -> str:
+    hello = (await client.get("/live/events")).text.partition("data: ")[2].splitlines()[0]
+    return str(json.loads(hello)["who"])
+
+
 async def test_a_stream_ends_with_the_session_it_was_opened_in(
     platform: Platform, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +235,8 @@ async def test_a_page_that_stays_open_is_told_when_nothing_can_be_saved_and_when
     heard.append((await page.next())[::2])
     faults.clear()
     heard.append((await page.next())[::2])
-    assert heard == [("hello", {"saves": True}), ("store", {"saves": False}), ("store", {"saves": True})]
+    assert [event for event, _ in heard] == ["hello", "store", "store"]
+    assert [told["saves"] for _, told in heard] == [True, False, True]
     await page.leave()
 
 
@@ -219,5 +246,5 @@ async def test_a_page_that_comes_while_nothing_can_be_saved_is_told_at_once(plat
             Listener(caller, frozenset()), ids_and_values, None
         )
     )
-    assert (await page.next())[::2] == ("hello", {"saves": False})
+    assert (await page.next())[::2] == ("hello", {"saves": False, "who": caller.subject})
     await page.leave()

@@ -16,9 +16,11 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.kernel.errors import Overloaded
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import ANONYMOUS, Caller
 
 MOST_PAGES = 2_000
+KEPT_FOR_KNOWN = 500
+"""Of them, for pages of people who are signed in: visitors cannot take the last ones."""
 MOST_PENDING = 5_000
 FLUSH_AT_MOST = 500
 FLUSH_EVERY_S = 0.25
@@ -123,9 +125,9 @@ class Live:
         self._tasks: list[asyncio.Task[None]] = []
         self._read_up_to = 0
 
-    def check_room(self) -> None:
+    def check_room(self, caller: Caller) -> None:
         """Raises Overloaded where as many pages are open as can be told of every change."""
-        if len(self._open) >= MOST_PAGES:
+        if len(self._open) >= MOST_PAGES - (KEPT_FOR_KNOWN if caller.subject == ANONYMOUS else 0):
             raise Overloaded("Too many pages are followed live. The page stays as it is; load it again later.", 30)
 
     async def stream(
@@ -135,8 +137,8 @@ class Live:
         last_event_id: int | None,
         still_may: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[bytes]:
-        """Server-sent events until the page leaves: `hello` and `store` (whether anything can be saved just now),
-        `changes` (a list), `reset`, and comments that keep the line.
+        """Server-sent events until the page leaves: `hello` (to whom this is told), `store` (both: whether anything can
+        be saved just now), `changes` (a list), `reset`, and comments that keep the line.
 
         They end, too, once `still_may` says no.
         """
@@ -144,7 +146,7 @@ class Live:
         ask_at = monotonic() + STILL_MAY_EVERY_S
         try:
             await self._join(listener, last_event_id)
-            yield self._of_store("hello", listener)
+            yield self._of_store("hello", listener, who=listener.caller.subject)
             while monotonic() < ends_at and not self._stopping.is_set():
                 if monotonic() >= ask_at:
                     if not still_may():
@@ -172,10 +174,10 @@ class Live:
             yield _message("changes", body, listener.acknowledged(self._read_up_to))
         await asyncio.sleep(FLUSH_EVERY_S)
 
-    def _of_store(self, event: str, listener: Listener) -> bytes:
+    def _of_store(self, event: str, listener: Listener, **further: str) -> bytes:
         listener.told_down = self._is_down()
-        saves = "false" if listener.told_down else "true"
-        return _message(event, f'{{"saves":{saves}}}', listener.acknowledged(self._read_up_to))
+        body = msgspec.json.encode({"saves": not listener.told_down, **further}).decode()
+        return _message(event, body, listener.acknowledged(self._read_up_to))
 
     async def _join(self, listener: Listener, last_event_id: int | None) -> None:
         self._open.add(listener)

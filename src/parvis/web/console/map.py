@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.connectors.files.telling import list_entity_ids
-from parvis.kernel.identity import Right
+from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import still_is
 from parvis.web.changes import ChangeRenderer
 from parvis.web.console.first_run import find_beginning
@@ -79,11 +79,11 @@ async def map_page(request: Request) -> Response:
 
 
 async def objects(request: Request) -> Response:
-    """The filtered objects as GeoJSON; `seq` is from where to listen for changes."""
+    """The filtered objects as GeoJSON; `seq` is from where to listen for changes, `who` sees them."""
     site, t = site_of(request), site_of(request).pages.words(request)
     seq = await site.platform.broker.outbox.newest()
     found = await load(site, request)
-    body = await asyncio.to_thread(encode_collection, found, t, seq)
+    body = await asyncio.to_thread(encode_collection, found, t, seq, caller_of(request))
     headers = {"cache-control": "no-store", "vary": "Accept-Encoding, Cookie, Accept-Language"}
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(body, media_type=GEOJSON, headers=headers)
@@ -91,11 +91,12 @@ async def objects(request: Request) -> Response:
     return Response(packed, media_type=GEOJSON, headers={**headers, "content-encoding": "gzip"})
 
 
-def encode_collection(found: Objects, t: Wording, seq: int) -> bytes:
+def encode_collection(found: Objects, t: Wording, seq: int, caller: Caller) -> bytes:
     """Many megabytes of them take a while: away from the event loop."""
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
+        "who": caller.subject,
         "sentence": told_sentence(t, found),
         "moment": None if found.chosen.moment is None else found.chosen.moment // 1000,
         "layers": [layer_told(layer) for layer in list_layers(found)],
@@ -130,8 +131,8 @@ def _name_of_import(site: Site, request: Request, chosen: ObjectFilter) -> str:
 async def live_events(request: Request) -> Response:
     """Changes of the filtered types, or of one entity, as server-sent events."""
     site = site_of(request)
-    site.live.check_room()
     caller, headers = caller_of(request), dict(request.scope["headers"])
+    site.live.check_room(caller)
     listener = Listener(caller, await wanted_types(site, request), request.query_params.get("entity"))
     renderer = ChangeRenderer(site, listener, site.pages.words(request), detailed="entity" in request.query_params)
     stream = site.live.stream(

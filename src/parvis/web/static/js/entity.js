@@ -77,6 +77,5 @@ async function showPlace() {
 }
 
 const query = new URLSearchParams({ entity: page.dataset.entity, after: page.dataset.after });
-const hangUp = listen(query, { changes: hear, reset: () => location.reload() });
-addEventListener("pagehide", hangUp);
+listen(query, { changes: hear, reset: () => location.reload() });
 if (place) showPlace();

@@ -1,42 +1,105 @@
 // The line to the server on which changes come. The browser comes back by itself and says what it heard last; where the
-// server sends it away, the page begins anew once there is something to begin with.
+// server sends it away the page stays as it is, and only the line is tried again, more and more rarely.
 
+import { endSession, isForAnother, isTurnedAway, whenSessionEnds } from "./session.js";
+import { isLive, tellStore } from "./store.js";
 import { say } from "./words.js";
-import { isLive, tellStore, whenStoreIsBack } from "./store.js";
 
-const BEGIN_ANEW_MS = 5_000;
+const AGAIN_MS = 5_000;
+const AGAIN_AT_MOST_MS = 120_000;
+const EVENTS = "/live/events";
 
 export function listen(query, { changes, reset }) {
   const light = document.querySelector("[data-live]");
-  const source = new EventSource(`/live/events?${query}`);
+  let source = null;
+  let heard = null;
   let again = null;
-  const show = (isOn) => {
+  let waitMs = AGAIN_MS;
+  let hasLeft = false;
+
+  const show = (isOn, word = isOn ? "live" : "offline") => {
     isLive(isOn);
     if (!light) return;
     light.classList.toggle("on", isOn);
-    light.textContent = say(isOn ? "live" : "offline");
+    light.textContent = say(word);
   };
-  const hearOfStore = (event) => tellStore(JSON.parse(event.data).saves);
-  source.addEventListener("hello", (event) => {
+
+  const open = () => {
+    const asked = new URLSearchParams(query);
+    if (heard) asked.set("after", heard);
+    source = new EventSource(`${EVENTS}?${asked}`);
+    source.addEventListener("hello", hearWho);
+    source.addEventListener("store", hear((told) => tellStore(told.saves)));
+    source.addEventListener("changes", hear(changes));
+    source.addEventListener("reset", hear(() => reset()));
+    source.addEventListener("error", () => {
+      show(false);
+      if (source.readyState === EventSource.CLOSED) wait();
+    });
+  };
+
+  const hear = (tell) => (event) => {
+    heard = event.lastEventId || heard;
+    tell(JSON.parse(event.data));
+  };
+
+  const hearWho = hear((told) => {
+    if (isForAnother(told.who)) {
+      endSession();
+      return;
+    }
+    waitMs = AGAIN_MS;
     show(true);
-    hearOfStore(event);
+    tellStore(told.saves);
   });
-  source.addEventListener("store", hearOfStore);
-  source.addEventListener("changes", (event) => changes(JSON.parse(event.data)));
-  source.addEventListener("reset", () => reset());
-  source.addEventListener("error", () => {
-    show(false);
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(() => whenStoreIsBack(reset), BEGIN_ANEW_MS);
-  });
-  // The browser knows before the line does: what has broken off tells nobody.
-  const cutOff = () => show(false);
-  const backAgain = () => source.readyState === EventSource.OPEN && show(true);
-  window.addEventListener("offline", cutOff);
-  window.addEventListener("online", backAgain);
-  return () => {
-    window.removeEventListener("offline", cutOff);
-    window.removeEventListener("online", backAgain);
+
+  // Not all at once: where there are too many, or the server has just come back, all pages wait alike.
+  const wait = () => {
+    clearTimeout(again);
+    again = setTimeout(tryAgain, waitMs * (0.75 + Math.random() / 2));
+    waitMs = Math.min(waitMs * 2, AGAIN_AT_MOST_MS);
+  };
+
+  const tryAgain = async () => {
+    const answer = await knock(query);
+    if (hasLeft) return;
+    if (answer && isTurnedAway(answer)) endSession();
+    else if (answer?.ok) open();
+    else wait();
+  };
+
+  const close = () => {
     clearTimeout(again);
     source.close();
   };
+  const leave = () => {
+    hasLeft = true;
+    forget();
+    close();
+    for (const [name, handler] of handlers) window.removeEventListener(name, handler);
+  };
+  // The browser knows before the line does: what has broken off tells nobody.
+  const handlers = [
+    ["offline", () => show(false)],
+    ["online", () => source.readyState === EventSource.OPEN && show(true)],
+    ["pagehide", close],
+    ["pageshow", (event) => event.persisted && open()],
+  ];
+  for (const [name, handler] of handlers) window.addEventListener(name, handler);
+  const forget = whenSessionEnds(() => {
+    leave();
+    show(false, "session_ended");
+  });
+  open();
+  return leave;
+}
+
+// An EventSource does not tell why it was sent away.
+async function knock(query) {
+  const asked = new URLSearchParams(query);
+  asked.delete("after");
+  const ringing = new AbortController();
+  const answer = await fetch(`${EVENTS}?${asked}`, { signal: ringing.signal, headers: { accept: "text/event-stream" } }).catch(() => null);
+  if (answer) ringing.abort();
+  return answer;
 }

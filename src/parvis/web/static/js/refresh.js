@@ -1,14 +1,16 @@
 // A page that stays true while it is open: it is asked for again as often as it says, and what it says is put in place.
 // Where parts of it are marked as live only those are, so that a form beside them keeps what is being filled in.
 
+import { hasEnded, pageOf } from "./session.js";
+
 const page = document.querySelector("[data-refresh]");
 
 async function refresh() {
   if (!document.hidden && parts().length) {
-    const answer = await fetch(location.href).catch(() => null);
-    if (answer?.ok && !answer.redirected) put(await answer.text());
+    const fresh = await pageOf(await fetch(location.href).catch(() => null));
+    if (fresh) put(fresh);
   }
-  wait();
+  if (!hasEnded()) wait();
 }
 
 function parts() {
@@ -16,8 +18,7 @@ function parts() {
   return (live.length ? live : [page]).filter((part) => !part.contains(document.activeElement));
 }
 
-function put(text) {
-  const fresh = new DOMParser().parseFromString(text, "text/html");
+function put(fresh) {
   const next = fresh.querySelector("[data-refresh]");
   if (!next) return;
   page.dataset.refresh = next.dataset.refresh;

@@ -26,13 +26,6 @@ export function isLive(isUp) {
   isToldLive = isUp;
 }
 
-// Calls back once, when the server answers that changes can be saved.
-export async function whenStoreIsBack(callBack) {
-  const saves = await ask();
-  if (saves) callBack();
-  else setTimeout(() => whenStoreIsBack(callBack), ASK_WHILE_DOWN_MS);
-}
-
 function show(id) {
   place.replaceChildren(...(id ? [document.getElementById(id).content.cloneNode(true)] : []));
   document.body.classList.toggle("has-banner", Boolean(document.querySelector(".banner")));
@@ -42,7 +35,6 @@ async function ask() {
   const answer = await fetch("/live/store", { cache: "no-store" }).catch(() => null);
   const told = answer?.ok ? await answer.json().catch(() => null) : null;
   if (told) tellStore(told.saves);
-  return told?.saves ?? false;
 }
 
 async function askNowAndThen() {

@@ -1,6 +1,7 @@
 // A dashboard that stays true while it is open: what has changed is asked for again, a little later, and put in place.
 
 import { listen } from "../live.js";
+import { hasEnded, pageOf } from "../session.js";
 import { picture, refreshMaps, watchMaps } from "./map.js";
 import { drawPlots } from "./plot.js";
 
@@ -24,7 +25,7 @@ function changed() {
 }
 
 function plan() {
-  if (waiting || !owed) return;
+  if (waiting || !owed || hasEnded()) return;
   waiting = setTimeout(refresh, Math.max(SOON_MS, askedAt + AT_MOST_EVERY_MS - Date.now()));
 }
 
@@ -32,8 +33,8 @@ async function refresh() {
   askedAt = Date.now();
   owed -= 1;
   if (!document.hidden) {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
-    if (answer?.ok && !answer.redirected) put(await answer.text());
+    const fresh = await pageOf(await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null));
+    if (fresh) put(fresh.querySelector("[data-live-board]"));
     if (Date.now() - mapsAt > MAPS_AT_MOST_EVERY_MS) {
       mapsAt = Date.now();
       refreshMaps();
@@ -43,8 +44,7 @@ async function refresh() {
   plan();
 }
 
-function put(text) {
-  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-live-board]");
+function put(fresh) {
   const [bodies, next] = [bodiesOf(board), fresh ? bodiesOf(fresh) : []];
   if (bodies.length !== next.length) {
     if (fresh) location.reload();
@@ -75,8 +75,7 @@ if (board) {
   watchMaps(board);
   const query = new URLSearchParams(board.dataset.query);
   query.set("after", board.dataset.after);
-  const hangUp = listen(query, { changes: changed, reset: changed });
-  addEventListener("pagehide", hangUp);
+  listen(query, { changes: changed, reset: changed });
   setInterval(changed, AGES_EVERY_MS);
   setInterval(() => !document.hidden && picture(), PICTURE_EVERY_MS);
 }

@@ -1,6 +1,7 @@
 // Map and list of one set of objects under one filter sentence; the address is always the view's permalink.
 
 import { listen } from "../live.js";
+import { endSession, hasEnded, isForAnother, isTurnedAway } from "../session.js";
 import { say, standAt, wantsMotion } from "../words.js";
 import { Drawer } from "./drawer.js";
 import { Filter } from "./filter.js";
@@ -63,7 +64,11 @@ async function load({ fit = false } = {}) {
   asking?.abort();
   asking = new AbortController();
   const answer = await fetch(`/console/map.geojson?${query}`, { signal: asking.signal }).catch(() => null);
-  if (turn !== loading) return;
+  if (turn !== loading || hasEnded()) return;
+  if (answer && isTurnedAway(answer)) {
+    endSession();
+    return;
+  }
   if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit }), RELOAD_MS);
   if (!answer?.ok) {
     if (replay.at !== null) status.textContent = say("map.failed_past");
@@ -71,6 +76,10 @@ async function load({ fit = false } = {}) {
   }
   const collection = await answer.json().catch(() => null);
   if (turn !== loading || !collection) return;
+  if (isForAnother(collection.who)) {
+    endSession();
+    return;
+  }
   objects = new Map(collection.features.map((feature) => [feature.id, feature]));
   showWhen(collection.moment);
   tools.showLayers(collection.layers);
@@ -312,6 +321,5 @@ function apply({ fit = true } = {}) {
 }
 
 addEventListener("popstate", () => location.reload());
-addEventListener("pagehide", () => hangUp());
 load();
 showMap();
