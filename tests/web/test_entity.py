@@ -55,6 +55,29 @@ async def test_a_value_leads_to_the_frame_the_codec_and_the_rule_that_made_it(
     assert f'id="frame-{now - MINUTE}"' in (await operator.get("/console/devices/0011223344556677")).text
 
 
+async def test_no_device_is_said_to_have_measured_what_somebody_wrote(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, metered: str, now: Instant
+) -> None:
+    second = DeviceRecord("8899aabbccddeeff", "cayenne-lpp", metered)
+    await platform.fleet.register(caller, [second])
+    await platform.broker.take_in_words()
+    row = 'data-attribute="temperature" data-dataset="{}"'
+    shown = (await page(operator, metered)).split(row.format(""))[1].split("</tr>")[0]
+    assert "0011223344556677" in shown
+    assert "8899aabbccddeeff" not in shown, "its frames do not say it"
+    expand = platform.broker.contexts.parvis.expand
+    by_hand = [
+        Instance(expand("temperature"), Kind.PROPERTY, 40.5, observed_at=now),
+        Instance(expand("temperature"), Kind.PROPERTY, 20.5, "urn:ngsi-ld:Dataset:north", observed_at=now),
+    ]
+    await platform.broker.write(caller, [Change(metered, Mode.APPEND, tuple(by_hand))])
+    shown = await page(operator, metered)
+    own, north = (plain("<body" + shown.split(row.format(one))[1].split("</tr>")[0]) for one in ("", "north"))
+    assert "Measured by" not in own
+    assert "Written through the API or by an import, or its frame is no longer kept" in own
+    assert "Written through the API, by an import" in north
+
+
 async def test_strangers_are_told_nothing_of_devices(visitor: httpx.AsyncClient) -> None:
     shown = await page(visitor, FULL_BIN)
     assert "Where it comes from" not in shown
