@@ -114,6 +114,62 @@ def test_leaving_something_unsaved_is_warned_of(composing: Visit) -> None:
     expect(composing.page.locator(".widget")).to_have_count(3)
 
 
+SAVE = "**/dashboards/*/save"
+
+
+def test_what_cannot_be_saved_stays_on_the_page(composing: Visit) -> None:
+    page, refused = composing.page, composing.page.locator("[data-refused]")
+    page.locator("[data-do='remove']").first.press("Enter")
+    page.route(SAVE, lambda route: route.abort())
+    page.get_by_role("button", name="Save").click()
+    expect(refused).to_contain_text("The server does not answer.")
+    expect(page.locator("[data-cell]")).to_have_count(2)
+    page.unroute(SAVE)
+    page.get_by_label("Name").fill(" ")
+    page.get_by_role("button", name="Save").click()
+    expect(refused).to_contain_text("The server does not accept this composition. A dashboard has a name.")
+    assert composing.list_axe_violations() == []
+    page.get_by_label("Name").fill("Quay")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(re.compile(r"told=saved"))
+    expect(page.locator(".widget")).to_have_count(2)
+    forgive(composing)
+
+
+def test_a_session_that_ends_takes_no_composition_along(composing: Visit) -> None:
+    page, refused = composing.page, composing.page.locator("[data-refused]")
+    page.locator("[data-do='remove']").first.press("Enter")
+    page.route(SAVE, lambda route: route.fulfill(status=403, body=""))
+    page.route("**/edit", lambda route: route.fulfill(status=303, headers={"location": "/console/sign-in"}))
+    page.get_by_role("button", name="Save").click()
+    expect(refused.get_by_role("link", name="Sign in again in another tab")).to_be_visible()
+    expect(refused.get_by_role("link", name="See the other version")).to_be_hidden()
+    expect(page.locator("[data-cell]")).to_have_count(2)
+    for address in (SAVE, "**/edit"):
+        page.unroute(address)
+    page.locator("[name='form_token']").first.evaluate("one => (one.value = 'of the session before')")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(re.compile(r"told=saved"))
+    forgive(composing)
+
+
+def test_whoever_is_outrun_sees_it_and_may_go_on(composing: Visit) -> None:
+    page, refused = composing.page, composing.page.locator("[data-refused]")
+    page.locator("[data-do='remove']").first.press("Enter")
+    page.route(SAVE, lambda route: route.fulfill(status=409, body=""))
+    page.get_by_role("button", name="Save").click()
+    expect(refused.get_by_role("link", name="See the other version")).to_be_visible()
+    page.unroute(SAVE)
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(re.compile(r"told=saved"))
+    forgive(composing)
+
+
+def forgive(window: Visit) -> None:
+    """The browser itself complains of each answer that refuses."""
+    window.complaints = [one for one in window.complaints if not one.startswith("Failed to load resource")]
+
+
 def test_it_is_saved_stays_true_is_printed_and_shared(
     composing: Visit, visit: Callable[..., Visit], town: Town, tmp_path: Path
 ) -> None:

@@ -18,7 +18,6 @@ NO_PAGES = frozenset({
     "/away",
     "/console/",
     "/console/first-run",
-    "/console/first-run/end",
     "/console/search/typed-ahead",
     "/live/events",
     "/live/store",

@@ -295,6 +295,9 @@ async def test_a_preview_is_made_for_writers_with_the_page_s_own_token(operator:
     assert (await operator.post(f"{HOME}/preview", content=body)).status_code == 403
     answer = await operator.post(f"{HOME}/preview", content=body, headers={"form-token": token})
     assert "1 to act on" in plain("<body" + answer.json()["html"])
+    for nothing in (b"", body + b"," + body):
+        answer = await operator.post(f"{HOME}/preview", content=nothing, headers={"form-token": token})
+        assert answer.status_code == 400
     found = (await operator.get(f"{HOME}/objects.json", params={"type": "WasteContainer"})).json()
     assert {one["name"] for one in found} == {"Market", "School", "Beach"}
 

@@ -205,15 +205,22 @@ async def test_each_step_is_left_and_come_back_to(platform: Platform, ada: httpx
     for step in Step:
         answer = await ada.post(f"{RUN}/skip", data={"form_token": token, "step": step.value})
         where.append(answer.headers["location"].removeprefix(f"{RUN}/"))
-    assert where == ["ground", "way-in", "people", "end"]
-    end = await ada.get(f"{RUN}/end")
-    assert "My territory is set up" in plain((await ada.get(end.headers["location"])).text)
+    assert where == ["ground", "way-in", "people", "/console/map?first=1"]
+    assert "My territory is set up" in plain((await ada.get(where[-1])).text)
     assert "4 steps are left" in plain((await ada.get("/console")).text)
     await send(ada, "territory", **BY_HAND)
     assert "3 steps are left" in plain((await ada.get("/console")).text)
 
 
-@pytest.mark.parametrize("path", ["", "/territory", "/ground", "/way-in", "/people", "/end"])
+async def test_looking_writes_nothing(platform: Platform, ada: httpx.AsyncClient) -> None:
+    """What browsers and robots fetch ahead begins nothing and ends nothing."""
+    for page in ("", *(f"/{step.value}" for step in Step)):
+        await ada.get(f"{RUN}{page}")
+    assert await find_progress(platform.shelf) is None
+    assert (await ada.get(f"{RUN}/end")).status_code in (404, 405)
+
+
+@pytest.mark.parametrize("path", ["", "/territory", "/ground", "/way-in", "/people"])
 async def test_only_administrators_are_led(platform: Platform, ada: httpx.AsyncClient, path: str) -> None:
     async with client_of(platform) as visitor:
         assert (await visitor.get(RUN + path)).headers["location"].startswith("/console/sign-in")

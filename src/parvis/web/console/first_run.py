@@ -3,7 +3,6 @@ to; how far it is is kept."""
 
 from dataclasses import dataclass
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -14,10 +13,10 @@ from parvis.web.console import first_run_ground, first_run_people, first_run_ter
 from parvis.web.console.first_run_frame import (
     FIRST_RUN,
     SEE_OTHER,
-    address_of_next,
+    address_of,
     administrator,
     form_of,
-    keep,
+    keep_and_lead,
     may_set_up,
     progress_of,
     text_of,
@@ -25,7 +24,6 @@ from parvis.web.console.first_run_frame import (
 from parvis.web.console.first_run_progress import Step, find_progress
 from parvis.web.site import Site
 
-MAP = "/console/map?first=1"
 LARGER_BODIES = {
     first_run_territory.PAGE: first_run_territory.LARGEST_BODY_BYTES,
     first_run_ground.PAGE: first_run_ground.LARGEST_BODY_BYTES,
@@ -45,11 +43,9 @@ class Beginning:
 
 
 async def begin(request: Request) -> Response:
-    """To the step that comes next; the folder remembers that somebody has begun."""
+    """To the step that comes next."""
     administrator(request)
-    progress = await progress_of(request)
-    await keep(request, progress)
-    return RedirectResponse(address_of_next(progress), SEE_OTHER)
+    return RedirectResponse(address_of((await progress_of(request)).find_next()), SEE_OTHER)
 
 
 async def skip(request: Request) -> Response:
@@ -59,16 +55,8 @@ async def skip(request: Request) -> Response:
     if step is None:
         raise BadRequestData("The form does not say what is to be done.")
     progress = (await progress_of(request)).with_skipped(step)
-    await keep(request, progress)
     following = next((one for one in list(Step)[list(Step).index(step) + 1 :]), None)
-    return RedirectResponse(f"{FIRST_RUN}/{following.value}" if following else f"{FIRST_RUN}/end", SEE_OTHER)
-
-
-async def end(request: Request) -> Response:
-    """The live map, which says what is there and what comes next."""
-    administrator(request)
-    await keep(request, msgspec.structs.replace(await progress_of(request), is_finished=True))
-    return RedirectResponse(MAP, SEE_OTHER)
+    return await keep_and_lead(request, progress, following)
 
 
 async def find_beginning(site: Site, caller: Caller) -> Beginning | None:
@@ -83,7 +71,6 @@ async def find_beginning(site: Site, caller: Caller) -> Beginning | None:
 ROUTES = [
     Route(FIRST_RUN, begin, methods=["GET"]),
     Route(f"{FIRST_RUN}/skip", skip, methods=["POST"]),
-    Route(f"{FIRST_RUN}/end", end, methods=["GET"]),
     *first_run_territory.ROUTES,
     *first_run_ground.ROUTES,
     *first_run_way_in.ROUTES,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,6 +18,7 @@ from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 
 FIRST_RUN = "/console/first-run"
+MAP = "/console/map?first=1"
 SEE_OTHER = 303
 _MOST_FIELDS = 40
 _LONGEST_FACT = 200
@@ -66,14 +68,19 @@ async def render_step(request: Request, step: Step, *, status: int = 200, **data
 
 async def go_on(request: Request, step: Step) -> Response:
     """The step is done: to the next one that is open."""
-    progress = (await progress_of(request)).with_done(step)
-    await keep(request, progress)
-    return RedirectResponse(address_of_next(progress), SEE_OTHER)
+    return await keep_and_lead(request, (await progress_of(request)).with_done(step))
 
 
-def address_of_next(progress: Progress) -> str:
-    following = progress.find_next()
-    return f"{FIRST_RUN}/end" if following is None else f"{FIRST_RUN}/{following.value}"
+async def keep_and_lead(request: Request, progress: Progress, following: Step | None = None) -> Response:
+    """To `following`, else to the first that is neither done nor skipped; where there is none the first run is over."""
+    wanted = following or progress.find_next()
+    await keep(request, progress if wanted else msgspec.structs.replace(progress, is_finished=True))
+    return RedirectResponse(address_of(wanted), SEE_OTHER)
+
+
+def address_of(step: Step | None) -> str:
+    """After the last one: the live map, which says what is there and what comes next."""
+    return MAP if step is None else f"{FIRST_RUN}/{step.value}"
 
 
 def change_settings(site: Site, caller: Caller, changes: Mapping[str, Any]) -> list[str]:

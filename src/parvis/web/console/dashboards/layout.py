@@ -118,7 +118,10 @@ def parse_layout(text: str) -> Layout:
 
 def parse_widget(text: str) -> Widget:
     """Raises BadRequestData."""
-    return parse_layout(f'{{"widgets":[{text}]}}').widgets[0]
+    widgets = parse_layout(f'{{"widgets":[{text}]}}').widgets
+    if len(widgets) != 1:
+        raise BadRequestData("The dashboard cannot be read: load the page again.")
+    return widgets[0]
 
 
 def layout_text(layout: Layout) -> str:

@@ -5,6 +5,7 @@ import { say } from "../words.js";
 import { watchMaps } from "./map.js";
 import { drawPlots } from "./plot.js";
 import { askFor, preview } from "./form.js";
+import { save } from "./save.js";
 
 const editor = document.querySelector("[data-editor]");
 const cells = editor.querySelector("[data-cells]");
@@ -232,9 +233,15 @@ function stretch(cell) {
 }
 
 form.querySelector("[name='name']").addEventListener("input", () => changed());
-form.addEventListener("submit", () => {
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
   form.elements.layout.value = JSON.stringify({ widgets: listCells().map((cell) => widgets.get(cell)) });
+  told.textContent = say("board_saving");
+  const saved = await save(form);
+  told.textContent = "";
+  if (!saved) return;
   isDirty = false;
+  location.assign(saved);
 });
 addEventListener("beforeunload", (event) => {
   if (isDirty) event.preventDefault();
