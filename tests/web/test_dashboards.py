@@ -324,6 +324,49 @@ async def test_many_who_look_at_once_ask_once() -> None:
             await cached.ask(everyone, "fault", fault)
 
 
+async def test_a_slow_answer_is_asked_for_once_and_holds_from_when_it_came() -> None:
+    asked, everyone, ticks, came = [], Caller("default", "user:ada", OPERATOR), [0.0], asyncio.Event()
+    cached = Cached(2.0, lambda: ticks[0])
+
+    async def answer() -> int:
+        asked.append(1)
+        await came.wait()
+        return len(asked)
+
+    waiting = []
+    for ticks[0] in (0.0, 2.0, 4.0, 6.0, 8.0):
+        waiting.append(asyncio.ensure_future(cached.ask(everyone, "q", answer)))
+        await asyncio.sleep(0)
+    came.set()
+    assert await asyncio.gather(*waiting) == [1] * 5
+    ticks[0] = 9.9
+    assert await cached.ask(everyone, "q", answer) == 1, "it came at 8 s"
+    ticks[0] = 10.0
+    assert await cached.ask(everyone, "q", answer) == 2
+
+
+async def test_an_answer_that_nobody_waits_for_is_given_up_and_an_old_one_is_not_kept() -> None:
+    everyone, ended, cached = Caller("default", "user:ada", OPERATOR), asyncio.Event(), Cached(0.01)
+
+    async def never() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    waiting = [asyncio.ensure_future(cached.ask(everyone, "never", never)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for one in waiting:
+        assert not ended.is_set(), "somebody still waits"
+        one.cancel()
+        await asyncio.sleep(0.01)
+    await asyncio.wait_for(ended.wait(), 5)
+    await cached.ask(everyone, "soon", lambda: asyncio.sleep(0))
+    assert len(cached) == 1
+    await asyncio.sleep(0.05)
+    assert len(cached) == 0
+
+
 def test_text_is_markdown_without_html_pictures_or_scripts() -> None:
     told = prose("# Title\n\n<b onclick=x>[a](javascript:alert(1)) ![p](https://e.org/p.png) [ok](https://e.org)")
     assert "<h3>Title</h3>" in told
