@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from parvis.access.access import COMMAND_LINE, Access
+from parvis.access.audit import mark_of
 from parvis.access.audit_proof import BrokenTrail, proof_lines, prove
 from parvis.access.model import AuditRecord
 
@@ -22,6 +24,9 @@ FORGERIES: dict[str, Forgery] = {
     "left out": lambda lines: lines[:1] + lines[2:],
     "swapped": lambda lines: [lines[1], lines[0], *lines[2:]],
     "put in": lambda lines: [*lines[:2], *lines[1:]],
+    "broken off": lambda lines: lines[:-2],
+    "ended early": lambda lines: lines[:2] + lines[-1:],
+    "gone on": lambda lines: [*lines, lines[0]],
     "numbered anew": lambda lines: [lines[0], lines[1].replace(b'"number":2', b'"number":3'), *lines[2:]],
 }
 
@@ -69,6 +74,17 @@ def test_what_is_no_line_of_a_trail_is_refused(line: bytes) -> None:
 
 def test_an_empty_trail_is_sound(access: Access) -> None:
     assert prove(lines_of(access)).entries == 0
+
+
+def test_a_hidden_record_cannot_be_found_by_trying(trail: Access) -> None:
+    hidden = next(json.loads(line) for line in lines_of(trail, "south"))
+    told = next(iter(trail.store.read_audit())).record
+    guesses = [msgspec.structs.replace(told, salt=salt) for salt in ("", "00" * 16)]
+    assert hidden["mark"] not in {mark_of(1, guess).hex() for guess in guesses}
+    assert hidden["mark"] == mark_of(1, told).hex()
+    salts = {entry.record.salt for entry in trail.store.read_audit()}
+    assert {len(salt) for salt in salts} == {32}
+    assert len(salts) == 4
 
 
 @pytest.mark.parametrize("tenant", [None, "north"])

@@ -10,7 +10,8 @@ import pytest
 from parvis.access.audit_formats import Format
 from parvis.access.model import AuditRecord
 from parvis.access.ports import AccessStore
-from parvis.bootstrap.audit import SENT_AGAIN, AuditForwarder, build_forwarder
+from parvis.bootstrap import audit
+from parvis.bootstrap.audit import CHANGED, AuditForwarder, build_forwarder
 from parvis.kernel.settings import AuditSettings, InvalidSettings
 from parvis.outbound.syslog import SyslogSender, SyslogServer, syslog_server
 from parvis.stores.sqlite.access import SqliteAccessStore
@@ -25,6 +26,7 @@ class Server:
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
+        self.reads = True
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -40,6 +42,8 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        if not self.reads:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length = int(await reader.readuntil(b" "))
@@ -71,7 +75,7 @@ def trail(tmp_path: Path) -> AccessStore:
 
 @asynccontextmanager
 async def forwarding(server: Server, trail: AccessStore, store: SqliteStore) -> AsyncIterator[None]:
-    sender = SyslogSender(SyslogServer("127.0.0.1", server.port, is_tls=False))
+    sender = SyslogSender(SyslogServer("127.0.0.1", server.port, is_tls=False), within_s=0.5)
     task = asyncio.create_task(AuditForwarder(sender, Format.JSON, trail, store.shelf, look_every_s=0.02).run())
     yield
     task.cancel()
@@ -99,7 +103,10 @@ async def test_every_entry_arrives_in_order(server: Server, trail: AccessStore, 
     assert server.numbers() == list(range(1, 453))
 
 
-async def test_it_goes_on_where_it_stood(server: Server, trail: AccessStore, store: SqliteStore) -> None:
+async def test_it_goes_on_where_it_stood(
+    server: Server, trail: AccessStore, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "SENT_AGAIN", 100)
     write(trail, 300)
     async with forwarding(server, trail, store):
         await heard(server, 300)
@@ -107,7 +114,40 @@ async def test_it_goes_on_where_it_stood(server: Server, trail: AccessStore, sto
     async with forwarding(server, trail, store):
         write(trail, 1)
         await heard(server, 301)
-    assert server.numbers() == list(range(301 - SENT_AGAIN, 302))
+    assert server.numbers() == list(range(201, 302))
+
+
+async def test_what_a_server_took_and_never_read_comes_again_without_anything_new(
+    server: Server, trail: AccessStore, store: SqliteStore
+) -> None:
+    write(trail, 3_000)
+    server.reads = False
+    async with forwarding(server, trail, store):
+        await asyncio.sleep(1.0)
+        await server.stop()
+        assert server.lines == []
+        server.reads = True
+        await server.start()
+        await heard(server, 3_000)
+    assert sorted(set(server.numbers())) == list(range(1, 3_001))
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed"])
+async def test_a_trail_that_is_not_the_one_that_was_told_is_told_anew(
+    server: Server, trail: AccessStore, store: SqliteStore, tmp_path: Path, harm: str
+) -> None:
+    write(trail, 20)
+    async with forwarding(server, trail, store):
+        await heard(server, 20)
+    other = SqliteAccessStore(tmp_path / "other.db")
+    write(other, 15 if harm == "cut" else 30)
+    server.lines.clear()
+    async with forwarding(server, other, store):
+        await heard(server, 16 if harm == "cut" else 31)
+    newest = other.list_audit(None, 1)[0].record
+    assert (newest.action, newest.object) == (CHANGED, "20")
+    assert sorted(set(server.numbers())) == list(range(1, other.newest_audit() + 1))
+    other.close()
 
 
 async def test_what_happens_while_the_server_is_away_comes_when_it_is_back(

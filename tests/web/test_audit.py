@@ -37,6 +37,13 @@ def happened(platform: Platform, number: int, at: str = "2026-11-20T12:00:00Z", 
     platform.access.store.append_audit(record)
 
 
+async def download(client: httpx.AsyncClient, ending: str, **asked: str) -> httpx.Response:
+    form = {"form_token": form_token(await read(client))}
+    answer = await client.post(f"{PAGE}.{ending}", params=asked, data=form)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
 async def read(client: httpx.AsyncClient, **asked: str) -> str:
     answer = await client.get(PAGE, params=asked)
     assert answer.status_code == 200, answer.text
@@ -46,9 +53,11 @@ async def read(client: httpx.AsyncClient, **asked: str) -> str:
 async def test_it_is_for_administrators(platform: Platform, visitor: httpx.AsyncClient) -> None:
     _, key = platform.access.keys.create(COMMAND_LINE, "office", "operator")
     async with client_of(platform, authorization=f"Bearer {key}") as clerk:
-        for path in (PAGE, f"{PAGE}.csv", f"{PAGE}.ndjson"):
-            assert (await clerk.get(path)).status_code == 403
-            assert (await visitor.get(path)).status_code == 303
+        for path in (f"{PAGE}.csv", f"{PAGE}.ndjson", f"{PAGE}/proof"):
+            assert (await clerk.post(path)).status_code == 403
+            assert (await visitor.post(path)).status_code in (401, 403)
+        assert (await clerk.get(PAGE)).status_code == 403
+        assert (await visitor.get(PAGE)).status_code == 303
         assert PAGE not in (await clerk.get("/console")).text
 
 
@@ -106,8 +115,8 @@ async def test_pages_follow_each_other(platform: Platform, administrator: httpx.
 
 async def test_other_tenants_deeds_are_not_shown(platform: Platform, administrator: httpx.AsyncClient) -> None:
     happened(platform, 7, tenant="other")
-    table = (await administrator.get(f"{PAGE}.csv")).text
-    proof = (await administrator.get(f"{PAGE}.ndjson")).content
+    table = (await download(administrator, "csv")).text
+    proof = (await download(administrator, "ndjson")).content
     assert "gate 7" not in await read(administrator) + table + proof.decode()
     proven = prove(proof.splitlines())
     assert proven.shown == proven.entries - 1
@@ -116,7 +125,7 @@ async def test_other_tenants_deeds_are_not_shown(platform: Platform, administrat
 async def test_the_table_holds_what_the_filters_leave(platform: Platform, administrator: httpx.AsyncClient) -> None:
     for number in range(AT_ONCE + 3):
         happened(platform, number)
-    answer = await administrator.get(f"{PAGE}.csv", params={"q": "gate 50"})
+    answer = await download(administrator, "csv", q="gate 50")
     lines = answer.text.splitlines()
     assert lines[0].startswith("number,at,")
     assert [line.split(",")[5] for line in lines[1:]] == ["gate 50", "gate 500", "gate 501", "gate 502"]
@@ -124,7 +133,7 @@ async def test_the_table_holds_what_the_filters_leave(platform: Platform, admini
 
 
 async def test_downloads_are_in_the_trail(platform: Platform, administrator: httpx.AsyncClient) -> None:
-    await administrator.get(f"{PAGE}.ndjson")
+    await download(administrator, "ndjson")
     newest = platform.access.store.list_audit(None, 1)[0].record
     assert (newest.subject, newest.action, newest.object) == ("user:ada", "audit-exported", "audit.ndjson")
 
@@ -150,5 +159,8 @@ async def test_a_broken_chain_is_told(
     assert "The chain is broken at entry 3" in page
 
 
-async def test_a_foreign_form_proves_nothing(administrator: httpx.AsyncClient) -> None:
-    assert (await administrator.post(f"{PAGE}/proof", data={"form_token": "x"})).status_code == 403
+@pytest.mark.parametrize("path", ["/proof", ".csv", ".ndjson"])
+async def test_a_foreign_form_does_nothing(platform: Platform, administrator: httpx.AsyncClient, path: str) -> None:
+    before = platform.access.store.newest_audit()
+    assert (await administrator.post(f"{PAGE}{path}", data={"form_token": "x"})).status_code == 403
+    assert platform.access.store.newest_audit() == before

@@ -9,15 +9,22 @@ whoever the trail is forwarded to has it.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from secrets import token_hex
 from typing import Any
 
 import msgspec
 
 from parvis.access.model import AuditEntry, AuditRecord, Digest
 
+SALT_BYTES = 16
 BEGINNING: Digest = b""
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _RECORD = msgspec.json.Decoder(AuditRecord)
+
+
+def next_entry(previous: AuditEntry | None, record: AuditRecord) -> AuditEntry:
+    """What is to be stored of a record."""
+    return chained(previous, msgspec.structs.replace(record, salt=token_hex(SALT_BYTES)))
 
 
 def chained(previous: AuditEntry | None, record: AuditRecord) -> AuditEntry:

@@ -1,4 +1,5 @@
-"""The trail as a file that proves itself: NDJSON, a line an entry, all of them from the first.
+"""The trail as a file that proves itself: NDJSON, a line an entry, all of them from the first, and a last line that
+says how many they are: a copy that broke off is not taken for a whole one.
 
 Of entries that the reader may not see the line has the mark instead of the record: the chain holds all the same.
 """
@@ -20,6 +21,11 @@ class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     mark: str = ""
 
 
+class _End(msgspec.Struct, forbid_unknown_fields=True):
+    entries: int
+    digest: str
+
+
 class Proven(msgspec.Struct, frozen=True):
     """`digest` is that of the newest entry, in hexadecimal digits; empty of an empty trail."""
 
@@ -39,10 +45,12 @@ class BrokenTrail(ParvisError):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+_END = msgspec.json.Decoder(_End)
 
 
 def proof_lines(entries: Iterable[AuditEntry], tenants: Collection[str] | None = None) -> Iterator[bytes]:
     """`tenants` None: all records are shown."""
+    number, digest = 0, BEGINNING
     for entry in entries:
         line = _Line(entry.number, entry.digest.hex())
         if tenants is None or entry.record.tenant in tenants:
@@ -50,18 +58,35 @@ def proof_lines(entries: Iterable[AuditEntry], tenants: Collection[str] | None =
         else:
             line.mark = mark_of(entry.number, entry.record).hex()
         yield msgspec.json.encode(line) + b"\n"
+        number, digest = entry.number, entry.digest
+    yield msgspec.json.encode(_End(number, digest.hex())) + b"\n"
 
 
 def prove(lines: Iterable[bytes]) -> Proven:
     """Raises BrokenTrail."""
-    digest, shown, number = BEGINNING, 0, 0
+    digest, shown, end = BEGINNING, 0, None
     for number, text in enumerate(lines, 1):
+        if end is not None:
+            raise BrokenTrail(number, f"Line {number} comes after the end of the trail.")
+        if (end := _end(text)) is not None:
+            if (end.entries, end.digest) != (number - 1, digest.hex()):
+                raise BrokenTrail(number, f"The trail ends after {number - 1} entries, and says {end.entries}.")
+            continue
         line = _line(text, number)
         digest = digest_after(digest, _mark(line))
         if line.number != number or line.digest != digest.hex():
             raise BrokenTrail(number, f"Entry {number} does not follow from the one before it.")
         shown += line.record is not None
-    return Proven(number, shown, digest.hex())
+    if end is None:
+        raise BrokenTrail(0, "The end of the trail is missing: the copy broke off.")
+    return Proven(end.entries, shown, digest.hex())
+
+
+def _end(text: bytes) -> _End | None:
+    try:
+        return _END.decode(text)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _line(text: bytes, number: int) -> _Line:

@@ -6,7 +6,7 @@ import msgspec
 
 from parvis.access.model import AuditEntry, AuditRecord
 from parvis.access.ports import AccessStore
-from parvis.kernel.time import Instant
+from parvis.kernel.time import DAY, Instant
 
 AT_ONCE = 500
 LOOKED_THROUGH = 5_000
@@ -26,6 +26,10 @@ class AuditQuery(msgspec.Struct, frozen=True):
     before: int | None = None
     limit: int = 50
 
+    def is_behind(self, record: AuditRecord) -> bool:
+        """Nothing that fits comes further back. A clock that was put right may have gone back by hours."""
+        return self.since is not None and record.at < self.since - DAY
+
     def fits(self, record: AuditRecord) -> bool:
         return (
             (self.tenants is None or record.tenant in self.tenants)
@@ -44,14 +48,17 @@ class AuditPage(msgspec.Struct, frozen=True):
     resume: int | None
 
 
-def search_audit(store: AccessStore, query: AuditQuery) -> AuditPage:
+def search_audit(store: AccessStore, query: AuditQuery, most: int = LOOKED_THROUGH) -> AuditPage:
+    """At most so many entries are looked at."""
     found: list[AuditEntry] = []
     number = query.before
     for looked_through, entry in enumerate(_backwards(store, query.before), 1):
+        if query.is_behind(entry.record):
+            return AuditPage(tuple(found), None)
         number = entry.number
         if query.fits(entry.record):
             found.append(entry)
-        if len(found) == query.limit or looked_through == LOOKED_THROUGH:
+        if len(found) == query.limit or looked_through == most:
             break
     return AuditPage(tuple(found), None if number is None or number <= 1 else number)
 

@@ -103,7 +103,8 @@ class AccountLink(msgspec.Struct, frozen=True):
 
 
 class AuditRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody did: a past-tense `action` on an `object`."""
+    """What somebody did: a past-tense `action` on an `object`. `salt` is random: without it nobody finds out by trying
+    what a record says whose mark they have."""
 
     at: Instant
     tenant: str
@@ -111,6 +112,7 @@ class AuditRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: str
     object: str
     facts: dict[str, Any] = msgspec.field(default_factory=dict)
+    salt: str = ""
 
 
 class AuditEntry(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+from msgspec.structs import replace
 
 from parvis.access.audit_proof import Proven, proof_lines, prove
 from parvis.access.audit_search import AuditQuery, search_audit
@@ -34,6 +35,7 @@ _TENANT = click.option("--tenant", help="Only what was done in this tenant.")
 @click.option("--action", default="", help='Only this, such as "key-created".')
 @click.option("--since", type=_DAY, help="From this day on (UTC).")
 @click.option("--until", type=_DAY, help="Before this day (UTC).")
+@click.option("--before", type=click.IntRange(1), help="Only entries before this number.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 def search(
     words: str,
@@ -43,16 +45,21 @@ def search(
     action: str,
     since: datetime | None,
     until: datetime | None,
+    before: int | None,
     limit: int,
 ) -> None:
     """List what was done, the newest first: entries that have WORDS in them, or all."""
-    query = AuditQuery(_only(tenant), action, subject, words, _instant(since), _instant(until), limit=limit)
+    query = AuditQuery(_only(tenant), action, subject, words, _instant(since), _instant(until), before, limit)
     with opened_access(data_dir) as (access, _):
-        page = search_audit(access.store, query)
-    for entry in page.entries:
-        click.echo(_spelled(entry))
+        while True:
+            page = search_audit(access.store, query)
+            for entry in page.entries:
+                click.echo(_spelled(entry))
+            query = replace(query, before=page.resume, limit=query.limit - len(page.entries))
+            if page.resume is None or not query.limit:
+                break
     if page.resume is not None:
-        click.echo(f"There may be more before entry {page.resume}.", err=True)
+        click.echo(f"There may be more: go on with --before {page.resume}.", err=True)
 
 
 @audit.command("export")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
-from parvis.access.audit import chained, entry_of
+from parvis.access.audit import entry_of, next_entry
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -192,9 +192,9 @@ class PostgresAccessStore:
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(entry_of(newest) if newest else None, record)
+            entry = next_entry(entry_of(newest) if newest else None, record)
             self._write(
-                "INSERT INTO audit VALUES (%s, %s, %s)", entry.number, msgspec.json.encode(record), entry.digest
+                "INSERT INTO audit VALUES (%s, %s, %s)", entry.number, msgspec.json.encode(entry.record), entry.digest
             )
         return entry
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from parvis.access.audit import chained, entry_of
+from parvis.access.audit import entry_of, next_entry
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -176,8 +176,8 @@ class SqliteAccessStore:
     def append_audit(self, record: AuditRecord) -> AuditEntry:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
-            entry = chained(entry_of(newest) if newest else None, record)
-            self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(record), entry.digest)
+            entry = next_entry(entry_of(newest) if newest else None, record)
+            self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(entry.record), entry.digest)
         return entry
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:

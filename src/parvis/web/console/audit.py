@@ -8,13 +8,14 @@ from itertools import islice
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.access.audit import find_break
 from parvis.access.audit_proof import proof_lines
-from parvis.access.audit_search import AuditQuery, search_audit
+from parvis.access.audit_search import AuditPage, AuditQuery, search_audit
 from parvis.access.audit_sheet import sheet_head, sheet_lines
 from parvis.access.model import EVERY_TENANT, AuditEntry, AuditRecord
 from parvis.access.ports import AccessStore
@@ -29,6 +30,7 @@ from parvis.web.site import Site, site_of
 from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
+MOST_LOOKS = 20
 AT_ONCE = 500
 """Entries between two breaths of the event loop."""
 FILTERS = ("q", "by", "action", "since", "until")
@@ -61,23 +63,21 @@ class Proof:
 
 async def audit_page(request: Request) -> Response:
     _administrator(request)
-    return _page(request)
+    return await _page(request)
 
 
 async def prove(request: Request) -> Response:
     """Looks at the whole chain, also at what other tenants did. What it finds stands in no address: no link can make it
     up."""
-    _administrator(request)
-    form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
-    return _page(request, await _proof_of(site_of(request).platform.access.store))
+    await _exporter(request)
+    return await _page(request, await _proof_of(site_of(request).platform.access.store))
 
 
-def _page(request: Request, proof: Proof | None = None) -> Response:
+async def _page(request: Request, proof: Proof | None = None) -> Response:
     site, caller = site_of(request), caller_of(request)
     t = site.pages.words(request)
     query = _query(request, caller, site.pages.at_hand.territory.time_zone)
-    page = search_audit(site.platform.access.store, query)
+    page = await _search(site.platform.access.store, query)
     asked = {name: request.query_params.get(name, "") for name in FILTERS}
     return site.pages.render(
         request,
@@ -92,6 +92,19 @@ def _page(request: Request, proof: Proof | None = None) -> Response:
     )
 
 
+async def _search(store: AccessStore, query: AuditQuery) -> AuditPage:
+    """A page, or what a bounded look back finds: the rest is looked for from there."""
+    found: list[AuditEntry] = []
+    for _ in range(MOST_LOOKS):
+        page = search_audit(store, query, AT_ONCE)
+        found += page.entries
+        query = replace(query, before=page.resume, limit=query.limit - len(page.entries))
+        if page.resume is None or not query.limit:
+            break
+        await asyncio.sleep(0)
+    return AuditPage(tuple(found), page.resume)
+
+
 async def _proof_of(store: AccessStore) -> Proof:
     previous: AuditEntry | None = None
     while entries := _some(store, 0 if previous is None else previous.number):
@@ -104,7 +117,7 @@ async def _proof_of(store: AccessStore) -> Proof:
 
 async def audit_csv(request: Request) -> Response:
     """What the filters of the page leave."""
-    site, caller = site_of(request), _administrator(request)
+    site, caller = site_of(request), await _exporter(request)
     query = _query(request, caller, site.pages.at_hand.territory.time_zone)
 
     def lines(entries: Sequence[AuditEntry]) -> Iterator[bytes]:
@@ -115,7 +128,7 @@ async def audit_csv(request: Request) -> Response:
 
 async def audit_proof(request: Request) -> Response:
     """The whole chain, of other tenants the marks alone."""
-    site, caller = site_of(request), _administrator(request)
+    site, caller = site_of(request), await _exporter(request)
     return _file(
         site, caller, "ndjson", "application/x-ndjson", lambda entries: proof_lines(entries, tenants_of(caller))
     )
@@ -132,6 +145,14 @@ def deed_of(entry: AuditEntry, t: Wording) -> Deed:
     action = t.find(f"{_DEED}{record.action}") or record.action
     facts = [(t.find(f"{_FACT}{key}") or key, str(value)) for key, value in record.facts.items()]
     return Deed(entry.number, record.at, name or record.subject, kind, record.subject, action, record.object, facts)
+
+
+async def _exporter(request: Request) -> Caller:
+    """Downloads are in the trail, so that no link may begin one."""
+    caller = _administrator(request)
+    form = await request.form()
+    check_form(request, str(form.get(FORM_FIELD, "")))
+    return caller
 
 
 def _administrator(request: Request) -> Caller:
@@ -211,6 +232,6 @@ def _actions(t: Wording) -> list[tuple[str, str]]:
 ROUTES = [
     Route("/console/audit", audit_page, methods=["GET"]),
     Route("/console/audit/proof", prove, methods=["POST"]),
-    Route("/console/audit.csv", audit_csv, methods=["GET"]),
-    Route("/console/audit.ndjson", audit_proof, methods=["GET"]),
+    Route("/console/audit.csv", audit_csv, methods=["POST"]),
+    Route("/console/audit.ndjson", audit_proof, methods=["POST"]),
 ]
