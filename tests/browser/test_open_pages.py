@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Town, Visit
+from tests.browser.conftest import Town, Visit, container_id, measured
 
 BARE = "urn:ngsi-ld:WasteContainer:bare"
 ENDED = "The session in which this page was opened has ended"
@@ -89,3 +90,50 @@ def test_without_room_for_another_line_the_page_stays_and_tries_the_line_alone(
     assert page.evaluate("window.isTheSame"), "the page was never loaded anew"
     assert all("503" in complaint for complaint in window.complaints)
     window.complaints.clear()
+
+
+def test_on_an_open_map_what_falls_silent_is_shown_silent(visit: Callable[..., Visit], town: Town) -> None:
+    """Without a change, and without all objects being loaded again."""
+    town.write({"id": container_id(3), "type": "WasteContainer", "fillingLevel": measured(0.4, 3 * 60 - 0.1)})
+    window = visit()
+    page = window.open_map("?type=waste")
+    loads = note_loads(page)
+    row = page.locator(f'li[data-id="{container_id(3)}"]')
+    expect(row).to_have_class("good")
+    expect(row).to_have_class("stale", timeout=14_000)
+    assert page.evaluate(STATE_ON_MAP, container_id(3)) == "stale"
+    assert loads == []
+    town.fill(3, 0.4)
+    expect(row).to_have_class("good fresh")
+
+
+def test_on_an_open_entitys_page_too(visit: Callable[..., Visit], town: Town) -> None:
+    town.write({"id": BARE, "type": "WasteContainer", "fillingLevel": measured(0.4, 3 * 60 - 0.05)})
+    page = visit().open(f"/console/entities/{BARE}")
+    expect(page.locator("[data-live-state]")).to_have_text("In order")
+    expect(page.locator("[data-live-state]")).to_have_text("Silent", timeout=14_000)
+
+
+def test_under_a_filter_only_what_may_belong_is_asked_for(visit: Callable[..., Visit], town: Town) -> None:
+    page = visit().open_map("?type=waste&state=attention")
+    expect(page.locator("[data-list] > li")).to_have_count(2)
+    loads = note_loads(page)
+    town.fill(7, 0.2)
+    page.wait_for_timeout(4_500)
+    assert loads == [], "what stays in order is no matter"
+    town.fill(7, 0.99)
+    expect(page.locator("[data-list] > li")).to_have_count(3, timeout=8_000)
+    expect(page.locator("[data-status]")).to_have_text("3 objects, 3 need attention")
+    town.fill(7, 0.0)
+    expect(page.locator("[data-list] > li")).to_have_count(2, timeout=8_000)
+    assert [parse_qs(urlsplit(url).query)["id"] for url in loads] == [[container_id(7)]] * 2
+
+
+STATE_ON_MAP = """async id => (await document.querySelector('[data-map]').map.getSource('objects').getData())
+  .features.find(one => one.id === id).properties.state"""
+
+
+def note_loads(page: Page) -> list[str]:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "map.geojson" in request.url else None)
+    return asked

@@ -7,6 +7,7 @@ import pytest
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, EventKind, Mode
 from parvis.kernel.identity import Caller
+from parvis.kernel.time import HOUR
 from parvis.web.changes import ChangeRenderer
 from parvis.web.live import Listener, Pending
 from parvis.web.site import Site
@@ -118,6 +119,34 @@ async def test_a_change_of_something_else_is_judged_by_the_stored_entity(site: S
     assert (told["value"], told["state"]) == ("97%", "bad")
     assert [(one["name"], one["text"], one["unit"]) for one in told["attributes"]] == [("temperature", "12.5", "°C")]
     assert told["sentence"].startswith("Fill level: 97%, measured 1 min ago. Action line")
+
+
+async def test_a_change_says_when_its_object_falls_silent_and_what_else_it_may_decide(
+    site: Site, caller: Caller, now: int
+) -> None:
+    page = Telling(site, caller, detailed=False)
+    level = await page.tell(HALF_BIN, "WasteContainer", EventKind.UPDATED, fillingLevel=(0.5, now, "C62"))
+    assert (level["stale_at"], level["number"]) == ((now + 3 * HOUR) // 1000, 50)
+    assert {"created", "placed", "named"}.isdisjoint(level)
+    full = await page.tell(FULL_BIN, "WasteContainer", EventKind.UPDATED, fillingLevel=(0.97, now, "C62"))
+    assert full["stale_at"] is None, "what is to be acted on stays so"
+    called = await page.tell(HALF_BIN, "WasteContainer", EventKind.UPDATED, name=("Old school", None))
+    assert (called["named"], called["value"]) == (True, "50%")
+
+
+async def test_single_objects_are_asked_for_by_id_under_the_same_filter(operator: httpx.AsyncClient) -> None:
+    both = f"id={FULL_BIN}&id={HALF_BIN}"
+    assert set(ids(await shown(operator, f"?{both}"))) == {FULL_BIN, HALF_BIN}
+    assert ids(await shown(operator, f"?state=attention&{both}")) == [FULL_BIN]
+    many = "&".join(f"id=urn:x:{number}" for number in range(101))
+    assert (await operator.get(f"/console/map.geojson?{many}")).status_code == 400
+
+
+async def test_features_say_when_they_fall_silent(operator: httpx.AsyncClient) -> None:
+    collection = await shown(operator)
+    told = {feature["id"]: feature["properties"]["stale_at"] for feature in collection["features"]}
+    hours = {one: at and round((at - collection["now"]) / 3_600_000, 1) for one, at in told.items()}
+    assert hours == {FULL_BIN: None, HALF_BIN: 3.0, SILENT_BIN: None, LEAKING_METER: None, STATION: 0.7}
 
 
 async def test_what_was_deleted_is_gone(site: Site, caller: Caller) -> None:

@@ -34,7 +34,7 @@ class ChangeRenderer:
         if entity is None:
             return {"id": news.entity_id, "gone": True}
         view = self._site.reader.view(entity, self._site.now)
-        change = self._headline(view) | {"created": news.kind is EventKind.CREATED}
+        change = self._headline(view) | self._told_besides(news)
         if self._detailed:
             change["sentence"] = state_sentence(view, self._words, self._site.now)
             change["attributes"] = [self._attribute(_recorded(one, news.at)) for one in news.instances.values()]
@@ -50,6 +50,17 @@ class ChangeRenderer:
         needed = self._site.reader.judged_by(news.types)
         return bool(needed) and all((name, "") in news.instances for name in needed)
 
+    def _told_besides(self, news: Pending) -> dict[str, bool]:
+        """What else than its state may bring an object into a filter's set, or take it out."""
+        names = {name for name, _ in news.instances}
+        reader = self._site.reader
+        told = {
+            "created": news.kind is EventKind.CREATED,
+            "placed": reader.location in names,
+            "named": not names.isdisjoint(reader.called_by),
+        }
+        return {name: True for name, is_so in told.items() if is_so}
+
     def _headline(self, view: ObjectView) -> dict[str, Any]:
         """The place only where the change tells one: most say nothing of it."""
         told = {
@@ -59,7 +70,9 @@ class ChangeRenderer:
             "rank": int(view.state),
             "attribute": None if view.headline is None else view.headline.attribute,
             "at": None if view.observed_at is None else view.observed_at // 1000,
+            "number": _drawn(view.value, "" if view.headline is None else view.headline.attribute),
             "stored": not view.is_dated,
+            "stale_at": None if view.stale_at is None else view.stale_at // 1000,
         }
         if view.position is None:
             return told

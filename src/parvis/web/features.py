@@ -28,6 +28,7 @@ def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
         "attribute": None if view.headline is None else view.headline.attribute,
         "at": None if view.observed_at is None else view.observed_at // 1000,
         "stored": not view.is_dated,
+        "stale_at": None if view.stale_at is None else view.stale_at // 1000,
     }
 
 

@@ -68,6 +68,14 @@ class ObjectView:
             return 0.0
         return excess_of(self.headline, self.value)
 
+    @property
+    def stale_at(self) -> Instant | None:
+        """When it falls silent unless it is heard of before; None: it has already, or never will."""
+        if self.headline is None or self.observed_at is None or self.value is None:
+            return None
+        after = self.headline.stale_after
+        return None if after is None or self.state in (State.STALE, State.BAD) else self.observed_at + after
+
     def value_text(self, words: Wording) -> str:
         """Empty where nothing is measured of such an object."""
         if self.headline is None:
@@ -82,9 +90,10 @@ class EntityReader:
         self.terms = terms
         self.expand = lru_cache(maxsize=4096)(terms.expand)
         self.compact = lru_cache(maxsize=4096)(terms.compact)
-        self._location = terms.expand("location")
+        self.location = terms.expand("location")
         self._address = terms.expand("address")
         self._names = tuple(terms.expand(name) for name in NAMES)
+        self.called_by = frozenset({*self._names, self._address})
 
     def view(self, entity: Entity, now: Instant) -> ObjectView:
         type_name, domain, headlines = self._profile(entity.types)
@@ -97,8 +106,8 @@ class EntityReader:
             domain=domain,
             name=self._name(entity.id, instances),
             commune=self._commune(entity, instances),
-            position=position_of(instances.get(self._location)),
-            shape=shape_of(instances.get(self._location)),
+            position=position_of(instances.get(self.location)),
+            shape=shape_of(instances.get(self.location)),
             headline=headline,
             value=None if shown is None else shown.value,
             unit_code="" if shown is None else shown.unit_code,
@@ -124,7 +133,7 @@ class EntityReader:
         """What has to be known of another moment to see the entity as it was then: its place, and what judges it."""
         _, _, headlines = self._profile(entity.types)
         named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
-        names = {self._location, *map(self.expand, named)}
+        names = {self.location, *map(self.expand, named)}
         if not headlines:
             names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])
         known = [one.key for one in entity.instances if one.name in names]

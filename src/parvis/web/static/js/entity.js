@@ -1,16 +1,21 @@
 // An entity's page: its chart, its place, and its values as they change.
 
 import { Chart } from "./chart.js";
-import { listen } from "./live.js";
+import { isHeard, listen } from "./live.js";
 import { openMap } from "./map/ground.js";
 import { addMarkers } from "./map/markers.js";
+import { pageOf } from "./session.js";
 import { gap, showAge } from "./words.js";
 
 const page = document.querySelector("[data-entity]");
 const figure = document.querySelector("[data-chart]");
 const place = document.querySelector("[data-mini-map]");
 const FRESH_MS = 1_200;
+const LOOK_EVERY_MS = 5_000;
+const ASK_AGAIN_MS = 60_000;
 let redraw = () => {};
+let staleAt = Number(page.dataset.staleAt);
+let told = 0;
 
 const chart = figure ? new Chart(figure) : null;
 chart?.load();
@@ -41,16 +46,38 @@ function showAttribute(attribute) {
   }
 }
 
-function showState(change) {
+// What falls silent sends no change: the page asks the server what to say of it, whose clock is the one that counts.
+async function look() {
+  if (!staleAt || Date.now() < staleAt || !isHeard()) return;
+  const toldBefore = told;
+  staleAt = Date.now() + ASK_AGAIN_MS;
+  const fresh = (await pageOf(await fetch(location.href).catch(() => null)))?.querySelector("[data-entity]");
+  if (!fresh || told !== toldBefore) return;
+  staleAt = Number(fresh.dataset.staleAt) && Math.max(staleAt, Number(fresh.dataset.staleAt));
+  document.querySelector("[data-live-state]").replaceChildren(...fresh.querySelector("[data-live-state]").childNodes);
+  say(fresh.querySelector("[data-sentence]").textContent);
+  showOnMap(fresh.querySelector("[data-mini-map]")?.dataset.state);
+}
+
+function say(text) {
   const sentence = document.querySelector("[data-sentence]");
-  if (change.sentence && sentence.textContent !== change.sentence) sentence.textContent = change.sentence;
+  if (text && sentence.textContent !== text) sentence.textContent = text;
+}
+
+function showState(change) {
+  told += 1;
+  staleAt = change.stale_at;
+  say(change.sentence);
   const badge = document.querySelector(`#states [data-state="${change.state}"]`);
   if (badge && change.attribute) document.querySelector("[data-live-state]").replaceChildren(badge.cloneNode(true));
-  if (place) {
-    place.dataset.state = change.state;
-    if (change.position) place.dataset.position = JSON.stringify(change.position);
-    redraw();
-  }
+  showOnMap(change.state, change.position);
+}
+
+function showOnMap(state, position) {
+  if (!place || !state) return;
+  place.dataset.state = state;
+  if (position) place.dataset.position = JSON.stringify(position);
+  redraw();
 }
 
 async function showPlace() {
@@ -78,4 +105,5 @@ async function showPlace() {
 
 const query = new URLSearchParams({ entity: page.dataset.entity, after: page.dataset.after });
 listen(query, { changes: hear, reset: () => location.reload() });
+setInterval(look, LOOK_EVERY_MS);
 if (place) showPlace();

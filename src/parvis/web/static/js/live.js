@@ -8,6 +8,12 @@ import { say } from "./words.js";
 const AGAIN_MS = 5_000;
 const AGAIN_AT_MOST_MS = 120_000;
 const EVENTS = "/live/events";
+let isOpen = false;
+
+// Whether the page hears of changes just now.
+export function isHeard() {
+  return isOpen;
+}
 
 export function listen(query, { changes, reset }) {
   const light = document.querySelector("[data-live]");
@@ -18,6 +24,7 @@ export function listen(query, { changes, reset }) {
   let hasLeft = false;
 
   const show = (isOn, word = isOn ? "live" : "offline") => {
+    isOpen = isOn;
     isLive(isOn);
     if (!light) return;
     light.classList.toggle("on", isOn);

@@ -2,7 +2,7 @@
 
 const TYPING_MS = 350;
 const NOT_AS_THEY_ARE = ["layer", "moment"];
-const JUDGING = ["state", "above", "search", "import"];
+const OF_NAMES = ["search", "commune"];
 
 export class Filter {
   // `apply({ fit })` asks for the filtered objects anew; `moment()` is the moment shown, null: now.
@@ -35,14 +35,20 @@ export class Filter {
     return query;
   }
 
-  // Whether a change of value may take an object out of the set, or bring it in.
-  get isJudging() {
+  // What a change may decide: whether an object is of the set.
+  wanted() {
     const query = this.query();
-    return JUDGING.some((name) => query.has(name));
+    const above = Number((query.get("above") ?? "").replace(",", ".") || NaN);
+    return {
+      state: query.get("state"),
+      above: Number.isNaN(above) ? null : above,
+      isOfZone: Boolean(this.form.zone.value),
+      isOfNames: OF_NAMES.some((name) => query.has(name)),
+    };
   }
 
-  get isOfZone() {
-    return Boolean(this.form.zone.value);
+  get shownDomains() {
+    return this.boxes.filter((box) => box.checked).map((box) => box.value);
   }
 
   changed(field) {

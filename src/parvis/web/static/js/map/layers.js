@@ -7,7 +7,7 @@ import { addShapeLayers } from "./shapes.js";
 const CLUSTER_UP_TO_ZOOM = 14;
 const CLUSTER_RADIUS_PX = 46;
 const FONT = ["system-ui"];
-const STATES = ["good", "stale", "warn", "bad"];
+export const STATES = ["good", "stale", "warn", "bad"];
 const ATTENTION = 2;
 const PLACES_AROUND = [[0, 0], [20, 0], [-20, 0], [10, 18], [-10, -18], [10, -18], [-10, 18]];
 

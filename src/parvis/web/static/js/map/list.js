@@ -49,10 +49,11 @@ export class ObjectList {
     return row;
   }
 
-  update(properties) {
+  update(properties, isNews) {
     const row = this.rows.get(properties.id);
     if (!row) return;
     this.fill(row, properties);
+    if (!isNews) return;
     row.classList.add("fresh");
     setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
   }

@@ -5,6 +5,7 @@ import { endSession, hasEnded, isForAnother, isTurnedAway } from "../session.js"
 import { say, standAt, wantsMotion } from "../words.js";
 import { Drawer } from "./drawer.js";
 import { Filter } from "./filter.js";
+import { Followed } from "./followed.js";
 import { boundsOf, openMap } from "./ground.js";
 import { addObjectLayers, collectionOf, EMPTY, flash, MARKER_LAYERS, showChosen, updateObjects } from "./layers.js";
 import { ObjectList } from "./list.js";
@@ -13,7 +14,6 @@ import { Replay } from "./replay.js";
 import { SHAPE_LAYERS, shapesOf, showChosenShape } from "./shapes.js";
 import { Tools } from "./tools.js";
 
-const REFRESH_MS = 4_000;
 const RELOAD_MS = 5_000;
 const CLOSE_ZOOM = 15.5;
 const PADDING_PX = 56;
@@ -36,13 +36,13 @@ const replay = new Replay(document.querySelector("[data-replay]"), document.quer
   onToggle: (isOpen) => picture.classList.toggle("replaying", isOpen),
 });
 
-let objects = new Map();
+const followed = new Followed(filter, { showChanged, showSet, load: () => load(), isNow: () => replay.at === null });
+const { objects } = followed;
 let selected = picture.dataset.selected || null;
 let opened = null;
 let hangUp = () => {};
 let loading = 0;
 let asking = null;
-let refreshing = null;
 let isLoaded = false;
 let wantsFit = !new URLSearchParams(location.search).has("at");
 
@@ -80,14 +80,13 @@ async function load({ fit = false } = {}) {
     endSession();
     return;
   }
-  objects = new Map(collection.features.map((feature) => [feature.id, feature]));
+  followed.take(collection);
   showWhen(collection.moment);
   tools.showLayers(collection.layers);
   tools.showZone(collection.zone);
   showMore(list.show(collection.features));
   list.select(selected, { reveal: fit });
-  document.querySelector("[data-empty]").hidden = objects.size > 0 || collection.moment !== null;
-  document.querySelector("[data-empty-then]").hidden = objects.size > 0 || collection.moment === null;
+  showEmpty(collection.moment !== null);
   status.textContent = collection.sentence;
   note.textContent = collection.note;
   note.hidden = !collection.note;
@@ -100,7 +99,7 @@ async function load({ fit = false } = {}) {
   hangUp = () => {};
   if (collection.moment !== null) return;
   query.set("after", collection.seq);
-  hangUp = listen(query, { changes: hear, reset: () => load() });
+  hangUp = listen(query, { changes: (told) => followed.hear(told), reset: () => load() });
 }
 
 // What is shown is of the past, and nothing on the page may say otherwise.
@@ -134,47 +133,36 @@ function showMore(number) {
   more.hidden = !number;
 }
 
-function hear(changes) {
-  const fresh = [];
-  let isIncomplete = false;
-  for (const change of changes) {
-    const feature = objects.get(change.id);
-    if (!feature || change.gone) {
-      isIncomplete ||= Boolean(feature) || change.created || filter.isJudging;
-      continue;
-    }
-    isIncomplete ||= feature.properties.state !== change.state && filter.isJudging;
-    Object.assign(feature.properties, newsOf(change));
-    if (change.position) move(feature, change);
-    isIncomplete ||= Boolean(feature.isMoved && filter.isOfZone);
-    list.update(feature.properties);
-    if (feature.geometry) fresh.push(feature);
-  }
-  if (fresh.length) {
-    drawChanged(fresh);
-    sayTally();
-    if (opened) flash(opened.map, fresh);
-    if (selected && changes.some((change) => change.id === selected)) showSelected();
-  }
-  if (isIncomplete) refreshSoon();
+function showChanged(changed, isNews) {
+  for (const feature of changed) list.update(feature.properties, isNews);
+  const placed = changed.filter((feature) => feature.geometry);
+  if (placed.length) drawChanged(placed);
+  if (opened && isNews) flash(opened.map, placed);
+  tellCounts();
+  if (selected && changed.some(({ id }) => id === selected)) showSelected();
 }
 
-function move(feature, { position, shape }) {
-  const [lng, lat] = feature.geometry?.coordinates ?? [];
-  feature.isMoved ||= lng !== position[0] || lat !== position[1];
-  feature.geometry = { type: "Point", coordinates: position };
-  if (shape) feature.shape = shape;
+function showSet() {
+  showMore(list.show(byRank()));
+  list.select(selected, { reveal: false });
+  draw();
+  tellCounts();
+  showSelected();
 }
 
-function newsOf({ value, state, rank, attribute, at, stored }) {
-  return { value, state, rank, attribute, at, stored };
+function byRank() {
+  return [...objects.values()].sort((one, other) => other.properties.rank - one.properties.rank);
 }
 
-function refreshSoon() {
-  refreshing ??= setTimeout(() => {
-    refreshing = null;
-    load();
-  }, REFRESH_MS);
+function tellCounts() {
+  sayTally();
+  showEmpty(false);
+  tools.recount(objects.values(), filter.shownDomains);
+}
+
+function showEmpty(isPast) {
+  document.querySelector("[data-empty]").hidden = objects.size > 0 || isPast;
+  document.querySelector("[data-empty-then]").hidden = objects.size > 0 || !isPast;
 }
 
 function sayTally() {

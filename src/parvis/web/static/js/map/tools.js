@@ -2,7 +2,7 @@
 
 import { number, say } from "../words.js";
 import { area, areaText, length, lengthText } from "./geodesy.js";
-import { EMPTY } from "./layers.js";
+import { EMPTY, STATES } from "./layers.js";
 import { Sketch, sayCorners } from "./sketch.js";
 
 const NONE = "–";
@@ -138,6 +138,18 @@ export class Tools {
       this.find("[data-zone-forget]").elements.zone.value = choice.value;
     }
     this.map?.getSource("zone").setData(zone ? { type: "Feature", geometry: zone, properties: {} } : EMPTY);
+  }
+
+  // How many there are of the domains that are shown, and how the worst of them is.
+  recount(objects, domains) {
+    const counts = new Map(domains.map((domain) => [domain, { domain, n: 0, rank: 0 }]));
+    for (const { properties } of objects) {
+      const count = counts.get(properties.domain);
+      if (!count) continue;
+      count.n += 1;
+      count.rank = Math.max(count.rank, properties.rank);
+    }
+    this.showLayers([...counts.values()].map(({ domain, n, rank }) => ({ domain, n, worst: STATES[rank] })));
   }
 
   showLayers(layers) {
