@@ -1,10 +1,18 @@
 """Search everywhere: what a mayor, a technician and a stranger find."""
 
+import re
+
 import httpx
 import pytest
 
 from parvis.bootstrap import Platform
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
+from parvis.kernel.identity import Caller, system_caller
+from parvis.web.console.dashboards.layout import Layout
+from parvis.web.console.dashboards.records import Dashboards, Sharing
 from parvis.web.console.search_objects import find_kinds
+from parvis.web.places import PLACES, open_to
 from tests.fakes.town import DEVICE, FULL_BIN, LEAKING_METER
 from tests.web.conftest import plain
 
@@ -86,3 +94,36 @@ async def test_a_stranger_finds_what_is_public_and_no_page_that_is_not(
     assert FULL_BIN in await page(visitor, "market")
     assert "/console/devices" not in (await page(visitor, "devices")).split("<main")[1]
     assert LEAKING_METER not in await page(visitor, "mill")
+
+
+async def test_every_page_of_the_rail_is_found_by_its_name(searched: httpx.AsyncClient) -> None:
+    rail = (await searched.get("/console")).text.split('class="rail"')[1].split("</nav>")[0]
+    shown = {href for href in re.findall(r'href="([^"]+)"', rail) if "?type=" not in href}
+    assert "/console/dashboards" in shown
+    assert shown <= {place.href for place in PLACES}
+    assert 'href="/console/dashboards"' in await page(searched, "dashb")
+
+
+def test_the_story_is_a_place_of_demonstrations_only() -> None:
+    caller = system_caller("test")
+    assert "story" in {one.key for one in open_to(caller, has_story=True)}
+    assert "story" not in {one.key for one in open_to(caller, has_story=False)}
+
+
+async def test_a_dashboard_and_a_zone_lead_to_their_own_pages_and_no_link_is_told(
+    platform: Platform, searched: httpx.AsyncClient, caller: Caller
+) -> None:
+    boards = Dashboards(platform.broker, platform.broker.contexts.parvis)
+    short = await boards.add(caller, "Council of spring", Layout())
+    await boards.share(caller, short, Sharing.LINK)
+    link = (await boards.get(caller, short)).link
+    expand = platform.broker.contexts.parvis.expand
+    name = Instance(expand("name"), Kind.PROPERTY, "Quay of spring")
+    await platform.broker.write(caller, [Change("urn:ngsi-ld:Zone:quay", Mode.CREATE, (name,), (expand("Zone"),))])
+    await platform.broker.take_in_words()
+    found = await page(searched, "spring")
+    assert f'href="/console/dashboards/{short}"' in found
+    assert 'href="/console/map?zone=urn%3Angsi-ld%3AZone%3Aquay"' in found
+    shown = await searched.get(f"/console/entities/urn:ngsi-ld:Dashboard:{short}")
+    assert shown.headers["location"] == f"/console/dashboards/{short}"
+    assert link not in found + shown.text

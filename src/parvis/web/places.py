@@ -19,6 +19,8 @@ class Place:
     is_action: bool = False
     is_for_all: bool = False
     """Of the whole installation: for the default tenant only."""
+    is_of_story: bool = False
+    """There in a demonstration only."""
 
     def title(self, t: Wording) -> str:
         return t(f"where_to.{self.key}")
@@ -31,6 +33,8 @@ PLACES: Sequence[Place] = (
     Place("overview", "/console", "gauge"),
     Place("map", "/console/map", "map"),
     Place("attention", "/console/map?state=attention", "triangle-alert"),
+    Place("dashboards", "/console/dashboards", "chart-line", Right.READ),
+    Place("story", "/console/story", "play", Right.READ, is_of_story=True),
     Place("devices", "/console/devices", "radio", Right.READ),
     Place("quarantine", "/console/quarantine", "lock", Right.READ),
     Place("refusals", "/console/refusals", "inbox"),
@@ -47,13 +51,14 @@ PLACES: Sequence[Place] = (
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),
     Place("import_file", "/console/imports", "upload", Right.WRITE, is_action=True),
+    Place("new_dashboard", "/console/dashboards#new-name", "plus", Right.WRITE, is_action=True),
     Place("test_frame", "/console/codecs", "activity", Right.READ, is_action=True),
     Place("export_devices", "/console/devices.csv", "download", Right.READ, is_action=True),
 )
 
 
-def open_to(caller: Caller) -> list[Place]:
-    return [place for place in PLACES if _is_open(place, caller)]
+def open_to(caller: Caller, *, has_story: bool) -> list[Place]:
+    return [place for place in PLACES if _is_open(place, caller) and (has_story or not place.is_of_story)]
 
 
 def _is_open(place: Place, caller: Caller) -> bool:
@@ -62,9 +67,9 @@ def _is_open(place: Place, caller: Caller) -> bool:
     return place.right is None or caller.may(place.right)
 
 
-def find_places(caller: Caller, asked: Sequence[str], t: Wording) -> list[Place]:
+def find_places(places: Sequence[Place], asked: Sequence[str], t: Wording) -> list[Place]:
     """Those of which each word asked for begins a word, the ones that are called so before those that are also."""
-    found = [place for place in open_to(caller) if asked and _begins_all(asked, place.words(t))]
+    found = [place for place in places if asked and _begins_all(asked, place.words(t))]
     return sorted(found, key=lambda place: not _begins_all(asked, words_in(place.title(t))))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.broker.model.entity import Entity, Instance, Kind
@@ -16,6 +16,7 @@ from parvis.fleet.health.quality import Quality
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.console.compared import SHIFTS, Compared, query_of, read_compared
+from parvis.web.console.dashboards.records import ID_LEAD, address_of
 from parvis.web.console.entity_audit import list_deeds, list_stated
 from parvis.web.console.entity_readers import list_readers
 from parvis.web.console.entity_relations import MOST_HOPS, read_graph
@@ -30,6 +31,7 @@ from parvis.web.views import DEVICE_TYPE, ObjectView, natural, short_id
 from parvis.web.wording import Wording
 
 MOST_ALIKE = 60
+SEE_OTHER = 303
 RELATION_TO_ASSET = "controlledAsset"
 
 
@@ -49,6 +51,8 @@ async def entity_page(request: Request) -> Response:
     t = site.pages.words(request)
     seq = await site.platform.broker.outbox.newest()
     entity = await site.platform.broker.get(caller, request.path_params["id"])
+    if entity.id.startswith(ID_LEAD) and caller.may(Right.READ):
+        return RedirectResponse(address_of(entity.id), SEE_OTHER)
     view = site.reader.view(entity, site.now)
     charted = chartable(site, entity, view)
     attribute, shown_range = await chosen_chart(request, entity, charted)

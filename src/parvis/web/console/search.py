@@ -12,6 +12,7 @@ from starlette.routing import Route
 from parvis.broker.search.words import words_in
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
+from parvis.web.console.dashboards.records import DASHBOARD
 from parvis.web.console.search_objects import Kind, ObjectsFound, find_objects, href_of
 from parvis.web.console.search_works import Work, find_imports, find_jobs, find_subscriptions
 from parvis.web.filters import LONGEST_SEARCH
@@ -55,6 +56,7 @@ class Limits:
     works: int
 
 
+_PAGES_OF = {DEVICE_TYPE: "/console/devices", DASHBOARD: "/console/dashboards"}
 TYPED_AHEAD = Limits(places=4, objects=8, devices=4, works=3)
 WHOLE_PAGE = Limits(places=12, objects=60, devices=30, works=20)
 
@@ -62,7 +64,7 @@ WHOLE_PAGE = Limits(places=12, objects=60, devices=30, works=20)
 async def search_page(request: Request) -> Response:
     site, text = site_of(request), _text(request)
     t, caller = site.pages.words(request), caller_of(request)
-    groups = await find_everything(site, caller, text, t, WHOLE_PAGE) if text else _beginnings(caller, t)
+    groups = await find_everything(site, caller, text, t, WHOLE_PAGE) if text else _beginnings(site, caller, t)
     return site.pages.render(
         request, "console/pages/search.html", text=text, groups=groups, count=sum(len(one.hits) for one in groups)
     )
@@ -72,7 +74,7 @@ async def typed_ahead(request: Request) -> Response:
     """The list below the field alone, for the script that shows it."""
     site, text = site_of(request), _text(request)
     t, caller = site.pages.words(request), caller_of(request)
-    groups = await find_everything(site, caller, text, t, TYPED_AHEAD) if text else _beginnings(caller, t)
+    groups = await find_everything(site, caller, text, t, TYPED_AHEAD) if text else _beginnings(site, caller, t)
     more = "/console/search?" + urlencode({"q": text})
     shown: dict[str, Any] = {"groups": groups, "text": text, "more": more, "count": sum(len(g.hits) for g in groups)}
     content = site.pages.fragment(request, "console/pages/typed_ahead.html", **shown)
@@ -86,7 +88,7 @@ async def find_everything(site: Site, caller: Caller, text: str, t: Wording, lim
     devices = [view for view in found.views if view.type == DEVICE_TYPE]
     others = [view for view in found.views if view.type != DEVICE_TYPE]
     groups = [
-        _group("places", (_place_hit(one, t) for one in find_places(caller, asked, t)), limits.places),
+        _group("places", (_place_hit(one, t) for one in find_places(_places(site, caller), asked, t)), limits.places),
         _group("kinds", (_kind_hit(one, t) for one in found.kinds), limits.works),
         _group("objects", (_view_hit(one, caller, t) for one in others), limits.objects, is_all=found.is_all),
         _group("devices", (_view_hit(one, caller, t) for one in devices), limits.devices, is_all=found.is_all),
@@ -115,9 +117,13 @@ async def _works(site: Site, caller: Caller, asked: Sequence[str], t: Wording, m
     ]
 
 
-def _beginnings(caller: Caller, t: Wording) -> list[Group]:
+def _places(site: Site, caller: Caller) -> list[Place]:
+    return open_to(caller, has_story=site.platform.happenings is not None)
+
+
+def _beginnings(site: Site, caller: Caller, t: Wording) -> list[Group]:
     """Where one may go before anything is typed."""
-    places = open_to(caller)
+    places = _places(site, caller)
     return [
         Group("places", [_place_hit(one, t) for one in places if not one.is_action]),
         Group("actions", [_place_hit(one, t) for one in places if one.is_action]),
@@ -135,7 +141,7 @@ def _place_hit(place: Place, t: Wording) -> Hit:
 
 def _kind_hit(kind: Kind, t: Wording) -> Hit:
     _, profile = profile_of((kind.type,))
-    where = "/console/devices" if kind.type == DEVICE_TYPE else "/console/map?" + urlencode({"type": kind.type})
+    where = _PAGES_OF.get(kind.type) or "/console/map?" + urlencode({"type": kind.type})
     icon = "radio" if kind.type == DEVICE_TYPE else ICONS[profile.domain]
     return Hit(t.type_name(kind.type), t("search.on_the_map"), where, icon, profile.domain.value)
 

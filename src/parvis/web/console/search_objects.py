@@ -1,18 +1,20 @@
 """What is found of entities: by an id, by a kind of object, and by the words that people know them by."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from parvis.broker.ports.search import WordQuery
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.broker.search.words import words_in
 from parvis.fleet.devices.records import hardware_id_of
 from parvis.kernel.identity import Caller, Right
+from parvis.web.console.dashboards.records import DASHBOARD, address_of
 from parvis.web.i18n import catalogue
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE, ObjectView
+from parvis.web.zones import ZONE
 
 MOST_KINDS = 3
 SHORTEST_KIND = 3
@@ -66,10 +68,17 @@ async def _list_views(site: Site, caller: Caller, ids: Sequence[str]) -> list[Ob
 
 
 def href_of(view: ObjectView, caller: Caller) -> str:
-    """A device's own page, for those who may see it."""
-    if view.type == DEVICE_TYPE and caller.may(Right.READ):
-        return f"/console/devices/{quote(hardware_id_of(view.id), safe='')}"
+    """The page of its own that a device, a dashboard or a zone has, for those who may see it."""
+    if caller.may(Right.READ) and view.type in _PAGES:
+        return _PAGES[view.type](view.id)
     return f"/console/entities/{quote(view.id, safe=':')}"
+
+
+_PAGES: Mapping[str, Callable[[str], str]] = {
+    DEVICE_TYPE: lambda entity_id: f"/console/devices/{quote(hardware_id_of(entity_id), safe='')}",
+    DASHBOARD: address_of,
+    ZONE: lambda entity_id: f"/console/map?{urlencode({'zone': entity_id})}",
+}
 
 
 def find_kinds(words: Sequence[str], language: str) -> list[Kind]:

@@ -49,7 +49,7 @@ class Dashboard:
 
     @property
     def href(self) -> str:
-        return f"/console/dashboards/{quote(self.id.removeprefix(ID_LEAD), safe=':')}"
+        return address_of(self.id)
 
     @property
     def public_href(self) -> str:
@@ -60,6 +60,10 @@ class Dashboard:
 class Version:
     at: Instant
     layout: Layout
+
+
+def address_of(dashboard_id: str) -> str:
+    return f"/console/dashboards/{quote(dashboard_id.removeprefix(ID_LEAD), safe=':')}"
 
 
 class Dashboards:
