@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,19 +25,15 @@ from parvis.broker.model.entity import Json, Kind
 from parvis.broker.ports.archive import (
     ArchiveDamaged,
     ArchiveFile,
-    ClosedRows,
     Day,
     HotArchive,
     Move,
     Partition,
     PendingErasure,
     Replacement,
-    SeriesOfFile,
     WrittenFile,
-    day_of,
 )
 from parvis.broker.ports.past import Brought, OldObservations
-from parvis.kernel.time import Instant
 from parvis.stores.archive.engine import Condition, connect, not_erased, text_literal
 from parvis.stores.archive.faults import telling_faults
 from parvis.stores.archive.layout import file_path, partition_name
@@ -138,7 +135,7 @@ class Loader:
         with self._hot.closed_rows()() as rows:
             claim(self._storage, rows)
             types = rows.list_types(tenant)
-            held = _list_held(rows, tenant, old)
+            held = partial(rows.list_held, tenant)
             ordered, told = put_in_order(old, types, self._plan.today, self._plan.retention, held)
             wanted = {(part.types, part.day) for part in ordered.parts}
             files = {
@@ -146,15 +143,6 @@ class Loader:
             }
             olds = {key: _Old(files[key], rows.list_erasures(files[key])) for key in sorted(wanted & files.keys())}
             return _Snapshot(ordered, told, olds, rows.newest_erasure)
-
-
-def _list_held(rows: ClosedRows, tenant: str, old: OldObservations) -> dict[SeriesOfFile, set[Instant]]:
-    held: defaultdict[SeriesOfFile, set[Instant]] = defaultdict(set)
-    if len(old):
-        days = range(day_of(int(old.times.min())), day_of(int(old.times.max())) + 1)
-        for series, time in rows.list_held(tenant, sorted({one.entity_id for one in old.series}), days):
-            held[series].add(time)
-    return held
 
 
 class _Made(NamedTuple):

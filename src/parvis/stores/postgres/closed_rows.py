@@ -101,8 +101,10 @@ class _ClosedRows:
         """Also those that some consumer was not told of yet."""
         number, names = self._names.tenants.ids.get(tenant, UNKNOWN), self._names
         bounds = (number, list(entities), days.start * DAY, days.stop * DAY)
-        for urn, name, dataset, ts in self._connection.execute(_HELD, bounds):
-            yield SeriesOfFile(urn, names.words.key(name), names.dataset_text(dataset)), ts
+        with self._connection.cursor(name="held") as cursor:
+            cursor.itersize = ROWS_AT_ONCE
+            for urn, name, dataset, ts in cursor.execute(_HELD, bounds):
+                yield SeriesOfFile(urn, names.words.key(name), names.dataset_text(dataset)), ts
 
     def _row(self, row: tuple[Any, ...]) -> ArchiveRow:
         names = self._names
