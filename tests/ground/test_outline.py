@@ -7,7 +7,8 @@ import pytest
 
 from parvis.ground.choosing import find_ground
 from parvis.ground.outline import OutlineMap
-from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap, tiles_within
+from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap
+from parvis.ground.tiling import span_at
 
 SQUARE = {"type": "Polygon", "coordinates": [[[-3.3, 47.7], [-3.2, 47.7], [-3.2, 47.8], [-3.3, 47.8], [-3.3, 47.7]]]}
 
@@ -21,8 +22,8 @@ def outlines(folder: Path, document: Any) -> Path:
 def test_borders_and_names_are_drawn(tmp_path: Path) -> None:
     feature = {"type": "Feature", "properties": {"nom": "Trevalan"}, "geometry": SQUARE}
     ground = OutlineMap(outlines(tmp_path, {"type": "FeatureCollection", "features": [feature]}))
-    (middle,) = (tile for tile in tiles_within((-3.25, 47.75, -3.25, 47.75)) if tile[0] == 10)
-    tile = mapbox_vector_tile.decode(ground.tile(*middle))
+    middle = span_at((-3.25, 47.75, -3.25, 47.75), 10)[:2]
+    tile = mapbox_vector_tile.decode(ground.tile(10, *middle))
     assert [one["properties"] for one in tile["boundary"]["features"]] == [{"kind": "commune"}]
     assert [one["properties"]["name"] for one in tile["place"]["features"]] == ["Trevalan"]
     assert ground.overview()["bounds"] == pytest.approx([-3.3, 47.7, -3.2, 47.8])

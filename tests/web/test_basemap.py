@@ -7,6 +7,7 @@ import pytest
 
 from parvis.bootstrap import Platform
 from parvis.ground.choosing import Ground
+from parvis.ground.pmtiles import InvalidBaseMap
 from parvis.kernel.settings import InvalidSettings, MapSettings
 from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.web.basemap import origins_of
@@ -68,6 +69,16 @@ async def test_the_whole_map_is_given_in_ranges(platform: Platform, tmp_path: Pa
     answer = await client.get("/basemap/ground.pmtiles", headers={"Range": "bytes=127-130"})
     assert (answer.status_code, answer.content) == (206, bytes((127, 128, 129, 130)))
     assert answer.headers["content-range"] == "bytes 127-130/200"
+
+
+async def test_a_tile_of_a_file_that_is_being_replaced_is_there_later(platform: Platform) -> None:
+    class Shortened(OneTile):
+        def tile(self, z: int, x: int, y: int) -> bytes:
+            raise InvalidBaseMap("/srv/maps/town.pmtiles ends before what it says it holds: copy it again.")
+
+    answer = await client_of(on_ground(platform, Shortened())).get("/basemap/1/0/1.mvt")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "/srv" not in answer.text
 
 
 async def test_a_map_that_is_drawn_is_no_file(mapped: httpx.AsyncClient) -> None:

@@ -32,7 +32,7 @@ def import_osm(extract: Path, data_dir: Path, bounds: str | None) -> None:
     click.echo(f"{imported.tiles} tiles; {len(roads.junctions)} junctions, {len(roads.source)} directed road sections.")
     if imported.broken:
         click.echo(f"{imported.broken} objects have no whole geometry in this extract and are left out.")
-    click.echo("The platform shows the new ground when it is started next.")
+    click.echo("A platform that runs on this data directory shows the new ground at once.")
 
 
 def _box(text: str | None) -> tuple[float, float, float, float] | None:

@@ -1,12 +1,12 @@
 """Base maps in one file: PMTiles, version 3 of its specification (docs.protomaps.com)."""
 
 import gzip
-import math
-import mmap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import weakref
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -16,20 +16,23 @@ from pmtiles.writer import Writer
 
 from parvis.ground.dialects import find_dialect
 from parvis.ground.drawing import MAX_ZOOM, draw_tile
+from parvis.ground.kept_tiles import KeptTiles
 from parvis.ground.layers import LAYER_NAMES, MapLayer
 from parvis.ground.palette import Theme
 from parvis.ground.style import map_style
+from parvis.ground.tiling import MOST_TILES, Bounds, Tile, TooManyTiles, list_touched
 from parvis.kernel.errors import ParvisError
 
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north, in degrees."""
-Tile = tuple[int, int, int]
-"""Zoom, column, row."""
 Tell = Callable[[int, int], None]
 """Called with how many tiles are drawn, and of how many."""
-TILES_KEPT: Final = 256
+KEPT_BYTES: Final = 32 << 20
+"""Of tiles, as they are sent."""
+MOST_TILE_BYTES: Final = 8 << 20
+"""Of one tile as it is sent: those of dense cities have one or two."""
+MOST_READ_BYTES: Final = 64 << 20
+_READABLE: Final = (Compression.NONE, Compression.GZIP)
+_GZIP: Final = b"\x1f\x8b"
 _TELL_EVERY: Final = 50
-_LATITUDE_LIMIT: Final = 85.05
 
 
 class InvalidBaseMap(ParvisError):
@@ -45,17 +48,24 @@ class Credits:
 
 
 def write_map(path: Path, layers: Sequence[MapLayer], bounds: Bounds, credits_: Credits, tell: Tell) -> int:
-    """Whole or not at all; returns how many tiles hold something. Raises InvalidBaseMap where none does."""
-    tiles = sorted(tiles_within(bounds), key=lambda tile: zxy_to_tileid(*tile))
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
+    """Returns how many tiles hold something. Raises InvalidBaseMap where none does, or where there are too many."""
+    tiles = _touched(layers, bounds)
+    with path.open("wb") as file:
         written = _write(file, layers, tiles, _header(bounds), _metadata(credits_), tell)
     if not written:
-        unfinished.unlink()
         raise InvalidBaseMap("Within these bounds there is nothing to draw.")
-    unfinished.replace(path)
     tell(len(tiles), len(tiles))
     return written
+
+
+def _touched(layers: Sequence[MapLayer], bounds: Bounds) -> Sequence[Tile]:
+    try:
+        return list_touched([layer.tree for layer in layers], bounds, MAX_ZOOM)
+    except TooManyTiles:
+        raise InvalidBaseMap(
+            f"These are more than {MOST_TILES:,} tiles: say the bounds of your territory"
+            " (--bounds=west,south,east,north) or take a smaller extract."
+        ) from None
 
 
 def _write(
@@ -76,22 +86,6 @@ def _write(
         if writer.tile_entries:
             writer.finalize(header, metadata)
         return int(writer.addressed_tiles)
-
-
-def tiles_within(bounds: Bounds) -> Iterator[Tile]:
-    """Of all zooms of a base map."""
-    west, south, east, north = bounds
-    for zoom in range(MAX_ZOOM + 1):
-        left, top = _tile_at(west, north, zoom)
-        right, bottom = _tile_at(east, south, zoom)
-        yield from ((zoom, column, row) for column in range(left, right + 1) for row in range(top, bottom + 1))
-
-
-def _tile_at(lon: float, lat: float, zoom: int) -> tuple[int, int]:
-    across = 1 << zoom
-    clipped = math.radians(max(-_LATITUDE_LIMIT, min(_LATITUDE_LIMIT, lat)))
-    down = (1 - math.asinh(math.tan(clipped)) / math.pi) / 2
-    return min(across - 1, int((lon + 180) / 360 * across)), min(across - 1, int(down * across))
 
 
 def _header(bounds: Bounds) -> dict[str, Any]:
@@ -117,31 +111,56 @@ class PmtilesMap:
 
     def __init__(self, path: Path) -> None:
         """Raises InvalidBaseMap."""
+        self._path = path
+        self._kept = KeptTiles(KEPT_BYTES)
         try:
-            with path.open("rb") as file:
-                self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._descriptor = os.open(path, os.O_RDONLY)
+            self._closing = weakref.finalize(self, os.close, self._descriptor)
             self._reader = _reader(self._bytes)
             self._header: Mapping[str, Any] = self._reader.header()
+            self._check()
             self._metadata: Mapping[str, Any] = self._reader.metadata()
+        except InvalidBaseMap:
+            raise
         except Exception as error:  # the library says what is wrong in many ways, UnicodeDecodeError among them
             raise InvalidBaseMap(f"{path} is no PMTiles file of version 3 ({error!r}).") from None
-        if self._header["tile_type"] is not TileType.MVT:
+
+    def _check(self) -> None:
+        header, path = self._header, self._path
+        if header["tile_type"] is not TileType.MVT:
             raise InvalidBaseMap(f"{path} holds pictures: vector tiles are wanted.")
-        self.tile = lru_cache(TILES_KEPT)(self._tile)
-        self._path = path
+        if header["tile_compression"] not in _READABLE or header["internal_compression"] is not Compression.GZIP:
+            packed = ", ".join(header[f"{part}_compression"].name.lower() for part in ("tile", "internal"))
+            raise InvalidBaseMap(f"{path} is packed in another way than gzip (tiles, directories: {packed}).")
 
     @property
     def file(self) -> Path:
         return self._path
 
     def _bytes(self, offset: int, length: int) -> bytes:
-        return self._content[offset : offset + length]
+        """Read, not mapped: of a file that somebody shortens in place, a page that is gone ends the whole process."""
+        content = b"" if length > MOST_READ_BYTES else os.pread(self._descriptor, length, offset)
+        if len(content) < length:
+            raise InvalidBaseMap(f"{self._path} ends before what it says it holds: copy it again.")
+        return content
 
-    def _tile(self, z: int, x: int, y: int) -> bytes:
+    def tile(self, z: int, x: int, y: int) -> bytes:
+        """Raises InvalidBaseMap where the file is no longer what it was when it was opened."""
         if z > self._header["max_zoom"]:
             return b""
-        kept = self._reader.get(z, x, y) or b""
-        return gzip.decompress(kept) if kept[:2] == b"\x1f\x8b" else bytes(kept)
+        kept = self._kept.find((z, x, y))
+        if kept is None:
+            kept = self._read(z, x, y)
+            self._kept.keep((z, x, y), kept)
+        return kept
+
+    def _read(self, z: int, x: int, y: int) -> bytes:
+        try:
+            return _unpacked(self._reader.get(z, x, y) or b"")
+        except InvalidBaseMap:
+            raise
+        except Exception as error:  # as above
+            raise InvalidBaseMap(f"{self._path} has an unreadable tile {z}/{x}/{y} ({error!r}).") from None
 
     def style(self, tiles_url: str, theme: Theme) -> dict[str, Any]:
         layers = {str(layer.get("id")) for layer in self._metadata.get("vector_layers", ())}
@@ -161,7 +180,7 @@ class PmtilesMap:
         }
 
     def close(self) -> None:
-        self._content.close()
+        self._closing()
 
     def _text(self, key: str) -> str:
         return str(self._metadata.get(key, ""))
@@ -169,3 +188,13 @@ class PmtilesMap:
 
 def _reader(read: Callable[[int, int], bytes]) -> Any:
     return Reader(read)  # type: ignore[no-untyped-call]
+
+
+def _unpacked(content: bytes) -> bytes:
+    if not content.startswith(_GZIP):
+        return content
+    packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    unpacked = packed.decompress(content, MOST_TILE_BYTES)
+    if not packed.eof:
+        raise ValueError(f"it is cut off, or larger than {MOST_TILE_BYTES >> 20} MB")
+    return unpacked

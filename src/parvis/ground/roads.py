@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from parvis.kernel.errors import ParvisError
 
 KINDS: Final = ("trunk", "primary", "secondary", "tertiary", "residential", "track")
 """Mean radius of the International Union of Geodesy and Geophysics."""
-_EDITION: Final = 1
+_EDITION: Final = 2
 
 
 class InvalidRoadGraph(ParvisError):
@@ -56,13 +57,10 @@ class RoadGraph:
         return self.shape[self.shape_start[edge] : self.shape_start[edge + 1]]
 
     def save(self, path: Path) -> None:
-        """Whole or not at all."""
         arrays = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "names"}
-        text = np.frombuffer("\n".join(self.names).encode(), dtype=np.uint8)
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, edition=np.array(_EDITION), names=text, **arrays)
-        unfinished.replace(path)
+        names = np.frombuffer(msgspec.json.encode(self.names), dtype=np.uint8)
+        with path.open("wb") as file:
+            np.savez_compressed(file, edition=np.array(_EDITION), names=names, **arrays)
 
 
 def load_roads(path: Path) -> RoadGraph:
@@ -78,7 +76,7 @@ def _graph_of(kept: Any) -> RoadGraph:
     if int(kept["edition"]) != _EDITION:
         raise ValueError(f"edition {int(kept['edition'])}")
     arrays = {one.name: kept[one.name] for one in fields(RoadGraph) if one.name != "names"}
-    return RoadGraph(**arrays, names=tuple(kept["names"].tobytes().decode().split("\n")))
+    return RoadGraph(**arrays, names=msgspec.json.decode(kept["names"].tobytes(), type=tuple[str, ...]))
 
 
 def lengths_m(points: NDArray[np.float64]) -> NDArray[np.float64]:

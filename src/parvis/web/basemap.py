@@ -1,6 +1,7 @@
 """The ground under the map: its style and its vector tiles; a plain ground where there is none."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +13,14 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from parvis.ground.choosing import Ground
-from parvis.kernel.errors import ResourceNotFound
+from parvis.ground.pmtiles import InvalidBaseMap
+from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.settings import InvalidSettings, MapSettings
 from parvis.web.site import site_of
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 DEEPEST_ZOOM = 22
+_log = logging.getLogger(__name__)
 _HOST = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 A_DAY = {"cache-control": "public, max-age=86400"}
 PLAIN = {"light": "#f4f1ea", "dark": "#1a2024"}
@@ -85,8 +88,13 @@ async def tile(request: Request) -> Response:
 
 
 def _tile(ground: Ground, z: int, x: int, y: int) -> bytes:
+    """Raises Overloaded while the file is being replaced."""
     ground.follow()
-    return b"" if ground.now is None else ground.now.tile(z, x, y)
+    try:
+        return b"" if ground.now is None else ground.now.tile(z, x, y)
+    except InvalidBaseMap as fault:
+        _log.warning("a tile of the ground cannot be read", extra={"reason": fault.detail})
+        raise Overloaded("The ground under the map cannot be read just now; it may be on its way.") from None
 
 
 async def whole(request: Request) -> Response:

@@ -1,4 +1,5 @@
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from parvis.ground.osm.importing import ATTRIBUTION, Imported, import_extract
 from parvis.ground.osm.reading import InvalidExtract
-from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap, tiles_within
+from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap
 from parvis.ground.roads import KINDS, RoadGraph, load_roads
+from parvis.ground.tiling import span_at
 
 AROUND = (-3.31, 47.685, -3.28, 47.71)
 Said = list[tuple[str, int, int | None]]
@@ -24,8 +26,9 @@ def deepest_tiles(path: Path) -> dict[str, list[dict[str, Any]]]:
     """All features of the deepest zoom by layer."""
     found: dict[str, list[dict[str, Any]]] = {}
     with closing(PmtilesMap(path)) as ground:
-        for z, x, y in tiles_within(AROUND):
-            if z == 14 and (content := ground.tile(z, x, y)):
+        left, top, right, bottom = span_at(AROUND, 14)
+        for x, y in product(range(left, right + 1), range(top, bottom + 1)):
+            if content := ground.tile(14, x, y):
                 for layer, drawn in mapbox_vector_tile.decode(content).items():
                     found.setdefault(layer, []).extend(one["properties"] for one in drawn["features"])
     return found
@@ -58,7 +61,7 @@ def test_the_sea_lies_south_of_this_coast_and_the_village_on_land(imported: Impo
 
 
 def tile_of(lon: float, lat: float, zoom: int) -> tuple[int, int]:
-    return next((x, y) for z, x, y in tiles_within((lon, lat, lon, lat)) if z == zoom)
+    return span_at((lon, lat, lon, lat), zoom)[:2]
 
 
 def edges(roads: RoadGraph) -> set[tuple[str, int]]:
@@ -108,7 +111,22 @@ def test_progress_is_told_to_the_end(imported: Imported, said: Said) -> None:
 def test_what_lies_beyond_the_bounds_is_left_out(village: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidBaseMap):
         import_extract(village, tmp_path, (2.0, 48.0, 2.1, 48.1), "Elsewhere", lambda *_: None)
-    assert not (tmp_path / "base-map.pmtiles").exists()
+    assert {one.name for one in tmp_path.iterdir()} == {"village.osm.pbf", ".ground.lock"}
+
+
+def test_neither_file_is_replaced_where_the_second_cannot_be_made(
+    village: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base-map.pmtiles", "roads.npz"):
+        (tmp_path / name).write_text("the older one")
+
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(RoadGraph, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        import_extract(village, tmp_path, AROUND, "Kerlann", lambda *_: None)
+    assert {(tmp_path / name).read_text() for name in ("base-map.pmtiles", "roads.npz")} == {"the older one"}
 
 
 @pytest.mark.parametrize("content", [b"", b"no extract", b"\x00\x00\x00\x0d\x0a\x09OSMHeader"])

@@ -13,6 +13,7 @@ from parvis.ground.osm.reading import Land, bounds_of, read_extract
 from parvis.ground.osm.sea import Bounds, sea_within
 from parvis.ground.osm.streets import build_roads
 from parvis.ground.pmtiles import Credits, InvalidBaseMap, write_map
+from parvis.ground.replacing import replacing
 from parvis.ground.roads import RoadGraph
 
 ATTRIBUTION: Final = '<a href="https://www.openstreetmap.org/copyright">© OpenStreetMap</a>'
@@ -30,19 +31,17 @@ class Imported:
 
 
 def import_extract(extract: Path, data_dir: Path, bounds: Bounds | None, name: str, tell: Tell) -> Imported:
-    """Replaces both files once both are whole. Raises InvalidExtract, InvalidBaseMap."""
+    """Replaces both files once both are whole and on disk. Raises InvalidExtract, InvalidBaseMap."""
     land = read_extract(extract, bounds, lambda count: tell("reading", count, None))
     within = bounds or bounds_of(extract) or _bounds(land)
     roads = build_roads(land.streets, land.restrictions)
     layers = _layers(land, within)
-    tiles = write_map(
-        data_dir / USUAL_FILE,
-        layers,
-        within,
-        Credits(name, ATTRIBUTION),
-        lambda done, total: tell("drawing", done, total),
-    )
-    roads.save(data_dir / ROADS_FILE)
+    credits_ = Credits(name, ATTRIBUTION)
+    with replacing(data_dir, (USUAL_FILE, ROADS_FILE)) as workshop:
+        roads.save(workshop / ROADS_FILE)
+        tiles = write_map(
+            workshop / USUAL_FILE, layers, within, credits_, lambda done, total: tell("drawing", done, total)
+        )
     return Imported(tiles, roads, land.broken, within)
 
 
