@@ -71,3 +71,33 @@ def test_axe_finds_nothing_in_the_open_palette(visit: Callable[..., Visit]) -> N
         expect(window.page.get_by_role("option").first).to_be_visible()
         window.page.keyboard.press("ArrowDown")
         assert window.list_axe_violations() == []
+
+
+def test_a_palette_that_gets_no_answer_says_so(visit: Callable[..., Visit]) -> None:
+    window = visit(locale="fr-FR")
+    page = window.open("/console")
+    open_palette(page)
+    page.route("**/typed-ahead*", lambda route: route.abort())
+    page.keyboard.type("point 03")
+    expect(page.locator("[data-palette]")).to_contain_text("La recherche ne répond pas.")
+    expect(page.locator("[data-found]")).to_contain_text("La recherche ne répond pas.")
+    assert window.list_axe_violations() == []
+    page.unroute("**/typed-ahead*")
+    page.keyboard.type("x")
+    page.keyboard.press("Backspace")
+    expect(page.get_by_role("option", name="Point 03")).to_be_visible()
+    window.complaints.clear()
+
+
+def test_figures_that_are_no_longer_kept_true_say_so(visit: Callable[..., Visit]) -> None:
+    window = visit()
+    window.page.clock.install()
+    page = window.open("/console/system")
+    page.route("**/console/system", lambda route: route.abort())
+    page.clock.run_for(6_000)
+    expect(page.locator(".outdated")).to_contain_text("the server does not answer")
+    assert window.list_axe_violations() == []
+    page.unroute("**/console/system")
+    page.clock.run_for(6_000)
+    expect(page.locator(".outdated")).to_have_text("")
+    window.complaints.clear()

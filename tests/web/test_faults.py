@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -52,13 +52,21 @@ ELSEWHERE = {
 }
 
 
-def list_refusals() -> Iterator[str]:
+GUARDS = ("access/accounts.py", "broker/rights.py", "fleet", "jobs/jobs.py", "web/auth.py", "web/console")
+"""Where a right is asked for that a page needs."""
+OF_THE_API = {
+    "Jobs of kind X concern all tenants: start them in 'X'.": "no page starts one",
+    "X is no network server of tenant X.": "told to a network server",
+}
+
+
+def list_refusals(parts: Iterable[str] = REACHED, kinds: Collection[str] = REFUSALS) -> Iterator[str]:
     """Each sentence as it is written in the code, with something in its places."""
-    for part in REACHED:
+    for part in parts:
         path = SOURCE / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REFUSALS:
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
                     yield from (text for text in map(said, node.args[:1]) if text)
 
 
@@ -82,6 +90,14 @@ def test_every_refusal_that_the_console_can_tell_has_a_french_sentence() -> None
     refusals = sorted({*list_refusals()} - set(ELSEWHERE))
     assert len(refusals) > 80, "the search finds what there is"
     assert [text for text in refusals if not explain_fault(text, FR).sentence] == []
+
+
+def test_every_right_that_a_page_asks_for_has_a_french_sentence() -> None:
+    refusals = {*list_refusals(GUARDS, {"Forbidden"})}
+    assert len(refusals) > 20, "the search finds what there is"
+    assert [text for text in sorted(refusals - set(OF_THE_API)) if not explain_fault(text, FR).sentence] == []
+    told = explain_fault("user:ada may not look through the audit trail in tenant kerlann.", FR).sentence
+    assert told == "user:ada n’a pas le droit de consulter le journal d’audit dans l’espace kerlann."
 
 
 def test_an_english_page_says_it_as_the_api_does() -> None:

@@ -1,10 +1,11 @@
 import httpx
 import pytest
 
+from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.model.uplink import Uplink
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.web.console.entity_values import instant_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, device, town
 from tests.web.conftest import client_of, form_token, plain, settings
@@ -134,6 +135,19 @@ async def test_what_is_not_there_has_its_page(operator: httpx.AsyncClient) -> No
 )
 async def test_nonsense_in_an_address_is_no_fault_of_the_platform(operator: httpx.AsyncClient, path: str) -> None:
     assert (await operator.get(path)).status_code < 500
+
+
+async def test_who_lacks_a_right_reads_why_and_whom_to_ask(platform: Platform, operator: httpx.AsyncClient) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "a reader", "reader", DEFAULT_TENANT)
+    async with client_of(platform, authorization=f"Bearer {key}") as reader:
+        page = plain(await text_of(reader, "/console/imports?lang=fr", 403)).replace("\u00a0", " ")
+        assert "Accès réservé" in page
+        assert "Importer des données demande le droit d’écrire." in page
+        assert "Qui peut vous donner ce droit : ada." in page
+        assert "Who can give you this right: ada." in plain(await text_of(reader, "/console/audit?lang=en", 403))
+    async with client_of(platform) as stranger:
+        refused = await stranger.post("/console/imports", data={})
+        assert "ada" not in plain(refused.text), "names are for colleagues"
 
 
 async def test_a_stranger_is_asked_to_sign_in_where_it_takes_rights(visitor: httpx.AsyncClient) -> None:

@@ -213,6 +213,12 @@ class Accounts:
         require_administrator(caller, caller.tenant)
         return [one for one in self._store.list_accounts() if caller.tenant in (one.tenant, EVERY_TENANT)]
 
+    def list_administrators(self, tenant: str) -> list[str]:
+        """The names of those who can give rights there, those of this tenant alone first."""
+        able = [one for one in self._store.list_accounts() if one.role == "administrator" and one.can_sign_in]
+        near = [one for one in able if one.tenant in (tenant, EVERY_TENANT)]
+        return [one.name for one in sorted(near, key=lambda one: (one.tenant != tenant, one.name))]
+
     def _get(self, name: str) -> Account:
         if (account := self._store.find_account(name)) is None:
             raise ResourceNotFound(f"There is no account {name}.")

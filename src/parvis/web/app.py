@@ -1,5 +1,6 @@
 """The pages and the typed API as one ASGI application. The NGSI-LD API stands beside it, in front of it the door."""
 
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
@@ -64,6 +65,8 @@ _AWAY_S = 2
 COMPRESS_FROM_BYTES = 700
 COMPRESSION_LEVEL = 6
 PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 503: "away"}
+_EXPLAINED = ("bad_request", "forbidden")
+_MOST_TO_ASK = 5
 
 
 def create_app(platform: Platform, clock: Clock = system_clock, counts: Exposition | None = None) -> ASGIApp:
@@ -149,9 +152,20 @@ async def _failed(request: Request, error: Exception) -> Response:
 def problem_page(request: Request, status: int, detail: str) -> Response:
     site = site_of(request)
     kind = PROBLEM_PAGES.get(status, "failed")
-    why = explain_fault(detail if kind == "bad_request" else "", site.pages.words(request))
-    data = {"kind": kind, "why": why, "request_id": request_id.get()}
+    why = explain_fault(detail if kind in _EXPLAINED else "", site.pages.words(request))
+    whom = _list_whom_to_ask(request) if kind == "forbidden" else []
+    data = {"kind": kind, "why": why, "whom": whom, "request_id": request_id.get()}
     return site.pages.render(request, "console/pages/problem.html", status=status, **data)
+
+
+def _list_whom_to_ask(request: Request) -> list[str]:
+    """Names are for colleagues only."""
+    caller = caller_of(request)
+    if caller.subject == ANONYMOUS:
+        return []
+    with suppress(ParvisError):
+        return site_of(request).platform.access.accounts.list_administrators(caller.tenant)[:_MOST_TO_ASK]
+    return []
 
 
 ROUTES = (

@@ -96,12 +96,12 @@ def _explain_of_place(text: str, t: Wording, depth: int) -> Explained | None:
 
 
 def _said(value: str, t: Wording) -> str:
-    """As people write it: an address, and the language's own quotation marks."""
+    """As people write it: an address, the language's own quotation marks, what one has no right to do."""
     if found := _ADDRESS.fullmatch(value):
         return f"{found[1]}:{found[2]}"
     if t.language == "fr" and _QUOTED.fullmatch(value):
         return f"«{NO_BREAK_SPACE}{value[1:-1]}{NO_BREAK_SPACE}»"
-    return value
+    return t.find(f"right_to.{value.replace(' ', '_')}") or value
 
 
 @cache

@@ -1,6 +1,8 @@
 // The field of the top bar as a palette: "/" or Ctrl+K opens it, arrows choose, Enter goes there. Without it the field
 // leads to the page of results.
 
+import { say } from "./words.js";
+
 const WAIT_MS = 70;
 
 const form = document.querySelector("[data-search]");
@@ -25,19 +27,36 @@ async function ask() {
   const address = `${form.dataset.search}?${new URLSearchParams({ q: input.value })}`;
   try {
     const answer = await fetch(address, { signal: asking.signal });
-    if (answer.ok && document.activeElement === input) show(await answer.text());
+    if (!answer.ok || answer.redirected) fail(answer.redirected ? "search_session" : "search_failed");
+    else if (document.activeElement === input) show(await answer.text());
   } catch (fault) {
-    if (fault.name !== "AbortError") close();
+    if (fault.name !== "AbortError") fail("search_failed");
   }
 }
 
+// What was found before is not what is asked for now.
+function fail(reason) {
+  if (document.activeElement !== input) return;
+  const told = document.createElement("p");
+  told.className = "palette-empty";
+  told.textContent = say(reason);
+  reveal(told);
+  status.textContent = told.textContent;
+}
+
 function show(html) {
-  palette.innerHTML = html;
+  const found = document.createElement("template");
+  found.innerHTML = html;
+  reveal(found.content);
+  status.textContent = palette.querySelector("[data-count]").dataset.count;
+}
+
+function reveal(content) {
+  palette.replaceChildren(content);
   palette.hidden = false;
   active = -1;
   input.setAttribute("aria-expanded", String(options().length > 0));
   input.removeAttribute("aria-activedescendant");
-  status.textContent = palette.querySelector("[data-count]").dataset.count;
 }
 
 function close() {

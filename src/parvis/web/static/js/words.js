@@ -61,6 +61,10 @@ export function moment(at, dateStyle = "long") {
   return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { dateStyle, timeStyle: "short", timeZone }).format(new Date(at));
 }
 
+export function clockTime(at) {
+  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { timeStyle: "short", timeZone }).format(new Date(at));
+}
+
 // `isStored`: nobody says when it was measured, only when it was stored is known.
 export function toldAge(at, isStored) {
   return isStored ? say("age_stored", { age: ageOf(at) }) : ageOf(at);
