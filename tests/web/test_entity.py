@@ -8,6 +8,7 @@ import duckdb
 import httpx
 import pytest
 
+from parvis.access.model import AuditRecord
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
@@ -17,6 +18,8 @@ from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
+from parvis.web.console.dashboards.layout import Layout, Widget, WidgetKind
+from parvis.web.console.dashboards.records import Dashboards
 from parvis.web.console.entity_relations import MOST_NODES
 from parvis.web.console.entity_sources import formula_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER
@@ -147,6 +150,53 @@ async def test_who_is_told_of_changes_and_whether_anyone_may_read(
     closed = plain(await page(operator, LEAKING_METER))
     assert "For people who are signed in." in closed
     assert "No receiver is told of its changes." in closed
+
+
+async def test_what_is_not_listed_is_counted(platform: Platform, operator: httpx.AsyncClient, caller: Caller) -> None:
+    document: dict[str, Any] = {
+        "type": "Subscription",
+        "entities": [{"type": "WasteContainer"}],
+        "notification": {"endpoint": {"uri": "https://lorry.example/notify"}},
+    }
+    for _ in range(23):
+        await platform.broker.subscriptions.create(caller, document, platform.broker.contexts.parvis)
+    assert "and 3 more" in plain(await page(operator, FULL_BIN))
+    expand = platform.broker.contexts.parvis.expand
+    bins = [Change(f"urn:ngsi-ld:WasteContainer:{n}", Mode.CREATE, (), (expand("WasteContainer"),)) for n in range(61)]
+    assert "there are more" not in plain(await page(operator, FULL_BIN))
+    await platform.broker.write(caller, bins)
+    assert "Only 60 objects of this kind are offered: there are more." in plain(await page(operator, FULL_BIN))
+
+
+async def test_dashboards_that_show_it_are_listed(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    boards = Dashboards(platform.broker, platform.broker.contexts.parvis)
+    widgets = {
+        "Levels of the market": Widget(WidgetKind.FIGURE, entities=(FULL_BIN,)),
+        "All bins": Widget(WidgetKind.TABLE, about="waste"),
+        "Bins elsewhere": Widget(WidgetKind.TABLE, about="WasteContainer", place="Elsewhere"),
+        "Meters": Widget(WidgetKind.TABLE, about="water"),
+        "Everything": Widget(WidgetKind.STATES),
+    }
+    for name, widget in widgets.items():
+        await boards.add(caller, name, Layout((widget,)))
+    shown = plain(await page(operator, FULL_BIN))
+    assert "Levels of the market Dashboard: shows it" in shown
+    assert "All bins Dashboard: shows what is of its kind" in shown
+    for name in ("Bins elsewhere", "Meters", "Everything"):
+        assert name not in shown
+
+
+async def test_deeds_are_found_behind_a_thousand_of_others(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    await platform.broker.erase(caller, Erasure(FULL_BIN))
+    for _ in range(1_001):
+        platform.access.store.append_audit(AuditRecord(now, "marina", "user:eve", "erased", f"{FULL_BIN}-else"))
+    shown = await page(operator, FULL_BIN)
+    assert plain(shown).count("erased a part of the past") == 1
+    assert f'href="/console/audit?q={FULL_BIN}"' in unescape(shown).replace("%3A", ":")
 
 
 async def test_administrators_see_who_erased_what(

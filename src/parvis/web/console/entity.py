@@ -17,7 +17,7 @@ from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.console.compared import SHIFTS, Compared, query_of, read_compared
 from parvis.web.console.dashboards.records import ID_LEAD, address_of
-from parvis.web.console.entity_audit import list_deeds, list_stated
+from parvis.web.console.entity_audit import asked_of, list_deeds, list_stated
 from parvis.web.console.entity_readers import list_readers
 from parvis.web.console.entity_relations import MOST_HOPS, read_graph
 from parvis.web.console.entity_sources import MOST_DEVICES, list_sources
@@ -31,6 +31,7 @@ from parvis.web.views import DEVICE_TYPE, ObjectView, natural, short_id
 from parvis.web.wording import Wording
 
 MOST_ALIKE = 60
+MOST_REFERRING = 100
 SEE_OTHER = 303
 RELATION_TO_ASSET = "controlledAsset"
 
@@ -57,6 +58,7 @@ async def entity_page(request: Request) -> Response:
     charted = chartable(site, entity, view)
     attribute, shown_range = await chosen_chart(request, entity, charted)
     compared = read_compared(request.query_params, entity.id)
+    alike, feeding = await _list_alike(site, caller, entity), await _list_feeding(site, caller, entity.id)
     hops = MOST_HOPS if request.query_params.get("hops") == str(MOST_HOPS) else 1
     return site.pages.render(
         request,
@@ -72,14 +74,17 @@ async def entity_page(request: Request) -> Response:
         compared=[_compared_view(site, entity, one, compared, (attribute, shown_range), t) for one in compared],
         files=query_of(compared),
         shifts=list(SHIFTS),
-        others=await _list_alike(site, caller, entity),
+        others=alike[:MOST_ALIKE],
+        more_others=len(alike) > MOST_ALIKE,
         rows=list(attribute_rows(site, entity, view, t)),
         qualities=await list_qualities(site, caller, entity.id),
-        sources=await list_sources(site, caller, entity, await _list_feeding(site, caller, entity.id), t),
+        sources=await list_sources(site, caller, entity, feeding, t),
+        looked_at=MOST_DEVICES if len(feeding) > MOST_DEVICES else 0,
         graph=await read_graph(site, caller, entity, hops, t),
         hops=hops,
         readers=await list_readers(site, caller, entity, t),
         deeds=await list_deeds(site, caller, entity, t),
+        asked=asked_of(site, entity),
         stated=await list_stated(site, caller, entity, partial(_spell, site, view, t)),
         href=f"/console/entities/{quote(entity.id, safe=':')}",
         device_href=await _find_device_page(site, caller, view),
@@ -100,10 +105,10 @@ def _compared_view(
 
 
 async def _list_alike(site: Site, caller: Caller, entity: Entity) -> list[tuple[str, str]]:
-    """Objects of the same type, to compare with: id and name."""
-    page = await site.platform.broker.query(caller, EntityQuery(types=TypeIs(entity.types[0]), limit=MOST_ALIKE + 1))
+    """Objects of the same type, to compare with: id and name; one more than is offered, where there are more."""
+    page = await site.platform.broker.query(caller, EntityQuery(types=TypeIs(entity.types[0]), limit=MOST_ALIKE + 2))
     views = [site.reader.view(one, site.now) for one in page.entities if one.id != entity.id]
-    return sorted(((view.id, view.name) for view in views[:MOST_ALIKE]), key=lambda one: natural(one[1]))
+    return sorted(((view.id, view.name) for view in views[: MOST_ALIKE + 1]), key=lambda one: natural(one[1]))
 
 
 def _spell(site: Site, view: ObjectView, t: Wording, one: Instance) -> tuple[str, str, str]:
@@ -166,7 +171,7 @@ def attribute_rows(site: Site, entity: Entity, view: ObjectView, t: Wording) -> 
 async def _list_feeding(site: Site, caller: Caller, entity_id: str) -> list[str]:
     """The ids of the devices that observe it."""
     asset = site.reader.expand(RELATION_TO_ASSET)
-    found = await site.platform.broker.list_referring(caller, entity_id, MOST_DEVICES)
+    found = await site.platform.broker.list_referring(caller, entity_id, MOST_REFERRING)
     return [one.id for one in found if any(bond.name == asset for bond in one.instances)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from parvis.access.audit_search import AuditQuery, search_audit
 from parvis.access.model import AuditRecord
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import TemporalQuery, TimeProperty
@@ -14,8 +15,8 @@ from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE
 from parvis.web.wording import Wording
 
-LOOKED_THROUGH = 1_000
-"""Of the trail's newest entries."""
+LOOKED_AT = 100
+"""Of the trail's newest entries that have the text in them."""
 MOST_SHOWN = 20
 STATED_LOOKED_AT = 24
 VERSIONS = 3
@@ -45,19 +46,21 @@ async def list_deeds(site: Site, caller: Caller, entity: Entity, t: Wording) -> 
     """Newest first; for administrators."""
     if not caller.may(Right.ADMINISTER):
         return ()
-    store = site.platform.access.store
-    objects = {entity.id}
-    if DEVICE_TYPE in map(site.reader.compact, entity.types):
-        objects.add(hardware_id_of(entity.id))
-    after = max(0, store.newest_audit() - LOOKED_THROUGH)
-    records = [one.record for one in store.read_audit(after)]
-    concerned = (one for one in reversed(records) if _concerns(one, caller.tenant, objects))
-    return [_deed(one, t) for one in islice(concerned, MOST_SHOWN)]
+    asked, objects = asked_of(site, entity), {entity.id, asked_of(site, entity)}
+    query = AuditQuery(tenants=frozenset({caller.tenant}), text=asked, limit=LOOKED_AT)
+    found = (one.record for one in search_audit(site.platform.access.store, query).entries)
+    return [_deed(one, t) for one in islice((one for one in found if _concerns(one, objects)), MOST_SHOWN)]
 
 
-def _concerns(record: AuditRecord, tenant: str, objects: set[str]) -> bool:
-    told = {record.object, *map(str, record.facts.values())}
-    return record.tenant == tenant and not objects.isdisjoint(told)
+def asked_of(site: Site, entity: Entity) -> str:
+    """What finds the deeds in the audit trail: of a device its hardware id, which its entity's id has in it too."""
+    is_device = DEVICE_TYPE in map(site.reader.compact, entity.types)
+    return hardware_id_of(entity.id) if is_device else entity.id
+
+
+def _concerns(record: AuditRecord, objects: set[str]) -> bool:
+    """The text may be a part of another's id."""
+    return not objects.isdisjoint({record.object, *map(str, record.facts.values())})
 
 
 def _deed(record: AuditRecord, t: Wording) -> Deed:

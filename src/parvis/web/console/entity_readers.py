@@ -1,5 +1,7 @@
-"""Who learns of an entity: subscriptions that watch it, other brokers that are asked for it too, and the public."""
+"""Who learns of an entity: subscriptions that watch it, other brokers that are asked for it too, dashboards that show
+it, and the public."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,12 +12,15 @@ from parvis.broker.sources.discovery import EntityAsked, SourceQuery
 from parvis.broker.subscriptions.match import Compiled
 from parvis.broker.subscriptions.model import Subscription
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.web.console.dashboards.layout import Widget
+from parvis.web.console.dashboards.records import Dashboards
+from parvis.web.console.dashboards.subjects import types_about
 from parvis.web.console.subscriptions import href_of
 from parvis.web.site import Site
 from parvis.web.views import short_id
 from parvis.web.wording import Wording
 
-LOOKED_THROUGH = 1_000
+AT_ONCE = 500
 MOST_SHOWN = 20
 
 
@@ -37,20 +42,50 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Some:
+    """`more`: how many are not shown."""
+
+    shown: Sequence[Reader]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
 class Readers:
-    subscriptions: list[Reader]
-    sources: list[Reader]
+    subscriptions: Some
+    sources: Some
+    boards: Some
     publicity: Publicity
+
+    @property
+    def groups(self) -> Sequence[Some]:
+        return [one for one in (self.subscriptions, self.boards, self.sources) if one.shown]
 
 
 async def list_readers(site: Site, caller: Caller, entity: Entity, t: Wording) -> Readers | None:
     """None for those who may not know."""
     if not caller.may(Right.READ):
         return None
-    page = await site.platform.broker.subscriptions.list_page(caller, LOOKED_THROUGH)
-    watching = (one.subscription for one in page.subscribed if _may_concern(one.subscription, entity))
-    told = [_reader_of(site, one, entity, t) for one in watching]
-    return Readers(told[:MOST_SHOWN], await _list_sources(site, caller, entity, t), publicity_of(site, caller, entity))
+    return Readers(
+        _some([_reader_of(site, one, entity, t) async for one in _watching(site, caller, entity)]),
+        _some(await _list_sources(site, caller, entity, t)),
+        _some(await _list_boards(site, caller, entity, t)),
+        publicity_of(site, caller, entity),
+    )
+
+
+def _some(readers: Sequence[Reader]) -> Some:
+    return Some(readers[:MOST_SHOWN], max(0, len(readers) - MOST_SHOWN))
+
+
+async def _watching(site: Site, caller: Caller, entity: Entity) -> AsyncIterator[Subscription]:
+    offset = 0
+    while page := (await site.platform.broker.subscriptions.list_page(caller, AT_ONCE, offset)).subscribed:
+        for one in page:
+            if _may_concern(one.subscription, entity):
+                yield one.subscription
+        offset += len(page)
+        if len(page) < AT_ONCE:
+            return
 
 
 def publicity_of(site: Site, caller: Caller, entity: Entity) -> Publicity:
@@ -83,7 +118,22 @@ async def _list_sources(site: Site, caller: Caller, entity: Entity, t: Wording) 
     """Brokers that are asked when somebody asks for this entity."""
     asked = SourceQuery(entities=(EntityAsked(ids=(entity.id,)),))
     found = await site.platform.broker.sources.query(caller, asked)
-    return [
-        Reader(one.name or short_id(one.id), one.endpoint, "", t(f"entity.mode_{one.mode.value}"))
-        for one in found[:MOST_SHOWN]
-    ]
+    return [Reader(one.name or short_id(one.id), one.endpoint, "", t(f"entity.mode_{one.mode.value}")) for one in found]
+
+
+async def _list_boards(site: Site, caller: Caller, entity: Entity, t: Wording) -> list[Reader]:
+    """Dashboards that show it by itself, then those that show what is of its kind."""
+    types, commune = set(map(site.reader.compact, entity.types)), site.reader.view(entity, site.now).commune
+    itself, kind = [], []
+    for board in await Dashboards(site.platform.broker, site.reader.terms).list_all(caller):
+        if any(entity.id in widget.entities for widget in board.layout.widgets):
+            itself.append(Reader(board.name, t("entity.board_itself"), board.href, ""))
+        elif any(_is_about(widget, types, commune) for widget in board.layout.widgets):
+            kind.append(Reader(board.name, t("entity.board_kind"), board.href, ""))
+    return itself + kind
+
+
+def _is_about(widget: Widget, types: set[str], commune: str) -> bool:
+    if widget.entities or not widget.about or widget.place not in ("", commune):
+        return False
+    return not types.isdisjoint(types_about(widget.about))
