@@ -7,6 +7,7 @@ import pytest
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Mode, Status
+from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TemporalQuery, TypeIs
 from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, NOBODY, OPERATOR, Caller, Right
@@ -46,10 +47,20 @@ async def test_a_resident_reads_public_types_and_learns_of_no_other(broker: Brok
     assert (await broker.count_types(RESIDENT)).keys() == {BIN_TYPE}
 
 
+async def test_what_a_resident_may_not_see_takes_no_place_among_what_refers_to_an_entity(broker: Broker) -> None:
+    bond = (Instance("https://example.org/belongsTo", Kind.RELATIONSHIP, BIN),)
+    alarms = [Change(f"urn:ngsi-ld:Alarm:{n}", Mode.CREATE, bond, (ALARM_TYPE,)) for n in range(10, 20)]
+    await broker.write(OPERATING, [*alarms, Change("urn:ngsi-ld:Bin:2", Mode.CREATE, bond, (BIN_TYPE,))])
+    await broker.take_in_words()
+    assert len(await broker.list_referring(OPERATING, BIN, 9)) == 9
+    assert [one.id for one in await broker.list_referring(RESIDENT, BIN, 9)] == ["urn:ngsi-ld:Bin:2"]
+
+
 async def test_where_nothing_is_public_a_resident_finds_nothing(store: SqliteStore, broker: Broker) -> None:
     private = Broker(store, broker.contexts)
     assert (await private.query(RESIDENT, EntityQuery(count=True))).total == 0
     assert await private.find(RESIDENT, BIN) is None
+    assert await private.list_referring(RESIDENT, BIN, 9) == []
 
 
 async def test_an_operator_reads_everything(broker: Broker) -> None:

@@ -174,6 +174,23 @@ async def test_an_answer_says_where_there_is_more(store: Store) -> None:
     assert (await store.search.find(TENANT, WordQuery(("salle",), limit=9))).is_all
 
 
+async def test_many_words_of_one_entity_in_a_span_hide_no_other_entity(store: Store) -> None:
+    names = {n: " ".join(f"s{n}x{m}" for m in range(10)) for n in range(90)}
+    await store.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=name) for n, name in names.items()])
+    await take_in(store)
+    some = await store.search.find(TENANT, WordQuery(("s",), limit=50))
+    assert (len(some.ids), some.is_all) == (50, False)
+    every = await store.search.find(TENANT, WordQuery(("s",), limit=100))
+    assert (len(every.ids), every.is_all) == (90, True)
+
+
+async def test_a_search_that_was_ended_before_it_had_seen_all_says_so(store: Store) -> None:
+    await store.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=f"Salle {n}") for n in range(310)])
+    await take_in(store)
+    found = await store.search.find(TENANT, WordQuery(("salle",), limit=400))
+    assert (len(found.ids), found.is_all) == (300, False)
+
+
 async def test_what_another_takes_in_is_not_taken_in_twice(town: Store) -> None:
     await town.write(TENANT, [known_as(f"School:{n}", SCHOOL, name=f"Salle {n}") for n in range(5)])
     assert [await town.search.work(2) for _ in range(4)] == [2, 2, 1, 0]
@@ -201,3 +218,23 @@ async def test_what_refers_to_an_entity_is_found_by_any_relationship(town: Store
     assert await town.search.list_referring("nobody", elsewhere, 9) == []
     await town.write(TENANT, [Change(BIN_1.entity_id, Mode.DELETE)])
     assert await town.search.list_referring(TENANT, elsewhere, 9) == []
+
+
+async def test_a_circuit_is_found_by_each_of_its_lamps(town: Store) -> None:
+    lamps = [f"urn:ngsi-ld:Streetlight:{n}" for n in range(200)]
+    bond = Instance("https://example.org/refStreetlight", Kind.RELATIONSHIP, lamps)
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (bond,))])
+    await take_in(town)
+    for lamp in (lamps[0], lamps[64], lamps[199]):
+        assert await town.search.list_referring(TENANT, lamp, 9) == [BIN_1.entity_id]
+
+
+async def test_those_of_other_types_take_no_place_among_what_refers_to_an_entity(town: Store) -> None:
+    bond = Instance("https://example.org/belongsTo", Kind.RELATIONSHIP, JAURES.entity_id)
+    meters = [Change(f"urn:ngsi-ld:Device:{n}", Mode.UPSERT_UPDATE, (bond,), (METER,)) for n in range(9)]
+    await town.write(TENANT, meters)
+    await town.write(TENANT, [Change(BIN_1.entity_id, Mode.APPEND, (bond,))])
+    await take_in(town)
+    assert len(await town.search.list_referring(TENANT, JAURES.entity_id, 9)) == 9
+    assert await town.search.list_referring(TENANT, JAURES.entity_id, 9, TypeIs(BIN)) == [BIN_1.entity_id]
+    assert await town.search.list_referring(TENANT, JAURES.entity_id, 9, TypeIs("https://example.org/Unheard")) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from parvis.broker.search.ranking import span_of
 from parvis.stores.sqlite.database import Database
-from parvis.stores.sqlite.search import _COUNT, _LED
+from parvis.stores.sqlite.search import _COUNT, _LED, _LED_ONCE
 
 SPAN = (1, 0, *span_of("port"), 10)
 
@@ -17,7 +17,7 @@ def plan(path: Path, sql: str) -> str:
 
 
 def test_a_words_span_is_searched_in_its_index(tmp_path: Path) -> None:
-    for sql in (_LED, _COUNT):
+    for sql in (_LED, _LED_ONCE, _COUNT):
         told = plan(tmp_path / "parvis.db", sql)
         assert "SEARCH searched_word USING PRIMARY KEY (tenant=? AND rank=? AND word>? AND word<?)" in told
         assert "SCAN searched_word" not in told
@@ -25,7 +25,7 @@ def test_a_words_span_is_searched_in_its_index(tmp_path: Path) -> None:
 
 def test_entities_and_their_texts_are_found_by_number(tmp_path: Path) -> None:
     led = (
-        f"SELECT urn, text FROM ({_LED}) AS led CROSS JOIN searched ON searched.entity = led.entity"
+        f"SELECT urn, text FROM ({_LED_ONCE}) AS led CROSS JOIN searched ON searched.entity = led.entity"
         " CROSS JOIN entity ON id = led.entity AND deleted IS NULL"
     )
     told = plan(tmp_path / "parvis.db", led)

@@ -27,8 +27,10 @@ class SearchIndex(Protocol):
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound: ...
 
-    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
-        """The ids of entities with a relationship to it."""
+    async def list_referring(
+        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
+    ) -> list[str]:
+        """The ids of entities with a relationship to it, of these `types` alone where some are given."""
         ...
 
     async def work(self, limit: int) -> int:

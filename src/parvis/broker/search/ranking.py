@@ -40,7 +40,7 @@ class Rows(Protocol):
     def count(self, span: Span, most: int) -> int: ...
 
     def list_led(self, rank: int, span: Span, others: Sequence[str], most_rows: int, most: int) -> list[Candidate]:
-        """Of the first `most_rows` of the span."""
+        """Of the first `most_rows` of the span, each entity once."""
         ...
 
     def list_common(self, spans: Sequence[Span], most: int) -> list[int]:
@@ -70,13 +70,17 @@ def _candidates(rows: Rows, rarest: list[str], counts: Mapping[str, int], limit:
     lead, *others = rarest
     if others and counts[lead] >= FEW_ROWS and counts[others[0]] < PLENTY:
         both = rows.list_common([span_of(lead), span_of(others[0])], PLENTY)
-        return dict(rows.list_among(both[:MOST_ROWS], others[1:], MOST_CANDIDATES)), len(both) <= MOST_ROWS
+        among = rows.list_among(both[:MOST_ROWS], others[1:], MOST_CANDIDATES)
+        return dict(among), len(both) <= MOST_ROWS and len(among) < MOST_CANDIDATES
     found: dict[str, str] = {}
+    is_whole = counts[lead] < FEW_ROWS
     for rank in RANKS:
-        found |= rows.list_led(rank, span_of(lead), others, MOST_ROWS, MOST_CANDIDATES)
+        led = rows.list_led(rank, span_of(lead), others, MOST_ROWS, MOST_CANDIDATES)
+        found |= led
+        is_whole = is_whole and len(led) < MOST_CANDIDATES
         if len(found) > limit:
             break
-    return found, counts[lead] < FEW_ROWS
+    return found, is_whole
 
 
 def _distance(text: str, words: Sequence[str]) -> tuple[int, int, str]:

@@ -18,6 +18,8 @@ from parvis.broker.search.words import (
 Attribute = tuple[Iri, Json]
 BONDS = 2
 LONGEST_TARGET = 500
+MOST_BONDS = 2_000
+"""Of one entity: by targets beyond these it is not found (a street cabinet has some hundred lamps)."""
 
 
 def searched_text(
@@ -32,7 +34,7 @@ def searched_text(
     words[Part.MARK] += words_of_id(entity_id)
     words[Part.TELLING] += [word for iri in types for word in words_of_type(iri)]
     lines = ["".join(f" {word}" for word in unique(words[part])) for part in Part]
-    bonds = "".join(f"\t{target}" for target in unique(one for one in targets if _is_kept(one)))
+    bonds = "".join(f"\t{target}" for target in unique((one for one in targets if _is_kept(one)), MOST_BONDS))
     return "\n".join((*lines, bonds))
 
 

@@ -99,5 +99,5 @@ def _forms(word: str) -> Iterable[str]:
         yield from (word[-length:] for length in ENDINGS)
 
 
-def unique(words: Iterable[str]) -> Sequence[str]:
-    return list(dict.fromkeys(words))[:MOST_WORDS]
+def unique(words: Iterable[str], most: int = MOST_WORDS) -> Sequence[str]:
+    return list(dict.fromkeys(words))[:most]

@@ -9,6 +9,7 @@ import msgspec
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
+from parvis.broker.query.tree import TypeSelection
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
@@ -22,7 +23,9 @@ from parvis.stores.postgres.rows import from_columns
 _LOCK = 0x736561726368
 """Who takes words in does so alone: an entity's older words would come after its newer ones."""
 _SPAN = "tenant = %s AND rank = %s AND word >= %s AND word < %s"
-_LED = f"SELECT entity FROM searched_word WHERE {_SPAN} ORDER BY word, entity LIMIT %s"
+_LED = f"SELECT entity, word FROM searched_word WHERE {_SPAN} ORDER BY word, entity LIMIT %s"
+_LED_ONCE = f"SELECT entity FROM ({_LED}) AS row GROUP BY entity ORDER BY min(word), entity"
+"""An entity has a row for each of its words, many of them in one span."""
 _COUNT = f"SELECT count(*) FROM (({_LED}) UNION ALL ({_LED})) AS led"
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT %s) RETURNING tenant, entity"
 _OF_THESE = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint)"
@@ -42,8 +45,8 @@ JOIN shape s ON s.id = a.shape AND s.kind = %s
 """
 _REFERRING = """
 SELECT e.urn FROM searched_word w JOIN entity e ON e.tenant = %s AND e.id = w.entity AND e.deleted IS NULL
-WHERE w.tenant = %s AND w.rank = %s AND w.word = %s LIMIT %s
-"""
+WHERE w.tenant = %s AND w.rank = %s AND w.word = %s"""
+_OF_TYPES = " AND e.typeset = ANY (%s::int[])"
 _WORDS = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint, rank smallint, word text)"
 _DROP_WORDS = f"""
 DELETE FROM searched_word w USING {_WORDS}
@@ -77,10 +80,16 @@ class PostgresSearch:
 
         return await self._reader.run(tenant, ask) or WordsFound((), True)
 
-    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
+    async def list_referring(
+        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
+    ) -> list[str]:
         def ask(connection: Connection, number: int) -> list[str]:
-            asked = (number, number, BONDS, entity_id, limit)
-            return [urn for (urn,) in connection.execute(_REFERRING, asked)]
+            if types is not None:
+                self._names.typesets.load(connection)
+            typesets = typesets_of(types, self._names.typesets.items())
+            narrowed = "" if typesets is None else _OF_TYPES
+            asked = (number, number, BONDS, entity_id, *([] if typesets is None else [numbers_text(typesets)]), limit)
+            return [urn for (urn,) in connection.execute(f"{_REFERRING}{narrowed} LIMIT %s".encode(), asked)]
 
         return [] if "\0" in entity_id else await self._reader.run(tenant, ask) or []
 
@@ -105,10 +114,10 @@ class _Rows:
         return min(row[0], most) if row else 0
 
     def list_led(self, rank: int, span: Span, others: Sequence[str], most_rows: int, most: int) -> list[Candidate]:
-        return self._list(_LED, (self._tenant, rank, *span, most_rows), others, most)
+        return self._list(_LED_ONCE, (self._tenant, rank, *span, most_rows), others, most)
 
     def list_common(self, spans: Sequence[Span], most: int) -> list[int]:
-        either = f"(({_LED}) UNION ALL ({_LED}))"
+        either = f"(SELECT entity FROM (({_LED}) UNION ALL ({_LED})) AS row)"
         sql = f"{' INTERSECT '.join([either] * len(spans))} ORDER BY entity"
         asked = [value for span in spans for rank in RANKS for value in (self._tenant, rank, *span, most)]
         return [entity for (entity,) in self._connection.execute(sql.encode(), asked)]
@@ -127,7 +136,7 @@ class _Rows:
             sql += " AND position(%s IN s.text) > 0"
             asked.append(f" {word}")
         if self._typesets is not None:
-            sql += " AND e.typeset = ANY (%s::int[])"
+            sql += _OF_TYPES
             asked.append(numbers_text(self._typesets))
         rows = self._connection.execute(f"{sql} LIMIT %s".encode(), (*asked, most))
         return [Candidate(*row) for row in rows]

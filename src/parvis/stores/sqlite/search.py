@@ -8,6 +8,7 @@ import msgspec
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.selection import typesets_of
+from parvis.broker.query.tree import TypeSelection
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
@@ -17,6 +18,8 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import from_column
 
 _LED = "SELECT entity FROM searched_word WHERE tenant = ? AND rank = ? AND word >= ? AND word < ? LIMIT ?"
+_LED_ONCE = f"SELECT DISTINCT entity FROM ({_LED})"
+"""An entity has a row for each of its words, many of them in one span."""
 _COUNT = f"SELECT count(*) FROM ({_LED})"
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT ?) RETURNING entity"
 _ABOUT = (
@@ -34,8 +37,9 @@ _TARGETS = (
 )
 _REFERRING = (
     "SELECT urn FROM searched_word JOIN entity ON id = entity AND deleted IS NULL"
-    " WHERE searched_word.tenant = ? AND rank = ? AND word = ? LIMIT ?"
+    " WHERE searched_word.tenant = ? AND rank = ? AND word = ?"
 )
+_OF_TYPES = " AND typeset IN (SELECT value FROM json_each(?))"
 _WORDS = "SELECT value ->> 0 AS t, value ->> 1 AS r, value ->> 2 AS w, value ->> 3 AS e FROM json_each(?)"
 _DROP_WORDS = f"DELETE FROM searched_word WHERE (tenant, rank, word, entity) IN ({_WORDS})"
 _ADD_WORDS = f"INSERT OR IGNORE INTO searched_word {_WORDS} ORDER BY t, r, w, e"
@@ -66,9 +70,14 @@ class SqliteSearch:
         found: WordsFound = await self._read(ask)
         return found
 
-    async def list_referring(self, tenant: str, entity_id: str, limit: int) -> list[str]:
-        asked = (self._names.tenants.ids.get(tenant), BONDS, entity_id, limit)
-        rows: list[tuple[str]] = await self._read(lambda connection: connection.execute(_REFERRING, asked).fetchall())
+    async def list_referring(
+        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
+    ) -> list[str]:
+        typesets = typesets_of(types, self._names.typesets.items())
+        narrowed = "" if typesets is None else _OF_TYPES
+        asked = (self._names.tenants.ids.get(tenant), BONDS, entity_id, *([_json(typesets)] if narrowed else []), limit)
+        sql = f"{_REFERRING}{narrowed} LIMIT ?"
+        rows: list[tuple[str]] = await self._read(lambda connection: connection.execute(sql, asked).fetchall())
         return [urn for (urn,) in rows]
 
     async def is_behind(self) -> bool:
@@ -93,7 +102,7 @@ class _Rows:
         return min(total, most)
 
     def list_led(self, rank: int, span: Span, others: Sequence[str], most_rows: int, most: int) -> list[Candidate]:
-        return self._list(_LED, (self._tenant, rank, *span, most_rows), others, most)
+        return self._list(_LED_ONCE, (self._tenant, rank, *span, most_rows), others, most)
 
     def list_common(self, spans: Sequence[Span], most: int) -> list[int]:
         """Sets of ours: twice as fast as SQLite's INTERSECT."""
@@ -116,7 +125,7 @@ class _Rows:
             sql += " AND instr(text, ?)"
             parameters.append(f" {word}")
         if self._typesets is not None:
-            sql += " AND typeset IN (SELECT value FROM json_each(?))"
+            sql += _OF_TYPES
             parameters.append(_json(self._typesets))
         return [Candidate(*row) for row in self._connection.execute(f"{sql} LIMIT ?", (*parameters, most))]
 
