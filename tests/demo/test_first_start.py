@@ -1,5 +1,6 @@
 """The first start: days before are there once told, what was stopped is told again, a fault stops nothing."""
 
+import errno
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -20,6 +21,7 @@ from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import Line
 from parvis.demo.story.stage import Stage
 from parvis.demo.things import Bound
+from parvis.kernel.happenings import Laying
 from parvis.kernel.identity import system_caller
 from parvis.kernel.settings import MqttSettings, Settings
 from parvis.kernel.time import DAY, system_clock
@@ -27,14 +29,15 @@ from parvis.kernel.time import DAY, system_clock
 BIN = "urn:ngsi-ld:WasteContainer:1"
 HALL = "urn:ngsi-ld:Building:1"
 DAYS_TOLD = 14
+DIED = BrokenProcessPool("killed")
 CALLER = system_caller("test")
 
 
 class Memory:
-    """One bin that fills by the hour; the process dies when asked for a day that it should not know."""
+    """One bin that fills by the hour; the process dies, or fails, when asked for a day that it should not know."""
 
-    def __init__(self, dies_at: int = 0) -> None:
-        self.dies_at = dies_at
+    def __init__(self, dies_at: int = 0, of: Exception = DIED) -> None:
+        self.dies_at, self.of = dies_at, of
         self.asked: list[Days] = []
 
     async def stage(self) -> Stage:
@@ -48,7 +51,7 @@ class Memory:
     async def tell(self, days: Days) -> Sequence[OldObservations]:
         self.asked.append(days)
         if days.first <= self.dies_at < days.last:
-            raise BrokenProcessPool("killed")
+            raise self.of
         level = np.arange(len(days.times), dtype=np.float64) % 100
         return list(columns_of([PastSeries(BIN, "fillingLevel", level, "P1")], days.times))
 
@@ -111,7 +114,29 @@ async def test_what_was_stopped_on_the_way_is_told_again(platform: Platform, tmp
 
     assert 0 < await count(platform) < DAYS_TOLD * 24
     assert (kept.told_until, story.past_share) == (0, 1.0)
-    assert "could not be told: killed" in said[-1]
+    assert story.laying == Laying("fault", 1.0)
+    assert "could not be laid out: killed" in said[-1]
 
     await start(platform, tmp_path / "demo", Memory())
     assert await count(platform) == DAYS_TOLD * 24
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), ImportError("no wntr"), RuntimeError("EPANET: error 110")], ids=repr)
+async def test_whatever_fails_in_the_other_process_is_told_and_logged(
+    platform: Platform, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Exception
+) -> None:
+    _, story, said = await start(platform, tmp_path / "demo", Memory(system_clock() // DAY - 10, fault))
+
+    assert story.laying == Laying("fault", 1.0)
+    assert said[-1].endswith(str(fault) or "MemoryError")
+    assert "Traceback" in caplog.text
+
+
+async def test_a_full_disk_stops_nothing(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(KeptStory, "note_told", fill)
+    kept, story, _ = await start(platform, tmp_path / "demo", Memory())
+
+    assert (kept.told_until, story.laying) == (0, Laying("fault", 1.0))

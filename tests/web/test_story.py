@@ -120,6 +120,10 @@ async def test_pages_say_what_is_being_laid_out_until_it_is_there(told: httpx.As
         assert "its land, streets and networks are being made" in (await told.get(address)).text
     tale.laying = Laying("past", 0.37)
     assert "are being told: 37 %" in plain((await told.get("/")).text)
+    tale.laying = Laying("fault")
+    page = (await told.get("/console")).text
+    assert "could not be laid out: the platform goes on without it" in plain(page)
+    assert "laying.js" not in page, "nothing is waited for any more"
     tale.laying = None
     assert 'id="laying"' not in (await told.get("/")).text
 

@@ -6,10 +6,8 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import sys
 import threading
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -185,7 +183,11 @@ class _Play:
 
     async def _begin(self, running: Running, bridge: asyncio.subprocess.Process) -> None:
         """First that devices are known and speak, then the months before, then what can wait: there are few cores."""
-        await self._register(running)
+        try:
+            await self._register(running)
+        except Exception as fault:
+            self._past.give_up(fault)
+            return
         _cue(bridge)
         await self._past.run(running.platform.broker)
         _cue(bridge)
@@ -272,8 +274,8 @@ async def _draw_ahead(base_map: BaseMap) -> None:
         stop.set()
         await asyncio.wait((drawing,))
         raise
-    except (BrokenProcessPool, sqlite3.Error) as error:
-        logger.warning("the map is not drawn ahead", extra={"reason": str(error)})
+    except Exception:
+        logger.exception("the map is not drawn ahead")
     else:
         logger.info("the map is drawn ahead", extra={"tiles": drawn})
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from parvis.broker.broker import Broker
@@ -16,7 +16,6 @@ from parvis.demo.past import Days, bring_days, list_days
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.stage import Stage
 from parvis.demo.things import Bound, digest_of, write_things
-from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Clock, system_clock
 
@@ -75,8 +74,20 @@ class FirstStart:
             [self._rememberer.tell(part) for part in self._parts[:1]],
         )
 
+    def give_up(self, fault: Exception) -> None:
+        """The platform goes on without what is not laid out; pages say so, and the log why."""
+        _log.error("the demonstration could not be laid out", exc_info=fault)
+        self._end("fault")
+        with suppress(OSError):
+            self._say(f"Something of the demonstration could not be laid out: {str(fault) or type(fault).__name__}")
+
+    def _end(self, part: str) -> None:
+        self._story.past_share = 1.0
+        self._story.lay(part)
+        self._rememberer.close()
+
     async def run(self, broker: Broker) -> None:
-        """Entities are to be known before. The platform goes on where it fails."""
+        """Entities are to be known before. Whatever happens, the platform goes on."""
         try:
             if self._begun is None:
                 self.begin()
@@ -85,13 +96,10 @@ class FirstStart:
             await self._set_things(broker, *await self._begun.things)
             if self._parts:
                 await self._bring(broker, self._begun.first)
-        except (ParvisError, BrokenProcessPool) as fault:
-            _log.warning("the months before the start could not be told", extra={"reason": str(fault)})
-            self._say(f"The months before the start could not be told: {fault}")
-        finally:
-            self._story.past_share = 1.0
-            self._story.lay("")
-            self._rememberer.close()
+        except Exception as fault:
+            self.give_up(fault)
+        else:
+            self._end("")
 
     async def _set_things(self, broker: Broker, things: Sequence[Thing], bound: Sequence[Bound]) -> None:
         """Where they are not as they were written last."""

@@ -1,5 +1,6 @@
 """The story of the demonstration as its console shows it, and the setting off of more."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from parvis.demo.story.events import Event, EventKind
@@ -72,8 +73,7 @@ class DemoStory:
             raise Overloaded("The story is being set up: try again in a moment.")
         if offer not in {one.id for one in self._line.trigger}:
             raise ResourceNotFound(f"There is no event {offer!r} to set off.")
-        self._kept.add(offer, self.now // MINUTE * MINUTE / SECOND)
-        times = sum(one.of == offer for one in self._kept.triggered)
+        times = await asyncio.to_thread(self._kept.add, offer, self.now // MINUTE * MINUTE / SECOND)
         return f"{offer}-{times}"
 
     def _story(self) -> Story:

@@ -32,7 +32,8 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Laying(msgspec.Struct, frozen=True):
-    """What of a demonstration is being laid out: its "land", its "devices" or its "past", of which `share` is done."""
+    """What of a demonstration is being laid out: its "land", its "devices" or its "past", of which `share` is done;
+    "fault" where some of it could not be."""
 
     part: str
     share: float = 0.0

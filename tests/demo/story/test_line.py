@@ -1,6 +1,10 @@
 """The declared story: read with clear errors, set into time and place, kept with what visitors add."""
 
+import errno
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +135,40 @@ def test_what_a_visitor_sets_off_stays_after_a_restart_and_comes_elsewhere_each_
         ("burst-2", BEGUN + 90, "junction:b"),
     ]
     assert KeptStory.open(tmp_path, 8, BEGUN + 5).begun_at_s == BEGUN + 5
+
+
+def test_nothing_is_lost_where_several_write_at_once(tmp_path: Path) -> None:
+    """Threads of this process, and who opened the file on their own."""
+    kept, other = KeptStory.open(tmp_path, 7, BEGUN), KeptStory.open(tmp_path, 7, BEGUN)
+    writes: list[Callable[[], int | None]] = [
+        *(partial(one.add, "burst", BEGUN) for one in [kept, other] * 15),
+        *(partial(kept.note_told, number) for number in range(1, 16)),
+        *(partial(other.note_things, f"mark {number}") for number in range(15)),
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        answers = [one.result() for one in [threads.submit(write) for write in writes]]
+
+    found = KeptStory.open(tmp_path, 7, BEGUN)
+    assert set(answers[:30]) == set(range(1, 31)), "each is another one"
+    assert (len(found.triggered), found.told_until > 0, found.things[:4]) == (30, True, "mark")
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_what_could_not_be_kept_did_not_happen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptStory.open(tmp_path, 7, BEGUN)
+
+    def fill(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", fill)
+        with pytest.raises(OSError, match="No space"):
+            kept.note_told(20_000)
+
+    assert kept.told_until == 0
+    assert KeptStory.open(tmp_path, 7, BEGUN).told_until == 0
+    kept.note_told(20_000)
+    assert KeptStory.open(tmp_path, 7, BEGUN).told_until == 20_000
 
 
 def test_what_of_the_past_is_told_is_kept_beside(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ The platform's process writes, the devices' process looks whether the file has c
 """
 
 import os
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from parvis.demo.solitude import alone
 from parvis.demo.story.events import Event
 from parvis.demo.story.line import InvalidStory, Line, set_event, tell
 from parvis.demo.story.stage import Stage
@@ -37,18 +39,23 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class KeptStory:
+    """Safe to call from several threads. What changes it waits for the disk: call it off the event loop."""
+
     def __init__(self, folder: Path, kept: _Kept) -> None:
+        self._lock = threading.Lock()
         self._folder = folder
         self._kept = kept
 
     @classmethod
     def open(cls, folder: Path, seed: int, now_s: float) -> "KeptStory":
         """As it was left; it begins now where there is none, or one of another seed. Raises InvalidStory."""
-        found = _read(folder / FILE)
-        if found is None or found.seed != seed:
-            found = _Kept(seed, now_s)
-            _write(folder / FILE, found)
-        return cls(folder, found)
+        path = folder / FILE
+        with alone(path.with_suffix(".lock")):
+            found = _read(path)
+            if found is None or found.seed != seed:
+                found = _Kept(seed, now_s)
+                _write(path, found)
+            return cls(folder, found)
 
     @property
     def begun_at_s(self) -> float:
@@ -63,7 +70,7 @@ class KeptStory:
         return self._kept.told_until
 
     def note_told(self, until: int) -> None:
-        self._keep(msgspec.structs.replace(self._kept, told_until=until))
+        self._change(lambda kept: msgspec.structs.replace(kept, told_until=until))
 
     @property
     def things(self) -> str:
@@ -71,27 +78,38 @@ class KeptStory:
         return self._kept.things
 
     def note_things(self, mark: str) -> None:
-        self._keep(msgspec.structs.replace(self._kept, things=mark))
+        self._change(lambda kept: msgspec.structs.replace(kept, things=mark))
 
     def refresh(self) -> bool:
         """Whether somebody has set off something since. Raises InvalidStory."""
-        found = _read(self._folder / FILE)
-        if found is None or found == self._kept:
-            return False
-        changed = found.triggered != self._kept.triggered
-        self._kept = found
-        return changed
+        with self._lock:
+            found = _read(self._folder / FILE)
+            if found is None or found == self._kept:
+                return False
+            changed = found.triggered != self._kept.triggered
+            self._kept = found
+            return changed
 
-    def add(self, of: str, at_s: float) -> None:
-        """Durably. Raises InvalidStory when there is too much of it."""
-        if len(self._kept.triggered) >= MOST_TRIGGERED:
-            raise InvalidStory(f"More than {MOST_TRIGGERED} events were set off: begin the demonstration anew.")
-        triggered = (*self._kept.triggered, Triggered(of, at_s))
-        self._keep(msgspec.structs.replace(self._kept, triggered=triggered))
+    def add(self, of: str, at_s: float) -> int:
+        """Durably; the how manieth of its kind it is. Raises InvalidStory when there is too much of it."""
 
-    def _keep(self, kept: _Kept) -> None:
-        _write(self._folder / FILE, kept)
-        self._kept = kept
+        def added(kept: _Kept) -> _Kept:
+            if len(kept.triggered) >= MOST_TRIGGERED:
+                raise InvalidStory(f"More than {MOST_TRIGGERED} events were set off: begin the demonstration anew.")
+            return msgspec.structs.replace(kept, triggered=(*kept.triggered, Triggered(of, at_s)))
+
+        return sum(one.of == of for one in self._change(added).triggered)
+
+    def _change(self, changed: Callable[[_Kept], _Kept]) -> _Kept:
+        """Nobody else, here or in another process, reads or writes between the reading and the writing."""
+        path = self._folder / FILE
+        with self._lock, alone(path.with_suffix(".lock")):
+            found = _read(path)
+            before = self._kept if found is None or found.seed != self._kept.seed else found
+            after = changed(before)
+            _write(path, after)
+            self._kept = after
+            return after
 
     def told(self, line: Line, stage: Stage) -> Story:
         """The declared line from its begin, and what was set off. Raises InvalidStory."""
@@ -117,8 +135,7 @@ def _read(path: Path) -> _Kept | None:
 
 
 def _write(path: Path, kept: _Kept) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all, by who is alone."""
     made = path.with_suffix(".part")
     with made.open("wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(kept)))

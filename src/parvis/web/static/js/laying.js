@@ -12,7 +12,7 @@ async function look() {
   else if (fresh && !next) end(fresh);
   else {
     if (next) notice.replaceChildren(...next.childNodes);
-    setTimeout(look, EVERY_MS);
+    if (next?.dataset.part !== "fault") setTimeout(look, EVERY_MS);
   }
 }
 
