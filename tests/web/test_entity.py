@@ -10,7 +10,7 @@ import pytest
 
 from parvis.access.model import AuditRecord
 from parvis.bootstrap import Platform
-from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.change import Change, EventKind, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.temporal.erasure import Erasure
 from parvis.fleet.devices.records import DeviceRecord
@@ -18,10 +18,15 @@ from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.profiles.mapping import AttributeRule
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
+from parvis.web.app import create_app
+from parvis.web.changes import ChangeRenderer
 from parvis.web.console.dashboards.layout import Layout, Widget, WidgetKind
 from parvis.web.console.dashboards.records import Dashboards
 from parvis.web.console.entity_relations import MOST_NODES
 from parvis.web.console.entity_sources import formula_of
+from parvis.web.live import Listener, Pending
+from parvis.web.site import Site
+from parvis.web.wording import wording
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER
 from tests.web.conftest import plain
 
@@ -150,6 +155,33 @@ async def test_who_is_told_of_changes_and_whether_anyone_may_read(
     closed = plain(await page(operator, LEAKING_METER))
     assert "For people who are signed in." in closed
     assert "No receiver is told of its changes." in closed
+
+
+SPELT: list[tuple[Kind, Any, str, str]] = [
+    (Kind.PROPERTY, {"@type": "DateTime", "@value": "2026-03-01T08:00:00Z"}, "1 March 2026", "1 mars 2026"),
+    (Kind.LANGUAGE_PROPERTY, {"en": "Market", "fr": "Marché"}, "Market", "Marché"),
+    (Kind.JSON_PROPERTY, {"low": 1.5, "in": {"a": [1]}}, 'low: 1.5, in: {"a":[1]}', 'low : 1,5, in : {"a":[1]}'),
+    (Kind.PROPERTY, [{"day": 1}, "x"], '{"day":1}, x', '{"day":1}, x'),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "english", "french"), SPELT)
+async def test_a_value_is_spelt_alike_on_the_page_and_in_what_it_is_told_of_changes(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, kind: Kind, value: Any, english: str, french: str
+) -> None:
+    app: Any = create_app(platform)
+    site: Site = app.state.site
+    name = platform.broker.contexts.parvis.expand("remark")
+    said = Instance(name, kind, value)
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (said,))])
+    news = Pending(FULL_BIN, (site.reader.expand("WasteContainer"),), EventKind.UPDATED, 1, 1, {said.key: said})
+    for language, spelt in (("en", english), ("fr", french)):
+        row = (await page(operator, FULL_BIN, f"?lang={language}")).split('data-attribute="remark"')[1]
+        shown = plain("<body" + row.split("data-value")[1].split("</td>")[0]).replace("\u00a0", " ")
+        renderer = ChangeRenderer(site, Listener(caller, frozenset()), wording(language, "Europe/Paris"), detailed=True)
+        (told,) = (await renderer.render([news]))[0]["attributes"]
+        assert spelt in shown
+        assert told["text"].replace("\u00a0", " ") in shown
 
 
 async def test_what_is_not_listed_is_counted(platform: Platform, operator: httpx.AsyncClient, caller: Caller) -> None:

@@ -5,7 +5,7 @@ from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.web.headline import Domain, State
 from parvis.web.markers import ICONS, cluster, marker, strokes_of
 from parvis.web.sentences import state_sentence
-from parvis.web.views import EntityReader, by_urgency, natural, position_of, short_id
+from parvis.web.views import EntityReader, by_urgency, natural, one_text, position_of, short_id
 from parvis.web.wording import Wording
 
 CONTEXT = Contexts().parvis
@@ -107,3 +107,13 @@ def test_what_nobody_dated_is_not_said_to_be_measured_just_now() -> None:
     told, dated = (READER.view(entity("WaterObserved", one), 1) for one in (undated, prop("height", 12)))
     assert state_sentence(told, EN, 1) == "Water height: 12.00, with no date of measurement."
     assert "measured just now" in state_sentence(dated, EN, 1)
+
+
+def test_a_name_is_the_one_of_the_page_s_language() -> None:
+    name = Instance(CONTEXT.expand("name"), Kind.LANGUAGE_PROPERTY, {"en": "Market", "fr-FR": "Marché", "@none": "M"})
+    named = {
+        one: READER.in_language(one).view(entity("WasteContainer", name), 1).name for one in ("en", "fr", "br", "")
+    }
+    assert named == {"en": "Market", "fr": "Marché", "br": "M", "": "M"}
+    assert one_text({"en": ["Quay", "Port"]}, "fr") == "Quay, Port"
+    assert READER.in_language("fr") is READER.in_language("en").in_language("fr"), "made once"

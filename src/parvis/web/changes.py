@@ -7,6 +7,7 @@ import msgspec
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.web.console.entity_values import value_text
 from parvis.web.live import Listener, Pending
 from parvis.web.sentences import state_sentence
 from parvis.web.site import Site
@@ -80,8 +81,8 @@ class ChangeRenderer:
 
     def _attribute(self, instance: Instance) -> dict[str, Any]:
         name = self._site.reader.compact(instance.name)
-        is_value = instance.kind is Kind.PROPERTY
-        number, unit = self._words.split_quantity(instance.value, instance.unit_code, name) if is_value else ("", "")
+        is_related = instance.kind is Kind.RELATIONSHIP
+        number, unit = ("", "") if is_related else value_text(instance, name, self._words)
         return {
             "name": name,
             "dataset": short_id(instance.dataset),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from starlette.requests import Request
@@ -63,5 +63,6 @@ class Site:
 
 
 def site_of(request: Request) -> Site:
+    """In the page's language."""
     site: Site = request.app.state.site
-    return site
+    return replace(site, reader=site.reader.in_language(site.pages.language(request)))

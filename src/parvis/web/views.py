@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
 from parvis.fleet.profiles.limits import is_possible
@@ -94,6 +95,16 @@ class EntityReader:
         self._address = terms.expand("address")
         self._names = tuple(terms.expand(name) for name in NAMES)
         self.called_by = frozenset({*self._names, self._address})
+        self.language = ""
+        self._in_languages: dict[str, Self] = {}
+
+    def in_language(self, language: str) -> Self:
+        """The same, of what is called otherwise in each language by its name in that one."""
+        if language not in self._in_languages:
+            other = copy(self)
+            other.language = language
+            self._in_languages[language] = other
+        return self._in_languages[language]
 
     def view(self, entity: Entity, now: Instant) -> ObjectView:
         type_name, domain, headlines = self._profile(entity.types)
@@ -155,13 +166,13 @@ class EntityReader:
     def _name(self, entity_id: str, instances: dict[str, Instance]) -> str:
         for name in self._names:
             if (one := instances.get(name)) is not None:
-                return one_text(one.value)
+                return one_text(one.value, self.language)
         return short_id(entity_id)
 
     def _commune(self, entity: Entity, instances: dict[str, Instance]) -> str:
         address = instances.get(self._address)
         if address is not None and isinstance(address.value, dict):
-            return locality(address.value)
+            return locality(address.value, self.language)
         return entity.scopes[0].rsplit("/", 1)[-1] if entity.scopes else ""
 
 
@@ -187,19 +198,21 @@ def _state(headline: Headline | None, shown: Instance | None, now: Instant, alar
     return State.WARN if is_wrong else state
 
 
-def locality(address: dict[str, Any]) -> str:
+def locality(address: dict[str, Any], language: str = "") -> str:
     """The place of a schema.org PostalAddress, whether its members are short or expanded."""
     for member, content in address.items():
         if member.rsplit("/", 1)[-1] == "addressLocality":
-            return one_text(content)
+            return one_text(content, language)
     return ""
 
 
-def one_text(value: Any) -> str:
-    """Text of a value that may be a language map."""
+def one_text(value: Any, language: str = "") -> str:
+    """Text of a value that may be a language map: in that language, else in none, else in the first there is."""
     if isinstance(value, dict):
-        return str(next(iter(value.values()), ""))
-    return str(value)
+        near = (name for name in value if name.partition("-")[0] == language)
+        chosen = next((name for name in (language, *near, "@none") if name in value), None)
+        value = value[chosen] if chosen is not None else next(iter(value.values()), "")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def short_id(entity_id: str) -> str:

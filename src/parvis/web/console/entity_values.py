@@ -4,12 +4,16 @@ import re
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.time import Instant, parse_instant
 from parvis.web.views import one_text
 from parvis.web.wording import Wording
 
 MEASURED = "controlledProperty"
+ADDRESS = "address"
+TYPES = ("type", "@type")
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00(?::00)?)?")
 """A day, as files tell when something was planted or built."""
 
@@ -18,10 +22,10 @@ def value_text(one: Instance, term: str, t: Wording) -> tuple[str, str]:
     """The value and its unit."""
     if one.kind is Kind.GEO_PROPERTY:
         return (_place(one.value, t), "")
-    if isinstance(one.value, dict) and (at := instant_of(one.value)) is not None:
-        return (t.moment(at), "")
+    if one.kind is Kind.LANGUAGE_PROPERTY:
+        return (one_text(one.value, t.language), "")
     if isinstance(one.value, dict):
-        return (", ".join(one_text(part) for part in one.value.values()), "")
+        return (_object(one.value, term, t), "")
     if isinstance(one.value, list):
         return (", ".join(_listed(part, term, t) for part in one.value), "")
     if isinstance(one.value, str) and (day := _DAY.fullmatch(one.value)):
@@ -36,8 +40,24 @@ def _day(text: str, t: Wording) -> str:
         return text
 
 
+def _object(value: dict[str, Any], term: str, t: Wording) -> str:
+    """An address as it is read out, other members after their names."""
+    if (at := instant_of(value)) is not None:
+        return t.moment(at)
+    if term == ADDRESS:
+        return ", ".join(one_text(part, t.language) for name, part in value.items() if name not in TYPES)
+    return ", ".join(t("entity.member", name=short(name), value=_listed(part, term, t)) for name, part in value.items())
+
+
+def short(name: str) -> str:
+    """Of an expanded name."""
+    return re.split("[/#]", name)[-1]
+
+
 def _listed(part: Any, term: str, t: Wording) -> str:
-    """A member of a list; what a device measures is named as those attributes are."""
+    """A member of a list or an object; what a device measures is named as those attributes are."""
+    if isinstance(part, dict | list):
+        return msgspec.json.encode(part).decode()
     return t.attribute_name(part) if term == MEASURED and isinstance(part, str) else t.split_quantity(part)[0]
 
 
