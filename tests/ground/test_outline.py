@@ -45,6 +45,23 @@ def test_what_is_no_outline_is_refused(tmp_path: Path, document: Any) -> None:
         OutlineMap(outlines(tmp_path, document))
 
 
+@pytest.mark.parametrize("place", ["[253000, 6745000]", "[-3.3, 91]", "[NaN, 47.7]", "[-3.3, 1e999]"])
+def test_coordinates_that_are_no_degrees_are_refused_with_what_is_wanted(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "communes.geojson"
+    path.write_text(f'{{"type": "Feature", "geometry": {{"type": "Point", "coordinates": {place}}}}}')
+    with pytest.raises(InvalidBaseMap, match="WGS 84"):
+        OutlineMap(path)
+
+
+@pytest.mark.parametrize("nested", ["[" * 100_000, '{"type":"GeometryCollection","geometries":[' * 400])
+def test_what_is_nested_without_end_is_refused(tmp_path: Path, nested: str) -> None:
+    path = tmp_path / "communes.geojson"
+    closing = "]}" * 400 if nested.startswith("{") else ""
+    path.write_text(f'{{"type": "Feature", "geometry": {nested}{closing}}}')
+    with pytest.raises(InvalidBaseMap):
+        OutlineMap(path)
+
+
 def test_an_installation_without_a_map_has_a_plain_ground(tmp_path: Path) -> None:
     assert find_ground(tmp_path, "") is None
 

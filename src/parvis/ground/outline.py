@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.errors import GEOSException
 
 from parvis.ground.drawing import MAX_ZOOM, draw_tile
@@ -58,16 +60,34 @@ class OutlineMap:
 
 def _features(path: Path) -> Iterator[Feature]:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise InvalidBaseMap(f"{path} is larger than {LARGEST_BYTES >> 20} MB: simplify its outlines.")
-        document = json.loads(path.read_bytes())
-        members = document["features"] if document["type"] == "FeatureCollection" else [document]
+        members = read_members(path)
         found = [Feature(shapely.geometry.shape(one["geometry"]), {"name": _name(one)}) for one in members]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, GEOSException) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, GEOSException) as error:
         raise InvalidBaseMap(f"{path} is no GeoJSON file with outlines ({error!r}).") from None
     if not any(not one.geometry.is_empty for one in found):
         raise InvalidBaseMap(f"{path} holds no outline.")
+    _check_places(path, shapely.get_coordinates([one.geometry for one in found]))
     yield from (one for one in found if not one.geometry.is_empty)
+
+
+def read_members(path: Path) -> list[dict[str, Any]]:
+    """The features of a GeoJSON file. Raises InvalidBaseMap, OSError, RecursionError, and ValueError, KeyError or
+    TypeError where it is no such file."""
+    if path.stat().st_size > LARGEST_BYTES:
+        raise InvalidBaseMap(f"{path} is larger than {LARGEST_BYTES >> 20} MB: simplify its outlines.")
+    document = json.loads(path.read_bytes())
+    return list(document["features"]) if document["type"] == "FeatureCollection" else [document]
+
+
+def _check_places(path: Path, places: NDArray[np.float64]) -> None:
+    """Raises InvalidBaseMap where one is not on Earth: not a number is neither."""
+    is_on_earth = np.all(np.abs(places) <= (180, 90), axis=1)
+    if not np.all(is_on_earth):
+        x, y = places[int(np.argmin(is_on_earth))].tolist()
+        raise InvalidBaseMap(
+            f"{path} has a point at {x:g}, {y:g}: GeoJSON wants longitude and latitude in degrees (WGS 84, EPSG:4326),"
+            " not a projection such as Lambert-93. Convert it first."
+        )
 
 
 def _name(feature: dict[str, Any]) -> str:

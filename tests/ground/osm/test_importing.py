@@ -12,6 +12,7 @@ from parvis.ground.osm.reading import InvalidExtract
 from parvis.ground.pmtiles import InvalidBaseMap, PmtilesMap
 from parvis.ground.roads import KINDS, RoadGraph, load_roads
 from parvis.ground.tiling import span_at
+from tests.ground.osm.conftest import Extract
 
 AROUND = (-3.31, 47.685, -3.28, 47.71)
 Said = list[tuple[str, int, int | None]]
@@ -99,6 +100,39 @@ def test_a_forbidden_turn_is_forbidden_from_either_side_of_the_road(imported: Im
     assert turns == {("Rue du Port", "Venelle")}
     assert len(roads.banned) == 2
     assert np.all(roads.target[roads.banned[:, 0]] == roads.source[roads.banned[:, 1]])
+
+
+def test_a_no_entry_forbids_each_of_the_roads_that_lead_to_it(tmp_path: Path) -> None:
+    """Two roads meet a third at node 1."""
+    extract = Extract(tmp_path / "fork.osm.pbf")
+    for node, place in {1: (-3.3, 47.7), 2: (-3.301, 47.7), 3: (-3.3, 47.701), 4: (-3.299, 47.7)}.items():
+        extract.node(node, place)
+    for way, (node, name) in {100: (2, "West"), 101: (3, "North"), 102: (4, "East")}.items():
+        extract.way([node, 1], way, highway="residential", name=name)
+    members = [("w", 100, "from"), ("w", 101, "from"), ("n", 1, "via"), ("w", 102, "to")]
+    extract.relation(members, type="restriction", restriction="no_entry")
+    extract.close()
+    roads = import_extract(tmp_path / "fork.osm.pbf", tmp_path, None, "Fork", lambda *_: None).roads
+    turns = {(roads.name_of(before), roads.name_of(after)) for before, after in roads.banned}
+    assert turns == {("West", "East"), ("North", "East")}
+
+
+def test_a_road_that_leaves_the_extract_and_comes_back_is_not_led_straight_across(tmp_path: Path) -> None:
+    extract = Extract(tmp_path / "edge.osm.pbf")
+    for node, lon in {1: -3.300, 2: -3.299, 5: -3.290, 6: -3.289}.items():
+        extract.node(node, (lon, 47.7))
+    extract.way([1, 2, 3, 4, 5, 6], 100, highway="residential", name="Rue du Bord", oneway="yes")
+    extract.way([1, 2], 101, highway="footway")
+    extract.close()
+    roads = import_extract(tmp_path / "edge.osm.pbf", tmp_path, None, "Edge", lambda *_: None).roads
+    assert roads.length_m == pytest.approx([74.8, 74.8], abs=0.5)
+    assert len(roads.junctions) == 4
+    with closing(PmtilesMap(tmp_path / "base-map.pmtiles")) as ground:
+        assert ground.tile(14, *tile_of(-3.2995, 47.7, 14))
+        column, row = tile_of(-3.2895, 47.7, 14)
+        drawn = mapbox_vector_tile.decode(ground.tile(14, column, row))["road"]["features"]
+    (street,) = (one["geometry"]["coordinates"] for one in drawn if one["properties"]["kind"] == "residential")
+    assert len(street) == 2
 
 
 def test_progress_is_told_to_the_end(imported: Imported, said: Said) -> None:

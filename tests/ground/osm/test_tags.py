@@ -2,9 +2,11 @@ from typing import Any
 
 import pytest
 
-from parvis.ground.osm.streets import directions_of, restriction_of, speed_of
+from parvis.ground.osm.streets import Restriction, directions_of, restriction_of, speed_of
 from parvis.ground.osm.tags import GROUNDS, PLACES, ROADS, drawn_of_area, drawn_of_line, drawn_of_point
 from parvis.ground.style import map_style
+
+BY_NODE = [("w", 1, "from"), ("n", 2, "via"), ("w", 3, "to")]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,21 @@ def test_limits(given: str, km_per_h: float) -> None:
 
 
 def test_a_restriction_by_way_of_another_road_is_left_out() -> None:
-    assert restriction_of("no_left_turn", [("w", 1, "from"), ("w", 2, "via"), ("w", 3, "to")]) is None
-    assert restriction_of("no_left_turn", [("w", 1, "from"), ("w", 3, "to")]) is None
-    only = restriction_of("only_straight_on", [("w", 1, "from"), ("n", 2, "via"), ("w", 3, "to")])
+    left = {"restriction": "no_left_turn"}
+    assert restriction_of(left, [("w", 1, "from"), ("w", 2, "via"), ("w", 3, "to")]) is None
+    assert restriction_of(left, [("w", 1, "from"), ("w", 3, "to")]) is None
+    only = restriction_of({"restriction": "only_straight_on"}, BY_NODE)
     assert only is not None
     assert only.only
+
+
+def test_several_roads_that_lead_to_a_no_entry_are_all_meant() -> None:
+    found = restriction_of({"restriction": "no_entry"}, [("w", 4, "from"), *BY_NODE])
+    assert found == Restriction(frozenset({1, 4}), 2, frozenset({3}), False)
+    ways = restriction_of({"restriction": "no_exit"}, [*BY_NODE, ("w", 5, "to"), ("n", 6, "to")])
+    assert ways == Restriction(frozenset({1}), 2, frozenset({3, 5}), False)
+
+
+@pytest.mark.parametrize(("spared", "holds"), [("bus", True), ("bicycle; motor_vehicle", False), ("vehicle", False)])
+def test_a_restriction_that_spares_all_vehicles_is_none(spared: str, holds: bool) -> None:
+    assert (restriction_of({"restriction": "no_u_turn", "except": spared}, BY_NODE) is not None) is holds

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import osmium
 import shapely
+from numpy.typing import NDArray
 from osmium.filter import KeyFilter
 from osmium.geom import WKBFactory
 from shapely.geometry import LineString
@@ -79,7 +81,7 @@ class _Reading:
     def take(self, one: Any) -> None:
         tags = dict(one.tags)
         if one.is_node():
-            self._keep(one.id, lambda: self._wkb.create_point(one), drawn_of_point(tags))
+            self._keep(lambda: self._wkb.create_point(one), drawn_of_point(tags))
         elif one.is_area():
             self._take_area(one, tags)
         elif one.is_way():
@@ -90,36 +92,51 @@ class _Reading:
     def _take_area(self, one: Any, tags: Tags) -> None:
         if self._is_ring_only(tags, one):
             return
-        self._keep(one.id, lambda: self._wkb.create_multipolygon(one), drawn_of_area(tags))
+        self._keep(lambda: self._wkb.create_multipolygon(one), drawn_of_area(tags))
         if tags.get("name"):
-            self._keep(one.id, lambda: self._wkb.create_multipolygon(one), drawn_of_point(tags), as_point=True)
+            self._keep(lambda: self._wkb.create_multipolygon(one), drawn_of_point(tags), as_point=True)
 
     def _is_ring_only(self, tags: Tags, one: Any) -> bool:
         """A closed way that is a road, not a square."""
         return bool(one.from_way()) and "highway" in tags and tags.get("area") != "yes"
 
     def _take_way(self, one: Any, tags: Tags) -> None:
-        self._keep(one.id, lambda: self._wkb.create_linestring(one), drawn_of_line(tags))
-        if tags.get("natural") == "coastline":
-            line = self._made(lambda: self._wkb.create_linestring(one))
-            self.land.coasts += [] if line is None else [line]
-        if "highway" in tags and (street := _street(one, tags)) is not None and self._is_near(street.points):
-            self.land.streets.append(street)
+        drawn, is_coast = list(drawn_of_line(tags)), tags.get("natural") == "coastline"
+        lines = self._lines(one) if drawn or is_coast else []
+        for line in lines:
+            self._put(line, drawn)
+        if is_coast:
+            self.land.coasts += lines
+        if "highway" in tags:
+            self.land.streets += [street for street in _streets(one, tags) if self._is_near(street.points)]
 
     def _take_restriction(self, one: Any, tags: Tags) -> None:
         members = [(member.type, member.ref, member.role) for member in one.members]
-        found = restriction_of(tags.get("restriction", ""), members)
+        found = restriction_of(tags, members)
         if found is not None:
             self.land.restrictions.append(found)
 
-    def _keep(self, identity: int, make: Callable[[], str], drawn: Iterator[Drawn], *, as_point: bool = False) -> None:
+    def _lines(self, one: Any) -> list[LineString]:
+        """One, unless nodes of it lie beyond the extract."""
+        if all(node.location.valid() for node in one.nodes):
+            line = self._made(lambda: self._wkb.create_linestring(one))
+            return [] if line is None else [line]
+        parts = [LineString(points) for _, points in _known_parts(one) if len(points) > 1]
+        self.land.broken += not parts
+        return parts
+
+    def _keep(self, make: Callable[[], str], drawn: Iterator[Drawn], *, as_point: bool = False) -> None:
         found = list(drawn)
         geometry = self._made(make) if found else None
-        if geometry is None or not self._is_near(np.reshape(geometry.bounds, (2, 2))):
+        if geometry is not None:
+            self._put(geometry, found, as_point=as_point)
+
+    def _put(self, geometry: Any, drawn: Iterable[Drawn], *, as_point: bool = False) -> None:
+        if not self._is_near(np.reshape(geometry.bounds, (2, 2))):
             return
         if as_point:
             geometry = geometry.representative_point()
-        for one in found:
+        for one in drawn:
             same = self._known.setdefault((one.layer, one.min_zoom, *one.properties.items()), one)
             self.land.features[one.layer].append(Feature(geometry, same.properties, same.min_zoom))
 
@@ -127,7 +144,7 @@ class _Reading:
         """None where nodes of it lie beyond the extract, or its rings do not close."""
         try:
             return shapely.from_wkb(make())
-        except (RuntimeError, shapely.errors.GEOSException):
+        except (RuntimeError, osmium.InvalidLocationError, shapely.errors.GEOSException):
             self.land.broken += 1
             return None
 
@@ -139,8 +156,16 @@ class _Reading:
         return bool(low_x <= east and high_x >= west and low_y <= north and high_y >= south)
 
 
-def _street(one: Any, tags: Tags) -> Street | None:
-    """Without the nodes that lie beyond the extract."""
-    known = [node for node in one.nodes if node.location.valid()]
-    points = np.array([(node.lon, node.lat) for node in known], dtype=np.float64).reshape(-1, 2)
-    return street_of(one.id, [node.ref for node in known], points, tags)
+def _streets(one: Any, tags: Tags) -> Iterator[Street]:
+    """Two of a road that leaves the extract and comes back: nobody knows its way in between."""
+    for nodes, points in _known_parts(one):
+        if (street := street_of(one.id, nodes, points, tags)) is not None:
+            yield street
+
+
+def _known_parts(one: Any) -> Iterator[tuple[list[int], NDArray[np.float64]]]:
+    """The runs of a way's nodes, and their places, that are in the extract."""
+    for is_known, nodes in groupby(one.nodes, lambda node: bool(node.location.valid())):
+        if is_known:
+            known = [(node.ref, node.lon, node.lat) for node in nodes]
+            yield [ref for ref, _, _ in known], np.array([place for _, *place in known], dtype=np.float64)

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,7 @@ LIMITS_KM_PER_H: Final = {
 }  # fmt: skip
 KM_PER_MILE: Final = 1.609344
 _CLOSED: Final = frozenset({"no", "agricultural", "forestry"})
+_ALL_VEHICLES: Final = frozenset({"vehicle", "motor_vehicle"})
 _FORWARD: Final = frozenset({"yes", "1", "true"})
 
 
@@ -40,11 +41,11 @@ class Street:
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """Who comes over way `from_way` to node `via` must not go on (`only`: must go on) over `to_way`."""
+    """Who comes over one of `from_ways` to node `via` must not go on (`only`: must go on) over one of `to_ways`."""
 
-    from_way: int
+    from_ways: frozenset[int]
     via: int
-    to_way: int
+    to_ways: frozenset[int]
     only: bool
 
 
@@ -81,15 +82,24 @@ def speed_of(tags: Tags, kind: str) -> float:
     return int(number) * (KM_PER_MILE if unit == "mph" else 1.0)
 
 
-def restriction_of(kind: str, members: Iterable[tuple[str, int, str]]) -> Restriction | None:
-    """Of a relation with `members` (type, id, role). None where a way stands between the two roads."""
-    roles: dict[str, tuple[str, int]] = {role: (type_, ref) for type_, ref, role in members}
-    if not {"from", "via", "to"} <= roles.keys() or not kind.startswith(("no_", "only_")):
+def restriction_of(tags: Tags, members: Iterable[tuple[str, int, str]]) -> Restriction | None:
+    """Of a relation with `members` (type, id, role): several roads lead to a no_entry or from a no_exit.
+
+    None where a way stands between the roads, and where it holds for no motor vehicle. One that spares some of them
+    (`except=bus`) holds for all here; those that hold at hours or for some vehicles alone are not read
+    (wiki.openstreetmap.org, "Relation:restriction").
+    """
+    kind, spared = tags.get("restriction", ""), tags.get("except", "").replace(" ", "").split(";")
+    if not kind.startswith(("no_", "only_")) or not _ALL_VEHICLES.isdisjoint(spared):
         return None
-    (from_type, from_way), (via_type, via), (to_type, to_way) = roles["from"], roles["via"], roles["to"]
-    if (from_type, via_type, to_type) != ("w", "n", "w"):
+    roles: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for type_, ref, role in members:
+        roles[role].add((type_, ref))
+    from_ways, to_ways = (frozenset(ref for type_, ref in roles[role] if type_ == "w") for role in ("from", "to"))
+    if not from_ways or not to_ways or len(roles["via"]) != 1:
         return None
-    return Restriction(from_way, via, to_way, kind.startswith("only_"))
+    ((via_type, via),) = roles["via"]
+    return Restriction(from_ways, via, to_ways, kind.startswith("only_")) if via_type == "n" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +164,6 @@ def _banned(edges: Sequence[_Edge], restrictions: Iterable[Restriction]) -> Iter
         coming[edge.way, edge.target].append(number)
         leaving[edge.source].append(number)
     for one in restrictions:
-        for before in coming.get((one.from_way, one.via), ()):
-            for after in leaving.get(one.via, ()):
-                if (edges[after].way == one.to_way) is not one.only:
-                    yield before, after
+        before = [number for way in one.from_ways for number in coming.get((way, one.via), ())]
+        after = [n for n in leaving.get(one.via, ()) if (edges[n].way in one.to_ways) is not one.only]
+        yield from product(before, after)

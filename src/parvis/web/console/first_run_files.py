@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from starlette.datastructures import UploadFile
 
 from parvis.ground.choosing import OUTLINES, USUAL_FILE, open_ground
-from parvis.ground.outline import LARGEST_BYTES, NAME_KEYS
+from parvis.ground.outline import LARGEST_BYTES, NAME_KEYS, read_members
 from parvis.ground.pmtiles import InvalidBaseMap
 from parvis.kernel.base_map import BaseMap
 
@@ -87,8 +86,7 @@ def _read_outlines(path: Path) -> Outlines:
 
 def _communes(path: Path) -> tuple[str, ...]:
     """Code and name of each outline that has both."""
-    document: Any = msgspec.json.decode(path.read_bytes())
-    properties = [one.get("properties") or {} for one in document.get("features", [document])]
+    properties = [one.get("properties") or {} for one in read_members(path)]
     told = [(_first(one, CODE_KEYS), _first(one, NAME_KEYS)) for one in properties]
     return tuple(f"{code} {name}" for code, name in told if code and name)[:MOST_COMMUNES]
 
