@@ -29,6 +29,7 @@ from parvis.demo.story.setting import set_stage
 from parvis.demo.story.stage import Stage
 from parvis.demo.things import Bound
 from parvis.fleet.devices.records import DeviceRecord
+from parvis.kernel.parent import end_with_parent
 from parvis.kernel.time import SECOND, system_clock
 
 R = TypeVar("R")
@@ -40,7 +41,7 @@ class Rememberer:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self._seed, self._folder = seed, folder
-        self._maker, self._teller = _process(0), _process(NICENESS)
+        self._maker, self._teller = start_process(0), start_process(NICENESS)
         self._records = self._maker.submit(_records, seed, folder)
 
     def get_ready(self) -> None:
@@ -64,8 +65,13 @@ class Rememberer:
             one.shutdown(wait=False, cancel_futures=True)
 
 
-def _process(niceness: int) -> Executor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(niceness,))
+def start_process(niceness: int) -> Executor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_set_out, initargs=(niceness,))
+
+
+def _set_out(niceness: int) -> None:
+    end_with_parent()
+    os.nice(niceness)
 
 
 def _awaited(asked: "Future[R]") -> Awaitable[R]:

@@ -21,6 +21,7 @@ from parvis.demo.picture.maplayers import map_layers
 from parvis.demo.scenery import open_scenery
 from parvis.ground.drawing import draw_tile
 from parvis.ground.layers import MapLayer
+from parvis.kernel.parent import end_with_parent
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,16 +54,16 @@ class Atelier:
             if self._closing is not None:
                 self._closing.cancel()
             try:
-                return self._hired().submit(work, *args, **kwargs).result()
+                return self.hired().submit(work, *args, **kwargs).result()
             except BrokenProcessPool:
                 self._dismiss()
-                return self._hired().submit(work, *args, **kwargs).result()
+                return self.hired().submit(work, *args, **kwargs).result()
             finally:
                 self._closing = threading.Timer(self._idle_s, self.close)
                 self._closing.daemon = True
                 self._closing.start()
 
-    def _hired(self) -> Executor:
+    def hired(self) -> Executor:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_step_back)
         return self._executor
@@ -77,6 +78,7 @@ class Atelier:
 
 def _step_back() -> None:
     """Leave the processor to the platform, and the end of the work to the process that ordered it."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)

@@ -6,10 +6,12 @@ import asyncio
 import heapq
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -224,13 +226,26 @@ class NoCues:
 
 
 class CuesOfInput:
-    """A line each. Nobody waits for one who is gone."""
+    """A line each. The input ends with whoever started this process, and this process with the input: who was killed
+    tells nobody else."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lines: asyncio.Queue[None] = asyncio.Queue()
+        threading.Thread(target=self._listen, name="parvis-cues", daemon=True).start()
 
     async def speak(self) -> None:
-        await asyncio.to_thread(sys.stdin.readline)
+        await self._lines.get()
 
     async def look_back(self) -> None:
-        await asyncio.to_thread(sys.stdin.readline)
+        await self._lines.get()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while heard := os.read(sys.stdin.fileno(), 64):
+                for _ in range(heard.count(b"\n")):
+                    self._loop.call_soon_threadsafe(self._lines.put_nowait, None)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def run(
@@ -289,8 +304,12 @@ def main() -> None:
     ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password)
     pace = Pace(options.began_s, options.speed)
     past = Past(options.backfill_hours, options.sparse_hours)
-    cues = CuesOfInput() if options.on_cue else NoCues()
-    asyncio.run(run(ways, seed=options.seed, folder=options.folder, pace=pace, past=past, cues=cues))
+
+    async def play() -> None:
+        cues = CuesOfInput(asyncio.get_running_loop()) if options.on_cue else NoCues()
+        await run(ways, seed=options.seed, folder=options.folder, pace=pace, past=past, cues=cues)
+
+    asyncio.run(play())
 
 
 if __name__ == "__main__":
