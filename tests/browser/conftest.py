@@ -43,6 +43,9 @@ class Town:
     def fill(self, number: int, level: float) -> None:
         self.write({"id": container_id(number), "type": "WasteContainer", "fillingLevel": measured(level)})
 
+    def remove(self, entity_id: str) -> None:
+        assert self._client.delete(f"/ngsi-ld/v1/entities/{entity_id}").status_code == 204
+
     def close(self) -> None:
         self._client.close()
 

@@ -134,3 +134,66 @@ def test_the_tools_fit_a_phone_in_the_dark_in_french(visit: Callable[..., Visit]
     expect(page.locator("[data-status]")).to_contain_text("Tel que c’était le")
     assert window.list_axe_violations() == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_zone_that_is_none_is_refused_and_undone(visit: Callable[..., Visit], pipe: str) -> None:
+    window = visit()
+    page = window.open_map("?at=15,47.70,-3.26&type=waste")
+    before = rows(page)
+    page.get_by_text("Zone", exact=True).click()
+    page.get_by_role("button", name="Draw a zone").click()
+    for key in ("", "ArrowRight", "ArrowRight"):
+        if key:
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_contain_text("The corners enclose no area.")
+    expect(page.locator("#filter-zone")).to_have_value("")
+    assert query(page)["type"] == ["waste"]
+    assert "area" not in query(page)
+    assert rows(page) == before
+    assert window.list_axe_violations() == []
+    page.select_option("#filter-state", "attention")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert ["400" in complaint for complaint in window.complaints] == [True]
+    window.complaints.clear()
+
+
+def test_a_zone_that_somebody_removes_leaves_the_open_map_with_everything(
+    visit: Callable[..., Visit], town: Town, pipe: str
+) -> None:
+    zone = "urn:ngsi-ld:Zone:gone"
+    ring = [[-3.28, 47.69], [-3.24, 47.69], [-3.24, 47.71], [-3.28, 47.69]]
+    place = {"type": "GeoProperty", "value": {"type": "Polygon", "coordinates": [ring]}}
+    town.write({"id": zone, "type": "Zone", "name": named("Old"), "location": place})
+    window = visit()
+    page = window.open_map(f"?zone={zone}")
+    town.remove(zone)
+    page.select_option("#filter-type", "waste")
+    expect(page.get_by_role("alert")).to_contain_text("no longer there")
+    expect(page.locator("[data-list] > li")).to_have_count(8)
+    page.wait_for_function("!new URLSearchParams(location.search).has('zone')")
+    assert query(page)["type"] == ["waste"]
+    window.complaints.clear()
+
+
+def test_back_takes_a_choice_back(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map()
+    page.select_option("#filter-type", "WasteContainer")
+    expect(page.locator("[data-list] > li")).to_have_count(8)
+    page.select_option("#filter-state", "attention")
+    expect(page.locator("[data-list] > li")).to_have_count(2)
+    page.wait_for_function("new URLSearchParams(location.search).has('state')")
+    page.fill("#filter-search", "Po")
+    page.wait_for_timeout(600)
+    page.fill("#filter-search", "Point 00")
+    expect(page.locator("[data-list] > li")).to_have_count(1)
+    page.wait_for_function("new URLSearchParams(location.search).get('search') === 'Point 00'")
+    page.go_back()
+    page.wait_for_selector("[data-map][data-ready]")
+    expect(page.locator("[data-list] > li")).to_have_count(2)
+    expect(page.locator("#filter-search")).to_have_value("")
+    page.go_back()
+    expect(page.locator("#filter-state")).to_have_value("")
+    assert query(page)["type"] == ["WasteContainer"]

@@ -21,6 +21,17 @@ export class Filter {
     });
   }
 
+  // As `query` says it: what was shown before a choice that was refused.
+  restore(query) {
+    for (const field of this.form.querySelectorAll("select[name], input[name]")) {
+      if (!NOT_AS_THEY_ARE.includes(field.name)) field.value = query.get(field.name) ?? "";
+    }
+    if (query.has("area")) this.form.zone.value = "drawn";
+    const off = (query.get("without") ?? "").split(",");
+    for (const box of this.boxes) box.checked = !off.includes(box.value);
+    this.show(this.told);
+  }
+
   query() {
     const query = new URLSearchParams();
     for (const [name, value] of new FormData(this.form)) {
@@ -60,10 +71,12 @@ export class Filter {
   typed(field) {
     if (!field.matches("input") || field.type === "checkbox") return;
     clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.apply({ fit: true }), TYPING_MS);
+    this.typing = setTimeout(() => this.apply({ fit: true, isTyping: true }), TYPING_MS);
   }
 
-  show({ unit, without }) {
+  show(told) {
+    this.told = told;
+    const { unit, without } = told;
     const above = this.form.querySelector(".above");
     above.hidden = unit === null;
     above.querySelector(".unit").textContent = unit ?? "";

@@ -15,12 +15,14 @@ import { SHAPE_LAYERS, shapesOf, showChosenShape } from "./shapes.js";
 import { Tools } from "./tools.js";
 
 const RELOAD_MS = 5_000;
+const NOT_THERE = 404;
 const CLOSE_ZOOM = 15.5;
 const PADDING_PX = 56;
 const TOUCH_PX = 5;
 
 const picture = document.querySelector("[data-picture]");
 const status = document.querySelector("[data-status]");
+const refused = document.querySelector("[data-refused]");
 const note = document.querySelector("[data-note]");
 const more = document.querySelector("[data-more]");
 const frame = document.querySelector("[data-map]");
@@ -44,20 +46,32 @@ let hangUp = () => {};
 let loading = 0;
 let asking = null;
 let isLoaded = false;
+let wasTyping = false;
+let shownQuery = filter.query().toString();
+let remembered = shownQuery;
+let { search } = location;
 let wantsFit = !new URLSearchParams(location.search).has("at");
 
-function rememberAddress() {
-  const query = filter.query();
+// A choice is a step that Back takes back; where one looks, and at what, belongs to the step.
+function rememberAddress(isStep = false) {
+  const query = new URLSearchParams(shownQuery);
   if (selected) query.set("selected", selected);
-  if (opened) {
-    const centre = opened.map.getCenter();
-    query.set("at", `${opened.map.getZoom().toFixed(2)},${centre.lat.toFixed(5)},${centre.lng.toFixed(5)}`);
-  }
+  const at = opened ? viewOf(opened.map) : new URLSearchParams(location.search).get("at");
+  if (at) query.set("at", at);
   const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
-  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+  const address = text ? `?${text}` : location.pathname;
+  if (isStep && shownQuery !== remembered) history.pushState(null, "", address);
+  else history.replaceState(null, "", address);
+  remembered = shownQuery;
+  search = location.search;
 }
 
-async function load({ fit = false } = {}) {
+function viewOf(map) {
+  const { lat, lng } = map.getCenter();
+  return `${map.getZoom().toFixed(2)},${lat.toFixed(5)},${lng.toFixed(5)}`;
+}
+
+async function load({ fit = false, isStep = false } = {}) {
   wantsFit ||= fit;
   const turn = ++loading;
   const query = filter.query();
@@ -69,8 +83,9 @@ async function load({ fit = false } = {}) {
     endSession();
     return;
   }
-  if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit }), RELOAD_MS);
+  if (!answer || answer.status >= 500) setTimeout(() => turn === loading && load({ fit, isStep }), RELOAD_MS);
   if (!answer?.ok) {
+    if (answer && answer.status < 500) await refuse(answer);
     if (replay.at !== null) status.textContent = say("map.failed_past");
     return;
   }
@@ -92,6 +107,8 @@ async function load({ fit = false } = {}) {
   note.hidden = !collection.note;
   filter.show(collection);
   isLoaded = true;
+  shownQuery = query.toString();
+  rememberAddress(isStep);
   draw();
   showSelected();
   settle();
@@ -100,6 +117,26 @@ async function load({ fit = false } = {}) {
   if (collection.moment !== null) return;
   query.set("after", collection.seq);
   hangUp = listen(query, { changes: (told) => followed.hear(told), reset: () => load() });
+}
+
+// Of a choice that cannot be shown: what stands on the page is of the one before, and so is the sentence above it.
+async function refuse(answer) {
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const why = page.querySelector("[data-reason]")?.textContent ?? "";
+  if (answer.status === NOT_THERE && filter.wanted().isOfZone) {
+    sayRefused(say("map.zone_gone"));
+    tools.dropZone();
+    await load();
+  } else if (isLoaded && shownQuery !== filter.query().toString()) {
+    sayRefused(`${why} ${say("map.undone")}`);
+    filter.restore(new URLSearchParams(shownQuery));
+    tools.showZone(tools.zone);
+  } else sayRefused(why || say("map.refused"));
+}
+
+function sayRefused(text) {
+  refused.textContent = text.trim();
+  refused.hidden = !text;
 }
 
 // What is shown is of the past, and nothing on the page may say otherwise.
@@ -115,7 +152,6 @@ function showWhen(moment) {
 function showMoment(at) {
   document.querySelector("[data-status]").setAttribute("aria-live", replay.isPlaying ? "off" : "polite");
   if (at === null) standAt(null);
-  rememberAddress();
   return load();
 }
 
@@ -250,7 +286,7 @@ function listenToMap({ map }) {
     if (top.properties.cluster) openCluster(map, top);
     else select(top.properties.id, { move: false });
   });
-  map.on("moveend", rememberAddress);
+  map.on("moveend", () => rememberAddress());
 }
 
 // Markers before lines, lines before areas; a line may be missed by a finger's width.
@@ -304,10 +340,14 @@ function settle() {
   frame.dataset.ready = "true";
 }
 
-function apply({ fit = true } = {}) {
-  return load({ fit }).then(rememberAddress);
+async function apply({ fit = true, isTyping = false } = {}) {
+  const isStep = !(isTyping && wasTyping);
+  wasTyping = isTyping;
+  sayRefused("");
+  await load({ fit, isStep });
 }
 
-addEventListener("popstate", () => location.reload());
+// A jump within the page is no other view.
+addEventListener("popstate", () => location.search !== search && location.reload());
 load();
 showMap();

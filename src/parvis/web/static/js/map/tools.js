@@ -113,15 +113,23 @@ export class Tools {
     this.find("[data-measured='area']").textContent = corners.length > 2 ? areaText(area(corners)) : NONE;
   }
 
-  setZone(zone, corners) {
+  async setZone(zone, corners) {
     const choice = this.form.zone;
     if (zone === "drawn" && ![...choice.options].some((option) => option.value === zone)) {
       choice.add(new Option(say("map.in_drawn"), zone), 1);
     }
     choice.value = zone;
     this.form.area.value = corners;
-    this.apply();
-    if (zone) this.speak(say("map.zone_ready"));
+    await this.apply();
+    if (zone && choice.value === zone) this.speak(say("map.zone_ready"));
+  }
+
+  // One that is not there any more is not offered any more.
+  dropZone() {
+    const choice = this.form.zone;
+    [...choice.options].find((option) => option.value && option.value === choice.value)?.remove();
+    choice.value = "";
+    this.form.area.value = "";
   }
 
   // What the server took for the filter's zone: its outline, and which of the panel's forms make sense.
