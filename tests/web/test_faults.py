@@ -35,6 +35,8 @@ REACHED = (
     "fleet/profiles/mapping.py",
     "connectors/files",
     "connectors/feeds",
+    "ground/outline.py",
+    "ground/pmtiles.py",
     "web/console",
 )
 """Where what people write in the console is refused, or what the console tells the fault of."""
@@ -48,6 +50,10 @@ ELSEWHERE = {
     "no-reading": "a code, whose sentence is of the jobs",
     "No file matches source.file, 'X'.": "on the command line only",
     "X does not match source.file, 'X'.": "on the command line only",
+    "These are more than X tiles: say the bounds of your territory (--bounds=west,south,east,north)"
+    " or take a smaller extract.": "on the command line only",
+    "Within these bounds there is nothing to draw.": "on the command line only",
+    "X has an unreadable tile X/X/X ('X').": "in the log: maps show no tile there",
     "X: X.": "of a mapping written by hand: what the reader of its language says",
 }
 
