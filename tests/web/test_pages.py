@@ -81,6 +81,7 @@ async def test_the_chart_gets_columns_lines_and_words(operator: httpx.AsyncClien
 
 async def test_the_history_is_downloaded_as_csv(operator: httpx.AsyncClient) -> None:
     answer = await operator.get(f"/console/entities/{FULL_BIN}/history.csv?attr=fillingLevel&range=7d")
+    assert series["decimals"] == 0, "told as in the table of values"
     assert answer.headers["content-disposition"] == 'attachment; filename="market-fillingLevel.csv"'
     rows = answer.text.splitlines()
     assert len(rows) == 2

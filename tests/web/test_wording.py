@@ -67,3 +67,33 @@ def test_names_without_a_word_are_spelled_out() -> None:
 def test_a_height_is_of_water_where_the_type_says_so() -> None:
     assert [FR.attribute_name("height"), EN.attribute_name("height", "Tree")] == ["Hauteur", "Height"]
     assert FR.attribute_name("height", "WaterObserved") == "Hauteur d’eau"
+
+
+@pytest.mark.parametrize(
+    ("name", "french"),
+    [
+        ("Le Havre", "Carte des points de tri au Havre"),
+        ("Les Sables-d’Olonne", "Carte des points de tri aux Sables-d’Olonne"),
+        ("La Rochelle", "Carte des points de tri à La Rochelle"),
+        ("Lesconil", "Carte des points de tri à Lesconil"),
+    ],
+)
+def test_french_draws_a_place_and_its_article_together(name: str, french: str) -> None:
+    assert FR("portal.map_label", commune=name) == french
+    assert name in EN("portal.map_label", commune=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "french"),
+    [
+        ("École", "Copie d’École"),
+        ("Eau et air", "Copie d’Eau et air"),
+        ("Le Port", "Copie du Port"),
+        ("Marché", "Copie de Marché"),
+        ("a81758fffe", "Copie de a81758fffe"),
+        ("eau.csv", "Copie de eau.csv"),
+        ("{name}", "Copie de {name}"),
+    ],
+)
+def test_french_leaves_no_vowel_after_de(name: str, french: str) -> None:
+    assert FR("board.copy_of", name=name) == french

@@ -31,7 +31,9 @@ class Wording:
             key = plural if plural in self._sentences else key
             values["n"] = self.number(values["n"])
         sentence = self._sentences[key]
-        return sentence.format_map(values) if values else sentence
+        if not values:
+            return sentence
+        return (_joined(sentence, values) if self.language == "fr" else sentence).format_map(values)
 
     def find(self, key: str) -> str | None:
         return self._sentences.get(key)
@@ -117,11 +119,38 @@ class Wording:
         return exact or self.find(f"attribute.{name}") or spaced(name)
 
 
+def _joined(sentence: str, values: dict[str, Any]) -> str:
+    """French draws "à" and "de" together with the article that a name begins with, and "de" with its vowel."""
+
+    def joined(found: re.Match[str]) -> str:
+        name = values[found["name"]]
+        article = _ARTICLE.match(name) if isinstance(name, str) else None
+        if article:
+            values[f"{found['name']}_bare"] = name[article.end() :]
+            return f"{_DRAWN_TOGETHER[found['word'], article['article']]} {{{found['name']}_bare}}"
+        if found["word"] == "de" and isinstance(name, str) and _VOWEL.match(name):
+            return f"d’{{{found['name']}}}"
+        return found[0]
+
+    return _BEFORE_NAME.sub(joined, sentence)
+
+
+_BEFORE_NAME = re.compile(r"\b(?P<word>à|de) \{(?P<name>\w+)\}")
+_ARTICLE = re.compile(r"(?P<article>Le|Les) (?=\w)")
+_DRAWN_TOGETHER = {("à", "Le"): "au", ("à", "Les"): "aux", ("de", "Le"): "du", ("de", "Les"): "des"}
+_VOWEL = re.compile(r"[aâàeéèêëiîïoôœuù][^\W\d_]*(?![\w.@/-])", re.IGNORECASE)
+"""Of a word; an identifier keeps what is before it apart."""
+
 ALARMS = frozenset({"alarmStopsLeaks", "alarmTamper"})
 """0 or 1 in Smart Data Models, and read as no or yes."""
 
 
 DECIMALS: Mapping[str, int] = {"height": 2, "temperature": 1, "intensity": 0, "flow": 0}
+
+
+def decimals_of(attribute: str) -> int | None:
+    """What its values are told with; None: as many as are sensible."""
+    return 0 if attribute in SHARES_OF_ONE else DECIMALS.get(attribute)
 
 
 def spaced(name: str) -> str:

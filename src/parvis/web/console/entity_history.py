@@ -32,7 +32,7 @@ from parvis.web.sentences import spell_period
 from parvis.web.site import site_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, short_id
-from parvis.web.wording import Wording
+from parvis.web.wording import Wording, decimals_of
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -88,6 +88,7 @@ def _chart(
         "question": t("chart.question", attribute=t.attribute_name(term, view.type)),
         "unit": unit,
         "share": term in SHARES_OF_ONE,
+        "decimals": decimals_of(term),
         "warn": None if lines.warn is None else lines.warn * scale,
         "bad": None if lines.bad is None else lines.bad * scale,
         "categories": [t.find(f"value.{word}") or word for word in columns.categories],

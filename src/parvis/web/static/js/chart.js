@@ -183,7 +183,7 @@ export class Chart {
       if (value === null || value === undefined) return [];
       return group.length > 1 ? [`${one.legend} ${text(one, value)}`] : [text(one, value)];
     });
-    if (said.length) note.textContent = `${moment(plot.data[0][index] * 1000)} : ${said.join(" · ")}`;
+    if (said.length) note.textContent = say("labelled", { name: moment(plot.data[0][index] * 1000), text: said.join(" · ") });
   }
 
   fillTable() {
@@ -262,7 +262,7 @@ function marks({ categories, unit }) {
 }
 
 function text(one, value) {
-  return one.categories[value] ?? `${number(value)}${one.unit ? gap(one.unit) + one.unit : ""}`;
+  return one.categories[value] ?? `${number(value, one.decimals ?? undefined)}${one.unit ? gap(one.unit) + one.unit : ""}`;
 }
 
 function tableRows(all) {
@@ -283,6 +283,6 @@ function tableRows(all) {
 function cell(value, one) {
   const element = document.createElement("td");
   element.className = "number";
-  element.textContent = value === null || value === undefined ? "" : (one.categories[value] ?? number(value));
+  element.textContent = value === null || value === undefined ? "" : (one.categories[value] ?? number(value, one.decimals ?? undefined));
   return element;
 }

@@ -6,7 +6,9 @@ export const language = document.documentElement.lang || "en";
 // The territory's, where the page tells it; else the browser's.
 export const timeZone = knownZone(document.querySelector("[data-clock]")?.dataset.clock);
 const plurals = new Intl.PluralRules(language);
-const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+const numbers = new Map();
+const MOST_DECIMALS = 20;
+const LARGEST_WITH_DECIMALS = 100;
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -18,8 +20,20 @@ export function say(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? number(values[name]) : whole));
 }
 
-export function number(value) {
-  return typeof value === "number" ? numbers.format(value).replace("-", MINUS) : String(value);
+// As the server spells them: without `decimals`, two significant ones below 100.
+export function number(value, decimals = sensibleDecimals(value)) {
+  return typeof value === "number" ? formatOf(decimals).format(value).replace("-", MINUS) : String(value);
+}
+
+function sensibleDecimals(value) {
+  if (Number.isInteger(value) || Math.abs(value) >= LARGEST_WITH_DECIMALS) return 0;
+  return Math.abs(value) >= 1 ? 1 : 2;
+}
+
+function formatOf(decimals) {
+  const fixed = Math.min(decimals ?? 0, MOST_DECIMALS);
+  if (!numbers.has(fixed)) numbers.set(fixed, new Intl.NumberFormat(language, { minimumFractionDigits: fixed, maximumFractionDigits: fixed }));
+  return numbers.get(fixed);
 }
 
 export const MINUS = "\u2212";

@@ -1,7 +1,7 @@
 // The curves of a dashboard: drawn once by the server, and here again so that one can look closer.
 
 import { colour } from "../map/ground.js";
-import { gap, language, MINUS, moment, number, timeZone } from "../words.js";
+import { gap, language, MINUS, moment, number, say, timeZone } from "../words.js";
 
 const HEIGHTS = { h1: 200, h2: 370, h3: 540 };
 const LINES = [
@@ -87,7 +87,7 @@ function told(data, at) {
   const values = data.series.filter(({ v }) => v[at] !== null && v[at] !== undefined);
   const unit = data.unit ? gap(data.unit) + data.unit : "";
   const each = values.map(({ label, v }) => (data.series.length > 1 ? `${label} ${number(v[at])}${unit}` : `${number(v[at])}${unit}`));
-  return `${moment(data.t[at] * 1000, "medium")} : ${each.join(", ") || "–"}`;
+  return say("labelled", { name: moment(data.t[at] * 1000, "medium"), text: each.join(", ") || "–" });
 }
 
 function valueTold(value, unit) {
