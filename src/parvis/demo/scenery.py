@@ -1,23 +1,19 @@
 """Land, networks and devices, which take seconds to make: made once for a seed, and kept for all processes."""
 
-import hashlib
 import logging
 import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
-import parvis.demo.devices
-import parvis.demo.land
-import parvis.demo.networks
 from parvis.demo.devices.device import Device
 from parvis.demo.devices.install import install_devices, survey_site
+from parvis.demo.edition import edition
 from parvis.demo.land.territory import Territory, generate_territory
 from parvis.demo.networks.networks import Networks, lay_networks
 from parvis.demo.solitude import alone
 
 _log = logging.getLogger(__name__)
-_MADE_BY = (parvis.demo.devices, parvis.demo.land, parvis.demo.networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +33,13 @@ def make_scenery(seed: int) -> Scenery:
 
 def open_scenery(seed: int, folder: Path) -> Scenery:
     """Kept in a folder of our own until the code that makes it changes; who comes meanwhile waits for it."""
-    path = folder / f"scenery-{_edition()}-{seed}.pickle"
+    path = folder / f"scenery-{edition()}-{seed}.pickle"
     with alone(folder / "scenery.lock"):
         found = _find(path)
         if found is None:
             found = make_scenery(seed)
             _keep(path, found)
         return found
-
-
-def _edition() -> str:
-    """Of the code, so that what another one made is not taken for ours."""
-    digest = hashlib.sha256()
-    for package in _MADE_BY:
-        for path in sorted(Path(package.__path__[0]).glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _find(path: Path) -> Scenery | None:
@@ -68,7 +55,8 @@ def _find(path: Path) -> Scenery | None:
 
 
 def _keep(path: Path, made_of: Scenery) -> None:
-    for old in path.parent.glob("scenery-*.pickle"):
+    """Alone: what else is there is old, or was left half made by who was killed."""
+    for old in path.parent.glob("scenery-*"):
         old.unlink(missing_ok=True)
     made = path.with_suffix(f".{os.getpid()}")
     made.write_bytes(pickle.dumps(made_of, pickle.HIGHEST_PROTOCOL))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from parvis.demo.edition import edition
 from parvis.demo.nature.calendar import moments
 from parvis.demo.nature.chance import Floats, Times, drift, one_chance
 from parvis.demo.nature.habits import HOUSEHOLD_WATER
@@ -110,13 +111,21 @@ class Water:
         if self._cache is None:
             return solve(self._network, junction, leak_l_per_s)
         mark = hashlib.sha256(f"{_digest(self._network)} {key} {DEMANDS} {SHARES}".encode()).hexdigest()[:24]
-        path = self._cache / f"water-{mark}.npz"
+        path = self._cache / f"water-{edition()}-{mark}.npz"
         with alone(self._cache / "water.lock"):  # what another process solves is waited for
             found = Solved.find(path)
             if found is None:
                 found = solve(self._network, junction, leak_l_per_s)
+                _sweep(self._cache)
                 found.keep(path)
             return found
+
+
+def _sweep(cache: Path) -> None:
+    """What other editions solved."""
+    for old in cache.glob("water-*.npz"):
+        if not old.name.startswith(f"water-{edition()}-"):
+            old.unlink(missing_ok=True)
 
 
 def _digest(network: "WaterNetwork") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from parvis.demo.edition import edition
 from parvis.demo.land.geometry import lon_lat
 from parvis.demo.land.territory import DEFAULT_SEED, NAME
 from parvis.demo.picture.atelier import Atelier
@@ -14,9 +15,6 @@ from parvis.ground.drawing import MAX_ZOOM
 from parvis.ground.layers import LAYER_NAMES
 from parvis.ground.palette import Theme
 from parvis.ground.style import map_style
-
-EDITION = 7
-"""Raised when the same seed gives another map or other devices, so that what is kept is not mixed with what is new."""
 
 BUSIEST_TOWNS = 4
 BREATH_S = 0.02
@@ -88,7 +86,7 @@ class BaseMap:
     def __init__(
         self, seed: int = DEFAULT_SEED, store_path: Path | None = None, scenery_folder: Path | None = None
     ) -> None:
-        self._store = TileStore(store_path, f"trevalan seed {seed} edition {EDITION}")
+        self.kept = TileStore(store_path, f"trevalan seed {seed} edition {edition()}")
         self._atelier = Atelier(seed, folder=scenery_folder)
         self._known: Facts | None = None
 
@@ -100,17 +98,17 @@ class BaseMap:
         """An uncompressed Mapbox Vector Tile; empty where the map is, or beyond zoom 0..14 (draw 14 larger)."""
         if not (0 <= z <= MAX_ZOOM and 0 <= x < 2**z and 0 <= y < 2**z):
             return b""
-        kept = self._store.find(z, x, y)
+        kept = self.kept.find(z, x, y)
         if kept is None:
             kept = self._atelier.tile(z, x, y)
-            self._store.keep(z, x, y, kept)
+            self.kept.keep(z, x, y, kept)
         return kept
 
     def warm_up(self, stop: threading.Event) -> int:
         """Draw what a visitor sees first, as far as it is not kept, until `stop`; returns how many tiles were drawn."""
         drawn = 0
         for tile in opening_tiles(lon_lat(0, 0), self._facts().towns[:BUSIEST_TOWNS]):
-            if self._store.find(*tile) is not None:
+            if self.kept.find(*tile) is not None:
                 continue
             if stop.wait(BREATH_S):
                 break
@@ -145,13 +143,13 @@ class BaseMap:
 
     def close(self) -> None:
         self._atelier.close()
-        self._store.close()
+        self.kept.close()
 
     def _facts(self) -> Facts:
         if self._known is None:
-            kept = self._store.find_metadata("facts")
+            kept = self.kept.find_metadata("facts")
             if kept is None:
                 kept = msgspec.json.encode(self._atelier.facts()).decode()
-                self._store.keep_metadata("facts", kept)
+                self.kept.keep_metadata("facts", kept)
             self._known = msgspec.json.decode(kept, type=Facts)
         return self._known
