@@ -1,3 +1,7 @@
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
 import httpx
 import pytest
 
@@ -77,11 +81,11 @@ async def test_the_chart_gets_columns_lines_and_words(operator: httpx.AsyncClien
     assert series["v"] == [97.0]
     assert (series["unit"], series["warn"], series["bad"]) == ("%", 80.0, 95.0)
     assert series["note"] == "Values as measured."
+    assert series["decimals"] == 0, "told as in the table of values"
 
 
 async def test_the_history_is_downloaded_as_csv(operator: httpx.AsyncClient) -> None:
     answer = await operator.get(f"/console/entities/{FULL_BIN}/history.csv?attr=fillingLevel&range=7d")
-    assert series["decimals"] == 0, "told as in the table of values"
     assert answer.headers["content-disposition"] == 'attachment; filename="market-fillingLevel.csv"'
     rows = answer.text.splitlines()
     assert len(rows) == 2
@@ -219,10 +223,28 @@ async def test_every_page_speaks_both_languages(operator: httpx.AsyncClient, pat
     assert ("Trevalan" in page) is True
 
 
-async def test_a_chosen_language_and_theme_stay(visitor: httpx.AsyncClient) -> None:
-    await visitor.get("/?lang=fr&theme=dark")
+async def test_a_chosen_language_and_theme_stay_and_leave_the_address(visitor: httpx.AsyncClient) -> None:
+    here = {"referer": "http://localhost/"}
+    chosen = await visitor.get("/?commune=Port&lang=fr&theme=dark", headers=here)
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/?commune=Port")
     page = await text_of(visitor, "/")
     assert '<html lang="fr" data-theme="dark">' in page
+
+
+@pytest.mark.parametrize("headers", [{}, {"referer": "https://mail.example/"}])
+async def test_a_link_that_somebody_sent_chooses_nothing_for_its_receiver(
+    visitor: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    shown = await visitor.get("/?lang=fr&theme=dark", headers=headers)
+    assert (shown.status_code, '<html lang="fr" data-theme="dark">' in shown.text) == (200, True)
+    assert "set-cookie" not in shown.headers
+    assert '<html lang="en">' in await text_of(visitor, "/")
+
+
+async def test_a_link_on_a_page_keeps_all_that_stands_in_its_address(operator: httpx.AsyncClient) -> None:
+    page = await text_of(operator, "/console/map?layer=waste&layer=water&type=waste&lang=en")
+    links = [urlsplit(unescape(one)) for one in re.findall(r'href="([^"]*[?&;]lang=fr[^"]*)"', page)]
+    assert [parse_qs(one.query) for one in links] == [{"layer": ["waste", "water"], "type": ["waste"], "lang": ["fr"]}]
 
 
 async def test_what_users_wrote_is_escaped(platform: Platform, operator: httpx.AsyncClient) -> None:

@@ -71,6 +71,19 @@ async def test_free_spots_are_counted_by_car_park(platform: Platform, caller: Ca
     assert today.car_parks == (CarPark("Gare", 1, 1), CarPark("Halles", 1, 2))
 
 
+async def test_each_reads_names_in_their_own_language(
+    platform: Platform, visitor: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    name = Instance(expand("name"), Kind.LANGUAGE_PROPERTY, {"en": "Old Market", "fr": "Vieux Marché"})
+    await platform.broker.write(caller, [Change(FULL_BIN, Mode.APPEND, (name,))])
+    for language, called in (("en", "Old Market"), ("fr", "Vieux Marché")):
+        told = (
+            await visitor.get("/portal/recycling.geojson?commune=Trevalan", headers={"accept-language": language})
+        ).text
+        assert called in told
+
+
 def test_air_is_a_word() -> None:
     assert [air_word(value) for value in (0, 10, 10.1, 24, 30, 90)] == [
         "good", "good", "fair", "moderate", "poor", "very_poor",

@@ -146,7 +146,7 @@ async def test_it_is_told_in_french_too(
     await bury(platform, now, 2)
     for path in ("/console/subscriptions?lang=fr", f"{PAGE}?lang=fr&sent=1&left=2&why=x"):
         assert (await operator.get(path)).status_code == 200
-    assert "2 ne l’ont pas été : x" in plain((await operator.get(f"{PAGE}?sent=1&left=2&why=x")).text)
+    assert "2 ne l’ont pas été : x" in plain((await operator.get(f"{PAGE}?lang=fr&sent=1&left=2&why=x")).text)
 
 
 async def test_it_is_paused_goes_on_and_is_deleted_by_forms(

@@ -1,13 +1,13 @@
 """Turns a request and data into a page: language, theme, caller, and the frame every page shares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from parvis.kernel.happenings import Laying
 from parvis.kernel.identity import ANONYMOUS, Caller, Right
@@ -26,12 +26,18 @@ LANGUAGE_COOKIE = "parvis_lang"
 THEME_COOKIE = "parvis_theme"
 THEMES = ("light", "dark")
 YEAR_S = 365 * 24 * 3600
+SEE_OTHER = 303
 SCRIPT_WORDS = "script."
 MARK = Markup(
     '<svg class="mark" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M3 20V9.5L12 4l9 5.5V20"/>'
     '<path d="M7 20v-6.5a5 5 0 0 1 10 0V20"/><path class="ground" d="M1.5 20h21"/></svg>'
 )
 """An arch under a roof: a town hall's door."""
+_CHOICES: Mapping[str, tuple[str, Container[str]]] = {
+    "lang": (LANGUAGE_COOKIE, LANGUAGES),
+    "theme": (THEME_COOKIE, THEMES),
+}
+"""By parameter: the cookie, and what may be chosen."""
 _HEADERS = {"cache-control": "private, no-cache", "vary": "Cookie, Accept-Language"}
 
 
@@ -71,13 +77,14 @@ class Pages:
         return negotiate(request.headers.get("accept-language", ""), offered)
 
     def render(self, request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
+        if chosen := _choices_made_here(request):
+            return _without_choices(request, chosen)
         frame = self._frame(request)
         form = FormToken(request)
         content = self._environment.get_template(template).render(
             {**frame, "form_token": form, "status": status, **data}
         )
         response = HTMLResponse(content, status, _HEADERS)
-        remember_choices(request, response)
         form.remember(response)
         return response
 
@@ -144,11 +151,20 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def remember_choices(request: Request, response: Response) -> None:
-    """A language or theme chosen by a link stays chosen."""
-    for parameter, cookie, known in (("lang", LANGUAGE_COOKIE, LANGUAGES), ("theme", THEME_COOKIE, THEMES)):
-        if (chosen := request.query_params.get(parameter)) in known and chosen is not None:
-            response.set_cookie(cookie, chosen, max_age=YEAR_S, httponly=True, samesite="lax")
+def _choices_made_here(request: Request) -> dict[str, str]:
+    """By parameter: a language or theme that our own page offered. A link that somebody sent only shows its page so."""
+    if request.method != "GET" or urlsplit(request.headers.get("referer", "")).netloc != request.url.netloc:
+        return {}
+    query = request.query_params
+    return {name: query[name] for name, (_, known) in _CHOICES.items() if query.get(name) in known}
+
+
+def _without_choices(request: Request, chosen: Mapping[str, str]) -> Response:
+    """They stay chosen, and the address is one to hand on."""
+    response = RedirectResponse(_with_query(request)(), SEE_OTHER)
+    for name, value in chosen.items():
+        response.set_cookie(_CHOICES[name][0], value, max_age=YEAR_S, httponly=True, samesite="lax")
+    return response
 
 
 def _theme(request: Request) -> str:
@@ -159,11 +175,12 @@ def _theme(request: Request) -> str:
 
 
 def _with_query(request: Request) -> Any:
-    """The page's own address with some parameters replaced."""
+    """The page's own address with some parameters replaced, and without a language or theme of its own."""
 
     def with_query(**changed: Any) -> str:
-        pairs: Mapping[str, Any] = {**request.query_params, **changed}
-        query = urlencode({name: value for name, value in pairs.items() if value not in (None, "")})
+        kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _CHOICES]
+        pairs = [*((name, value) for name, value in kept if name not in changed), *changed.items()]
+        query = urlencode([(name, value) for name, value in pairs if value not in (None, "")])
         return f"{request.url.path}?{query}" if query else request.url.path
 
     return with_query

@@ -34,12 +34,12 @@ class Snapshot:
     """What residents may see, read at most every ten seconds however many of them look."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, Right], tuple[Instant, list[Seen]]] = {}
+        self._held: dict[tuple[str, Right, str], tuple[Instant, list[Seen]]] = {}
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
         if not caller.rights & (Right.READ | Right.READ_PUBLIC):
             return []
-        key = (caller.tenant, caller.rights)
+        key = (caller.tenant, caller.rights, site.reader.language)
         held = self._held.get(key)
         if held is not None and site.now - held[0] < HELD_FOR:
             return held[1]
