@@ -205,6 +205,50 @@ def test_it_is_saved_stays_true_is_printed_and_shared(
     expect(shared.locator("main a")).to_have_count(0)
 
 
+COUNTED = """() => {
+  window.alive = 0;
+  window.uPlot = new Proxy(window.uPlot, {construct(kind, given) {
+    const made = new kind(...given), destroy = made.destroy;
+    window.alive += 1;
+    made.destroy = () => { window.alive -= 1; destroy(); };
+    return made;
+  }});
+}"""
+
+
+def test_a_curve_that_is_drawn_anew_leaves_nothing_behind(visit: Callable[..., Visit], town: Town) -> None:
+    layout = {"type": "JsonProperty", "json": {"widgets": WIDGETS[1:2]}}
+    town.write({"id": "urn:ngsi-ld:Dashboard:curve", "type": "Dashboard", "dashboardLayout": layout})
+    page = visit().open(f"{HOME}/curve")
+    page.wait_for_selector("[data-plot].drawn canvas")
+    page.evaluate(COUNTED)
+    for level in (0.6, 0.7, 0.5):
+        page.evaluate("window.before = document.querySelector('[data-columns]').textContent")
+        town.fill(2, level)
+        page.wait_for_function(
+            "() => document.querySelector('[data-columns]').textContent !== window.before", timeout=9_000
+        )
+        page.wait_for_selector("[data-plot].drawn canvas")
+    assert page.evaluate("window.alive") == 1
+
+
+def test_maps_are_copied_only_when_printed(visit: Callable[..., Visit], town: Town) -> None:
+    layout = {"type": "JsonProperty", "json": {"widgets": WIDGETS[2:]}}
+    town.write({"id": "urn:ngsi-ld:Dashboard:ground", "type": "Dashboard", "dashboardLayout": layout})
+    page = visit().open(f"{HOME}/ground")
+    page.wait_for_selector("[data-map][data-ready]")
+    page.wait_for_timeout(500)
+    expect(page.locator(".on-paper")).to_have_count(0)
+    page.evaluate("window.print = () => dispatchEvent(new Event('beforeprint'))")
+    page.get_by_role("button", name="Print").click()
+    expect(page.locator(".on-paper")).to_have_count(1)
+    assert page.locator(".on-paper").evaluate(COLOURS) > 10, "it shows the map"
+
+
+COLOURS = """paper => new Set(
+  new Uint32Array(paper.getContext('2d').getImageData(0, 0, paper.width, paper.height).data.buffer)).size"""
+
+
 def test_it_reads_as_one_column_on_a_phone(visit: Callable[..., Visit]) -> None:
     window = visit(390, locale="fr-FR")
     page = window.open(f"{HOME}/ready-waste")

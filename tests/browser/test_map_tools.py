@@ -173,7 +173,7 @@ def test_a_zone_that_somebody_removes_leaves_the_open_map_with_everything(
     page.select_option("#filter-type", "waste")
     expect(page.get_by_role("alert")).to_contain_text("no longer there")
     expect(page.locator("[data-list] > li")).to_have_count(8)
-    page.wait_for_function("!new URLSearchParams(location.search).has('zone')")
+    page.wait_for_function("() => !new URLSearchParams(location.search).has('zone')")
     assert query(page)["type"] == ["waste"]
     window.complaints.clear()
 
@@ -184,12 +184,12 @@ def test_back_takes_a_choice_back(visit: Callable[..., Visit]) -> None:
     expect(page.locator("[data-list] > li")).to_have_count(8)
     page.select_option("#filter-state", "attention")
     expect(page.locator("[data-list] > li")).to_have_count(2)
-    page.wait_for_function("new URLSearchParams(location.search).has('state')")
+    page.wait_for_function("() => new URLSearchParams(location.search).has('state')")
     page.fill("#filter-search", "Po")
     page.wait_for_timeout(600)
     page.fill("#filter-search", "Point 00")
     expect(page.locator("[data-list] > li")).to_have_count(1)
-    page.wait_for_function("new URLSearchParams(location.search).get('search') === 'Point 00'")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('search') === 'Point 00'")
     page.go_back()
     page.wait_for_selector("[data-map][data-ready]")
     expect(page.locator("[data-list] > li")).to_have_count(2)

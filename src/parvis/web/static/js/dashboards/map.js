@@ -6,13 +6,19 @@ import { addMarkers } from "../map/markers.js";
 import { say } from "../words.js";
 
 const MARGIN_PX = 32;
+const WHOLE_AT_MOST_MS = 4_000;
 const opened = new Map();
+const shown = new Map();
+const watched = new Set();
 const watching = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) openOnce(target);
 });
 
 export function watchMaps(within) {
-  for (const place of within.querySelectorAll("[data-board-map]")) watching.observe(place);
+  for (const place of within.querySelectorAll("[data-board-map]")) {
+    watched.add(place);
+    watching.observe(place);
+  }
 }
 
 function openOnce(place) {
@@ -33,6 +39,7 @@ async function open(place) {
     if (bounds) map.fitBounds(bounds, { padding: MARGIN_PX, maxZoom: 14, animate: false });
     frame.querySelector(".map-waiting")?.remove();
     frame.dataset.ready = "true";
+    shown.set(place, map);
     return map;
   } catch (error) {
     const words = document.createElement("p");
@@ -57,6 +64,7 @@ export async function refreshMaps() {
     if (!place.isConnected) {
       map.remove();
       opened.delete(place);
+      shown.delete(place);
       continue;
     }
     const features = await fetchFeatures(place).catch(() => null);
@@ -64,18 +72,26 @@ export async function refreshMaps() {
   }
 }
 
-// On paper stands a picture of what the canvas shows.
-export async function picture() {
-  for (const [place, opening] of opened) {
-    const map = await opening;
-    if (!map || !place.isConnected) continue;
-    const frame = place.querySelector("[data-map]");
-    let image = frame.querySelector(":scope > img");
-    if (!image) {
-      image = document.createElement("img");
-      image.alt = "";
-      frame.prepend(image);
-    }
-    image.src = map.getCanvas().toDataURL("image/png");
+// Also those that nobody has scrolled to: before all of them go on paper.
+export async function openMaps() {
+  for (const place of watched) openOnce(place);
+  await Promise.all([...opened.values()].map(async (opening) => whole(await opening)));
+}
+
+async function whole(map) {
+  if (!map || map.loaded()) return;
+  await Promise.race([new Promise((resolve) => map.once("idle", resolve)), new Promise((resolve) => setTimeout(resolve, WHOLE_AT_MOST_MS))]);
+}
+
+// On paper stands a picture of what the canvas shows. It is made at once, for the browser does not wait for one.
+export function putOnPaper() {
+  for (const [place, map] of shown) {
+    const [frame, canvas] = [place.querySelector("[data-map]"), map.getCanvas()];
+    const paper = frame.querySelector(":scope > .on-paper") ?? document.createElement("canvas");
+    paper.className = "on-paper";
+    paper.width = canvas.width;
+    paper.height = canvas.height;
+    paper.getContext("2d").drawImage(canvas, 0, 0);
+    frame.prepend(paper);
   }
 }

@@ -12,9 +12,20 @@ const LINES = [
   ["--ink-2", [4, 4]],
 ];
 const BEFORE_DASH = [3, 4];
+const drawn = new Map();
 
 export function drawPlots(within) {
   for (const plot of within.querySelectorAll("[data-plot]:not(.drawn)")) draw(plot);
+}
+
+// Those of a part of the page that is about to be replaced: a drawing listens to the window, and would stay for ever.
+export function dropPlots(within) {
+  for (const [plot, { drawing, watching }] of drawn) {
+    if (!within.contains(plot)) continue;
+    watching.disconnect();
+    drawing.destroy();
+    drawn.delete(plot);
+  }
 }
 
 function draw(plot) {
@@ -30,9 +41,9 @@ function draw(plot) {
     note.textContent = at === null || at === undefined ? resting : told(data, at);
   };
   const drawing = new window.uPlot(options(plot, data, show), columnsOf(data), plot);
-  new ResizeObserver(() => {
-    if (plot.clientWidth) drawing.setSize(sizeOf(plot));
-  }).observe(plot);
+  const watching = new ResizeObserver(() => plot.clientWidth && drawing.setSize(sizeOf(plot)));
+  watching.observe(plot);
+  drawn.set(plot, { drawing, watching });
 }
 
 function columnsOf(data) {

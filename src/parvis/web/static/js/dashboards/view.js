@@ -2,14 +2,13 @@
 
 import { listen } from "../live.js";
 import { hasEnded, pageOf } from "../session.js";
-import { picture, refreshMaps, watchMaps } from "./map.js";
-import { drawPlots } from "./plot.js";
+import { openMaps, putOnPaper, refreshMaps, watchMaps } from "./map.js";
+import { dropPlots, drawPlots } from "./plot.js";
 
 const SOON_MS = 300;
 const AT_MOST_EVERY_MS = 2_200;
 const AGES_EVERY_MS = 60_000;
 const MAPS_AT_MOST_EVERY_MS = 10_000;
-const PICTURE_EVERY_MS = 4_000;
 
 const board = document.querySelector("[data-live-board]");
 const printing = document.querySelector("[data-print]");
@@ -67,6 +66,7 @@ function replace(body, next) {
   }
   const [columns, told] = [body, next].map((one) => one.querySelector("[data-columns]")?.textContent ?? one.innerHTML);
   if (columns === told || body.contains(document.activeElement) || body.querySelector("details[open]")) return;
+  dropPlots(body);
   body.replaceChildren(...next.childNodes);
 }
 
@@ -77,13 +77,13 @@ if (board) {
   query.set("after", board.dataset.after);
   listen(query, { changes: changed, reset: changed });
   setInterval(changed, AGES_EVERY_MS);
-  setInterval(() => !document.hidden && picture(), PICTURE_EVERY_MS);
+  addEventListener("beforeprint", putOnPaper);
 }
 
 if (printing) {
   printing.hidden = false;
   printing.addEventListener("click", async () => {
-    await picture();
+    await openMaps();
     print();
   });
 }
