@@ -13,6 +13,7 @@ FIGURES = (
     "onboarding",
     "query_entities",
     "temporal_aggregate",
+    "first_start",
     "idle_memory",
     "start_up",
     "first_page",

@@ -89,7 +89,7 @@ def serving(data_dir: Path | None = None, *options: str, command: str = "up") ->
         yield served
 
 
-def start(folder: Path, *options: str, command: str = "up") -> Served:
+def start(folder: Path, *options: str, command: str = "up", stdout: int = subprocess.DEVNULL) -> Served:
     port, mqtt_port = free_port(), free_port()
     arguments = ["--data", str(folder), "--port", str(port), "--auth", "off", *options]
     process = subprocess.Popen(
@@ -100,7 +100,7 @@ def start(folder: Path, *options: str, command: str = "up") -> Served:
             "PARVIS_MQTT_ANONYMOUS": "true",
             "PARVIS_LOG_LEVEL": "warning",
         },
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
     )
     return Served(process, port, mqtt_port, folder)
 
