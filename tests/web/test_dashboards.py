@@ -1,6 +1,5 @@
 """Dashboards: what widgets show, that they are kept with their history, and who may see them."""
 
-import asyncio
 import re
 from typing import Any
 
@@ -12,9 +11,8 @@ from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
-from parvis.kernel.identity import OPERATOR, Caller
+from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
-from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.prose import prose
 from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, fill_levels
@@ -300,71 +298,6 @@ async def test_a_preview_is_made_for_writers_with_the_page_s_own_token(operator:
         assert answer.status_code == 400
     found = (await operator.get(f"{HOME}/objects.json", params={"type": "WasteContainer"})).json()
     assert {one["name"] for one in found} == {"Market", "School", "Beach"}
-
-
-async def test_many_who_look_at_once_ask_once() -> None:
-    asked, everyone = [], Caller("default", "user:ada", OPERATOR)
-    ticks = [0.0]
-    cached = Cached(2.0, lambda: ticks[0])
-
-    async def answer() -> int:
-        asked.append(1)
-        await asyncio.sleep(0)
-        return len(asked)
-
-    assert await asyncio.gather(*(cached.ask(everyone, "q", answer) for _ in range(20))) == [1] * 20
-    ticks[0] = 2.0
-    assert await cached.ask(everyone, "q", answer) == 2
-
-    async def fault() -> int:
-        raise ValueError("away")
-
-    for _ in range(2):
-        with pytest.raises(ValueError, match="away"):
-            await cached.ask(everyone, "fault", fault)
-
-
-async def test_a_slow_answer_is_asked_for_once_and_holds_from_when_it_came() -> None:
-    asked, everyone, ticks, came = [], Caller("default", "user:ada", OPERATOR), [0.0], asyncio.Event()
-    cached = Cached(2.0, lambda: ticks[0])
-
-    async def answer() -> int:
-        asked.append(1)
-        await came.wait()
-        return len(asked)
-
-    waiting = []
-    for ticks[0] in (0.0, 2.0, 4.0, 6.0, 8.0):
-        waiting.append(asyncio.ensure_future(cached.ask(everyone, "q", answer)))
-        await asyncio.sleep(0)
-    came.set()
-    assert await asyncio.gather(*waiting) == [1] * 5
-    ticks[0] = 9.9
-    assert await cached.ask(everyone, "q", answer) == 1, "it came at 8 s"
-    ticks[0] = 10.0
-    assert await cached.ask(everyone, "q", answer) == 2
-
-
-async def test_an_answer_that_nobody_waits_for_is_given_up_and_an_old_one_is_not_kept() -> None:
-    everyone, ended, cached = Caller("default", "user:ada", OPERATOR), asyncio.Event(), Cached(0.01)
-
-    async def never() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    waiting = [asyncio.ensure_future(cached.ask(everyone, "never", never)) for _ in range(2)]
-    await asyncio.sleep(0)
-    for one in waiting:
-        assert not ended.is_set(), "somebody still waits"
-        one.cancel()
-        await asyncio.sleep(0.01)
-    await asyncio.wait_for(ended.wait(), 5)
-    await cached.ask(everyone, "soon", lambda: asyncio.sleep(0))
-    assert len(cached) == 1
-    await asyncio.sleep(0.05)
-    assert len(cached) == 0
 
 
 def test_text_is_markdown_without_html_pictures_or_scripts() -> None:

@@ -1,8 +1,10 @@
 """What widgets show of the past: averages over equal steps, of a few objects in one question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from parvis.broker.query.tree import Aggregation, EntityQuery, Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.buckets import Bucket
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import DAY, HOUR, Duration, Instant
+from parvis.kernel.time import DAY, HOUR, Duration, Instant, from_datetime
 from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.drawing import SPARK, Point, Scale, bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.layout import Period, Widget
@@ -209,24 +211,23 @@ class Past:
         if not await self._present.views(widget.entities[:1]):
             return None
         count = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 30, Period.QUARTER: 30}[widget.period]
-        local = self._t.local(self._now)
-        midnight = self._now - (local.hour * HOUR + self._now % HOUR)
-        start, end = midnight - (count - 1) * DAY, midnight + DAY
-        columns = await self._columns([widget.entity], widget.attribute, start, end, HOUR)
-        column = columns.get(widget.entity) or [None] * (HOURS * count)
+        now = self._t.local(self._now)
+        midnights = midnights_until(now, count)
+        columns = await self._columns([widget.entity], widget.attribute, midnights[0], midnights[-1], HOUR)
+        column = columns.get(widget.entity) or [None] * ((midnights[-1] - midnights[0]) // HOUR)
         unit_code = await self._unit_code(widget.entity, widget.attribute)
 
         def told(value: float | None) -> str:
             return self._t.quantity(value, unit_code, widget.attribute)
 
-        steps = steps_of(column)
+        by_day = by_local_hour(column, midnights, self._t.local)
+        steps = iter(steps_of([value for values in by_day for value in values]))
         known = [value for value in column if value is not None]
         rows = []
-        for number in range(count):
-            part = slice(number * HOURS, (number + 1) * HOURS)
-            of_day = [value for value in column[part] if value is not None]
-            hours = [Hour(one, told(value)) for one, value in zip(steps[part], column[part], strict=True)]
-            day = self._t.local(start + number * DAY + DAY // 2).date()
+        for midnight, values in zip(midnights, by_day, strict=False):
+            of_day = [value for value in values if value is not None]
+            hours = [Hour(next(steps), told(value)) for value in values]
+            day = self._t.local(midnight).date()
             rows.append(DayRow(day, hours, told(min(of_day, default=None)), told(max(of_day, default=None))))
         return Days(rows, told(min(known, default=None)), told(max(known, default=None)))
 
@@ -260,6 +261,24 @@ def _column(buckets: Sequence[Bucket], start: Instant, step: Instant, count: int
         if 0 <= place < count and value is not None:
             column[place] = float(value)
     return column
+
+
+def midnights_until(now: datetime, days: int) -> list[Instant]:
+    """Where the last of so many days begin, and where today ends: twice a year a day has not 24 hours."""
+    first = now.date() - timedelta(days=days - 1)
+    return [from_datetime(datetime.combine(first + timedelta(days=one), time(), now.tzinfo)) for one in range(days + 1)]
+
+
+def by_local_hour(column: Column, midnights: Sequence[Instant], local: Callable[[Instant], datetime]) -> list[Column]:
+    """24 values a day: none of the hour that is left out, one of the two that have the same name."""
+    by_day = []
+    for begin, end in pairwise(midnights):
+        named: dict[int, list[float]] = {}
+        for place in range((begin - midnights[0]) // HOUR, (end - midnights[0]) // HOUR):
+            if (value := column[place]) is not None:
+                named.setdefault(local(midnights[0] + place * HOUR).hour, []).append(value)
+        by_day.append([fmean(named[hour]) if hour in named else None for hour in range(HOURS)])
+    return by_day
 
 
 def _halves(column: Column, count: int) -> tuple[Column, Column]:
