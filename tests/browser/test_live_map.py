@@ -103,9 +103,52 @@ def test_the_selected_object_opens_the_drawer_and_escape_closes_it(visit: Callab
     expect(drawer.get_by_role("heading", name="Point 02")).to_be_visible()
     expect(drawer.locator(".sparkline .line")).to_be_attached()
     assert parse_qs(urlsplit(page.url).query)["selected"] == [container_id(2)]
+    expect(drawer).to_be_focused()
     page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
     expect(page.locator(f'li[data-id="{container_id(2)}"] a')).to_be_focused()
+
+
+def test_a_long_list_grows_only_when_asked_and_shows_the_chosen_one_apart(
+    visit: Callable[..., Visit], town: Town
+) -> None:
+    town.write(*(bench(number) for number in range(450)))
+    window = visit()
+    page = window.open_map(f"?type=Bench&selected={bench(449)['id']}")
+    expect(page.locator("[data-list] > li")).to_have_count(201)
+    expect(page.locator("[data-apart] a")).to_have_attribute("aria-current", "true")
+    assert window.list_axe_violations() == []
+    page.get_by_role("button", name="Show more").press("Enter")
+    expect(page.locator("[data-list] > li")).to_have_count(401)
+    expect(page.locator("[data-list] > li").nth(200).locator("a")).to_be_focused()
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator("[data-list] > li")).to_have_count(450)
+    expect(page.locator("[data-apart]")).to_have_count(0)
+    page.fill("#filter-search", "Bench 4")
+    expect(page.locator("[data-list] > li")).to_have_count(61)
+    page.fill("#filter-search", "Bench")
+    expect(page.locator("[data-list] > li")).to_have_count(201)
+
+
+def test_the_keyboard_jumps_over_the_list(visit: Callable[..., Visit]) -> None:
+    page = visit().open_map("?type=waste")
+    page.locator(".list-pane").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-map] canvas")).to_be_focused()
+    page.locator(".list-pane").focus()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(".map-tools summary").first).to_be_focused()
+    expect(page.locator("[data-list] > li")).to_have_count(8)
+
+
+def bench(number: int) -> dict[str, object]:
+    name = {"type": "Property", "value": f"Bench {number}"}
+    return {"id": f"urn:ngsi-ld:Bench:{number:03d}", "type": "Bench", "name": name}
 
 
 def test_a_click_on_a_marker_selects_it(visit: Callable[..., Visit]) -> None:

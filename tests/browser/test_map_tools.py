@@ -71,10 +71,12 @@ def test_a_zone_is_drawn_by_keyboard_and_kept(visit: Callable[..., Visit], pipe:
     expect(page.locator("#filter-zone")).to_have_value("drawn")
     expect(page.locator("[data-list] > li")).to_have_count(1)
     assert rows(page) == features(page) == [pipe]
+    page.select_option("#filter-type", "water")
     page.get_by_label("Keep it under a name").fill("Old quay")
     page.get_by_role("button", name="Keep this zone").click()
     page.wait_for_selector("[data-map][data-ready]")
     expect(page.locator("#filter-zone option:checked")).to_have_text("in Old quay")
+    assert query(page)["type"] == ["water"]
     assert rows(page) == [pipe]
     assert window.list_axe_violations() == []
 

@@ -36,6 +36,10 @@ export class Drawer {
     this.element.hidden = true;
   }
 
+  focus() {
+    this.element.focus({ preventScroll: true });
+  }
+
   slot(name) {
     return this.element.querySelector(`[data-slot="${name}"]`);
   }

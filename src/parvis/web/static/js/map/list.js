@@ -12,23 +12,34 @@ export class ObjectList {
     this.all = [];
     this.rows = new Map([...list.children].map((row) => [row.dataset.id, row]));
     this.shown = this.rows.size;
+    this.apart = null;
     list.addEventListener("click", (event) => {
       const row = event.target.closest("li[data-id]");
       if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
       event.preventDefault();
-      onChoose(row.dataset.id);
+      onChoose(row.dataset.id, event.detail === 0);
     });
   }
 
-  // As many rows as one has scrolled to: the list is of all, like the map.
-  show(all) {
+  // As many rows as one has asked for; of another set (`isOther`) its first ones.
+  show(all, { isOther = false } = {}) {
     const known = this.rows;
+    const count = isOther ? ROWS_AT_ONCE : Math.max(ROWS_AT_ONCE, this.shown);
     this.all = all;
     this.rows = new Map();
-    const count = Math.max(ROWS_AT_ONCE, Math.min(this.shown, all.length));
-    this.list.replaceChildren(...all.slice(0, count).map((feature) => this.rowOf(feature, known)));
+    this.apart = null;
+    this.put(all.slice(0, count).map((feature) => this.rowOf(feature, known)));
     this.shown = this.list.children.length;
     return this.rest;
+  }
+
+  // Rows that stand where they should stay untouched.
+  put(rows) {
+    rows.forEach((row, index) => {
+      const there = this.list.children[index];
+      if (there !== row) this.list.insertBefore(row, there ?? null);
+    });
+    while (this.list.children.length > rows.length) this.list.lastElementChild.remove();
   }
 
   get rest() {
@@ -37,13 +48,17 @@ export class ObjectList {
 
   showMore() {
     const more = this.all.slice(this.shown, this.shown + ROWS_AT_ONCE).map((feature) => this.rowOf(feature, this.rows));
+    const first = this.shown;
     this.list.append(...more);
     this.shown += more.length;
-    return this.rest;
+    if (more.includes(this.apart)) this.apart = null;
+    else if (this.apart) this.list.append(this.apart);
+    return this.list.children[first];
   }
 
   rowOf(feature, known) {
     const row = known.get(feature.id) ?? this.template.content.firstElementChild.cloneNode(true);
+    row.removeAttribute("data-apart");
     this.fill(row, feature.properties);
     this.rows.set(feature.id, row);
     return row;
@@ -79,6 +94,7 @@ export class ObjectList {
       row.classList.remove("selected");
       row.querySelector("a").removeAttribute("aria-current");
     }
+    if (this.apart && this.apart.dataset.id !== id) this.dropApart();
     const row = id && this.find(id);
     if (!row) return;
     row.classList.add("selected");
@@ -90,10 +106,21 @@ export class ObjectList {
     this.find(id)?.querySelector("a").focus();
   }
 
-  // A row further down than one has scrolled is made when it is asked for.
+  // The row of one that stands further down comes last, by itself: all those before it may be thousands.
   find(id) {
-    while (!this.rows.has(id) && this.rest > 0 && this.all.some((feature) => feature.id === id)) this.showMore();
-    return this.rows.get(id);
+    const feature = this.rows.has(id) ? null : this.all.find((one) => one.id === id);
+    if (!feature) return this.rows.get(id);
+    if (this.apart) this.dropApart();
+    this.apart = this.rowOf(feature, this.rows);
+    this.apart.toggleAttribute("data-apart", true);
+    this.list.append(this.apart);
+    return this.apart;
+  }
+
+  dropApart() {
+    this.rows.delete(this.apart.dataset.id);
+    this.apart.remove();
+    this.apart = null;
   }
 }
 

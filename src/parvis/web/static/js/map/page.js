@@ -27,11 +27,18 @@ const note = document.querySelector("[data-note]");
 const more = document.querySelector("[data-more]");
 const frame = document.querySelector("[data-map]");
 
-const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id) => select(id));
+const list = new ObjectList(document.querySelector("[data-list]"), document.getElementById("row"), (id, isByKey) => {
+  select(id);
+  if (isByKey) drawer.focus();
+});
 const drawer = new Drawer(document.getElementById("drawer"), close);
 
 const filter = new Filter(document.getElementById("filter"), { apply, moment: () => replay.at });
-const tools = new Tools(document.querySelector(".map-tools"), filter.form, { apply: () => apply({ fit: false }), speak });
+const tools = new Tools(document.querySelector(".map-tools"), filter.form, {
+  apply: () => apply({ fit: false }),
+  query: () => filter.query(),
+  speak,
+});
 const replay = new Replay(document.querySelector("[data-replay]"), document.querySelector("[data-past]"), {
   at: picture.dataset.moment ? Number(picture.dataset.moment) : null,
   show: showMoment,
@@ -99,7 +106,7 @@ async function load({ fit = false, isStep = false } = {}) {
   showWhen(collection.moment);
   tools.showLayers(collection.layers);
   tools.showZone(collection.zone);
-  showMore(list.show(collection.features));
+  showMore(list.show(collection.features, { isOther: query.toString() !== shownQuery }));
   list.select(selected, { reveal: fit });
   showEmpty(collection.moment !== null);
   status.textContent = collection.sentence;
@@ -159,13 +166,14 @@ function speak(text) {
   document.querySelector("[data-spoken]").textContent = text;
 }
 
-// The list grows as one comes to its end.
-new IntersectionObserver((entries) => entries[0].isIntersecting && list.rest > 0 && showMore(list.showMore()), {
-  rootMargin: "400px",
-}).observe(more);
+more.querySelector("[data-show-more]").addEventListener("click", (event) => {
+  const first = list.showMore();
+  if (event.detail === 0) first?.querySelector("a").focus();
+  showMore(list.rest);
+});
 
 function showMore(number) {
-  more.textContent = number ? say("more", { n: number }) : "";
+  more.querySelector("[data-more-told]").textContent = number ? say("more", { n: number }) : "";
   more.hidden = !number;
 }
 

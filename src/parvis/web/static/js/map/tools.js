@@ -6,13 +6,15 @@ import { EMPTY, STATES } from "./layers.js";
 import { Sketch, sayCorners } from "./sketch.js";
 
 const NONE = "–";
+const OF_ZONE = ["zone", "area"];
 
 export class Tools {
-  // `form` is the filter's, `apply` asks for the filtered objects anew.
-  constructor(element, form, { apply, speak }) {
+  // `form` is the filter's, `query()` what it says, `apply` asks for the filtered objects anew.
+  constructor(element, form, { apply, query, speak }) {
     this.element = element;
     this.form = form;
     this.apply = apply;
+    this.query = query;
     this.speak = speak;
     this.sketch = null;
     this.zone = null;
@@ -21,7 +23,19 @@ export class Tools {
     this.find("[data-sketch='zone']").addEventListener("click", () => this.drawZone());
     this.find("[data-zone-clear]").addEventListener("click", () => this.setZone("", ""));
     for (const panel of [this.panel("zone"), this.panel("measure")]) this.listenToButtons(panel);
+    for (const form of element.querySelectorAll("form")) form.addEventListener("submit", () => this.carryFilter(form));
     element.addEventListener("keydown", (event) => event.key === "Escape" && this.closePanels(event));
+  }
+
+  // A zone is kept, or removed, without leaving the filter.
+  carryFilter(form) {
+    for (const field of form.querySelectorAll("[data-carried]")) field.remove();
+    for (const [name, value] of this.query()) {
+      if (OF_ZONE.includes(name)) continue;
+      const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
+      field.dataset.carried = "";
+      form.append(field);
+    }
   }
 
   attach(map) {
