@@ -32,9 +32,21 @@ async def compose(client: httpx.AsyncClient, *widgets: dict[str, Any], name: str
 
 
 async def save(client: httpx.AsyncClient, address: str, *widgets: dict[str, Any], name: str = "Port") -> httpx.Response:
-    token = form_token((await client.get(f"{address}/edit")).text)
+    return await send(client, address, await opened(client, address), *widgets, name=name)
+
+
+async def opened(client: httpx.AsyncClient, address: str) -> dict[str, str]:
+    """What the form of somebody who begins to compose holds."""
+    page = (await client.get(f"{address}/edit")).text
+    (version,) = re.findall(r'name="version" value="(\d+)"', page)
+    return {"form_token": form_token(page), "version": version}
+
+
+async def send(
+    client: httpx.AsyncClient, address: str, form: dict[str, str], *widgets: dict[str, Any], name: str = "Port"
+) -> httpx.Response:
     layout = msgspec.json.encode({"widgets": widgets}).decode()
-    return await client.post(f"{address}/save", data={"form_token": token, "name": name, "layout": layout})
+    return await client.post(f"{address}/save", data={**form, "name": name, "layout": layout})
 
 
 async def shown(client: httpx.AsyncClient, *widgets: dict[str, Any]) -> str:
@@ -194,6 +206,20 @@ async def test_a_saved_change_is_undone(operator: httpx.AsyncClient) -> None:
     assert (await operator.get(f"{address}/edit")).text.count("Bring back") >= 2, "every version stays"
 
 
+async def test_who_saves_second_is_told_and_overwrites_nothing(operator: httpx.AsyncClient) -> None:
+    address = await compose(operator, BINS)
+    first, second = await opened(operator, address), await opened(operator, address)
+    assert (await send(operator, address, first, {"kind": "alerts"}, name="Quay")).status_code == 303
+    refused = await send(operator, address, second, {"kind": "text", "text": "Mine"}, name="Mine")
+    assert refused.status_code == 409
+    assert "Somebody else has saved this dashboard since you opened it." in refused.text
+    page = (await operator.get(address)).text
+    assert ("Quay" in page, "Mine" in page) == (True, False)
+    without = {"form_token": second["form_token"]}
+    assert (await send(operator, address, without, BINS)).status_code == 400, "no version, no saving"
+    assert (await send(operator, address, await opened(operator, address), BINS, name="Mine")).status_code == 303
+
+
 async def test_it_is_an_entity_behind_the_scenes(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller
 ) -> None:
@@ -219,8 +245,8 @@ async def test_it_is_an_entity_behind_the_scenes(
 )
 async def test_a_layout_that_is_none_is_refused(operator: httpx.AsyncClient, layout: str, told: str) -> None:
     address = await compose(operator, BINS)
-    token = form_token((await operator.get(f"{address}/edit")).text)
-    answer = await operator.post(f"{address}/save", data={"form_token": token, "name": "Port", "layout": layout})
+    form = await opened(operator, address)
+    answer = await operator.post(f"{address}/save", data={**form, "name": "Port", "layout": layout})
     assert answer.status_code == 400
     assert told in answer.text
     assert "Waste containers by state" in (await operator.get(address)).text
@@ -234,7 +260,7 @@ async def test_who_is_not_signed_in_sees_none(operator: httpx.AsyncClient, visit
     token = form_token((await visitor.get("/console/sign-in")).text)
     for deed in ("save", "share", "delete", "restore"):
         answer = await visitor.post(
-            f"{address}/{deed}", data={"form_token": token, "at": "1", "name": "x", "layout": "{}"}
+            f"{address}/{deed}", data={"form_token": token, "version": "1", "at": "1", "name": "x", "layout": "{}"}
         )
         assert answer.status_code in (401, 403, 404), deed
     assert (await operator.get(address)).status_code == 200

@@ -64,8 +64,8 @@ SEE_OTHER = 303
 _AWAY_S = 2
 COMPRESS_FROM_BYTES = 700
 COMPRESSION_LEVEL = 6
-PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 503: "away"}
-_EXPLAINED = ("bad_request", "forbidden")
+PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 409: "outrun", 503: "away"}
+_EXPLAINED = ("bad_request", "forbidden", "outrun")
 _MOST_TO_ASK = 5
 
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.kernel.time import Instant
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.audience import find_audience
@@ -132,16 +133,22 @@ async def save(request: Request) -> Response:
     short = request.path_params["short"]
     layout = parse_layout(str(form.get("layout", "")))
     dashboards = dashboards_of(site_of(request))
-    await dashboards.save(caller_of(request), short, str(form.get("name", "")), layout)
+    seen = read_version(str(form.get("version", "")))
+    await dashboards.save(caller_of(request), short, str(form.get("name", "")), layout, seen)
     return RedirectResponse(f"{HOME}/{short}?told=saved", SEE_OTHER)
+
+
+def read_version(text: str) -> Instant:
+    """Raises BadRequestData."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise BadRequestData("This version is not kept any more.")
+    return int(text)
 
 
 async def restore(request: Request) -> Response:
     form, short = await checked_form(request), request.path_params["short"]
-    at = str(form.get("at", ""))
-    if not at.isdecimal() or len(at) > 18:
-        raise BadRequestData("This version is not kept any more.")
-    await dashboards_of(site_of(request)).restore(caller_of(request), short, int(at))
+    at = read_version(str(form.get("at", "")))
+    await dashboards_of(site_of(request)).restore(caller_of(request), short, at)
     return RedirectResponse(f"{HOME}/{short}?told=restored", SEE_OTHER)
 
 

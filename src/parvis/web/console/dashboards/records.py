@@ -13,7 +13,7 @@ from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path, TemporalQuery, TimeProperty, TypeIs
-from parvis.kernel.errors import BadRequestData, ResourceNotFound
+from parvis.kernel.errors import BadRequestData, Conflict, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.time import Instant
 from parvis.web.console.dashboards.layout import LONGEST_NAME, Layout
@@ -112,10 +112,13 @@ class Dashboards:
         await self._write(caller, Change(ID_LEAD + short, Mode.CREATE, instances, (self._terms.expand(DASHBOARD),)))
         return short
 
-    async def save(self, caller: Caller, short: str, name: str, layout: Layout) -> None:
-        """Raises Forbidden, BadRequestData, ResourceNotFound."""
+    async def save(self, caller: Caller, short: str, name: str, layout: Layout, seen: Instant | None = None) -> None:
+        """`seen`: when what the author began with was saved. Raises Conflict where another has saved it since;
+        Forbidden, BadRequestData, ResourceNotFound."""
         self._broker.check_writer(caller)
-        await self.get(caller, short)
+        known = await self.get(caller, short)
+        if seen is not None and seen != known.changed_at:
+            raise Conflict("Somebody else has saved this dashboard since you opened it.")
         await self._write(caller, Change(ID_LEAD + short, Mode.APPEND, tuple(self._content(name, layout))))
 
     async def share(self, caller: Caller, short: str, sharing: Sharing) -> None:
