@@ -57,6 +57,46 @@ def on_paper(page: Page) -> None:
     page.emulate_media(media="print")
 
 
+def unsaved(page: Page) -> None:
+    """Nothing can be saved just now, as a page that stays open hears it."""
+    page.route("**/live/store", lambda route: route.fulfill(json={"saves": False}))
+    settle(page)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("[data-store=down]")
+
+
+def unanswered(page: Page) -> None:
+    """Neither the palette nor the figures get an answer any more."""
+    settle(page)
+    for part in ("**/typed-ahead*", "**/console/system", "**/live/store"):
+        page.route(part, lambda route: route.abort())
+    page.wait_for_selector(".outdated:not(:empty)")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.keyboard.press("/")
+    page.wait_for_selector(".palette-empty")
+
+
+def chartless(page: Page) -> None:
+    page.route("**/series.json*", lambda route: route.fulfill(status=503))
+
+
+def sign_in(page: Page, address: str, link: str, role: str) -> None:
+    """As somebody whom the first administrator has invited."""
+    page.goto(f"{address}{link}")
+    page.fill("[name=name]", "maelle")
+    page.fill("[name=password]", "the tide comes in twice")
+    page.click("main button")
+    page.goto(f"{address}/console/first-run/people")
+    page.fill("#main [name=name]", "jean")
+    page.check(f"[value={role}]")
+    page.click("#main form:has([name=role]) button")
+    invited = page.locator(".first-key code").first.inner_text()
+    page.context.clear_cookies()
+    page.goto(address + invited[invited.index("/welcome") :])
+    page.fill("[name=password]", "the tide goes out again")
+    page.click("main button")
+
+
 def picture(
     browser: Browser, address: str, name: str, path: str, *,
     screen: Screen = DESKTOP, language: str = "fr", before: Arrange = stay, after: Arrange = settle,
@@ -68,6 +108,17 @@ def picture(
     page.goto(f"{address}{path}", wait_until="commit" if before is never_come else "load")
     after(page)
     keep(page, f"states/{name}.jpg")
+    context.close()
+
+
+def forbidden(browser: Browser, address: str, link: str) -> None:
+    """Signed in, and without the right: why, and whom to ask."""
+    context = open_context(browser, DESKTOP, "fr")
+    page = context.new_page()
+    sign_in(page, address, link, "reader")
+    page.goto(f"{address}/console/audit")
+    settle(page)
+    keep(page, "states/forbidden.jpg")
     context.close()
 
 
@@ -87,10 +138,14 @@ def main() -> None:
             picture(browser, address, "nothing-found", "/console/search?q=zzz", language="en")
             picture(browser, address, "not-there", "/console/entities/urn:ngsi-ld:WasteContainer:none")
             picture(browser, address, "offline-phone", "/console/map", screen=PHONE, after=cut)
+            picture(browser, address, "not-saved", "/console/devices", after=unsaved)
+            picture(browser, address, "no-answer", "/console/system", language="en", after=unanswered)
+            picture(browser, address, "chart-failed", stale, before=chartless)
             picture(browser, address, "printed-object", stale, after=on_paper)
             picture(browser, address, "no-javascript-phone", "/", screen=PHONE, scripts=False)
         with running("up", settings=CLOSED) as parvis:
             picture(browser, parvis.address, "sign-in-phone", "/console/system", screen=PHONE)
+            forbidden(browser, parvis.address, parvis.link)
 
 
 if __name__ == "__main__":

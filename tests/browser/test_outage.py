@@ -54,6 +54,25 @@ def test_a_page_that_stays_open_says_that_nothing_can_be_saved_and_when_it_can_a
     expect(page.locator("aside.banner")).to_be_visible()
 
 
+def test_the_dot_of_the_top_bar_says_how_the_system_is(visit: Callable[..., Visit]) -> None:
+    window = visit()
+    store = Store(window.page)
+    page = window.open("/console/devices")
+    dot = page.locator("[data-health]")
+    expect(dot).to_have_attribute("href", "/console/system")
+    expect(page.get_by_role("link", name="System: all is in order")).to_be_visible()
+    store.saves = False
+    page.clock.run_for(21_000)
+    expect(page.get_by_role("link", name="System: nothing can be saved")).to_be_visible()
+    page.unroute("**/live/store")
+    page.route("**/live/store", lambda route: route.abort())
+    page.clock.run_for(6_000)
+    expect(page.get_by_role("link", name="System: the server does not answer")).to_be_visible()
+    expect(dot.locator(".health:visible")).to_have_count(1)
+    assert window.list_axe_violations() == []
+    window.complaints.clear()
+
+
 def test_a_map_whose_objects_could_not_be_had_asks_again(visit: Callable[..., Visit]) -> None:
     window = visit()
     refused: list[str] = []

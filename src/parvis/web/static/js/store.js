@@ -24,6 +24,12 @@ export function tellStore(canSave) {
 // Where the live line is up nobody asks beside it.
 export function isLive(isUp) {
   isToldLive = isUp;
+  if (isUp) tellReached(true);
+}
+
+// Nothing is known of a server that does not answer.
+function tellReached(isReached) {
+  document.documentElement.toggleAttribute("data-cut-off", !isReached);
 }
 
 function show(id) {
@@ -34,6 +40,7 @@ function show(id) {
 async function ask() {
   const answer = await fetch("/live/store", { cache: "no-store" }).catch(() => null);
   const told = answer?.ok ? await answer.json().catch(() => null) : null;
+  tellReached(Boolean(told));
   if (told) tellStore(told.saves);
 }
 
