@@ -15,7 +15,7 @@ from parvis.kernel.identity import Caller
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.prose import prose
-from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, fill_levels
+from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, fill_levels
 from tests.web.conftest import form_token, plain
 
 HOME = "/console/dashboards"
@@ -218,6 +218,18 @@ async def test_who_saves_second_is_told_and_overwrites_nothing(operator: httpx.A
     without = {"form_token": second["form_token"]}
     assert (await send(operator, address, without, BINS)).status_code == 400, "no version, no saving"
     assert (await send(operator, address, await opened(operator, address), BINS, name="Mine")).status_code == 303
+
+
+async def test_a_map_of_too_many_shows_what_needs_attention(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parvis.web.console.dashboards.pages.MOST_ON_MAP", 1)
+    for place in ("", "Trevalan"):
+        query = {"type": "WasteContainer", "commune": place}
+        (only,) = (await operator.get(f"{HOME}/map.geojson", params=query)).json()["features"]
+        assert only["id"] == FULL_BIN
+    (only,) = (await operator.get(f"{HOME}/map.geojson?type=WasteContainer&commune=Port")).json()["features"]
+    assert only["id"] == SILENT_BIN, "of the commune, wherever it stands in the order"
 
 
 async def test_it_is_an_entity_behind_the_scenes(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from parvis.broker.query.tree import Compare, EntityQuery, Operator, Or, Path
+from parvis.broker.query.tree import Compare, Condition, EntityQuery, Operator, Or, Path
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.web.filters import ObjectFilter, Tally, local_moment, parse_moment
@@ -47,15 +47,22 @@ def count_others(counts: Mapping[str, int]) -> int:
 
 
 async def load_objects(
-    site: Site, caller: Caller, query: Mapping[str, str], ids: Sequence[str] | None = None, most: int = MOST_OBJECTS
+    site: Site,
+    caller: Caller,
+    query: Mapping[str, str],
+    ids: Sequence[str] | None = None,
+    most: int = MOST_OBJECTS,
+    crowd: Sequence[Condition | None] = (None,),
 ) -> Objects:
-    """Those that the filter of a page's address admits; of `ids` alone where they are given."""
+    """Those that the filter of a page's address admits; of `ids` alone where they are given. Where there are more than
+    `most`, those of the first condition of `crowd` come first."""
     counts = await count_types(site, caller)
     zones = await list_zones(site.platform.broker, caller, site.reader.terms)
     chosen = await _with_zone(site, caller, _with_moment(site, ObjectFilter.from_query(query, counts), query), zones)
     shown, aside = _without_a_crowd(chosen, counts, most)
     total = sum(counts.get(name, 0) for name in shown.types)
-    found = await _find(site, caller, shown, ids, most=most, is_crowd=total > most)
+    is_crowd = total > most
+    found = await _find(site, caller, shown, ids, most, crowd if is_crowd else (None,), is_crowd=is_crowd)
     is_cut = ids is None and len(found) >= most and total > most
     beyond = total - len(found) if is_cut else 0
     picked = await asyncio.to_thread(_pick, found, shown)
@@ -73,10 +80,17 @@ def _pick(
 
 
 async def _find(
-    site: Site, caller: Caller, chosen: ObjectFilter, ids: Sequence[str] | None, *, most: int, is_crowd: bool
+    site: Site,
+    caller: Caller,
+    chosen: ObjectFilter,
+    ids: Sequence[str] | None,
+    most: int,
+    crowd: Sequence[Condition | None],
+    *,
+    is_crowd: bool,
 ) -> list[ObjectView]:
     if chosen.moment is None:
-        return await site.find_views(caller, _queries(site, chosen, ids, is_crowd=is_crowd), most)
+        return await site.find_views(caller, _queries(site, chosen, ids, crowd, is_crowd=is_crowd), most)
     views = await site.list_past_views(caller, chosen.selection(site.reader.terms), chosen.moment, most)
     wanted = None if ids is None else frozenset(ids)
     return [view for view in views if wanted is None or view.id in wanted]
@@ -118,7 +132,9 @@ def _without_a_crowd(chosen: ObjectFilter, counts: Mapping[str, int], most: int)
     return replace(chosen, others=()), others
 
 
-def _queries(site: Site, chosen: ObjectFilter, ids: Sequence[str] | None, *, is_crowd: bool) -> Iterable[EntityQuery]:
+def _queries(
+    site: Site, chosen: ObjectFilter, ids: Sequence[str] | None, crowd: Sequence[Condition | None], *, is_crowd: bool
+) -> Iterable[EntityQuery]:
     types = chosen.selection(site.reader.terms)
     if ids is not None:
         for start in range(0, len(ids), _IDS_AT_ONCE):
@@ -126,7 +142,7 @@ def _queries(site: Site, chosen: ObjectFilter, ids: Sequence[str] | None, *, is_
             yield EntityQuery(ids=part, types=types, limit=_IDS_AT_ONCE)
         return
     if not (is_crowd and chosen.search):
-        yield EntityQuery(types=types)
+        yield from (EntityQuery(types=types, q=one) for one in crowd)
         return
     pattern = f"(?i){re.escape(chosen.search)}"
     named = tuple(Compare(Path(site.reader.expand(name)), Operator.MATCH, pattern) for name in NAMES)
