@@ -66,12 +66,17 @@ def unsaved(page: Page) -> None:
 
 
 def unanswered(page: Page) -> None:
-    """Neither the palette nor the figures get an answer any more."""
+    """The figures are not kept true any more."""
     settle(page)
-    for part in ("**/typed-ahead*", "**/console/system", "**/live/store"):
+    for part in ("**/console/system", "**/live/store"):
         page.route(part, lambda route: route.abort())
-    page.wait_for_selector(".outdated:not(:empty)")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector(".outdated:not(:empty)")
+
+
+def unsearched(page: Page) -> None:
+    settle(page)
+    page.route("**/typed-ahead*", lambda route: route.abort())
     page.keyboard.press("/")
     page.wait_for_selector(".palette-empty")
 
@@ -140,6 +145,7 @@ def main() -> None:
             picture(browser, address, "offline-phone", "/console/map", screen=PHONE, after=cut)
             picture(browser, address, "not-saved", "/console/devices", after=unsaved)
             picture(browser, address, "no-answer", "/console/system", language="en", after=unanswered)
+            picture(browser, address, "search-failed", "/console", after=unsearched)
             picture(browser, address, "chart-failed", stale, before=chartless)
             picture(browser, address, "printed-object", stale, after=on_paper)
             picture(browser, address, "no-javascript-phone", "/", screen=PHONE, scripts=False)

@@ -103,7 +103,7 @@ def test_every_right_that_a_page_asks_for_has_a_french_sentence() -> None:
     assert len(refusals) > 20, "the search finds what there is"
     assert [text for text in sorted(refusals - set(OF_THE_API)) if not explain_fault(text, FR).sentence] == []
     told = explain_fault("user:ada may not look through the audit trail in tenant kerlann.", FR).sentence
-    assert told == "user:ada n’a pas le droit de consulter le journal d’audit dans l’espace kerlann."
+    assert told == "ada n’a pas le droit de consulter le journal d’audit dans l’espace kerlann."
 
 
 def test_an_english_page_says_it_as_the_api_does() -> None:

@@ -101,7 +101,7 @@ def _said(value: str, t: Wording) -> str:
         return f"{found[1]}:{found[2]}"
     if t.language == "fr" and _QUOTED.fullmatch(value):
         return f"«{NO_BREAK_SPACE}{value[1:-1]}{NO_BREAK_SPACE}»"
-    return t.find(f"right_to.{value.replace(' ', '_')}") or value
+    return t.find(f"right_to.{value.replace(' ', '_')}") or value.removeprefix("user:")
 
 
 @cache
