@@ -177,7 +177,9 @@ class SqliteAccessStore:
         with self.transaction():
             newest = self._row("SELECT * FROM audit ORDER BY number DESC LIMIT 1")
             entry = next_entry(entry_of(newest) if newest else None, record)
-            self._write("INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(entry.record), entry.digest)
+            self._write(
+                "INSERT INTO audit VALUES (?, ?, ?)", entry.number, msgspec.json.encode(entry.record), entry.digest
+            )
         return entry
 
     def read_audit(self, after: int = 0) -> Iterator[AuditEntry]:
