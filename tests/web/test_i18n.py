@@ -9,7 +9,7 @@ import pytest
 from parvis.connectors.files.report import FaultReason, Verdict
 from parvis.fleet.profiles.profile import Header
 from parvis.web.assets import HERE
-from parvis.web.headline import State
+from parvis.web.headline import PROFILES, State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate, plural_form
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +76,13 @@ def test_every_state_has_its_word_everywhere(language: str) -> None:
         for group in ("state", "filter.state_", "room", "script.state_"):
             key = f"{group}{state.word}" if group.endswith("_") else f"{group}.{state.word}"
             assert key in catalogue(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_alarm_of_an_entity_has_its_sentence(language: str) -> None:
+    alarms = {one.alarm for profile in PROFILES.values() for one in profile.headlines if one.alarm is not None}
+    assert len(alarms) > 1
+    assert {f"entity.alarm_{alarm}" for alarm in alarms} <= set(catalogue(language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

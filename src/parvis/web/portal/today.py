@@ -13,7 +13,7 @@ CONTAINER, SPOT, STATION, WATER = "WasteContainer", "ParkingSpot", "AirQualityOb
 WEATHER = "WeatherObserved"
 TYPES = (CONTAINER, SPOT, STATION, WEATHER, WATER)
 FREE = "free"
-LITTER = "other"
+UNSORTED = frozenset({"other", "municipal"})
 """The stored waste kind of litter bins: nobody looks for those."""
 # Upper bounds of "good", "fair", "moderate" and "poor" for PM2.5 in ug/m3 (European Air Quality Index, EEA, hourly).
 AIR_WORDS: tuple[tuple[float, str], ...] = ((10, "good"), (20, "fair"), (25, "moderate"), (50, "poor"))
@@ -106,7 +106,7 @@ class Gatherer:
             for one in seen
             if one.view.type == CONTAINER
             and one.view.commune == commune
-            and self._text(one.entity, "storedWasteKind") != LITTER
+            and self._text(one.entity, "storedWasteKind") not in UNSORTED
         ]
 
     def _weather(self, seen: Sequence[Seen], here: Sequence[Seen]) -> Weather | None:
