@@ -121,6 +121,25 @@ async def test_a_change_of_something_else_is_judged_by_the_stored_entity(site: S
     assert told["sentence"].startswith("Fill level: 97%, measured 1 min ago. Action line")
 
 
+@pytest.mark.parametrize("detailed", [False, True])
+async def test_a_measurement_that_comes_late_does_not_take_an_open_page_back(
+    platform: Platform, site: Site, caller: Caller, now: int, detailed: bool
+) -> None:
+    level = site.reader.expand("fillingLevel")
+    listener = Listener(caller, frozenset({site.reader.expand("WasteContainer")}))
+    renderer = ChangeRenderer(site, listener, Wording("en"), detailed)
+    seq = await platform.broker.outbox.newest()
+    for value, at in ((1.0, now), (0.74, now - 10 * HOUR)):
+        one = measured(level, value, at, "C62")
+        await platform.broker.write(caller, [Change(HALF_BIN, Mode.UPSERT_UPDATE, (one,), keep_newest=True)])
+        for event in await platform.broker.outbox.read(seq, 9):
+            listener.hear(event)
+            seq = event.seq
+        (told,) = await renderer.render(listener.take())
+        assert (told["value"], told["at"]) == ("100%", now // 1000)
+        assert [(of["text"], of["at"]) for of in told.get("attributes", ())] == [("100", now // 1000)] * detailed
+
+
 async def test_a_change_says_when_its_object_falls_silent_and_what_else_it_may_decide(
     site: Site, caller: Caller, now: int
 ) -> None:

@@ -7,6 +7,8 @@ import msgspec
 
 from parvis.broker.model.change import EventKind
 from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.broker.model.merge import is_older
+from parvis.kernel.time import SECOND, Instant
 from parvis.web.console.entity_values import value_text
 from parvis.web.live import Listener, Pending
 from parvis.web.sentences import state_sentence
@@ -14,6 +16,9 @@ from parvis.web.site import Site
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import ObjectView, short_id
 from parvis.web.wording import Wording
+
+ON_TIME = 5 * SECOND
+"""A measurement told this soon is taken for the present one. Of any later one the store says whether it is."""
 
 
 class ChangeRenderer:
@@ -38,12 +43,13 @@ class ChangeRenderer:
         change = self._headline(view) | self._told_besides(news)
         if self._detailed:
             change["sentence"] = state_sentence(view, self._words, self._site.now)
-            change["attributes"] = [self._attribute(_recorded(one, news.at)) for one in news.instances.values()]
+            change["attributes"] = [self._attribute(_present(one, entity, news.at)) for one in news.instances.values()]
         return change
 
     async def _entity(self, news: Pending) -> Entity | None:
         """What the change itself tells, where that suffices to judge the state; else the stored entity."""
-        if news.kind is EventKind.CREATED or self._suffices(news):
+        is_told = news.kind is EventKind.CREATED or self._suffices(news)
+        if is_told and not any(_is_late(one, news.at) for one in news.instances.values()):
             return Entity(news.entity_id, news.types, tuple(_recorded(one, news.at) for one in news.instances.values()))
         return await self._site.platform.broker.find(self._caller, news.entity_id)
 
@@ -92,6 +98,16 @@ class ChangeRenderer:
             "at": instance.seen_at // 1000,
             "stored": instance.observed_at is None,
         }
+
+
+def _is_late(instance: Instance, at: Instant) -> bool:
+    """It may have become history only (`Change.keep_newest`)."""
+    return instance.observed_at is not None and instance.observed_at < at - ON_TIME
+
+
+def _present(told: Instance, entity: Entity, at: Instant) -> Instance:
+    held = entity.find(told.name, told.dataset)
+    return held if held is not None and is_older(told, held) else _recorded(told, at)
 
 
 def _recorded(instance: Instance, at: int) -> Instance:
