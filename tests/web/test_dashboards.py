@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import msgspec
@@ -71,6 +72,38 @@ async def test_states_are_told_as_the_map_tells_them(operator: httpx.AsyncClient
     assert "To act on Mill" in text, "an alarm"
     assert "School" not in text
     assert "newest value 1 min ago 1 silent of 3 objects" in text
+
+
+async def test_what_needs_attention_is_found_behind_hundreds_that_are_calm(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    level, flow, alarm = map(expand, ("fillingLevel", "flow", "alarmStopsLeaks"))
+    bin_type, meter_type = expand("WasteContainer"), expand("WaterConsumptionObserved")
+    empty = Instance(level, Kind.PROPERTY, 0.1, observed_at=now)
+    tight = (Instance(flow, Kind.PROPERTY, 3.0, observed_at=now), Instance(alarm, Kind.PROPERTY, False))
+    calm = [
+        change
+        for n in range(150)
+        for change in (
+            Change(f"urn:ngsi-ld:WasteContainer:a{n:03}", Mode.CREATE, (empty,), (bin_type,)),
+            Change(f"urn:ngsi-ld:WaterConsumptionObserved:a{n:03}", Mode.CREATE, tight, (meter_type,)),
+        )
+    ]
+    burst = (Instance(expand("waterPressure"), Kind.PROPERTY, 0.4, observed_at=now),)
+    leak = (tight[0], Instance(alarm, Kind.PROPERTY, True))
+    main, meter = "urn:ngsi-ld:WaterDistributionNetwork:z-main", "urn:ngsi-ld:WaterConsumptionObserved:z-leak"
+    troubles = [
+        Change(main, Mode.CREATE, burst, (expand("WaterDistributionNetwork"),)),
+        Change(meter, Mode.CREATE, leak, (meter_type,)),
+    ]
+    await platform.broker.write(caller, calm + troubles)
+    page = (await operator.get(await compose(operator, {"kind": "alerts"}))).text
+    found = [unquote(one) for one in re.findall(r'/console/entities/([^"]+)">', page)]
+    assert found == [LEAKING_METER, meter, main, FULL_BIN]
+    overview = re.findall(r'/console/entities/([^"]+)"', (await operator.get("/console")).text)
+    assert list(dict.fromkeys(map(unquote, overview))) == found
+    assert "there are more" not in page
 
 
 async def test_numbers_come_to_an_average_by_commune(operator: httpx.AsyncClient) -> None:

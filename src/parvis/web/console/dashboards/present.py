@@ -1,5 +1,6 @@
 """What widgets show of the present."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
 
 ROWS_A_HEIGHT = 5
-MOST_ALERTS = 100
+MOST_ALERTS = 500
 ASKED_EVERY = 5 * SECOND
 """Ages are judged as of a moment that moves in such steps, so that the same question has the same answer."""
 
@@ -200,16 +201,12 @@ class Present:
         return Rows(views, page.total, _shares([None if one is None else one.value for one in shown]), texts=texts)
 
     async def alerts(self, widget: Widget) -> Rows:
-        """The most urgent first; of very many only the first hundred are looked at."""
-        condition = self._subjects.needing_attention(widget)
-        if condition is None:
-            return Rows((), 0, state=State.GOOD)
-        where = _all_of([condition, self._subjects.in_place(widget)])
-        page = await self.page(EntityQuery(types=self._subjects.selection(widget), q=where, limit=MOST_ALERTS))
-        views = [self._reader.view(entity, self._now) for entity in page.entities]
-        urgent = by_urgency(view for view in views if view.state.needs_attention)
+        """The most urgent first, as on the overview; of each kind of trouble the worst `MOST_ALERTS` are read."""
+        pages = await asyncio.gather(*(self.page(query) for query in self._subjects.urgent(widget, MOST_ALERTS)))
+        views = {entity.id: self._reader.view(entity, self._now) for page in pages for entity in page.entities}
+        urgent = by_urgency(view for view in views.values() if view.state.needs_attention)
         shown = urgent[: widget.height * ROWS_A_HEIGHT]
-        total = None if page.resume is not None else len(urgent)
+        total = None if any(page.resume is not None for page in pages) else len(urgent)
         worst = max((view.state for view in urgent), default=State.GOOD)
         return Rows(shown, total, more=len(urgent) - len(shown), state=worst)
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tree import (
+    And,
     AnyType,
     Compare,
     Condition,
+    EntityQuery,
     Operator,
     Or,
+    OrderTerm,
     Path,
     TypeIs,
     TypeSelection,
@@ -47,6 +50,11 @@ def headline_of(type_name: str, attribute: str = "") -> Headline | None:
     return next((one for one in profile.headlines if one.attribute == attribute), Headline(attribute))
 
 
+def _headlines(type_name: str) -> Sequence[Headline]:
+    profile = _DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
+    return () if profile is None else profile.headlines
+
+
 class Subjects:
     def __init__(self, reader: EntityReader, now: Instant) -> None:
         self._reader = reader
@@ -74,6 +82,32 @@ class Subjects:
             for headline in PROFILES[name].headlines if name in PROFILES else ():
                 conditions |= dict.fromkeys(self._conditions(headline))
         return Or(tuple(conditions)) if conditions else None
+
+    def urgent(self, widget: Widget, most: int) -> list[EntityQuery]:
+        """What may need attention, the furthest past its threshold first: a query for each way in which a type is
+        judged, for a bin is calm at the level at which a water tank is nearly empty, and there are many bins."""
+        place = self.in_place(widget)
+        return [
+            EntityQuery(
+                types=TypeIs(self._reader.expand(name)),
+                q=wrong if place is None else And((wrong, place)),
+                limit=most,
+                order=self._furthest_first(headline),
+            )
+            for name in types_about(widget.about)
+            for headline in _headlines(name)
+            for wrong in self._wrong(headline)
+        ]
+
+    def _wrong(self, headline: Headline) -> list[Condition]:
+        """One condition, or none where nothing can be wrong."""
+        conditions = self._conditions(headline)
+        return conditions if len(conditions) < 2 else [Or(tuple(conditions))]
+
+    def _furthest_first(self, headline: Headline) -> tuple[OrderTerm, ...]:
+        if headline.warn is None and headline.bad is None:
+            return ()
+        return (OrderTerm(Path(self._reader.expand(headline.attribute)), is_descending=not headline.low_is_bad),)
 
     def _tally(self, name: str, widget: Widget, by_place: bool, zones: ByArea | ByWord | None) -> TallyQuery:
         profile = PROFILES.get(name)
@@ -113,7 +147,7 @@ class Subjects:
             found.append(Compare(path, operator, threshold + (slack if headline.low_is_bad else -slack)))
         if headline.alarm is not None:
             alarm = Path(self._reader.expand(headline.alarm))
-            found += [Compare(alarm, Operator.UNEQUAL, 0)]
+            found.append(And((Compare(alarm, Operator.UNEQUAL, 0), Compare(alarm, Operator.UNEQUAL, False))))
         return found
 
 
