@@ -63,6 +63,17 @@ def test_scripts_say_nothing_of_their_own() -> None:
     assert found == set()
 
 
+def test_what_the_map_library_says_of_its_controls_comes_from_the_catalogue() -> None:
+    library = (HERE / "static/vendor/maplibre-gl/maplibre-gl.mjs").read_text("utf-8")
+    used = {name for path in SCRIPTS for name in re.findall(r"new library\.(\w+)", path.read_text("utf-8"))}
+    spoken = {key for key in re.findall(r'"(\w+\.\w+)":`', library) if key.split(".")[0] in used}
+    own = set(re.findall(r'"(\w+\.\w+)": say\(', (HERE / "static/js/map/ground.js").read_text("utf-8")))
+    assert "NavigationControl.ZoomIn" in spoken, "the search finds what there is"
+    unheard = {"NavigationControl.ResetBearing"}
+    units = {key for key in spoken if key.startswith("ScaleControl.")}
+    assert spoken - own - units - unheard == set(), "no map has a compass; units are the same in every language"
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -16,6 +16,8 @@ function ownWords() {
     "CooperativeGesturesHandler.MobileHelpText": say("map_touch"),
     "CooperativeGesturesHandler.WindowsHelpText": say("map_wheel"),
     "Map.Title": say("map_title"),
+    "NavigationControl.ZoomIn": say("map_zoom_in"),
+    "NavigationControl.ZoomOut": say("map_zoom_out"),
   };
 }
 
