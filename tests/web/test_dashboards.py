@@ -122,6 +122,15 @@ async def test_numbers_come_to_an_average_by_commune(operator: httpx.AsyncClient
     assert "Needing attention: Waste 1" in text
 
 
+async def test_a_bar_of_per_cent_is_as_long_as_it_says(operator: httpx.AsyncClient) -> None:
+    for kind, lengths in (("top", ["97.0", "85.0", "50.0"]), ("bars", ["85.0", "73.5"])):
+        page = (await operator.get(await compose(operator, {"kind": kind, "about": "WasteContainer"}))).text
+        assert re.findall(r'class="fill" width="([\d.]+)"', page) == lengths
+    counted = {"kind": "bars", "about": "WasteContainer", "method": "count"}
+    page = (await operator.get(await compose(operator, counted))).text
+    assert re.findall(r'class="fill" width="([\d.]+)"', page) == ["100.0", "50.0"], "the largest fills it"
+
+
 async def keep_zone(client: httpx.AsyncClient, name: str, area: str) -> None:
     token = form_token((await client.get("/console/map")).text)
     kept = await client.post("/console/zones", data={"form_token": token, "name": name, "area": area})

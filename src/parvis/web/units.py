@@ -53,6 +53,14 @@ SHARES_OF_ONE = frozenset(
     {"fillingLevel", "batteryLevel", "relativeHumidity", "occupancy", "soilMoistureVwc", "packetLossRate"}
 )
 """Smart Data Models attributes between 0 and 1."""
+_PER_CENT = "P1"
+
+
+def whole_of(attribute: str, unit_code: str = "") -> float:
+    """What all of it is, of what is a share; 0 of anything else."""
+    if attribute in SHARES_OF_ONE:
+        return 1.0
+    return 100.0 if unit_code == _PER_CENT else 0.0
 
 
 def symbol_of(unit_code: str) -> str:

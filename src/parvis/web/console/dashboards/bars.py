@@ -1,6 +1,6 @@
 """Bars by zone: communes, areas of the map, or whatever objects are related to, counted by the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -13,6 +13,7 @@ from parvis.web.console.dashboards.present import Present, judged, method_of
 from parvis.web.console.dashboards.subjects import Sum, summed
 from parvis.web.console.dashboards.titles import attribute_of
 from parvis.web.headline import State
+from parvis.web.units import whole_of
 from parvis.web.views import EntityReader, short_id
 from parvis.web.wording import Wording
 from parvis.web.zones import MOST_ZONES, Zone, zone_of
@@ -87,7 +88,7 @@ class BarsByZone:
         if method in COUNTS:
             values |= {zone: 0 for zone in zoning.names if zone not in sums}
         zones = sorted({*sums, *zoning.names}, key=lambda zone: _rank(values.get(zone), zoning.names.get(zone, zone)))
-        most = max((abs(value) for value in values.values() if value is not None), default=0) or 1
+        most = max([_whole(widget, sums.values()), *(abs(one) for one in values.values() if one is not None)]) or 1
         return Bars(
             [self._bar(widget, zoning, zone, sums.get(zone), values.get(zone), most) for zone in zones[:MOST_BARS]],
             method,
@@ -149,6 +150,13 @@ def _by_zone(rows: Sequence[Tallied]) -> dict[str, Sum]:
         zone = row.place.rsplit("/", 1)[-1] if row.place.startswith("/") else row.place
         by_zone.setdefault(zone, []).append(row)
     return {zone: summed(of_zone) for zone, of_zone in by_zone.items()}
+
+
+def _whole(widget: Widget, sums: Iterable[Sum]) -> float:
+    """What a full bar of shares stands for; 0: the largest."""
+    if method_of(widget) in COUNTS:
+        return 0.0
+    return max((whole_of(attribute_of(widget), one.unit_code) for one in sums), default=0.0)
 
 
 def _rank(value: float | None, name: str) -> tuple[bool, float, str]:

@@ -19,7 +19,7 @@ from parvis.web.console.dashboards.subjects import Subjects, Sum, headline_of, s
 from parvis.web.console.dashboards.titles import attribute_of
 from parvis.web.headline import Headline, State, is_stale, judge, state_of
 from parvis.web.site import Site
-from parvis.web.units import SHARES_OF_ONE
+from parvis.web.units import SHARES_OF_ONE, whole_of
 from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
 
@@ -198,7 +198,9 @@ class Present:
             view.value_text(self._t) if one is None else self._t.quantity(one.value, one.unit_code, attribute)
             for view, one in zip(views, shown, strict=True)
         ]
-        return Rows(views, page.total, _shares([None if one is None else one.value for one in shown]), texts=texts)
+        whole = max((whole_of(attribute, one.unit_code) for one in shown if one is not None), default=0.0)
+        shares = _shares([None if one is None else one.value for one in shown], whole)
+        return Rows(views, page.total, shares, texts=texts)
 
     async def alerts(self, widget: Widget) -> Rows:
         """The most urgent first, as on the overview; of each kind of trouble the worst `MOST_ALERTS` are read."""
@@ -237,9 +239,10 @@ def _mark(share: float) -> str:
     return arc(max(0.0, share - 0.004), min(1.0, share + 0.004), radius=94)
 
 
-def _shares(values: Sequence[Any]) -> list[float]:
+def _shares(values: Sequence[Any], whole: float) -> list[float]:
+    """Of the whole, where there is one, so that a bar of 19 % is short; else of the largest."""
     numbers = [float(one) if isinstance(one, int | float) and not isinstance(one, bool) else 0.0 for one in values]
-    most = max(map(abs, numbers), default=0) or 1
+    most = max([whole, *map(abs, numbers)]) or 1
     return [abs(one) / most for one in numbers]
 
 
