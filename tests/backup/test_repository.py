@@ -1,6 +1,5 @@
 """What is kept comes back as it was, or it is said that it does not."""
 
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +47,11 @@ def pieces(repository: Repository) -> list[Path]:
     return [path for path in (repository.folder / "pieces").rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"text " * 300_000, os.urandom(PIECE_BYTES + 1)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"text " * 300_000, random.Random(1).randbytes(PIECE_BYTES + 1)],
+    ids=["empty", "a letter", "pieces that are squeezed", "pieces that are not"],
+)
 def test_a_file_comes_back_as_it_was(repository: Repository, tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "source"
     source.write_bytes(content)
