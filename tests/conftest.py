@@ -145,12 +145,6 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a fifth of the suite waits for processes, browsers and clocks."""
-    return (os.cpu_count() or 1) + 1
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
     return Shares(config, log) if config.getoption("dist") == "loadfile" else None
 

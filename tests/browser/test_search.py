@@ -1,5 +1,6 @@
 """The palette: whatever one looks for, without taking the hands off the keyboard."""
 
+import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -40,7 +41,10 @@ def test_a_slash_opens_it_and_escape_closes_it(visit: Callable[..., Visit]) -> N
 def test_an_object_is_found_a_moment_after_it_was_written(visit: Callable[..., Visit], town: Town) -> None:
     page = visit().open("/console")
     town.write({"id": "urn:ngsi-ld:Tree:1", "type": "Tree", "name": {"type": "Property", "value": "Chêne de la Grève"}})
-    page.wait_for_timeout(1_500)
+    deadline = time.monotonic() + 20
+    while "Chêne de la Grève" not in page.request.get(f"{town.address}/console/search?q=CHENE+gre").text():
+        assert time.monotonic() < deadline, "the index of words never heard of it"
+        page.wait_for_timeout(200)
     open_palette(page)
     page.keyboard.type("CHENE gre")
     expect(page.get_by_role("option", name="Chêne de la Grève")).to_be_visible()

@@ -41,8 +41,8 @@ def test_a_disk_that_fills_up_and_has_room_again(tmp_path: Path) -> None:
             stored = 0
             while (answer := create(http, stored)).status_code == 201:
                 stored += 1
-            unready, page, read = http.get("/readyz"), http.get("/"), http.get(f"{ENTITIES}/urn:ngsi-ld:Bin:0")
             counts = http.get("/metrics").text
+            unready, page, read = http.get("/readyz"), http.get("/"), http.get(f"{ENTITIES}/urn:ngsi-ld:Bin:0")
         deadline = time.monotonic() + BACK_WITHIN_S
         while http.get("/readyz").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
