@@ -132,6 +132,14 @@ async def test_the_table_holds_what_the_filters_leave(platform: Platform, admini
     assert 'filename="audit.csv"' in answer.headers["content-disposition"]
 
 
+async def test_a_proof_of_a_long_trail_is_whole(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    for number in range(2 * AT_ONCE + 3):
+        happened(platform, number)
+    proven = prove((await download(administrator, "ndjson")).content.splitlines())
+    newest = platform.access.store.list_audit(None, 1)[0]
+    assert (proven.entries, proven.digest) == (newest.number, newest.digest.hex())
+
+
 async def test_downloads_are_in_the_trail(platform: Platform, administrator: httpx.AsyncClient) -> None:
     await download(administrator, "ndjson")
     newest = platform.access.store.list_audit(None, 1)[0].record

@@ -50,16 +50,25 @@ _END = msgspec.json.Decoder(_End)
 
 def proof_lines(entries: Iterable[AuditEntry], tenants: Collection[str] | None = None) -> Iterator[bytes]:
     """`tenants` None: all records are shown."""
-    number, digest = 0, BEGINNING
-    for entry in entries:
-        line = _Line(entry.number, entry.digest.hex())
-        if tenants is None or entry.record.tenant in tenants:
-            line.record = entry.record
-        else:
-            line.mark = mark_of(entry.number, entry.record).hex()
-        yield msgspec.json.encode(line) + b"\n"
-        number, digest = entry.number, entry.digest
-    yield msgspec.json.encode(_End(number, digest.hex())) + b"\n"
+    newest = None
+    for newest in entries:
+        yield proof_line(newest, tenants)
+    yield proof_end(newest)
+
+
+def proof_line(entry: AuditEntry, tenants: Collection[str] | None = None) -> bytes:
+    line = _Line(entry.number, entry.digest.hex())
+    if tenants is None or entry.record.tenant in tenants:
+        line.record = entry.record
+    else:
+        line.mark = mark_of(entry.number, entry.record).hex()
+    return msgspec.json.encode(line) + b"\n"
+
+
+def proof_end(newest: AuditEntry | None) -> bytes:
+    """The last line, after the newest entry that is told."""
+    end = _End(0, BEGINNING.hex()) if newest is None else _End(newest.number, newest.digest.hex())
+    return msgspec.json.encode(end) + b"\n"
 
 
 def prove(lines: Iterable[bytes]) -> Proven:

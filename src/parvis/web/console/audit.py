@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from parvis.access.audit import find_break
-from parvis.access.audit_proof import proof_lines
+from parvis.access.audit_proof import proof_end, proof_line
 from parvis.access.audit_search import AuditPage, AuditQuery, search_audit
 from parvis.access.audit_sheet import sheet_head, sheet_lines
 from parvis.access.model import EVERY_TENANT, AuditEntry, AuditRecord
@@ -129,9 +129,12 @@ async def audit_csv(request: Request) -> Response:
 async def audit_proof(request: Request) -> Response:
     """The whole chain, of other tenants the marks alone."""
     site, caller = site_of(request), await _exporter(request)
-    return _file(
-        site, caller, "ndjson", "application/x-ndjson", lambda entries: proof_lines(entries, tenants_of(caller))
-    )
+    tenants = tenants_of(caller)
+
+    def lines(entries: Sequence[AuditEntry]) -> Iterator[bytes]:
+        return (proof_line(one, tenants) for one in entries)
+
+    return _file(site, caller, "ndjson", "application/x-ndjson", lines, last=proof_end)
 
 
 def tenants_of(caller: Caller) -> frozenset[str]:
@@ -169,23 +172,23 @@ def _file(
     media: str,
     lines: Callable[[Sequence[AuditEntry]], Iterator[bytes]],
     first: bytes = b"",
+    last: Callable[[AuditEntry | None], bytes] = lambda _newest: b"",
 ) -> Response:
     """Told in the trail before it begins; what is added while it is made is left to the next one."""
     store = site.platform.access.store
     store.append_audit(AuditRecord(site.now, caller.tenant, caller.subject, "audit-exported", f"audit.{ending}"))
+
+    async def stream() -> AsyncIterator[bytes]:
+        newest, told = store.newest_audit(), None
+        yield first
+        while entries := [one for one in _some(store, 0 if told is None else told.number) if one.number <= newest]:
+            told = entries[-1]
+            yield b"".join(lines(entries))
+            await asyncio.sleep(0)
+        yield last(told)
+
     headers = {"content-disposition": f'attachment; filename="audit.{ending}"', "cache-control": "no-store"}
-    return StreamingResponse(_stream(store, lines, first), media_type=media, headers=headers)
-
-
-async def _stream(
-    store: AccessStore, lines: Callable[[Sequence[AuditEntry]], Iterator[bytes]], first: bytes
-) -> AsyncIterator[bytes]:
-    newest, after = store.newest_audit(), 0
-    yield first
-    while after < newest and (entries := _some(store, after)):
-        after = entries[-1].number
-        yield b"".join(lines([one for one in entries if one.number <= newest]))
-        await asyncio.sleep(0)
+    return StreamingResponse(stream(), media_type=media, headers=headers)
 
 
 def _some(store: AccessStore, after: int) -> list[AuditEntry]:
