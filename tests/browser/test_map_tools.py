@@ -199,3 +199,34 @@ def test_back_takes_a_choice_back(visit: Callable[..., Visit]) -> None:
     page.go_back()
     expect(page.locator("#filter-state")).to_have_value("")
     assert query(page)["type"] == ["WasteContainer"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 720), (800, 800), (390, 844)])
+def test_the_layers_are_seen_whole(visit: Callable[..., Visit], width: int, height: int) -> None:
+    page = visit(width, viewport={"width": width, "height": height}, locale="fr-FR").open_map()
+    page.locator("[data-tool=layers] summary").click()
+    box = page.locator("[data-tool=layers] .tool-body").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["y"] + box["height"] <= height
+    assert page.evaluate("(body => body.scrollHeight - body.clientHeight)(document.querySelector('.tool-body'))") == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 620), (800, 800), (800, 620)])
+def test_no_way_of_the_rail_is_cut_off(visit: Callable[..., Visit], width: int, height: int) -> None:
+    page = visit(width, viewport={"width": width, "height": height}, locale="fr-FR").open_map()
+    ways = page.locator(".rail > ul > li:visible > a")
+    assert ways.count() >= 17
+    for way in ways.all():
+        box = way.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height
+        assert way.evaluate("way => way.scrollWidth <= way.clientWidth")
+
+
+def test_the_tools_stand_in_one_row_on_a_narrow_map(visit: Callable[..., Visit]) -> None:
+    page = visit(800, locale="fr-FR").open_map()
+    tops = {tool.bounding_box()["y"] for tool in page.locator(".map-tools :is(summary, .tool-button):visible").all()}  # type: ignore[index]
+    assert len(tops) == 1
+    expect(page.get_by_role("button", name="Passé")).to_be_visible()

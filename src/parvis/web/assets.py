@@ -31,6 +31,7 @@ MEDIA_TYPES = {
 FOR_EVER = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_STYLE_COMMENT = re.compile(rb"/\*.*?\*/\n?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _labelled(svg: str, label: str) -> Markup:
 def _style_bundle(static: Path, components: Path) -> bytes:
     sheets = [static / "css" / name for name in STYLE_SHEETS]
     sheets += [*sorted(components.glob("*/*.css")), static / "css" / LAST_STYLE_SHEET]
-    return b"\n".join(sheet.read_bytes() for sheet in sheets)
+    return _STYLE_COMMENT.sub(b"", b"\n".join(sheet.read_bytes() for sheet in sheets))
 
 
 def _static_file(content: bytes, suffix: str) -> StaticFile:
