@@ -27,10 +27,26 @@ def test_what_does_not_grow_is_never_full() -> None:
         assert told.full_at is None
 
 
+def test_what_a_first_start_played_at_once_is_no_growth() -> None:
+    """Ninety days of history in the first hour, then a gibibyte a day."""
+    played = [Sample(NOON - 9 * HOUR, 0.0), *hourly(8, GIB, start=40 * GIB)]
+    told = forecast(played, 10 * GIB, NOON)
+    assert told is not None
+    assert round(told.a_day / GIB, 6) == 1
+
+
+def test_what_comes_at_once_later_on_is_growth() -> None:
+    """An import every week fills the disk all the same."""
+    idle = [Sample(NOON - (72 - n) * HOUR, float(GIB if n >= 60 else 0)) for n in range(73)]
+    told = forecast(idle, 10 * GIB, NOON)
+    assert told is not None
+    assert told.a_day > 0
+
+
 def test_too_little_says_nothing() -> None:
     assert forecast([], GIB, NOON) is None
     assert forecast([Sample(NOON, 1)], GIB, NOON) is None
-    assert forecast([Sample(NOON - HOUR // 2, 1), Sample(NOON, 2)], GIB, NOON) is None
+    assert forecast([Sample(NOON - 2 * HOUR, 1), Sample(NOON, 2)], GIB, NOON) is None
     assert forecast([Sample(NOON - 40 * DAY, 1), Sample(NOON, 2)], GIB, NOON) is None
 
 
@@ -38,5 +54,4 @@ def test_too_little_says_nothing() -> None:
 def test_whatever_was_measured_it_is_full_later_than_now_or_never(amounts: list[int], free: float) -> None:
     samples = [Sample(NOON - (len(amounts) - n) * HOUR, amount) for n, amount in enumerate(amounts)]
     told = forecast(samples, free, NOON)
-    assert told is not None
-    assert told.full_at is None or told.full_at >= NOON
+    assert told is None or told.full_at is None or told.full_at >= NOON

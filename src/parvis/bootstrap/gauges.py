@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.jobs import oldest_due_s
+from parvis.bootstrap.machine import memory_limit_bytes
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
 from parvis.jobs.jobs import Jobs
@@ -19,7 +20,9 @@ class Gauge:
 
 
 def gauges_of(store: Store, file_faults: FileFaults, notifications: Notifications, jobs: Jobs) -> dict[str, Gauge]:
-    return _of_the_store(store, file_faults) | _of_notifications(notifications) | _of_jobs(jobs)
+    limit = memory_limit_bytes()
+    machine = {"parvis_memory_limit_bytes": Gauge("Memory that the machine, or the container, has.", lambda: limit)}
+    return _of_the_store(store, file_faults) | _of_notifications(notifications) | _of_jobs(jobs) | machine
 
 
 def _of_the_store(store: Store, file_faults: FileFaults) -> dict[str, Gauge]:

@@ -69,7 +69,7 @@ _EXPLAINED = ("bad_request", "forbidden", "outrun")
 _MOST_TO_ASK = 5
 
 
-def create_app(platform: Platform, clock: Clock = system_clock, counts: Exposition | None = None) -> ASGIApp:
+def create_app(platform: Platform, clock: Clock = system_clock, readings: Readings | None = None) -> ASGIApp:
     site = _site(platform, clock)
     app = Starlette(
         routes=[
@@ -83,7 +83,7 @@ def create_app(platform: Platform, clock: Clock = system_clock, counts: Expositi
     )
     app.router.redirect_slashes = False
     app.state.site = site
-    app.state.readings = Readings((counts or Exposition(())).families)
+    app.state.readings = readings or Readings(Exposition(()).families)
     app.state.snapshot = home.Snapshot()
     return app
 

@@ -34,6 +34,7 @@ from parvis.web.front import Front
 from parvis.web.health import Doorstep
 from parvis.web.http import BoundedHttp
 from parvis.web.metrics import PlatformGauges, RequestMetrics
+from parvis.web.readings import Readings, kept_current
 from parvis.web.siblings import ALONE, Exposition, Siblings
 from parvis.web.sockets import bind
 
@@ -97,6 +98,7 @@ async def serving(
     listener = siblings.http or bind(settings.server)
     registry = CollectorRegistry()
     exposition = Exposition((registry, REGISTRY), siblings.folder, siblings.worker)
+    readings = Readings(exposition.families)
     doorstep = Doorstep(exposition, lambda: opening.reason)
     answering = Answering(_uvicorn_config(settings.server, doorstep), listener)
     if siblings.answers_while_opening:
@@ -105,9 +107,10 @@ async def serving(
         async with (
             exposition.shared(),
             open_platform(settings, additions, opening=opening, mqtt_socket=siblings.mqtt) as platform,
+            kept_current(readings),
         ):
             platform.federation.subscriber.open(address_of(settings.server, listener))
-            doorstep.app, doorstep.fault = assemble(platform, registry, exposition), platform.fault
+            doorstep.app, doorstep.fault = assemble(platform, registry, readings), platform.fault
             doorstep.degraded = platform.degraded
             gc.collect()
             gc.freeze()
@@ -159,15 +162,14 @@ def _check_serves(serve: "asyncio.Task[None]") -> None:
         raise ServerEnded("The server ended by itself: the log says why. Start Parvis again.") from fault
 
 
-def assemble(platform: Platform, registry: CollectorRegistry, exposition: Exposition | None = None) -> ASGIApp:
+def assemble(platform: Platform, registry: CollectorRegistry, readings: Readings | None = None) -> ASGIApp:
     """Pages and APIs behind what every request passes first."""
     metrics = RequestMetrics()
     registry.register(metrics)
     registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
-    app = Crossroads(
-        NgsiLdApi(platform.broker, limit), create_app(platform, counts=exposition or Exposition((registry, REGISTRY)))
-    )
+    readings = readings or Readings(Exposition((registry, REGISTRY)).families)
+    app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform, readings=readings))
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20, **LARGER_BODIES}
     origins = MapOrigins(lambda: platform.at_hand.map)
     return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins)

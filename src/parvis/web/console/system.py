@@ -18,10 +18,10 @@ from parvis.kernel.growth import Forecast, forecast
 from parvis.kernel.identity import ANONYMOUS, Right
 from parvis.kernel.jobs import JobState
 from parvis.kernel.time import DAY, SECOND, Instant
-from parvis.web.console.system_figures import INFLOW, WAITING, Figure, figures_of
+from parvis.web.console.system_figures import INFLOW, MACHINE, MEMORY, PROCESSOR, WAITING, Figure, figures_of
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
-from parvis.web.readings import STARTED, WORKER, Reading, Readings, Window
+from parvis.web.readings import STARTED, Readings, Window
 from parvis.web.site import Site, site_of
 from parvis.web.wording import NO_BREAK_SPACE, Wording
 
@@ -29,12 +29,13 @@ REFRESH_S = 5
 MOST_REASONS = 12
 FULL_SOON, FULL_IN_SIGHT = 14 * DAY, 90 * DAY
 LEAST_FREE_BYTES = 1 << 30
+SLOWEST_BOUND_MS = 10_000
 REFUSALS = (
     ("frames", "parvis_uplinks_refused_total", "reason"),
     ("http", "parvis_http_connections_refused_total", "reason"),
     ("mqtt", "parvis_mqtt_connections_refused_total", "reason"),
 )
-MEMORY, PROCESSOR = "process_resident_memory_bytes", "process_cpu_seconds_total"
+DISK = "disk"
 _STEPS = ("byte", "kibi", "mebi", "gibi", "tebi")
 
 
@@ -69,18 +70,23 @@ async def system_page(request: Request) -> Response:
     readings: Readings = request.app.state.readings
     t = site.pages.words(request)
     window, disk = await readings.look(), await disk_view(site)
-    inflow, waiting = figures_of(INFLOW, window), figures_of(WAITING, window)
+    groups = {"inflow": INFLOW, "waiting": WAITING, "processes": MACHINE}
+    figures = {name: figures_of(rules, window) for name, rules in groups.items()}
+    states = {DISK: disk.state} | {
+        one.key: one.state for group in figures.values() for one in group if one.state is not None
+    }
     jobs = await site.platform.jobs.count(caller)
     return site.pages.render(
         request,
         "console/pages/system.html",
         refresh_s=REFRESH_S,
         is_first=window.before is None,
-        worst=max([disk.state, *(one.state for one in (*inflow, *waiting))]),
+        worst=max(states.values()),
+        judged=len(states),
+        troubles=[key for key, state in states.items() if state.needs_attention],
         fault=site.platform.fault(),
         degraded=site.platform.degraded(),
-        groups=[("inflow", inflow), ("waiting", waiting)],
-        troubles=[one for one in (*inflow, *waiting) if one.state.needs_attention],
+        figures=figures,
         refusals=list_refusals(window),
         disk=disk,
         bytes=bytes_text,
@@ -88,6 +94,7 @@ async def system_page(request: Request) -> Response:
         versions=versions(site),
         jobs=[(state.word, sum(n for (_, held), n in jobs.items() if held is state)) for state in JobState],
         figure=figure_text,
+        norm=norm_text,
     )
 
 
@@ -99,10 +106,12 @@ async def disk_view(site: Site) -> DiskView:
 
 
 def disk_state(usage: Usage, growth: Forecast | None, now: Instant) -> State:
+    """The archive is rewritten beside itself: what is free has to hold what is taken once more."""
     full_at = None if growth is None else growth.full_at
     if usage.free is not None and (usage.free < LEAST_FREE_BYTES or _is_within(full_at, now, FULL_SOON)):
         return State.BAD
-    return State.WARN if _is_within(full_at, now, FULL_IN_SIGHT) else State.GOOD
+    is_tight = usage.free is not None and usage.free < usage.taken
+    return State.WARN if is_tight or _is_within(full_at, now, FULL_IN_SIGHT) else State.GOOD
 
 
 def _is_within(at: Instant | None, now: Instant, span: Instant) -> bool:
@@ -122,22 +131,11 @@ def list_refusals(window: Window) -> list[RefusalRow]:
 
 def list_processes(window: Window, t: Wording) -> list[Process]:
     """This one, or each worker."""
-    memory = {one.labels.get(WORKER, ""): one.value for one in window.now.samples.get(MEMORY, ())}
-    started = {one.labels.get(WORKER, ""): one.value for one in window.now.samples.get(STARTED, ())}
-    now, before = _processor_s(window.now), {} if window.before is None else _processor_s(window.before)
+    started, processor = window.now.by_worker(STARTED), window.rate_by_worker(PROCESSOR)
     return [
-        Process(
-            name,
-            bytes_text(size, t),
-            (now[name] - before[name]) / window.length_s if name in now and name in before else None,
-            round(started.get(name, time()) * SECOND),
-        )
-        for name, size in sorted(memory.items())
+        Process(name, bytes_text(size, t), processor.get(name), round(started.get(name, time()) * SECOND))
+        for name, size in sorted(window.now.by_worker(MEMORY).items())
     ]
-
-
-def _processor_s(reading: Reading) -> dict[str, float]:
-    return {one.labels.get(WORKER, ""): one.value for one in reading.samples.get(PROCESSOR, ())}
 
 
 def versions(site: Site) -> Sequence[tuple[str, str]]:
@@ -162,7 +160,19 @@ def bytes_text(amount: float, t: Wording) -> str:
 def figure_text(figure: Figure, t: Wording) -> str:
     if figure.value is None:
         return "–"
-    return t.number(figure.value, figure.decimals if figure.value < 100 else 0)
+    if figure.value == float("inf"):
+        return f">{NO_BREAK_SPACE}{t.number(SLOWEST_BOUND_MS)}"
+    return t.number(figure.value, figure.rule.decimals if figure.value < 100 else 0)
+
+
+def norm_text(figure: Figure, t: Wording) -> str:
+    """ "normal: below 500 ms"."""
+    norm, unit = figure.rule.norm, figure.rule.unit
+    if norm is None:
+        return ""
+    if norm.warn == 1 and not unit:
+        return t("system.norm_none")
+    return t("system.norm_below", amount=f"{t.number(norm.warn)}{t.gap(unit) if unit else ''}{unit}")
 
 
 ROUTES = [Route("/console/system", system_page, methods=["GET"])]

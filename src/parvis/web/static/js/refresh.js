@@ -35,8 +35,15 @@ function put(fresh) {
   page.dataset.refresh = next.dataset.refresh;
   for (const part of parts()) {
     const said = part === page ? next : fresh.getElementById(part.id);
-    if (said && said.innerHTML !== part.innerHTML) part.replaceChildren(...said.childNodes);
+    if (!said) continue;
+    keepOpen(part, said);
+    if (said.innerHTML !== part.innerHTML) part.replaceChildren(...said.childNodes);
   }
+}
+
+// What somebody has unfolded stays so.
+function keepOpen(part, said) {
+  for (const fold of part.querySelectorAll("details[id][open]")) said.querySelector(`#${CSS.escape(fold.id)}`)?.setAttribute("open", "");
 }
 
 function wait() {
