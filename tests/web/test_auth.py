@@ -12,7 +12,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.kernel.settings_reader import load_settings
 from parvis.web.app import create_app
-from parvis.web.auth import FORM_COOKIE, FORM_FIELD, SESSION_COOKIE
+from parvis.web.auth import FORM_COOKIE, FORM_FIELD, SESSION_COOKIE, cookie_name
 from parvis.web.front import Front
 from parvis.web.metrics import RequestMetrics
 
@@ -54,8 +54,9 @@ async def test_signing_in_gives_a_cookie_no_script_can_read(platform: Platform, 
     async with browser(platform, scheme) as http:
         response = await sign_in(http)
     assert response.status_code == 303
-    (header,) = [text for text in response.headers.get_list("set-cookie") if text.startswith(SESSION_COOKIE)]
-    cookie = SimpleCookie(header)[SESSION_COOKIE]
+    name = cookie_name(SESSION_COOKIE, is_https=is_secure)
+    (header,) = [text for text in response.headers.get_list("set-cookie") if text.startswith(name)]
+    cookie = SimpleCookie(header)[name]
     assert cookie["httponly"] is True
     assert cookie["samesite"] == "lax"
     assert cookie["path"] == "/"

@@ -150,7 +150,7 @@ async def test_pages_may_load_nothing_from_elsewhere(access: Access) -> None:
     assert "unsafe" not in policy
     assert "http" not in policy
     assert page.headers["x-content-type-options"] == data.headers["x-content-type-options"] == "nosniff"
-    assert "content-security-policy" not in data.headers
+    assert data.headers["content-security-policy"].startswith("default-src 'none'")
 
 
 async def test_expected_failures_are_reports_and_surprises_tell_nothing(

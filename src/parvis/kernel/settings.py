@@ -81,6 +81,9 @@ class ServerSettings:
     workers: int = _setting(
         1, "Processes that serve; more than one needs a store on PostgreSQL.", minimum=1, maximum=64
     )
+    tls_subdomains: bool = _setting(
+        False, "Behind TLS: browsers reach the names below this one by TLS only, too (Strict-Transport-Security)."
+    )
     stop_timeout_s: float = _setting(5.0, "How long open requests may take to end when stopping.", minimum=0)
 
 
@@ -139,6 +142,25 @@ class AccessSettings:
     )
     session_hours: float = _setting(12.0, "A session ends so long after signing in.", minimum=0.1)
     idle_minutes: float = _setting(120.0, "A session ends after so long without a request.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How much one caller may ask for, in each process that serves; 0: any. Who asks for more gets 429 for a while."""
+
+    address_per_s: float = _setting(
+        30.0, "Requests a second of those who are not signed in, together from one network (IPv4 /24, IPv6 /64).", minimum=0
+    )
+    address_burst: float = _setting(600.0, "So many of them at once.", minimum=1)
+    identity_per_s: float = _setting(1000.0, "Requests a second of one account or API key.", minimum=0)
+    identity_burst: float = _setting(10_000.0, "So many of them at once.", minimum=1)
+    costly_per_min: float = _setting(
+        300.0,
+        "Of these, what costs much: searches, downloads, charts, history, live lines and forms, a minute, of one account,"
+        " key or network.",
+        minimum=0,
+    )
+    costly_burst: float = _setting(120.0, "So many of them at once.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +322,7 @@ class Settings:
     history: HistorySettings = HistorySettings()
     archive: ArchiveSettings = ArchiveSettings()
     access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()

@@ -51,7 +51,8 @@ from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
-from parvis.web.front import AWAY, STORE_STATE
+from parvis.web.front import AWAY, STORE_STATE, TOO_MANY
+from parvis.web.limits import TooManyRequests
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
 from parvis.web.portal import home
@@ -64,7 +65,15 @@ SEE_OTHER = 303
 _AWAY_S = 2
 COMPRESS_FROM_BYTES = 700
 COMPRESSION_LEVEL = 6
-PROBLEM_PAGES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "not_found", 409: "outrun", 503: "away"}
+PROBLEM_PAGES = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "not_found",
+    409: "outrun",
+    429: "too_many",
+    503: "away",
+}
 _EXPLAINED = ("bad_request", "forbidden", "outrun")
 _MOST_TO_ASK = 5
 
@@ -130,6 +139,13 @@ async def _away(request: Request) -> Response:
     """In place of a page whose visitor cannot be made out, for the accounts are out of reach."""
     response = problem_page(request, Overloaded.status, "")
     response.headers["retry-after"] = str(_AWAY_S)
+    return response
+
+
+async def _too_many(request: Request) -> Response:
+    """In place of a page for whom there have been too many."""
+    response = problem_page(request, TooManyRequests.status, "")
+    response.headers["retry-after"] = str(getattr(request.state, "retry_after_s", _AWAY_S))
     return response
 
 
@@ -199,6 +215,7 @@ ROUTES = (
     *first_run.ROUTES,
     *basemap.ROUTES,
     Route(AWAY, _away, methods=["GET"]),
+    Route(TOO_MANY, _too_many, methods=["GET"]),
     Route(STORE_STATE, _store_state, methods=["GET"]),
 )
 """Of every territory; a demonstration has its story besides, and `/static` and `/api` stand below."""

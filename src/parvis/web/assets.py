@@ -71,7 +71,6 @@ class Assets:
         headers = {
             "cache-control": FOR_EVER if request.path_params["digest"] == self.digest else REVALIDATED,
             "content-type": file.media_type,
-            "x-content-type-options": "nosniff",
         }
         if file.compressed is None:
             return Response(file.content, headers=headers)

@@ -26,13 +26,19 @@ _BEARER = b"Bearer "
 Headers = Mapping[bytes, bytes]
 
 
-def caller_of(gate: Gate, method: str, headers: Headers) -> Caller:
+def cookie_name(name: str, *, is_https: bool) -> str:
+    """Browsers take a cookie with this prefix over TLS alone, from this very name: no other site below the same domain
+    can set one (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{name}" if is_https else name
+
+
+def caller_of(gate: Gate, method: str, headers: Headers, *, is_https: bool = False) -> Caller:
     """Raises Unauthenticated or Forbidden."""
     tenant = headers.get(b"ngsild-tenant")
     authorization = headers.get(b"authorization")
     session = None
     if authorization is None and (cookie := headers.get(b"cookie")) is not None:
-        session = _find_cookie(cookie, SESSION_COOKIE)
+        session = _find_cookie(cookie, cookie_name(SESSION_COOKIE, is_https=is_https))
         if session is not None and method not in SAFE_METHODS:
             _check_same_site(headers)
     if not gate.auth:
@@ -79,10 +85,10 @@ def _key_in(query: bytes) -> bytes:
     return next((value for name, value in parse_qsl(query) if name == b"key"), b"")
 
 
-def still_is(gate: Gate, caller: Caller, method: str, headers: Headers) -> bool:
+def still_is(gate: Gate, caller: Caller, method: str, headers: Headers, *, is_https: bool = False) -> bool:
     """Whether the headers make the same caller as before; so while that cannot be known."""
     try:
-        return caller_of(gate, method, headers) == caller
+        return caller_of(gate, method, headers, is_https=is_https) == caller
     except Overloaded:
         return True
     except ParvisError:
@@ -122,7 +128,11 @@ def _names_loopback(host: bytes) -> bool:
 
 def session_token(request: Request) -> str:
     """The session cookie of the request; empty without one."""
-    return request.cookies.get(SESSION_COOKIE, "")
+    return _cookie(request, SESSION_COOKIE)
+
+
+def _cookie(request: Request, name: str) -> str:
+    return request.cookies.get(cookie_name(name, is_https=_is_https(request)), "")
 
 
 def keep_session(request: Request, response: Response, signed_in: SignedIn) -> None:
@@ -130,7 +140,11 @@ def keep_session(request: Request, response: Response, signed_in: SignedIn) -> N
 
 
 def drop_session(request: Request, response: Response) -> None:
-    response.delete_cookie(SESSION_COOKIE, path="/", secure=_is_https(request), httponly=True, samesite="lax")
+    """What pages have left in the browser goes with it."""
+    is_https = _is_https(request)
+    name = cookie_name(SESSION_COOKIE, is_https=is_https)
+    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+    response.headers["clear-site-data"] = '"cache", "storage"'
 
 
 def token_for_form(request: Request) -> tuple[str, str | None]:
@@ -138,7 +152,7 @@ def token_for_form(request: Request) -> tuple[str, str | None]:
 
     The token is bound to the session, or before signing in to a cookie made for forms (double submit).
     """
-    held = session_token(request) or request.cookies.get(FORM_COOKIE, "")
+    held = session_token(request) or _cookie(request, FORM_COOKIE)
     if held:
         return form_token(held), None
     fresh = new_token()
@@ -151,7 +165,7 @@ def keep_form_cookie(request: Request, response: Response, value: str) -> None:
 
 def check_form(request: Request, given: str) -> None:
     """Raises Forbidden where the form was not one of ours for this browser."""
-    held = session_token(request) or request.cookies.get(FORM_COOKIE, "")
+    held = session_token(request) or _cookie(request, FORM_COOKIE)
     if not is_form_token(held, given):
         raise Forbidden("This form has grown too old. Load the page again and send it once more.")
 
@@ -161,9 +175,9 @@ def client_address(request: Request) -> str:
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:
-    response.set_cookie(
-        name, value, max_age=max_age_s, path="/", secure=_is_https(request), httponly=True, samesite="lax"
-    )
+    is_https = _is_https(request)
+    name = cookie_name(name, is_https=is_https)
+    response.set_cookie(name, value, max_age=max_age_s, path="/", secure=is_https, httponly=True, samesite="lax")
 
 
 def _is_https(request: Request) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 from time import perf_counter
@@ -16,54 +15,26 @@ from parvis.access.gate import Gate
 from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller
 from parvis.kernel.logs import request_id
+from parvis.kernel.settings import LimitSettings
 from parvis.web.auth import Headers, caller_of, caller_of_way_in
+from parvis.web.headers import RawHeaders, completed, headers_of
+from parvis.web.limits import Limits, TooManyRequests
 from parvis.web.metrics import RequestMetrics
 
 logger = logging.getLogger(__name__)
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
 AWAY = "/away"
+TOO_MANY = "/too-many"
 WAYS_IN = "/api/connectors/"
 STORE_STATE = "/live/store"
 _SAME_FOR_ALL = ("/static/", STORE_STATE)
 """What does not depend on who asks: a page that says that the accounts are away needs its style, and to hear when they
 are back."""
 _LONGEST_ID = 100
+_NOBODY = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
+_NO_LIMITS = LimitSettings(address_per_s=0, identity_per_s=0, costly_per_min=0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_API_HEADERS: RawHeaders = ((b"x-content-type-options", b"nosniff"),)
-_PAGE_HEADERS: RawHeaders = (
-    *_API_HEADERS,
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(self)"),
-)
 _CLOSE = (b"connection", b"close")
-_HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")
-
-
-@lru_cache(maxsize=4)
-def _page_headers(map_origins: tuple[str, ...]) -> RawHeaders:
-    return (*_PAGE_HEADERS, (b"content-security-policy", content_security_policy(map_origins).encode()))
-
-
-def content_security_policy(map_origins: Sequence[str] = ()) -> str:
-    """Nothing but what comes from here; and what a map's style that the administrator has chosen asks for."""
-    others = "".join(f" {origin}" for origin in map_origins)
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            f"img-src 'self' data: blob:{others}",
-            "font-src 'self'",
-            f"connect-src 'self'{others}",
-            "worker-src 'self' blob:",
-            "manifest-src 'self'",
-            "form-action 'self'",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
 
 
 class Front:
@@ -78,9 +49,13 @@ class Front:
         stopping: asyncio.Event | None = None,
         larger_bodies: Mapping[str, int] = MappingProxyType({}),
         map_origins: Callable[[], Sequence[str]] = tuple,
+        limits: Limits | None = None,
+        with_subdomains: bool = False,
     ) -> None:
         """Once `stopping` is set every answer asks the client to connect anew. `larger_bodies` are the limits of paths
-        whose bodies go to disk."""
+        whose bodies go to disk. `with_subdomains`: those of this name are reached by TLS as well."""
+        self._limits = limits or Limits(_NO_LIMITS)
+        self._with_subdomains = with_subdomains
         self._larger_bodies = larger_bodies
         self._map_origins = map_origins
         self._app = app
@@ -111,7 +86,7 @@ class Front:
             nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *extra]
+                message["headers"] = completed(message.get("headers", ()), extra)
                 if self._stopping.is_set():
                     message["headers"].append(_CLOSE)
             elif not message.get("more_body", False):
@@ -134,30 +109,41 @@ class Front:
             self._metrics.note(method, status, perf_counter() - began_s)
 
     def _with_caller(self, scope: Scope, headers: Headers) -> Scope:
-        """Where the accounts are out of reach, people who ask for a page get one that says so."""
+        """Where the accounts are out of reach, or the caller asks for too much, people who ask for a page get one that
+        says so."""
         state = scope.setdefault("state", {})
         if scope["path"].startswith(_SAME_FOR_ALL):
-            state["caller"] = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
+            state["caller"] = _NOBODY
             return scope
+        is_for_people = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
         try:
-            if scope["path"].startswith(WAYS_IN):
-                state["caller"] = caller_of_way_in(self._gate, scope["method"], headers, scope["query_string"])
-            else:
-                state["caller"] = caller_of(self._gate, scope["method"], headers)
+            state["caller"] = self._caller_of(scope, headers)
+            self._limits.check(state["caller"], _address_of(scope), scope["method"], scope["path"])
         except Overloaded:
-            if scope["method"] != "GET" or b"text/html" not in headers.get(b"accept", b""):
+            if not is_for_people:
                 raise
-            state["caller"] = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
-            return {**scope, "path": AWAY, "raw_path": AWAY.encode()}
+            state["caller"] = _NOBODY
+            return _led_to(scope, AWAY)
+        except TooManyRequests as refused:
+            if not is_for_people:
+                raise
+            state.setdefault("caller", _NOBODY)
+            state["retry_after_s"] = refused.retry_after_s
+            return _led_to(scope, TOO_MANY)
         return scope
 
+    def _caller_of(self, scope: Scope, headers: Headers) -> Caller:
+        try:
+            if scope["path"].startswith(WAYS_IN):
+                return caller_of_way_in(self._gate, scope["method"], headers, scope["query_string"])
+            return caller_of(self._gate, scope["method"], headers, is_https=scope["scheme"] == "https")
+        except Unauthenticated:
+            self._limits.check_unproven(_address_of(scope))
+            raise
+
     def _extra_headers(self, scope: Scope, current: str) -> RawHeaders:
-        path: str = scope["path"]
-        is_api = path.startswith(("/ngsi-ld/", "/data/"))
-        common = _API_HEADERS if is_api else _page_headers(tuple(self._map_origins()))
-        if scope["scheme"] == "https":
-            common = (*common, _HTTPS_HEADER)
-        return (*common, (b"x-request-id", current.encode("latin-1")))
+        headers = headers_of(scope["path"], scope["scheme"], self._map_origins(), with_subdomains=self._with_subdomains)
+        return (*headers, (b"x-request-id", current.encode("latin-1")))
 
     def _id_of(self, headers: dict[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
@@ -186,6 +172,15 @@ class Front:
             return message
 
         return receive_bounded
+
+
+def _address_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _led_to(scope: Scope, path: str) -> Scope:
+    return {**scope, "path": path, "raw_path": path.encode()}
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:

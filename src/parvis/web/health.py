@@ -7,9 +7,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parvis.kernel.logs import without_secrets
+from parvis.web.headers import API_HEADERS
 from parvis.web.siblings import Exposition
 
-_NO_STORE = {"cache-control": "no-store"}
+_NO_STORE = {"cache-control": "no-store"} | {name.decode(): value.decode() for name, value in API_HEADERS}
 _LOADING = "The territory is being loaded."
 
 

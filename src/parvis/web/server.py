@@ -33,6 +33,7 @@ from parvis.web.console.imports import UPLOAD, files_of
 from parvis.web.front import Front
 from parvis.web.health import Doorstep
 from parvis.web.http import BoundedHttp
+from parvis.web.limits import Limits
 from parvis.web.metrics import PlatformGauges, RequestMetrics
 from parvis.web.readings import Readings, kept_current
 from parvis.web.siblings import ALONE, Exposition, Siblings
@@ -172,7 +173,10 @@ def assemble(platform: Platform, registry: CollectorRegistry, readings: Readings
     app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform, readings=readings))
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20, **LARGER_BODIES}
     origins = MapOrigins(lambda: platform.at_hand.map)
-    return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins)
+    limits, with_subdomains = Limits(platform.settings.limits), platform.settings.server.tls_subdomains
+    return Front(
+        app, platform.access.gate, metrics, limit, platform.stopping, larger, origins, limits, with_subdomains
+    )
 
 
 class Crossroads:

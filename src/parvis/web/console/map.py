@@ -153,7 +153,9 @@ async def live_events(request: Request) -> Response:
         listener,
         renderer.render,
         _last_event_id(request),
-        lambda: still_is(site.platform.access.gate, caller, request.method, headers),
+        lambda: still_is(
+            site.platform.access.gate, caller, request.method, headers, is_https=request.url.scheme == "https"
+        ),
     )
     kept_open = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=kept_open)
