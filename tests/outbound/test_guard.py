@@ -38,14 +38,14 @@ from parvis.outbound.guard import AddressGuard
     ],
 )
 def test_what_is_not_the_public_internet_is_closed(address: str) -> None:
-    assert not AddressGuard().permits(address)
+    assert not AddressGuard().permits(address, 443)
 
 
 @pytest.mark.parametrize(
     "address", ["93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::5db8:d70e", "::ffff:93.184.215.14"]
 )
 def test_the_public_internet_is_open(address: str) -> None:
-    assert AddressGuard().permits(address)
+    assert AddressGuard().permits(address, 443)
 
 
 def test_an_allowed_network_is_open_and_nothing_beside_it() -> None:
@@ -59,9 +59,27 @@ def test_an_allowed_network_is_open_and_nothing_beside_it() -> None:
         "fd00:2::1": False,
         "127.0.0.1": False,
     }.items():
-        assert guard.permits(address) is permitted, address
+        assert guard.permits(address, 443) is permitted, address
 
 
-def test_what_is_no_network_cannot_be_allowed() -> None:
+def test_an_allowed_port_is_open_and_no_other_of_its_address() -> None:
+    guard = AddressGuard(["127.0.0.1:4711", "[fd00::7]:4711"])
+
+    for address, port, permitted in (
+        ("127.0.0.1", 4711, True),
+        ("::ffff:127.0.0.1", 4711, True),
+        ("127.0.0.1", 4712, False),
+        ("127.0.0.2", 4711, False),
+        ("fd00::7", 4711, True),
+        ("fd00::7", 80, False),
+        ("fd00::8", 4711, False),
+    ):
+        assert guard.permits(address, port) is permitted, (address, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["intranet", "intranet:80", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:", "10.0.0.0/8:80"]
+)
+def test_what_is_no_network_cannot_be_allowed(text: str) -> None:
     with pytest.raises(InvalidSettings, match=r"outbound\.allow"):
-        AddressGuard(["intranet"])
+        AddressGuard([text])

@@ -2,6 +2,7 @@ import pytest
 
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.entity import Entity, Instance, Kind
+from parvis.kernel.time import HOUR
 from parvis.web.headline import Domain, State
 from parvis.web.markers import ICONS, cluster, marker, strokes_of
 from parvis.web.sentences import state_sentence
@@ -117,3 +118,26 @@ def test_a_name_is_the_one_of_the_page_s_language() -> None:
     assert named == {"en": "Market", "fr": "Marché", "br": "M", "": "M"}
     assert one_text({"en": ["Quay", "Port"]}, "fr") == "Quay, Port"
     assert READER.in_language("fr") is READER.in_language("en").in_language("fr"), "made once"
+
+
+@pytest.mark.parametrize(
+    ("told", "value", "state", "sentence"),
+    [
+        (False, 20.0, State.GOOD, "In order"),
+        (True, 20.0, State.STALE, "its feed brings nothing new"),
+        (True, 300.0, State.BAD, "230"),
+        (None, 20.0, State.STALE, "expected every 15 minutes"),
+    ],
+)
+def test_a_station_whose_feed_says_whether_it_is_stale_is_judged_by_that(
+    told: bool | None, value: float, state: State, sentence: str
+) -> None:
+    """Its service publishes by the hour: no pace of the type's is its own."""
+    flag = [] if told is None else [prop("isStale", told)]
+    station = entity("AirQualityObserved", prop("no2", value), *flag)
+
+    view = READER.view(station, now := 2 * HOUR)
+
+    assert (view.state, view.stale_at is None) == (state, True)
+    assert sentence in state_sentence(view, EN, now)
+    assert ((CONTEXT.expand("isStale"), "") in READER.judged_keys(station)) is (told is not None)

@@ -30,6 +30,8 @@ from parvis.demo.land.territory import DEFAULT_SEED, NAME
 from parvis.demo.past import DAYS
 from parvis.demo.picture.basemap import BaseMap
 from parvis.demo.remembering import Rememberer
+from parvis.demo.services.server import address_of, open_door
+from parvis.demo.services.stations import settings_of as open_data_settings
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import own_line
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
@@ -42,6 +44,7 @@ logger = logging.getLogger(__name__)
 PROFILES = Path(parvis.demo.__file__).parent / "codecs"
 STORY_FOLDER = "demo"
 OCPP = "ocpp"
+FEEDS = "feeds"
 _LOOPBACK = "127.0.0.1"
 KEY_LABEL = "demonstration: network server"
 _BRIDGE_STOP_S = 5.0
@@ -82,7 +85,9 @@ _BRIDGE_STOP_S = 5.0
 def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, **options: Any) -> None:
     """Start with a demonstration territory whose devices speak like real ones: LoRaWAN, MQTT, HTTP, OCPP."""
     _write_territory(data_dir)
-    settings = _at_speed(speed, _with_charging(_with_free_mqtt_port(settings_of(data_dir, **options))))
+    settings = _with_charging(_with_free_mqtt_port(settings_of(data_dir, **options)))
+    door = None if FEEDS in settings.connectors else open_door()
+    settings = _at_speed(speed, settings if door is None else _with_open_data(settings, door))
     folder = data_dir / STORY_FOLDER
     kept = KeptStory.open(folder, seed, system_clock() / SECOND)
     story = DemoStory(kept, own_line(), running_clock(system_clock, speed))
@@ -93,7 +98,7 @@ def demo(data_dir: Path, seed: int, speed: float, past_hours: float, days: int, 
         if days and kept.told_until < day_of(system_clock()):
             rememberer.get_ready()
         past = FirstStart(rememberer, kept, story, days, click.echo)
-        play = _Play(_Plan(seed, speed, past_hours, folder), base_map, rememberer, past)
+        play = _Play(_Plan(seed, speed, past_hours, folder, door), base_map, rememberer, past)
         run(settings, play.until_told, Additions((PROFILES,), base_map, story))
 
 
@@ -127,7 +132,20 @@ def _with_free_mqtt_port(settings: Settings) -> Settings:
 
 def _at_speed(speed: float, settings: Settings) -> Settings:
     """Faster than real time, devices live ahead of the clock."""
-    return replace(settings, fleet=replace(settings.fleet, future_limit_h=0.0)) if speed > 1 else settings
+    if speed <= 1:
+        return settings
+    tables = {
+        name: {**table, "future_limit_s": 0} if name == FEEDS else table for name, table in settings.connectors.items()
+    }
+    return replace(settings, fleet=replace(settings.fleet, future_limit_h=0.0), connectors=tables)
+
+
+def _with_open_data(settings: Settings, door: socket.socket) -> Settings:
+    """The national services of the territory: their one port is open, and nothing else."""
+    address = address_of(door)
+    outbound = replace(settings.outbound, allow=(*settings.outbound.allow, address))
+    feeds = {FEEDS: open_data_settings(f"http://{address}")}
+    return replace(settings, outbound=outbound, connectors={**settings.connectors, **feeds})
 
 
 def _with_charging(settings: Settings) -> Settings:
@@ -144,12 +162,13 @@ def _with_charging(settings: Settings) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """`began_s` is when the devices' time began to run `speed` times as fast."""
+    """`began_s` is when the devices' time began to run `speed` times as fast, `door` where they tell open data."""
 
     seed: int
     speed: float
     past_hours: float
     folder: Path
+    door: socket.socket | None = None
     began_s: float = field(default_factory=lambda: system_clock() / SECOND)
 
 
@@ -224,8 +243,10 @@ class _Play:
             "--log-level": settings.log.level,
             "--log-format": settings.log.format,
         }
+        passed = () if plan.door is None else (plan.door.fileno(),)
         words = [f"{name}={value}" for name, value in arguments.items()]
-        return await asyncio.create_subprocess_exec(
+        words += [f"--services-fd={number}" for number in passed]
+        bridge = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "parvis.demo.play.player",
@@ -233,8 +254,12 @@ class _Play:
             *words,
             stdin=asyncio.subprocess.PIPE,
             env=os.environ | {"PARVIS_BRIDGE_PASSWORD": key, "PARVIS_OCPP_PASSWORD": ocpp_password},
+            pass_fds=passed,
             start_new_session=True,
         )
+        if plan.door is not None:
+            plan.door.close()  # who asks when that process is gone is refused, and waits for nobody
+        return bridge
 
 
 def _cue(player: asyncio.subprocess.Process) -> None:

@@ -25,6 +25,7 @@ SHOWN = {
     EventKind.RADIO_LOSS: "fillingLevel",
     EventKind.MARKET: "peopleCount",
     EventKind.FESTIVAL: "peopleCount",
+    EventKind.FEED_DOWN: "height",
 }
 """The attribute of the entity to look at that tells of it, where it is one."""
 

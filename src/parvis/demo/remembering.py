@@ -23,6 +23,7 @@ from parvis.demo.past import Days, columns_of
 from parvis.demo.readings.past import Memory
 from parvis.demo.readings.scene import Scene
 from parvis.demo.scenery import Scenery, open_scenery
+from parvis.demo.services.past import past_of_stations
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import own_line
 from parvis.demo.story.setting import set_stage
@@ -121,5 +122,9 @@ def _memory(seed: int, folder: Path) -> Memory:
 
 def _tell(seed: int, folder: Path, days: Days) -> list[OldObservations]:
     memory = _memory(seed, folder)
-    told = chain(memory.series(days.times, in_full=days.in_full), memory.places(days.moving_times))
+    told = chain(
+        memory.series(days.times, in_full=days.in_full),
+        past_of_stations(memory.scene, days.times, in_full=days.in_full),
+        memory.places(days.moving_times),
+    )
     return list(columns_of(told, days.times))

@@ -246,7 +246,9 @@ class OutboundSettings:
     """Requests of the platform to addresses that users gave."""
 
     allow: tuple[str, ...] = _setting(
-        (), "Private networks (CIDR) that such requests may reach, for instance 10.1.0.0/16."
+        (),
+        "Private networks (CIDR), or single ports of addresses, that such requests may reach, for instance 10.1.0.0/16 or"
+        " 10.1.0.7:8080.",
     )
     timeout_s: float = _setting(10.0, "The longest such a request may take, redirects included.", minimum=0.1)
     limit_bytes: int = _setting(2_097_152, "The largest answer read.", minimum=1024)

@@ -56,7 +56,7 @@ class GuardedNetwork:
         if not addresses:
             raise CallFailed(Cause.NAME_NOT_FOUND.say(host=host))
         for address in addresses:
-            if not self._guard.permits(address):
+            if not self._guard.permits(address, port):
                 raise AddressRefused(Cause.PRIVATE_NETWORK.say(host=host))
         return addresses
 

@@ -23,6 +23,8 @@ def _judgement(view: ObjectView, headline: Headline, t: Wording) -> str:
     if view.alarmed:
         return t(f"entity.alarm_{headline.alarm}")
     if view.state is State.STALE:
+        if headline.period is None and view.value is not None:
+            return t("entity.feed_stale")
         return t("entity.stale", period=spell_period(headline.period or HOUR, t))
     if not view.is_possible:
         return t("entity.impossible")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 from typing import Any, Protocol, Self
@@ -93,6 +93,7 @@ class EntityReader:
         self.compact = lru_cache(maxsize=4096)(terms.compact)
         self.location = terms.expand("location")
         self._address = terms.expand("address")
+        self._is_stale = terms.expand("isStale")
         self._names = tuple(terms.expand(name) for name in NAMES)
         self.called_by = frozenset({*self._names, self._address})
         self.language = ""
@@ -110,6 +111,9 @@ class EntityReader:
         type_name, domain, headlines = self._profile(entity.types)
         instances = {one.name: one for one in reversed(entity.instances)}  # the one without a datasetId comes first
         headline, shown = self.find_headline(headlines, instances)
+        told_stale = instances.get(self._is_stale)
+        if headline is not None and told_stale is not None:
+            headline = replace(headline, period=None)  # what asks for it knows its pace, and says when it is silent
         alarmed = is_alarmed(headline, instances, self.expand)
         return ObjectView(
             id=entity.id,
@@ -124,7 +128,7 @@ class EntityReader:
             unit_code="" if shown is None else shown.unit_code,
             observed_at=None if shown is None else shown.seen_at,
             alarmed=alarmed,
-            state=_state(headline, shown, now, alarmed),
+            state=_state(headline, shown, now, alarmed, told_stale is not None and told_stale.value is True),
             is_dated=shown is None or shown.observed_at is not None,
         )
 
@@ -145,6 +149,8 @@ class EntityReader:
         _, _, headlines = self._profile(entity.types)
         named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
         names = {self.location, *map(self.expand, named)}
+        if entity.find(self._is_stale) is not None:
+            names.add(self._is_stale)
         if not headlines:
             names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])
         known = [one.key for one in entity.instances if one.name in names]
@@ -188,12 +194,16 @@ def is_alarmed(headline: Headline | None, instances: dict[str, Instance], expand
     return alarm is not None and bool(alarm.value)
 
 
-def _state(headline: Headline | None, shown: Instance | None, now: Instant, alarmed: bool) -> State:
+def _state(
+    headline: Headline | None, shown: Instance | None, now: Instant, alarmed: bool, told_stale: bool = False
+) -> State:
     if headline is None:
         return State.GOOD
     if shown is None:
         return State.BAD if alarmed else State.STALE
     state = state_of(headline, shown.value, shown.seen_at, now, alarmed)
+    if told_stale and state is not State.BAD:
+        return State.STALE
     is_wrong = state is State.GOOD and not is_possible(headline.attribute, shown.unit_code, shown.value)
     return State.WARN if is_wrong else state
 

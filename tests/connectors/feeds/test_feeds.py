@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -427,3 +427,31 @@ def test_every_packaged_format_can_be_used(name: str) -> None:
 
 def test_nothing_is_asked_without_settings() -> None:
     assert FeedsConfig().feed == ()
+
+
+async def test_a_name_of_the_settings_is_for_a_feed_that_tells_none(town: Town, service: Service) -> None:
+    service.says |= {
+        "/obs": rivers(river(GARONNE, "H", NOON, 4120.0)),
+        "/air": Response(air_file(air("NO2", NOW - HOUR, "31"))),
+    }
+    named = {GARONNE: "La Garonne à Bordeaux"}
+    await feed_of(town, {**HUBEAU, "url": f"{service.url}/obs", "names": named}).ask()
+    own = {"feed": "lcsqa-e2", "url": f"{service.url}/air", "names": {TALENCE: "Ailleurs"}}
+    await feed_of(town, own).ask()
+
+    assert await town.value(RIVER, "name") == "La Garonne à Bordeaux"
+    assert await town.value(AIR, "name") == "Talence"
+
+
+@pytest.mark.parametrize(("limit_s", "taken"), [(600, None), (7200, 4.12), (0, 4.12)])
+async def test_how_far_ahead_of_the_clock_is_too_far_is_set(
+    town: Town, service: Service, limit_s: float, taken: float | None
+) -> None:
+    service.says["/obs"] = rivers(river(GARONNE, "H", "2026-09-21T13:30:00Z", 4120.0))
+    told = surroundings(town, {**HUBEAU, "url": f"{service.url}/obs"})
+    (feed,) = build_feeds(replace(told, table={**told.table, "future_limit_s": limit_s}))
+    feed.clock = At()
+
+    await feed.ask()
+
+    assert await town.value(RIVER, "height") == taken

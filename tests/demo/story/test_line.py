@@ -94,6 +94,7 @@ def test_a_leak_grows_and_adds_up() -> None:
     ("kind", "member", "during", "else_"),
     [
         (EventKind.RADIO_LOSS, "heard", False, True),
+        (EventKind.FEED_DOWN, "heard", False, True),
         (EventKind.CABLE_THEFT, "powered", False, True),
         (EventKind.BLACKOUT, "powered", False, True),
         (EventKind.BREAKDOWN, "working", False, True),
@@ -202,7 +203,8 @@ def test_the_own_line_fills_the_past_and_the_first_hour() -> None:
     assert {one.kind for one in line.event} >= set(EventKind) - {EventKind.VALVE_SHUT, EventKind.BLACKOUT}
     assert sum(one.after_min is not None and one.after_min < 60 for one in line.event) >= 3
     assert min(one.day for one in line.event if one.day is not None) >= -90
-    assert {one.kind for one in line.trigger} == {EventKind.BURST, EventKind.OVERFILL, EventKind.BLACKOUT}
+    shown = {EventKind.BURST, EventKind.OVERFILL, EventKind.BLACKOUT, EventKind.FEED_DOWN}
+    assert {one.kind for one in line.trigger} == shown
     kinds = {*(one.place.of for one in line.event), *(one.place.of for one in line.trigger)}
     assert kinds - {""} <= {
         "main",
@@ -210,6 +212,7 @@ def test_the_own_line_fills_the_past_and_the_first_hour() -> None:
         "circuit",
         "feeder",
         "radio",
+        "feed",
         "festival",
         "market",
         *(one.value for one in Kind),

@@ -22,6 +22,7 @@ from parvis.kernel.trouble import Trouble
 WAY = "feeds"
 MOST_PAGES = 20
 _JITTER = 0.05
+_ANY_S = 1e9
 _GIVEN_UP_AFTER = 3
 """Addresses of one service that fail before any has answered: the rest waits for the next turn."""
 _USABLE = frozenset({"answered", "unchanged", "partly"})
@@ -40,6 +41,7 @@ class Feed:
         pace: Pace,
         clock: Clock = system_clock,
         sources: Sources | None = None,
+        future_limit_s: float = 600.0,
     ) -> None:
         self.name = name
         self._form = form
@@ -51,6 +53,7 @@ class Feed:
         self.clock = clock
         self.failures = 0
         self._sources = sources or Sources(clock)
+        self._future_limit = round((future_limit_s or _ANY_S) * SECOND)
         self._fault: Exception | None = None
         self._wait_s = 0.0
         self._trouble = Trouble(f"the feed {name} gives nothing that can be used")
@@ -157,10 +160,11 @@ class Feed:
         """
         header, reading, following = self._form.header, Reading(), None
         for document in read_documents(body, header.encoding, header.charset):
-            self._form.read(document, self._wanted, MOST_STATIONS, now, reading)
+            self._form.read(document, self._wanted, MOST_STATIONS, now + self._future_limit, reading)
             following = self._form.find_next(document)
         for station in reading.stations.values():
             station.place = station.place or self._settings.places.get(station.id)
+            station.name = station.name or self._settings.names.get(station.id, "")
         return reading, following
 
     async def _judge(self) -> None:

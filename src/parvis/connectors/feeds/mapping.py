@@ -21,12 +21,11 @@ from parvis.fleet.documents.expressions import Expression, ExpressionFailed, Inv
 from parvis.fleet.documents.mapping import read_moment
 from parvis.fleet.profiles.mapping import as_number
 from parvis.fleet.ways.connector import InvalidConnector
-from parvis.kernel.time import MINUTE, SECOND, Instant, to_datetime
+from parvis.kernel.time import SECOND, Instant, to_datetime
 
 PACKAGED_FORMATS = Path(__file__).parent / "formats"
 FORMATS_FOLDER = "feeds"
 FORMAT_FILE = "feed.toml"
-AHEAD_AT_MOST = 10 * MINUTE
 _STATION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _LONGEST_TEXT = 200
 
@@ -142,8 +141,8 @@ class FeedFormat:
             return None
         return found if isinstance(found, str) and found else None
 
-    def read(self, document: Any, wanted: Collection[str], most: int, now: Instant, reading: Reading) -> None:
-        """Add what the document tells of the stations `wanted` (none: all), of `most` at most.
+    def read(self, document: Any, wanted: Collection[str], most: int, latest: Instant, reading: Reading) -> None:
+        """Add what the document tells until `latest` of the stations `wanted` (none: all), of `most` at most.
 
         Raises:
             ExpressionFailed: the document is not of the shape that the format is for.
@@ -153,19 +152,19 @@ class FeedFormat:
             raise ExpressionFailed(f"{self._records.text!r} finds no records in it")
         for record in records:
             try:
-                self._read_record(record, wanted, most, now, reading)
+                self._read_record(record, wanted, most, latest, reading)
             except _Refused as fault:
                 reading.refused[fault.reason] += 1
             except ExpressionFailed:
                 reading.refused["other_shape"] += 1
 
-    def _read_record(self, record: Any, wanted: Collection[str], most: int, now: Instant, reading: Reading) -> None:
+    def _read_record(self, record: Any, wanted: Collection[str], most: int, latest: Instant, reading: Reading) -> None:
         station_id = _text(self._station["id"].evaluate(record))
         if wanted and station_id not in wanted:
             return
         if not _STATION.fullmatch(station_id):
             raise _Refused("no_station")
-        at = self._moment(record, now)
+        at = self._moment(record, latest)
         observations, faults = self._observe(record, at)
         reading.refused.update(faults)
         if not observations:
@@ -176,14 +175,14 @@ class FeedFormat:
         station.observations.update({(one.term, one.at): one for one in observations})
         self._describe(record, station)
 
-    def _moment(self, record: Any, now: Instant) -> Instant:
+    def _moment(self, record: Any, latest: Instant) -> Instant:
         try:
             at = read_moment(self._station["at"].evaluate(record))
         except (ExpressionFailed, OverflowError):
             raise _Refused("no_time") from None
         if at is None:
             raise _Refused("no_time")
-        if at > now + AHEAD_AT_MOST:
+        if at > latest:
             raise _Refused("in_the_future")
         return at
 

@@ -45,7 +45,8 @@ def _build_feed(settings: FeedSettings, config: FeedsConfig, surroundings: Surro
     )
     client = FeedClient(surroundings.outbound, settings.headers, config.largest_bytes)
     pace = Pace(settings.every_s or header.every_s, config.longest_pause_s)
-    return Feed(name, form, settings, client, records, pace, sources=surroundings.fleet.ways.sources)
+    sources = surroundings.fleet.ways.sources
+    return Feed(name, form, settings, client, records, pace, sources=sources, future_limit_s=config.future_limit_s)
 
 
 def _check(form: FeedFormat, settings: FeedSettings) -> None:

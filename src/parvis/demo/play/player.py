@@ -7,10 +7,11 @@ import heapq
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from parvis.demo.devices.kinds import Kind, Way
+from parvis.demo.land.geometry import lon_lat
 from parvis.demo.land.territory import DEFAULT_SEED
 from parvis.demo.nature.chance import one_chance
 from parvis.demo.nature.nature import Nature, load_what_sees
@@ -31,6 +33,9 @@ from parvis.demo.play.stations import Station
 from parvis.demo.play.voices import Document, Message, Voices
 from parvis.demo.readings.scene import Scene
 from parvis.demo.scenery import Scenery, open_scenery
+from parvis.demo.services.answers import Answer, Asked, Moment, answer
+from parvis.demo.services.server import serve
+from parvis.demo.services.stations import STATIONS, place_of
 from parvis.demo.story.kept import KeptStory
 from parvis.demo.story.line import own_line
 from parvis.demo.story.setting import set_stage
@@ -56,6 +61,8 @@ class Ways:
     push_url: str = ""
     ocpp_url: str = ""
     ocpp_password: str = ""
+    services: socket.socket | None = None
+    """Where open data is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Theatre:
     def __init__(self, scenery: Scenery, folder: Path, began_s: float) -> None:
         self.devices = scenery.devices
         self.gateways = list_gateways(scenery.territory)
+        self.places = {one.code: lon_lat(*place_of(one, scenery.territory)) for one in STATIONS}
         self._slugs = {one.name: one.slug for one in scenery.territory.communes}
         self._networks, self._folder, self._seed = scenery.networks, folder, scenery.seed
         self._stage: Stage = set_stage(scenery.territory, scenery.networks, scenery.devices)
@@ -180,6 +188,9 @@ class Player:
         self._stations = [Station(one, self._theatre.scene, self._pace.now_s, self._pace.speed) for one in stations]
         await asyncio.gather(*(one.live(url, password) for one in self._stations))
 
+    def tell_open_data(self, asked: Asked) -> Answer:
+        return answer(asked, Moment(self._theatre.scene, self._theatre.places, self._pace.now_s()))
+
     def _take_up(self, after: Scene) -> None:
         """Whom something new concerns speaks soon, out of turn."""
         before, self._theatre.scene = self._theatre.scene, after
@@ -255,13 +266,16 @@ async def run(
     cues = cues or NoCues()
     theatre = await asyncio.to_thread(_open, seed, folder, pace.began_s)
     player = Player(theatre, pace)
+    works: list[Awaitable[None]] = []
+    if ways.services is not None:
+        works.append(asyncio.create_task(serve(ways.services, player.tell_open_data)))
     await cues.speak()
     async with AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(Bridge(ways.listener, window))
         pusher = None
         if ways.push_url:
             pusher = await stack.enter_async_context(Pusher(ways.push_url, ways.listener.password or ""))
-        works = [player.play(bridge, pusher), player.follow_story()]
+        works += [player.play(bridge, pusher), player.follow_story()]
         if past.hours > 0:
             await player.greet(bridge, pusher)
             works.append(_look_back(player, bridge, pusher, past, cues))
@@ -289,6 +303,7 @@ def main() -> None:
     parser.add_argument("--push-url", default="")
     parser.add_argument("--ocpp-url", default="")
     parser.add_argument("--ocpp-password", default=os.environ.get("PARVIS_OCPP_PASSWORD", ""))
+    parser.add_argument("--services-fd", type=int, help="a socket that listens for those who ask for open data")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--speed", type=float, default=1.0)
@@ -301,7 +316,8 @@ def main() -> None:
     options = parser.parse_args()
     configure_logs(options.log_level, options.log_format)
     listener = Listener(options.host, options.port, options.username, options.password)
-    ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password)
+    door = None if options.services_fd is None else socket.socket(fileno=options.services_fd)
+    ways = Ways(listener, options.push_url, options.ocpp_url, options.ocpp_password, door)
     pace = Pace(options.began_s, options.speed)
     past = Past(options.backfill_hours, options.sparse_hours)
 

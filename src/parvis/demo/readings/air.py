@@ -15,9 +15,13 @@ QUIETEST_DB = {"road": 44.0, "venue": 38.0, "port": 40.0}
 
 
 def air_station(device: Device, scene: Scene) -> Read:
+    key = key_of(device.hardware_id)
+    return air_at(scene, key, 0.5 + one_chance(scene.seed, key, 7))
+
+
+def air_at(scene: Scene, key: int, urban: float) -> Read:
     """Exhaust where traffic is, wood smoke when it is cold, haze from afar; wind and rain clear it."""
-    seed, key = scene.seed, key_of(device.hardware_id)
-    urban = 0.5 + one_chance(seed, key, 7)
+    seed = scene.seed
 
     def read(times: Times, effects: Effects) -> Columns:
         air, at = scene.nature.weather.at(times), moments(times)
@@ -43,8 +47,12 @@ def air_station(device: Device, scene: Scene) -> Read:
 
 
 def weather_station(device: Device, scene: Scene) -> Read:
-    seed, key = scene.seed, key_of(device.hardware_id)
-    exposed = 0.9 + 0.3 * one_chance(seed, key, 7)
+    key = key_of(device.hardware_id)
+    return weather_at(scene, key, 0.9 + 0.3 * one_chance(scene.seed, key, 7))
+
+
+def weather_at(scene: Scene, key: int, exposed: float) -> Read:
+    seed = scene.seed
 
     def read(times: Times, effects: Effects) -> Columns:
         air = scene.nature.weather.at(times)

@@ -40,6 +40,7 @@ class Memory:
     """Of all devices; sensors keep what they have added up, so keep it for all times asked for."""
 
     def __init__(self, devices: Sequence[Device], scene: Scene) -> None:
+        self.scene = scene
         self._sensors = [sensor_of(device, scene) for device in devices]
         self._rules: Mapping[Kind, Sequence[AttributeRule]] = {
             kind: [rule for rule in rules_of(kind) if rule.kind == "Property"]

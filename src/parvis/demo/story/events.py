@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     OVERFILL = "overfill"
     MARKET = "market"
     FESTIVAL = "festival"
+    FEED_DOWN = "feed down"
 
 
 class Course(StrEnum):

@@ -6,6 +6,7 @@ from parvis.demo.devices.device import Device, Target
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.networks import Networks
+from parvis.demo.services.stations import SERVICE_NAMES, Service, place_of, stations_of, story_names
 from parvis.demo.story.stage import Spot, Stage
 from parvis.fleet.devices.records import device_id
 
@@ -21,6 +22,7 @@ def set_stage(territory: Territory, networks: Networks, devices: Sequence[Device
             *setter.circuits(),
             *setter.feeders(),
             *setter.venues(),
+            *setter.services(),
             *setter.devices_by_kind(),
         ]
     )
@@ -112,6 +114,13 @@ class _Setter:
             look = self._entity_at.get((Target.VENUE, venue.id), "")
             slug = self._slug(venue.commune)
             yield venue.kind.value, Spot(frozenset({f"venue:{venue.id}"}), venue.x, venue.y, slug, venue.name, look)
+
+    def services(self) -> Iterator[tuple[str, Spot]]:
+        """Of open data; what is seen of one is its first station."""
+        for service in Service:
+            station = stations_of(service)[0]
+            x, y = place_of(station, self._territory)
+            yield "feed", Spot(story_names(service), x, y, "", SERVICE_NAMES[service], station.entity_id)
 
     def devices_by_kind(self) -> Iterator[tuple[str, Spot]]:
         for one in self._devices:

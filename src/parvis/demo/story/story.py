@@ -83,7 +83,7 @@ def _add(effects: Effects, event: Event, times: Times) -> None:
         case EventKind.FLAT_BATTERY:
             effects.battery[:] *= 1 - event.strength * share
             effects.heard[effects.battery < 0.03] = False
-        case EventKind.RADIO_LOSS:
+        case EventKind.RADIO_LOSS | EventKind.FEED_DOWN:
             effects.heard[happens] = False
         case EventKind.CABLE_THEFT | EventKind.BLACKOUT:
             effects.powered[happens] = False

@@ -25,6 +25,7 @@ ICONS = {
     "leak": "droplets", "burst": "droplets", "breakdown": "wrench", "valve shut": "wrench",
     "flat battery": "battery-low", "radio loss": "wifi-off", "storm": "cloud-rain", "cable theft": "lightbulb",
     "blackout": "plug-zap", "overfill": "trash-2", "market": "users", "festival": "users",
+    "feed down": "globe",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The national services' side: stations of open data in the territory, told over HTTP as these services tell."""
