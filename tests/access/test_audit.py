@@ -6,6 +6,7 @@ import pytest
 
 from parvis.access.access import COMMAND_LINE, Access
 from parvis.access.audit import find_break
+from parvis.access.identities.sessions import SeenFrom
 from parvis.access.model import AuditRecord
 from parvis.kernel.errors import AlreadyExists, Unauthenticated
 from parvis.stores.sqlite.access import SqliteAccessStore
@@ -14,8 +15,8 @@ from parvis.stores.sqlite.access import SqliteAccessStore
 async def eventful_day(access: Access) -> None:
     await access.accounts.add_account(COMMAND_LINE, "odile", "a fine long password", "operator")
     with pytest.raises(Unauthenticated):
-        await access.accounts.sign_in("odile", "a wrong password", "192.0.2.7")
-    await access.accounts.sign_in("odile", "a fine long password", "192.0.2.7")
+        await access.accounts.sign_in("odile", "a wrong password", SeenFrom("192.0.2.7"))
+    await access.accounts.sign_in("odile", "a fine long password", SeenFrom("192.0.2.7"))
     key, _ = access.keys.create(COMMAND_LINE, "gate 4", "device")
     access.keys.revoke(COMMAND_LINE, key.id)
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from parvis import __version__
 from parvis.access.access import build_access
+from parvis.access.identities.sessions import SeenFrom
 from parvis.access.model import ROLES
 from parvis.bootstrap.stores import holding
 from parvis.cli import commands
@@ -251,7 +252,7 @@ async def test_a_colleague_chooses_the_password_behind_the_link(territory: Path)
     access = build_access(store, AccessSettings())
 
     token = made.stdout.strip().partition("http://127.0.0.1:8080/welcome?token=")[2]
-    signed_in = await access.accounts.redeem_link(token, "erwan", "the tide comes in twice", "192.0.2.7")
+    signed_in = await access.accounts.redeem_link(token, "erwan", "the tide comes in twice", SeenFrom("192.0.2.7"))
 
     caller = access.gate.authenticate(None, signed_in.token.encode())
     assert (caller.subject, caller.rights) == ("user:erwan", ROLES["reader"])
@@ -266,15 +267,15 @@ async def test_an_account_is_kept_out_and_let_in_again(territory: Path) -> None:
     token = made.stdout.strip().partition("token=")[2]
     store = SqliteAccessStore(territory / "access.db")
     accounts = build_access(store, AccessSettings()).accounts
-    await accounts.redeem_link(token, "erwan", "the tide comes in twice", "192.0.2.7")
+    await accounts.redeem_link(token, "erwan", "the tide comes in twice", SeenFrom("192.0.2.7"))
 
     assert call("account", "disable", "erwan", *data(territory)).exit_code == 0
 
     assert re.search(r"^erwan +reader +default +disabled", call("account", "list", *data(territory)).stdout)
     with pytest.raises(Unauthenticated):
-        await accounts.sign_in("erwan", "the tide comes in twice", "192.0.2.7")
+        await accounts.sign_in("erwan", "the tide comes in twice", SeenFrom("192.0.2.7"))
     assert call("account", "enable", "erwan", *data(territory)).exit_code == 0
-    assert (await accounts.sign_in("erwan", "the tide comes in twice", "192.0.2.7")).account == "erwan"
+    assert (await accounts.sign_in("erwan", "the tide comes in twice", SeenFrom("192.0.2.7"))).account == "erwan"
     assert [entry.record.subject for entry in store.read_audit() if "abled" in entry.record.action] == [
         "system:command-line",
         "system:command-line",

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from parvis.access.audit import find_break
+from parvis.access.identities.model import Authenticator, Begun, ForeignIdentity, Passkey
 from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, Bound, OneTimeLink, Session
 from parvis.access.ports import AccessStore
 from parvis.access.throttle import WINDOW
@@ -82,6 +83,92 @@ def test_sessions_are_known_to_all_processes_until_they_end(opener: Opener) -> N
     assert there.find_session(b"1") is None
     here.end_sessions_of("odile")
     assert there.find_session(b"2") is None
+
+
+def test_a_session_has_one_secret_after_the_other(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.add_account(ODILE)
+    here.add_session(Session(b"1", "odile", 10, 10, 90, "Firefox, Linux", "192.0.2.0/24", "passkey", "hint", b"a"))
+    here.add_session(Session(b"2", "odile", 10, 40, 90, secret=b"x", rotated_at=10))
+    here.offer_secret(b"1", b"b", 20)
+    there.turn_secret(b"1", b"made up", 25)
+    offered = Session(
+        b"1", "odile", 10, 10, 90, "Firefox, Linux", "192.0.2.0/24", "passkey", "hint", b"a", b"b", 20, None, 0
+    )
+    assert there.find_session(b"1") == offered
+    there.turn_secret(b"1", b"b", 30)
+
+    turned = here.find_session(b"1")
+    assert turned is not None
+    assert (turned.secret, turned.next_secret, turned.previous, turned.rotated_at) == (b"b", None, b"a", 30)
+    assert [one.digest for one in here.list_sessions("odile")] == [b"2", b"1"], "the one used last first"
+    there.rotate_soon("odile")
+    assert {one.rotated_at for one in here.list_sessions("odile")} == {0}
+    assert here.list_sessions("perig") == []
+
+
+def test_what_was_begun_is_finished_once_and_in_time(opener: Opener) -> None:
+    here, there = opener(), opener()
+    begun = Begun(b"1", "sign-in", "odile", {"é": [1, "ü"]}, 50)
+    here.identities.begin(begun, 10)
+    here.identities.begin(Begun(b"2", "sign-in", "odile", {}, 20), 10)
+
+    assert there.identities.find_begun(b"1", "sign-in", 49) == begun
+    assert there.identities.find_begun(b"1", "passkey", 49) is None
+    assert there.identities.finish(b"2", "sign-in", 20) is None, "it is too late"
+    assert there.identities.finish(b"1", "sign-in", 49) == begun
+    assert here.identities.finish(b"1", "sign-in", 49) is None
+    here.identities.begin(Begun(b"3", "sign-in", "odile", {}, 90), 30)
+    here.identities.begin(Begun(b"2", "sign-in", "odile", {}, 90), 30)
+
+
+def test_a_code_is_taken_once_by_all_processes(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.add_account(ODILE)
+    here.identities.keep_authenticator(Authenticator("odile", b"secret", 10))
+    assert here.identities.take_step("odile", 7)
+    assert not there.identities.take_step("odile", 7)
+    assert not there.identities.take_step("odile", 6)
+    assert there.identities.find_authenticator("odile") == Authenticator("odile", b"secret", 10, 7)
+    there.identities.keep_authenticator(Authenticator("odile", b"another", 20))
+    assert here.identities.find_authenticator("odile") == Authenticator("odile", b"another", 20)
+
+    here.identities.replace_recovery_codes("odile", [b"1", b"2"])
+    assert there.identities.use_recovery_code("odile", b"1")
+    assert not here.identities.use_recovery_code("odile", b"1")
+    assert not here.identities.use_recovery_code("perig", b"2")
+    assert here.identities.count_recovery_codes("odile") == 1
+    here.identities.replace_recovery_codes("odile", [])
+    assert here.identities.count_recovery_codes("odile") == 0
+    assert there.identities.drop_authenticator("odile")
+    assert not here.identities.drop_authenticator("odile")
+
+
+def test_passkeys_are_of_one_account(store: AccessStore) -> None:
+    store.add_account(ODILE)
+    key = Passkey(b"id", "odile", b"handle", "Phone", b"credential", 0, 10)
+    store.identities.add_passkey(key)
+    with pytest.raises(AlreadyExists), store.transaction():
+        store.identities.add_passkey(key)
+    store.identities.note_passkey_use(b"id", 5, 20)
+
+    used = Passkey(b"id", "odile", b"handle", "Phone", b"credential", 5, 10, 20)
+    assert store.identities.find_passkey(b"id") == used
+    assert store.identities.list_passkeys("odile") == [used]
+    assert not store.identities.drop_passkey("perig", b"id")
+    assert store.identities.drop_passkey("odile", b"id")
+    assert store.identities.find_passkey(b"id") is None
+
+
+def test_a_foreign_identity_leads_to_one_account(store: AccessStore) -> None:
+    store.add_account(ODILE)
+    known = ForeignIdentity("https://id.example", "abc", "odile", 10)
+    store.identities.keep_foreign(known)
+    assert store.identities.find_foreign("https://id.example", "abc") == known
+    assert store.identities.find_foreign("https://other.example", "abc") is None
+    later = ForeignIdentity("https://id.example", "abc", "odile", 10, 20)
+    store.identities.keep_foreign(later)
+    assert store.identities.list_foreign("odile") == [later]
 
 
 def test_a_key_opens_everywhere_until_it_is_revoked_anywhere(opener: Opener) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
 from parvis.access.access import COMMAND_LINE, Access, build_access
+from parvis.access.identities.sessions import SeenFrom
 from parvis.access.passwords import Passwords
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
@@ -56,7 +57,7 @@ def client(app: Application, access: Access, metrics: RequestMetrics | None = No
 
 async def session_of(access: Access) -> str:
     await access.accounts.add_account(COMMAND_LINE, "odile", PASSWORD, "operator")
-    return (await access.accounts.sign_in("odile", PASSWORD, "192.0.2.7")).token
+    return (await access.accounts.sign_in("odile", PASSWORD, SeenFrom("192.0.2.7"))).token
 
 
 async def test_a_key_makes_the_caller(access: Access) -> None:

@@ -200,7 +200,7 @@ async def test_a_page_can_tell_that_it_is_no_longer_who_opened_it_that_hears(
     page = (await operator.get("/console/map")).text
     subjects = [json.loads((await operator.get("/console/map.geojson")).content)["who"], await told_to(operator)]
     assert [f'data-who="{subject}"' in page for subject in subjects] == [True, True]
-    platform.access.accounts.sign_out(operator.cookies["parvis_session"])
+    platform.access.sessions.sign_out(operator.cookies["parvis_session"])
     assert json.loads((await operator.get("/console/map.geojson")).content)["who"] == ANONYMOUS
     assert await told_to(operator) == ANONYMOUS
 
@@ -218,7 +218,7 @@ async def test_a_stream_ends_with_the_session_it_was_opened_in(
     stream = asyncio.create_task(operator.get("/live/events"))
     await asyncio.sleep(0.3)
     assert not stream.done()
-    platform.access.accounts.sign_out(operator.cookies["parvis_session"])
+    platform.access.sessions.sign_out(operator.cookies["parvis_session"])
     assert "event: hello" in (await asyncio.wait_for(stream, PATIENCE_S)).text
 
 

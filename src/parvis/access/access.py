@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from parvis.access.accounts import Accounts
 from parvis.access.audit import find_break
 from parvis.access.gate import Gate
+from parvis.access.identities.sessions import Sessions
 from parvis.access.keys import Keys
 from parvis.access.model import EVERY_TENANT
 from parvis.access.passwords import Passwords
@@ -29,6 +30,7 @@ class Access:
     gate: Gate
     accounts: Accounts
     keys: Keys
+    sessions: Sessions
 
     async def follow(self, on_change: Callable[[], None]) -> None:
         """Forget what was answered whenever another process has changed something, until cancelled.
@@ -55,12 +57,14 @@ def build_access(
     clock: Clock = system_clock,
     passwords: Passwords | None = None,
 ) -> Access:
+    idle = round(settings.idle_minutes * MINUTE)
     gate = Gate(
         store,
         auth=settings.auth,
         public=bool(settings.public_types),
-        idle=round(settings.idle_minutes * MINUTE),
+        idle=idle,
         clock=clock,
     )
-    accounts = Accounts(store, passwords or Passwords(), gate.forget, round(settings.session_hours * HOUR), clock)
-    return Access(store, gate, accounts, Keys(store, gate.forget, clock))
+    sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
+    accounts = Accounts(store, passwords or Passwords(), gate.forget, sessions, clock)
+    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions)

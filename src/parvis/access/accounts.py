@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.model import (
     EVERY_TENANT,
     NO_PASSWORD,
@@ -14,7 +15,6 @@ from parvis.access.model import (
     AuditRecord,
     Bound,
     OneTimeLink,
-    Session,
     TooManyAttempts,
 )
 from parvis.access.passwords import Passwords
@@ -22,7 +22,7 @@ from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
-from parvis.kernel.time import DAY, HOUR, Clock, Instant, system_clock
+from parvis.kernel.time import DAY, Clock, Instant, system_clock
 
 LINK_HOLDS = DAY
 ALLOWED_OF_PAIR = 5
@@ -33,14 +33,6 @@ _LINK_CLOSED = "This link opens no longer. Ask an administrator for another; whi
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 
 
-class SignedIn(msgspec.Struct, frozen=True):
-    """`token` goes into the session cookie and is kept nowhere."""
-
-    account: str
-    token: str
-    expires_at: Instant
-
-
 class Accounts:
     """Every change is in the audit trail, in the same transaction. `on_change` runs after each."""
 
@@ -49,16 +41,16 @@ class Accounts:
         store: AccessStore,
         passwords: Passwords,
         on_change: Callable[[], None],
-        session_length: Instant = 12 * HOUR,
+        sessions: Sessions,
         clock: Clock = system_clock,
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._on_change = on_change
-        self._session_length = session_length
+        self._sessions = sessions
         self._clock = clock
 
-    async def sign_in(self, name: str, password: str, address: str, replaces: str = "") -> SignedIn:
+    async def sign_in(self, name: str, password: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
         """A new session; the one of the token `replaces` ends.
 
         Raises:
@@ -66,27 +58,16 @@ class Accounts:
             TooManyAttempts: too many failures from this address or for this account.
         """
         now = self._clock()
-        self._count_attempt(name, address, now)
+        self._count_attempt(name, seen.address, now)
         account = self._store.find_account(name)
         known = account.password_hash if account is not None and account.can_sign_in else None
         if not await self._passwords.matches(known, password) or account is None:
-            self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=address)
+            self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=seen.address)
             raise Unauthenticated("The name or the password is wrong.")
-        self._store.forget_attempts(_pair(name, address).subject)
+        self._store.forget_attempts(_pair(name, seen.address).subject)
         with self._store.transaction():
-            if replaces:
-                self._store.end_session(digest_of(replaces))
-            return self._begin_session(account, address)
-
-    def sign_out(self, token: str) -> None:
-        digest = digest_of(token)
-        session = self._store.find_session(digest)
-        if session is None:
-            return
-        with self._store.transaction():
-            self._store.end_session(digest)
-            self._audit(f"user:{session.account}", "signed-out", session.account)
-        self._on_change()
+            self._sessions.end_by_token(replaces)
+            return self._sessions.begin(account, seen)
 
     def offer_first_link(self) -> str | None:
         """The token of a fresh one-time link while nobody can administer; None once somebody can."""
@@ -110,6 +91,7 @@ class Accounts:
             Forbidden, BadRequestData or AlreadyExists.
         """
         require_administrator(caller, tenant)
+        _check_tenant(tenant)
         _check_name(name)
         check_role(role)
         with self._store.transaction():
@@ -146,7 +128,7 @@ class Accounts:
         link = self._store.find_link(digest_of(token))
         return link is not None and link.used_at is None and self._clock() < link.expires_at
 
-    async def redeem_link(self, token: str, name: str, password: str, address: str) -> SignedIn:
+    async def redeem_link(self, token: str, name: str, password: str, seen: SeenFrom) -> SignedIn:
         """Make the account the link allows, or give it its password, and sign it in.
 
         Raises:
@@ -162,22 +144,22 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         with self._store.transaction():
             if linked is not None:
-                signed_in = self._give_password(token, password_hash, address)
+                signed_in = self._give_password(token, password_hash, seen)
             else:
-                signed_in = self._make_account(token, name, password_hash, address)
+                signed_in = self._make_account(token, name, password_hash, seen)
         self._on_change()
         return signed_in
 
-    def _make_account(self, token: str, name: str, password_hash: str, address: str) -> SignedIn:
+    def _make_account(self, token: str, name: str, password_hash: str, seen: SeenFrom) -> SignedIn:
         link = self._store.use_link(digest_of(token), self._clock())
         if link is None:
             raise Unauthenticated(_LINK_CLOSED)
-        account = Account(name, password_hash, link.role, EVERY_TENANT, self._clock())
+        account = Account(name, password_hash, link.role, DEFAULT_TENANT, self._clock())
         self._store.add_account(account)
         self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")
-        return self._begin_session(account, address)
+        return self._sessions.begin(account, seen)
 
-    def _give_password(self, token: str, password_hash: str, address: str) -> SignedIn:
+    def _give_password(self, token: str, password_hash: str, seen: SeenFrom) -> SignedIn:
         name = self.find_linked_account(token)
         if name is None:
             raise Unauthenticated(_LINK_CLOSED)
@@ -186,13 +168,14 @@ class Accounts:
         self._store.end_account_links(name)
         self._store.end_sessions_of(name)
         self._audit(f"user:{name}", "password-changed", name, by="one-time link")
-        return self._begin_session(changed, address)
+        return self._sessions.begin(changed, seen)
 
     async def add_account(
         self, caller: Caller, name: str, password: str, role: str, tenant: str = DEFAULT_TENANT
     ) -> Account:
         """Raises Forbidden, BadRequestData or AlreadyExists."""
         require_administrator(caller, tenant)
+        _check_tenant(tenant)
         _check_name(name)
         check_role(role)
         account = Account(name, await self._passwords.hash(password), role, tenant, self._clock())
@@ -200,6 +183,15 @@ class Accounts:
             self._store.add_account(account)
             self._audit(caller.subject, "account-created", name, tenant=tenant, role=role)
         return account
+
+    def bring_home(self) -> None:
+        """Accounts that an older Parvis made for every tenant become ones of the pool: in a member's tenant it takes a
+        mandate."""
+        for account in self._store.list_accounts():
+            if account.tenant == EVERY_TENANT:
+                with self._store.transaction():
+                    self._store.replace_account(msgspec.structs.replace(account, tenant=DEFAULT_TENANT))
+                    self._audit("system:access", "account-changed", account.name, by="upgrade")
 
     def disable_account(self, caller: Caller, name: str) -> None:
         """Its sessions end, its links open no longer. Raises Forbidden or ResourceNotFound."""
@@ -235,15 +227,6 @@ class Accounts:
             self._audit(caller.subject, action, name, tenant=account.tenant)
         self._on_change()
 
-    def _begin_session(self, account: Account, address: str) -> SignedIn:
-        token = new_token()
-        now = self._clock()
-        expires_at = now + self._session_length
-        self._store.forget_sessions(now)
-        self._store.add_session(Session(digest_of(token), account.name, now, now, expires_at))
-        self._audit(f"user:{account.name}", "signed-in", account.name, address=address)
-        return SignedIn(account.name, token, expires_at)
-
     def _count_attempt(self, name: str, address: str, now: Instant) -> None:
         """Counted before the password is checked, so that many at once get no further than one after the other."""
         by_address = Bound(digest_of(f"address {address}"), ALLOWED_OF_ADDRESS)
@@ -268,6 +251,11 @@ def require_administrator(caller: Caller, tenant: str) -> None:
 def check_role(role: str) -> None:
     if role not in ROLES:
         raise BadRequestData(f"There is no role {role!r}: choose one of {', '.join(ROLES)}.")
+
+
+def _check_tenant(tenant: str) -> None:
+    if tenant == EVERY_TENANT:
+        raise BadRequestData("An account is one of a tenant: in a member's tenant the pool's act by a mandate.")
 
 
 def _check_name(name: str) -> None:

@@ -5,7 +5,9 @@ from time import monotonic
 
 import msgspec
 
-from parvis.access.model import EVERY_TENANT, ROLES, Digest
+from parvis.access.identities.rotation import parts_of
+from parvis.access.identities.sessions import find_shown, is_open
+from parvis.access.model import EVERY_TENANT, ROLES, Digest, Session
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of
 from parvis.kernel.errors import Forbidden, Unauthenticated
@@ -64,7 +66,7 @@ class Gate:
             if not authorization.startswith(_BEARER):
                 raise Unauthenticated(_HINT)
             return self._known(authorization[7:], tenant, self._grant_of_key) or _refuse()
-        if session and (caller := self._known(session, tenant, self._grant_of_session)):
+        if session and (caller := self._known(session, tenant, lambda _: self._grant_of_session(session))):
             return caller
         return self._anonymous.get(tenant) or self._nobody_known(tenant)
 
@@ -116,16 +118,25 @@ class Gate:
             self._store.touch_key(digest, now)
         return Grant(f"key:{key.id}", ROLES[key.role], key.tenant, key.device)
 
-    def _grant_of_session(self, digest: Digest) -> Grant | None:
-        session = self._store.find_session(digest)
+    def authenticate_again(self, session: bytes, tenant: str) -> Caller | None:
+        """The caller of an answer that is still being given: its token may have been followed by another meanwhile."""
+        grant = self._grant_of(self._store.find_session(parts_of(session)[0]))
+        if grant is None or grant.tenant not in (tenant, EVERY_TENANT):
+            return None
+        return Caller(tenant, grant.subject, grant.rights, grant.device)
+
+    def _grant_of_session(self, token: bytes) -> Grant | None:
+        return self._grant_of(find_shown(self._store, token, self._clock()))
+
+    def _grant_of(self, session: Session | None) -> Grant | None:
         now = self._clock()
-        if session is None or now >= session.expires_at or now - session.last_seen_at >= self._idle:
+        if session is None or not is_open(session, now, self._idle):
             return None
         account = self._store.find_account(session.account)
         if account is None or account.disabled:
             return None
         if now - session.last_seen_at >= _NOTE_USE_EVERY:
-            self._store.touch_session(digest, now)
+            self._store.touch_session(session.digest, now)
         return Grant(f"user:{account.name}", ROLES[account.role], account.tenant)
 
     def _nobody_known(self, tenant: str) -> Caller:

@@ -59,11 +59,31 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
+    """`digest` is of the part of its token that stays, `secret` of the part that changes now and then: `next_secret` is
+    what a browser has been given and not shown yet, `previous` what it had before `rotated_at`.
+
+    `method` is how its holder proved who they are, `hint` what their identity provider wants to be shown at the end.
+    """
+
     digest: Digest
     account: str
     created_at: Instant
     last_seen_at: Instant
     expires_at: Instant
+    agent: str = ""
+    address: str = ""
+    method: str = "password"
+    hint: str = ""
+    secret: Digest = b""
+    next_secret: Digest | None = None
+    next_at: Instant = 0
+    previous: Digest | None = None
+    rotated_at: Instant = 0
+
+    @property
+    def id(self) -> str:
+        """Names it in lists; it opens nothing."""
+        return self.digest.hex()[:16]
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from parvis.access.identities.ports import IdentityStore
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -19,6 +20,9 @@ from parvis.kernel.time import Instant
 
 
 class AccessStore(Protocol):
+    @property
+    def identities(self) -> IdentityStore: ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """All calls inside become durable together, or none does. May be nested: the outermost commits."""
         ...
@@ -38,6 +42,22 @@ class AccessStore(Protocol):
     def find_session(self, digest: Digest) -> Session | None: ...
 
     def touch_session(self, digest: Digest, at: Instant) -> None: ...
+
+    def list_sessions(self, account: str) -> list[Session]:
+        """The one used last first."""
+        ...
+
+    def offer_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        """The session's next; the one it has holds until the next is shown."""
+        ...
+
+    def turn_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        """The next has been shown: it is the secret from now on."""
+        ...
+
+    def rotate_soon(self, account: str) -> None:
+        """All secrets of the account's sessions are old."""
+        ...
 
     def end_session(self, digest: Digest) -> None: ...
 

@@ -23,8 +23,9 @@ def digest_of(token: str | bytes) -> Digest:
 
 
 def form_token(cookie: str) -> str:
-    """What a form sent with this cookie must carry: another site can neither read nor make it."""
-    return hmac.digest(cookie.encode(), b"form", "sha256").hex()
+    """What a form sent with this cookie must carry: another site can neither read nor make it. Of a session's token it
+    is the part that stays which tells: a page may be open for longer than the other part."""
+    return hmac.digest(cookie.partition(".")[0].encode(), b"form", "sha256").hex()
 
 
 def is_form_token(cookie: str, given: str) -> bool:

@@ -58,6 +58,16 @@ def link(name: str, data_dir: Path) -> None:
     _show(welcome_link(settings, token), name)
 
 
+@account.command("sign-out")
+@click.argument("name")
+@data_option()
+def sign_out(name: str, data_dir: Path) -> None:
+    """End all sessions of an account, in every browser; its holder may sign in again."""
+    with opened_access(data_dir) as (access, _):
+        ended = access.sessions.end_others(COMMAND_LINE, name)
+    click.echo(f"{ended} sessions of {name} are ended.", err=True)
+
+
 @account.command("disable")
 @click.argument("name")
 @data_option()

@@ -20,6 +20,7 @@ from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
+from parvis.web.auth import renew_session
 from parvis.web.console import (
     audit,
     codecs,
@@ -49,6 +50,7 @@ from parvis.web.console import map as map_pages
 from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
+from parvis.web.console.identities import account, people
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, STORE_STATE, TOO_MANY
@@ -115,6 +117,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
             lambda: bool(platform.degraded()),
             platform.happenings is not None,
             lambda: platform.happenings.laying if platform.happenings else None,
+            lambda request, response: renew_session(platform.access.sessions, request, response),
         ),
         reader=EntityReader(platform.broker.contexts.parvis),
         live=Live(platform.broker, platform.stopping, is_down),
@@ -212,6 +215,8 @@ ROUTES = (
     *jobs.ROUTES,
     *imports.ROUTES,
     *session.ROUTES,
+    *account.ROUTES,
+    *people.ROUTES,
     *first_run.ROUTES,
     *basemap.ROUTES,
     Route(AWAY, _away, methods=["GET"]),

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
-from parvis.access.accounts import SignedIn
 from parvis.access.gate import Gate
+from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.tokens import form_token, is_form_token, new_token
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
 from parvis.kernel.hosts import is_loopback
-from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller
 from parvis.kernel.time import SECOND, system_clock
 
 SESSION_COOKIE = "parvis_session"
@@ -21,6 +21,7 @@ FORM_COOKIE = "parvis_form"
 FORM_FIELD = "form_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_COOKIE_S = 24 * 3600
+_LONGEST_AGENT = 500
 _BEARER = b"Bearer "
 
 Headers = Mapping[bytes, bytes]
@@ -86,8 +87,12 @@ def _key_in(query: bytes) -> bytes:
 
 
 def still_is(gate: Gate, caller: Caller, method: str, headers: Headers, *, is_https: bool = False) -> bool:
-    """Whether the headers make the same caller as before; so while that cannot be known."""
+    """Whether the headers make the same caller as before; so while that cannot be known. Of a session it is asked
+    whether it is open and its holder's account gives the same: its token may be another by now."""
+    session = _find_cookie(headers.get(b"cookie", b""), cookie_name(SESSION_COOKIE, is_https=is_https))
     try:
+        if gate.auth and session and b"authorization" not in headers and caller.subject != ANONYMOUS:
+            return gate.authenticate_again(session.encode(), caller.tenant) == caller
         return caller_of(gate, method, headers, is_https=is_https) == caller
     except Overloaded:
         return True
@@ -139,6 +144,13 @@ def keep_session(request: Request, response: Response, signed_in: SignedIn) -> N
     _set_cookie(request, response, SESSION_COOKIE, signed_in.token, (signed_in.expires_at - system_clock()) // SECOND)
 
 
+def renew_session(sessions: Sessions, request: Request, response: Response) -> None:
+    """Where it is time for the next token: a page of our own brings it, so that its browser holds it."""
+    token = session_token(request)
+    if token and "authorization" not in request.headers and (signed_in := sessions.renew(token)) is not None:
+        keep_session(request, response, signed_in)
+
+
 def drop_session(request: Request, response: Response) -> None:
     """What pages have left in the browser goes with it."""
     is_https = _is_https(request)
@@ -170,8 +182,9 @@ def check_form(request: Request, given: str) -> None:
         raise Forbidden("This form has grown too old. Load the page again and send it once more.")
 
 
-def client_address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+def seen_from(request: Request) -> SeenFrom:
+    address = request.client.host if request.client else "unknown"
+    return SeenFrom(address, request.headers.get("user-agent", "")[:_LONGEST_AGENT])
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:

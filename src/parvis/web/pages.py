@@ -52,10 +52,12 @@ class Pages:
         is_degraded: Callable[[], bool] = lambda: False,
         has_story: bool = False,
         find_laying: Callable[[], Laying | None] = lambda: None,
+        renew: Callable[[Request, Response], None] = lambda _request, _response: None,
     ) -> None:
         """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
         be read, and pages say so to those who are signed in. `has_story`: of a demonstration; what
-        of it is not there yet `find_laying` tells."""
+        of it is not there yet `find_laying` tells. `renew` gives a session's next token with a page."""
+        self._renew = renew
         self._is_down = is_down
         self._is_degraded = is_degraded
         self._has_story = has_story
@@ -86,6 +88,8 @@ class Pages:
         )
         response = HTMLResponse(content, status, _HEADERS)
         form.remember(response)
+        if request.method == "GET":
+            self._renew(request, response)
         return response
 
     def fragment(self, request: Request, template: str, **data: Any) -> str:

@@ -47,6 +47,8 @@ PLACES: Sequence[Place] = (
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
     Place("system", "/console/system", "activity", Right.READ),
     Place("audit", "/console/audit", "history", Right.ADMINISTER),
+    Place("people", "/console/people", "users", Right.ADMINISTER),
+    Place("account", "/console/account", "user"),
     Place("portal", "/", "house"),
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),

@@ -29,6 +29,7 @@ from parvis.access.throttle import WINDOW, wait_s
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
+from parvis.stores.postgres.identities import PostgresIdentities
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
@@ -56,6 +57,7 @@ class PostgresAccessStore:
         self._database = database
         self._connection: Connection | None = self._open()
         self._depth = 0
+        self.identities = PostgresIdentities(self._row, self._rows, self._write)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -104,7 +106,27 @@ class PostgresAccessStore:
         )
 
     def add_session(self, session: Session) -> None:
-        self._write("INSERT INTO session VALUES (%s, %s, %s, %s, %s)", *msgspec.structs.astuple(session))
+        marks = ", ".join("%s" for _ in Session.__struct_fields__)
+        self._write(f"INSERT INTO session VALUES ({marks})", *msgspec.structs.astuple(session))
+
+    def list_sessions(self, account: str) -> list[Session]:
+        rows = self._rows("SELECT * FROM session WHERE account = %s ORDER BY last_seen_at DESC, digest", account)
+        return [Session(*row) for row in rows]
+
+    def offer_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        self._write("UPDATE session SET next_secret = %s, next_at = %s WHERE digest = %s", secret, at, digest)
+
+    def turn_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        self._write(
+            "UPDATE session SET previous = secret, secret = next_secret, next_secret = NULL, rotated_at = %s"
+            " WHERE digest = %s AND next_secret = %s",
+            at,
+            digest,
+            secret,
+        )
+
+    def rotate_soon(self, account: str) -> None:
+        self._write("UPDATE session SET rotated_at = 0, next_at = 0 WHERE account = %s", account)
 
     def find_session(self, digest: Digest) -> Session | None:
         row = self._row("SELECT * FROM session WHERE digest = %s", digest)

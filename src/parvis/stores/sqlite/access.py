@@ -28,10 +28,23 @@ from parvis.access.model import (
 from parvis.access.throttle import Throttle
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
+from parvis.stores.sqlite.identities import SqliteIdentities
 
 _BUSY_TIMEOUT_S = 5.0
 _END = 1 << 62
-_SCHEMA = files(__package__).joinpath("access.sql")
+_SCHEMAS = tuple(files(__package__).joinpath(name) for name in ("access.sql", "identities.sql"))
+_ADDED = (
+    ("api_key", "device", "TEXT NOT NULL DEFAULT ''"),
+    *(("session", name, "TEXT NOT NULL DEFAULT ''") for name in ("agent", "address")),
+    ("session", "method", "TEXT NOT NULL DEFAULT 'password'"),
+    ("session", "hint", "TEXT NOT NULL DEFAULT ''"),
+    ("session", "secret", "BLOB NOT NULL DEFAULT x''"),
+    ("session", "next_secret", "BLOB"),
+    ("session", "next_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("session", "previous", "BLOB"),
+    ("session", "rotated_at", "INTEGER NOT NULL DEFAULT 0"),
+)
+"""Columns that a file which an older Parvis has made lacks, in the order of the schema."""
 
 
 class SqliteAccessStore:
@@ -45,11 +58,13 @@ class SqliteAccessStore:
         self._throttle = Throttle()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-        self._add_column("api_key", "device", "TEXT NOT NULL DEFAULT ''")
+        for schema in _SCHEMAS:
+            self._connection.executescript(schema.read_text(encoding="utf-8"))
+        for table, name, definition in _ADDED:
+            self._add_column(table, name, definition)
+        self.identities = SqliteIdentities(self._row, self._rows, self._write)
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
-        """In a file that an older Parvis has made."""
         with self.transaction():
             columns = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
             if name not in {column[1] for column in columns}:
@@ -98,7 +113,27 @@ class SqliteAccessStore:
         )
 
     def add_session(self, session: Session) -> None:
-        self._write("INSERT INTO session VALUES (?, ?, ?, ?, ?)", *msgspec.structs.astuple(session))
+        marks = ", ".join("?" for _ in Session.__struct_fields__)
+        self._write(f"INSERT INTO session VALUES ({marks})", *msgspec.structs.astuple(session))
+
+    def list_sessions(self, account: str) -> list[Session]:
+        rows = self._rows("SELECT * FROM session WHERE account = ? ORDER BY last_seen_at DESC, digest", account)
+        return [Session(*row) for row in rows]
+
+    def offer_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        self._write("UPDATE session SET next_secret = ?, next_at = ? WHERE digest = ?", secret, at, digest)
+
+    def turn_secret(self, digest: Digest, secret: Digest, at: Instant) -> None:
+        self._write(
+            "UPDATE session SET previous = secret, secret = next_secret, next_secret = NULL, rotated_at = ?"
+            " WHERE digest = ? AND next_secret = ?",
+            at,
+            digest,
+            secret,
+        )
+
+    def rotate_soon(self, account: str) -> None:
+        self._write("UPDATE session SET rotated_at = 0, next_at = 0 WHERE account = ?", account)
 
     def find_session(self, digest: Digest) -> Session | None:
         row = self._row("SELECT * FROM session WHERE digest = ?", digest)
@@ -194,8 +229,10 @@ class SqliteAccessStore:
         return row[0] or 0 if row else 0
 
     def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = next(iter(self._connection.execute(sql, values).fetchall()), None)
-        return row
+        return next(iter(self._rows(sql, *values)), None)
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
 
     def _write(self, sql: str, *values: object) -> bool:
         return self._connection.execute(sql, values).rowcount > 0

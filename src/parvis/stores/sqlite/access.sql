@@ -12,7 +12,16 @@ CREATE TABLE IF NOT EXISTS session (
     account      TEXT NOT NULL REFERENCES account (name),
     created_at   INTEGER NOT NULL,
     last_seen_at INTEGER NOT NULL,
-    expires_at   INTEGER NOT NULL
+    expires_at   INTEGER NOT NULL,
+    agent        TEXT NOT NULL DEFAULT '',
+    address      TEXT NOT NULL DEFAULT '',
+    method       TEXT NOT NULL DEFAULT 'password',
+    hint         TEXT NOT NULL DEFAULT '',
+    secret       BLOB NOT NULL DEFAULT x'',
+    next_secret  BLOB,
+    next_at      INTEGER NOT NULL DEFAULT 0,
+    previous     BLOB,
+    rotated_at   INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_of_account ON session (account);
 CREATE INDEX IF NOT EXISTS session_by_end ON session (expires_at);

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
 from parvis.kernel.identity import system_caller
-from parvis.web.auth import FORM_FIELD, check_form, client_address, drop_session, keep_session, session_token
+from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_session, seen_from, session_token
 from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
 from parvis.web.objects import count_types
@@ -29,7 +29,7 @@ async def sign_in(request: Request) -> Response:
     name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
     accounts = site_of(request).platform.access.accounts
     try:
-        signed_in = await accounts.sign_in(name, password, client_address(request), session_token(request))
+        signed_in = await accounts.sign_in(name, password, seen_from(request), session_token(request))
     except TooManyAttempts as refusal:
         return _page(request, wanted=_wanted(wanted), name=name, problem="too_many", status=refusal.status)
     except (Unauthenticated, BadRequestData) as refusal:
@@ -42,7 +42,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     form = await request.form()
     check_form(request, str(form.get(FORM_FIELD, "")))
-    site_of(request).platform.access.accounts.sign_out(session_token(request))
+    site_of(request).platform.access.sessions.sign_out(session_token(request))
     response = RedirectResponse("/", SEE_OTHER)
     drop_session(request, response)
     return response
@@ -65,7 +65,7 @@ async def make_first_account(request: Request) -> Response:
     accounts = site_of(request).platform.access.accounts
     linked = accounts.find_linked_account(token) or ""
     try:
-        signed_in = await accounts.redeem_link(token, name, password, client_address(request))
+        signed_in = await accounts.redeem_link(token, name, password, seen_from(request))
     except (BadRequestData, AlreadyExists) as refusal:
         return _welcome_page(request, token, name=linked or name, linked=linked, refusal=refusal)
     response = RedirectResponse(HOME if linked else await _first_home(site_of(request)), SEE_OTHER)

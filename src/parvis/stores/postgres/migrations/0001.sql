@@ -175,7 +175,16 @@ CREATE TABLE session (
     account text COLLATE "C" NOT NULL REFERENCES account (name),
     created_at bigint NOT NULL,
     last_seen_at bigint NOT NULL,
-    expires_at bigint NOT NULL
+    expires_at bigint NOT NULL,
+    agent text NOT NULL DEFAULT '',
+    address text NOT NULL DEFAULT '',
+    method text NOT NULL DEFAULT 'password',
+    hint text NOT NULL DEFAULT '',
+    secret bytea NOT NULL DEFAULT '',
+    next_secret bytea,
+    next_at bigint NOT NULL DEFAULT 0,
+    previous bytea,
+    rotated_at bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 80);
 CREATE INDEX session_of_account ON session (account);
 CREATE INDEX session_by_end ON session (expires_at);
@@ -205,6 +214,50 @@ CREATE TABLE account_link (
     account text COLLATE "C" NOT NULL UNIQUE REFERENCES account (name),
     expires_at bigint NOT NULL
 );
+
+CREATE TABLE begun (  -- what must be finished soon, such as a sign-in without its second factor
+    digest bytea PRIMARY KEY,
+    purpose text NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    facts bytea NOT NULL,
+    expires_at bigint NOT NULL
+);
+CREATE INDEX begun_by_end ON begun (expires_at);
+
+CREATE TABLE authenticator (
+    account text COLLATE "C" PRIMARY KEY REFERENCES account (name),
+    secret bytea NOT NULL,
+    created_at bigint NOT NULL,
+    last_step bigint NOT NULL
+);
+
+CREATE TABLE recovery_code (
+    account text COLLATE "C" NOT NULL REFERENCES account (name),
+    digest bytea NOT NULL,
+    PRIMARY KEY (account, digest)
+);
+
+CREATE TABLE passkey (
+    id bytea PRIMARY KEY,
+    account text COLLATE "C" NOT NULL REFERENCES account (name),
+    handle bytea NOT NULL,
+    name text NOT NULL,
+    credential bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    created_at bigint NOT NULL,
+    last_used_at bigint
+);
+CREATE INDEX passkey_of_account ON passkey (account);
+
+CREATE TABLE foreign_identity (
+    issuer text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL REFERENCES account (name),
+    created_at bigint NOT NULL,
+    last_used_at bigint,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX foreign_identity_of_account ON foreign_identity (account);
 
 CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,59 @@
+"""What the pages of people share: whose page it is, and forms that are our own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from parvis.access.model import EVERY_TENANT
+from parvis.kernel.errors import Forbidden
+from parvis.kernel.identity import Caller, Right
+from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.pages import caller_of
+from parvis.web.site import site_of
+
+ACCOUNT = "/console/account"
+PEOPLE = "/console/people"
+SEE_OTHER = 303
+_MOST_FIELDS = 20
+_PERSON = "user:"
+
+
+def own_name(request: Request) -> str:
+    """The account of the person who is signed in. Raises Forbidden."""
+    caller = caller_of(request)
+    if not caller.subject.startswith(_PERSON):
+        raise Forbidden("Only people who are signed in have a page of their own.")
+    return caller.subject.removeprefix(_PERSON)
+
+
+def administrator(request: Request) -> Caller:
+    """Who administers every tenant acts in all of them here: accounts are not of one. Raises Forbidden."""
+    caller = caller_of(request)
+    if not caller.may(Right.ADMINISTER):
+        raise Forbidden(f"{caller.subject} may not administer tenant {caller.tenant}.")
+    account = site_of(request).platform.access.store.find_account(caller.subject.removeprefix(_PERSON))
+    if account is not None and account.tenant == EVERY_TENANT:
+        return msgspec.structs.replace(caller, tenant=EVERY_TENANT)
+    return caller
+
+
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """By our own form. Raises Forbidden."""
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        check_form(request, str(form.get(FORM_FIELD, "")))
+        yield form
+
+
+def text_of(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def done(page: str, what: str) -> Response:
+    """Back to the page, which says what was done."""
+    return RedirectResponse(f"{page}?done={what}", SEE_OTHER)
