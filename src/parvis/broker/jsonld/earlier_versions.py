@@ -37,7 +37,7 @@ _KINDS: Final[Mapping[str, Kind]] = {name: kind for kind, name in TYPE_NAMES.ite
 
 
 def read_version(text: str) -> Version:
-    """Of `major.minor`."""
+    """Of `major.minor`. Raises ValueError for any other text."""
     major, _, minor = text.partition(".")
     return int(major), int(minor)
 
