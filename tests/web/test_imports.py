@@ -133,7 +133,7 @@ async def test_a_mapping_that_cannot_be_is_refused_in_words(operator: httpx.Asyn
 
 
 async def test_a_file_that_cannot_be_read_says_so(operator: httpx.AsyncClient) -> None:
-    path = await upload(operator, b"no workbook", "x.xlsx")
+    path = await upload(operator, b"PK\x03\x04 no workbook", "x.xlsx")
     assert "x.xlsx cannot be read" in plain((await operator.get(path)).text)
 
 

@@ -78,10 +78,10 @@ def _list_profiles(request: Request) -> list[tuple[str, str]]:
 
 async def upload(request: Request) -> Response:
     """Keeps the file for a job, and leads to what it would do."""
+    caller, onboarding = caller_of(request), site_of(request).platform.onboarding
+    check_writes(caller)
     async with request.form(max_files=1, max_fields=5) as form:
         check_form(request, str(form.get(FORM_FIELD, "")))
-        caller, onboarding = caller_of(request), site_of(request).platform.onboarding
-        check_writes(caller)
         file = form.get("file")
         body = await file.read() if isinstance(file, UploadFile) else b""
         try:

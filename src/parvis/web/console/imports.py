@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from parvis.bootstrap import Platform
 from parvis.connectors.files.config import ENDINGS, InvalidMapping, Mapping
+from parvis.connectors.files.contents import LOOKED_AT_BYTES, check_contents
 from parvis.connectors.files.folders import Import, Origin, Phase, Position, Reading
 from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
 from parvis.connectors.files.look import Kind
@@ -105,35 +105,45 @@ async def upload(request: Request) -> Response:
         why = explain_fault(refusal.detail, site_of(request).pages.words(request))
         return JSONResponse({"refused": f"{why.sentence} {why.detail}".strip()}, refusal.status)
     try:
-        await _store(request.stream(), imports.folders.source(one))
-    except BaseException:
-        imports.folders.remove(one)
-        raise
+        await _store(request.stream(), one, imports)
+    except InvalidMapping as refusal:
+        why = explain_fault(refusal.detail, site_of(request).pages.words(request))
+        return JSONResponse({"refused": why.sentence}, refusal.status)
     imports.keep(one)
     return JSONResponse({"location": f"/console/imports/{one.id}"})
 
 
-async def _store(stream: AsyncIterator[bytes], path: Path) -> None:
-    waiting = bytearray()
-    with path.open("wb") as file:
-        async for part in stream:
-            waiting += part
-            if len(waiting) >= _CHUNK:
-                await asyncio.to_thread(file.write, bytes(waiting))
-                waiting.clear()
-        file.write(waiting)
+async def _store(stream: AsyncIterator[bytes], one: Import, imports: Imports) -> None:
+    """To disk as it comes, once its beginning fits its name; else, or where it breaks off, it is forgotten."""
+    waiting, is_known = bytearray(), False
+    try:
+        with imports.folders.source(one).open("wb") as file:
+            async for part in stream:
+                waiting += part
+                if not is_known and len(waiting) >= LOOKED_AT_BYTES:
+                    check_contents(one.name, bytes(waiting[:LOOKED_AT_BYTES]))
+                    is_known = True
+                if len(waiting) >= _CHUNK:
+                    await asyncio.to_thread(file.write, bytes(waiting))
+                    waiting.clear()
+            if not is_known:
+                check_contents(one.name, bytes(waiting))
+            file.write(waiting)
+    except BaseException:
+        imports.folders.remove(one)
+        raise
 
 
 async def upload_form(request: Request) -> Response:
     """Without scripts: within what any request may have."""
+    caller, imports = _writer(request), _imports(request)
     async with request.form(max_files=1, max_fields=5) as form:
         check_form(request, str(form.get(FORM_FIELD, "")))
-        caller, imports = _writer(request), _imports(request)
         file = form.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
             raise InvalidMapping("Choose a file first.")
         one = imports.receive(caller, file.filename, Origin.UPLOAD)
-        await _store(_parts(file), imports.folders.source(one))
+        await _store(_parts(file), one, imports)
     return _to(imports.keep(one))
 
 
