@@ -167,7 +167,7 @@ def test_the_index_and_the_test_together_find_what_a_plain_reading_finds(
     happening: tuple[Event, Occurrence], many: Sequence[Subscription]
 ) -> None:
     event, occurrence = happening
-    matcher = Matcher(many, lambda _caller, _types: True)
+    matcher = Matcher(many, lambda _, occurrence: occurrence)
 
     found = [one for one in matcher.candidates(event) if matcher.match(one, occurrence, NOW)]
 

@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from parvis.broker.bounds import bounds_of
 from parvis.broker.entity_maps import EntityMaps
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
@@ -19,26 +20,25 @@ from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPag
 from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import (
     Aggregation,
-    AllTypes,
-    AnyType,
     EntityQuery,
     KnownQuery,
     TemporalQuery,
     TimeRelation,
-    TypeIs,
     TypeSelection,
 )
 from parvis.broker.rights import refusal
+from parvis.broker.sight import EVERYTHING, Sight, is_found_by, refers_to
 from parvis.broker.snapshots import Snapshots
 from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_they_were
-from parvis.broker.temporal.selection import PastPage, PastQuery, PastReader
+from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, READERS, Caller, Right
+from parvis.kernel.reach import NOWHERE, Area, Reach, either
 from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Clock, Instant, system_clock
 
@@ -49,12 +49,15 @@ WORDS_OF_ENTITIES = 300
 """That are taken in at once: what is written meanwhile waits that long."""
 MOMENT_PAGE = 500
 """Small enough for the event loop to breathe between two."""
-_READERS = Right.READ | Right.READ_PUBLIC
+FindOwner = Callable[[str, str], Caller | None]
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+PublicElsewhere = Callable[[str], Iterable[str]]
+"""The names of the types that another tenant than the default one has made public."""
 
 
 class Broker:
-    """Callers with READ_PUBLIC alone see entities of `public_types` and learn of no other.
+    """Callers see what `sight` says and learn of nothing else: with READ_PUBLIC alone, entities of `public_types`.
 
     Without `source_client` context sources are registered and found, and no operation goes to them.
     """
@@ -73,13 +76,17 @@ class Broker:
         clock: Clock = system_clock,
         most_instances: int = MOST_INSTANCES,
         past: PastIntake | None = None,
+        public_elsewhere: PublicElsewhere | None = None,
     ) -> None:
         self._store = store
         self._past = past
         self.transience = Transience(store, clock)
         self._tenants: set[str] = set()
+        self.find_owner: FindOwner | None = None
+        """Who a subscription is of, with the rights they have by now (subject, tenant); None: with those it was made
+        with."""
         self._public_types = public_types
-        self._public: TypeSelection | None = _any_type(public_types)
+        self._public_elsewhere = public_elsewhere
         self._on_erasure = on_erasure
         self._on_correction = on_correction
         self.contexts = contexts
@@ -107,7 +114,9 @@ class Broker:
         self.check_writer(caller)
         if self.transience.is_due:
             await self.transience.settle()
-        return await self._store.write(caller.tenant, changes, progress) if changes or progress else []
+        if not changes and not progress:
+            return []
+        return await self._store.write(caller.tenant, changes, progress, bounds_of(caller))
 
     async def bring_past(self, caller: Caller, old: OldObservations) -> Brought:
         """Old series of entities that are known into the files of days that are over; what is stored stays.
@@ -115,6 +124,8 @@ class Broker:
         Nobody is told of it as news: no event, and the present stays. Raises Forbidden, and what PastIntake raises.
         """
         self.check_writer(caller)
+        if bounds_of(caller) is not None:
+            raise refusal(caller, "bring in the past, which takes the right to write everything,")
         if self._past is None:
             raise PastNotTaken("Nothing is archived here.")
         return await self._past.bring(caller.tenant, old)
@@ -125,6 +136,7 @@ class Broker:
         Events are told with what history knows of them: those who are told of changes hear of all so far first.
         """
         self.check_writer(caller)
+        await self._check_past_writer(caller, erasure.entity_id)
         if self.subscriptions.catch_up is not None:
             await self.subscriptions.catch_up()
         await self._store.erase(caller.tenant, erasure)
@@ -136,6 +148,7 @@ class Broker:
         Raises Forbidden, ResourceNotFound, BadRequestData.
         """
         self.check_writer(caller)
+        await self._check_past_writer(caller, correction.entity_id, correction.given.name)
         seq = await self._store.correct(caller.tenant, correction)
         self._on_correction(caller, correction, seq)
         return seq
@@ -145,14 +158,48 @@ class Broker:
         if Right.WRITE not in caller.rights:
             raise refusal(caller, "write")
 
+    async def _check_past_writer(self, caller: Caller, entity_id: str, name: Iri | None = None) -> None:
+        """Raises Forbidden where the entity, or an attribute of it, lies beyond what the caller may write."""
+        bounds = bounds_of(caller)
+        if bounds is None:
+            return
+        head = await self._store.history(caller.tenant, entity_id, NO_ATTRIBUTE)
+        if head is None:
+            raise _not_found(entity_id)
+        named = () if name is None else ((name, ""),)
+        refused = bounds.refuse_past(entity_id, (head.types, head.scopes), named)
+        if refused is not None:
+            raise refused
+
+    def sight(self, caller: Caller) -> Sight:
+        """What the caller may see. Raises Forbidden for a caller who may not read at all."""
+        rights = caller.rights
+        if Right.READ in rights:
+            if caller.reads is None:
+                return EVERYTHING if caller.hides is None else Sight(caller, None, caller.hides)
+            reach = either(caller.reads, self._public(caller)) if Right.READ_PUBLIC in rights else caller.reads
+            return Sight(caller, reach, caller.hides)
+        if Right.READ_PUBLIC in rights:
+            return Sight(caller, self._public(caller), caller.hides)
+        raise refusal(caller, "read")
+
+    def public_types(self, tenant: str) -> frozenset[Iri]:
+        """What those see there who are not signed in: each tenant's own choice."""
+        if tenant == DEFAULT_TENANT or self._public_elsewhere is None:
+            return self._public_types
+        return frozenset(map(self.contexts.parvis.expand, self._public_elsewhere(tenant)))
+
+    def _public(self, caller: Caller) -> Reach:
+        types = self.public_types(caller.tenant)
+        return (Area(types),) if types else NOWHERE
+
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
-        everything = _sees_everything(caller)
+        sight = self.sight(caller)
         if self.transience.is_due:
             await self.transience.settle()
         entity = await self._store.find(caller.tenant, entity_id)
-        if entity is not None and (everything or self._is_public(entity.types)):
-            return self.transience.stays(entity)
-        return None
+        seen = None if entity is None else sight.shown(entity)
+        return None if seen is None else self.transience.stays(seen)
 
     async def get(self, caller: Caller, entity_id: str) -> Entity:
         entity = await self.find(caller, entity_id)
@@ -162,31 +209,35 @@ class Broker:
 
     async def query(self, caller: Caller, query: EntityQuery) -> EntityPage:
         """Retrieve the page of entities that match (NGSI-LD 1.9.1, 5.7.2)."""
-        if not _sees_everything(caller):
-            if self._public is None:
-                return EntityPage((), 0 if query.count else None)
-            query = _narrowed(query, self._public)
+        sight = self.sight(caller)
+        if sight.is_nothing:
+            return EntityPage((), 0 if query.count else None)
+        query = sight.entities(query)
         if self.transience.is_due:
             await self.transience.settle()
-        return self.transience.page_of(await self._store.query(caller.tenant, query))
+        return sight.page(self.transience.page_of(await self._store.query(caller.tenant, query)))
 
     async def find_words(self, caller: Caller, query: WordQuery) -> WordsFound:
         """Entities by the words that people know them by, the best first. What was just written follows in a second."""
-        if not _sees_everything(caller):
-            if self._public is None:
-                return WordsFound((), True)
-            types = self._public if query.types is None else AllTypes((query.types, self._public))
-            query = msgspec.structs.replace(query, types=types)
-        return await self._store.search.find(caller.tenant, query)
+        sight = self.sight(caller)
+        if sight.is_nothing:
+            return WordsFound((), True)
+        within = msgspec.structs.replace(query, within=sight.reach)
+        found = await self._store.search.find(caller.tenant, within)
+        if not found.ids or not sight.hides_words:
+            return found
+        known = await self.query(caller, EntityQuery(ids=found.ids, limit=len(found.ids)))
+        named = {one.id for one in known.entities if is_found_by(one, query.words)}
+        return WordsFound(tuple(one for one in found.ids if one in named), found.is_all)
 
     async def list_referring(self, caller: Caller, entity_id: str, limit: int) -> list[Entity]:
         """Entities with a relationship to it, as far as the caller may read them; new ones follow in a second."""
-        everything = _sees_everything(caller)
-        if not everything and self._public is None:
+        sight = self.sight(caller)
+        if sight.is_nothing:
             return []
-        types = None if everything else self._public
-        ids = await self._store.search.list_referring(caller.tenant, entity_id, limit, types)
-        return list((await self.query(caller, EntityQuery(ids=tuple(ids), limit=limit))).entities) if ids else []
+        ids = await self._store.search.list_referring(caller.tenant, entity_id, limit, sight.reach)
+        found = (await self.query(caller, EntityQuery(ids=tuple(ids), limit=limit))).entities if ids else ()
+        return [one for one in found if sight.hides is None or refers_to(one, entity_id)]
 
     async def take_in_words(self, rest: float = 0.0) -> None:
         """What was written until now is found by its words. A part of the platform does so all the time, and rests
@@ -210,20 +261,19 @@ class Broker:
 
     async def history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory:
         """The temporal evolution of one entity (5.7.3). Raises ResourceNotFound."""
-        everything = _sees_everything(caller)
-        if self.transience.is_due:
-            await self.transience.settle()
-        history = await self._store.history(caller.tenant, entity_id, query)
-        if history is None or not (everything or self._is_public(history.types)):
+        history = await self.find_history(caller, entity_id, query)
+        if history is None:
             raise _not_found(entity_id)
         return history
 
     async def find_history(self, caller: Caller, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
-        everything = _sees_everything(caller)
+        sight = self.sight(caller)
         if self.transience.is_due:
             await self.transience.settle()
-        history = await self._store.history(caller.tenant, entity_id, query)
-        return None if history is None or not (everything or self._is_public(history.types)) else history
+        found = sight.history(await self._store.history(caller.tenant, entity_id, sight.temporal(query)))
+        if found is not None:
+            sight.check_named(query.attrs, found.types)
+        return found
 
     async def query_past(self, caller: Caller, query: PastQuery) -> PastPage:
         """The temporal evolution of the entities that match, deleted ones included (5.7.4). Raises TooComplexQuery."""
@@ -239,10 +289,12 @@ class Broker:
         """None where nobody can be told of."""
         if self.transience.is_due:
             await self.transience.settle()
-        if not _sees_everything(caller):
-            if self._public is None:
-                return None
-            query = msgspec.structs.replace(query, entities=_narrowed(query.entities, self._public))
+        sight = self.sight(caller)
+        if sight.is_nothing:
+            return None
+        query = msgspec.structs.replace(
+            query, entities=sight.entities(query.entities), instances=sight.temporal(query.instances)
+        )
         return PastReader(self._store, caller.tenant, query)
 
     async def list_moment(
@@ -268,12 +320,12 @@ class Broker:
         return found
 
     async def _list_gone(self, caller: Caller, types: TypeSelection, at: Instant) -> list[Entity]:
-        if not _sees_everything(caller):
-            if self._public is None:
-                return []
-            types = AllTypes((types, self._public))
-        known = await self._store.list_known(caller.tenant, KnownQuery(types=types, gone_since=at + 1, limit=MOST_GONE))
-        last = TemporalQuery(TimeRelation.BETWEEN, at - LOOK_BACK, at + 1, last_n=1)
+        sight = self.sight(caller)
+        if sight.is_nothing:
+            return []
+        gone = KnownQuery(types=types, gone_since=at + 1, limit=MOST_GONE, within=sight.reach)
+        known = await self._store.list_known(caller.tenant, gone)
+        last = sight.temporal(TemporalQuery(TimeRelation.BETWEEN, at - LOOK_BACK, at + 1, last_n=1))
         histories = [await self._store.history(caller.tenant, one.id, last) for one in known]
         ended = [as_it_ended(one) for one in histories if one is not None]
         return [one for one in ended if one is not None]
@@ -282,49 +334,45 @@ class Broker:
         self, caller: Caller, entity_id: str, query: TemporalQuery, aggregation: Aggregation
     ) -> EntityAggregates:
         """The aggregated temporal evolution of one entity (4.5.19). Raises ResourceNotFound."""
-        everything = _sees_everything(caller)
-        if self.transience.is_due:
-            await self.transience.settle()
-        aggregates = await self._store.aggregate(caller.tenant, entity_id, query, aggregation)
-        if aggregates is None or not (everything or self._is_public(aggregates.types)):
+        found = await self.list_aggregates(caller, [entity_id], query, aggregation)
+        if not found:
             raise _not_found(entity_id)
-        return aggregates
+        return found[0]
 
     async def list_aggregates(
         self, caller: Caller, entity_ids: Sequence[str], query: TemporalQuery, aggregation: Aggregation
     ) -> list[EntityAggregates]:
         """Of those that the caller may see, in the order given."""
-        everything = _sees_everything(caller)
+        sight = self.sight(caller)
         if self.transience.is_due:
             await self.transience.settle()
-        found = await self._store.list_aggregates(caller.tenant, entity_ids, query, aggregation)
-        return [one for one in found if everything or self._is_public(one.types)]
+        found = await self._store.list_aggregates(caller.tenant, entity_ids, sight.temporal(query), aggregation)
+        seen = [one for one in found if sight.reaches(one.types, one.scopes)]
+        for one in seen:
+            sight.check_named(query.attrs, one.types)
+        return seen
 
     async def count_types(self, caller: Caller) -> dict[Iri, int]:
-        everything = _sees_everything(caller)
+        sight = self.sight(caller)
         if self.transience.is_due:
             await self.transience.settle()
-        counts = await self._store.count_types(caller.tenant)
-        return {iri: count for iri, count in counts.items() if everything or iri in self._public_types}
+        return await self._store.count_types(caller.tenant, sight.reach)
 
     async def tally(self, caller: Caller, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
         """What each query finds of what the caller may see, by place and grade."""
-        if not _sees_everything(caller):
-            if self._public is None:
-                return [[] for _ in queries]
-            public = self._public
-            queries = [msgspec.structs.replace(one, types=AllTypes((one.types, public))) for one in queries]
+        sight = self.sight(caller)
+        if sight.is_nothing:
+            return [[] for _ in queries]
         if self.transience.is_due:
             await self.transience.settle()
-        return await self._store.tally(caller.tenant, queries)
+        return await self._store.tally(caller.tenant, [sight.tally(one) for one in queries])
 
     async def list_attributes(self, caller: Caller) -> dict[Iri, set[Iri]]:
         """Attribute names in use, by entity type."""
-        everything = _sees_everything(caller)
+        sight = self.sight(caller)
         if self.transience.is_due:
             await self.transience.settle()
-        names = await self._store.list_attributes(caller.tenant)
-        return {iri: attributes for iri, attributes in names.items() if everything or iri in self._public_types}
+        return sight.names(await self._store.list_attributes(caller.tenant, sight.reach))
 
     async def is_tenant(self, name: str) -> bool:
         """A tenant that is stays one."""
@@ -346,30 +394,13 @@ class Broker:
     async def _is_held(self, tenant: str, query: EntityQuery) -> bool:
         return bool((await self._store.query(tenant, query)).entities)
 
+    def shown(self, caller: Caller, entity: Entity) -> Entity | None:
+        """An entity from elsewhere, as far as the caller may see it; None where it may not."""
+        return self.sight(caller).shown(entity) if caller.rights & READERS else None
+
     def may_read(self, caller: Caller, types: Iterable[Iri]) -> bool:
-        """Whether the caller may read an entity of these types."""
-        return Right.READ in caller.rights or (Right.READ_PUBLIC in caller.rights and self._is_public(types))
-
-    def _is_public(self, types: Iterable[Iri]) -> bool:
-        return not self._public_types.isdisjoint(types)
-
-
-def _sees_everything(caller: Caller) -> bool:
-    """Raises Forbidden for a caller who may not read at all."""
-    if Right.READ in caller.rights:
-        return True
-    if not caller.rights & _READERS:
-        raise refusal(caller, "read")
-    return False
-
-
-def _any_type(types: frozenset[Iri]) -> TypeSelection | None:
-    return AnyType(tuple(TypeIs(iri) for iri in sorted(types))) if types else None
-
-
-def _narrowed(query: EntityQuery, public: TypeSelection) -> EntityQuery:
-    types = public if query.types is None else AllTypes((query.types, public))
-    return msgspec.structs.replace(query, types=types)
+        """Whether the caller may read an entity of these types, in some scope at least."""
+        return bool(caller.rights & READERS) and self.sight(caller).may_reach(tuple(types))
 
 
 def _not_found(entity_id: str) -> ResourceNotFound:

@@ -81,19 +81,19 @@ class Frozen:
     def find(self, entity_id: str) -> Entity | None:
         return next((one for one in self._entities if one.id == entity_id), None)
 
-    async def query(self, query: EntityQuery, is_seen: Callable[[Entity], bool]) -> EntityPage:
+    async def query(self, query: EntityQuery, shown: Callable[[Entity], Entity | None]) -> EntityPage:
         """In a thread: each of them is looked at."""
-        return await asyncio.to_thread(self._query, query, is_seen)
+        return await asyncio.to_thread(self._query, query, shown)
 
-    def _query(self, query: EntityQuery, is_seen: Callable[[Entity], bool]) -> EntityPage:
-        numbered = enumerate(self._entities, 1)
-        fitting = [(number, one) for number, one in numbered if is_seen(one) and matches(one, query)]
+    def _query(self, query: EntityQuery, shown: Callable[[Entity], Entity | None]) -> EntityPage:
+        numbered = ((number, shown(one)) for number, one in enumerate(self._entities, 1))
+        fitting = [(number, one) for number, one in numbered if one is not None and matches(one, query)]
         if query.order:
             return page_in_order(fitting, query)
         onwards = [(number, one) for number, one in fitting if number > (query.after or 0)][query.offset :]
-        shown = onwards[: query.limit]
-        resume = shown[-1][0] if shown and len(onwards) > len(shown) else None
-        return EntityPage(tuple(one for _, one in shown), len(fitting) if query.count else None, resume)
+        page = onwards[: query.limit]
+        resume = page[-1][0] if page and len(onwards) > len(page) else None
+        return EntityPage(tuple(one for _, one in page), len(fitting) if query.count else None, resume)
 
 
 class Snapshots:

@@ -5,6 +5,7 @@ import queue
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Progress
 from parvis.kernel.errors import Overloaded
@@ -21,6 +22,7 @@ class Call(NamedTuple):
     changes: Sequence[Change]
     progress: Progress | None
     future: "asyncio.Future[list[Outcome]]"
+    bounds: Bounds | None = None
 
 
 Answers = list[tuple[Call, list[Outcome] | Exception]]
@@ -48,14 +50,16 @@ class WriteQueue(Generic[Other]):
     def is_empty(self) -> bool:
         return not self._left_over and self._items.empty()
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None) -> list[Outcome]:
+    async def write(
+        self, tenant: str, changes: Sequence[Change], progress: Progress | None, bounds: Bounds | None = None
+    ) -> list[Outcome]:
         """What the thread answers. Raises Overloaded."""
         self.check_open()
         if self._pending + len(changes) > MAX_PENDING_CHANGES and self._pending:
             raise Overloaded(f"{self._pending} changes wait to be written; nothing of this request was stored.")
         self._pending += len(changes)
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._items.put(Call(tenant, changes, progress, future))
+        self._items.put(Call(tenant, changes, progress, future, bounds))
         return await future
 
     def check_open(self) -> None:

@@ -39,6 +39,7 @@ class Cause(Enum):
     AWAY_TOO_LONG = "Its receiver was away or slow for too long."
     NOT_SENT = "It could not be sent: the log says why."
     SUBSCRIPTION_GONE = "Its subscription is gone."
+    OWNER_GONE = "Its owner {owner} is gone: nothing is told in nobody's name. Whoever changes it becomes its owner."
 
     def say(self, **values: object) -> str:
         return self.value.format_map(values)

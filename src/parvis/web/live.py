@@ -15,8 +15,11 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Event, EventKind
 from parvis.broker.model.entity import AttributeKey, Instance, Iri
+from parvis.broker.sight import Sight
+from parvis.broker.temporal.selection import NO_ATTRIBUTE
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import ANONYMOUS, Caller
+from parvis.kernel.reach import local_name
 
 MOST_PAGES = 2_000
 KEPT_FOR_KNOWN = 500
@@ -169,10 +172,21 @@ class Live:
         if listener.must_reset:
             listener.must_reset = False
             yield _message("reset", "{}", self._read_up_to)
-        elif news := listener.take():
+        elif news := await self._seen(listener.caller, listener.take()):
             body = msgspec.json.encode(await render(news)).decode()
             yield _message("changes", body, listener.acknowledged(self._read_up_to))
         await asyncio.sleep(FLUSH_EVERY_S)
+
+    async def _seen(self, caller: Caller, news: list[Pending]) -> list[Pending]:
+        """As much of it as the caller sees: in which scopes an entity lies, and so whether it is seen, events do not
+        say."""
+        if not news:
+            return news
+        sight = self._broker.sight(caller)
+        if sight.is_by_scope:
+            found = [await self._broker.find_history(caller, one.entity_id, NO_ATTRIBUTE) for one in news]
+            news = [one for one, is_seen in zip(news, found, strict=True) if is_seen is not None]
+        return [one for one in news if _keep_shown(one, sight)]
 
     def _of_store(self, event: str, listener: Listener, **further: str) -> bytes:
         listener.told_down = self._is_down()
@@ -252,6 +266,16 @@ class Live:
             for listener in listeners:
                 if listener.wants(event) and self._broker.may_read(listener.caller, event.types):
                     listener.hear(event)
+
+
+def _keep_shown(news: Pending, sight: Sight) -> bool:
+    """Whether anything is left to tell."""
+    hidden = sight.hidden_of(news.types)
+    if not hidden or not news.instances:
+        return True
+    shown = {key: one for key, one in news.instances.items() if local_name(one.name) not in hidden}
+    news.instances = shown
+    return bool(shown) or news.kind is not EventKind.UPDATED
 
 
 def _message(event: str, data: str, seq: int) -> bytes:

@@ -68,12 +68,12 @@ async def test_a_snapshot_is_read_like_the_present(api: httpx.AsyncClient, broke
 async def test_what_a_snapshot_holds_is_looked_through_beside_other_requests(broker: Broker) -> None:
     looked_in: set[int] = set()
 
-    def is_seen(_entity: Entity) -> bool:
+    def shown(entity: Entity) -> Entity:
         looked_in.add(threading.get_ident())
-        return True
+        return entity
 
     entities = [Entity(one, ("Room",), (), (), 0, 0) for one in ROOMS]
-    page = await snapshots.Frozen(entities).query(EntityQuery(limit=2), is_seen)
+    page = await snapshots.Frozen(entities).query(EntityQuery(limit=2), shown)
     assert [one.id for one in page.entities] == ROOMS[:2]
     assert threading.get_ident() not in looked_in
 

@@ -1,6 +1,6 @@
 """Which changes a subscription is told of: every trigger, from the write to the answer of the matcher."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from parvis.broker.subscriptions.model import (
     Trigger,
 )
 from parvis.broker.subscriptions.occurrence import Occurrences
-from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Right
 from parvis.kernel.time import HOUR, MINUTE, Instant, parse_instant
 from parvis.stores.sqlite.store import SqliteStore
 
@@ -59,18 +59,20 @@ class Quay:
 
     async def told(self, subscription: Subscription, *, now: Instant = NOON, after: int = 0) -> list[Occurrence]:
         """What it is told of everything that has happened since."""
-        matcher = Matcher([subscription], self._may_read)
+        matcher = Matcher([subscription], self._see)
         occurrences = Occurrences(self.store, self.store)
         told = []
         for event in await self.store.read(after):
             for compiled in matcher.candidates(event):
                 occurrence = await occurrences.find(event, with_previous=True)
-                if occurrence is not None and matcher.match(compiled, occurrence, now):
-                    told.append(occurrence)
+                seen = None if occurrence is None else matcher.match(compiled, occurrence, now)
+                if seen is not None:
+                    told.append(seen)
         return told
 
-    def _may_read(self, caller: Caller, types: Iterable[str]) -> bool:
-        return Right.READ in caller.rights and not set(self.may_read).isdisjoint(types)
+    def _see(self, subscription: Subscription, occurrence: Occurrence) -> Occurrence | None:
+        is_seen = not set(self.may_read).isdisjoint(occurrence.entity.types)
+        return occurrence if is_seen and Right.READ in subscription.reader.rights else None
 
 
 @pytest.fixture
@@ -326,6 +328,6 @@ async def test_who_is_not_meant_is_not_even_looked_at(quay: Quay) -> None:
     [event] = await quay.store.read(0)
     meant = wish(watched=(LEVEL,))
 
-    matcher = Matcher([*others(500), meant, *others(500)], lambda _caller, _types: True)
+    matcher = Matcher([*others(500), meant, *others(500)], lambda _, occurrence: occurrence)
 
     assert [one.subscription for one in matcher.candidates(event)] == [meant]

@@ -101,8 +101,9 @@ async def retrieve(
     parts = plan_retrieval(having, entity_id, types, attrs, RETRIEVING)
     gathered = await _gather(distribution, parts)
     found = together([] if local is None else [local], gathered)
-    seen = [one for one in found if one.id == entity_id and request.broker.may_read(request.caller, one.types)]
-    return Found(seen[0] if seen else None, gathered.warnings)
+    entity = next((one for one in found if one.id == entity_id), None)
+    seen = None if entity is None else request.broker.shown(request.caller, entity)
+    return Found(seen, gathered.warnings)
 
 
 class Gathering(msgspec.Struct, frozen=True):
@@ -164,7 +165,8 @@ async def _gathered(
     )
     joined = together(local.entities, gathered)
     fitting = [one for one in joined if matches(one, asked)] if is_split else joined
-    seen = [one for one in fitting if request.broker.may_read(request.caller, one.types)]
+    shown = (request.broker.shown(request.caller, one) for one in fitting)
+    seen = [one for one in shown if one is not None]
     more = 0 if is_split or local.total is None else max(0, local.total - len(local.entities))
     total = len(seen) + more
     headers = Window(asked.limit, asked.offset, asked.count).headers(request, total, media)

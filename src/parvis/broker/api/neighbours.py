@@ -59,4 +59,5 @@ class _Elsewhere:
         self.warnings += gathered.warnings
         request = self._request
         found = together([], gathered)
-        return [one for one in found if one.id in wanted and request.broker.may_read(request.caller, one.types)]
+        seen = [request.broker.shown(request.caller, one) for one in found if one.id in wanted]
+        return [one for one in seen if one is not None]

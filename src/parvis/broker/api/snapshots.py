@@ -153,13 +153,12 @@ class Opened:
 
     def find(self, entity_id: str) -> Entity | None:
         found = self._frozen.find(entity_id)
-        return found if found is not None and self._is_seen(found) else None
+        return None if found is None else self._request.broker.shown(self._request.caller, found)
 
     async def query(self, query: EntityQuery) -> EntityPage:
-        return await self._frozen.query(query, self._is_seen)
-
-    def _is_seen(self, entity: Entity) -> bool:
-        return self._request.broker.may_read(self._request.caller, entity.types)
+        """Raises Forbidden."""
+        sight = self._request.broker.sight(self._request.caller)
+        return await self._frozen.query(sight.entities(query), sight.shown)
 
 
 async def open_snapshot(request: Request) -> Opened:

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from parvis.broker.query.tree import TypeSelection
+from parvis.kernel.reach import Reach
 
 
 class WordQuery(msgspec.Struct, frozen=True):
@@ -13,6 +14,7 @@ class WordQuery(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     types: TypeSelection | None = None
     limit: int = 20
+    within: Reach = None
 
 
 class WordsFound(NamedTuple):
@@ -27,10 +29,8 @@ class SearchIndex(Protocol):
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound: ...
 
-    async def list_referring(
-        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
-    ) -> list[str]:
-        """The ids of entities with a relationship to it, of these `types` alone where some are given."""
+    async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
+        """The ids of entities with a relationship to it, as far as `within` goes."""
         ...
 
     async def work(self, limit: int) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Kind
 from parvis.broker.ports.leases import Leases
@@ -17,6 +18,7 @@ from parvis.broker.temporal.buckets import Buckets
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.jobs import JobQueue
+from parvis.kernel.reach import Reach
 from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 
@@ -76,6 +78,7 @@ class EntityAggregates(msgspec.Struct, frozen=True):
     id: str
     types: tuple[Iri, ...]
     buckets: dict[AttributeKey, Buckets]
+    scopes: tuple[str, ...] = ()
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -101,11 +104,18 @@ class Outrun(ParvisError):
 
 
 class EntityStore(Protocol):
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+    async def write(
+        self,
+        tenant: str,
+        changes: Sequence[Change],
+        progress: Progress | None = None,
+        bounds: Bounds | None = None,
+    ) -> list[Outcome]:
         """Apply all changes in order, in one durable transaction; an outcome each, in the same order.
 
         A change that fails leaves the others standing. Returns only once everything is on disk. With `progress` the
-        consumer moves in the same transaction, so that what a reaction writes is written exactly once.
+        consumer moves in the same transaction, so that what a reaction writes is written exactly once. A change beyond
+        `bounds` fails.
 
         Raises:
             Overloaded: the queue is full; nothing of it was stored.
@@ -127,16 +137,16 @@ class EntityStore(Protocol):
         """Of all tenants, the first first. `next_expiry` is read anew."""
         ...
 
-    async def count_types(self, tenant: str) -> dict[Iri, int]:
-        """Entities by type."""
+    async def count_types(self, tenant: str, within: Reach = None) -> dict[Iri, int]:
+        """Entities by type, as far as the reach goes."""
         ...
 
     async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
         """What each query finds, by place and grade; all in one snapshot."""
         ...
 
-    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
-        """Attribute names in use, by entity type."""
+    async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
+        """Attribute names in use, by entity type, as far as the reach goes."""
         ...
 
 

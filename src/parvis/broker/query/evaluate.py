@@ -48,6 +48,7 @@ from parvis.broker.query.tree import (
     Range,
     Selector,
 )
+from parvis.kernel.reach import reaches
 from parvis.kernel.time import Instant, parse_instant
 
 _OPPOSITES: Mapping[Operator, Operator] = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_MATCH: Operator.MATCH}
@@ -71,6 +72,7 @@ def matches(entity: Entity, query: EntityQuery) -> bool:
         and (query.q is None or holds(query.q, entity))
         and (query.geo is None or geo_holds(query.geo, entity))
         and (not query.either or any(_selects(one, entity) for one in query.either))
+        and reaches(query.within, entity.types, entity.scopes)
     )
 
 

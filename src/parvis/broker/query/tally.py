@@ -7,6 +7,7 @@ import msgspec
 from parvis.broker.model.entity import Iri
 from parvis.broker.query.areas import Area
 from parvis.broker.query.tree import TypeSelection
+from parvis.kernel.reach import Reach
 from parvis.kernel.time import Instant
 
 
@@ -63,6 +64,7 @@ class TallyQuery(msgspec.Struct, frozen=True):
     by_place: bool = False
     place: str = ""
     zones: ByArea | ByWord | None = None
+    within: Reach = None
 
 
 class Tallied(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from parvis.kernel.reach import Hidden, Reach
 from parvis.kernel.time import Duration, Instant
 
 
@@ -166,7 +167,7 @@ class EntityQuery(msgspec.Struct, frozen=True):
 
     `after` is the `resume` of the page before, `after_key` its `resume_key`: whatever is written between two pages, no
     entity that stays, and stays in its place in the order, is told twice or left out. Where there are selectors in
-    `either`, one of them holds.
+    `either`, one of them holds. `within` is how far the rights of the one who asks go.
     """
 
     ids: tuple[str, ...] = ()
@@ -184,6 +185,7 @@ class EntityQuery(msgspec.Struct, frozen=True):
     collation: str | None = None
     after_key: tuple[tuple[int, Any], ...] | None = None
     either: tuple[Selector, ...] = ()
+    within: Reach = None
 
 
 class Order(Enum):
@@ -206,6 +208,7 @@ class KnownQuery(msgspec.Struct, frozen=True):
     after: int | str | None = None
     limit: int = 500
     gone_since: Instant | None = None
+    within: Reach = None
 
 
 class TimeRelation(Enum):
@@ -224,7 +227,8 @@ class TimeProperty(Enum):
 class TemporalQuery(msgspec.Struct, frozen=True):
     """Which instances (4.11); with DELETED_AT, what was deleted, and when.
 
-    No relation: all. BEFORE: t < at. AFTER: t >= at. BETWEEN: at <= t < end. At most `limit` of each attribute.
+    No relation: all. BEFORE: t < at. AFTER: t >= at. BETWEEN: at <= t < end. At most `limit` of each attribute, and
+    nothing of those that are hidden from the one who asks.
     """
 
     relation: TimeRelation | None = None
@@ -235,6 +239,7 @@ class TemporalQuery(msgspec.Struct, frozen=True):
     attrs: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     limit: int = 1000
+    hides: Hidden | None = None
 
 
 class Method(Enum):

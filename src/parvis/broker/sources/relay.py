@@ -29,6 +29,7 @@ from parvis.broker.subscriptions import metrics
 from parvis.broker.subscriptions.lanes import sender_to
 from parvis.broker.subscriptions.model import DeadLetter, Note, Status, Subscription
 from parvis.broker.subscriptions.notification import Message, compose, shape_of
+from parvis.broker.subscriptions.seeing import reader_of
 from parvis.kernel.errors import BadRequestData, Overloaded, ParvisError, ResourceNotFound
 from parvis.kernel.time import Clock, system_clock
 
@@ -109,7 +110,8 @@ class Relay:
     ) -> dict[str, Any] | None:
         """What the source was asked for of it. Entities that others lead to are beside what was selected."""
         types = _types(document, context)
-        if types and not self._broker.may_read(subscription.reader, types):
+        reader = reader_of(self._broker, subscription)
+        if reader is None or (types and not self._broker.may_read(reader, types)):
             return None
         is_beside = subscription.notification.join is not None
         entity_id = document.get("id")
@@ -143,7 +145,8 @@ class Relay:
         return [_rendered(one, subscription, context) for one in entities if matches(one, asked)] + gone
 
     async def _joined(self, copy: Copy, subscription: Subscription, entity: Entity, context: Context) -> Entity:
-        local = await self._broker.find(subscription.reader, entity.id)
+        reader = reader_of(self._broker, subscription)
+        local = None if reader is None else await self._broker.find(reader, entity.id)
         pieces = [] if local is None else [Piece(Rank.EQUAL, local)]
         pieces.append(Piece(RANKS[copy.registration.mode], entity))
         sources = self._broker.sources

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.context import Context
@@ -20,13 +21,15 @@ from parvis.broker.ports.store import Outbox
 from parvis.broker.ports.subscriptions import SubscriptionStore
 from parvis.broker.subscriptions.lanes import Lanes
 from parvis.broker.subscriptions.ledger import SAVE_EVERY_S, Ledger
-from parvis.broker.subscriptions.links import find_linked, find_linked_of, matches
+from parvis.broker.subscriptions.links import find_linked, find_linked_of, find_told
 from parvis.broker.subscriptions.match import Compiled, Matcher
 from parvis.broker.subscriptions.model import Note, Occurrence, Status, Subscribed, Subscription
 from parvis.broker.subscriptions.notification import Notices
 from parvis.broker.subscriptions.occurrence import Occurrences
+from parvis.broker.subscriptions.ownerless import pause_ownerless
 from parvis.broker.subscriptions.periodic import entities_of, next_due
 from parvis.broker.subscriptions.recipient import Limits, Recipient, Surroundings
+from parvis.broker.subscriptions.seeing import seen
 from parvis.broker.subscriptions.standing import TOLD_EVERY_S, Standing, SubscriptionKey, Told, worst_of
 from parvis.broker.subscriptions.watched import types_of_all
 from parvis.kernel.causes import Cause
@@ -74,7 +77,8 @@ class Delivery:
         self._lanes = Lanes(senders)
         self._recipients: dict[SubscriptionKey, Recipient] = {}
         self._tasks: dict[SubscriptionKey, asyncio.Task[None]] = {}
-        self._matcher = Matcher((), broker.may_read)
+        self._see = partial(seen, broker)
+        self._matcher = Matcher((), self._see)
         self._types: frozenset[Iri] = frozenset()
         self._group: asyncio.TaskGroup | None = None
         self._cursor = 0
@@ -102,12 +106,7 @@ class Delivery:
     def standings(self) -> dict[SubscriptionKey, Standing]:
         now = self._clock()
         return {
-            key: Standing(
-                one.lane.state,
-                len(one.pending),
-                max(0, self._newest - self._position(one)),
-                one.lag(now),
-            )
+            key: Standing(one.lane.state, len(one.pending), max(0, self._newest - self._position(one)), one.lag(now))
             for key, one in self._recipients.items()
         }
 
@@ -179,11 +178,11 @@ class Delivery:
             return
         notices, now = Notices(occurrence), self._now
         for compiled, one in live:
-            if not await matches(self._broker, self._matcher, compiled, occurrence, now):
+            if (told := await find_told(self._broker, self._matcher, compiled, occurrence, now)) is None:
                 continue
-            linked = await find_linked_of(self._broker, one, occurrence)
+            linked = await find_linked_of(self._broker, one, told)
             if one.is_live and one.can_take:
-                one.take(occurrence, notices, now, linked)
+                one.take(told, notices if told is occurrence else Notices(told), now, linked)
             elif one.is_live:
                 self._fall_behind(one, event.seq - 1)
 
@@ -216,7 +215,7 @@ class Delivery:
         self._start(one.key, self._catch_up(one), self._group)
 
     async def _catch_up(self, one: Recipient) -> None:
-        matcher = Matcher((one.subscription,), self._broker.may_read)
+        matcher = Matcher((one.subscription,), self._see)
         while True:
             await self._wait_for_room(one)
             if one.cursor >= self._front:
@@ -237,12 +236,13 @@ class Delivery:
         """False where there is no room for it yet."""
         for compiled in () if one.slept_through(event) else matcher.candidates(event):
             occurrence = await self._occurrence(event, one.with_previous)
-            if occurrence is None or not await matches(self._broker, matcher, compiled, occurrence, self._now):
+            told = await find_told(self._broker, matcher, compiled, occurrence, self._now)
+            if told is None:
                 continue
-            linked = await find_linked_of(self._broker, one, occurrence)
+            linked = await find_linked_of(self._broker, one, told)
             if not one.can_take:
                 return False
-            one.take(occurrence, Notices(occurrence), self._now, linked)
+            one.take(told, Notices(told), self._now, linked)
         return True
 
     async def _wait_for_room(self, one: Recipient) -> None:
@@ -275,7 +275,7 @@ class Delivery:
             found = listed.get(key)
             if found is None or found.subscription != one.subscription:
                 ended[key] = self._end(key)
-        self._matcher = Matcher((one.subscription for one in listed.values()), self._broker.may_read)
+        self._matcher = Matcher((one.subscription for one in listed.values()), self._see)
         self._types = types_of_all(one.subscription for one in listed.values())
         for key, found in listed.items():
             if key not in self._recipients:
@@ -372,7 +372,8 @@ class Delivery:
         while True:
             await asyncio.sleep(SAVE_EVERY_S)
             self._lanes.give_up_overdue()
-            await self._ledger.save_if_possible(self._take_notes)
+            await self.save()
+            await pause_ownerless(self._broker, self._subscriptions, list(self._recipients.values()), self.save)
 
     async def _tell_others(self) -> None:
         """Not where nothing has changed. A store that cannot write just now is told later."""

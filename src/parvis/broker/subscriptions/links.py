@@ -14,6 +14,7 @@ from parvis.broker.subscriptions.match import Compiled, Matcher
 from parvis.broker.subscriptions.model import Occurrence
 from parvis.broker.subscriptions.notification import Linked
 from parvis.broker.subscriptions.recipient import Recipient
+from parvis.broker.subscriptions.seeing import reader_of
 from parvis.kernel.causes import Cause
 from parvis.kernel.errors import Forbidden, ParvisError, TooComplexQuery, TooManyResults
 from parvis.kernel.time import Instant
@@ -22,24 +23,28 @@ _NOT_FOLLOWED = (Forbidden, TooComplexQuery, TooManyResults)
 _log = logging.getLogger(__name__)
 
 
-async def matches(broker: Broker, matcher: Matcher, compiled: Compiled, occurrence: Occurrence, now: Instant) -> bool:
-    """Whether the subscription is to be told of it. What it cannot be held against is not told, and logged."""
+async def find_told(
+    broker: Broker, matcher: Matcher, compiled: Compiled, occurrence: Occurrence | None, now: Instant
+) -> Occurrence | None:
+    """What the subscription is to be told of it. What it cannot be held against is not told, and logged."""
     try:
-        if not matcher.match(compiled, occurrence, now):
-            return False
+        told = None if occurrence is None else matcher.match(compiled, occurrence, now)
     except (ParvisError, ValueError, TypeError, LookupError):
-        return _unmatched(compiled)
-    if compiled.linked_q is None:
-        return True
+        _tell_unmatched(compiled)
+        return None
+    if told is None or compiled.linked_q is None:
+        return told
+    reader = reader_of(broker, compiled.subscription)
     try:
-        return await holds_for(compiled.linked_q, occurrence.entity, partial(broker.query, compiled.reader))
+        holds = reader is not None and await holds_for(compiled.linked_q, told.entity, partial(broker.query, reader))
     except (ValueError, TypeError, LookupError, *_NOT_FOLLOWED):
-        return _unmatched(compiled)
+        _tell_unmatched(compiled)
+        return None
+    return told if holds else None
 
 
-def _unmatched(compiled: Compiled) -> bool:
+def _tell_unmatched(compiled: Compiled) -> None:
     _log.exception("a change could not be held against a subscription", extra={"id": compiled.subscription.id})
-    return False
 
 
 async def find_linked_of(broker: Broker, one: Recipient, occurrence: Occurrence) -> Linked | None:
@@ -49,10 +54,10 @@ async def find_linked_of(broker: Broker, one: Recipient, occurrence: Occurrence)
 
 async def find_linked(broker: Broker, one: Recipient, entities: Sequence[Entity]) -> Linked | None:
     """None where the subscription asks for none. Where there is too much of it, it is left out, and that is told."""
-    linkage = one.linkage
-    if linkage is None:
+    linkage, reader = one.linkage, reader_of(broker, one.subscription)
+    if linkage is None or reader is None:
         return None
-    ask = partial(broker.query, one.subscription.reader)
+    ask = partial(broker.query, reader)
     try:
         return Linked(linkage, await neighbours(ask, entities, linkage.linking, linkage.shown))
     except _NOT_FOLLOWED as fault:

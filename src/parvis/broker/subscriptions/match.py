@@ -15,7 +15,7 @@ from typing import Final, assert_never
 
 from parvis.broker.linked import speaks_of_links
 from parvis.broker.model.change import Event
-from parvis.broker.model.entity import AttributeKey, Entity, Iri
+from parvis.broker.model.entity import AttributeKey, Entity
 from parvis.broker.query.evaluate import geo_holds, prepared
 from parvis.broker.query.pattern import pattern_finder
 from parvis.broker.query.selection import scopes_hold, types_hold
@@ -28,12 +28,11 @@ from parvis.broker.subscriptions.model import (
     Subscription,
     Trigger,
 )
-from parvis.kernel.identity import Caller
 from parvis.kernel.time import LAST_INSTANT, Instant
 
 Check = Callable[[Entity], bool]
-MayRead = Callable[[Caller, Iterable[Iri]], bool]
-"""Whether a caller may read an entity of these types: `Broker.may_read`."""
+See = Callable[[Subscription, Occurrence], Occurrence | None]
+"""What is told of a change to a subscription's owner; None where nothing is."""
 
 _ANY: Final = ""
 _Key = tuple[str, str, str]
@@ -43,8 +42,8 @@ _Key = tuple[str, str, str]
 class Matcher:
     """The subscriptions that wait for changes, ready to be found. Built anew when one of them changes."""
 
-    def __init__(self, subscriptions: Iterable[Subscription], may_read: MayRead) -> None:
-        self._may_read = may_read
+    def __init__(self, subscriptions: Iterable[Subscription], see: See) -> None:
+        self._see = see
         self._index: dict[_Key, list[Compiled]] = {}
         for number, one in enumerate(subscriptions):
             if one.is_periodic or not one.is_active:
@@ -54,8 +53,8 @@ class Matcher:
                 self._index.setdefault(key, []).append(compiled)
 
     @classmethod
-    def of(cls, subscribed: Iterable[Subscribed], may_read: MayRead) -> "Matcher":
-        return cls((one.subscription for one in subscribed), may_read)
+    def of(cls, subscribed: Iterable[Subscribed], see: See) -> "Matcher":
+        return cls((one.subscription for one in subscribed), see)
 
     def candidates(self, event: Event) -> "list[Compiled]":
         """Those that the event may concern, each once, in the order given; usually none, for next to nothing."""
@@ -70,13 +69,12 @@ class Matcher:
                     found[compiled.number] = compiled
         return [found[number] for number in sorted(found)] if found else []
 
-    def match(self, compiled: "Compiled", occurrence: Occurrence, now: Instant) -> bool:
-        return (
-            now < compiled.ends_at
-            and compiled.is_triggered(occurrence)
-            and compiled.selects(occurrence.entity)
-            and self._may_read(compiled.reader, occurrence.entity.types)
-        )
+    def match(self, compiled: "Compiled", occurrence: Occurrence, now: Instant) -> Occurrence | None:
+        """What the subscription is to be told of it, None where nothing: as much of it as its owner sees."""
+        if now >= compiled.ends_at or not compiled.concerns(occurrence):
+            return None
+        told = self._see(compiled.subscription, occurrence)
+        return told if told is None or told is occurrence or compiled.concerns(told) else None
 
 
 class Compiled:
@@ -96,7 +94,6 @@ class Compiled:
         "ends_at",
         "linked_q",
         "number",
-        "reader",
         "subscription",
     )
 
@@ -104,7 +101,6 @@ class Compiled:
         triggers = frozenset(subscription.triggers or DEFAULT_TRIGGERS)
         self.number = number
         self.subscription = subscription
-        self.reader = subscription.reader
         self.ends_at: Instant = LAST_INSTANT if subscription.expires_at is None else subscription.expires_at
         self._watched = frozenset(subscription.watched)
         self._datasets = frozenset("" if one == "@none" else one for one in subscription.datasets)
@@ -142,6 +138,9 @@ class Compiled:
             return True
         return self._on_attribute_deleted and self._any_watched(occurrence.removed)
 
+    def concerns(self, occurrence: Occurrence) -> bool:
+        return self.is_triggered(occurrence) and self.selects(occurrence.entity)
+
     def selects(self, entity: Entity) -> bool:
         for check in self._checks:  # noqa: SIM110 - twice as fast as all()
             if not check(entity):
@@ -168,7 +167,7 @@ def queries_of(subscription: Subscription, q: Condition | None, limit: int) -> l
     """What to ask for the entities of a subscription that notifies by the clock; an entity may be in several answers.
 
     `q` is the subscription's with the entities that are linked in it.
-    Put together at the rights of `subscription.reader`, these are what `Compiled.selects` holds for.
+    Put together at the rights of its owner, these are what `Compiled.selects` holds for.
     """
     return [
         EntityQuery(

@@ -62,7 +62,8 @@ def list_aggregates(page: Sequence[Member], query: TemporalQuery, aggregation: A
             for one, told in zip(group, _tell(group, key, window, aggregation), strict=True):
                 if told:
                     buckets[one.place][key] = told
-    return [EntityAggregates(one.head.id, one.head.types, told) for one, told in zip(page, buckets, strict=True)]
+    heads = [one.head for one in page]
+    return [EntityAggregates(one.id, one.types, told, one.scopes) for one, told in zip(heads, buckets, strict=True)]
 
 
 def count_together(query: TemporalQuery, aggregation: Aggregation, now: Instant) -> int:
@@ -81,7 +82,7 @@ def _find_series(
 
     How far they reach is enough to know, unless periods begin or end with instances, or might be too many.
     """
-    keys = [list_series(one.sources, query) for one in page]
+    keys = [list_series(one, query) for one in page]
     exactly = window.asked_from is None or not any(aggregation.period)
     for key in sorted({key for of_one in keys for key in of_one}):
         asked = [(place, page[place].sources) for place, of_one in enumerate(keys) if key in of_one]

@@ -4,7 +4,7 @@ A source is one form, seen in one snapshot; together the sources hold each insta
 a source reads, never in what is made of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from parvis.broker.ports.store import EntityHistory
 from parvis.broker.query.tree import Method, TemporalQuery, TimeProperty, TimeRelation
 from parvis.broker.temporal.partials import Partials
 from parvis.broker.temporal.sums import Sums
+from parvis.kernel.reach import local_name
 from parvis.kernel.time import Instant
 
 EARLIEST, LATEST = -(2**62), 2**62
@@ -123,7 +124,8 @@ def read_history(member: Member, query: TemporalQuery) -> EntityHistory:
     head, sources = member
     window = Window.of(query)
     known = {key for source in sources for key in source.list_series()}
-    parts = {key: _read_part(sources, key, query, window) for key in sorted(known) if _is_asked(key, query)}
+    asked = _asked_of(head, query)
+    parts = {key: _read_part(sources, key, query, window) for key in sorted(known) if asked(key)}
     instances = {key: part.found for key, part in parts.items() if part.found}
     truncated_at = _truncated_at(parts.values(), query)
     history = EntityHistory(
@@ -202,21 +204,27 @@ def _read_scoped(sources: Sequence[Source], window: Window) -> tuple[Instance, .
 
 def has_any(sources: Sequence[Source]) -> bool:
     """Whether there is an instance of anything at any time."""
-    keys = list_series(sources, TemporalQuery())
+    keys = {key for source in sources for key in source.list_series()} - {SCOPE_KEY}
     return any(source.extent(key, EVER) is not None for source in sources for key in keys)
 
 
-def list_series(sources: Sequence[Source], query: TemporalQuery) -> list[AttributeKey]:
+def list_series(member: Member, query: TemporalQuery) -> list[AttributeKey]:
     """Of attributes; scopes are none."""
-    found = {key for source in sources for key in source.list_series()}
-    return sorted(key for key in found if _is_asked(key, query))
+    asked = _asked_of(member.head, query)
+    found = {key for source in member.sources for key in source.list_series()}
+    return sorted(key for key in found if asked(key))
 
 
-def _is_asked(key: AttributeKey, query: TemporalQuery) -> bool:
-    name, dataset = key
-    if key == SCOPE_KEY:
-        return False
-    return (not query.attrs or name in query.attrs) and (not query.datasets or dataset in query.datasets)
+def _asked_of(head: Head, query: TemporalQuery) -> Callable[[AttributeKey], bool]:
+    hidden = frozenset[str]() if query.hides is None else query.hides.of(head.types)
+
+    def is_asked(key: AttributeKey) -> bool:
+        name, dataset = key
+        if key == SCOPE_KEY or (hidden and local_name(name) in hidden):
+            return False
+        return (not query.attrs or name in query.attrs) and (not query.datasets or dataset in query.datasets)
+
+    return is_asked
 
 
 def read_instances(

@@ -142,7 +142,7 @@ class PastReader:
         asked, order, together = self._query.entities, self._query.order, self._together()
         after: int | str | None = None if asked.count else asked.after
         while True:
-            query = KnownQuery(asked.ids, asked.types, order, after)
+            query = KnownQuery(asked.ids, asked.types, order, after, within=asked.within)
             page = await self._store.list_known(self._tenant, query)
             wanted = [one for one in page if self._may_be(one.id)]
             for start in range(0, len(wanted), together):

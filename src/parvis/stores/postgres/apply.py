@@ -6,10 +6,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from parvis.broker.bounded import refuse_blind, within_bounds
+from parvis.broker.bounds import Bounds, Place
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.expiry import earlier
-from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
+from parvis.broker.model.header import (
+    About,
+    Header,
+    about,
+    assemble,
+    find_widened,
+    scopes_from_column,
+    scopes_to_column,
+)
 from parvis.broker.model.merge import CREATING, Resolution, is_blind, resolve
 from parvis.broker.model.once import list_doubtful, list_witnesses, only_new
 from parvis.broker.model.scopes import column_now, past_of
@@ -53,6 +63,7 @@ class Dated(NamedTuple):
 
     changes: Sequence[Change]
     at: Instant
+    bounds: Bounds | None = None
 
 
 class Applier:
@@ -63,6 +74,7 @@ class Applier:
         self._names = names
         self._tenant = tenant
         self._batch = Batch(names)
+        self._bounds: Bounds | None = None
         self._stored: dict[str, Header] = {}
         """As they stand in the database, locked."""
         self._unborn: dict[str, Header] = {}
@@ -92,6 +104,7 @@ class Applier:
         self._facts.read(self._connection, self._witnesses(calls, self._list_doubtful))
 
     def apply(self, call: Dated) -> list[Outcome]:
+        self._bounds = call.bounds
         return [self._apply_one(change, call.at) for change in call.changes]
 
     def flush(self) -> int | None:
@@ -168,6 +181,10 @@ class Applier:
         return header is not None and self._facts.has(header.id, instance, change.told_at)
 
     def _apply_one(self, change: Change, now: Instant) -> Outcome:
+        if self._bounds is not None:
+            refused = self._bounds.refuse_before(change, self._held(self._headers.get(change.entity_id)))
+            if refused is not None:
+                return Outcome(change.entity_id, Status.FAILED, error=refused)
         if not change.once:
             return self._apply_all_of(change, now)
         urn = change.entity_id
@@ -194,15 +211,26 @@ class Applier:
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)
         if writable and change.entity_id not in self._whole:
+            refused = self._refuse_blind(change, header if alive else None)
+            if refused is not None:
+                return refused
             return self._overwrite(change, header, now)
         current = self._current.get(change.entity_id) if alive else None
-        resolution = resolve(current, change, now)
+        resolution = within_bounds(self._bounds, change, resolve(current, change, now))
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(change, header, current, resolution, now)
         elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:
             self._headers[change.entity_id] = header._replace(due=resolution.entity.due)
             self._current[change.entity_id] = resolution.entity
         return resolution.outcome
+
+    def _held(self, header: Header | None) -> Place | None:
+        if header is None or header.deleted is not None:
+            return None
+        return self._names.typesets.key(header.typeset), scopes_from_column(header.scopes)
+
+    def _refuse_blind(self, change: Change, alive: Header | None) -> Outcome | None:
+        return None if self._bounds is None else refuse_blind(self._bounds, change, self._held(alive))
 
     def _overwrite(self, change: Change, header: Header | None, now: Instant) -> Outcome:
         before, born = header, header is None or header.deleted is not None

@@ -34,10 +34,10 @@ from parvis.stores.postgres.catalogue import TOUCHES, find_archived, key_of, lis
 from parvis.stores.postgres.closed_rows import UNKNOWN, ClosedRowsOf
 from parvis.stores.postgres.database import EVERY_TENANT, Answer, Connection, Database, Pool
 from parvis.stores.postgres.file_faults import list_faults, note_faults
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.partitions import Partitions
 from parvis.stores.postgres.rows import present_instance
+from parvis.stores.postgres.within import numbers_text
 
 PURGE_ENTITIES = 200
 

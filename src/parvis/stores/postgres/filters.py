@@ -29,13 +29,14 @@ from parvis.broker.query.tree import (
     Or,
     Path,
     Range,
-    ScopeQuery,
     Selector,
 )
+from parvis.broker.query.within import choose
 from parvis.stores.postgres.cells import cover
 from parvis.stores.postgres.conditions import INCLUDING, LOOK_UP, NEVER, Conditions, Parameters, is_encodable
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.ordering import Ordering, is_sayable
+from parvis.stores.postgres.within import in_scopes, numbers_text, scopes_match
 
 MAX_ARMS = 24
 HEADER = "e.id, e.urn, e.typeset, e.scopes, e.created, e.modified, e.expires, e.due"
@@ -80,12 +81,14 @@ class Translator:
 
     def translate(self, narrowed_to: Sequence[int] | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` are the only entities that can."""
-        typesets = typesets_of(self._query.types, self._names.typesets.items())
-        if typesets is not None and not typesets:
+        chosen = choose(self._query.types, self._query.within, self._names.typesets.items())
+        if chosen.is_nothing:
             return None
+        typesets = chosen.typesets
         refined = self._refined()
         self._is_narrowed = narrowed_to is not None
         conditions = [f"e.tenant = {self._conditions.tenant}", "e.deleted IS NULL", *self._selected()]
+        conditions += in_scopes(chosen, self._bind)
         if narrowed_to is not None:
             conditions.append(f"e.id = ANY ({self._bind(numbers_text(narrowed_to))}::bigint[])")
         where = " AND ".join(conditions)
@@ -160,7 +163,8 @@ class Translator:
         patterns = any(one.id_pattern is not None for one in query.either)
         if not terms and query.geo is None and query.id_pattern is None and not patterns:
             return None
-        return replace(query, ids=(), types=None, attrs=(), scope=None, order=(), q=And(terms) if terms else None)
+        q = And(terms) if terms else None
+        return replace(query, ids=(), types=None, attrs=(), scope=None, order=(), q=q, within=None)
 
     def _selected(self) -> Iterator[str]:
         query = self._query
@@ -172,7 +176,7 @@ class Translator:
             numbers = self._bind(numbers_text([self._word(name) for name in query.attrs]))
             yield self._conditions.any_row(f"a.name = ANY ({numbers}::int[])")
         if query.scope is not None:
-            yield self._scope(query.scope)
+            yield scopes_match(query.scope, self._bind)
         for term in _terms(query.q):
             yield self._conditions.translate(term).sql
         if query.geo is not None:
@@ -221,18 +225,6 @@ class Translator:
         west, south, east, north = box
         return f"a.bounds && {self._bind(f'({east!r},{north!r}),({west!r},{south!r})')}::box"
 
-    def _scope(self, query: ScopeQuery) -> str:
-        alternatives = [
-            " AND ".join(self._any_scope(pattern) for pattern in every) or "true" for every in query.alternatives
-        ]
-        return f"({' OR '.join(f'({one})' for one in alternatives) or 'false'})"
-
-    def _any_scope(self, pattern: str) -> str:
-        if not is_encodable(pattern) or "\0" in pattern:
-            return NEVER.sql
-        expression = self._bind(_scope_expression(pattern))
-        return f"EXISTS (SELECT FROM json_array_elements_text(e.scopes::json) s WHERE s.value ~ {expression})"
-
     def _word(self, name: str) -> int:
         return self._names.words.ids.get(name, -1)
 
@@ -255,11 +247,6 @@ def names_of_order(query: EntityQuery) -> set[str]:
 
 def _paths_of_times(query: EntityQuery) -> bool:
     return any(path.name in ENTITY_TIMES for path in _paths(query.q))
-
-
-def numbers_text(numbers: Sequence[int]) -> str:
-    """As PostgreSQL reads an array: thousands of parameters would be slower by far."""
-    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _is_ordered(term: Compare) -> bool:
@@ -291,15 +278,3 @@ def _paths(condition: Condition | None) -> Iterator[Path]:
             yield Path(name)
         case _:
             assert_never(condition)
-
-
-def _scope_expression(pattern: str) -> str:
-    """As `broker.query.selection.scope_expression`, in PostgreSQL's words."""
-    levels = pattern.strip("/").split("/")
-    below = levels[-1] == "#"
-    parts = ("[^/]+" if level == "+" else _escaped(level) for level in (levels[:-1] if below else levels))
-    return "^" + "".join(f"/{part}" for part in parts) + ("(/.*)?" if below else "") + "$"
-
-
-def _escaped(text: str) -> str:
-    return "".join(sign if sign.isalnum() or sign == "_" or not sign.isascii() else f"\\{sign}" for sign in text)

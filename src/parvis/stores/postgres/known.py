@@ -5,19 +5,14 @@ from typing import Any
 import msgspec
 
 from parvis.broker.ports.store import Known
-from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import KnownQuery, Order
+from parvis.broker.query.within import Chosen, choose
 from parvis.stores.postgres.database import Connection
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
+from parvis.stores.postgres.within import everything_in
 
 _MAX_ARMS = 12
 _IN_IDS = " AND urn = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))"
-_IN_TYPES = " AND typeset = ANY (%(typesets)s::int[])"
-_GONE = (
-    "SELECT id, urn FROM entity WHERE tenant = %(tenant)s AND deleted >= %(since)s AND id > %(after)s"
-    " AND (%(typesets)s::int[] IS NULL OR typeset = ANY (%(typesets)s::int[])) ORDER BY id LIMIT %(limit)s"
-)
 _ARM = (
     "(SELECT id, urn FROM entity WHERE tenant = %(tenant)s AND deleted {gone} AND typeset = {typeset}"
     " AND id > %(after)s ORDER BY id LIMIT %(limit)s)"
@@ -25,20 +20,21 @@ _ARM = (
 
 
 def list_known(connection: Connection, names: Names, tenant: int, query: KnownQuery) -> list[Known]:
-    if query.types is not None:
+    if query.types is not None or query.within is not None:
         names.typesets.load(connection)
-    typesets = typesets_of(query.types, names.typesets.items())
-    if typesets == []:
+    chosen = choose(query.types, query.within, names.typesets.items())
+    if chosen.is_nothing:
         return []
-    if query.gone_since is not None:
-        kinds = None if typesets is None else numbers_text(typesets)
-        asked = {"tenant": tenant, "since": query.gone_since, "after": query.after or 0, "typesets": kinds}
-        return [Known(*row) for row in connection.execute(_GONE.encode(), {**asked, "limit": query.limit})]
-    if query.order is Order.FIRST_KNOWN and not query.ids and typesets is not None and len(typesets) <= _MAX_ARMS:
-        rows = _of_types(connection, tenant, typesets, query)
+    if _is_led_by_types(query, chosen):
+        rows = _of_types(connection, tenant, chosen.typesets or [], query)
     else:
-        rows = _walked(connection, tenant, typesets, query)
+        rows = _walked(connection, tenant, chosen, query)
     return [Known(*row) for row in rows]
+
+
+def _is_led_by_types(query: KnownQuery, chosen: Chosen) -> bool:
+    in_order = query.order is Order.FIRST_KNOWN and not query.ids and query.gone_since is None
+    return in_order and not chosen.scoped and chosen.typesets is not None and len(chosen.typesets) <= _MAX_ARMS
 
 
 def _of_types(connection: Connection, tenant: int, typesets: list[int], query: KnownQuery) -> list[tuple[Any, ...]]:
@@ -49,18 +45,23 @@ def _of_types(connection: Connection, tenant: int, typesets: list[int], query: K
     return connection.execute(sql.encode(), asked).fetchall()
 
 
-def _walked(
-    connection: Connection, tenant: int, typesets: list[int] | None, query: KnownQuery
-) -> list[tuple[Any, ...]]:
-    column, sign, direction = _ORDERS[query.order]
+def _walked(connection: Connection, tenant: int, chosen: Chosen, query: KnownQuery) -> list[tuple[Any, ...]]:
+    order = Order.FIRST_KNOWN if query.gone_since is not None else query.order
+    column, sign, direction = _ORDERS[order]
     sql = "SELECT id, urn FROM entity WHERE tenant = %(tenant)s"
     asked: dict[str, Any] = {"tenant": tenant, "after": query.after, "limit": query.limit}
+
+    def bind(value: Any) -> str:
+        name = f"w{len(asked)}"
+        asked[name] = value
+        return f"%({name})s"
+
     if query.ids:
         sql += _IN_IDS
         asked["ids"] = msgspec.json.encode([one for one in query.ids if "\0" not in one]).decode()
-    if typesets is not None:
-        sql += _IN_TYPES
-        asked["typesets"] = numbers_text(typesets)
+    if query.gone_since is not None:
+        sql += f" AND deleted >= {bind(query.gone_since)}"
+    sql += f" AND {everything_in(chosen, bind, row='')}"
     if query.after is not None:
         sql += f" AND {column} {sign} %(after)s"
     sql += f" ORDER BY {column} {direction} LIMIT %(limit)s"

@@ -11,10 +11,10 @@ from parvis.broker.temporal.moment import Lasts, Wanted
 from parvis.broker.temporal.reading import Window
 from parvis.stores.postgres.catalogue import FilesOfDays, find_archived
 from parvis.stores.postgres.database import Connection
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.rows import past_instance, removed_instance
 from parvis.stores.postgres.temporal import STILL_HERE
+from parvis.stores.postgres.within import numbers_text
 
 _COLUMNS = "name, dataset, shape, number, text, ts, observed, extra, recorded, seq"
 _NUMBERS = (

@@ -26,6 +26,7 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, Tempo
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.instance import Found, find_instance
 from parvis.broker.temporal.reading import Member, Window, has_any, read_history
+from parvis.kernel.reach import Reach
 from parvis.stores.postgres.catalogue import FilesOfDays, find_archived, is_forgotten
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool, TookTooLong, check_time
 from parvis.stores.postgres.filters import (
@@ -36,10 +37,10 @@ from parvis.stores.postgres.filters import (
     Translator,
     names_in,
     names_of_order,
-    numbers_text,
     ordered_terms,
 )
 from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
+from parvis.stores.postgres.inventory import count_types, list_attributes
 from parvis.stores.postgres.known import list_known
 from parvis.stores.postgres.moment import Moment
 from parvis.stores.postgres.names import Names
@@ -47,6 +48,7 @@ from parvis.stores.postgres.ordering import is_sayable
 from parvis.stores.postgres.partitions import SEEING
 from parvis.stores.postgres.rows import Header, present_instance
 from parvis.stores.postgres.temporal import HotHistory, find_head
+from parvis.stores.postgres.within import numbers_text
 
 THREADS = 4
 QUICK_S = 3.0
@@ -70,11 +72,6 @@ _LIST_BY_ID = _LIST.replace("e.id = ANY (%s::bigint[])", "e.urn = ANY (%s::text[
 _NAMED = (
     f"SELECT a.entity, {INSTANCE} FROM attribute a"
     " WHERE a.tenant = %s AND a.entity = ANY (%s::bigint[]) AND a.name = ANY (%s::int[])"
-)
-_COUNT_TYPES = "SELECT typeset, count(*) FROM entity WHERE tenant = %s AND deleted IS NULL GROUP BY typeset"
-_ATTRIBUTES = (
-    "SELECT DISTINCT e.typeset, a.name FROM entity e JOIN attribute a ON a.tenant = e.tenant AND a.entity = e.id"
-    " WHERE e.tenant = %s AND e.deleted IS NULL"
 )
 Answer = TypeVar("Answer")
 Told = TypeVar("Told")
@@ -108,11 +105,15 @@ class Reader:
         nothing = EntityPage((), 0 if query.count else None)
         return await self._ask(tenant, lambda connection, number: self._query(connection, number, query), nothing)
 
-    async def count_types(self, tenant: str) -> dict[Iri, int]:
-        return await self._ask(tenant, self._count_types, {})
+    async def count_types(self, tenant: str, within: Reach = None) -> dict[Iri, int]:
+        return await self._ask(
+            tenant, lambda connection, number: count_types(connection, self._names, number, within), {}
+        )
 
-    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
-        return await self._ask(tenant, self._list_attributes, {})
+    async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
+        return await self._ask(
+            tenant, lambda connection, number: list_attributes(connection, self._names, number, within), {}
+        )
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         def tell(members: Sequence[Member]) -> list[EntityHistory]:
@@ -262,7 +263,7 @@ class Reader:
 
     def _learn(self, connection: Connection, query: EntityQuery) -> None:
         """The names of the query that another process may have added."""
-        if query.types is not None or query.either:
+        if query.types is not None or query.either or query.within is not None:
             self._names.typesets.load(connection)
         if not names_in(query) <= self._names.words.ids.keys():
             self._names.words.load(connection)
@@ -372,20 +373,6 @@ class Reader:
             types = names.typesets.key(header.typeset)
             told = in_order(present)
             yield Entity(header.urn, types, told, scopes, header.created, modified, header.expires, header.due)
-
-    def _count_types(self, connection: Connection, tenant: int) -> dict[Iri, int]:
-        counts: dict[Iri, int] = {}
-        for typeset, count in connection.execute(_COUNT_TYPES, (tenant,)):
-            for iri in self._names.typesets.key(typeset):
-                counts[iri] = counts.get(iri, 0) + count
-        return counts
-
-    def _list_attributes(self, connection: Connection, tenant: int) -> dict[Iri, set[Iri]]:
-        found: dict[Iri, set[Iri]] = {}
-        for typeset, name in connection.execute(_ATTRIBUTES, (tenant,)):
-            for iri in self._names.typesets.key(typeset):
-                found.setdefault(iri, set()).add(self._names.words.key(name))
-        return found
 
 
 def _execute(connection: Connection, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

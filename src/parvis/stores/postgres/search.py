@@ -1,24 +1,24 @@
 """The index of words, beside the entities it finds. A B-tree of words: row-level security lets only leakproof operators
 search an index, and those of text search are not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
-from parvis.broker.query.selection import typesets_of
-from parvis.broker.query.tree import TypeSelection
+from parvis.broker.query.within import Chosen, choose
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
+from parvis.kernel.reach import Reach
 from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.reader import Reader
 from parvis.stores.postgres.rows import from_columns
+from parvis.stores.postgres.within import everything_in, numbers_text
 
 _LOCK = 0x736561726368
 """Who takes words in does so alone: an entity's older words would come after its newer ones."""
@@ -46,7 +46,6 @@ JOIN shape s ON s.id = a.shape AND s.kind = %s
 _REFERRING = """
 SELECT e.urn FROM searched_word w JOIN entity e ON e.tenant = %s AND e.id = w.entity AND e.deleted IS NULL
 WHERE w.tenant = %s AND w.rank = %s AND w.word = %s"""
-_OF_TYPES = " AND e.typeset = ANY (%s::int[])"
 _WORDS = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint, rank smallint, word text)"
 _DROP_WORDS = f"""
 DELETE FROM searched_word w USING {_WORDS}
@@ -71,25 +70,23 @@ class PostgresSearch:
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound:
         def ask(connection: Connection, number: int) -> WordsFound:
-            if query.types is not None:
+            if query.types is not None or query.within is not None:
                 self._names.typesets.load(connection)
-            typesets = typesets_of(query.types, self._names.typesets.items())
-            if typesets == []:
+            chosen = choose(query.types, query.within, self._names.typesets.items())
+            if chosen.is_nothing:
                 return WordsFound((), True)
-            return find_best(_Rows(connection, number, typesets), query.words, query.limit)
+            return find_best(_Rows(connection, number, chosen), query.words, query.limit)
 
         return await self._reader.run(tenant, ask) or WordsFound((), True)
 
-    async def list_referring(
-        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
-    ) -> list[str]:
+    async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
         def ask(connection: Connection, number: int) -> list[str]:
-            if types is not None:
+            if within is not None:
                 self._names.typesets.load(connection)
-            typesets = typesets_of(types, self._names.typesets.items())
-            narrowed = "" if typesets is None else _OF_TYPES
-            asked = (number, number, BONDS, entity_id, *([] if typesets is None else [numbers_text(typesets)]), limit)
-            return [urn for (urn,) in connection.execute(f"{_REFERRING}{narrowed} LIMIT %s".encode(), asked)]
+            chosen = choose(None, within, self._names.typesets.items())
+            asked: list[Any] = [number, number, BONDS, entity_id]
+            sql = f"{_REFERRING} AND {everything_in(chosen, _binder(asked))} LIMIT %s"
+            return [urn for (urn,) in connection.execute(sql.encode(), (*asked, limit))]
 
         return [] if "\0" in entity_id else await self._reader.run(tenant, ask) or []
 
@@ -103,10 +100,10 @@ class PostgresSearch:
 
 
 class _Rows:
-    def __init__(self, connection: Connection, tenant: int, typesets: Sequence[int] | None) -> None:
+    def __init__(self, connection: Connection, tenant: int, chosen: Chosen) -> None:
         self._connection = connection
         self._tenant = tenant
-        self._typesets = typesets
+        self._chosen = chosen
 
     def count(self, span: Span, most: int) -> int:
         asked = [value for rank in RANKS for value in (self._tenant, rank, *span, most)]
@@ -135,11 +132,17 @@ class _Rows:
         for word in others:
             sql += " AND position(%s IN s.text) > 0"
             asked.append(f" {word}")
-        if self._typesets is not None:
-            sql += _OF_TYPES
-            asked.append(numbers_text(self._typesets))
+        sql += f" AND {everything_in(self._chosen, _binder(asked))}"
         rows = self._connection.execute(f"{sql} LIMIT %s".encode(), (*asked, most))
         return [Candidate(*row) for row in rows]
+
+
+def _binder(parameters: list[Any]) -> Callable[[Any], str]:
+    def bind(value: Any) -> str:
+        parameters.append(value)
+        return "%s"
+
+    return bind
 
 
 def _work(connection: Connection, names: Names, limit: int) -> int:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from parvis.broker.bell import Bell
+from parvis.broker.bounds import Bounds
 from parvis.broker.leading import Leader, new_holder
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
@@ -19,6 +20,7 @@ from parvis.broker.temporal.instance import with_instance
 from parvis.broker.temporal.reading import Window
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.reach import Reach
 from parvis.kernel.time import Clock, Instant, SteadyClock, system_clock
 from parvis.stores.postgres.archive import PostgresArchive
 from parvis.stores.postgres.commands import PostgresCommands
@@ -134,8 +136,14 @@ class PostgresStore:
     def newest_event(self) -> int:
         return self._bell.newest
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        return await self._writer.write(tenant, changes, progress)
+    async def write(
+        self,
+        tenant: str,
+        changes: Sequence[Change],
+        progress: Progress | None = None,
+        bounds: Bounds | None = None,
+    ) -> list[Outcome]:
+        return await self._writer.write(tenant, changes, progress, bounds)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
         return await self._reader.find(tenant, entity_id)
@@ -156,8 +164,8 @@ class PostgresStore:
         self._expiry.renew(first, noted)
         return expiring
 
-    async def count_types(self, tenant: str) -> dict[Iri, int]:
-        return await self._reader.count_types(tenant)
+    async def count_types(self, tenant: str, within: Reach = None) -> dict[Iri, int]:
+        return await self._reader.count_types(tenant, within)
 
     async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
         def ask(connection: Connection, number: int) -> list[list[Tallied]]:
@@ -165,8 +173,8 @@ class PostgresStore:
 
         return await self._reader.run(tenant, ask) or [[] for _ in queries]
 
-    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
-        return await self._reader.list_attributes(tenant)
+    async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
+        return await self._reader.list_attributes(tenant, within)
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         return await self._reader.history(tenant, entity_id, query)

@@ -6,13 +6,13 @@ from typing import Any, assert_never
 import msgspec
 
 from parvis.broker.query.areas import Area, Ring
-from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tallying import SEEN, TallyStatement
+from parvis.broker.query.within import Chosen, choose
 from parvis.stores.postgres.database import Connection
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.rows import Form, storable
+from parvis.stores.postgres.within import everything_in
 
 _LOCALITIES = (
     "addressLocality",
@@ -30,10 +30,10 @@ _IS_JSON = f"IN (SELECT id FROM shape WHERE form = {int(Form.JSON)})"
 def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) -> list[Tallied]:
     names.typesets.load(connection)
     names.words.load(connection)
-    typesets = typesets_of(query.types, names.typesets.items())
-    if not typesets:
+    chosen = choose(query.types, query.within, names.typesets.items())
+    if chosen.is_nothing:
         return []
-    statement = _Statement(names, tenant, typesets, query)
+    statement = _Statement(names, tenant, chosen, query)
     rows = connection.execute(statement.text().encode(), statement.parameters, prepare=False)
     return [_told(row) for row in rows]
 
@@ -45,7 +45,7 @@ def _told(row: tuple[Any, ...]) -> Tallied:
 
 
 class _Statement(TallyStatement):
-    def __init__(self, names: Names, tenant: int, typesets: list[int], query: TallyQuery) -> None:
+    def __init__(self, names: Names, tenant: int, chosen: Chosen, query: TallyQuery) -> None:
         super().__init__(query)
         self.parameters: dict[str, Any] = {}
         self._names = names
@@ -53,7 +53,7 @@ class _Statement(TallyStatement):
         self._where = [
             f"e.tenant = {self._tenant}",
             "e.deleted IS NULL",
-            f"e.typeset = ANY ({self._bind(numbers_text(typesets))}::int[])",
+            everything_in(chosen, self._bind),
         ]
 
     def _place(self) -> str:

@@ -11,9 +11,9 @@ from parvis.broker.temporal.partials import MOST_DISTINCT, NOTHING, Partials, to
 from parvis.broker.temporal.reading import Head, Period, Window, numbered_patterns
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.database import Connection
-from parvis.stores.postgres.filters import numbers_text
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.rows import Form, from_columns, past_instance, removed_instance
+from parvis.stores.postgres.within import numbers_text
 
 _COLUMNS = "name, dataset, shape, number, text, ts, observed, extra, recorded, seq"
 _SERIES = "tenant = %(tenant)s AND entity = %(entity)s AND name = %(name)s AND dataset = %(dataset)s"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue
@@ -97,8 +98,14 @@ class Writer:
         """Find out whether the database is still there. From any thread."""
         self._queue.put(_Look())
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        return await self._queue.write(tenant, changes, progress)
+    async def write(
+        self,
+        tenant: str,
+        changes: Sequence[Change],
+        progress: Progress | None = None,
+        bounds: Bounds | None = None,
+    ) -> list[Outcome]:
+        return await self._queue.write(tenant, changes, progress, bounds)
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
@@ -202,7 +209,11 @@ class Writer:
                     answers[place] = refusal
         applier = Applier(connection, self._names, tenant)
         applier.lock([call.changes for place, call in enumerate(calls) if place not in answers])
-        dated = {place: Dated(call.changes, self._clock()) for place, call in enumerate(calls) if place not in answers}
+        dated = {
+            place: Dated(call.changes, self._clock(), call.bounds)
+            for place, call in enumerate(calls)
+            if place not in answers
+        }
         applier.prepare(list(dated.values()))
         for place, one in dated.items():
             answers[place] = applier.apply(one)

@@ -5,10 +5,20 @@ from collections.abc import Sequence
 
 import msgspec
 
+from parvis.broker.bounded import refuse_blind, within_bounds
+from parvis.broker.bounds import Bounds, Place
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
 from parvis.broker.model.expiry import earlier
-from parvis.broker.model.header import About, Header, about, assemble, find_widened, scopes_to_column
+from parvis.broker.model.header import (
+    About,
+    Header,
+    about,
+    assemble,
+    find_widened,
+    scopes_from_column,
+    scopes_to_column,
+)
 from parvis.broker.model.merge import Resolution, is_blind, is_present, resolve
 from parvis.broker.model.once import only_new
 from parvis.broker.model.scopes import column_now, past_of
@@ -43,6 +53,7 @@ class Applier:
         self.expiry = FirstExpiry(connection)
         self.touched: Touched = {}
         self._facts = StoredFacts(connection, names, find_unsettled)
+        self._bounds: Bounds | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -73,8 +84,11 @@ class Applier:
         self._facts.begin()
         self.begin()
 
-    def apply(self, tenant: int, changes: Sequence[Change], now: Instant) -> list[Outcome]:
+    def apply(
+        self, tenant: int, changes: Sequence[Change], now: Instant, bounds: Bounds | None = None
+    ) -> list[Outcome]:
         self._load_headers(tenant, changes)
+        self._bounds = bounds
         return [self._apply_one(tenant, change, now) for change in changes]
 
     def correct(self, number: int, held: Instance, put: Instance, now: Instant) -> int:
@@ -100,6 +114,11 @@ class Applier:
         return first
 
     def _apply_one(self, tenant: int, change: Change, now: Instant) -> Outcome:
+        if self._bounds is not None:
+            held = self._held(self._headers[tenant].get(change.entity_id))
+            refused = self._bounds.refuse_before(change, held)
+            if refused is not None:
+                return Outcome(change.entity_id, Status.FAILED, error=refused)
         if not change.once:
             return self._apply_all_of(tenant, change, now)
         headers, facts, urn = self._headers[tenant], self._facts, change.entity_id
@@ -127,9 +146,12 @@ class Applier:
         alive = header is not None and header.deleted is None
         writable = alive or (change.types and change.mode is Mode.UPSERT_UPDATE)
         if writable and is_blind(change):
+            refused = self._refuse_blind(change, header if alive else None)
+            if refused is not None:
+                return refused
             return self._overwrite(tenant, change, header, now)
         current = self._read(change.entity_id, header) if header is not None and alive else None
-        resolution = resolve(current, change, now)
+        resolution = within_bounds(self._bounds, change, resolve(current, change, now))
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(tenant, change, header, current, resolution, now)
         elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:
@@ -137,6 +159,14 @@ class Applier:
             self._keep(header.id, resolution.entity)
             self.touched[header.id] = resolution.entity
         return resolution.outcome
+
+    def _held(self, header: Header | None) -> Place | None:
+        if header is None or header.deleted is not None:
+            return None
+        return self._names.typesets.key(header.typeset), scopes_from_column(header.scopes)
+
+    def _refuse_blind(self, change: Change, alive: Header | None) -> Outcome | None:
+        return None if self._bounds is None else refuse_blind(self._bounds, change, self._held(alive))
 
     def _overwrite(self, tenant: int, change: Change, header: Header | None, now: Instant) -> Outcome:
         batch, before = self.batch, header

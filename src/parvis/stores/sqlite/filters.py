@@ -26,10 +26,12 @@ from parvis.broker.query.tree import (
     Range,
     Selector,
 )
+from parvis.broker.query.within import choose
 from parvis.kernel.time import parse_instant
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.ordering import INSTANT_COLUMNS, TIMES_OF_ENTITY, Ordering
 from parvis.stores.sqlite.rows import INTEGER_MAX, INTEGER_MIN
+from parvis.stores.sqlite.within import in_scopes
 
 MAX_ARMS = 24
 _COLUMNS = "e.id, e.typeset, e.scopes, e.created, e.modified, e.deleted, e.expires, e.due, e.urn"
@@ -77,16 +79,17 @@ class Translator:
 
     def translate(self, narrowed_to: str | None = None) -> Statement | None:
         """None: nothing can match. `narrowed_to` selects the only entities that can."""
-        typesets = typesets_of(self._query.types, self._names.typesets.items())
-        if typesets is not None and not typesets:
+        chosen = choose(self._query.types, self._query.within, self._names.typesets.items())
+        if chosen.is_nothing:
             return None
         is_led = narrowed_to is not None or self._is_on_the_map()
         free = "+" if is_led else ""  # of indexes: what is narrowed to a list, or to a place, is looked up by that
         where = [f"{free}e.tenant = {self._tenant}", "e.deleted IS NULL", *self._conditions()]
+        where += in_scopes(chosen, self._bind)
         if narrowed_to is not None:
             where.append(f"e.id IN ({narrowed_to})")
         is_ordered = bool(self._query.order)
-        arms = self._arms(typesets, " AND ".join(where), in_one=is_led or is_ordered)
+        arms = self._arms(chosen.typesets, " AND ".join(where), in_one=is_led or is_ordered)
         count, counted = " + ".join(f"(SELECT count(*) {arm})" for arm in arms), list(self._parameters)
         page = self._in_order(arms[0]) if is_ordered else self._first_known(arms, free)
         limit = f"LIMIT {self._bind(self._query.limit + 1)} OFFSET {self._bind(self._query.offset)}"

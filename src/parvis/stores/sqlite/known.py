@@ -5,35 +5,32 @@ from typing import Any
 import msgspec
 
 from parvis.broker.ports.store import Known
-from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tree import KnownQuery, Order
+from parvis.broker.query.within import Chosen, choose
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.within import everything_in
 
 _MAX_ARMS = 12
 _IN_IDS = " AND urn IN (SELECT value FROM json_each(?))"
-_IN_TYPES = " AND +typeset IN (SELECT value FROM json_each(?))"
-_GONE = (
-    "SELECT id, urn FROM entity WHERE tenant = ? AND deleted >= ? AND id > ?"
-    " AND (? IS NULL OR typeset IN (SELECT value FROM json_each(?))) ORDER BY id LIMIT ?"
-)
 _ARM = "SELECT id, urn FROM entity WHERE tenant = ? AND deleted {gone} AND typeset = ? AND id > ?"
 
 
 def list_known(connection: Connection, names: Names, tenant: str, query: KnownQuery) -> list[Known]:
     number = names.tenants.ids.get(tenant)
-    typesets = typesets_of(query.types, names.typesets.items())
-    if number is None or typesets == []:
+    chosen = choose(query.types, query.within, names.typesets.items())
+    if number is None or chosen.is_nothing:
         return []
-    if query.gone_since is not None:
-        kinds = None if typesets is None else str(typesets)
-        asked = (number, query.gone_since, query.after or 0, kinds, kinds, query.limit)
-        return [Known(*row) for row in connection.execute(_GONE, asked)]
-    if query.order is Order.FIRST_KNOWN and not query.ids and typesets is not None and len(typesets) <= _MAX_ARMS:
-        rows = _of_types(connection, number, typesets, query)
+    if _is_led_by_types(query, chosen):
+        rows = _of_types(connection, number, chosen.typesets or [], query)
     else:
-        rows = _walked(connection, number, typesets, query)
+        rows = _walked(connection, number, chosen, query)
     return [Known(*row) for row in rows]
+
+
+def _is_led_by_types(query: KnownQuery, chosen: Chosen) -> bool:
+    in_order = query.order is Order.FIRST_KNOWN and not query.ids and query.gone_since is None
+    return in_order and not chosen.scoped and chosen.typesets is not None and len(chosen.typesets) <= _MAX_ARMS
 
 
 def _of_types(connection: Connection, tenant: int, typesets: list[int], query: KnownQuery) -> list[tuple[Any, ...]]:
@@ -44,18 +41,24 @@ def _of_types(connection: Connection, tenant: int, typesets: list[int], query: K
     return connection.execute(sql, (*parameters, query.limit)).fetchall()
 
 
-def _walked(
-    connection: Connection, tenant: int, typesets: list[int] | None, query: KnownQuery
-) -> list[tuple[Any, ...]]:
-    column, sign, direction = _ORDERS[query.order]
-    sql, parameters = "SELECT id, urn FROM entity WHERE tenant = ?", [tenant]
-    for condition, given in ((_IN_IDS, query.ids), (_IN_TYPES, typesets)):
-        if given:
-            sql += condition
-            parameters.append(msgspec.json.encode(given).decode())  # type: ignore[arg-type]
+def _walked(connection: Connection, tenant: int, chosen: Chosen, query: KnownQuery) -> list[tuple[Any, ...]]:
+    order = Order.FIRST_KNOWN if query.gone_since is not None else query.order
+    column, sign, direction = _ORDERS[order]
+    parameters: list[Any] = []
+
+    def bind(value: Any) -> str:
+        parameters.append(value)
+        return "?"
+
+    sql = f"SELECT id, urn FROM entity WHERE tenant = {bind(tenant)}"
+    if query.ids:
+        sql += _IN_IDS
+        bind(msgspec.json.encode(query.ids).decode())
+    if query.gone_since is not None:
+        sql += f" AND deleted >= {bind(query.gone_since)}"
+    sql += f" AND {everything_in(chosen, bind, row='')}"
     if query.after is not None:
-        sql += f" AND {column} {sign} ?"
-        parameters.append(query.after)  # type: ignore[arg-type]
+        sql += f" AND {column} {sign} {bind(query.after)}"
     return connection.execute(f"{sql} ORDER BY {column} {direction} LIMIT ?", (*parameters, query.limit)).fetchall()
 
 

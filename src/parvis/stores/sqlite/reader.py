@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -17,7 +18,9 @@ from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.order import everything_of, key_of, page_in_order
 from parvis.broker.query.plenty import Plenty, few_rows
 from parvis.broker.query.tree import EntityQuery
+from parvis.broker.query.within import choose
 from parvis.kernel.errors import TooComplexQuery
+from parvis.kernel.reach import Reach
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
 from parvis.stores.sqlite.database import Connection, Database, RunSql
 from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, ordered_terms
@@ -25,6 +28,7 @@ from parvis.stores.sqlite.functions import Function, install
 from parvis.stores.sqlite.indexes import ValueIndexes
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.ordering import is_sayable
+from parvis.stores.sqlite.within import everything_in
 
 QUICK_OPCODES = 100_000
 """About 2 ms of SQLite's virtual machine: reads of more than one or two times that leave the event loop."""
@@ -45,6 +49,13 @@ PAST_THREADS = 2
 _HEADER = (
     "SELECT id, typeset, scopes, created, modified, deleted, expires, due FROM entity"
     " WHERE tenant = ? AND urn = ? AND deleted IS NULL"
+)
+_COUNT_TYPES = (
+    "SELECT e.typeset, count(*) FROM entity e WHERE e.tenant = ? AND e.deleted IS NULL AND {within} GROUP BY e.typeset"
+)
+_ATTRIBUTES = (
+    "SELECT DISTINCT e.typeset, a.name FROM entity e JOIN attribute a ON a.entity = e.id"
+    " WHERE e.tenant = ? AND e.deleted IS NULL AND {within}"
 )
 Answer = TypeVar("Answer")
 
@@ -112,11 +123,19 @@ class Reader:
             lambda connection: self._in_time(connection, self._query, tenant, query), lambda: self._slow(query)
         )
 
-    async def count_types(self, tenant: str) -> dict[Iri, int]:
-        return await self.read(lambda connection: self._count_types(connection, tenant))
+    async def count_types(self, tenant: str, within: Reach = None) -> dict[Iri, int]:
+        counts: dict[Iri, int] = {}
+        for typeset, count in await self.read(partial(self._rows_within, _COUNT_TYPES, tenant, within)):
+            for iri in self._names.typesets.key(typeset):
+                counts[iri] = counts.get(iri, 0) + count
+        return counts
 
-    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
-        return await self.read(lambda connection: self._list_attributes(connection, tenant))
+    async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
+        found: dict[Iri, set[Iri]] = {}
+        for typeset, name in await self.read(partial(self._rows_within, _ATTRIBUTES, tenant, within)):
+            for iri in self._names.typesets.key(typeset):
+                found.setdefault(iri, set()).add(self._names.words.key(name))
+        return found
 
     def renew(self, touched: Touched) -> None:
         """After a commit, on the event loop: what is known anew replaces what was cached, the rest is dropped."""
@@ -228,28 +247,16 @@ class Reader:
                 self._entities.popitem(last=False)
         return entity
 
-    def _count_types(self, connection: Connection, tenant: str) -> dict[Iri, int]:
-        rows = connection.execute(
-            "SELECT typeset, count(*) FROM entity WHERE tenant = ? AND deleted IS NULL GROUP BY typeset",
-            (self._names.tenants.ids.get(tenant),),
-        )
-        counts: dict[Iri, int] = {}
-        for typeset, count in rows:
-            for iri in self._names.typesets.key(typeset):
-                counts[iri] = counts.get(iri, 0) + count
-        return counts
+    def _rows_within(self, sql: str, tenant: str, within: Reach, connection: Connection) -> list[tuple[int, int]]:
+        """Rows of a statement about all entities of a tenant, as far as the reach goes."""
+        asked: list[Any] = [self._names.tenants.ids.get(tenant)]
 
-    def _list_attributes(self, connection: Connection, tenant: str) -> dict[Iri, set[Iri]]:
-        rows = connection.execute(
-            "SELECT DISTINCT e.typeset, a.name FROM entity e JOIN attribute a ON a.entity = e.id"
-            " WHERE e.tenant = ? AND e.deleted IS NULL",
-            (self._names.tenants.ids.get(tenant),),
-        )
-        found: dict[Iri, set[Iri]] = {}
-        for typeset, name in rows:
-            for iri in self._names.typesets.key(typeset):
-                found.setdefault(iri, set()).add(self._names.words.key(name))
-        return found
+        def bind(value: Any) -> str:
+            asked.append(value)
+            return "?"
+
+        condition = everything_in(choose(None, within, self._names.typesets.items()), bind)
+        return connection.execute(sql.format(within=condition), asked).fetchall()
 
     def _ask_in_thread(self, ask: Callable[[Connection], Answer]) -> Answer:
         connection: Connection | None = getattr(self._local, "connection", None)

@@ -1,21 +1,23 @@
 """The index of words, beside the entities it finds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
-from parvis.broker.query.selection import typesets_of
-from parvis.broker.query.tree import TypeSelection
+from parvis.broker.query.within import Chosen, choose
 from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
+from parvis.kernel.reach import Reach
 from parvis.stores.sqlite.database import Connection, RunSql
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.rows import from_column
+from parvis.stores.sqlite.within import everything_in
 
 _LED = "SELECT entity FROM searched_word WHERE tenant = ? AND rank = ? AND word >= ? AND word < ? LIMIT ?"
 _LED_ONCE = f"SELECT DISTINCT entity FROM ({_LED})"
@@ -39,7 +41,6 @@ _REFERRING = (
     "SELECT urn FROM searched_word JOIN entity ON id = entity AND deleted IS NULL"
     " WHERE searched_word.tenant = ? AND rank = ? AND word = ?"
 )
-_OF_TYPES = " AND typeset IN (SELECT value FROM json_each(?))"
 _WORDS = "SELECT value ->> 0 AS t, value ->> 1 AS r, value ->> 2 AS w, value ->> 3 AS e FROM json_each(?)"
 _DROP_WORDS = f"DELETE FROM searched_word WHERE (tenant, rank, word, entity) IN ({_WORDS})"
 _ADD_WORDS = f"INSERT OR IGNORE INTO searched_word {_WORDS} ORDER BY t, r, w, e"
@@ -60,23 +61,21 @@ class SqliteSearch:
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound:
         number = self._names.tenants.ids.get(tenant)
-        typesets = typesets_of(query.types, self._names.typesets.items())
-        if number is None or typesets == []:
+        chosen = choose(query.types, query.within, self._names.typesets.items())
+        if number is None or chosen.is_nothing:
             return WordsFound((), True)
 
         def ask(connection: Connection) -> WordsFound:
-            return find_best(_Rows(connection, number, typesets), query.words, query.limit)
+            return find_best(_Rows(connection, number, chosen), query.words, query.limit)
 
         found: WordsFound = await self._read(ask)
         return found
 
-    async def list_referring(
-        self, tenant: str, entity_id: str, limit: int, types: TypeSelection | None = None
-    ) -> list[str]:
-        typesets = typesets_of(types, self._names.typesets.items())
-        narrowed = "" if typesets is None else _OF_TYPES
-        asked = (self._names.tenants.ids.get(tenant), BONDS, entity_id, *([_json(typesets)] if narrowed else []), limit)
-        sql = f"{_REFERRING}{narrowed} LIMIT ?"
+    async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
+        asked: list[object] = [self._names.tenants.ids.get(tenant), BONDS, entity_id]
+        chosen = choose(None, within, self._names.typesets.items())
+        sql = f"{_REFERRING} AND {everything_in(chosen, _binder(asked), row='')} LIMIT ?"
+        asked.append(limit)
         rows: list[tuple[str]] = await self._read(lambda connection: connection.execute(sql, asked).fetchall())
         return [urn for (urn,) in rows]
 
@@ -90,10 +89,10 @@ class SqliteSearch:
 
 
 class _Rows:
-    def __init__(self, connection: Connection, tenant: int, typesets: Sequence[int] | None) -> None:
+    def __init__(self, connection: Connection, tenant: int, chosen: Chosen) -> None:
         self._connection = connection
         self._tenant = tenant
-        self._typesets = typesets
+        self._chosen = chosen
 
     def count(self, span: Span, most: int) -> int:
         total = 0
@@ -120,14 +119,20 @@ class _Rows:
             f"SELECT urn, text FROM ({led}) AS led CROSS JOIN searched ON searched.entity = led.entity"
             " CROSS JOIN entity ON id = led.entity AND deleted IS NULL WHERE 1"
         )
-        parameters = [*values]
+        parameters: list[object] = [*values]
         for word in others:
             sql += " AND instr(text, ?)"
             parameters.append(f" {word}")
-        if self._typesets is not None:
-            sql += _OF_TYPES
-            parameters.append(_json(self._typesets))
+        sql += f" AND {everything_in(self._chosen, _binder(parameters), row='')}"
         return [Candidate(*row) for row in self._connection.execute(f"{sql} LIMIT ?", (*parameters, most))]
+
+
+def _binder(parameters: list[object]) -> Callable[[Any], str]:
+    def bind(value: Any) -> str:
+        parameters.append(value)
+        return "?"
+
+    return bind
 
 
 def _work(connection: Connection, names: Names, limit: int) -> int:

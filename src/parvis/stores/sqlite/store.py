@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from parvis.broker.bell import Bell
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri
 from parvis.broker.ports.archive import SNAPSHOTS, ArchiveFileGone, ReadArchived, no_archive
@@ -18,6 +19,7 @@ from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
 from parvis.broker.temporal.reading import Member, Window, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.reach import Reach
 from parvis.kernel.time import Clock, Instant, system_clock
 from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.archive import SqliteArchive
@@ -110,8 +112,14 @@ class SqliteStore:
     def newest_event(self) -> int:
         return self._bell.newest
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        return await self._writer.write(tenant, changes, progress)
+    async def write(
+        self,
+        tenant: str,
+        changes: Sequence[Change],
+        progress: Progress | None = None,
+        bounds: Bounds | None = None,
+    ) -> list[Outcome]:
+        return await self._writer.write(tenant, changes, progress, bounds)
 
     async def find(self, tenant: str, entity_id: str) -> Entity | None:
         return await self._reader.find(tenant, entity_id)
@@ -130,8 +138,8 @@ class SqliteStore:
 
         return await self._writer.apply(ask)
 
-    async def count_types(self, tenant: str) -> dict[Iri, int]:
-        return await self._reader.count_types(tenant)
+    async def count_types(self, tenant: str, within: Reach = None) -> dict[Iri, int]:
+        return await self._reader.count_types(tenant, within)
 
     async def tally(self, tenant: str, queries: Sequence[TallyQuery]) -> list[list[Tallied]]:
         number = self._names.tenants.ids.get(tenant)
@@ -141,8 +149,8 @@ class SqliteStore:
             lambda connection: [tally(connection, self._names, number, query) for query in queries]
         )
 
-    async def list_attributes(self, tenant: str) -> dict[Iri, set[Iri]]:
-        return await self._reader.list_attributes(tenant)
+    async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
+        return await self._reader.list_attributes(tenant, within)
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         def tell(members: Sequence[Member]) -> list[EntityHistory]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from parvis.broker.query.areas import AreaIndex
-from parvis.broker.query.selection import typesets_of
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tallying import SEEN, TallyStatement
+from parvis.broker.query.within import Chosen, choose
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.functions import AREAS
 from parvis.stores.sqlite.names import Names
+from parvis.stores.sqlite.within import in_scopes
 
 _LOCALITY = "addressLocality"
 _LONG_LOCALITY = "https://uri.etsi.org/ngsi-ld/default-context/addressLocality"
@@ -18,10 +19,10 @@ _TRUE = "CAST('true' AS BLOB)"
 
 
 def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) -> list[Tallied]:
-    typesets = typesets_of(query.types, names.typesets.items())
-    if not typesets:
+    chosen = choose(query.types, query.within, names.typesets.items())
+    if chosen.is_nothing:
         return []
-    statement = _Statement(names, tenant, typesets, query)
+    statement = _Statement(names, tenant, chosen, query)
     rows = connection.execute(statement.text(), statement.parameters)
     return [_told(row) for row in rows]
 
@@ -32,7 +33,7 @@ def _told(row: tuple[Any, ...]) -> Tallied:
 
 
 class _Statement(TallyStatement):
-    def __init__(self, names: Names, tenant: int, typesets: list[int], query: TallyQuery) -> None:
+    def __init__(self, names: Names, tenant: int, chosen: Chosen, query: TallyQuery) -> None:
         super().__init__(query)
         self.parameters: list[Any] = []
         self._names = names
@@ -40,7 +41,8 @@ class _Statement(TallyStatement):
         self._where = [
             f"e.tenant = {self._bind(tenant)}",
             "e.deleted IS NULL",
-            f"e.typeset IN (SELECT value FROM json_each({self._bind(str(typesets))}))",
+            f"e.typeset IN (SELECT value FROM json_each({self._bind(str(chosen.typesets))}))",
+            *in_scopes(chosen, self._bind),
         ]
 
     def _place(self) -> str:

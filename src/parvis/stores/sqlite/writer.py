@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Outcome
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue, settle
@@ -107,8 +108,14 @@ class Writer:
     def pending_changes(self) -> int:
         return self._queue.pending_changes
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
-        return await self._queue.write(tenant, changes, progress)
+    async def write(
+        self,
+        tenant: str,
+        changes: Sequence[Change],
+        progress: Progress | None = None,
+        bounds: Bounds | None = None,
+    ) -> list[Outcome]:
+        return await self._queue.write(tenant, changes, progress, bounds)
 
     async def run(self, task: Callable[[Connection], object]) -> object:
         self._queue.check_open()
@@ -281,7 +288,7 @@ class Writer:
             raise NonexistentTenant(f"There is no tenant {call.tenant!r}.")
         if call.progress is not None:
             move_consumer(self._connection, call.progress)
-        return self._applier.apply(tenant, call.changes, self._clock())
+        return self._applier.apply(tenant, call.changes, self._clock(), call.bounds)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -1,5 +1,6 @@
 """The residents' first page: my place, today. It works without scripts; the map comes on demand."""
 
+from collections.abc import Hashable, Sequence
 from urllib.parse import urlencode
 
 import msgspec
@@ -8,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import READERS, Caller
 from parvis.kernel.time import SECOND, Instant
 from parvis.web.assets import FOR_EVER
 from parvis.web.console.dashboards.public import list_boards
@@ -34,10 +35,11 @@ class Snapshot:
     """What residents may see, read at most every ten seconds however many of them look."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, Right, str], tuple[Instant, list[Seen]]] = {}
+        self.levels = Levels()
+        self._held: dict[Hashable, tuple[Instant, list[Seen]]] = {}
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
-        if not caller.rights & (Right.READ | Right.READ_PUBLIC):
+        if not caller.rights & READERS:
             return []
         key = (caller.tenant, caller.rights, site.reader.language)
         held = self._held.get(key)

@@ -7,11 +7,10 @@ from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import Caller
 
 HOLDS_S = 2.0
 MOST_HELD = 500
-_READERS = Right.READ | Right.READ_PUBLIC
 Told = TypeVar("Told")
 
 
@@ -38,7 +37,7 @@ class Cached:
     async def ask(self, caller: Caller, question: Hashable, answer: Callable[[], Awaitable[Told]]) -> Told:
         """Who asks while somebody else does waits for the same answer; when nobody waits any more it is given up. What
         failed is not kept."""
-        key = (caller.tenant, caller.rights & _READERS, question)
+        key = (caller.sight, question)
         held = self._held.get(key)
         if held is None or self._ticks_s() >= held.until:
             held = self._begin(key, answer)
