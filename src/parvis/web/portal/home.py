@@ -1,6 +1,6 @@
 """The residents' first page: my place, today. It works without scripts; the map comes on demand."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from urllib.parse import urlencode
 
 import msgspec
@@ -35,13 +35,12 @@ class Snapshot:
     """What residents may see, read at most every ten seconds however many of them look."""
 
     def __init__(self) -> None:
-        self.levels = Levels()
         self._held: dict[Hashable, tuple[Instant, list[Seen]]] = {}
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
         if not caller.rights & READERS:
             return []
-        key = (caller.tenant, caller.rights, site.reader.language)
+        key = (caller.sight, site.reader.language)
         held = self._held.get(key)
         if held is not None and site.now - held[0] < HELD_FOR:
             return held[1]
