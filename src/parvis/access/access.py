@@ -10,6 +10,8 @@ from parvis.access.audit import find_break
 from parvis.access.gate import Gate
 from parvis.access.identities.sessions import Sessions
 from parvis.access.keys import Keys
+from parvis.access.members.mandates import Mandates
+from parvis.access.members.members import Members
 from parvis.access.model import EVERY_TENANT
 from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
@@ -31,6 +33,8 @@ class Access:
     accounts: Accounts
     keys: Keys
     sessions: Sessions
+    members: Members
+    mandates: Mandates
 
     async def follow(self, on_change: Callable[[], None]) -> None:
         """Forget what was answered whenever another process has changed something, until cancelled.
@@ -67,4 +71,6 @@ def build_access(
     )
     sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
     accounts = Accounts(store, passwords or Passwords(), gate.forget, sessions, clock)
-    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions)
+    mandates = Mandates(store, gate.forget, clock)
+    members = Members(store, mandates, gate.forget, clock)
+    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, members, mandates)

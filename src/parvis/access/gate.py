@@ -1,12 +1,15 @@
 """Who is calling: the question put to every request, so the answer is kept for a moment."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 import msgspec
 
 from parvis.access.identities.rotation import parts_of
 from parvis.access.identities.sessions import find_shown, is_open
+from parvis.access.members.pool import Pool
+from parvis.access.members.standing import by_mandate
 from parvis.access.model import EVERY_TENANT, ROLES, Digest, Session
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of
@@ -50,24 +53,31 @@ class Gate:
         self._idle = idle
         self._clock = clock
         self._ticks_s = ticks_s
-        self._answers: dict[tuple[Digest, str], tuple[Caller, float]] = {}
+        self.version = 0
+        """Another one whenever rights may have changed."""
+        self.pool = Pool(store.members, clock, ticks_s)
+        self._answers: dict[tuple[Digest, str | None], tuple[Caller, float]] = {}
         self._anonymous = {DEFAULT_TENANT: self._nobody_known(DEFAULT_TENANT)}
 
-    def authenticate(self, authorization: bytes | None, session: bytes | None, tenant: str = DEFAULT_TENANT) -> Caller:
-        """The caller behind an Authorization header or a session's token, acting in `tenant`.
+    def authenticate(
+        self, authorization: bytes | None, session: bytes | None, tenant: str | None = DEFAULT_TENANT
+    ) -> Caller:
+        """The caller behind an Authorization header or a session's token, acting in `tenant`; in None people act in
+        their own.
 
         Raises:
             Unauthenticated: an Authorization header that opens nothing. A session that has ended is as if none.
             Forbidden: the proof holds, but not in that tenant.
         """
         if not self.auth:
-            return Caller(tenant, "everyone", ADMINISTRATOR)
+            return Caller(tenant or DEFAULT_TENANT, "everyone", ADMINISTRATOR)
         if authorization is not None:
             if not authorization.startswith(_BEARER):
                 raise Unauthenticated(_HINT)
-            return self._known(authorization[7:], tenant, self._grant_of_key) or _refuse()
+            return self._known(authorization[7:], tenant or DEFAULT_TENANT, self._grant_of_key) or _refuse()
         if session and (caller := self._known(session, tenant, lambda _: self._grant_of_session(session))):
             return caller
+        tenant = tenant or DEFAULT_TENANT
         return self._anonymous.get(tenant) or self._nobody_known(tenant)
 
     def authenticate_device(self, password: bytes) -> Caller | None:
@@ -91,8 +101,10 @@ class Gate:
     def forget(self) -> None:
         """Ask the store anew: a proof has just been revoked or changed."""
         self._answers.clear()
+        self.pool.forget()
+        self.version += 1
 
-    def _known(self, token: bytes, tenant: str, grant_of: Callable[[Digest], Grant | None]) -> Caller | None:
+    def _known(self, token: bytes, tenant: str | None, grant_of: Callable[[Digest], Grant | None]) -> Caller | None:
         digest = digest_of(token)
         held = self._answers.get((digest, tenant))
         now_s = self._ticks_s()
@@ -101,13 +113,29 @@ class Gate:
         grant = grant_of(digest)
         if grant is None:
             return None
-        if grant.tenant not in (tenant, EVERY_TENANT):
-            raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
-        caller = Caller(tenant, grant.subject, grant.rights, grant.device)
+        caller = self._acting(grant, _own_tenant(grant) if tenant is None else tenant)
         if len(self._answers) >= _MOST_ANSWERS:
             self._answers.clear()
-        self._answers[digest, tenant] = (caller, now_s + ANSWER_HOLDS_S)
+        self._answers[digest, tenant] = (caller, now_s + self._holds_s(caller))
         return caller
+
+    def _acting(self, grant: Grant, tenant: str) -> Caller:
+        """In a member's tenant people of the pool, and keys for every tenant, do what its mandates let them. Such keys
+        deliver frames without any: the pool's network servers bring those of all members. Raises Forbidden."""
+        own = Caller(tenant, grant.subject, grant.rights, grant.device)
+        member = self.pool.find(tenant)
+        if grant.tenant == tenant or (grant.tenant == EVERY_TENANT and member is None):
+            return own
+        is_of_pool = grant.tenant == EVERY_TENANT or (grant.tenant == DEFAULT_TENANT and not _is_key(grant))
+        if member is None or not is_of_pool:
+            raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
+        mandates = self.pool.mandates_of(tenant)
+        if not mandates and _is_key(grant) and Right.INGEST in grant.rights:
+            return Caller(tenant, grant.subject, Right.INGEST, grant.device)
+        return by_mandate(own, mandates)
+
+    def _holds_s(self, caller: Caller) -> float:
+        return self.pool.holds_s(caller.tenant) if caller.mandate else ANSWER_HOLDS_S
 
     def _grant_of_key(self, digest: Digest) -> Grant | None:
         key = self._store.find_key(digest)
@@ -121,9 +149,11 @@ class Gate:
     def authenticate_again(self, session: bytes, tenant: str) -> Caller | None:
         """The caller of an answer that is still being given: its token may have been followed by another meanwhile."""
         grant = self._grant_of(self._store.find_session(parts_of(session)[0]))
-        if grant is None or grant.tenant not in (tenant, EVERY_TENANT):
+        if grant is None:
             return None
-        return Caller(tenant, grant.subject, grant.rights, grant.device)
+        with suppress(Forbidden):
+            return self._acting(grant, tenant)
+        return None
 
     def _grant_of_session(self, token: bytes) -> Grant | None:
         return self._grant_of(find_shown(self._store, token, self._clock()))
@@ -140,9 +170,17 @@ class Gate:
         return Grant(f"user:{account.name}", ROLES[account.role], account.tenant)
 
     def _nobody_known(self, tenant: str) -> Caller:
-        """What is public is so in the default tenant only: other tenants did not choose it."""
-        public = self._public and tenant == DEFAULT_TENANT
+        """What is public each tenant chooses: the pool in its settings, a member in the console."""
+        public = self._public if tenant == DEFAULT_TENANT else bool(self.pool.public_types(tenant))
         return Caller(tenant, ANONYMOUS, Right.READ_PUBLIC if public else NOBODY)
+
+
+def _is_key(grant: Grant) -> bool:
+    return grant.subject.startswith("key:")
+
+
+def _own_tenant(grant: Grant) -> str:
+    return DEFAULT_TENANT if grant.tenant == EVERY_TENANT else grant.tenant
 
 
 def _refuse() -> Caller:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from parvis.access.identities.ports import IdentityStore
+from parvis.access.members.ports import MemberStore
 from parvis.access.model import (
     Account,
     AccountLink,
@@ -22,6 +23,9 @@ from parvis.kernel.time import Instant
 class AccessStore(Protocol):
     @property
     def identities(self) -> IdentityStore: ...
+
+    @property
+    def members(self) -> MemberStore: ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All calls inside become durable together, or none does. May be nested: the outermost commits."""

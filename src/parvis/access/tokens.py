@@ -22,11 +22,11 @@ def digest_of(token: str | bytes) -> Digest:
     return hashlib.sha256(token.encode() if isinstance(token, str) else token).digest()
 
 
-def form_token(cookie: str) -> str:
+def form_token(cookie: str, where: str = "") -> str:
     """What a form sent with this cookie must carry: another site can neither read nor make it. Of a session's token it
     is the part that stays which tells: a page may be open for longer than the other part."""
-    return hmac.digest(cookie.partition(".")[0].encode(), b"form", "sha256").hex()
+    return hmac.digest(cookie.partition(".")[0].encode(), b"form" + where.encode(), "sha256").hex()
 
 
-def is_form_token(cookie: str, given: str) -> bool:
-    return bool(cookie) and hmac.compare_digest(form_token(cookie).encode(), given.encode())
+def is_form_token(cookie: str, given: str, where: str = "") -> bool:
+    return bool(cookie) and hmac.compare_digest(form_token(cookie, where).encode(), given.encode())

@@ -20,6 +20,7 @@ from parvis.bootstrap.file_faults import FileFaults
 from parvis.bootstrap.gauges import Gauge, gauges_of
 from parvis.bootstrap.ground import open_ground
 from parvis.bootstrap.jobs import build_jobs
+from parvis.bootstrap.members import keep_tenants
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
 from parvis.bootstrap.stores import (
     Opening,
@@ -135,6 +136,7 @@ async def open_platform(
         store, access = await _open_stores(settings, opening or Opening(), file_faults, stack)
         remember_store(settings)
         broker = _open_broker(settings, store, outbound, access, stack)
+        _keep_running(stack, lambda: keep_tenants(access, broker), "makes the tenants of members")
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
@@ -178,7 +180,7 @@ async def open_platform(
 def _open_broker(
     settings: Settings, store: Store, outbound: GuardedClient, access: Access, stack: AsyncExitStack
 ) -> Broker:
-    broker = build_broker(settings, store, outbound, access.store.append_audit)
+    broker = build_broker(settings, store, outbound, access.store.append_audit, access.gate.pool.public_types)
     _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
     _keep_running(stack, broker.sources.index.follow, "follows the context sources")
     _keep_running(stack, broker.transience.run, "takes away what is over")
@@ -272,6 +274,7 @@ async def _open_stores(
     stack.push_async_callback(store.close)
     access = await in_time(opening, access_now)
     stack.callback(access.store.close)
+    access.accounts.bring_home()
     return store, access
 
 

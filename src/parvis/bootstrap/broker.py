@@ -7,7 +7,7 @@ import msgspec
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import PastAtHand
 from parvis.bootstrap.contexts import context_fetcher
-from parvis.broker.broker import Broker
+from parvis.broker.broker import Broker, PublicElsewhere
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.kept import KeptContexts
 from parvis.broker.ports.store import Store
@@ -20,7 +20,11 @@ from parvis.outbound.client import GuardedClient
 
 
 def build_broker(
-    settings: Settings, store: Store, outbound: GuardedClient, audit: Callable[[AuditRecord], object]
+    settings: Settings,
+    store: Store,
+    outbound: GuardedClient,
+    audit: Callable[[AuditRecord], object],
+    public_elsewhere: PublicElsewhere | None = None,
 ) -> Broker:
     def erased(caller: Caller, erasure: Erasure) -> None:
         facts = {name: value for name, value in msgspec.structs.asdict(erasure).items() if value is not None}
@@ -52,4 +56,5 @@ def build_broker(
         client,
         most_instances=settings.history.most_instances,
         past=PastAtHand(settings, store),
+        public_elsewhere=public_elsewhere,
     )

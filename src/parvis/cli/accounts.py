@@ -6,7 +6,7 @@ import click
 
 from parvis.access.access import COMMAND_LINE
 from parvis.access.accounts import LINK_HOLDS
-from parvis.access.model import EVERY_TENANT, NO_PASSWORD, Account
+from parvis.access.model import NO_PASSWORD, Account
 from parvis.cli.opened import opened_access, welcome_link
 from parvis.cli.options import data_option
 from parvis.kernel.identity import DEFAULT_TENANT
@@ -25,7 +25,7 @@ def account() -> None:
 @data_option()
 @click.option("--role", type=click.Choice(_ROLES), required=True, help="What its holder may do.")
 @click.option(
-    "--tenant", default=DEFAULT_TENANT, show_default=True, help=f"Where it holds; {EVERY_TENANT} is everywhere."
+    "--tenant", default=DEFAULT_TENANT, show_default=True, help="Where it holds."
 )
 def create(name: str, data_dir: Path, role: str, tenant: str) -> None:
     """Make an account, and print the one-time link by which its holder chooses the password."""

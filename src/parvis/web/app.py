@@ -18,6 +18,7 @@ from parvis.kernel.identity import ANONYMOUS
 from parvis.kernel.logs import request_id
 from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
+from parvis.web.acting import acting_in
 from parvis.web.api import create_api
 from parvis.web.assets import Assets
 from parvis.web.auth import renew_session
@@ -53,7 +54,7 @@ from parvis.web.console.dashboards import public as dashboard_public
 from parvis.web.console.identities import account, people
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
-from parvis.web.front import AWAY, STORE_STATE, TOO_MANY
+from parvis.web.front import AWAY, ELSEWHERE, STORE_STATE, TOO_MANY
 from parvis.web.limits import TooManyRequests
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
@@ -118,9 +119,10 @@ def _site(platform: Platform, clock: Clock) -> Site:
             platform.happenings is not None,
             lambda: platform.happenings.laying if platform.happenings else None,
             lambda request, response: renew_session(platform.access.sessions, request, response),
+            acting_in(platform.access.gate.pool, lambda: platform.at_hand.territory.name),
         ),
         reader=EntityReader(platform.broker.contexts.parvis),
-        live=Live(platform.broker, platform.stopping, is_down),
+        live=Live(platform.broker, platform.stopping, is_down, lambda: platform.access.gate.version),
         clock=clock,
     )
 
@@ -150,6 +152,12 @@ async def _too_many(request: Request) -> Response:
     response = problem_page(request, TooManyRequests.status, "")
     response.headers["retry-after"] = str(getattr(request.state, "retry_after_s", _AWAY_S))
     return response
+
+
+async def _elsewhere(request: Request) -> Response:
+    """In place of a page of a tenant in which its visitor may not act, or may no longer."""
+    refused = request.scope["state"].get("refused")
+    return problem_page(request, Forbidden.status, refused) if refused else problem_page(request, 404, "")
 
 
 async def _store_state(request: Request) -> Response:
@@ -221,6 +229,7 @@ ROUTES = (
     *basemap.ROUTES,
     Route(AWAY, _away, methods=["GET"]),
     Route(TOO_MANY, _too_many, methods=["GET"]),
+    Route(ELSEWHERE, _elsewhere, methods=["GET"]),
     Route(STORE_STATE, _store_state, methods=["GET"]),
 )
 """Of every territory; a demonstration has its story besides, and `/static` and `/api` stand below."""

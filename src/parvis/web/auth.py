@@ -47,7 +47,7 @@ def caller_of(gate: Gate, method: str, headers: Headers, *, is_https: bool = Fal
     return gate.authenticate(
         authorization,
         session.encode() if session else None,
-        DEFAULT_TENANT if tenant is None else tenant.decode("latin-1"),
+        None if tenant is None else tenant.decode("latin-1"),
     )
 
 
@@ -162,13 +162,14 @@ def drop_session(request: Request, response: Response) -> None:
 def token_for_form(request: Request) -> tuple[str, str | None]:
     """What the hidden field FORM_FIELD must hold, and the FORM_COOKIE to set where the browser holds none.
 
-    The token is bound to the session, or before signing in to a cookie made for forms (double submit).
+    The token is bound to the session, or before signing in to a cookie made for forms (double submit); and to the tenant
+    of its page: who acts in another by now, in another tab, changes nothing there by a form of this one.
     """
     held = session_token(request) or _cookie(request, FORM_COOKIE)
     if held:
-        return form_token(held), None
+        return form_token(held, _tenant_of(request)), None
     fresh = new_token()
-    return form_token(fresh), fresh
+    return form_token(fresh, _tenant_of(request)), fresh
 
 
 def keep_form_cookie(request: Request, response: Response, value: str) -> None:
@@ -178,8 +179,13 @@ def keep_form_cookie(request: Request, response: Response, value: str) -> None:
 def check_form(request: Request, given: str) -> None:
     """Raises Forbidden where the form was not one of ours for this browser."""
     held = session_token(request) or _cookie(request, FORM_COOKIE)
-    if not is_form_token(held, given):
+    if not is_form_token(held, given, _tenant_of(request)):
         raise Forbidden("This form has grown too old. Load the page again and send it once more.")
+
+
+def _tenant_of(request: Request) -> str:
+    caller: Caller = request.scope["state"]["caller"]
+    return "" if caller.tenant == DEFAULT_TENANT else caller.tenant
 
 
 def seen_from(request: Request) -> SeenFrom:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parvis.access.gate import Gate
-from parvis.kernel.errors import Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, PayloadTooLarge, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller, Right
 from parvis.kernel.logs import request_id
 from parvis.kernel.settings import LimitSettings
@@ -20,11 +20,13 @@ from parvis.web.auth import Headers, caller_of, caller_of_way_in
 from parvis.web.headers import RawHeaders, completed, headers_of
 from parvis.web.limits import Limits, TooManyRequests
 from parvis.web.metrics import RequestMetrics
+from parvis.web.tenants import placed
 
 logger = logging.getLogger(__name__)
 
 AWAY = "/away"
 TOO_MANY = "/too-many"
+ELSEWHERE = "/elsewhere"
 WAYS_IN = "/api/connectors/"
 STORE_STATE = "/live/store"
 _SAME_FOR_ALL = ("/static/", STORE_STATE)
@@ -108,7 +110,7 @@ class Front:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.note(method, status, perf_counter() - began_s)
 
-    def _with_caller(self, scope: Scope, headers: Headers) -> Scope:
+    def _with_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Scope:
         """Where the accounts are out of reach, or the caller asks for too much, people who ask for a page get one that
         says so."""
         state = scope.setdefault("state", {})
@@ -117,13 +119,20 @@ class Front:
             return scope
         is_for_people = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
         try:
-            state["caller"] = self._caller_of(scope, headers)
+            scope, named = placed(scope, headers, self._gate.pool)
+            state["caller"] = self._caller_of(scope, named)
             self._limits.check(state["caller"], _address_of(scope), scope["method"], scope["path"])
         except Overloaded:
             if not is_for_people:
                 raise
             state["caller"] = _NOBODY
             return _led_to(scope, AWAY)
+        except Forbidden as refused:
+            if not is_for_people or named is headers:
+                raise
+            state["caller"] = self._caller_of(scope, headers)
+            state["refused"] = refused.detail
+            return _led_to(scope, ELSEWHERE)
         except TooManyRequests as refused:
             if not is_for_people:
                 raise

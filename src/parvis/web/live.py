@@ -119,7 +119,14 @@ class Listener:
 class Live:
     """Streams end when `stopping` is set, so that the server can stop. `is_down`: nothing can be saved just now."""
 
-    def __init__(self, broker: Broker, stopping: asyncio.Event, is_down: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        stopping: asyncio.Event,
+        is_down: Callable[[], bool] = lambda: False,
+        version_of_rights: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._version_of_rights = version_of_rights
         self._broker = broker
         self._stopping = stopping
         self._is_down = is_down
@@ -143,15 +150,17 @@ class Live:
         """Server-sent events until the page leaves: `hello` (to whom this is told), `store` (both: whether anything can
         be saved just now), `changes` (a list), `reset`, and comments that keep the line.
 
-        They end, too, once `still_may` says no.
+        They end, too, once `still_may` says no, which is asked whenever rights have changed and now and then.
         """
+        version = self._version_of_rights()
         ends_at = monotonic() + STREAM_ENDS_AFTER_S
         ask_at = monotonic() + STILL_MAY_EVERY_S
         try:
             await self._join(listener, last_event_id)
             yield self._of_store("hello", listener, who=listener.caller.subject)
             while monotonic() < ends_at and not self._stopping.is_set():
-                if monotonic() >= ask_at:
+                if monotonic() >= ask_at or version != self._version_of_rights():
+                    version = self._version_of_rights()
                     if not still_may():
                         return
                     ask_at = monotonic() + STILL_MAY_EVERY_S

@@ -10,15 +10,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from parvis.kernel.happenings import Laying
-from parvis.kernel.identity import ANONYMOUS, Caller, Right
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import Settings
 from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.kernel.time import Clock, format_instant, system_clock
+from parvis.web.acting import Acting, ActingOf
 from parvis.web.assets import COMPONENTS, HERE, Assets
 from parvis.web.auth import keep_form_cookie, token_for_form
 from parvis.web.headline import Domain, State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate
 from parvis.web.markers import ICONS, sprite
+from parvis.web.tenants import IN, base_of, drop_choice, keep_choice
 from parvis.web.views import short_id
 from parvis.web.wording import Wording, wording, words_for
 
@@ -53,11 +55,13 @@ class Pages:
         has_story: bool = False,
         find_laying: Callable[[], Laying | None] = lambda: None,
         renew: Callable[[Request, Response], None] = lambda _request, _response: None,
+        acting: ActingOf | None = None,
     ) -> None:
         """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
         be read, and pages say so to those who are signed in. `has_story`: of a demonstration; what
         of it is not there yet `find_laying` tells. `renew` gives a session's next token with a page."""
         self._renew = renew
+        self._acting = acting or (lambda caller: Acting(caller.tenant, at_hand.territory.name, at_hand.territory.name))
         self._is_down = is_down
         self._is_degraded = is_degraded
         self._has_story = has_story
@@ -81,6 +85,8 @@ class Pages:
     def render(self, request: Request, template: str, *, status: int = 200, **data: Any) -> Response:
         if chosen := _choices_made_here(request):
             return _without_choices(request, chosen)
+        if _leads_elsewhere(request):
+            return _led_elsewhere(request)
         frame = self._frame(request)
         form = FormToken(request)
         content = self._environment.get_template(template).render(
@@ -99,6 +105,7 @@ class Pages:
     def _frame(self, request: Request) -> dict[str, Any]:
         t = self.words(request)
         caller = caller_of(request)
+        acting = self._acting(caller)
         theme = _theme(request)
         return {
             "t": t,
@@ -114,7 +121,9 @@ class Pages:
             "with_query": _with_query(request),
             "is_read": request.method == "GET",
             "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            "territory": self.at_hand.territory.name,
+            "territory": acting.title,
+            "acting": acting,
+            "base": base_of(request),
             "time_zone": self.at_hand.territory.time_zone,
             "auth_off": not self.settings.access.auth,
             "is_down": self._is_down(),
@@ -168,6 +177,22 @@ def _without_choices(request: Request, chosen: Mapping[str, str]) -> Response:
     response = RedirectResponse(_with_query(request)(), SEE_OTHER)
     for name, value in chosen.items():
         response.set_cookie(_CHOICES[name][0], value, max_age=YEAR_S, httponly=True, samesite="lax")
+    return response
+
+
+def _leads_elsewhere(request: Request) -> bool:
+    """By a link to a page in a tenant, somebody who is signed in."""
+    return request.method == "GET" and IN in request.query_params and caller_of(request).subject != ANONYMOUS
+
+
+def _led_elsewhere(request: Request) -> Response:
+    """It stays chosen, and the address is the page's own."""
+    response = RedirectResponse(_with_query(request)(**{IN: None}), SEE_OTHER)
+    caller = caller_of(request)
+    if caller.tenant == DEFAULT_TENANT:
+        drop_choice(response)
+    else:
+        keep_choice(response, caller.tenant)
     return response
 
 

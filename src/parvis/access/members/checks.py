@@ -31,7 +31,7 @@ def check_member(member: Member) -> None:
         raise BadRequestData(f"A member's title has 1 to {LONGEST_TITLE} characters.", rule="member-title")
     if _CODE.fullmatch(member.code) is None:
         raise BadRequestData("An official code has at most 20 letters and digits.", rule="member-code")
-    if member.until is not None and member.until <= member.since:
+    if member.until is not None and member.until < member.since:
         raise BadRequestData("A membership ends after it has begun.", rule="member-until")
 
 

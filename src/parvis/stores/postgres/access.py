@@ -30,6 +30,7 @@ from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.identities import PostgresIdentities
+from parvis.stores.postgres.members import PostgresMembers
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
@@ -58,6 +59,7 @@ class PostgresAccessStore:
         self._connection: Connection | None = self._open()
         self._depth = 0
         self.identities = PostgresIdentities(self._row, self._rows, self._write)
+        self.members = PostgresMembers(self._row, self._rows, self._write)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 

@@ -259,6 +259,26 @@ CREATE TABLE foreign_identity (
 );
 CREATE INDEX foreign_identity_of_account ON foreign_identity (account);
 
+CREATE TABLE member (
+    tenant text COLLATE "C" PRIMARY KEY,
+    document bytea NOT NULL
+);
+
+CREATE TABLE mandate (  -- what a member lets the people of its pool do
+    id text COLLATE "C" PRIMARY KEY,
+    member text COLLATE "C" NOT NULL REFERENCES member (tenant),
+    granted_at bigint NOT NULL,
+    document bytea NOT NULL
+);
+CREATE INDEX mandate_of_member ON mandate (member, granted_at);
+
+CREATE TABLE member_usage (
+    month text COLLATE "C" NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    document bytea NOT NULL,
+    PRIMARY KEY (month, tenant)
+);
+
 CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject bytea NOT NULL,

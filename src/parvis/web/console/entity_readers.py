@@ -11,7 +11,7 @@ from parvis.broker.model.entity import Entity
 from parvis.broker.sources.discovery import EntityAsked, SourceQuery
 from parvis.broker.subscriptions.match import Compiled
 from parvis.broker.subscriptions.model import Subscription
-from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.kernel.identity import Caller, Right
 from parvis.web.console.dashboards.layout import Widget
 from parvis.web.console.dashboards.records import Dashboards
 from parvis.web.console.dashboards.subjects import types_about
@@ -89,9 +89,8 @@ async def _watching(site: Site, caller: Caller, entity: Entity) -> AsyncIterator
 
 
 def publicity_of(site: Site, caller: Caller, entity: Entity) -> Publicity:
-    """What is public is so in the default tenant only."""
-    public = {site.reader.expand(name) for name in site.platform.settings.access.public_types}
-    is_public = caller.tenant == DEFAULT_TENANT and not public.isdisjoint(entity.types)
+    """What is public each tenant chooses."""
+    is_public = not site.platform.broker.public_types(caller.tenant).isdisjoint(entity.types)
     return Publicity.PUBLIC if is_public else Publicity.CLOSED
 
 

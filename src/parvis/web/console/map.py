@@ -37,6 +37,7 @@ from parvis.web.live import Listener
 from parvis.web.objects import Objects, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
+from parvis.web.tenants import in_tenant
 from parvis.web.wording import Wording
 
 ROWS_AT_FIRST = 100
@@ -145,7 +146,8 @@ def _name_of_import(site: Site, request: Request, chosen: ObjectFilter) -> str:
 async def live_events(request: Request) -> Response:
     """Changes of the filtered types, or of one entity, as server-sent events."""
     site = site_of(request)
-    caller, headers = caller_of(request), dict(request.scope["headers"])
+    caller = caller_of(request)
+    headers = in_tenant(dict(request.scope["headers"]), caller)
     site.live.check_room(caller)
     listener = Listener(caller, await wanted_types(site, request), request.query_params.get("entity"))
     renderer = ChangeRenderer(site, listener, site.pages.words(request), detailed="entity" in request.query_params)

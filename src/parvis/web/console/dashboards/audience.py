@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from parvis.broker.query.tree import EntityQuery
-from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.identity import Caller
 from parvis.web.console.dashboards.answers import is_complete
 from parvis.web.console.dashboards.layout import Layout, Widget, WidgetKind
 from parvis.web.console.dashboards.subjects import types_about
@@ -24,10 +24,9 @@ class Audience:
 
 
 async def find_audience(site: Site, caller: Caller, layout: Layout, t: Wording) -> Audience:
-    access, is_default = site.platform.settings.access, caller.tenant == DEFAULT_TENANT
-    if not access.auth:
-        return Audience([], is_partial=False, is_possible=is_default)
-    public = {site.reader.expand(name) for name in access.public_types}
+    if not site.platform.settings.access.auth:
+        return Audience([], is_partial=False, is_possible=True)
+    public = site.platform.broker.public_types(caller.tenant)
     widgets = [one for one in layout.widgets if one.kind is not WidgetKind.TEXT and is_complete(one)]
     named = await _list_named(site, caller, widgets)
     hidden = {name for name in named if site.reader.expand(name) not in public}
@@ -35,7 +34,7 @@ async def find_audience(site: Site, caller: Caller, layout: Layout, t: Wording) 
     return Audience(
         sorted(map(t.type_name, hidden)),
         is_partial=any(not one.entities and not one.about for one in widgets),
-        is_possible=is_default and bool(public),
+        is_possible=bool(public),
     )
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.kernel.errors import ResourceNotFound
-from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.kernel.identity import Caller
 from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.pages import as_public, cached_of, dashboards_of, live_query
 from parvis.web.console.dashboards.records import Dashboard
@@ -19,8 +19,8 @@ async def board(request: Request) -> Response:
     """Raises ResourceNotFound, also where the link was taken back."""
     site, link = site_of(request), request.path_params["link"]
     caller = as_public(site, caller_of(request))
-    shown = await dashboards_of(site).find_shared(DEFAULT_TENANT, link) if len(link) <= LONGEST_LINK else None
-    if shown is None or caller.tenant != DEFAULT_TENANT or not caller.rights:
+    shown = await dashboards_of(site).find_shared(caller.tenant, link) if len(link) <= LONGEST_LINK else None
+    if shown is None or not caller.rights:
         raise ResourceNotFound("There is no such dashboard.")
     seq = await site.platform.broker.outbox.newest()
     answers = await Answers(site, cached_of(request), caller, site.pages.words(request)).list_answers(shown.layout)
@@ -39,9 +39,9 @@ async def board(request: Request) -> Response:
 
 async def list_boards(site: Site, caller: Caller) -> list[Dashboard]:
     """Those that the residents' page names, for who may see anything of them."""
-    if caller.tenant != DEFAULT_TENANT or not as_public(site, caller).rights:
+    if not as_public(site, caller).rights:
         return []
-    return await dashboards_of(site).list_on_portal(DEFAULT_TENANT)
+    return await dashboards_of(site).list_on_portal(caller.tenant)
 
 
 ROUTES = [Route("/boards/{link}", board, methods=["GET"])]
