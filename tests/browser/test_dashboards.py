@@ -264,3 +264,23 @@ def test_without_scripts_everything_is_told(visit: Callable[..., Visit]) -> None
     expect(page.locator(".is-series [data-plot] > svg")).to_be_visible()
     expect(page.locator(".is-states")).to_contain_text("2 to act on")
     expect(page.locator(".is-top a").first).to_have_attribute("href", re.compile("WasteContainer%3A00"))
+
+
+def test_a_new_widget_is_asked_for_without_an_error_until_it_is_to_be_applied(
+    visit: Callable[..., Visit], town: Town
+) -> None:
+    window = visit(viewport=TALL)
+    page = window.open(f"{HOME}/new?name=A+try")
+    page.wait_for_selector("[data-editor][data-ready]")
+    page.get_by_role("button", name="Add a widget").click()
+    preview = page.locator("[data-preview]")
+    expect(preview).to_have_text("Choose what it is about: it appears here.")
+    page.get_by_role("button", name="Apply").click()
+    expect(preview).to_contain_text("does not know yet what to show")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.get_by_label("What it is about").select_option("WasteContainer")
+    expect(preview.locator(".is-figure")).to_be_visible()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("[data-cell]")).to_have_count(1)
+    window.open(HOME)
+    expect(page.get_by_text("A try")).to_have_count(0)

@@ -1,5 +1,6 @@
 """The audit trail in the console: who sees it, how it is narrowed, downloaded and proven."""
 
+import ast
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -15,6 +16,8 @@ from parvis.bootstrap import Platform, open_platform
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import parse_instant
 from parvis.web.console.audit import AT_ONCE, ROWS_A_PAGE
+from parvis.web.i18n import catalogue
+from tests.conftest import ROOT
 from tests.web.conftest import client_of, form_token, plain, settings
 
 PAGE = "/console/audit"
@@ -172,3 +175,60 @@ async def test_a_foreign_form_does_nothing(platform: Platform, administrator: ht
     before = platform.access.store.newest_audit()
     assert (await administrator.post(f"{PAGE}{path}", data={"form_token": "x"})).status_code == 403
     assert platform.access.store.newest_audit() == before
+
+
+async def test_what_it_was_done_to_is_named_and_leads_there(
+    platform: Platform, administrator: httpx.AsyncClient
+) -> None:
+    for action, what, facts in (
+        ("job-submitted", "17", {"kind": "store.check"}),
+        ("device-registered", "70B3D57ED0000001", {}),
+        ("dashboard-shared", "a1b2c3", {"name": "Port", "sharing": "portal"}),
+        ("history-erased", "urn:ngsi-ld:WasteContainer:market", {}),
+    ):
+        note(platform, action, what, facts)
+    page = await read(administrator, lang="fr")
+    for link in (
+        '<a href="/console/jobs/17">Contrôler la base, nº 17</a>',
+        '<a href="/console/devices/70B3D57ED0000001">70B3D57ED0000001</a>',
+        '<a href="/console/dashboards/a1b2c3">Port</a>',
+        '<a href="/console/entities/urn:ngsi-ld:WasteContainer:market">',
+    ):
+        assert link in page
+    assert "vu par : tout le monde, sur la page des habitants" in plain(page).replace("\u00a0", " ")
+
+
+async def test_french_rows_have_no_machine_words(platform: Platform, administrator: httpx.AsyncClient) -> None:
+    text = plain(f"<body{(await read(administrator, lang='fr')).partition('<tbody')[2]}").replace("\u00a0", " ")
+    assert "rôle : Administration" in text
+    assert "par : un lien à usage unique" in text
+    assert "Ligne de commande" in text
+    for word in ("administrator", "one-time", "command-line"):
+        assert word not in text
+
+
+def test_every_deed_has_its_words() -> None:
+    """Whatever the code notes in the trail; what access itself notes are deeds of its own parts."""
+    told = {key.removeprefix("deed.") for key in catalogue("fr") if key.startswith("deed.")}
+    noted = {
+        word.value
+        for path in (ROOT / "src/parvis").rglob("*.py")
+        if "access" not in path.parts
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and _name(call.func) in ("note", "_note", "AuditRecord")
+        for word in call.args
+        if isinstance(word, ast.Constant)
+        and isinstance(word.value, str)
+        and re.fullmatch(r"[a-z]+(-[a-z]+)+", word.value)
+    }
+    assert {"job-submitted", "device-registered", "event-set-off", "dashboard-shared"} <= noted
+    assert noted - told == set()
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def note(platform: Platform, action: str, what: str, facts: dict[str, str]) -> None:
+    at = parse_instant("2026-11-20T12:00:00Z")
+    platform.access.store.append_audit(AuditRecord(at, DEFAULT_TENANT, "user:ada", action, what, facts))

@@ -8,16 +8,18 @@ import httpx
 import msgspec
 import pytest
 
+from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.identity import Caller
+from parvis.kernel.shelf import Box, Place
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.prose import prose
 from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, fill_levels
-from tests.web.conftest import form_token, plain
+from tests.web.conftest import client_of, form_token, plain
 
 HOME = "/console/dashboards"
 BINS = {"kind": "states", "about": "WasteContainer"}
@@ -25,10 +27,10 @@ BINS = {"kind": "states", "about": "WasteContainer"}
 
 async def compose(client: httpx.AsyncClient, *widgets: dict[str, Any], name: str = "Port") -> str:
     """The address of a dashboard with these widgets."""
-    token = form_token((await client.get(HOME)).text)
-    made = await client.post(HOME, data={"form_token": token, "name": name})
-    address: str = made.headers["location"].removesuffix("/edit")
-    await save(client, address, *widgets, name=name)
+    layout = msgspec.json.encode({"widgets": widgets}).decode()
+    token = form_token((await client.get(f"{HOME}/new")).text)
+    made = await client.post(HOME, data={"form_token": token, "name": name, "layout": layout})
+    address: str = made.headers["location"].removesuffix("?told=saved")
     return address
 
 
@@ -230,9 +232,7 @@ async def test_a_ready_one_is_there_for_each_domain_and_is_copied(operator: http
         assert "could not be read" not in page.text, name
     assert (await operator.get(f"{HOME}/ready-mobility")).status_code == 404
     assert "Waste containers, by commune" in plain((await operator.get(f"{HOME}/ready-zones")).text), "no zone is drawn"
-    token = form_token((await operator.get(f"{HOME}/ready-waste")).text)
-    made = await operator.post(HOME, data={"form_token": token, "source": "ready-waste"})
-    copy = (await operator.get(made.headers["location"])).text
+    copy = (await operator.get(f"{HOME}/new", params={"source": "ready-waste"})).text
     assert 'value="Waste today"' in copy
     assert copy.count("data-cell") > 5
 
@@ -338,6 +338,63 @@ async def test_everybody_with_the_link_sees_what_is_public_until_it_is_taken_bac
     await share(operator, address, "nobody")
     assert (await visitor.get(link)).status_code == 404
     assert await share(operator, address, "link") != link, "a link that was taken back leads nowhere for good"
+
+
+async def test_the_link_is_told_to_those_alone_who_may_share(platform: Platform, operator: httpx.AsyncClient) -> None:
+    """Neither the entity nor its history has it: whoever may read could hand it on."""
+    address = await compose(operator, BINS)
+    secret = (await share(operator, address, "link")).removeprefix("/boards/")
+    short = address.rpartition("/")[2]
+    _, key = platform.access.keys.create(COMMAND_LINE, "newsroom", "reader")
+    async with client_of(platform, authorization=f"Bearer {key}") as reader:
+        root = "/ngsi-ld/v1"
+        for path in ("entities", "temporal/entities"):
+            answer = await reader.get(f"{root}/{path}/urn:ngsi-ld:Dashboard:{short}")
+            assert answer.status_code == 200
+            assert "dashboardLayout" in answer.text
+            assert secret not in answer.text
+        assert "shared by link" in plain((await reader.get(HOME)).text)
+        assert secret not in (await reader.get(address)).text
+    assert secret in (await operator.get(address)).text
+
+
+async def test_the_link_of_a_dashboard_that_was_deleted_as_an_entity_leads_nowhere(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, visitor: httpx.AsyncClient
+) -> None:
+    address = await compose(operator, BINS)
+    link = await share(operator, address, "portal")
+    short = address.rpartition("/")[2]
+    await platform.broker.write(caller, [Change(f"urn:ngsi-ld:Dashboard:{short}", Mode.DELETE)])
+    assert (await visitor.get(link)).status_code == 404
+    other = await compose(operator, BINS)
+    await share(operator, other, "nobody")
+    assert await platform.shelf.read(Place(Box("default", "dashboards/links"), b"")) == {}, "it is swept"
+
+
+async def test_who_shared_what_is_in_the_audit_trail(platform: Platform, operator: httpx.AsyncClient) -> None:
+    address = await compose(operator, BINS, name="Bins of the port")
+    await share(operator, address, "portal")
+    newest = list(platform.access.store.read_audit(0))[-1].record
+    assert (newest.subject, newest.action) == ("user:ada", "dashboard-shared")
+    assert newest.facts == {"name": "Bins of the port", "sharing": "portal"}
+
+
+async def test_a_new_one_that_nobody_saves_is_nowhere(operator: httpx.AsyncClient) -> None:
+    page = await operator.get(f"{HOME}/new", params={"name": "A try"})
+    assert 'value="A try"' in page.text
+    assert "It is there once you save it." in plain(page.text)
+    assert "A try" not in (await operator.get(HOME)).text
+    form = {"form_token": form_token(page.text), "name": "A try", "layout": '{"widgets":[]}'}
+    kept = await operator.post(HOME, data=form)
+    assert kept.status_code == 303
+    assert "A try" in (await operator.get(HOME)).text
+
+
+async def test_a_preview_says_whether_the_widget_knows_what_to_show(operator: httpx.AsyncClient) -> None:
+    token = form_token((await operator.get(f"{HOME}/new")).text)
+    for widget, is_complete in (({"kind": "figure"}, False), ({"kind": "figure", "about": "WasteContainer"}, True)):
+        seen = await operator.post(f"{HOME}/preview", json=widget, headers={"form-token": token})
+        assert seen.json()["is_complete"] is is_complete
 
 
 async def test_who_shares_is_told_what_others_will_not_see(operator: httpx.AsyncClient) -> None:

@@ -203,7 +203,7 @@ async def test_what_is_not_listed_is_counted(platform: Platform, operator: httpx
 async def test_dashboards_that_show_it_are_listed(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller
 ) -> None:
-    boards = Dashboards(platform.broker, platform.broker.contexts.parvis)
+    boards = Dashboards(platform.broker, platform.broker.contexts.parvis, platform.shelf)
     widgets = {
         "Levels of the market": Widget(WidgetKind.FIGURE, entities=(FULL_BIN,)),
         "All bins": Widget(WidgetKind.TABLE, about="waste"),

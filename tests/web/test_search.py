@@ -113,7 +113,7 @@ def test_the_story_is_a_place_of_demonstrations_only() -> None:
 async def test_a_dashboard_and_a_zone_lead_to_their_own_pages_and_no_link_is_told(
     platform: Platform, searched: httpx.AsyncClient, caller: Caller
 ) -> None:
-    boards = Dashboards(platform.broker, platform.broker.contexts.parvis)
+    boards = Dashboards(platform.broker, platform.broker.contexts.parvis, platform.shelf)
     short = await boards.add(caller, "Council of spring", Layout())
     await boards.share(caller, short, Sharing.LINK)
     link = (await boards.get(caller, short)).link

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parvis.bootstrap import Additions, open_platform
+from parvis.bootstrap import Additions, Platform, open_platform
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.happenings import Happening, Laying, Offer
 from parvis.kernel.time import HOUR, Instant, system_clock
@@ -50,9 +50,14 @@ def tale() -> Tale:
 
 
 @pytest.fixture
-async def told(tmp_path: Path, tale: Tale) -> AsyncIterator[httpx.AsyncClient]:
-    opened = open_platform(settings(tmp_path, auth=False), Additions(happenings=tale), listen=False)
-    async with opened as platform, client_of(platform) as client:
+async def staged(tmp_path: Path, tale: Tale) -> AsyncIterator[Platform]:
+    async with open_platform(settings(tmp_path, auth=False), Additions(happenings=tale), listen=False) as platform:
+        yield platform
+
+
+@pytest.fixture
+async def told(staged: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(staged) as client:
         yield client
 
 
@@ -131,3 +136,13 @@ async def test_pages_say_what_is_being_laid_out_until_it_is_there(told: httpx.As
 async def test_a_real_territory_is_never_laid_out(tmp_path: Path) -> None:
     async with open_platform(settings(tmp_path, auth=False), listen=False) as platform, client_of(platform) as client:
         assert 'id="laying"' not in (await client.get("/")).text
+
+
+async def test_who_set_off_what_is_in_the_audit_trail(staged: Platform, told: httpx.AsyncClient) -> None:
+    token = form_token((await told.get("/console/story")).text)
+    answer = await told.post("/console/story/set-off", data={"form_token": token, "offer": "burst"})
+    assert answer.status_code == 303
+    newest = list(staged.access.store.read_audit(0))[-1].record
+    assert (newest.action, newest.object, newest.facts) == ("event-set-off", "burst-1", {"title": "The burst"})
+    page = (await told.get("/console/audit", params={"lang": "fr"})).text
+    assert '<a href="/console/story?follow=burst-1">The burst</a>' in page

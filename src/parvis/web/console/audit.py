@@ -23,6 +23,7 @@ from parvis.broker.rights import refusal
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Instant, from_datetime
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.audit_words import DEED, deed_of
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.i18n import catalogue
 from parvis.web.pages import caller_of
@@ -35,21 +36,6 @@ AT_ONCE = 500
 """Entries between two breaths of the event loop."""
 FILTERS = ("q", "by", "action", "since", "until")
 _LARGEST_NUMBER = 2**62
-_DEED, _FACT = "deed.", "deed_fact."
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """`by` is who it was as people write it, `subject` as the trail has it."""
-
-    number: int
-    at: Instant
-    by: str
-    kind: str
-    subject: str
-    action: str
-    object: str
-    facts: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +128,6 @@ def tenants_of(caller: Caller) -> frozenset[str]:
     return frozenset({caller.tenant, EVERY_TENANT} if caller.tenant == DEFAULT_TENANT else {caller.tenant})
 
 
-def deed_of(entry: AuditEntry, t: Wording) -> Deed:
-    record = entry.record
-    kind, _, name = record.subject.partition(":")
-    action = t.find(f"{_DEED}{record.action}") or record.action
-    facts = [(t.find(f"{_FACT}{key}") or key, str(value)) for key, value in record.facts.items()]
-    return Deed(entry.number, record.at, name or record.subject, kind, record.subject, action, record.object, facts)
-
-
 async def _exporter(request: Request) -> Caller:
     """Downloads are in the trail, so that no link may begin one."""
     caller = _administrator(request)
@@ -228,8 +206,8 @@ def _number(text: str) -> int | None:
 
 
 def _actions(t: Wording) -> list[tuple[str, str]]:
-    named = [key.removeprefix(_DEED) for key in catalogue(t.language) if key.startswith(_DEED)]
-    return sorted(((one, t(f"{_DEED}{one}")) for one in named), key=lambda one: one[1])
+    named = [key.removeprefix(DEED) for key in catalogue(t.language) if key.startswith(DEED)]
+    return sorted(((one, t(f"{DEED}{one}")) for one in named), key=lambda one: one[1])
 
 
 ROUTES = [

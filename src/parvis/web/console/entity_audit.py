@@ -11,6 +11,7 @@ from parvis.broker.query.tree import TemporalQuery, TimeProperty
 from parvis.fleet.devices.records import hardware_id_of
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
+from parvis.web.console.audit_words import DEED, FACT, value_text
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE
 from parvis.web.wording import Wording
@@ -65,8 +66,11 @@ def _concerns(record: AuditRecord, objects: set[str]) -> bool:
 
 def _deed(record: AuditRecord, t: Wording) -> Deed:
     by = record.subject.partition(":")[2] or record.subject
-    facts = ", ".join(f"{name}: {value}" for name, value in record.facts.items())
-    return Deed(record.at, by, t.find(f"deed.{record.action}") or record.action, facts)
+    facts = ", ".join(
+        t("frame.labelled", name=t.find(f"{FACT}{name}") or name, text=value_text(name, str(value), t))
+        for name, value in record.facts.items()
+    )
+    return Deed(record.at, by, t.find(f"{DEED}{record.action}") or record.action, facts)
 
 
 async def list_stated(site: Site, caller: Caller, entity: Entity, spell: Spell) -> Sequence[Stated]:

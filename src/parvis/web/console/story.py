@@ -70,7 +70,12 @@ def story_routes(story: Happenings) -> list[Route]:
         check_form(request, str(form.get(FORM_FIELD, "")))
         if not caller.may(Right.WRITE):
             raise Forbidden("Events are set off by people with the right to write.")
-        happening = await story.set_off(str(form.get("offer", "")))
+        offer = str(form.get("offer", ""))
+        happening = await story.set_off(offer)
+        site = site_of(request)
+        titles = {one.id: one.title for one in story.list_happenings(site.pages.language(request))}
+        title = titles.get(happening, offer)
+        site.platform.fleet.note(caller, "event-set-off", happening, title=title)
         return RedirectResponse(f"/console/story?follow={quote(happening)}", SEE_OTHER)
 
     return [

@@ -1,5 +1,6 @@
 """Composing a dashboard: the page, what its forms choose from, and a widget as it would look."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.broker.search.words import words_in
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
+from parvis.kernel.time import Instant
 from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.dashboards.answers import Answers
+from parvis.web.console.dashboards.answers import Answers, is_complete
 from parvis.web.console.dashboards.layout import (
     AREA_LEAD,
     COLUMNS,
@@ -23,6 +25,7 @@ from parvis.web.console.dashboards.layout import (
     MOST_WIDGETS,
     TALLEST,
     WORD_LEAD,
+    Layout,
     Method,
     Period,
     WidgetKind,
@@ -30,6 +33,8 @@ from parvis.web.console.dashboards.layout import (
     parse_widget,
 )
 from parvis.web.console.dashboards.pages import HOME, cached_of, dashboards_of
+from parvis.web.console.dashboards.ready import LEAD, ready_layout
+from parvis.web.console.dashboards.records import Version
 from parvis.web.console.dashboards.zonings import list_zonings
 from parvis.web.console.map_filter import type_options
 from parvis.web.headline import BEHIND_THE_SCENES, PROFILES
@@ -55,23 +60,52 @@ def check_writer(request: Request) -> Caller:
     return caller
 
 
-async def edit_page(request: Request) -> Response:
+async def new_page(request: Request) -> Response:
+    """One that is not there before it is saved: empty, or a copy of a ready one or of another (`source`)."""
     site, caller = site_of(request), check_writer(request)
+    given = " ".join(request.query_params.get("name", "").split())[:LONGEST_NAME]
+    name, layout = await _beginning(site, caller, request.query_params.get("source", ""), site.pages.words(request))
+    return await _editor(request, "", given or name, layout)
+
+
+async def _beginning(site: Site, caller: Caller, source: str, t: Wording) -> tuple[str, Layout]:
+    if source.startswith(LEAD):
+        ready = source.removeprefix(LEAD)
+        return t(f"board_ready.{ready}"), await ready_layout(site, caller, ready, await count_types(site, caller))
+    if source:
+        other = await dashboards_of(site).get(caller, source)
+        return t("board.copy_of", name=other.name)[:LONGEST_NAME], other.layout
+    return t("board.new_name"), Layout()
+
+
+async def edit_page(request: Request) -> Response:
+    site, caller, short = site_of(request), check_writer(request), request.path_params["short"]
+    dashboards = dashboards_of(site)
+    shown = await dashboards.get(caller, short)
+    versions = await dashboards.list_versions(caller, short)
+    return await _editor(request, short, shown.name, shown.layout, shown.changed_at, versions)
+
+
+async def _editor(
+    request: Request, short: str, name: str, layout: Layout, version: Instant = 0, versions: Sequence[Version] = ()
+) -> Response:
+    """`short` is empty where it is a new one."""
+    site, caller = site_of(request), caller_of(request)
     t = site.pages.words(request)
-    shown = await dashboards_of(site).get(caller, request.path_params["short"])
-    answers = await Answers(site, cached_of(request), caller, t).list_answers(shown.layout)
+    answers = await Answers(site, cached_of(request), caller, t).list_answers(layout)
     return site.pages.render(
         request,
         "console/pages/dashboard_edit.html",
-        short=request.path_params["short"],
-        dashboard=shown,
+        short=short,
+        name=name,
+        version=version,
         answers=answers,
         is_public=False,
         choices=await choices_of(site, caller, t),
         names={key: name for one in answers for key, name in one.names.items()},
         limits=LIMITS,
-        layout=layout_text(shown.layout),
-        versions=await dashboards_of(site).list_versions(caller, request.path_params["short"]),
+        layout=layout_text(layout),
+        versions=versions,
     )
 
 
@@ -117,7 +151,8 @@ async def preview(request: Request) -> Response:
     answer = await Answers(site, cached_of(request), caller, site.pages.words(request)).answer(widget)
     html = site.pages.fragment(request, "console/pages/dashboard_widget.html", answer=answer, is_public=False)
     return JSONResponse(
-        {"html": html, "title": answer.title, "names": answer.names}, headers={"cache-control": "no-store"}
+        {"html": html, "title": answer.title, "names": answer.names, "is_complete": is_complete(widget)},
+        headers={"cache-control": "no-store"},
     )
 
 
@@ -137,6 +172,7 @@ async def objects(request: Request) -> Response:
 
 
 ROUTES = [
+    Route(f"{HOME}/new", new_page, methods=["GET"]),
     Route(f"{HOME}/objects.json", objects, methods=["GET"]),
     Route(f"{HOME}/preview", preview, methods=["POST"]),
     Route(f"{HOME}/{{short}}/edit", edit_page, methods=["GET"]),

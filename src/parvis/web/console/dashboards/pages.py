@@ -25,6 +25,7 @@ from parvis.web.headline import PROFILES, Domain
 from parvis.web.objects import count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import MEMBER_PATH
 
 SEE_OTHER = 303
 HOME = "/console/dashboards"
@@ -32,7 +33,7 @@ MOST_ON_MAP = 2_000
 
 
 def dashboards_of(site: Site) -> Dashboards:
-    return Dashboards(site.platform.broker, site.reader.terms)
+    return Dashboards(site.platform.broker, site.reader.terms, site.platform.shelf)
 
 
 def cached_of(request: Request) -> Cached:
@@ -103,7 +104,13 @@ async def _undo(site: Site, caller: Caller, short: str) -> int | None:
 def public_url(request: Request, shown: Dashboard | None) -> str:
     if shown is None or not shown.link:
         return ""
-    return str(request.base_url.replace(path=shown.public_href))
+    return str(request.base_url.replace(path=public_path(request, shown)))
+
+
+def public_path(request: Request, shown: Dashboard) -> str:
+    """Of a member's below its own path: whoever has the link need not be signed in."""
+    tenant = caller_of(request).tenant
+    return shown.public_href if tenant == DEFAULT_TENANT else f"{MEMBER_PATH}{tenant}{shown.public_href}"
 
 
 def live_query(layout: Layout) -> str:
@@ -115,21 +122,11 @@ def live_query(layout: Layout) -> str:
 
 
 async def create(request: Request) -> Response:
-    """A new one: empty, or a copy of a ready one or of another."""
-    site, caller = site_of(request), caller_of(request)
+    """A new one, once it is saved for the first time."""
     form = await checked_form(request)
-    site.platform.broker.check_writer(caller)
-    source, t = str(form.get("source", "")), site.pages.words(request)
-    name, layout = t("board.new_name"), Layout()
-    if source.startswith(LEAD):
-        ready = source.removeprefix(LEAD)
-        layout = await ready_layout(site, caller, ready, await count_types(site, caller))
-        name = t(f"board_ready.{ready}")
-    elif source:
-        other = await dashboards_of(site).get(caller, source)
-        name, layout = t("board.copy_of", name=other.name)[:80], other.layout
-    short = await dashboards_of(site).add(caller, str(form.get("name", "")).strip() or name, layout)
-    return RedirectResponse(f"{HOME}/{short}/edit", SEE_OTHER)
+    layout = parse_layout(str(form.get("layout", "")))
+    short = await dashboards_of(site_of(request)).add(caller_of(request), str(form.get("name", "")), layout)
+    return RedirectResponse(f"{HOME}/{short}?told=saved", SEE_OTHER)
 
 
 async def save(request: Request) -> Response:
@@ -160,15 +157,21 @@ async def share(request: Request) -> Response:
     form, short, caller = await checked_form(request), request.path_params["short"], caller_of(request)
     wanted = str(form.get("sharing", ""))
     sharing = Sharing(wanted) if wanted in list(Sharing) else Sharing.NOBODY
-    if sharing is not Sharing.NOBODY and caller.tenant != DEFAULT_TENANT:
-        raise BadRequestData("Only dashboards of the default tenant can be shared with everybody.")
-    await dashboards_of(site_of(request)).share(caller, short, sharing)
+    site = site_of(request)
+    dashboards = dashboards_of(site)
+    await dashboards.share(caller, short, sharing)
+    shown = await dashboards.get(caller, short)
+    site.platform.fleet.note(caller, "dashboard-shared", short, name=shown.name, sharing=sharing.value)
     return RedirectResponse(f"{HOME}/{short}?told={sharing.value}#sharing", SEE_OTHER)
 
 
 async def delete(request: Request) -> Response:
     await checked_form(request)
-    await dashboards_of(site_of(request)).delete(caller_of(request), request.path_params["short"])
+    site, caller, short = site_of(request), caller_of(request), request.path_params["short"]
+    dashboards = dashboards_of(site)
+    shown = await dashboards.get(caller, short)
+    await dashboards.delete(caller, short)
+    site.platform.fleet.note(caller, "dashboard-removed", short, name=shown.name)
     return RedirectResponse(f"{HOME}?removed=1", SEE_OTHER)
 
 

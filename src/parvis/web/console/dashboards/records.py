@@ -1,9 +1,9 @@
-"""Dashboards as entities: the layout in one property, earlier ones in its history, the link in another."""
+"""Dashboards as entities: the layout in one property, earlier ones in its history; the link is kept apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from secrets import compare_digest, token_hex, token_urlsafe
+from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
@@ -14,17 +14,18 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path, TemporalQuery, TimeProperty, TypeIs
 from parvis.kernel.errors import BadRequestData, Conflict, ResourceNotFound
-from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.identity import Caller, Right, system_caller
+from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Instant
 from parvis.web.console.dashboards.layout import LONGEST_NAME, Layout
+from parvis.web.console.dashboards.links import Links
 from parvis.web.views import Terms, one_text, short_id
 
 DASHBOARD = "Dashboard"
 ID_LEAD = "urn:ngsi-ld:Dashboard:"
-LAYOUT, LINK, SHOWN_ON, OWNER = "dashboardLayout", "publicLink", "publicationPlace", "owner"
+LAYOUT, SHOWN_ON, OWNER = "dashboardLayout", "publicationPlace", "owner"
 MOST_DASHBOARDS = 200
 MOST_VERSIONS = 20
-_LINK_BYTES = 24
 
 
 class Sharing(StrEnum):
@@ -37,7 +38,8 @@ class Sharing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """`link` is the unguessable part of its public address; empty where it is not shared."""
+    """`link` is the unguessable part of its public address; empty where it is not shared, and for those who may not
+    share it."""
 
     id: str
     name: str
@@ -69,30 +71,34 @@ def address_of(dashboard_id: str) -> str:
 class Dashboards:
     """Callers read and write them by the rights that they have on entities."""
 
-    def __init__(self, broker: Broker, terms: Terms) -> None:
+    def __init__(self, broker: Broker, terms: Terms, shelf: Shelf) -> None:
         self._broker = broker
         self._terms = terms
+        self._links = Links(shelf)
 
     async def list_all(self, caller: Caller) -> list[Dashboard]:
         """By name."""
         query = EntityQuery(types=TypeIs(self._terms.expand(DASHBOARD)), limit=MOST_DASHBOARDS)
         page = await self._broker.query(caller, query)
-        return sorted(map(self._told, page.entities), key=lambda one: one.name.casefold())
+        return await self._all_told(caller, page.entities)
 
     async def get(self, caller: Caller, short: str) -> Dashboard:
         """Raises ResourceNotFound."""
         entity = await self._broker.find(caller, ID_LEAD + short)
         if entity is None or self._terms.expand(DASHBOARD) not in entity.types:
             raise ResourceNotFound("There is no such dashboard.")
-        return self._told(entity)
+        return self._told(entity, caller, await self._links.read(caller.tenant))
 
     async def find_shared(self, tenant: str, link: str) -> Dashboard | None:
         """Whoever knows the link may see the composition; what it shows is asked for with the visitor's rights."""
-        path = Path(self._terms.expand(LINK))
-        query = EntityQuery(types=TypeIs(self._terms.expand(DASHBOARD)), q=Compare(path, Operator.EQUAL, link), limit=1)
-        page = await self._broker.query(system_caller("dashboards", tenant), query)
-        found = next(map(self._told, page.entities), None)
-        return found if found is not None and compare_digest(found.link.encode(), link.encode()) else None
+        short = await self._links.find(tenant, link)
+        if short is None:
+            return None
+        try:
+            found = await self.get(system_caller("dashboards", tenant), short)
+        except ResourceNotFound:
+            return None
+        return None if found.sharing is Sharing.NOBODY else found
 
     async def list_on_portal(self, tenant: str) -> list[Dashboard]:
         path = Path(self._terms.expand(SHOWN_ON))
@@ -101,8 +107,9 @@ class Dashboards:
             q=Compare(path, Operator.EQUAL, Sharing.PORTAL.value),
             limit=MOST_DASHBOARDS,
         )
-        page = await self._broker.query(system_caller("dashboards", tenant), query)
-        return sorted(map(self._told, page.entities), key=lambda one: one.name.casefold())
+        caller = system_caller("dashboards", tenant)
+        page = await self._broker.query(caller, query)
+        return [one for one in await self._all_told(caller, page.entities) if one.sharing is Sharing.PORTAL]
 
     async def add(self, caller: Caller, name: str, layout: Layout) -> str:
         """The short id. Raises Forbidden, BadRequestData."""
@@ -125,19 +132,27 @@ class Dashboards:
         """A link that is taken back does not come back: the next one is another."""
         self._broker.check_writer(caller)
         known = await self.get(caller, short)
-        if sharing is Sharing.NOBODY:
-            gone = tuple((self._terms.expand(name), "") for name in (LINK, SHOWN_ON))
-            if known.link:
-                await self._write(caller, Change(ID_LEAD + short, Mode.DELETE_ATTRIBUTE, removals=gone))
+        if sharing is not Sharing.NOBODY:
+            await self._links.offer(caller.tenant, short)
+            shown_on = self._property(SHOWN_ON, sharing.value)
+            await self._write(caller, Change(ID_LEAD + short, Mode.APPEND, (shown_on,)))
             return
-        link = known.link or token_urlsafe(_LINK_BYTES)
-        instances = (self._property(LINK, link), self._property(SHOWN_ON, sharing.value))
-        await self._write(caller, Change(ID_LEAD + short, Mode.APPEND, instances))
+        if known.sharing is not Sharing.NOBODY:
+            gone = ((self._terms.expand(SHOWN_ON), ""),)
+            await self._write(caller, Change(ID_LEAD + short, Mode.DELETE_ATTRIBUTE, removals=gone))
+        await self._take_back(caller, short)
 
     async def delete(self, caller: Caller, short: str) -> None:
         self._broker.check_writer(caller)
         await self.get(caller, short)
         await self._write(caller, Change(ID_LEAD + short, Mode.DELETE))
+        await self._take_back(caller, short)
+
+    async def _take_back(self, caller: Caller, short: str) -> None:
+        """Its own link, and those of dashboards that somebody has deleted as entities."""
+        there = {one.id.removeprefix(ID_LEAD) for one in await self.list_all(caller)}
+        held = await self._links.read(caller.tenant)
+        await self._links.take_back(caller.tenant, [one for one in held if one == short or one not in there])
 
     async def list_versions(self, caller: Caller, short: str) -> list[Version]:
         """The newest first, the present one among them."""
@@ -173,9 +188,13 @@ class Dashboards:
     def _property(self, term: str, value: str) -> Instance:
         return Instance(self._terms.expand(term), Kind.PROPERTY, value)
 
-    def _told(self, entity: Entity) -> Dashboard:
+    async def _all_told(self, caller: Caller, entities: Sequence[Entity]) -> list[Dashboard]:
+        links = await self._links.read(caller.tenant)
+        return sorted((self._told(one, caller, links) for one in entities), key=lambda one: one.name.casefold())
+
+    def _told(self, entity: Entity, caller: Caller, links: Mapping[str, str]) -> Dashboard:
         layout = entity.find(self._terms.expand(LAYOUT))
-        link = self._text(entity, LINK)
+        link = links.get(entity.id.removeprefix(ID_LEAD), "")
         place = self._text(entity, SHOWN_ON)
         return Dashboard(
             id=entity.id,
@@ -184,7 +203,7 @@ class Dashboards:
             owner=self._text(entity, OWNER).partition(":")[2],
             changed_at=entity.modified_at if layout is None else layout.modified_at,
             sharing=Sharing(place) if link and place in list(Sharing) else Sharing.NOBODY,
-            link=link,
+            link=link if caller.may(Right.WRITE) else "",
         )
 
     def _text(self, entity: Entity, term: str) -> str:

@@ -22,6 +22,7 @@ const FIELDS = ["about", "attribute", "method", "place", "zones", "period", "tex
 let chosen = [];
 let base = {};
 let timer = null;
+let mayTell = true;
 
 // The widget that was composed; null where that was given up.
 export function askFor(widget) {
@@ -34,6 +35,7 @@ export function askFor(widget) {
   dialog.querySelector("[data-heading]").textContent = say(widget ? "board_form_change" : "board_form_new");
   settle(base.attribute ?? "", base.zones ?? "");
   dialog.returnValue = "";
+  mayTell = widget !== null;
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "apply" ? composed(widget) : null), { once: true });
@@ -42,15 +44,19 @@ export function askFor(widget) {
 
 // As HTML; null where the server cannot be asked.
 export async function preview(widget) {
+  return (await look(widget))?.html ?? null;
+}
+
+async function look(widget) {
   const answer = await fetch("/console/dashboards/preview", {
     method: "POST",
     headers: { "content-type": "application/json", "form-token": token },
     body: JSON.stringify(widget),
   }).catch(() => null);
   if (!answer?.ok) return null;
-  const { html, names: told } = await answer.json();
-  Object.assign(names, told);
-  return html;
+  const seen = await answer.json();
+  Object.assign(names, seen.names);
+  return seen;
 }
 
 function composed(known) {
@@ -166,16 +172,29 @@ function later() {
 
 async function show() {
   if (!dialog.open) return;
-  const html = await preview(composed(base));
-  if (html === null || !dialog.open) {
-    preview_.textContent = say("board_no_preview");
+  const seen = await look(composed(base));
+  if (dialog.open) tell(seen);
+}
+
+// What a new one lacks is told once somebody has tried to apply it.
+function tell(seen) {
+  if (seen === null || (!seen.is_complete && !mayTell)) {
+    preview_.textContent = say(seen === null ? "board_no_preview" : "board_preview_soon");
     return;
   }
-  preview_.innerHTML = html;
+  preview_.innerHTML = seen.html;
   drawPlots(preview_);
   watchMaps(preview_);
 }
 
+form.addEventListener("submit", async (event) => {
+  if (event.submitter?.value !== "apply") return;
+  event.preventDefault();
+  mayTell = true;
+  const seen = await look(composed(base));
+  if (seen === null || seen.is_complete) dialog.close("apply");
+  else tell(seen);
+});
 form.addEventListener("change", (event) => {
   if (event.target === search) return;
   if (["kind", "about"].includes(event.target.name)) settle();
