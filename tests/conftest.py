@@ -19,6 +19,7 @@ from parvis.access.passwords import Passwords
 from parvis.stores.postgres.database import Database
 from parvis.web import pages
 from tests import system_tools
+from tests.logged_secrets import LoggedSecrets, keys_in_log_files, watched
 from tests.shares import Shares, in_turns
 from tests.thrift import CompiledTemplates
 
@@ -50,6 +51,25 @@ def thrift() -> Iterator[None]:
         patch.setattr(pages, "Environment", partial(jinja2.Environment, bytecode_cache=CompiledTemplates()))
         patch.setattr(access, "Passwords", partial(Passwords, memory_kib=8))
         yield
+
+
+@pytest.fixture(scope="session")
+def logs_of_all() -> Iterator[LoggedSecrets]:
+    with watched() as logged:
+        yield logged
+
+
+@pytest.fixture(autouse=True)
+def logged_secrets(logs_of_all: LoggedSecrets) -> Iterator[LoggedSecrets]:
+    """No test may log a secret that was made while it ran."""
+    yield logs_of_all
+    assert logs_of_all.take() == [], "secrets stand in the log"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_keys_in_log_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    yield
+    assert keys_in_log_files(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")

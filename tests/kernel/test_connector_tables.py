@@ -37,3 +37,8 @@ def test_the_file_has_tables_of_connectors_beside_its_sections(tmp_path: Path) -
     file.write_text("connectors = 3\n", encoding="utf-8")
     with pytest.raises(InvalidSettings, match="connectors"):
         load_settings(tmp_path)
+
+
+def test_a_password_may_lie_in_a_file_that_the_environment_names(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n", encoding="utf-8")
+    assert resolve_table({"password": "${KEY}"}, {"KEY_FILE": str(tmp_path / "key")}) == {"password": "secret"}

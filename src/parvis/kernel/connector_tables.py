@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from parvis.kernel.secrets import find_secret
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -15,10 +17,11 @@ def read_tables(tables: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def resolve_table(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """A text `${NAME}` stands for that variable of the environment, so that no password need be in the file.
+    """A text `${NAME}` stands for that variable of the environment, or for what the file holds that `NAME_FILE` names:
+    so no password need be in the file.
 
     Raises:
-        ValueError: it names a variable that is not there.
+        ValueError: it names a variable that is not there, or a file that cannot be read.
     """
     return {name: _resolved(value, environment) for name, value in table.items()}
 
@@ -29,7 +32,7 @@ def _resolved(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_resolved(one, environment) for one in value]
     if isinstance(value, str) and (variable := _VARIABLE.fullmatch(value)):
-        if variable[1] not in environment:
+        if (found := find_secret(variable[1], environment)) is None:
             raise ValueError(f"there is no variable {variable[1]} in the environment")
-        return environment[variable[1]]
+        return found
     return value

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from parvis.kernel.connector_tables import read_tables
+from parvis.kernel.secrets import FILE_SUFFIX, find_secret
 from parvis.kernel.settings import (
     CONNECTORS,
     DATA_VARIABLE,
@@ -102,13 +103,20 @@ def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     by_variable = {info.environment: info for info in SETTINGS.values()}
     values = {}
-    for variable, text in environment.items():
-        info = by_variable.get(variable)
+    for variable in environment:
+        info = by_variable.get(variable) or by_variable.get(variable.removesuffix(FILE_SUFFIX))
         if info is not None:
-            values[info.key] = _take(info, _from_text(info, text, variable), variable)
+            values[info.key] = _take(info, _from_text(info, _text_of(info, environment), variable), variable)
         elif variable.startswith(ENVIRONMENT_PREFIX) and variable != DATA_VARIABLE:
             _refuse_typo(variable, [*by_variable, DATA_VARIABLE])
     return values
+
+
+def _text_of(info: SettingInfo, environment: Mapping[str, str]) -> str:
+    try:
+        return find_secret(info.environment, environment) or ""
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from error
 
 
 def _refuse_typo(variable: str, known: list[str]) -> None:
