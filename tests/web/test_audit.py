@@ -198,6 +198,16 @@ async def test_what_it_was_done_to_is_named_and_leads_there(
     assert "vu par : tout le monde, sur la page des habitants" in plain(page).replace("\u00a0", " ")
 
 
+async def test_filters_and_downloads_are_folded_until_they_are_wanted(administrator: httpx.AsyncClient) -> None:
+    """On a phone they would fill the first screen."""
+    for asked, state in (({}, ""), ({"q": "ada"}, " open")):
+        page = await read(administrator, **asked)
+        fold, form = page.split('<form class="filters"')[0].rpartition("<details")[2], 'name="since"'
+        assert fold.startswith(f' class="more-filters"{state}>'), asked
+        assert page.index("audit.csv") < page.index("<tbody")
+        assert form in page
+
+
 async def test_french_rows_have_no_machine_words(platform: Platform, administrator: httpx.AsyncClient) -> None:
     text = plain(f"<body{(await read(administrator, lang='fr')).partition('<tbody')[2]}").replace("\u00a0", " ")
     assert "rôle : Administration" in text

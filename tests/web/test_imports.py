@@ -174,3 +174,24 @@ async def test_an_import_is_forgotten_and_the_page_is_gone(operator: httpx.Async
     path = await upload(operator)
     await do(operator, path, "delete")
     assert (await operator.get(path)).status_code == 404
+
+
+UNPLACED = """Réf;Nom;Longitude;Latitude
+1;Place;-3,36;47,74
+2;Rue;;
+3;Port;;
+"""
+
+
+async def test_the_check_tells_which_objects_have_no_place(platform: Platform, operator: httpx.AsyncClient) -> None:
+    path = await upload(operator, UNPLACED.encode())
+    await do(operator, path, "check")
+    await finish(platform, path)
+    text = plain((await operator.get(path)).text)
+    assert "2 objects have no place in the file." in text
+    assert "stand on no map" in text
+    assert re.search(r"row 3: urn:ngsi-ld:\S*2 row 4: urn:ngsi-ld:\S*3", text)
+    placed = await upload(operator, BINS.encode())
+    await do(operator, placed, "check")
+    await finish(platform, placed)
+    assert "have no place" not in plain((await operator.get(placed)).text)

@@ -179,6 +179,11 @@ def _show(folders: Folders, one: Import, *, is_dry: bool) -> bool:
     for verdict, count in position.verdicts.items():
         if count:
             click.echo(f"  {count} {verdict}")
+    if counts.unplaced:
+        click.echo(
+            f"  {counts.unplaced} without a place, found in lists and not on the map, the first in row "
+            f"{counts.unplaced_first[0][0]} ({counts.unplaced_first[0][1]})"
+        )
     for reason, count in counts.faults.items():
         click.echo(f"Left out {count}: {words('import_fault.' + reason.lower())}", err=True)
     refused = sum(count for verdict, count in position.verdicts.items() if verdict not in _LEFT_ALONE)

@@ -44,12 +44,15 @@ class Origin(Enum):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """`faults` are by FaultReason's name, of rows and cells left out; `verdicts` by Verdict, of what was read."""
+    """`faults` are by FaultReason's name, of rows and cells left out; `verdicts` by Verdict, of what was read.
+    `unplaced` are entities whose rows name no place, the first of them with row and id."""
 
     rows: int = 0
     records: int = 0
     verdicts: dict[str, int] = {}
     faults: dict[str, int] = {}
+    unplaced: int = 0
+    unplaced_first: tuple[tuple[int, str], ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -86,6 +86,8 @@ class InventoryReader(RowReader):
                 self._fault(number, attribute.column, str(cell), FaultReason.UNREADABLE_VALUE)
             else:
                 values[attribute.name] = value
+        if place is None:
+            self._report.note_unplaced(number, entity_id)
         return Entry(entity_id, values, place, number)
 
     def _is_repeated(self, entity_id: str) -> bool:

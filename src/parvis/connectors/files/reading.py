@@ -74,7 +74,13 @@ def read_file(folder: ImportFolder, name: str, mapping: Mapping, tell: Callable[
             os.fsync(file.fileno())
     records.replace(folder.records)
     faults.replace(folder.faults)
-    counts = Counts(report.rows, count, faults={reason.name: number for reason, number in report.fault_counts.items()})
+    counts = Counts(
+        report.rows,
+        count,
+        faults={reason.name: number for reason, number in report.fault_counts.items()},
+        unplaced=report.unplaced,
+        unplaced_first=tuple(report.unplaced_first),
+    )
     folder.keep("reading", Reading(mapping, counts))
     return counts
 

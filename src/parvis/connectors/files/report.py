@@ -9,6 +9,7 @@ from parvis.kernel.time import Instant
 
 MOST_FAULTS_KEPT = 100
 MOST_SERIES_KEPT = 10_000
+MOST_UNPLACED_KEPT = 20
 SeriesKey = tuple[str, str, str]
 """(entity id, attribute, dataset)."""
 
@@ -72,7 +73,7 @@ class Report:
     """`written` counts what reached the store: 0 after a dry run. `repeated_hours`: local times told apart by order.
 
     `verdicts` count what could be read; what could not is in the faults. Series beyond MOST_SERIES_KEPT have no report
-    of their own.
+    of their own. `unplaced` are entities whose rows name no place, the first of them with row and id.
     """
 
     files: int = 0
@@ -84,6 +85,8 @@ class Report:
     faults: list[Fault] = field(default_factory=list)
     on_fault: Callable[[Fault], None] | None = None
     fault_counts: Counter[FaultReason] = field(default_factory=Counter)
+    unplaced: int = 0
+    unplaced_first: list[tuple[int, str]] = field(default_factory=list)
 
     def of(self, key: SeriesKey) -> SeriesReport:
         found = self.series.get(key)
@@ -99,6 +102,11 @@ class Report:
             self.on_fault(fault)
         if len(self.faults) < MOST_FAULTS_KEPT:
             self.faults.append(fault)
+
+    def note_unplaced(self, row: int, entity_id: str) -> None:
+        self.unplaced += 1
+        if len(self.unplaced_first) < MOST_UNPLACED_KEPT:
+            self.unplaced_first.append((row, entity_id))
 
     @property
     def instances(self) -> int:
