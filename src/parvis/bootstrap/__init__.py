@@ -136,7 +136,6 @@ async def open_platform(
         store, access = await _open_stores(settings, opening or Opening(), file_faults, stack)
         remember_store(settings)
         broker = _open_broker(settings, store, outbound, access, stack)
-        _keep_running(stack, lambda: keep_tenants(access, broker), "makes the tenants of members")
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf)
         jobs = _build_jobs(settings, store, access, onboarding)
@@ -184,6 +183,7 @@ def _open_broker(
     _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
     _keep_running(stack, broker.sources.index.follow, "follows the context sources")
     _keep_running(stack, broker.transience.run, "takes away what is over")
+    _keep_running(stack, lambda: keep_tenants(access, broker), "makes the tenants of members")
     return broker
 
 

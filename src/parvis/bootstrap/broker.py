@@ -7,10 +7,11 @@ import msgspec
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.archive import PastAtHand
 from parvis.bootstrap.contexts import context_fetcher
-from parvis.broker.broker import Broker, PublicElsewhere
+from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.jsonld.kept import KeptContexts
 from parvis.broker.ports.store import Store
+from parvis.broker.public import PublicElsewhere
 from parvis.broker.sources.forward import SourceClient
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.kernel.identity import Caller

@@ -17,6 +17,7 @@ from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.past import Brought, OldObservations, PastIntake, PastNotTaken
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.ports.store import EntityAggregates, EntityHistory, EntityPage, Outbox, Progress, Store
+from parvis.broker.public import Public, PublicElsewhere
 from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import (
     Aggregation,
@@ -37,8 +38,8 @@ from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_en
 from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
-from parvis.kernel.identity import DEFAULT_TENANT, READERS, Caller, Right
-from parvis.kernel.reach import NOWHERE, Area, Reach, either
+from parvis.kernel.identity import READERS, Caller, Right
+from parvis.kernel.reach import NOWHERE, either
 from parvis.kernel.shelf import Shelf
 from parvis.kernel.time import Clock, Instant, system_clock
 
@@ -51,9 +52,6 @@ MOMENT_PAGE = 500
 """Small enough for the event loop to breathe between two."""
 FindOwner = Callable[[str, str], Caller | None]
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-PublicElsewhere = Callable[[str], Iterable[str]]
-"""The names of the types that another tenant than the default one has made public."""
 
 
 class Broker:
@@ -85,11 +83,10 @@ class Broker:
         self.find_owner: FindOwner | None = None
         """Who a subscription is of, with the rights they have by now (subject, tenant); None: with those it was made
         with."""
-        self._public_types = public_types
-        self._public_elsewhere = public_elsewhere
         self._on_erasure = on_erasure
         self._on_correction = on_correction
         self.contexts = contexts
+        self.public = Public(public_types, public_elsewhere, contexts.parvis.expand)
         self.most_instances = most_instances
         self.outbox: Outbox = store
         self.shelf: Shelf = store.shelf
@@ -177,21 +174,11 @@ class Broker:
         if Right.READ in rights:
             if caller.reads is None:
                 return EVERYTHING if caller.hides is None else Sight(caller, None, caller.hides)
-            reach = either(caller.reads, self._public(caller)) if Right.READ_PUBLIC in rights else caller.reads
-            return Sight(caller, reach, caller.hides)
+            public = self.public.reach(caller.tenant) if Right.READ_PUBLIC in rights else NOWHERE
+            return Sight(caller, either(caller.reads, public), caller.hides)
         if Right.READ_PUBLIC in rights:
-            return Sight(caller, self._public(caller), caller.hides)
+            return Sight(caller, self.public.reach(caller.tenant), caller.hides)
         raise refusal(caller, "read")
-
-    def public_types(self, tenant: str) -> frozenset[Iri]:
-        """What those see there who are not signed in: each tenant's own choice."""
-        if tenant == DEFAULT_TENANT or self._public_elsewhere is None:
-            return self._public_types
-        return frozenset(map(self.contexts.parvis.expand, self._public_elsewhere(tenant)))
-
-    def _public(self, caller: Caller) -> Reach:
-        types = self.public_types(caller.tenant)
-        return (Area(types),) if types else NOWHERE
 
     async def find(self, caller: Caller, entity_id: str) -> Entity | None:
         sight = self.sight(caller)

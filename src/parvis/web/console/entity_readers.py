@@ -90,7 +90,7 @@ async def _watching(site: Site, caller: Caller, entity: Entity) -> AsyncIterator
 
 def publicity_of(site: Site, caller: Caller, entity: Entity) -> Publicity:
     """What is public each tenant chooses."""
-    is_public = not site.platform.broker.public_types(caller.tenant).isdisjoint(entity.types)
+    is_public = not site.platform.broker.public.types(caller.tenant).isdisjoint(entity.types)
     return Publicity.PUBLIC if is_public else Publicity.CLOSED
 
 

@@ -26,7 +26,7 @@ class Audience:
 async def find_audience(site: Site, caller: Caller, layout: Layout, t: Wording) -> Audience:
     if not site.platform.settings.access.auth:
         return Audience([], is_partial=False, is_possible=True)
-    public = site.platform.broker.public_types(caller.tenant)
+    public = site.platform.broker.public.types(caller.tenant)
     widgets = [one for one in layout.widgets if one.kind is not WidgetKind.TEXT and is_complete(one)]
     named = await _list_named(site, caller, widgets)
     hidden = {name for name in named if site.reader.expand(name) not in public}
