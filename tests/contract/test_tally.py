@@ -62,7 +62,7 @@ async def test_states_are_counted_as_they_are_judged(store: Store) -> None:
 async def test_numbers_come_to_something_and_say_their_unit(store: Store) -> None:
     await store.write(TENANT, [bin_(1, level(2, OLD)), bin_(2, level(5.5, FRESH)), bin_(3, level("lots", FRESH))])
     (all_good,) = await told(store, Yardstick(LEVEL))
-    assert all_good == Tallied("", Grade.GOOD, 3, 2, 7.5, 2, 5.5, FRESH, "P1")
+    assert all_good == Tallied("", Grade.GOOD, 3, 2, 7.5, 2, 5.5, FRESH, "P1", FRESH)
 
 
 async def test_numbers_of_different_units_are_not_added(store: Store) -> None:
@@ -81,6 +81,22 @@ async def test_low_may_be_bad(store: Store) -> None:
     await store.write(TENANT, [bin_(1, level(0.1)), bin_(2, level(0.09)), bin_(3, level(0.15)), bin_(4, level(0.2))])
     stick = Yardstick(LEVEL, warn=0.2, bad=0.1, is_low_bad=True)
     assert await counted(store, stick) == {("", Grade.BAD): 1, ("", Grade.WARN): 2, ("", Grade.GOOD): 1}
+
+
+async def test_what_no_measurement_can_be_is_to_be_warned_of(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(1.0)), bin_(2, level(1.4)), bin_(3, level(-0.1)), bin_(4, level("lots"))])
+    stick = Yardstick(LEVEL, least=0, most=1)
+    assert await counted(store, stick) == {("", Grade.WARN): 2, ("", Grade.GOOD): 2}
+    (calm,) = (one for one in await told(store, Yardstick(LEVEL, warn=-5, is_low_bad=True, most=1)) if not one.grade)
+    assert calm.entities == 3
+
+
+async def test_how_many_were_measured_since_is_told_of_what_says_when(store: Store) -> None:
+    undated = Instance(LEVEL, Kind.PROPERTY, 7)
+    await store.write(TENANT, [bin_(1, level(1, OLD)), bin_(2, level(2, FRESH)), bin_(3, undated), bin_(4, note("-"))])
+    rows = await told(store, Yardstick(LEVEL), since=(OLD, OLD + 1, FRESH + 1))
+    assert [sum(counts) for counts in zip(*(row.since for row in rows), strict=True)] == [2, 1, 0]
+    assert max(row.measured for row in rows if row.measured is not None) == FRESH
 
 
 async def test_places_are_told_apart(store: Store) -> None:

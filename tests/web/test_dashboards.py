@@ -18,7 +18,7 @@ from parvis.kernel.shelf import Box, Place
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
 from parvis.web.console.dashboards.prose import prose
-from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, fill_levels
+from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, fill_levels, measured
 from tests.web.conftest import client_of, form_token, plain
 
 HOME = "/console/dashboards"
@@ -272,6 +272,44 @@ async def test_a_map_of_too_many_shows_what_needs_attention(
         assert only["id"] == FULL_BIN
     (only,) = (await operator.get(f"{HOME}/map.geojson?type=WasteContainer&commune=Port")).json()["features"]
     assert only["id"] == SILENT_BIN, "of the commune, wherever it stands in the order"
+
+
+async def test_a_map_of_too_many_shows_the_most_urgent_of_all_and_how_many_it_leaves_out(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bins are full at a level at which a tower is all but empty, and there are many: none may stand in its place."""
+    expand = platform.broker.contexts.parvis.expand
+
+    def filled(kind: str, number: int, level: float) -> Change:
+        reading = measured(expand("fillingLevel"), level, now, "C62")
+        return Change(f"urn:ngsi-ld:{kind}:{number}", Mode.CREATE, (reading,), (expand(kind),))
+
+    bins = [filled("WasteContainer", number, 0.81) for number in range(6)]
+    await platform.broker.write(caller, [*bins, filled("WaterDistributionNetwork", 1, 0.01)])
+    monkeypatch.setattr("parvis.web.console.dashboards.pages.MOST_ON_MAP", 3)
+    told = (await operator.get(f"{HOME}/map.geojson")).json()
+    tower = "urn:ngsi-ld:WaterDistributionNetwork:1"
+    assert {one["id"] for one in told["features"]} == {FULL_BIN, LEAKING_METER, tower}
+    assert told["note"].startswith("The map draws those that need attention first; 9 more are not drawn.")
+    assert "1 has no place on the map." in told["note"]
+
+
+async def test_everything_is_as_many_on_the_overview_the_map_and_a_dashboard(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    trees = [Change(f"urn:ngsi-ld:Tree:{number}", Mode.CREATE, (), (expand("Tree"),)) for number in range(3)]
+    impossible = measured(expand("fillingLevel"), -0.5, unit_code="C62")
+    odd = Change("urn:ngsi-ld:WasteContainer:odd", Mode.CREATE, (impossible,), (expand("WasteContainer"),))
+    await platform.broker.write(caller, [*trees, odd])
+    assert "9 objects" in plain((await operator.get("/console")).text)
+    assert "9 objects, 3 need attention" in plain((await operator.get("/console/map")).text)
+    address = await compose(operator, {"kind": "map"}, {"kind": "figure", "about": "other", "method": "count"})
+    page = plain((await operator.get(address)).text)
+    assert "9 objects, 3 need attention" in page
+    assert "Number: Other 3 " in page
+    summary = (await operator.get("/api/summary")).json()
+    assert (summary["total"], summary["attention"]) == (9, 3)
 
 
 async def test_it_is_an_entity_behind_the_scenes(

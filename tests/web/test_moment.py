@@ -12,7 +12,7 @@ from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import HOUR, Instant, format_instant, to_datetime
+from parvis.kernel.time import DAY, HOUR, Instant, format_instant, to_datetime
 from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, STATION, fill_levels
 from tests.web.conftest import form_token, plain
 
@@ -51,6 +51,23 @@ async def test_a_moment_of_the_past_is_shown_and_said(
     assert then["moment"] == (now - HOUR) // 1000
     earlier = await shown(operator, moment=format_instant(now - 4 * HOUR), search="school")
     assert [one["properties"]["value"] for one in earlier["features"]] == ["30%"]
+
+
+async def test_what_had_not_been_heard_of_was_silent_then_as_it_would_be_now(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    """Also what was stored later, with a past from before: it spoke 20 days ago, and for an hour ten days ago."""
+    context = platform.broker.contexts.parvis
+    for end in (now - 20 * DAY, now - 10 * DAY):
+        for change in fill_levels(context, HALF_BIN, (0.5, 0.5), end, HOUR):
+            late = Change(change.entity_id, Mode.UPSERT_UPDATE, change.instances, keep_newest=True)
+            await platform.broker.write(caller, [late])
+    states = {}
+    for days in (20, 19, 12, 10, 9, 2):
+        then = await shown(operator, moment=format_instant(now - days * DAY), type="WasteContainer")
+        states[days] = [one["properties"]["state"] for one in then["features"]]
+        assert then["note"] == "2 objects of today were not known yet."
+    assert states == {20: ["good"], 19: ["stale"], 12: ["stale"], 10: ["good"], 9: ["stale"], 2: ["stale"]}
 
 
 async def test_list_map_and_sentence_of_a_moment_are_one_set(

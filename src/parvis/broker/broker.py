@@ -34,7 +34,7 @@ from parvis.broker.sources.forward import SourceClient
 from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
-from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, as_it_ended, as_they_were
+from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, Moment, as_it_ended, list_then
 from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
@@ -286,14 +286,12 @@ class Broker:
 
     async def list_moment(
         self, caller: Caller, types: TypeSelection, at: Instant, keys_of: KeysOf, most: int
-    ) -> list[Entity]:
+    ) -> Moment:
         """The entities of these types as they were at that instant, at most `most`: of each, the series that `keys_of`
         names are told as they were then, the rest as it is now. Those deleted since come last, at most MOST_GONE."""
         there = await self._list_first(caller, EntityQuery(types=types, limit=MOMENT_PAGE), most)
-        wanted = await asyncio.to_thread(lambda: {one.id: tuple(keys_of(one)) for one in there})
-        found = await self._store.list_last(caller.tenant, wanted, at - LOOK_BACK, at + 1)
-        then = await asyncio.to_thread(as_they_were, there, wanted, found, at)
-        return then + await self._list_gone(caller, types, at)
+        then = await list_then(self._store, caller.tenant, there, keys_of, at)
+        return then._replace(entities=[*then.entities, *await self._list_gone(caller, types, at)])
 
     async def _list_first(self, caller: Caller, query: EntityQuery, most: int) -> list[Entity]:
         found: list[Entity] = []

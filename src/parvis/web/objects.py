@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from parvis.broker.query.tree import Compare, Condition, EntityQuery, Operator, Or, Path
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
+from parvis.kernel.time import Instant
 from parvis.web.filters import ObjectFilter, Tally, local_moment, parse_moment
 from parvis.web.headline import Domain, is_other
 from parvis.web.site import MOST_OBJECTS, Site
@@ -23,7 +24,7 @@ class Objects:
 
     `layers` counts by domain, those domains included that are switched off. `zones` are those to choose from.
     `beyond`: how many more may fit but were not looked at. `aside`: how many of types that no domain knows are not
-    shown beside all else, because they would hide it.
+    shown beside all else, because they would hide it. `later`: how many of a moment of the past were not there yet.
     """
 
     chosen: ObjectFilter
@@ -34,6 +35,15 @@ class Objects:
     zones: Sequence[Zone] = ()
     beyond: int = 0
     aside: int = 0
+    later: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How the most urgent of more objects than fit are found: `urgent` may need attention; all are `where`."""
+
+    urgent: Sequence[EntityQuery] = ()
+    where: Condition | None = None
 
 
 async def count_types(site: Site, caller: Caller) -> dict[str, int]:
@@ -52,21 +62,27 @@ async def load_objects(
     query: Mapping[str, str],
     ids: Sequence[str] | None = None,
     most: int = MOST_OBJECTS,
-    crowd: Sequence[Condition | None] = (None,),
+    crowd: Crowd | None = None,
 ) -> Objects:
     """Those that the filter of a page's address admits; of `ids` alone where they are given. Where there are more than
-    `most`, those of the first condition of `crowd` come first."""
+    `most`, `crowd` says which of them."""
     counts = await count_types(site, caller)
     zones = await list_zones(site.platform.broker, caller, site.reader.terms)
     chosen = await _with_zone(site, caller, _with_moment(site, ObjectFilter.from_query(query, counts), query), zones)
     shown, aside = _without_a_crowd(chosen, counts, most)
     total = sum(counts.get(name, 0) for name in shown.types)
     is_crowd = total > most
-    found = await _find(site, caller, shown, ids, most, crowd if is_crowd else (None,), is_crowd=is_crowd)
+    later = 0
+    if chosen.moment is not None:
+        found, later = await _find_then(site, caller, shown, chosen.moment, ids, most)
+    elif is_crowd and crowd is not None:
+        found = await _find_urgent_first(site, caller, shown, most, crowd)
+    else:
+        found = await _find(site, caller, shown, ids, most, is_crowd=is_crowd)
     is_cut = ids is None and len(found) >= most and total > most
     beyond = total - len(found) if is_cut else 0
     picked = await asyncio.to_thread(_pick, found, shown)
-    return Objects(chosen, *picked, counts, zones, beyond, aside)
+    return Objects(chosen, *picked, counts, zones, beyond, aside, later)
 
 
 def _pick(
@@ -85,15 +101,41 @@ async def _find(
     chosen: ObjectFilter,
     ids: Sequence[str] | None,
     most: int,
-    crowd: Sequence[Condition | None],
     *,
     is_crowd: bool,
 ) -> list[ObjectView]:
-    if chosen.moment is None:
-        return await site.find_views(caller, _queries(site, chosen, ids, crowd, is_crowd=is_crowd), most)
-    views = await site.list_past_views(caller, chosen.selection(site.reader.terms), chosen.moment, most)
+    return await site.find_views(caller, _queries(site, chosen, ids, is_crowd=is_crowd), most)
+
+
+async def _find_then(
+    site: Site, caller: Caller, chosen: ObjectFilter, moment: Instant, ids: Sequence[str] | None, most: int
+) -> tuple[list[ObjectView], int]:
+    """Those that were there at the moment, and how many that the filter would admit were not there yet."""
+    past = await site.list_past_views(caller, chosen.selection(site.reader.terms), moment, most)
     wanted = None if ids is None else frozenset(ids)
-    return [view for view in views if wanted is None or view.id in wanted]
+    whatever_state = replace(chosen, state="", above=None)
+    later = (view for view in past.later if chosen.shows(view.domain) and whatever_state.admits(view))
+    return (
+        [view for view in past.views if wanted is None or view.id in wanted],
+        sum(wanted is None or view.id in wanted for view in later),
+    )
+
+
+async def _find_urgent_first(
+    site: Site, caller: Caller, chosen: ObjectFilter, most: int, crowd: Crowd
+) -> list[ObjectView]:
+    """The most urgent of all, and as many of the calm ones as there is room for."""
+    found: dict[str, ObjectView] = {}
+    for query in crowd.urgent:
+        found |= {view.id: view for view in await site.find_views(caller, (query,), most)}
+    urgent = by_urgency(view for view in found.values() if view.state.needs_attention)[:most]
+    shown = {view.id: view for view in urgent}
+    if len(shown) < most:
+        everywhere = EntityQuery(types=chosen.selection(site.reader.terms), q=crowd.where)
+        for view in await site.find_views(caller, (everywhere,), most):
+            if len(shown) < most:
+                shown.setdefault(view.id, view)
+    return list(shown.values())
 
 
 def _with_moment(site: Site, chosen: ObjectFilter, query: Mapping[str, str]) -> ObjectFilter:
@@ -132,9 +174,7 @@ def _without_a_crowd(chosen: ObjectFilter, counts: Mapping[str, int], most: int)
     return replace(chosen, others=()), others
 
 
-def _queries(
-    site: Site, chosen: ObjectFilter, ids: Sequence[str] | None, crowd: Sequence[Condition | None], *, is_crowd: bool
-) -> Iterable[EntityQuery]:
+def _queries(site: Site, chosen: ObjectFilter, ids: Sequence[str] | None, *, is_crowd: bool) -> Iterable[EntityQuery]:
     types = chosen.selection(site.reader.terms)
     if ids is not None:
         for start in range(0, len(ids), _IDS_AT_ONCE):
@@ -142,7 +182,7 @@ def _queries(
             yield EntityQuery(ids=part, types=types, limit=_IDS_AT_ONCE)
         return
     if not (is_crowd and chosen.search):
-        yield from (EntityQuery(types=types, q=one) for one in crowd)
+        yield EntityQuery(types=types)
         return
     pattern = f"(?i){re.escape(chosen.search)}"
     named = tuple(Compare(Path(site.reader.expand(name)), Operator.MATCH, pattern) for name in NAMES)

@@ -1,9 +1,10 @@
 """What every page needs at hand."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -21,6 +22,13 @@ MOST_OBJECTS = 20_000
 _PAGE = 500
 _BREATHE_EVERY = 250
 """Views between two breaths of the event loop, which a page that is at hand would not give it."""
+
+
+class PastViews(NamedTuple):
+    """`later` were not there yet: they are as they are now."""
+
+    views: Sequence[ObjectView]
+    later: Sequence[ObjectView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,16 @@ class Site:
                         await asyncio.sleep(0)
         return list(views.values())
 
-    async def list_past_views(self, caller: Caller, types: TypeSelection, at: Instant, most: int) -> list[ObjectView]:
-        """The same as they were at that instant."""
+    async def list_past_views(self, caller: Caller, types: TypeSelection, at: Instant, most: int) -> PastViews:
+        """The same as they were at that instant, judged as of it."""
         reader = self.reader
-        entities = await self.platform.broker.list_moment(caller, types, at, reader.judged_keys, most)
-        return await asyncio.to_thread(lambda: [reader.view(entity, at) for entity in entities])
+        moment = await self.platform.broker.list_moment(caller, types, at, reader.judged_keys, most)
+        return await asyncio.to_thread(
+            lambda: PastViews(
+                [reader.view(entity, at) for entity in moment.entities],
+                [reader.view(entity, self.now) for entity in moment.later],
+            )
+        )
 
     @property
     def now(self) -> Instant:

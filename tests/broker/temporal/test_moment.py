@@ -39,7 +39,7 @@ def broker(store: SqliteStore) -> Broker:
 
 
 async def at(broker: Broker, moment: Instant, caller: Caller = OPERATING, most: int = 100) -> dict[str, Entity]:
-    found = await broker.list_moment(caller, EVERYTHING, moment, judged, most)
+    found = (await broker.list_moment(caller, EVERYTHING, moment, judged, most)).entities
     return {one.id: one for one in found}
 
 

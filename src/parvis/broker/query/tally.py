@@ -25,7 +25,8 @@ class Yardstick(msgspec.Struct, frozen=True):
 
     `warn` and `bad` are reached at or above their value, or below it where `is_low_bad`; texts of `warn_words` are to
     be warned of. What was seen last before `silent_before` is silent, unless it is bad. `alarm` names an attribute that
-    makes it bad wherever it is true or no 0. Of a share of one, `is_share`, whole per cent are judged.
+    makes it bad wherever it is true or no 0. Of a share of one, `is_share`, whole per cent are judged. What would be
+    good is to be warned of where it is less than `least` or more than `most`: no measurement at all.
     """
 
     attribute: Iri
@@ -36,6 +37,8 @@ class Yardstick(msgspec.Struct, frozen=True):
     alarm: Iri | None = None
     warn_words: tuple[str, ...] = ()
     silent_before: Instant | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 class ByArea(msgspec.Struct, frozen=True):
@@ -56,6 +59,7 @@ class TallyQuery(msgspec.Struct, frozen=True):
 
     Without yardsticks all are good. An entity's place is the addressLocality of its `address`, else its first scope;
     `place`: only those there. Not `by_place`: all places are told as one, "". `zones` stand in for places there.
+    `since`: moments of which each is to be told how many were measured then or later.
     """
 
     types: TypeSelection
@@ -65,12 +69,14 @@ class TallyQuery(msgspec.Struct, frozen=True):
     place: str = ""
     zones: ByArea | ByWord | None = None
     within: Reach = None
+    since: tuple[Instant, ...] = ()
 
 
 class Tallied(msgspec.Struct, frozen=True):
     """Of the entities of one place (or zone), grade and unit. `numbers` of them have a number, which add up to `total`.
 
-    `low`, `high` and `newest` (when the last one was seen) are None where there is none.
+    `low`, `high`, `newest` (when the last one was seen) and `measured` (likewise, of those that say when they were) are
+    None where there is none. `since` goes with that of the query.
     """
 
     place: str
@@ -82,3 +88,5 @@ class Tallied(msgspec.Struct, frozen=True):
     high: float | None
     newest: Instant | None
     unit_code: str
+    measured: Instant | None = None
+    since: tuple[int, ...] = ()

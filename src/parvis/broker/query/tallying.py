@@ -9,7 +9,7 @@ from parvis.broker.query.tally import ByArea, ByWord, Grade, TallyQuery, Yardsti
 
 GROUPED = (
     "SELECT place, grade, coalesce(s.unit, '') AS unit, count(*), count(value), sum(value), min(value),"
-    " max(value), max(seen) FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
+    " max(value), max(seen), max(measured){since} FROM ({rows}) r LEFT JOIN shape s ON s.id = r.shape"
     " GROUP BY place, grade, coalesce(s.unit, '') ORDER BY place, grade, unit"
 )
 SEEN = "coalesce({0}.observed, {0}.modified)"
@@ -31,7 +31,8 @@ class TallyStatement(ABC):
         place = self._place() if self._query.zones is None else self._zone(self._query.zones)
         columns = f"{place} AS place, {self._grade()} AS grade, {self._values()}"
         rows = f"SELECT {columns} FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"  # noqa: S608
-        return GROUPED.format(rows=rows)
+        since = (f", count(*) FILTER (WHERE measured >= {self._bind(at)})" for at in self._query.since)
+        return GROUPED.format(rows=rows, since="".join(since))
 
     @abstractmethod
     def _place(self) -> str: ...
@@ -41,7 +42,10 @@ class TallyStatement(ABC):
 
     @abstractmethod
     def _values(self) -> str:
-        """Of the attribute by which an entity is judged: `value` (its number), `seen` and `shape`."""
+        """Of the attribute by which an entity is judged: `value` (its number), `seen`, `measured` and `shape`."""
+
+    @abstractmethod
+    def _number(self, alias: str) -> str: ...
 
     @abstractmethod
     def _alarmed(self, alias: str) -> str: ...
@@ -87,4 +91,7 @@ class TallyStatement(ABC):
             cases.append(f"WHEN {self._reached(alias, stick, stick.warn)} THEN {int(Grade.WARN)}")
         if stick.warn_words:
             cases.append(f"WHEN {self._is_one_of(alias, stick.warn_words)} THEN {int(Grade.WARN)}")
+        for limit, sign in ((stick.least, "<"), (stick.most, ">")):
+            if limit is not None:
+                cases.append(f"WHEN {self._number(alias)} {sign} {self._bind(limit)} THEN {int(Grade.WARN)}")
         return f"CASE {' '.join(cases)} ELSE {int(Grade.GOOD)} END" if cases else str(int(Grade.GOOD))

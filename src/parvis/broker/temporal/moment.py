@@ -1,23 +1,34 @@
 """A territory at an instant of its past: what each entity showed last before it."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
 from parvis.broker.model.merge import NULL
-from parvis.broker.ports.store import EntityHistory
+from parvis.broker.ports.store import EntityHistory, TemporalStore
 from parvis.broker.temporal.selection import as_entity
 from parvis.kernel.time import DAY, Instant
 
 LOOK_BACK = 7 * DAY
 """What was measured longer before the moment is not looked for: the question stays bounded, however long the past."""
+LOOK_FAR = 400 * DAY
+"""But for what was stored only after the moment: whether it was silent or not there yet, its own past alone tells."""
 MOST_GONE = 100
 """Entities deleted since the moment that are told; each is read by itself."""
 
 Wanted = Mapping[str, Sequence[AttributeKey]]
 """Of each entity (by id) the series to look at."""
 KeysOf = Callable[[Entity], Iterable[AttributeKey]]
+
+
+class Moment(NamedTuple):
+    """`entities` as they were; `later` are those, as they are now, that were not there yet."""
+
+    entities: Sequence[Entity]
+    later: Sequence[Entity]
 
 
 class Lasts:
@@ -54,11 +65,21 @@ def as_it_was(entity: Entity, asked: Sequence[AttributeKey], found: Sequence[Ins
     return replace(entity, instances=tuple(instances[key] for key in sorted(instances)), rendered={})
 
 
+async def list_then(store: TemporalStore, tenant: str, there: Sequence[Entity], keys_of: KeysOf, at: Instant) -> Moment:
+    """Of the entities that are `there` now."""
+    wanted = await asyncio.to_thread(lambda: {one.id: tuple(keys_of(one)) for one in there})
+    found = await store.list_last(tenant, wanted, at - LOOK_BACK, at + 1)
+    stored_since = {one.id: wanted[one.id] for one in there if one.created_at > at and one.id not in found}
+    if stored_since:
+        found |= await store.list_last(tenant, stored_since, at - LOOK_FAR, at - LOOK_BACK)
+    return await asyncio.to_thread(as_they_were, there, wanted, found, at)
+
+
 def as_they_were(
     entities: Iterable[Entity], wanted: Wanted, found: Mapping[str, Sequence[Instance]], at: Instant
-) -> list[Entity]:
-    then = (as_it_was(one, wanted[one.id], found.get(one.id, ()), at) for one in entities)
-    return [one for one in then if one is not None]
+) -> Moment:
+    then = [(one, as_it_was(one, wanted[one.id], found.get(one.id, ()), at)) for one in entities]
+    return Moment([was for _, was in then if was is not None], [one for one, was in then if was is None])
 
 
 def as_it_ended(history: EntityHistory) -> Entity | None:

@@ -39,9 +39,9 @@ def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) 
 
 
 def _told(row: tuple[Any, ...]) -> Tallied:
-    place, grade, unit, entities, numbers, total, low, high, newest = row
-    unit_code = _decode(unit) if unit else ""
-    return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit_code)
+    place, grade, unit, entities, numbers, total, low, high, newest, measured, *since = row
+    grade, total, unit_code = Grade(grade), total or 0.0, _decode(unit) if unit else ""
+    return Tallied(place, grade, entities, numbers, total, low, high, newest, unit_code, measured, tuple(since))
 
 
 class _Statement(TallyStatement):
@@ -100,9 +100,13 @@ class _Statement(TallyStatement):
         )
 
     def _values(self) -> str:
-        value = self._first("{0}.number") or "NULL::double precision"
-        seen, shape = self._first(SEEN) or "NULL::bigint", self._first("{0}.shape") or "NULL::integer"
-        return f"{value} AS value, {seen} AS seen, {shape} AS shape"
+        value = self._first(self._number("{0}")) or "NULL::double precision"
+        seen, measured = self._first(SEEN) or "NULL::bigint", self._first("{0}.observed") or "NULL::bigint"
+        shape = self._first("{0}.shape") or "NULL::integer"
+        return f"{value} AS value, {seen} AS seen, {measured} AS measured, {shape} AS shape"
+
+    def _number(self, alias: str) -> str:
+        return f"{alias}.number"
 
     def _alarmed(self, alias: str) -> str:
         is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"

@@ -28,8 +28,9 @@ def tally(connection: Connection, names: Names, tenant: int, query: TallyQuery) 
 
 
 def _told(row: tuple[Any, ...]) -> Tallied:
-    place, grade, unit, entities, numbers, total, low, high, newest = row
-    return Tallied(place, Grade(grade), entities, numbers, total or 0.0, low, high, newest, unit)
+    place, grade, unit, entities, numbers, total, low, high, newest, measured, *since = row
+    grade, total = Grade(grade), total or 0.0
+    return Tallied(place, grade, entities, numbers, total, low, high, newest, unit, measured, tuple(since))
 
 
 class _Statement(TallyStatement):
@@ -77,8 +78,11 @@ class _Statement(TallyStatement):
         return "coalesce(zone.value, '')"
 
     def _values(self) -> str:
-        value = self._first("CASE WHEN typeof({0}.value) IN ('integer', 'real') THEN {0}.value END") or "NULL"
-        return f"{value} AS value, {self._first(SEEN) or 'NULL'} AS seen, {self._first('{0}.shape') or 'NULL'} AS shape"
+        told = {"value": self._number("{0}"), "seen": SEEN, "measured": "{0}.observed", "shape": "{0}.shape"}
+        return ", ".join(f"{self._first(text) or 'NULL'} AS {name}" for name, text in told.items())
+
+    def _number(self, alias: str) -> str:
+        return f"CASE WHEN typeof({alias}.value) IN ('integer', 'real') THEN {alias}.value END"
 
     def _alarmed(self, alias: str) -> str:
         return f"({alias}.value = {_TRUE} OR (typeof({alias}.value) IN ('integer', 'real') AND {alias}.value <> 0))"

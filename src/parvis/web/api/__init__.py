@@ -14,10 +14,8 @@ from parvis.broker.sources.subscribe import NOTIFIED_AT
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.web.api import commands, devices, frames, onboarding
 from parvis.web.api.shared import CallerOf, SiteOf
-from parvis.web.console.overview import calm, summarise
+from parvis.web.console.whole import count_whole
 from parvis.web.federation import take_notification
-from parvis.web.filters import ObjectFilter, Tally
-from parvis.web.objects import count_others, count_types
 from parvis.web.site import Site
 from parvis.web.webhooks import receive, receive_below
 
@@ -84,19 +82,17 @@ def create_api(site: Site) -> FastAPI:
 
 
 async def read_summary(site: SiteOf, caller: CallerOf) -> Summary:
-    views = await site.list_views(caller, ObjectFilter().selection(site.reader.terms))
-    others = count_others(await count_types(site, caller))
-    tally = Tally.of(views) + calm(others)
+    whole = await count_whole(site, caller)
     domains = [
         DomainCount(
-            domain=one.domain.value,
-            total=one.tally.total,
-            attention=one.tally.attention,
-            by_state={state.word: count for state, count in one.tally.by_state.items()},
+            domain=domain.value,
+            total=of_domain.total,
+            attention=of_domain.attention,
+            by_state={state.word: count for state, count in of_domain.by_state.items()},
         )
-        for one in summarise(views, others)
+        for domain, of_domain in whole.domains.items()
     ]
-    return Summary(total=tally.total, attention=tally.attention, domains=domains)
+    return Summary(total=whole.tally.total, attention=whole.tally.attention, domains=domains)
 
 
 async def read_types(site: SiteOf, caller: CallerOf) -> list[TypeCount]:

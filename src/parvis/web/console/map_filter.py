@@ -18,10 +18,15 @@ Options = list[tuple[str, list[tuple[str, str]]]]
 
 
 def bound_sentence(t: Wording, found: Objects) -> str:
-    """What a page of bounded size does not show; empty where it shows all."""
+    """What there is besides what is shown: not known yet at a moment, or too many; empty where that is all."""
+    told = []
+    if found.later:
+        told.append(t("map.later", n=found.later))
     if found.beyond:
-        return t("map.beyond", n=found.beyond, most=t.number(MOST_OBJECTS))
-    return t("map.aside", n=found.aside) if found.aside else ""
+        told.append(t("map.beyond", n=found.beyond, most=t.number(MOST_OBJECTS)))
+    elif found.aside:
+        told.append(t("map.aside", n=found.aside))
+    return " ".join(told)
 
 
 def told_sentence(t: Wording, found: Objects) -> str:

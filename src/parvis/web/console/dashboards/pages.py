@@ -1,14 +1,11 @@
 """The list of dashboards, and one of them as people look at it."""
 
-from collections.abc import Mapping, Sequence
-
 import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.broker.query.tree import And, Condition
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Instant
@@ -17,15 +14,17 @@ from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.audience import find_audience
 from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.layout import Layout, Widget, WidgetKind, parse_layout
+from parvis.web.console.dashboards.present import Present
 from parvis.web.console.dashboards.ready import LEAD, list_ready, ready_layout
 from parvis.web.console.dashboards.records import Dashboard, Dashboards, Sharing
 from parvis.web.console.dashboards.subjects import Subjects
 from parvis.web.features import feature
 from parvis.web.headline import PROFILES, Domain
-from parvis.web.objects import count_types, load_objects
+from parvis.web.objects import Crowd, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.tenants import MEMBER_PATH
+from parvis.web.wording import Wording
 
 SEE_OTHER = 303
 HOME = "/console/dashboards"
@@ -190,23 +189,26 @@ async def map_features(request: Request) -> Response:
     question = ("map", t.language, query["type"], query["commune"])
 
     async def answer() -> bytes:
-        crowd = _most_urgent_first(site, query)
+        widget = Widget(WidgetKind.MAP, about=query["type"], place=query["commune"])
+        crowd = _crowd(Subjects(site.reader, site.now), widget)
         found = await load_objects(site, caller, query, most=MOST_ON_MAP, crowd=crowd)
-        return msgspec.json.encode(
-            {"type": "FeatureCollection", "features": [feature(view, t) for view in found.views[:MOST_ON_MAP]]}
-        )
+        views = found.views[:MOST_ON_MAP]
+        whole = await Present(site, cached_of(request), caller, t).states(widget)
+        note = _not_drawn(t, whole.entities - len(views), sum(view.position is None for view in views))
+        features = [feature(view, t) for view in views]
+        return msgspec.json.encode({"type": "FeatureCollection", "note": note, "features": features})
 
     body = await cached_of(request).ask(caller, question, answer)
     return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
 
 
-def _most_urgent_first(site: Site, query: Mapping[str, str]) -> Sequence[Condition | None]:
-    """What may need attention, then all, of one commune where one is named."""
-    subjects = Subjects(site.reader, site.now)
-    widget = Widget(WidgetKind.MAP, about=query["type"], place=query["commune"])
-    place, urgent = subjects.in_place(widget), subjects.needing_attention(widget)
-    first = And((urgent, place)) if urgent is not None and place is not None else urgent
-    return [place] if first is None else [first, place]
+def _crowd(subjects: Subjects, widget: Widget) -> Crowd:
+    return Crowd(subjects.urgent(widget, MOST_ON_MAP), subjects.in_place(widget))
+
+
+def _not_drawn(t: Wording, beyond: int, without_place: int) -> str:
+    told = (("board.map_beyond", beyond), ("board.map_placeless", without_place))
+    return " ".join(t(key, n=number) for key, number in told if number > 0)
 
 
 def as_public(site: Site, caller: Caller) -> Caller:

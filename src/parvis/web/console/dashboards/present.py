@@ -17,7 +17,8 @@ from parvis.web.console.dashboards.drawing import arc, scale_of
 from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
 from parvis.web.console.dashboards.subjects import Subjects, Sum, headline_of, summed
 from parvis.web.console.dashboards.titles import attribute_of
-from parvis.web.headline import Headline, State, is_stale, judge, state_of
+from parvis.web.headline import Domain, Headline, State, is_other, is_stale, judge, state_of
+from parvis.web.objects import count_types
 from parvis.web.site import Site
 from parvis.web.units import SHARES_OF_ONE, whole_of
 from parvis.web.views import ObjectView, by_urgency
@@ -79,13 +80,13 @@ class Age:
 
 class Present:
     def __init__(self, site: Site, cached: Cached, caller: Caller, t: Wording) -> None:
+        self._site = site
         self._broker = site.platform.broker
         self._reader = site.reader
         self._cached = cached
         self._caller = caller
         self._t = t
         self._now = site.now
-        self._subjects = Subjects(site.reader, self._now - self._now % ASKED_EVERY)
 
     async def names(self, widget: Widget) -> dict[str, str]:
         return {view.id: view.name for view in await self.views(widget.entities)}
@@ -97,6 +98,13 @@ class Present:
         page = await self.page(EntityQuery(ids=tuple(ids), limit=len(ids)))
         found = {entity.id: self._reader.view(entity, self._now) for entity in page.entities}
         return [found[one] for one in ids if one in found]
+
+    async def _subjects(self, widget: Widget) -> Subjects:
+        others: Sequence[str] = ()
+        if widget.about in ("", Domain.OTHER):
+            counts = await self._cached.ask(self._caller, "types", lambda: count_types(self._site, self._caller))
+            others = sorted(filter(is_other, counts))
+        return Subjects(self._reader, self._now - self._now % ASKED_EVERY, others)
 
     async def page(self, query: EntityQuery) -> Any:
         return await self._cached.ask(
@@ -174,18 +182,18 @@ class Present:
 
     async def rows(self, widget: Widget) -> Rows:
         """By their value: the highest first, or the lowest where that is what is asked for."""
-        attribute = attribute_of(widget)
+        subjects, attribute = await self._subjects(widget), attribute_of(widget)
         headline = headline_of(widget.about, attribute)
         is_ascending = widget.method is Method.LOWEST or (
             widget.kind is WidgetKind.TABLE and headline is not None and headline.low_is_bad
         )
         path = Path(self._reader.expand(attribute)) if attribute else None
-        conditions: list[Condition | None] = [self._subjects.in_place(widget)]
+        conditions: list[Condition | None] = [subjects.in_place(widget)]
         if widget.kind is WidgetKind.TOP and path is not None:
             conditions.append(Exists(path))
         limit = widget.height * ROWS_A_HEIGHT
         query = EntityQuery(
-            types=self._subjects.selection(widget),
+            types=subjects.selection(widget),
             q=_all_of(conditions),
             limit=limit,
             count=True,
@@ -204,7 +212,8 @@ class Present:
 
     async def alerts(self, widget: Widget) -> Rows:
         """The most urgent first, as on the overview; of each kind of trouble the worst `MOST_ALERTS` are read."""
-        pages = await asyncio.gather(*(self.page(query) for query in self._subjects.urgent(widget, MOST_ALERTS)))
+        subjects = await self._subjects(widget)
+        pages = await asyncio.gather(*(self.page(query) for query in subjects.urgent(widget, MOST_ALERTS)))
         views = {entity.id: self._reader.view(entity, self._now) for page in pages for entity in page.entities}
         urgent = by_urgency(view for view in views.values() if view.state.needs_attention)
         shown = urgent[: widget.height * ROWS_A_HEIGHT]
@@ -215,7 +224,8 @@ class Present:
     async def tally(
         self, widget: Widget, *, by_place: bool = False, zones: ByArea | ByWord | None = None
     ) -> list[Tallied]:
-        queries = self._subjects.tallies(widget, by_place=by_place, zones=zones)
+        subjects = await self._subjects(widget)
+        queries = subjects.tallies(widget, by_place=by_place, zones=zones)
         answer = await self._cached.ask(
             self._caller, ("tally", msgspec.json.encode(queries)), lambda: self._broker.tally(self._caller, queries)
         )

@@ -18,6 +18,7 @@ from parvis.broker.query.tree import (
     TypeIs,
     TypeSelection,
 )
+from parvis.fleet.profiles.limits import OF_TERMS
 from parvis.kernel.time import Instant
 from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
 from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, TypeProfile, types_of
@@ -33,10 +34,12 @@ _OF_NUMBERS = frozenset({WidgetKind.FIGURE, WidgetKind.GAUGE, WidgetKind.BARS})
 _DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
 
 
-def types_about(about: str) -> list[str]:
-    """A type, those of a domain, or all that the domains know."""
+def types_about(about: str, others: Sequence[str] = ()) -> list[str]:
+    """A type, those of a domain, or all; `others` are those that are there and that no domain knows."""
     if not about:
-        return list(PROFILES)
+        return [*PROFILES, *others]
+    if about == Domain.OTHER:
+        return list(others)
     return types_of(Domain(about)) if about in list(Domain) else [about]
 
 
@@ -56,32 +59,35 @@ def _headlines(type_name: str) -> Sequence[Headline]:
 
 
 class Subjects:
-    def __init__(self, reader: EntityReader, now: Instant) -> None:
+    """`others`: the types that are there and that no domain knows."""
+
+    def __init__(self, reader: EntityReader, now: Instant, others: Sequence[str] = ()) -> None:
         self._reader = reader
         self._now = now
+        self._others = others
 
     def selection(self, widget: Widget) -> TypeSelection:
-        return AnyType(tuple(TypeIs(self._reader.expand(name)) for name in types_about(widget.about)))
+        return AnyType(tuple(TypeIs(self._reader.expand(name)) for name in self._types(widget)))
 
     def tallies(
         self, widget: Widget, *, by_place: bool = False, zones: ByArea | ByWord | None = None
     ) -> list[TallyQuery]:
-        """A query a type, for each is judged in its own way."""
-        return [self._tally(name, widget, by_place, zones) for name in types_about(widget.about)]
+        """A query a type, for each is judged in its own way; one for all that no domain knows: nothing judges them."""
+        asked: list[tuple[TypeSelection, str]] = [
+            (TypeIs(self._reader.expand(name)), name) for name in types_about(widget.about)
+        ]
+        if widget.about in ("", Domain.OTHER) and self._others:
+            asked.append((AnyType(tuple(TypeIs(self._reader.expand(name)) for name in self._others)), ""))
+        return [self._tally(types, name, widget, by_place, zones) for types, name in asked]
+
+    def _types(self, widget: Widget) -> list[str]:
+        return types_about(widget.about, self._others)
 
     def in_place(self, widget: Widget) -> Condition | None:
         if not widget.place:
             return None
         members = ("addressLocality",)
         return Compare(Path(self._reader.expand("address"), members=members), Operator.EQUAL, widget.place)
-
-    def needing_attention(self, widget: Widget) -> Condition | None:
-        """Wider than the states: an attribute may be judged otherwise in another type. None: nothing can."""
-        conditions: dict[Condition, None] = {}
-        for name in types_about(widget.about):
-            for headline in PROFILES[name].headlines if name in PROFILES else ():
-                conditions |= dict.fromkeys(self._conditions(headline))
-        return Or(tuple(conditions)) if conditions else None
 
     def urgent(self, widget: Widget, most: int) -> list[EntityQuery]:
         """What may need attention, the furthest past its threshold first: a query for each way in which a type is
@@ -94,7 +100,7 @@ class Subjects:
                 limit=most,
                 order=self._furthest_first(headline),
             )
-            for name in types_about(widget.about)
+            for name in self._types(widget)
             for headline in _headlines(name)
             for wrong in self._wrong(headline)
         ]
@@ -109,14 +115,16 @@ class Subjects:
             return ()
         return (OrderTerm(Path(self._reader.expand(headline.attribute)), is_descending=not headline.low_is_bad),)
 
-    def _tally(self, name: str, widget: Widget, by_place: bool, zones: ByArea | ByWord | None) -> TallyQuery:
+    def _tally(
+        self, types: TypeSelection, name: str, widget: Widget, by_place: bool, zones: ByArea | ByWord | None
+    ) -> TallyQuery:
         profile = PROFILES.get(name)
         headlines: Sequence[Headline] = () if profile is None else profile.headlines
         if widget.attribute or (widget.kind in _OF_NUMBERS and widget.about == name):
             headline = headline_of(name, widget.attribute)
             headlines = () if headline is None else (headline,)
         return TallyQuery(
-            TypeIs(self._reader.expand(name)),
+            types,
             self._reader.expand("address"),
             tuple(self._yardstick(one) for one in headlines),
             by_place,
@@ -135,6 +143,7 @@ class Subjects:
             None if headline.alarm is None else expand(headline.alarm),
             tuple(sorted(headline.warn_words)),
             None if headline.stale_after is None else self._now - headline.stale_after,
+            *OF_TERMS.get(headline.attribute, (None, None)),
         )
 
     def _conditions(self, headline: Headline) -> list[Condition]:
@@ -148,6 +157,9 @@ class Subjects:
         if headline.alarm is not None:
             alarm = Path(self._reader.expand(headline.alarm))
             found.append(And((Compare(alarm, Operator.UNEQUAL, 0), Compare(alarm, Operator.UNEQUAL, False))))
+        if headline.attribute in OF_TERMS:
+            least, most = OF_TERMS[headline.attribute]
+            found += [Compare(path, Operator.LESS, least), Compare(path, Operator.GREATER, most)]
         return found
 
 

@@ -54,7 +54,13 @@ async function open(place) {
 async function fetchFeatures(place) {
   const answer = await fetch(place.dataset.source);
   if (!answer.ok) throw new Error(String(answer.status));
-  return (await answer.json()).features;
+  const { features, note } = await answer.json();
+  const told = place.parentElement.querySelector("[data-board-map-note]");
+  if (told) {
+    told.textContent = note;
+    told.hidden = !note;
+  }
+  return features;
 }
 
 export async function refreshMaps() {
