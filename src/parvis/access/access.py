@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from parvis.access.accounts import Accounts
 from parvis.access.audit import find_break
 from parvis.access.gate import Gate
+from parvis.access.identities.second_factor import SecondFactors
 from parvis.access.identities.sessions import Sessions
 from parvis.access.keys import Keys
 from parvis.access.members.mandates import Mandates
@@ -33,6 +34,7 @@ class Access:
     accounts: Accounts
     keys: Keys
     sessions: Sessions
+    second_factors: SecondFactors
     members: Members
     mandates: Mandates
 
@@ -70,7 +72,8 @@ def build_access(
         clock=clock,
     )
     sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
-    accounts = Accounts(store, passwords or Passwords(), gate.forget, sessions, clock)
+    second_factors = SecondFactors(store, gate.forget, settings.second_factor_roles, clock)
+    accounts = Accounts(store, passwords or Passwords(), gate.forget, sessions, second_factors, clock)
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)
-    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, members, mandates)
+    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, members, mandates)

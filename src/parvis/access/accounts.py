@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from parvis.access.identities.halfway import HALFWAY, HALFWAY_HOLDS, SecondFactorNeeded, SignInTooOld
+from parvis.access.identities.model import Begun
+from parvis.access.identities.second_factor import Need, SecondFactors
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.model import (
     EVERY_TENANT,
@@ -42,12 +45,14 @@ class Accounts:
         passwords: Passwords,
         on_change: Callable[[], None],
         sessions: Sessions,
+        second_factors: SecondFactors,
         clock: Clock = system_clock,
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._on_change = on_change
         self._sessions = sessions
+        self._second_factors = second_factors
         self._clock = clock
 
     async def sign_in(self, name: str, password: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
@@ -55,6 +60,7 @@ class Accounts:
 
         Raises:
             Unauthenticated: wrong name or password; it does not say which.
+            SecondFactorNeeded: right so far; `finish_sign_in` goes on.
             TooManyAttempts: too many failures from this address or for this account.
         """
         now = self._clock()
@@ -65,9 +71,65 @@ class Accounts:
             self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=seen.address)
             raise Unauthenticated("The name or the password is wrong.")
         self._store.forget_attempts(_pair(name, seen.address).subject)
+        return self._let_in(account, seen, replaces)
+
+    def find_halfway(self, token: str) -> Account | None:
+        """The account of a sign-in that lacks its second factor; `token` is that of SecondFactorNeeded."""
+        begun = self._store.identities.find_begun(digest_of(token), HALFWAY, self._clock())
+        account = self._store.find_account(begun.account) if begun is not None else None
+        return None if account is None or account.disabled else account
+
+    def finish_sign_in(self, token: str, code: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
+        """With a code of the authenticator application, or one on paper.
+
+        Raises:
+            Unauthenticated: the code does not fit; or, as SignInTooOld, the password is to be given again.
+            TooManyAttempts
+        """
+        account = self._halfway(token)
+        proven = self._second_factors.check(account.name, code)
+        if not proven:
+            self._audit(ANONYMOUS, "sign-in-failed", account.name, address=seen.address, by="code")
+            raise Unauthenticated("This code does not fit.")
+        return self._finish(token, account, seen, replaces, f"password-{proven}")
+
+    def set_up_and_sign_in(
+        self, token: str, setting_up: str, code: str, seen: SeenFrom, replaces: str = ""
+    ) -> tuple[SignedIn, list[str]]:
+        """For who needs a second factor and has none yet: the session, and the codes to print.
+
+        Raises:
+            SignInTooOld, BadRequestData, TooManyAttempts
+        """
+        account = self._halfway(token)
+        if self._second_factors.needed_of(account) is not Need.SET_UP:
+            raise SignInTooOld("This sign-in is too old: begin again.")
+        codes = self._second_factors.finish(account.name, setting_up, code)
+        return self._finish(token, account, seen, replaces, "password-code"), codes
+
+    def _halfway(self, token: str) -> Account:
+        if (account := self.find_halfway(token)) is None:
+            raise SignInTooOld("This sign-in is too old: begin again.")
+        return account
+
+    def _finish(self, token: str, account: Account, seen: SeenFrom, replaces: str, method: str) -> SignedIn:
         with self._store.transaction():
+            if self._store.identities.finish(digest_of(token), HALFWAY, self._clock()) is None:
+                raise SignInTooOld("This sign-in is too old: begin again.")
             self._sessions.end_by_token(replaces)
-            return self._sessions.begin(account, seen)
+            return self._sessions.begin(account, seen, method)
+
+    def _let_in(self, account: Account, seen: SeenFrom, replaces: str = "") -> SignedIn:
+        """Whose password was right, or new. Raises SecondFactorNeeded."""
+        need = self._second_factors.needed_of(account)
+        if need is Need.NOTHING:
+            with self._store.transaction():
+                self._sessions.end_by_token(replaces)
+                return self._sessions.begin(account, seen)
+        token, now = new_token(), self._clock()
+        begun = Begun(digest_of(token), HALFWAY, account.name, {}, now + HALFWAY_HOLDS)
+        self._store.identities.begin(begun, now)
+        raise SecondFactorNeeded(token, must_set_up=need is Need.SET_UP)
 
     def offer_first_link(self) -> str | None:
         """The token of a fresh one-time link while nobody can administer; None once somebody can."""
@@ -133,6 +195,7 @@ class Accounts:
 
         Raises:
             Unauthenticated: the link was used, has expired or never was.
+            SecondFactorNeeded: the password is chosen; `finish_sign_in` goes on.
             BadRequestData, AlreadyExists: the link stays open.
         """
         _check_name(name)
@@ -144,22 +207,22 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         with self._store.transaction():
             if linked is not None:
-                signed_in = self._give_password(token, password_hash, seen)
+                account = self._give_password(token, password_hash)
             else:
-                signed_in = self._make_account(token, name, password_hash, seen)
+                account = self._make_account(token, name, password_hash)
         self._on_change()
-        return signed_in
+        return self._let_in(account, seen)
 
-    def _make_account(self, token: str, name: str, password_hash: str, seen: SeenFrom) -> SignedIn:
+    def _make_account(self, token: str, name: str, password_hash: str) -> Account:
         link = self._store.use_link(digest_of(token), self._clock())
         if link is None:
             raise Unauthenticated(_LINK_CLOSED)
         account = Account(name, password_hash, link.role, DEFAULT_TENANT, self._clock())
         self._store.add_account(account)
         self._audit(f"user:{name}", "account-created", name, role=link.role, by="one-time link")
-        return self._sessions.begin(account, seen)
+        return account
 
-    def _give_password(self, token: str, password_hash: str, seen: SeenFrom) -> SignedIn:
+    def _give_password(self, token: str, password_hash: str) -> Account:
         name = self.find_linked_account(token)
         if name is None:
             raise Unauthenticated(_LINK_CLOSED)
@@ -168,7 +231,7 @@ class Accounts:
         self._store.end_account_links(name)
         self._store.end_sessions_of(name)
         self._audit(f"user:{name}", "password-changed", name, by="one-time link")
-        return self._sessions.begin(changed, seen)
+        return changed
 
     async def add_account(
         self, caller: Caller, name: str, password: str, role: str, tenant: str = DEFAULT_TENANT

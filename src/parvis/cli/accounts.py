@@ -68,6 +68,16 @@ def sign_out(name: str, data_dir: Path) -> None:
     click.echo(f"{ended} sessions of {name} are ended.", err=True)
 
 
+@account.command("reset-factor")
+@click.argument("name")
+@data_option()
+def reset_factor(name: str, data_dir: Path) -> None:
+    """Take the second factor and the passkeys of an account away, for somebody who has lost them; sessions end."""
+    with opened_access(data_dir) as (access, _):
+        access.second_factors.reset(COMMAND_LINE, name)
+    click.echo(f"{name} signs in with the password alone, until a second factor is set up again.", err=True)
+
+
 @account.command("disable")
 @click.argument("name")
 @data_option()

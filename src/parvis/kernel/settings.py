@@ -142,6 +142,9 @@ class AccessSettings:
     )
     session_hours: float = _setting(12.0, "A session ends so long after signing in.", minimum=0.1)
     idle_minutes: float = _setting(120.0, "A session ends after so long without a request.", minimum=1)
+    second_factor_roles: tuple[str, ...] = _setting(
+        (), "Roles that nobody signs in to by a password alone; who has no second factor yet sets one up then."
+    )
 
 
 @dataclass(frozen=True, slots=True)

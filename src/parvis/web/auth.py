@@ -9,6 +9,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from parvis.access.gate import Gate
+from parvis.access.identities.halfway import HALFWAY_HOLDS
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.tokens import form_token, is_form_token, new_token
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
@@ -18,6 +19,7 @@ from parvis.kernel.time import SECOND, system_clock
 
 SESSION_COOKIE = "parvis_session"
 FORM_COOKIE = "parvis_form"
+HALFWAY_COOKIE = "parvis_halfway"
 FORM_FIELD = "form_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_COOKIE_S = 24 * 3600
@@ -149,6 +151,21 @@ def renew_session(sessions: Sessions, request: Request, response: Response) -> N
     token = session_token(request)
     if token and "authorization" not in request.headers and (signed_in := sessions.renew(token)) is not None:
         keep_session(request, response, signed_in)
+
+
+def keep_halfway(request: Request, response: Response, token: str) -> None:
+    _set_cookie(request, response, HALFWAY_COOKIE, token, HALFWAY_HOLDS // SECOND)
+
+
+def halfway_token(request: Request) -> str:
+    """Of a sign-in that lacks its second factor; empty without one."""
+    return _cookie(request, HALFWAY_COOKIE)
+
+
+def drop_halfway(request: Request, response: Response) -> None:
+    is_https = _is_https(request)
+    name = cookie_name(HALFWAY_COOKIE, is_https=is_https)
+    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
 
 
 def drop_session(request: Request, response: Response) -> None:

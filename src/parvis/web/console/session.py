@@ -1,26 +1,29 @@
 """Signing in and out, and the page behind the one-time link of the first start."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.access.identities.halfway import SecondFactorNeeded
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
 from parvis.kernel.identity import system_caller
-from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_session, seen_from, session_token
+from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
 from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
 from parvis.web.objects import count_types
 from parvis.web.site import Site, site_of
 
 HOME = "/console"
+SIGN_IN = "/console/sign-in"
+CODE = f"{SIGN_IN}/code"
 SEE_OTHER = 303
 
 
 async def sign_in_page(request: Request) -> Response:
-    return _page(request, wanted=_wanted(request.query_params.get("next", "")))
+    return _page(request, wanted=wanted_of(request.query_params.get("next", "")))
 
 
 async def sign_in(request: Request) -> Response:
@@ -30,12 +33,20 @@ async def sign_in(request: Request) -> Response:
     accounts = site_of(request).platform.access.accounts
     try:
         signed_in = await accounts.sign_in(name, password, seen_from(request), session_token(request))
+    except SecondFactorNeeded as needed:
+        return go_on_halfway(request, needed, wanted_of(wanted))
     except TooManyAttempts as refusal:
-        return _page(request, wanted=_wanted(wanted), name=name, problem="too_many", status=refusal.status)
+        return _page(request, wanted=wanted_of(wanted), name=name, problem="too_many", status=refusal.status)
     except (Unauthenticated, BadRequestData) as refusal:
-        return _page(request, wanted=_wanted(wanted), name=name, problem="wrong", status=refusal.status)
-    response = RedirectResponse(_wanted(wanted), SEE_OTHER)
+        return _page(request, wanted=wanted_of(wanted), name=name, problem="wrong", status=refusal.status)
+    response = RedirectResponse(wanted_of(wanted), SEE_OTHER)
     keep_session(request, response, signed_in)
+    return response
+
+
+def go_on_halfway(request: Request, needed: SecondFactorNeeded, wanted: str) -> Response:
+    response = RedirectResponse(f"{CODE}?{urlencode({'next': wanted})}", SEE_OTHER)
+    keep_halfway(request, response, needed.token)
     return response
 
 
@@ -66,6 +77,8 @@ async def make_first_account(request: Request) -> Response:
     linked = accounts.find_linked_account(token) or ""
     try:
         signed_in = await accounts.redeem_link(token, name, password, seen_from(request))
+    except SecondFactorNeeded as needed:
+        return go_on_halfway(request, needed, HOME if linked else await _first_home(site_of(request)))
     except (BadRequestData, AlreadyExists) as refusal:
         return _welcome_page(request, token, name=linked or name, linked=linked, refusal=refusal)
     response = RedirectResponse(HOME if linked else await _first_home(site_of(request)), SEE_OTHER)
@@ -106,7 +119,7 @@ def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", s
     return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
 
 
-def _wanted(address: str) -> str:
+def wanted_of(address: str) -> str:
     """A path of this site; anything else is the console."""
     parts = urlsplit(address)
     is_ours = (

@@ -19,6 +19,8 @@ async def account_page(request: Request) -> Response:
         "console/pages/account.html",
         name=name,
         sessions=access.sessions.list_of(caller_of(request), name),
+        has_factor=access.second_factors.has(name),
+        codes_left=access.second_factors.count_recovery_codes(name),
         here_digest=parts_of(session_token(request))[0],
         done=request.query_params.get("done", ""),
     )

@@ -21,6 +21,7 @@ class Person:
     account: Account
     state: str
     sessions: list[Session]
+    has_factor: bool
 
 
 async def people_page(request: Request) -> Response:
@@ -66,6 +67,8 @@ async def act(request: Request) -> Response:
             access.sessions.end(caller, name, session)
         case "end_sessions":
             access.sessions.end_others(caller, name)
+        case "reset_factor":
+            access.second_factors.reset(caller, name)
         case _:
             raise BadRequestData("The form does not say what is to be done.")
     return done(f"{PEOPLE}/{name}", deed)
@@ -73,7 +76,8 @@ async def act(request: Request) -> Response:
 
 def _person(site: Site, caller: Caller, account: Account) -> Person:
     sessions = site.platform.access.sessions.list_of(caller, account.name)
-    return Person(account, state_of(account), sessions)
+    has_factor = site.platform.access.second_factors.has(account.name)
+    return Person(account, state_of(account), sessions, has_factor)
 
 
 def _find(accounts: Accounts, caller: Caller, name: str) -> Account:
