@@ -52,6 +52,12 @@ class Wording:
         number, unit = self.split_quantity(value, unit_code, attribute)
         return f"{number}{self.gap(unit)}{unit}" if unit else number
 
+    def distance(self, metres: float) -> str:
+        """As one would say it: to ten metres, from a kilometre on in kilometres."""
+        if metres < 1000:
+            return self.quantity(max(10, round(metres, -1)), "MTR")
+        return f"{self.number(metres / 1000, 1)}{NO_BREAK_SPACE}km"
+
     def gap(self, unit: str) -> str:
         """What stands between a number and its unit: English sets the per cent sign close."""
         return "" if unit == "%" and self.language == "en" else NO_BREAK_SPACE

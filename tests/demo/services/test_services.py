@@ -75,7 +75,7 @@ async def test_the_way_in_reads_every_station_with_place_name_and_values(
             assert place["coordinates"] == pytest.approx([lon, lat], abs=1e-5), station
             assert await town.value(station.entity_id, "isStale") is False
         river, air, weather = (stations_of(service)[0].entity_id for service in Service)
-        assert len(await town.history(river, "height")) == 18, "three hours of ten minutes"
+        assert len(await town.history(river, "height")) == 144, "each ten minutes of a day"
         assert len(await town.history(air, "no2")) == 24 + 10, "the hours of yesterday and today that are out"
         temperature = await town.find(weather, "temperature")
         assert temperature is not None

@@ -18,6 +18,8 @@ GAUGES = (
     ("Le Stervenn", 1500.0), ("Le Stervenn", 4600.0), ("Le Stervenn", 8200.0), ("Le Dourgoad", 1200.0),
     ("Le Dourgoad", 2600.0), ("L’Hanternoz", 2500.0), ("Le Roudour", 1800.0), ("Le Gwazh Du", 900.0),
 )  # fmt: skip
+RIVER_MARKS_M: dict[str, object] = {"alertLevel": 0.95, "dangerLevel": 1.25}
+TIDE_MARKS_M: dict[str, object] = {"alertLevel": 5.5, "dangerLevel": 5.9}
 TIDE_GAUGES = ("port-trevalan", "penhervan", "trezavel")
 
 
@@ -119,7 +121,7 @@ def _gauges(site: Site) -> Iterator[Draft]:
         distance = f"{above_tide_m / 1000:.1f} km".replace(".", ",")
         yield Draft(
             Kind.LEVEL, f"Limnimètre {name} {distance}", at.x, at.y, name, owner, Link(Target.RIVER, name), "river",
-            round(above_tide_m / 1000, 2),
+            round(above_tide_m / 1000, 2), RIVER_MARKS_M,
         )  # fmt: skip
     for slug in TIDE_GAUGES:
         index = territory.commune_index(slug)
@@ -128,4 +130,6 @@ def _gauges(site: Site) -> Iterator[Draft]:
         head = min(heads, key=lambda each: float(each.distance(territory.terrain.sea)))
         x, y = head.x, head.y
         name = f"Marégraphe de {territory.communes[index].name}"
-        yield Draft(Kind.LEVEL, name, x, y, "Môle du port", index, Link(Target.TIDE, slug), "tide")
+        yield Draft(
+            Kind.LEVEL, name, x, y, "Môle du port", index, Link(Target.TIDE, slug), "tide", attributes=TIDE_MARKS_M
+        )

@@ -18,7 +18,7 @@ from parvis.demo.readings.scene import Scene
 from parvis.demo.services.measured import is_up, measure
 from parvis.demo.services.stations import PATHS, Service, Station, stations_of
 
-RIVERS_EVERY_S, RIVERS_LATER_S, RIVERS_HELD_S = 600, 180, 48 * 3600
+RIVERS_EVERY_S, RIVERS_LATER_S, RIVERS_HELD_S = 600, 180, 24 * 3600
 AIR_LATER_S = 1500
 WEATHER_EVERY_S, WEATHER_LATER_S = 360, 120
 AGAIN_AFTER_S = 60

@@ -43,6 +43,10 @@ class _Server(ThreadingHTTPServer):
         self.socket = door
         self._tell, self._loop = tell, loop
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who asked has gone: it gets no answer, and nobody else needs to know."""
+        log.debug("services: an answer was not taken", exc_info=True)
+
     def ask(self, asked: Asked) -> Answer:
         async def told() -> Answer:
             return self._tell(asked)

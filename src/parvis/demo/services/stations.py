@@ -64,9 +64,9 @@ PATHS = {
     Service.WEATHER: "/public/DPObs/v2/station/infrahoraire-6m",
 }
 SERVICE_NAMES = {Service.RIVERS: "Hub’Eau", Service.AIR: "LCSQA", Service.WEATHER: "Météo-France"}
-EVERY_S = {Service.RIVERS: 60.0, Service.AIR: 300.0, Service.WEATHER: 120.0}
+EVERY_S, LONGEST_PAUSE_S = 30.0, 60.0
 """More often than the real ones: there is a visitor who waits."""
-RIVERS_STALE_AFTER_S, LONGEST_PAUSE_S = 1800.0, 120.0
+RIVERS_STALE_AFTER_S = 1800.0
 
 
 def story_names(service: Service) -> frozenset[str]:
@@ -96,13 +96,13 @@ def _feed(service: Service, address: str) -> dict[str, Any]:
     table = {
         "feed": service.value,
         "url": address + PATHS[service],
-        "every_s": EVERY_S[service],
+        "every_s": EVERY_S,
         "stations": [one.code for one in stations],
         "names": {one.code: one.name for one in stations},
     }
     match service:
         case Service.RIVERS:
-            return {**table, "stale_after_s": RIVERS_STALE_AFTER_S}
+            return {**table, "stale_after_s": RIVERS_STALE_AFTER_S, "query": {"date_debut_obs": ""}}  # all of the day
         case Service.AIR:
             return {**table, "places": {one.code: list(lon_lat(*BOURGS[one.at])) for one in stations}}
         case Service.WEATHER:

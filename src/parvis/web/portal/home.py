@@ -1,6 +1,6 @@
 """The residents' first page: my place, today. It works without scripts; the map comes on demand."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,7 +16,9 @@ from parvis.web.console.dashboards.public import list_boards
 from parvis.web.features import feature
 from parvis.web.markers import ICONS, sprite
 from parvis.web.pages import YEAR_S, caller_of
+from parvis.web.portal.nearby import Nearby, find_nearby, position_of
 from parvis.web.portal.today import TYPES, Gatherer, Seen
+from parvis.web.portal.water import Levels
 from parvis.web.site import MOST_OBJECTS, Site, site_of
 
 COMMUNE_COOKIE = "parvis_commune"
@@ -35,6 +37,7 @@ class Snapshot:
     """What residents may see, read at most every ten seconds however many of them look."""
 
     def __init__(self) -> None:
+        self.levels = Levels()
         self._held: dict[Hashable, tuple[Instant, list[Seen]]] = {}
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
@@ -63,13 +66,17 @@ async def home(request: Request) -> Response:
     communes = sorted({one.view.commune for one in seen if one.view.commune})
     chosen = _chosen(request, communes)
     shown = {one.view.type for one in seen}
+    nearby = await find_nearby(site, caller, request.query_params, chosen)
     t = site.pages.words(request)
     response = site.pages.render(
         request,
         "portal/pages/home.html",
         commune=chosen,
         communes=communes,
-        today=Gatherer(site.reader).gather(seen, chosen),
+        today=Gatherer(site.reader).gather(seen, chosen, nearby.place),
+        levels=await snapshot.levels.list_of(site, caller, _here(seen, chosen)),
+        nearby=nearby,
+        points_href=_points_href(chosen, nearby),
         date=t.local(site.now).date(),
         is_empty=not seen,
         boards=await list_boards(site, caller),
@@ -84,6 +91,17 @@ async def home(request: Request) -> Response:
 
 def _data_href(name: str) -> str:
     return "/data/v1/entities?" + urlencode({"type": name, "format": "simplified", "limit": DATA_LIMIT})
+
+
+def _here(seen: Sequence[Seen], commune: str) -> list[Seen]:
+    return [one for one in seen if not commune or one.view.commune == commune]
+
+
+def _points_href(commune: str, nearby: Nearby) -> str:
+    """The points of the list, for the map."""
+    place = nearby.place
+    told = {"commune": commune} if place is None else {"at": f"{place[1]:.6f},{place[0]:.6f}"}
+    return "/portal/recycling.geojson?" + urlencode(told)
 
 
 def _chosen(request: Request, communes: list[str]) -> str:
@@ -103,12 +121,14 @@ def _remembered(cookie: str) -> str:
 
 
 async def recycling_points(request: Request) -> Response:
-    """What the list says of the recycling points, as GeoJSON."""
+    """What the list says of the recycling points, as GeoJSON; by commune, or by where somebody is."""
     site, t = site_of(request), site_of(request).pages.words(request)
     snapshot: Snapshot = request.app.state.snapshot
     seen = await snapshot.read(site, caller_of(request))
-    found = Gatherer(site.reader).recycling(seen, request.query_params.get("commune", ""))
-    collection = {"type": "FeatureCollection", "features": [feature(one.view, t) for one in found]}
+    query = request.query_params
+    found = Gatherer(site.reader).recycling(seen, query.get("commune", ""), position_of(query.get("at", "")))
+    features = [feature(one.view, t) for group in found for one in group]
+    collection = {"type": "FeatureCollection", "features": features}
     body = msgspec.json.encode(collection)
     return Response(body, media_type="application/geo+json", headers={"cache-control": "no-store"})
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, radians
 
 from parvis.broker.model.entity import Entity, Instance
+from parvis.broker.query.geography import distance_m
 from parvis.kernel.time import Instant
 from parvis.web.headline import State
-from parvis.web.views import EntityReader, ObjectView
+from parvis.web.views import EntityReader, ObjectView, natural
 
 CONTAINER, SPOT, STATION, WATER = "WasteContainer", "ParkingSpot", "AirQualityObserved", "WaterObserved"
 WEATHER = "WeatherObserved"
 TYPES = (CONTAINER, SPOT, STATION, WEATHER, WATER)
 FREE = "free"
+NEAREST_SHOWN = 9
 UNSORTED = frozenset({"other", "municipal"})
 """The stored waste kind of litter bins: nobody looks for those."""
 # Upper bounds of "good", "fair", "moderate" and "poor" for PM2.5 in ug/m3 (European Air Quality Index, EEA, hourly).
@@ -38,13 +39,6 @@ class Weather:
 
 
 @dataclass(frozen=True, slots=True)
-class WaterLevel:
-    name: str
-    height: Measure
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
 class CarPark:
     name: str
     free: int
@@ -64,6 +58,7 @@ class RecyclingPoint:
     commune: str
     containers: tuple[Container, ...]
     at: Instant | None
+    away_m: float | None = None
 
     @property
     def worst(self) -> State:
@@ -73,7 +68,6 @@ class RecyclingPoint:
 @dataclass(frozen=True, slots=True)
 class Today:
     weather: Weather | None
-    levels: tuple[WaterLevel, ...]
     car_parks: tuple[CarPark, ...]
     points: tuple[RecyclingPoint, ...]
 
@@ -90,32 +84,37 @@ class Gatherer:
     def __init__(self, reader: EntityReader) -> None:
         self._reader = reader
 
-    def gather(self, seen: Sequence[Seen], commune: str) -> Today:
+    def gather(self, seen: Sequence[Seen], commune: str, place: tuple[float, float] | None = None) -> Today:
         here = [one for one in seen if not commune or one.view.commune == commune]
         return Today(
             weather=self._weather(seen, here),
-            levels=tuple(self._levels(here)),
             car_parks=tuple(self._car_parks(here)),
-            points=tuple(self._points(self.recycling(here, commune))) if commune else (),
+            points=tuple(self._point(one, place) for one in self.recycling(seen, commune, place)),
         )
 
-    def recycling(self, seen: Iterable[Seen], commune: str) -> list[Seen]:
-        """The commune's containers for sorted waste."""
-        return [
-            one
-            for one in seen
-            if one.view.type == CONTAINER
-            and one.view.commune == commune
-            and self._text(one.entity, "storedWasteKind") not in UNSORTED
-        ]
+    def recycling(
+        self, seen: Iterable[Seen], commune: str, place: tuple[float, float] | None = None
+    ) -> Sequence[Sequence[Seen]]:
+        """The containers for sorted waste by the point where they stand: those of the commune by their street, or,
+        wherever they are, the nearest to a place."""
+        groups: dict[str, list[Seen]] = {}
+        for one in seen:
+            is_sorted = one.view.type == CONTAINER and self._text(one.entity, "storedWasteKind") not in UNSORTED
+            if is_sorted and (place is not None or (commune and one.view.commune == commune)):
+                groups.setdefault(self._text(one.entity, "isleId") or one.view.id, []).append(one)
+        if place is None:
+            return sorted(groups.values(), key=lambda group: natural(self.street(group[0])))
+        placed = [group for group in groups.values() if group[0].view.position is not None]
+        return sorted(placed, key=lambda group: away_m(group[0], place) or 0.0)[:NEAREST_SHOWN]
 
     def _weather(self, seen: Sequence[Seen], here: Sequence[Seen]) -> Weather | None:
         """The station in the commune, else the nearest one."""
         stations = [one for one in seen if one.view.type in (STATION, WEATHER) and one.view.observed_at is not None]
         if not stations:
             return None
-        local = [one for one in stations if one in here]
-        station = local[0] if local else nearest(stations, middle_of(here))
+        telling = [one for one in stations if self._measure(one.entity, "temperature")] or stations
+        local = [one for one in telling if one in here]
+        station = local[0] if local else nearest(telling, middle_of(here))
         air = self._measure(station.entity, "pm25")
         return Weather(
             station=station.view.name,
@@ -126,11 +125,12 @@ class Gatherer:
             at=station.view.observed_at or 0,
         )
 
-    def _levels(self, here: Iterable[Seen]) -> Iterable[WaterLevel]:
-        for one in here:
+    def heights(self, seen: Iterable[Seen]) -> Iterable[tuple[Seen, Measure]]:
+        """Of rivers and of the sea."""
+        for one in seen:
             height = self._measure(one.entity, "height")
             if one.view.type == WATER and height is not None and one.view.observed_at is not None:
-                yield WaterLevel(one.view.name, height, one.view.observed_at)
+                yield one, height
 
     def _car_parks(self, here: Iterable[Seen]) -> Iterable[CarPark]:
         """Spots whose names differ only after the last comma are one car park; unknown ones do not count."""
@@ -141,27 +141,22 @@ class Gatherer:
         for name, states in sorted(spots.items()):
             yield CarPark(name, states.count(FREE), len(states))
 
-    def _points(self, containers: Iterable[Seen]) -> Iterable[RecyclingPoint]:
-        groups: dict[str, list[Seen]] = {}
-        for one in containers:
-            groups.setdefault(self._text(one.entity, "isleId") or one.view.id, []).append(one)
-        points = [self._point(group) for group in groups.values()]
-        return sorted(points, key=lambda point: point.street)
-
-    def _point(self, group: Sequence[Seen]) -> RecyclingPoint:
+    def _point(self, group: Sequence[Seen], place: tuple[float, float] | None) -> RecyclingPoint:
         times = [one.view.observed_at for one in group if one.view.observed_at is not None]
         return RecyclingPoint(
-            street=self._street(group[0]),
+            street=self.street(group[0]),
             commune=group[0].view.commune,
             containers=tuple(sorted((self._container(one) for one in group), key=lambda container: container.kind)),
             at=min(times, default=None),
+            away_m=away_m(group[0], place),
         )
 
     def _container(self, one: Seen) -> Container:
         fill = one.view.value if isinstance(one.view.value, int | float) else None
         return Container(self._text(one.entity, "storedWasteKind"), fill, one.view.state)
 
-    def _street(self, one: Seen) -> str:
+    def street(self, one: Seen) -> str:
+        """Of its address; its name where it has none."""
         address = self._find(one.entity, "address")
         members = address.value if address is not None and isinstance(address.value, dict) else {}
         streets = [str(text) for name, text in members.items() if name.rsplit("/", 1)[-1] == "streetAddress"]
@@ -172,6 +167,10 @@ class Gatherer:
         if one is None or not isinstance(one.value, int | float):
             return None
         return Measure(one.value, one.unit_code, term)
+
+    def number(self, entity: Entity, term: str) -> float | None:
+        found = self._measure(entity, term)
+        return None if found is None else found.value
 
     def _text(self, entity: Entity, term: str) -> str:
         one = self._find(entity, term)
@@ -195,11 +194,9 @@ def middle_of(seen: Iterable[Seen]) -> tuple[float, float] | None:
     return sum(lon for lon, _ in places) / len(places), sum(lat for _, lat in places) / len(places)
 
 
-def nearest(seen: Sequence[Seen], place: tuple[float, float] | None) -> Seen:
-    def distance(one: Seen) -> float:
-        if place is None or one.view.position is None:
-            return 0.0
-        east = (one.view.position[0] - place[0]) * cos(radians(place[1]))
-        return hypot(east, one.view.position[1] - place[1])
+def away_m(one: Seen, place: tuple[float, float] | None) -> float | None:
+    return None if place is None or one.view.position is None else distance_m(place, one.view.position)
 
-    return min(seen, key=distance)
+
+def nearest(seen: Sequence[Seen], place: tuple[float, float] | None) -> Seen:
+    return min(seen, key=lambda one: away_m(one, place) or 0.0)

@@ -54,3 +54,26 @@ function addStyle(address) {
     document.head.append(sheet);
   });
 }
+
+const here = document.querySelector("[data-here]");
+if (here && navigator.geolocation) {
+  here.hidden = false;
+  here.addEventListener("click", lookAround);
+}
+
+/** Where the nearest are: to about ten metres, which is all that a list by distance needs. */
+function lookAround() {
+  const state = document.querySelector("[data-here-state]");
+  state.textContent = here.dataset.looking;
+  here.disabled = true;
+  navigator.geolocation.getCurrentPosition(
+    ({ coords }) => {
+      location.assign(`/?at=${coords.latitude.toFixed(4)},${coords.longitude.toFixed(4)}#recycling`);
+    },
+    (fault) => {
+      state.textContent = fault.code === fault.PERMISSION_DENIED ? here.dataset.denied : here.dataset.unknown;
+      here.disabled = false;
+    },
+    { enableHighAccuracy: true, timeout: 20_000 },
+  );
+}

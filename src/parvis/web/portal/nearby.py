@@ -1,0 +1,117 @@
+"""Where a resident is: at an address or a place that the public objects stand at, or where their browser says."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from parvis.broker.ports.search import WordQuery
+from parvis.broker.query.tree import EntityQuery
+from parvis.broker.search.words import words_in
+from parvis.kernel.identity import Caller
+from parvis.web.portal.today import Gatherer, Seen
+from parvis.web.site import Site
+from parvis.web.views import natural
+
+MOST_LOOKED_AT = 100
+LONGEST = 120
+OTHERS_SHOWN = 4
+Place = tuple[float, float]
+"""Longitude and latitude."""
+_NUMBER = re.compile(r"\d+(bis|ter|quater)?")
+_POSITION = re.compile(r"(-?\d{1,2}(?:\.\d{1,8})?),(-?\d{1,3}(?:\.\d{1,8})?)")
+
+
+class Spot(NamedTuple):
+    """`label` is "12 Rue du Port, Penhervan", or what stands there is called."""
+
+    label: str
+    place: Place
+
+
+class Nearby(NamedTuple):
+    """`asked` is what was typed, `others` what else it may mean. A `place` without a `spot` is what a browser told."""
+
+    asked: str = ""
+    place: Place | None = None
+    spot: Spot | None = None
+    others: tuple[Spot, ...] = ()
+
+    @property
+    def is_unknown(self) -> bool:
+        return bool(self.asked) and self.place is None
+
+
+async def find_nearby(site: Site, caller: Caller, query: Mapping[str, str], commune: str) -> Nearby:
+    """Of `near`, words, or `at`, a latitude and a longitude. In the commune first."""
+    asked = query.get("near", "").strip()[:LONGEST]
+    if not asked:
+        return Nearby(place=position_of(query.get("at", "")))
+    spots = rank(await _list_candidates(site, caller, words_in(asked)), words_in(asked), commune)
+    if not spots:
+        return Nearby(asked)
+    return Nearby(asked, spots[0].place, spots[0], tuple(spots[1 : 1 + OTHERS_SHOWN]))
+
+
+def position_of(text: str) -> Place | None:
+    found = _POSITION.fullmatch(text.replace(" ", ""))
+    if found is None:
+        return None
+    latitude, longitude = float(found[1]), float(found[2])
+    return (longitude, latitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
+
+
+class Candidate(NamedTuple):
+    street: str
+    commune: str
+    name: str
+    place: Place
+
+
+async def _list_candidates(site: Site, caller: Caller, words: Sequence[str]) -> list[Candidate]:
+    """With the number of the house; where nobody has such a one, of the whole street."""
+    without = [word for word in words if not _NUMBER.fullmatch(word)]
+    for some in (words, without) if without != words else (words,):
+        if some and (found := await _search(site, caller, some)):
+            return found
+    return []
+
+
+async def _search(site: Site, caller: Caller, words: Sequence[str]) -> list[Candidate]:
+    broker = site.platform.broker
+    ids = (await broker.find_words(caller, WordQuery(tuple(words), limit=MOST_LOOKED_AT))).ids
+    if not ids:
+        return []
+    gatherer, now = Gatherer(site.reader), site.now
+    entities = (await broker.query(caller, EntityQuery(ids=ids, limit=len(ids)))).entities
+    seen = [Seen(one, site.reader.view(one, now)) for one in entities]
+    return [
+        Candidate(gatherer.street(one), one.view.commune, one.view.name, one.view.position)
+        for one in seen
+        if one.view.position is not None
+    ]
+
+
+def rank(candidates: Iterable[Candidate], words: Sequence[str], commune: str) -> list[Spot]:
+    """The best of each street, or of each place that is called so; the likeliest first."""
+    wanted = next((int(re.sub(r"\D", "", word)) for word in words if _NUMBER.fullmatch(word)), 0)
+    asked = {word for word in words if not _NUMBER.fullmatch(word)}
+    best: dict[tuple[str, str], tuple[tuple[object, ...], Spot]] = {}
+    for one in candidates:
+        number, street = _split(one.street)
+        is_street = _begins(asked, words_in(f"{street} {one.commune}"))
+        label = ", ".join(filter(None, (one.street if is_street else one.name, one.commune)))
+        key = (street if is_street else one.name, one.commune)
+        rank_of: tuple[object, ...] = (not is_street, one.commune != commune, abs(number - wanted), natural(label))
+        if key not in best or rank_of < best[key][0]:
+            best[key] = rank_of, Spot(label, one.place)
+    return [spot for _, spot in sorted(best.values(), key=lambda found: found[0])]
+
+
+def _split(street: str) -> tuple[int, str]:
+    """12, "Rue du Port"; 0 where there is no number."""
+    found = re.match(r"(\d+)\s*(?:bis|ter|quater)?,?\s+(.*)", street)
+    return (int(found[1]), found[2]) if found else (0, street)
+
+
+def _begins(asked: Iterable[str], words: Sequence[str]) -> bool:
+    return all(any(word.startswith(one) for word in words) for one in asked)
