@@ -66,7 +66,7 @@ class ArchiveAtHand:
                 from parvis.stores.archive.storage import open_storage
 
                 storage = open_storage(self._settings.archive.url, self._settings.data_dir)
-                self._reader = ArchiveReader(storage, _limits(self._settings), self._meet)
+                self._reader = ArchiveReader(storage, engine_limits(self._settings), self._meet)
             return self._reader
 
 
@@ -82,7 +82,7 @@ def archive_plan(settings: Settings, until: Day | None = None) -> "Plan":
         settings.data_dir,
         history.archive_after_days,
         retention(settings),
-        _limits(settings),
+        engine_limits(settings),
         until,
     )
 
@@ -220,7 +220,7 @@ def _rule(text: str, expand: Callable[[str], str]) -> KeepRule:
     return KeepRule(expand(type_), expand(attribute[0]) if attribute else None, int(days))
 
 
-def _limits(settings: Settings) -> "Limits":
+def engine_limits(settings: Settings) -> "Limits":
     from parvis.stores.archive.engine import Limits
 
     own = settings.archive

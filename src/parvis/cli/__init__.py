@@ -19,6 +19,7 @@ _WHERE = {
     "archive": "archive:archive",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "export": "leaving:export",
     "doctor": "doctor:doctor",
     "device": "devices:device",
     "conformance": "conformance:conformance",

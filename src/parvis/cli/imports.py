@@ -4,6 +4,7 @@ import click
 
 from parvis.cli.codecs import import_codecs
 from parvis.cli.files import import_file
+from parvis.cli.leaving import import_bundle
 from parvis.cli.osm import import_osm
 from parvis.cli.series import import_series
 
@@ -28,13 +29,14 @@ class _Kinds(click.Group):
     cls=_Kinds,
     context_settings={"ignore_unknown_options": True},
     options_metavar="",
-    subcommand_metavar="file FILE | [series] MAPPING FILE... | codecs DIR | osm FILE",
+    subcommand_metavar="file FILE | [series] MAPPING FILE... | codecs DIR | osm FILE | bundle PATH",
 )
 def import_() -> None:
-    """Bring what lies in files: objects and measurements, recorded series, codecs, or the ground under the map."""
+    """Bring what lies in files: objects and measurements, recorded series, codecs, the ground, or all of a tenant."""
 
 
 import_.add_command(import_series, _SERIES)
 import_.add_command(import_codecs, "codecs")
 import_.add_command(import_file, "file")
 import_.add_command(import_osm, "osm")
+import_.add_command(import_bundle, "bundle")

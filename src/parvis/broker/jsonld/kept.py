@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ SAVE_EVERY_S: Final = 60.0
 
 MOST_NOTED: Final = 100_000
 
-_BOX: Final = "contexts"
+CONTEXTS_BOX: Final = "contexts"
 _FACTS, _BODY = b"f", b"b"
 _HOSTED_URL = re.compile(r"/jsonldContexts/([0-9a-f]{32})\Z")
 
@@ -119,7 +120,7 @@ class KeptContexts:
 
     async def list(self, tenant: str) -> "list[KeptContext]":
         """The oldest first."""
-        records = await self._shelf.read(Place(Box(tenant, _BOX), _FACTS))
+        records = await self._shelf.read(Place(Box(tenant, CONTEXTS_BOX), _FACTS))
         found = [self._with_uses(tenant, _facts(record)) for record in records.values()]
         return sorted(found, key=lambda one: (one.created_at, one.local_id))
 
@@ -185,8 +186,23 @@ class KeptContexts:
         self._used_at.pop((tenant, local_id), None)
 
 
+def read_records(records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[KeptContext, bytes]]:
+    """What a shelf holds of a tenant's, by local id, each with its value."""
+    held = dict(records)
+    for key in sorted(held):
+        body = held.get(_BODY + key[len(_FACTS) :])
+        if key.startswith(_FACTS) and body is not None:
+            yield _facts(held[key]), body
+
+
+def records_of(one: KeptContext, body: bytes) -> list[tuple[bytes, bytes]]:
+    """As a shelf holds it."""
+    local_id = one.local_id.encode()
+    return [(_FACTS + local_id, msgspec.json.encode(one)), (_BODY + local_id, body)]
+
+
 def _place(tenant: str, part: bytes, local_id: str) -> Place:
-    return Place(Box(tenant, _BOX), part + local_id.encode())
+    return Place(Box(tenant, CONTEXTS_BOX), part + local_id.encode())
 
 
 def _facts(record: bytes) -> KeptContext:

@@ -1,0 +1,352 @@
+"""A tenant leaves with everything and is the same elsewhere, on whichever store."""
+
+import asyncio
+import dataclasses
+import hashlib
+import shutil
+import tomllib
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import pytest
+from msgspec.structs import replace
+
+from parvis.access.audit_proof import prove
+from parvis.access.model import Account, AuditRecord
+from parvis.backup.bundle.manifest import Manifest, read_manifest
+from parvis.bootstrap.archive import ArchiveAtHand, adopt_archive, run_archive
+from parvis.bootstrap.arriving import import_bundle
+from parvis.bootstrap.leaving import export_tenant
+from parvis.bootstrap.stores import open_access, open_store
+from parvis.broker.jsonld.kept import KeptContexts
+from parvis.broker.model.change import Change, Mode, Status
+from parvis.broker.model.entity import Instance, Kind
+from parvis.broker.ports.leaving import TenantNotEmpty
+from parvis.broker.ports.store import Store
+from parvis.broker.query.tree import EntityQuery, TemporalQuery
+from parvis.broker.sources.model import Registration
+from parvis.broker.sources.subscription import SourceSubscription
+from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Subscription
+from parvis.broker.temporal.erasure import Erasure
+from parvis.kernel.errors import NonexistentTenant
+from parvis.kernel.settings import ArchiveSettings, HistorySettings, MqttSettings, Settings, StoreSettings
+from parvis.kernel.time import DAY, HOUR, system_clock
+from tests.contract.territory import BIN, LAMP, LEVEL, bin_, bin_id, level, note, place
+
+TOWN = "town"
+Told = TypeVar("Told")
+BY = "test"
+START = 1_795_348_800_000_000
+EACH_KIND = (
+    Instance("https://example.org/whole", Kind.PROPERTY, 3, "urn:ngsi-ld:Dataset:a"),
+    Instance("https://example.org/whole", Kind.PROPERTY, 3.0, "urn:ngsi-ld:Dataset:b"),
+    Instance("https://example.org/large", Kind.PROPERTY, 2**62 + 1),
+    Instance("https://example.org/list", Kind.PROPERTY, [1, "two", {"three": True}]),
+    Instance("https://example.org/yes", Kind.PROPERTY, True),
+    Instance("https://example.org/null-character", Kind.PROPERTY, "a\0b\1c"),
+    Instance("https://example.org/street", Kind.RELATIONSHIP, "urn:ngsi-ld:Road:d7"),
+    Instance("https://example.org/name", Kind.LANGUAGE_PROPERTY, {"fr": "Le port", "en": "The harbour"}),
+    Instance("https://example.org/category", Kind.VOCAB_PROPERTY, "https://example.org/Glass"),
+    Instance("https://example.org/raw", Kind.JSON_PROPERTY, {"any": [None, 1.5]}),
+    Instance("https://example.org/series", Kind.LIST_PROPERTY, [1, 2.5]),
+    Instance("https://example.org/crew", Kind.LIST_RELATIONSHIP, ["urn:ngsi-ld:Person:1", "urn:ngsi-ld:Person:2"]),
+)
+
+
+def settings_in(folder: Path, url: str = "") -> Settings:
+    return Settings(
+        folder,
+        store=StoreSettings(url),
+        archive=ArchiveSettings(memory_mib=64),
+        history=HistorySettings(archive_after_days=2),
+        mqtt=MqttSettings(enabled=False),
+    )
+
+
+async def opened(settings: Settings, act: Callable[[Store], Awaitable[Told]]) -> Told:
+    at_hand = ArchiveAtHand(settings)
+    store = await open_store(settings, at_hand.read)
+    try:
+        return await act(store)
+    finally:
+        await store.close()
+        at_hand.close()
+
+
+async def fill(settings: Settings) -> None:
+    """A small town with a past: in files, in the store, corrected, erased, deleted; with what it has set up."""
+    now = system_clock()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    async def act(store: Store) -> None:
+        await store.add_tenant(TOWN)
+        accuracy = {"https://example.org/accuracy": {"type": "Property", "value": 0.5}}
+        for change in (
+            bin_(1, place(-3.37, 47.75), *EACH_KIND, scopes=("/port", "/town/north")),
+            bin_(2, level(7.5, now - HOUR, extra=accuracy), types=(LAMP, BIN)),
+            *(bin_(number, level(age + number, now - age * DAY)) for age in (30, 29, 3, 0) for number in (1, 2, 3, 4)),
+        ):
+            assert (await store.write(TOWN, [change]))[0].status is not Status.FAILED
+        await run_archive(settings, store, lambda _part, _words: None)
+        await store.write(TOWN, [bin_(1, note("late"), level(99.5, now - 30 * DAY + HOUR))])
+        await store.write(TOWN, [bin_(1, scopes=("/port",), mode=Mode.UPDATE)])
+        await store.write(TOWN, [Change(bin_id(3), Mode.DELETE), Change(bin_id(4), Mode.DELETE)])
+        await store.erase(TOWN, Erasure(bin_id(4)))
+        await store.erase(TOWN, Erasure(bin_id(2), LEVEL, "", None, now - 28 * DAY, None))
+        told = NotificationParams(Endpoint("http://example.org/told", receiver_info=(("Authorization", "Bearer 1"),)))
+        await store.subscriptions.add(Subscription(TOWN, "urn:ngsi-ld:Subscription:1", told))
+        registration = Registration(TOWN, "urn:ngsi-ld:ContextSourceRegistration:1", "http://example.org")
+        await store.sources.add(registration, lambda _others: None)
+        wish = Subscription(TOWN, "urn:ngsi-ld:Subscription:2", told)
+        await store.sources.add_subscription(SourceSubscription(wish))
+        await KeptContexts(store.shelf).host(TOWN, {"name": "https://example.org/name"})
+
+    await opened(settings, act)
+    profile = settings.data_dir / "profiles/own-probe/profile.toml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("# ours\n")
+    with closing(open_access(settings).store) as access:
+        access.append_audit(AuditRecord(now, TOWN, "user:odile", "signed-in", "odile"))
+        access.append_audit(AuditRecord(now, "default", "user:other", "signed-in", "other"))
+        access.add_account(Account("odile", "$argon2id$secret", "operator", TOWN, now))
+
+
+async def everything(settings: Settings) -> dict[str, Any]:
+    """What the store answers of the town."""
+
+    async def act(store: Store) -> dict[str, Any]:
+        page = await store.query(TOWN, EntityQuery())
+        past = {number: await store.history(TOWN, bin_id(number), TemporalQuery()) for number in (1, 2, 3, 4)}
+        subscribed = (await store.subscriptions.list_page(TOWN, 100)).subscribed
+        return {
+            "entities": {one.id: replace(one, rendered={}) for one in page.entities},
+            "past": past,
+            "types": await store.count_types(TOWN),
+            "subscriptions": [one.subscription for one in subscribed],
+            "registrations": await store.sources.list_all(),
+            "wishes": [one.subscription for one in await store.sources.list_all_subscriptions()],
+            "contexts": await KeptContexts(store.shelf).list(TOWN),
+        }
+
+    return await opened(settings, act)
+
+
+def manifest_at(bundle: Path) -> Manifest:
+    return read_manifest((bundle / "manifest.json").read_bytes())
+
+
+async def test_it_is_the_same_after_a_round_trip_through_the_other_store(
+    tmp_path: Path, prepared_postgres_url: str
+) -> None:
+    embedded, shared, back = (
+        settings_in(tmp_path / "embedded"),
+        settings_in(tmp_path / "shared", prepared_postgres_url),
+        settings_in(tmp_path / "back"),
+    )
+    await fill(embedded)
+    wanted = await everything(embedded)
+    contents = set()
+
+    for source, target in ((embedded, shared), (shared, back)):
+        bundle = tmp_path / f"from-{source.data_dir.name}"
+        manifest = await asyncio.to_thread(export_tenant, source, TOWN, bundle, BY)
+        contents.add(manifest.content)
+        await asyncio.to_thread(import_bundle, target, bundle, TOWN, BY)
+        assert await everything(target) == wanted
+    contents.add((await asyncio.to_thread(export_tenant, back, TOWN, tmp_path / "again.zip", BY)).content)
+
+    assert len(contents) == 1
+    assert len(wanted["entities"]) == 2
+    assert wanted["past"][3].deleted_at is not None
+    assert wanted["past"][4] is None
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "town"
+    asyncio.run(fill(settings_in(folder)))
+    return folder
+
+
+@pytest.fixture
+def town(filled: Path, tmp_path: Path) -> Settings:
+    settings = settings_in(tmp_path / "town")
+    shutil.copytree(filled, settings.data_dir)
+    adopt_archive(settings)
+    return settings
+
+
+async def exported(settings: Settings, target: Path) -> Manifest:
+    return await asyncio.to_thread(export_tenant, settings, TOWN, target, BY)
+
+
+async def test_two_exports_of_the_same_are_the_same_files(town: Settings, tmp_path: Path) -> None:
+    one = await exported(town, tmp_path / "one.zip")
+    other = await exported(town, tmp_path / "other")
+
+    assert one.content == other.content
+    differing = {a.path for a, b in zip(one.files, other.files, strict=True) if a != b}
+    assert differing <= {"README.md", "audit.ndjson"}
+
+
+async def test_no_secret_and_nobody_else_is_in_it(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    bundle = tmp_path / "bundle"
+
+    assert "argon2id" not in (bundle / "people.ndjson").read_text()
+    assert '"odile"' in (bundle / "people.ndjson").read_text()
+    trail = (bundle / "audit.ndjson").read_bytes()
+    proven = prove(trail.splitlines())
+    assert (proven.entries, proven.shown) == (2, 1)
+    assert b"user:other" not in trail
+
+
+async def test_settings_are_told_without_what_holds_a_secret(town: Settings, tmp_path: Path) -> None:
+    table = {"tenant": TOWN, "url": "mqtt://me:hidden@host", "password": "hidden", "api_key": "${KEY}", "topics": ["a"]}
+    settings = dataclasses.replace(town, connectors={"ours": table, "theirs": {"tenant": "other", "url": "x"}})
+
+    await exported(settings, tmp_path / "bundle")
+
+    text = (tmp_path / "bundle/configuration.toml").read_text()
+    assert "hidden" not in text
+    told = tomllib.loads(text)
+    assert told["connectors"] == {
+        "ours": {"tenant": TOWN, "url": "mqtt://host", "password": "", "api_key": "${KEY}", "topics": ["a"]}
+    }
+    assert told["territory"]["name"] == settings.territory.name
+
+
+async def test_the_sums_are_those_that_others_compute(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+
+    for line in (tmp_path / "bundle/SHA256SUMS").read_text().splitlines():
+        digest, path = line.split("  ")
+        assert hashlib.sha256((tmp_path / "bundle" / path).read_bytes()).hexdigest() == digest
+
+
+async def test_history_is_read_by_anybody(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+
+    found = duckdb.execute(
+        f"SELECT entity, number, kind FROM '{tmp_path}/bundle/history/*.parquet'"
+        f" WHERE attribute = '{LEVEL}' AND entity = '{bin_id(1)}' ORDER BY time"
+    ).fetchall()
+
+    assert [number for _, number, _ in found] == [31, 99.5, 30, 4, 1]
+
+
+async def test_an_export_and_an_import_are_in_the_trail(town: Settings, tmp_path: Path) -> None:
+    manifest = await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", "village", BY)
+
+    def newest(settings: Settings) -> AuditRecord:
+        with closing(open_access(settings).store) as access:
+            return access.list_audit(None, 1)[0].record
+
+    assert (newest(town).action, newest(town).facts["content"]) == ("tenant-exported", manifest.content)
+    assert (newest(there).action, newest(there).tenant) == ("tenant-imported", "village")
+
+
+async def test_where_numbers_are_taken_instances_get_others_and_nobody_elses_past_changes(
+    town: Settings, tmp_path: Path
+) -> None:
+    """Events of the other tenant find their rows by number."""
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    there.data_dir.mkdir()
+
+    async def write(store: Store) -> None:
+        await store.write("default", [bin_(number, level(number)) for number in range(40)])
+
+    await opened(there, write)
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    async def read(store: Store) -> tuple[list[float], list[int]]:
+        events = await store.read(0)
+        past = await store.history(TOWN, bin_id(1), TemporalQuery())
+        assert past is not None
+        await store.write(TOWN, [bin_(1, level(5))])
+        fresh = await store.history(TOWN, bin_id(1), TemporalQuery())
+        assert fresh is not None
+        numbers = [one.seq for one in fresh.instances[LEVEL, ""]]
+        return [one.value for event in events for one in event.instances], numbers
+
+    values, numbers = await opened(there, read)
+    assert values == list(range(40))
+    assert len(set(numbers)) == len(numbers) == 6
+    assert min(numbers) > 40
+    assert any("instanceIds" in words for words in brought.words)
+
+
+async def test_what_was_brought_can_be_archived_there(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    wanted = await everything(town)
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    async def archive(store: Store) -> int:
+        return (await run_archive(there, store, lambda _part, _words: None)).rows
+
+    assert await opened(there, archive) > 0
+    assert await everything(there) == wanted
+    assert (await exported(there, tmp_path / "again")).content == manifest_at(tmp_path / "bundle").content
+
+
+async def test_a_tenant_that_is_not_empty_is_left_alone_unless_that_is_wished(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    there.data_dir.mkdir()
+
+    async def write(store: Store) -> None:
+        await store.add_tenant(TOWN)
+        await store.write(TOWN, [bin_(1, level(77))])
+
+    await opened(there, write)
+    with pytest.raises(TenantNotEmpty):
+        await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY, is_added=True)
+
+    found = await everything(there)
+    assert [one.value for one in found["entities"][bin_id(1)].instances] == [77]
+    assert bin_id(2) in found["entities"]
+    assert any("1 objects were here before" in words for words in brought.words)
+
+
+async def test_a_dry_run_reads_all_and_leaves_nothing(town: Settings, tmp_path: Path) -> None:
+    manifest = await exported(town, tmp_path / "bundle.zip")
+    there = settings_in(tmp_path / "there")
+
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle.zip", TOWN, BY, is_dry=True)
+
+    assert brought.counts["history"] == manifest.counts["history"]
+    assert list(there.data_dir.iterdir()) == []
+
+
+async def test_nobody_is_notified_before_subscriptions_are_switched_on(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY, are_subscriptions_paused=True)
+
+    [subscription] = (await everything(there))["subscriptions"]
+    assert not subscription.is_active
+
+
+async def test_nobody_is_told_of_what_is_past(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    async def read(store: Store) -> list[object]:
+        return list(await store.read(0))
+
+    assert await opened(there, read) == []
+
+
+async def test_there_is_nothing_to_export_of_a_tenant_that_is_none(town: Settings, tmp_path: Path) -> None:
+    with pytest.raises(NonexistentTenant):
+        await asyncio.to_thread(export_tenant, town, "nobody", tmp_path / "bundle.zip", BY)
+    assert not any(tmp_path.glob("bundle*"))  # noqa: ASYNC240
