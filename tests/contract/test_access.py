@@ -12,6 +12,7 @@ from parvis.access.audit import find_break
 from parvis.access.identities.model import Authenticator, Begun, ForeignIdentity, Passkey
 from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, Bound, OneTimeLink, Session
 from parvis.access.ports import AccessStore
+from parvis.access.roles.model import Assignment, Classified, Role, RoleGrant
 from parvis.access.throttle import WINDOW
 from parvis.kernel.errors import AlreadyExists, Overloaded
 from parvis.kernel.time import SECOND
@@ -327,3 +328,47 @@ def test_a_call_waits_no_longer_than_its_bound_for_another_process(opener: Opene
         there.append_audit(record(1))
     assert time.monotonic() - began_s < 4
     there.append_audit(record(1))
+
+
+LAMPLIGHTER = Role(
+    (RoleGrant(("read",)), RoleGrant(("write", "command"), ("Streetlight",), ("/port/north",))),
+    "internal",
+    {"fr": "Allumeur"},
+    name="lamplighter",
+)
+
+
+def test_a_role_of_a_tenants_own_is_kept_until_it_is_dropped(opener: Opener) -> None:
+    here, there = opener(), opener()
+    here.roles.put_role("port", LAMPLIGHTER)
+    assert there.roles.list_roles() == [("port", LAMPLIGHTER)]
+    changed = Role((RoleGrant(("read",)),), name="lamplighter")
+    there.roles.put_role("port", changed)
+    assert here.roles.list_roles() == [("port", changed)]
+    assert not here.roles.drop_role("default", "lamplighter")
+    assert here.roles.drop_role("port", "lamplighter")
+    assert there.roles.list_roles() == []
+
+
+def test_an_attribute_is_in_one_class(store: AccessStore) -> None:
+    store.roles.put_class("port", Classified("name", "personal", "Boat"))
+    store.roles.put_class("port", Classified("name", "sensitive", "Boat"))
+    store.roles.put_class("port", Classified("name", "internal"))
+    assert store.roles.list_classes() == [
+        ("port", Classified("name", "internal")),
+        ("port", Classified("name", "sensitive", "Boat")),
+    ]
+    assert store.roles.drop_class("port", Classified("name", "internal"))
+    assert not store.roles.drop_class("port", Classified("name", "internal"))
+    assert len(store.roles.list_classes()) == 1
+
+
+def test_somebody_has_several_roles_with_dates(store: AccessStore) -> None:
+    first = Assignment("a1", "user:odile", "port", "operator", 10, 90, ("Streetlight",), ("/port",))
+    second = Assignment("a2", "key:k1", "default", "reader", 20)
+    for one in (first, second):
+        store.roles.put_assignment(one)
+    assert store.roles.list_assignments() == [second, first]
+    assert store.roles.list_assignments("user:odile") == [first]
+    assert store.roles.drop_assignment("a1")
+    assert not store.roles.drop_assignment("a1")

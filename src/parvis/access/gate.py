@@ -10,26 +10,30 @@ from parvis.access.identities.rotation import parts_of
 from parvis.access.identities.sessions import find_shown, is_open
 from parvis.access.members.pool import Pool
 from parvis.access.members.standing import by_mandate
-from parvis.access.model import EVERY_TENANT, ROLES, Digest, Session
+from parvis.access.model import EVERY_TENANT, Digest, Session
 from parvis.access.ports import AccessStore
+from parvis.access.roles.roles import Roles
 from parvis.access.tokens import digest_of
 from parvis.kernel.errors import Forbidden, Unauthenticated
-from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller, Right
-from parvis.kernel.time import MINUTE, Clock, Instant, system_clock
+from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller, Right, system_caller
+from parvis.kernel.reach import PrivacyClass
+from parvis.kernel.time import MINUTE, SECOND, Clock, Instant, system_clock
 
 ANSWER_HOLDS_S = 5.0
 """So long an answer is good by itself. What another process revokes is forgotten sooner (`Access.follow`)."""
 _MOST_ANSWERS = 20_000
+_MOST_TENANTS = 1_000
 _NOTE_USE_EVERY = MINUTE
 _BEARER = b"Bearer "
+_SYSTEM = "system:"
 _HINT = "Send an API key in force as 'Authorization: Bearer parvis_...', or sign in."
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a proof gives: a subject, its rights, and the tenant (or every tenant) it holds in."""
+    """What a proof gives: a subject, its role, and the tenant (or every tenant) it holds in."""
 
     subject: str
-    rights: Right
+    role: str
     tenant: str
     device: str = ""
 
@@ -56,8 +60,10 @@ class Gate:
         self.version = 0
         """Another one whenever rights may have changed."""
         self.pool = Pool(store.members, clock, ticks_s)
+        self.roles = Roles(store, self.forget, clock, ticks_s)
         self._answers: dict[tuple[Digest, str | None], tuple[Caller, float]] = {}
-        self._anonymous = {DEFAULT_TENANT: self._nobody_known(DEFAULT_TENANT)}
+        self._owners: dict[tuple[str, str], tuple[Caller | None, float]] = {}
+        self._anonymous: dict[str, tuple[Caller, float]] = {}
 
     def authenticate(
         self, authorization: bytes | None, session: bytes | None, tenant: str | None = DEFAULT_TENANT
@@ -78,7 +84,7 @@ class Gate:
         if session and (caller := self._known(session, tenant, lambda _: self._grant_of_session(session))):
             return caller
         tenant = tenant or DEFAULT_TENANT
-        return self._anonymous.get(tenant) or self._nobody_known(tenant)
+        return self.nobody(tenant)
 
     def authenticate_device(self, password: bytes) -> Caller | None:
         """The caller behind an MQTT password, which is an API key; it acts in the tenant of its key."""
@@ -87,8 +93,7 @@ class Gate:
         grant = self._grant_of_key(digest_of(password))
         if grant is None:
             return None
-        tenant = DEFAULT_TENANT if grant.tenant == EVERY_TENANT else grant.tenant
-        return Caller(tenant, grant.subject, grant.rights, grant.device)
+        return self._standing(grant, _own_tenant(grant), grant.role)
 
     def is_in_force(self, caller: Caller) -> bool:
         """Whether the API key that a caller once showed still opens; callers without one stay."""
@@ -100,8 +105,10 @@ class Gate:
 
     def forget(self) -> None:
         """Ask the store anew: a proof has just been revoked or changed."""
-        self._answers.clear()
+        for held in (self._answers, self._owners, self._anonymous):
+            held.clear()
         self.pool.forget()
+        self.roles.forget()
         self.version += 1
 
     def _known(self, token: bytes, tenant: str | None, grant_of: Callable[[Digest], Grant | None]) -> Caller | None:
@@ -122,20 +129,71 @@ class Gate:
     def _acting(self, grant: Grant, tenant: str) -> Caller:
         """In a member's tenant people of the pool, and keys for every tenant, do what its mandates let them. Such keys
         deliver frames without any: the pool's network servers bring those of all members. Raises Forbidden."""
-        own = Caller(tenant, grant.subject, grant.rights, grant.device)
         member = self.pool.find(tenant)
         if grant.tenant == tenant or (grant.tenant == EVERY_TENANT and member is None):
-            return own
+            return self._standing(grant, tenant, grant.role)
+        if self.roles.in_force(grant.subject, tenant):
+            return self._standing(grant, tenant, None)
         is_of_pool = grant.tenant == EVERY_TENANT or (grant.tenant == DEFAULT_TENANT and not _is_key(grant))
         if member is None or not is_of_pool:
             raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
         mandates = self.pool.mandates_of(tenant)
-        if not mandates and _is_key(grant) and Right.INGEST in grant.rights:
+        own = self._standing(grant, _own_tenant(grant), grant.role)
+        if not mandates and _is_key(grant) and own.may(Right.INGEST):
             return Caller(tenant, grant.subject, Right.INGEST, grant.device)
-        return by_mandate(own, mandates)
+        return by_mandate(msgspec.structs.replace(own, tenant=tenant), mandates)
+
+    def _standing(self, grant: Grant, tenant: str, home: str | None) -> Caller:
+        """As the roles there have it."""
+        has = self.roles.standing(grant.subject, tenant, home)
+        return Caller(tenant, grant.subject, has.rights, grant.device, has.reads, has.writes, has.commands, has.hides)
 
     def _holds_s(self, caller: Caller) -> float:
-        return self.pool.holds_s(caller.tenant) if caller.mandate else ANSWER_HOLDS_S
+        """Until the next mandate or assignment begins or ends, at most."""
+        holds_s = self.pool.holds_s(caller.tenant) if caller.mandate else ANSWER_HOLDS_S
+        turns_at = self.roles.next_date(caller.subject)
+        return holds_s if turns_at is None else min(holds_s, (turns_at - self._clock()) / SECOND)
+
+    def find_owner(self, subject: str, tenant: str) -> Caller | None:
+        """Who acts without a proof, for it asked for something to go on (a subscription), with the rights it has by
+        now; None where it is gone."""
+        if subject.startswith(_SYSTEM):
+            return system_caller(subject.removeprefix(_SYSTEM), tenant)
+        if not self.auth:
+            return Caller(tenant, "everyone", ADMINISTRATOR)
+        held, now_s = self._owners.get((subject, tenant)), self._ticks_s()
+        if held is None or now_s >= held[1]:
+            grant, caller = self._grant_without_proof(subject), None
+            if grant is not None:
+                with suppress(Forbidden):
+                    caller = self._acting(grant, tenant)
+            if len(self._owners) >= _MOST_ANSWERS:
+                self._owners.clear()
+            held = caller, now_s + (ANSWER_HOLDS_S if caller is None else self._holds_s(caller))
+            self._owners[subject, tenant] = held
+        return held[0]
+
+    def find_role(self, subject: str, tenant: str) -> str | None:
+        """The role of the account or key itself, where that holds in the tenant."""
+        grant = self._grant_without_proof(subject)
+        return grant.role if grant is not None and grant.tenant in (tenant, EVERY_TENANT) else None
+
+    def _grant_without_proof(self, subject: str) -> Grant | None:
+        kind, _, name = subject.partition(":")
+        if kind == "key":
+            key = self._store.find_key_by_id(name)
+            return Grant(subject, key.role, key.tenant, key.device) if key and key.opens_at(self._clock()) else None
+        account = self._store.find_account(name) if kind == "user" else None
+        return Grant(subject, account.role, account.tenant) if account and not account.disabled else None
+
+    def nobody(self, tenant: str) -> Caller:
+        """Who has shown no proof there."""
+        held, now_s = self._anonymous.get(tenant), self._ticks_s()
+        if held is None or now_s >= held[1]:
+            if len(self._anonymous) >= _MOST_TENANTS:
+                self._anonymous.clear()
+            held = self._anonymous[tenant] = self._nobody_known(tenant), now_s + ANSWER_HOLDS_S
+        return held[0]
 
     def _grant_of_key(self, digest: Digest) -> Grant | None:
         key = self._store.find_key(digest)
@@ -144,7 +202,7 @@ class Gate:
             return None
         if key.last_used_at is None or now - key.last_used_at >= _NOTE_USE_EVERY:
             self._store.touch_key(digest, now)
-        return Grant(f"key:{key.id}", ROLES[key.role], key.tenant, key.device)
+        return Grant(f"key:{key.id}", key.role, key.tenant, key.device)
 
     def authenticate_again(self, session: bytes, tenant: str) -> Caller | None:
         """The caller of an answer that is still being given: its token may have been followed by another meanwhile."""
@@ -167,12 +225,13 @@ class Gate:
             return None
         if now - session.last_seen_at >= _NOTE_USE_EVERY:
             self._store.touch_session(session.digest, now)
-        return Grant(f"user:{account.name}", ROLES[account.role], account.tenant)
+        return Grant(f"user:{account.name}", account.role, account.tenant)
 
     def _nobody_known(self, tenant: str) -> Caller:
         """What is public each tenant chooses: the pool in its settings, a member in the console."""
         public = self._public if tenant == DEFAULT_TENANT else bool(self.pool.public_types(tenant))
-        return Caller(tenant, ANONYMOUS, Right.READ_PUBLIC if public else NOBODY)
+        hides = self.roles.hidden_of(tenant, PrivacyClass.PUBLIC)
+        return Caller(tenant, ANONYMOUS, Right.READ_PUBLIC if public else NOBODY, hides=hides)
 
 
 def _is_key(grant: Grant) -> bool:

@@ -5,16 +5,13 @@ from typing import Any
 
 import msgspec
 
+from parvis.access.roles.packaged import PACKAGED_ROLES
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
-from parvis.kernel.identity import ADMINISTRATOR, OPERATOR, Right
+from parvis.kernel.identity import Right
 from parvis.kernel.time import Instant
 
-ROLES: Mapping[str, Right] = {
-    "administrator": ADMINISTRATOR,
-    "operator": OPERATOR,
-    "reader": Right.READ | Right.READ_PUBLIC,
-    "device": Right.INGEST,
-}
+ROLES: Mapping[str, Right] = {name: role.rights for name, role in PACKAGED_ROLES.items()}
+"""Those that come with Parvis; each tenant may have further ones (`access.roles`)."""
 DEVICE_ROLE = "device"
 EVERY_TENANT = "*"
 """As the tenant of an account or a key: it may act in any."""

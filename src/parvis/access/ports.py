@@ -17,6 +17,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.roles.ports import RoleStore
 from parvis.kernel.time import Instant
 
 
@@ -26,6 +27,9 @@ class AccessStore(Protocol):
 
     @property
     def members(self) -> MemberStore: ...
+
+    @property
+    def roles(self) -> RoleStore: ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All calls inside become durable together, or none does. May be nested: the outermost commits."""

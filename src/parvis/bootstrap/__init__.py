@@ -180,6 +180,7 @@ def _open_broker(
     settings: Settings, store: Store, outbound: GuardedClient, access: Access, stack: AsyncExitStack
 ) -> Broker:
     broker = build_broker(settings, store, outbound, access.store.append_audit, access.gate.pool.public_types)
+    broker.find_owner = access.gate.find_owner
     _keep_running(stack, broker.contexts.run, "counts the uses of @contexts")
     _keep_running(stack, broker.sources.index.follow, "follows the context sources")
     _keep_running(stack, broker.transience.run, "takes away what is over")

@@ -121,7 +121,7 @@ class Broker:
         Nobody is told of it as news: no event, and the present stays. Raises Forbidden, and what PastIntake raises.
         """
         self.check_writer(caller)
-        if bounds_of(caller) is not None:
+        if caller.writes is not None:
             raise refusal(caller, "bring in the past, which takes the right to write everything,")
         if self._past is None:
             raise PastNotTaken("Nothing is archived here.")

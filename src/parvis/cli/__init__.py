@@ -26,6 +26,8 @@ _WHERE = {
     "jobs": "jobs:jobs",
     "account": "accounts:account",
     "audit": "audit:audit",
+    "incident": "incidents:incident",
+    "roles": "roles:roles",
     "api-key": "keys:api_key",
     "admin-link": "keys:admin_link",
 }

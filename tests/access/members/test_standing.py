@@ -138,7 +138,8 @@ async def test_each_member_says_what_is_public_there(access: Access, session: by
 
     access.members.choose_public(MAYOR, "plouhinec", ["WasteContainer"])
 
-    assert access.gate.authenticate(None, None, "plouhinec") == Caller("plouhinec", ANONYMOUS, Right.READ_PUBLIC)
+    anonymous = access.gate.authenticate(None, None, "plouhinec")
+    assert (anonymous.tenant, anonymous.subject, anonymous.rights) == ("plouhinec", ANONYMOUS, Right.READ_PUBLIC)
     assert access.gate.authenticate(None, None, "riantec").rights == NOBODY
     access.members.end(MAYOR, "plouhinec")
     assert access.gate.authenticate(None, None, "plouhinec").rights == NOBODY

@@ -31,6 +31,7 @@ from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.identities import PostgresIdentities
 from parvis.stores.postgres.members import PostgresMembers
+from parvis.stores.postgres.roles import PostgresRoles
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
@@ -60,6 +61,7 @@ class PostgresAccessStore:
         self._depth = 0
         self.identities = PostgresIdentities(self._row, self._rows, self._write)
         self.members = PostgresMembers(self._row, self._rows, self._write)
+        self.roles = PostgresRoles(self._rows, self._write)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 

@@ -30,10 +30,12 @@ from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 from parvis.stores.sqlite.identities import SqliteIdentities
 from parvis.stores.sqlite.members import SqliteMembers
+from parvis.stores.sqlite.roles import SqliteRoles
 
 _BUSY_TIMEOUT_S = 5.0
 _END = 1 << 62
-_SCHEMAS = tuple(files(__package__).joinpath(name) for name in ("access.sql", "identities.sql", "members.sql"))
+_NAMES = ("access.sql", "identities.sql", "members.sql", "roles.sql")
+_SCHEMAS = tuple(files(__package__).joinpath(name) for name in _NAMES)
 _ADDED = (
     ("api_key", "device", "TEXT NOT NULL DEFAULT ''"),
     *(("session", name, "TEXT NOT NULL DEFAULT ''") for name in ("agent", "address")),
@@ -65,6 +67,7 @@ class SqliteAccessStore:
             self._add_column(table, name, definition)
         self.identities = SqliteIdentities(self._row, self._rows, self._write)
         self.members = SqliteMembers(self._row, self._rows, self._write)
+        self.roles = SqliteRoles(self._rows, self._write)
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         with self.transaction():

@@ -279,6 +279,28 @@ CREATE TABLE member_usage (
     PRIMARY KEY (month, tenant)
 );
 
+CREATE TABLE role (  -- of a tenant's own, or given another content there
+    tenant text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    document bytea NOT NULL,
+    PRIMARY KEY (tenant, name)
+);
+
+CREATE TABLE privacy_class (
+    tenant text COLLATE "C" NOT NULL,
+    type text COLLATE "C" NOT NULL,  -- empty: of entities of any
+    attribute text COLLATE "C" NOT NULL,
+    class text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, type, attribute)
+);
+
+CREATE TABLE assignment (  -- of a further role to an account or a key
+    id text COLLATE "C" PRIMARY KEY,
+    subject text COLLATE "C" NOT NULL,
+    document bytea NOT NULL
+);
+CREATE INDEX assignment_of_subject ON assignment (subject);
+
 CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject bytea NOT NULL,
@@ -610,6 +632,17 @@ CREATE TABLE searched (  -- the words of each entity that the index holds
 ALTER TABLE searched ENABLE ROW LEVEL SECURITY;
 ALTER TABLE searched FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON searched USING ((SELECT parvis_tenant()) IN (tenant, 0));
+
+CREATE TABLE taken (  -- what each tenant brought in a month (UTC), for who shares the cost
+    tenant integer NOT NULL,
+    month text COLLATE "C" NOT NULL,
+    changes bigint NOT NULL,
+    "values" bigint NOT NULL,
+    PRIMARY KEY (tenant, month)
+) WITH (fillfactor = 50);
+ALTER TABLE taken ENABLE ROW LEVEL SECURITY;
+ALTER TABLE taken FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON taken USING ((SELECT parvis_tenant()) IN (tenant, 0));
 
 CREATE TABLE searched_word (  -- rank 0: it names the entity, 1: it tells of it. Row-level security rules out a text index
     tenant integer NOT NULL,
