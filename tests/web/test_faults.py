@@ -37,6 +37,7 @@ REACHED = (
     "connectors/feeds",
     "ground/outline.py",
     "ground/pmtiles.py",
+    "operations",
     "web/console",
 )
 """Where what people write in the console is refused, or what the console tells the fault of."""
@@ -46,6 +47,7 @@ REFUSALS = {
 }  # fmt: skip
 ELSEWHERE = {
     "There is no such job.": "the page of what is not found says it all",
+    "There is no incident X.": "the page of what is not found says it all",
     "There is no import 'X'.": "the page of what is not found says it all",
     "no-reading": "a code, whose sentence is of the jobs",
     "No file matches source.file, 'X'.": "on the command line only",

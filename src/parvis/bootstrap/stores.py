@@ -21,9 +21,12 @@ from parvis.kernel.bus import Bus
 from parvis.kernel.errors import Overloaded, ParvisError
 from parvis.kernel.jobs import JobQueue
 from parvis.kernel.settings import InvalidSettings, Settings
+from parvis.kernel.shelf import Shelf
 from parvis.stores.sqlite import integrity as sqlite_integrity
 from parvis.stores.sqlite.access import SqliteAccessStore
+from parvis.stores.sqlite.beside import opened_beside
 from parvis.stores.sqlite.jobs import opened_queue as opened_sqlite_queue
+from parvis.stores.sqlite.shelf import SqliteShelf
 from parvis.stores.sqlite.store import SqliteStore
 
 STORE_FILE = "parvis.db"
@@ -102,6 +105,22 @@ async def open_job_queue(settings: Settings) -> AsyncIterator[JobQueue]:
         raise NotOpened(f"There is no store in {settings.data_dir} yet: start Parvis once.")
     with opened_sqlite_queue(path) as beside:
         yield beside
+
+
+@contextmanager
+def open_shelf(settings: Settings) -> Iterator[Shelf]:
+    """That of a store beside the platform that runs on it. Raises NotOpened where there is no store yet."""
+    if is_on_postgres(settings):
+        from parvis.stores.postgres.shelf import opened_shelf
+
+        with opened_shelf(settings.store.url) as shelf:
+            yield shelf
+        return
+    path = store_path(settings)
+    if not path.exists():
+        raise NotOpened(f"There is no store in {settings.data_dir} yet: start Parvis once.")
+    with opened_beside(path) as (write, read):
+        yield SqliteShelf(write, read)
 
 
 class Opening:

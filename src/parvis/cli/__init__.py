@@ -27,6 +27,7 @@ _WHERE = {
     "account": "accounts:account",
     "audit": "audit:audit",
     "incident": "incidents:incident",
+    "incident": "incidents:incident",
     "roles": "roles:roles",
     "api-key": "keys:api_key",
     "admin-link": "keys:admin_link",

@@ -46,6 +46,7 @@ PLACES: Sequence[Place] = (
     Place("imports", "/console/imports", "upload", Right.WRITE),
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
     Place("system", "/console/system", "activity", Right.READ),
+    Place("incidents", "/console/incidents", "flag", Right.ADMINISTER),
     Place("audit", "/console/audit", "history", Right.ADMINISTER),
     Place("people", "/console/people", "users", Right.ADMINISTER),
     Place("account", "/console/account", "user"),

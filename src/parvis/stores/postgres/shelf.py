@@ -1,9 +1,10 @@
 """Small records of parts of the platform, seen by all processes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from parvis.kernel.shelf import Box, Place, end_of
-from parvis.stores.postgres.database import EVERY_TENANT, Connection, Pool
+from parvis.stores.postgres.database import EVERY_TENANT, Connection, Database, Pool
 
 _BOX = "tenant = (SELECT id FROM tenant WHERE name = %s) AND box = %s"
 _UNDER = f"{_BOX} AND key >= %s AND key < %s"
@@ -47,3 +48,13 @@ class PostgresShelf:
 
 def _range(prefix: Place) -> tuple[str, str, bytes, bytes]:
     return (*prefix.box, prefix.key, end_of(prefix.key))
+
+
+@contextmanager
+def opened_shelf(url: str) -> Iterator[PostgresShelf]:
+    """Beside the platform, for a command."""
+    pool = Pool(Database(url), 1, "parvis-shelf")
+    try:
+        yield PostgresShelf(pool)
+    finally:
+        pool.close()

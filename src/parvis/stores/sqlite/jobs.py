@@ -1,14 +1,11 @@
 """The job queue in SQLite: every change is a transaction of the store's one writer."""
 
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from parvis.broker.ports.store import StoreNotUsable
 from parvis.kernel.errors import NonexistentTenant, ResourceNotFound
 from parvis.kernel.jobs import (
     LONGEST_HOLD_S,
@@ -30,7 +27,8 @@ from parvis.kernel.jobs import (
     settle,
 )
 from parvis.kernel.time import SECOND, Instant
-from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, SCHEMA, Connection, RunSql
+from parvis.stores.sqlite.beside import opened_beside
+from parvis.stores.sqlite.database import Connection, RunSql
 
 _LONGEST_HOLD = round(LONGEST_HOLD_S * SECOND)
 _NOW = "(SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)"
@@ -197,38 +195,9 @@ class SqliteJobQueue:
 
 @contextmanager
 def opened_queue(path: Path) -> Iterator[SqliteJobQueue]:
-    """Beside the platform, for a command: SQLite lets the two write by turns. Raises StoreNotUsable."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
-    try:
-        _check_version(connection, path)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-
-        async def write(change: Callable[[Connection], Any]) -> Any:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = change(connection)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return result
-
-        async def read(ask: Callable[[Connection], Any]) -> Any:
-            return ask(connection)
-
+    """Beside the platform, for a command. Raises StoreNotUsable."""
+    with opened_beside(path) as (write, read):
         yield SqliteJobQueue(write, read)
-    finally:
-        connection.close()
-
-
-def _check_version(connection: Connection, path: Path) -> None:
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.DatabaseError as fault:
-        raise StoreNotUsable(f"{path} is no usable store: {fault}.") from fault
-    if version != SCHEMA.version:
-        raise StoreNotUsable(f"{path} has schema {version}, this Parvis {SCHEMA.version}: start the platform first.")
 
 
 def _add(connection: Connection, job: NewJob) -> Job:

@@ -1,0 +1,1 @@
+"""Keeping the platform and the territory's works running."""

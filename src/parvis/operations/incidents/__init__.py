@@ -1,0 +1,1 @@
+"""The register of security incidents, with the clocks that the law sets running."""
