@@ -312,6 +312,27 @@ async def test_everything_is_as_many_on_the_overview_the_map_and_a_dashboard(
     assert (summary["total"], summary["attention"]) == (9, 3)
 
 
+async def test_names_of_dashboards_and_zones_are_told_in_the_reader_s_language(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    address, expand = await compose(operator, BINS), platform.broker.contexts.parvis.expand
+    both = Instance(expand("name"), Kind.LANGUAGE_PROPERTY, {"fr": "Le port", "en": "The port"})
+    board = address.replace(HOME + "/", "urn:ngsi-ld:Dashboard:")
+    square = {"type": "Polygon", "coordinates": [[[-3.4, 47.6], [-3.2, 47.6], [-3.2, 47.8], [-3.4, 47.6]]]}
+    area = Instance(expand("location"), Kind.GEO_PROPERTY, square)
+    zone = Change("urn:ngsi-ld:Zone:port", Mode.CREATE, (both, area), (expand("Zone"),))
+    await platform.broker.write(caller, [Change(board, Mode.APPEND, (both,)), zone])
+
+    async def told(path: str, language: str) -> tuple[bool, bool]:
+        page = plain((await operator.get(path, headers={"accept-language": language})).text)
+        return "Le port" in page, "The port" in page
+
+    for path in (HOME, address, "/console/map"):
+        assert (await told(path, "fr"), await told(path, "en")) == ((True, False), (False, True)), path
+    await save(operator, address, BINS, name="The port")
+    assert await told(HOME, "fr") == (True, False), "a name that was not changed keeps its languages"
+
+
 async def test_it_is_an_entity_behind_the_scenes(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller
 ) -> None:

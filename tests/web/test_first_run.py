@@ -14,7 +14,7 @@ from parvis.kernel.identity import ADMINISTRATOR, Caller, system_caller
 from parvis.kernel.settings import MqttSettings, Settings
 from parvis.kernel.settings_reader import load_settings
 from parvis.kernel.time import Instant
-from parvis.web.console.first_run_files import place_of
+from parvis.web.console.first_run_files import place_of, place_of_communes
 from parvis.web.console.first_run_progress import Progress, Step, find_progress
 from parvis.web.console.first_run_ways import WAYS, Reach, blocks_of
 from parvis.web.official import is_there
@@ -96,6 +96,44 @@ async def test_outlines_are_ground_place_and_communes_at_once(platform: Platform
     assert (territory.communes, territory.centre) == (("56999 Port",), (-3.35, 47.75))
     style = (await ada.get("/basemap/style/light.json")).json()
     assert "outlines" in json.dumps(style)
+
+
+def department() -> bytes:
+    """Two communes, far from each other."""
+
+    def commune(code: str, name: str, west: float) -> dict[str, Any]:
+        ring = [[west, 47.7], [west + 0.1, 47.7], [west + 0.1, 47.8], [west, 47.7]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        return {"type": "Feature", "properties": {"nom": name, "code": code}, "geometry": shape}
+
+    both = [commune("56121", "Lorient", -3.4), commune("56007", "Auray", -2.5)]
+    return json.dumps({"type": "FeatureCollection", "features": both}).encode()
+
+
+@needs_tables
+async def test_the_map_opens_on_the_commune_that_was_chosen(platform: Platform, ada: httpx.AsyncClient) -> None:
+    """Whether the outlines come with the territory or with the ground; those of a department may."""
+    given = {**BY_HAND, "code": "56121"}
+    await send(ada, "territory?code=56121", {"outlines": ("a.geojson", department())}, **given)
+    territory = settings_in(platform).territory
+    assert (territory.centre, territory.communes) == ((-3.35, 47.75), ("56121 Lorient",))
+    await send(ada, "territory?code=56007", **{**BY_HAND, "code": "56007"})
+    answer = await send(ada, "ground", {"ground": ("c.geojson", department())}, do="file")
+    page = (await ada.get(answer.headers["location"])).text
+    assert 'data-centre="[-2.45, 47.75]"' in page
+    assert 'name="longitude" inputmode="decimal" required autocomplete="off" value="-2.45"' in page
+
+
+@pytest.mark.parametrize(
+    ("communes", "centre"),
+    [(("56007 Auray",), (-2.45, 47.75)), (("99 Lorient",), (-3.35, 47.75)), (("99 Nowhere",), None), ((), None)],
+)
+def test_outlines_are_found_by_code_or_else_by_name(
+    tmp_path: Path, communes: tuple[str, ...], centre: tuple[float, float] | None
+) -> None:
+    (tmp_path / "a.geojson").write_bytes(department())
+    found = place_of_communes(tmp_path / "a.geojson", communes)
+    assert (found and found[0]) == centre
 
 
 @pytest.mark.parametrize(

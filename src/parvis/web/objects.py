@@ -67,7 +67,7 @@ async def load_objects(
     """Those that the filter of a page's address admits; of `ids` alone where they are given. Where there are more than
     `most`, `crowd` says which of them."""
     counts = await count_types(site, caller)
-    zones = await list_zones(site.platform.broker, caller, site.reader.terms)
+    zones = await list_zones(site.platform.broker, caller, site.reader)
     chosen = await _with_zone(site, caller, _with_moment(site, ObjectFilter.from_query(query, counts), query), zones)
     shown, aside = _without_a_crowd(chosen, counts, most)
     total = sum(counts.get(name, 0) for name in shown.types)
@@ -153,7 +153,7 @@ async def _with_zone(site: Site, caller: Caller, chosen: ObjectFilter, zones: Se
     if not chosen.zone:
         return chosen
     known = next((one for one in zones if one.id == chosen.zone), None)
-    zone = known or await find_zone(site.platform.broker, caller, chosen.zone, site.reader.terms)
+    zone = known or await find_zone(site.platform.broker, caller, chosen.zone, site.reader)
     if zone is None:
         raise ResourceNotFound(f"There is no zone {chosen.zone}.")
     return replace(chosen, within=zone)

@@ -16,7 +16,7 @@ from parvis.broker.query.soundness import sound
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
-from parvis.web.views import ObjectView, Terms, one_text, short_id
+from parvis.web.views import EntityReader, ObjectView, one_text, short_id
 
 ZONE = "Zone"
 DRAWN = "drawn"
@@ -91,22 +91,24 @@ def drawn_zone(corners: tuple[Corner, ...]) -> Zone:
     return found
 
 
-async def list_zones(broker: Broker, caller: Caller, terms: Terms) -> list[Zone]:
+async def list_zones(broker: Broker, caller: Caller, reader: EntityReader) -> list[Zone]:
     """Kept ones, by name."""
-    page = await broker.query(caller, EntityQuery(types=TypeIs(terms.expand(ZONE)), limit=MOST_ZONES))
-    zones = (zone_of(entity, terms) for entity in page.entities)
+    page = await broker.query(caller, EntityQuery(types=TypeIs(reader.expand(ZONE)), limit=MOST_ZONES))
+    zones = (zone_of(entity, reader) for entity in page.entities)
     return sorted((one for one in zones if one is not None), key=lambda one: one.name.casefold())
 
 
-async def find_zone(broker: Broker, caller: Caller, zone_id: str, terms: Terms) -> Zone | None:
+async def find_zone(broker: Broker, caller: Caller, zone_id: str, reader: EntityReader) -> Zone | None:
     """Of any entity that has an area: districts and networks' zones will do."""
     entity = await broker.find(caller, zone_id)
-    return None if entity is None else zone_of(entity, terms)
+    return None if entity is None else zone_of(entity, reader)
 
 
-def zone_of(entity: Entity, terms: Terms) -> Zone | None:
-    """None for what has no area."""
-    place, name = entity.find(terms.expand("location")), entity.find(terms.expand("name"))
+def zone_of(entity: Entity, reader: EntityReader) -> Zone | None:
+    """By its name in the reader's language. None for what has no area."""
+    place, name = entity.find(reader.location), entity.find(reader.expand("name"))
     if place is None or not isinstance(place.value, dict):
         return None
-    return Zone.of(entity.id, short_id(entity.id) if name is None else one_text(name.value), place.value)
+    return Zone.of(
+        entity.id, short_id(entity.id) if name is None else one_text(name.value, reader.language), place.value
+    )

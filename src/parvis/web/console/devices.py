@@ -299,7 +299,7 @@ def _text(site: Site, entity: Entity, terms: Iterable[str]) -> str:
         one = entity.find(site.reader.expand(term))
         if one is not None:
             value = one.value[0] if isinstance(one.value, list) and one.value else one.value
-            return one_text(value)
+            return one_text(value, site.reader.language)
     return ""
 
 

@@ -13,7 +13,7 @@ from parvis.broker.subscriptions.match import Compiled
 from parvis.broker.subscriptions.model import Subscription
 from parvis.kernel.identity import Caller, Right
 from parvis.web.console.dashboards.layout import Widget
-from parvis.web.console.dashboards.records import Dashboards
+from parvis.web.console.dashboards.pages import dashboards_of
 from parvis.web.console.dashboards.subjects import types_about
 from parvis.web.console.subscriptions import href_of
 from parvis.web.site import Site
@@ -124,7 +124,7 @@ async def _list_boards(site: Site, caller: Caller, entity: Entity, t: Wording) -
     """Dashboards that show it by itself, then those that show what is of its kind."""
     types, commune = set(map(site.reader.compact, entity.types)), site.reader.view(entity, site.now).commune
     itself, kind = [], []
-    for board in await Dashboards(site.platform.broker, site.reader.terms, site.platform.shelf).list_all(caller):
+    for board in await dashboards_of(site).list_all(caller):
         if any(entity.id in widget.entities for widget in board.layout.widgets):
             itself.append(Reader(board.name, t("entity.board_itself"), board.href, ""))
         elif any(_is_about(widget, types, commune) for widget in board.layout.widgets):

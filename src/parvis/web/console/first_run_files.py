@@ -4,10 +4,13 @@ import asyncio
 import math
 import os
 import shutil
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import shapely
+from shapely.geometry import shape
 from starlette.datastructures import UploadFile
 
 from parvis.ground.choosing import OUTLINES, USUAL_FILE, open_ground
@@ -21,6 +24,8 @@ OUTLINES_FILE: Final = "outlines.geojson"
 ENDINGS: Final = (".pmtiles", *sorted(OUTLINES))
 CODE_KEYS: Final = ("code", "insee", "code_insee", "codgeo", "INSEE_COM")
 MOST_COMMUNES: Final = 2000
+Opening = tuple[tuple[float, float], float]
+"""Where a map opens: centre and zoom."""
 _WIDE_PX: Final = 600
 _DEEPEST_FIT: Final = 14.0
 
@@ -33,10 +38,10 @@ class Outlines:
     zoom: float
 
 
-async def keep_outlines(file: UploadFile, data_dir: Path) -> Outlines:
-    """A GeoJSON file with the outlines of communes. Raises InvalidBaseMap."""
+async def keep_outlines(file: UploadFile, data_dir: Path, communes: Collection[str] = ()) -> Outlines:
+    """A GeoJSON file with the outlines of `communes`, which may be among others. Raises InvalidBaseMap."""
     path = await keep_ground(file, data_dir, endings=tuple(OUTLINES))
-    return await asyncio.to_thread(_read_outlines, path)
+    return await asyncio.to_thread(_read_outlines, path, communes)
 
 
 async def keep_ground(file: UploadFile, data_dir: Path, endings: tuple[str, ...] = ENDINGS) -> Path:
@@ -75,10 +80,10 @@ def check_ground(path: Path, name: str = "") -> None:
         raise InvalidBaseMap(refused.detail.replace(str(path), name or str(path))) from None
 
 
-def _read_outlines(path: Path) -> Outlines:
+def _read_outlines(path: Path, communes: Collection[str]) -> Outlines:
     ground = open_ground(path)
     try:
-        centre, zoom = place_of(ground) or ((0.0, 0.0), 1.0)
+        centre, zoom = place_of_communes(path, communes) or place_of(ground) or ((0.0, 0.0), 1.0)
     finally:
         ground.close()
     return Outlines(path, _communes(path), centre, zoom)
@@ -95,10 +100,27 @@ def _first(properties: dict[str, Any], keys: tuple[str, ...]) -> str:
     return next((str(properties[key]) for key in keys if properties.get(key)), "")
 
 
-def place_of(ground: BaseMap) -> tuple[tuple[float, float], float] | None:
+def place_of(ground: BaseMap) -> Opening | None:
     """Where a map opens that shows all of it: centre and zoom. None where it is all of the Earth or says nothing."""
     bounds = ground.overview().get("bounds")
-    if not isinstance(bounds, list | tuple) or len(bounds) != 4 or not all(map(math.isfinite, bounds)):
+    return _fit(bounds) if isinstance(bounds, list | tuple) else None
+
+
+def place_of_communes(path: Path, communes: Collection[str]) -> Opening | None:
+    """Where a map of a file of outlines shows these communes ("56007 Auray"), by their codes, else by their names. None
+    where none of them is there."""
+    told = [one.partition(" ") for one in communes]
+    members = read_members(path) if told else []
+    for keys, wanted in ((CODE_KEYS, {code for code, _, _ in told}), (NAME_KEYS, {name for _, _, name in told})):
+        found = [one for one in members if _first(one.get("properties") or {}, keys) in wanted]
+        shapes = [shape(one["geometry"]) for one in found if isinstance(one.get("geometry"), dict)]
+        if shapes:
+            return _fit(shapely.total_bounds(shapes).tolist())
+    return None
+
+
+def _fit(bounds: Sequence[float]) -> Opening | None:
+    if len(bounds) != 4 or not all(map(math.isfinite, bounds)):
         return None
     west, south, east, north = bounds
     if east - west >= 180:

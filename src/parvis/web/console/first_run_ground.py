@@ -9,12 +9,22 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.bootstrap import Platform
+from parvis.ground.choosing import OUTLINES
 from parvis.ground.pmtiles import InvalidBaseMap
 from parvis.kernel.errors import ParvisError
-from parvis.kernel.settings import InvalidSettings, MapSettings
+from parvis.kernel.settings import InvalidSettings, MapSettings, TerritorySettings
 from parvis.web.basemap import origins_of
 from parvis.web.console.device_form import InvalidForm, number_from
-from parvis.web.console.first_run_files import ENDINGS, LARGEST_GROUND_BYTES, check_ground, keep_ground, place_of
+from parvis.web.console.first_run_files import (
+    ENDINGS,
+    LARGEST_GROUND_BYTES,
+    Opening,
+    check_ground,
+    keep_ground,
+    place_of,
+    place_of_communes,
+)
 from parvis.web.console.first_run_frame import (
     FIRST_RUN,
     SEE_OTHER,
@@ -44,7 +54,8 @@ async def _render(request: Request, *, status: int = 200, fault: str = "", detai
     platform = site_of(request).platform
     await asyncio.to_thread(platform.ground.follow)
     ground, chosen, territory = platform.ground.now, platform.at_hand.map, platform.at_hand.territory
-    around = place_of(ground) if ground is not None and request.query_params.get("fit") else None
+    is_new = bool(request.query_params.get("fit")) or territory.centre == TerritorySettings().centre
+    around = await asyncio.to_thread(_around, platform) if is_new else None
     centre, zoom = around or (territory.centre, territory.zoom)
     return await render_step(
         request,
@@ -61,6 +72,17 @@ async def _render(request: Request, *, status: int = 200, fault: str = "", detai
         endings=", ".join(ENDINGS),
         most_mb=LARGEST_GROUND_BYTES >> 20,
     )
+
+
+def _around(platform: Platform) -> Opening | None:
+    """Where the map shows the territory's communes, if the ground knows their outlines; else all of the ground."""
+    ground, chosen = platform.ground.now, platform.at_hand.map.ground
+    if ground is None:
+        return None
+    path = platform.settings.data_dir / chosen
+    if chosen and ground.file is None and path.suffix.lower() in OUTLINES:
+        return place_of_communes(path, platform.at_hand.territory.communes) or place_of(ground)
+    return place_of(ground)
 
 
 async def choose(request: Request) -> Response:

@@ -116,7 +116,7 @@ async def _choose(request: Request, form: FormData) -> Response:
     site, caller = site_of(request), administrator(request)
     code = text_of(form, "code")
     found = await asyncio.to_thread(official.find_territory, code) if _is_code(code) else None
-    filled, outlines = await _check(site, form, code if found else "")
+    filled, outlines = await _check(site, form, found)
     changes = _changes(filled, found, outlines)
     if not filled.fault:
         try:
@@ -135,8 +135,9 @@ def _refused(site: Site, request: Request, filled: Filled, fault: str, told: str
     return Filled(filled.name, filled.time_zone, filled.languages, filled.code, fault, why.sentence, why.detail)
 
 
-async def _check(site: Site, form: FormData, code: str) -> tuple[Filled, Outlines | None]:
+async def _check(site: Site, form: FormData, found: OfficialTerritory | None) -> tuple[Filled, Outlines | None]:
     """The file is looked at last: it is kept only where all else is right."""
+    code = "" if found is None else found.code
     name, zone, languages = (text_of(form, field) for field in ("name", "time_zone", "languages"))
     fault = ""
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
@@ -150,13 +151,17 @@ async def _check(site: Site, form: FormData, code: str) -> tuple[Filled, Outline
     if fault or not isinstance(file, UploadFile) or not file.filename:
         return filled, None
     try:
-        return filled, await keep_outlines(file, site.platform.settings.data_dir)
+        return filled, await keep_outlines(file, site.platform.settings.data_dir, _communes_of(found))
     except InvalidBaseMap as refused:
         return Filled(name, zone, languages, code, "file", detail=refused.detail), None
 
 
+def _communes_of(found: OfficialTerritory | None) -> tuple[str, ...]:
+    return () if found is None else tuple(f"{one.code} {one.nom}" for one in found.members)
+
+
 def _changes(filled: Filled, found: OfficialTerritory | None, outlines: Outlines | None) -> Mapping[str, Any]:
-    communes = () if found is None else tuple(f"{one.code} {one.nom}" for one in found.members)
+    communes = _communes_of(found)
     changes: dict[str, Any] = {
         "territory.name": filled.name,
         "territory.time_zone": filled.time_zone,
@@ -166,7 +171,7 @@ def _changes(filled: Filled, found: OfficialTerritory | None, outlines: Outlines
     }
     if outlines is not None:
         changes |= {
-            "territory.communes": outlines.communes,
+            "territory.communes": communes or outlines.communes,
             "territory.centre": outlines.centre,
             "territory.zoom": outlines.zoom,
             "map.ground": Path(outlines.path).name,

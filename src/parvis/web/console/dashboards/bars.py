@@ -127,7 +127,7 @@ class BarsByZone:
     async def _zones(self, type_name: str) -> list[Zone]:
         types = TypeIs(self._reader.expand(type_name))
         page = await self._present.page(EntityQuery(types=types, limit=MOST_ZONES))
-        found = (zone_of(entity, self._reader.terms) for entity in page.entities)
+        found = (zone_of(entity, self._reader) for entity in page.entities)
         return [one for one in found if one is not None]
 
     async def _named(self, widget: Widget, zoning: Zoning, zones: Sequence[str]) -> Zoning:

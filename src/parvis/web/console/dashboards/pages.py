@@ -32,7 +32,7 @@ MOST_ON_MAP = 2_000
 
 
 def dashboards_of(site: Site) -> Dashboards:
-    return Dashboards(site.platform.broker, site.reader.terms, site.platform.shelf)
+    return Dashboards(site.platform.broker, site.reader.terms, site.platform.shelf, site.reader.language)
 
 
 def cached_of(request: Request) -> Cached:

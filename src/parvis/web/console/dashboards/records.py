@@ -71,8 +71,10 @@ def address_of(dashboard_id: str) -> str:
 class Dashboards:
     """Callers read and write them by the rights that they have on entities."""
 
-    def __init__(self, broker: Broker, terms: Terms, shelf: Shelf) -> None:
+    def __init__(self, broker: Broker, terms: Terms, shelf: Shelf, language: str = "") -> None:
+        """`language`: of names that are told in several."""
         self._broker = broker
+        self._language = language
         self._terms = terms
         self._links = Links(shelf)
 
@@ -126,7 +128,7 @@ class Dashboards:
         known = await self.get(caller, short)
         if seen is not None and seen != known.changed_at:
             raise Conflict("Somebody else has saved this dashboard since you opened it.")
-        await self._write(caller, Change(ID_LEAD + short, Mode.APPEND, tuple(self._content(name, layout))))
+        await self._write(caller, Change(ID_LEAD + short, Mode.APPEND, tuple(self._content(name, layout, known.name))))
 
     async def share(self, caller: Caller, short: str, sharing: Sharing) -> None:
         """A link that is taken back does not come back: the next one is another."""
@@ -175,15 +177,14 @@ class Dashboards:
         if outcome.error is not None:
             raise outcome.error
 
-    def _content(self, name: str, layout: Layout) -> Sequence[Instance]:
+    def _content(self, name: str, layout: Layout, known: str = "") -> Sequence[Instance]:
+        """A name that is the `known` one stays as it is: in other languages it may be another."""
         given = " ".join(name.split())[:LONGEST_NAME]
         if not given:
             raise BadRequestData("A dashboard has a name.")
         value: Any = msgspec.to_builtins(layout)
-        return [
-            self._property("name", given),
-            Instance(self._terms.expand(LAYOUT), Kind.JSON_PROPERTY, value),
-        ]
+        named = [] if given == known else [self._property("name", given)]
+        return [*named, Instance(self._terms.expand(LAYOUT), Kind.JSON_PROPERTY, value)]
 
     def _property(self, term: str, value: str) -> Instance:
         return Instance(self._terms.expand(term), Kind.PROPERTY, value)
@@ -208,7 +209,7 @@ class Dashboards:
 
     def _text(self, entity: Entity, term: str) -> str:
         found = entity.find(self._terms.expand(term))
-        return "" if found is None else one_text(found.value)
+        return "" if found is None else one_text(found.value, self._language)
 
 
 def _layout_of(instance: Instance) -> Layout:
