@@ -3,13 +3,23 @@
 They stand in `docs/reference/states.md`.
 """
 
-from collections.abc import Callable
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, Page
 
+from parvis.bootstrap import Additions
+from parvis.kernel.happenings import Happening, Offer
+from parvis.kernel.settings import AccessSettings, MqttSettings, ServerSettings, Settings, TerritorySettings
+from parvis.kernel.time import Instant, system_clock
+from parvis.web.server import serving
 from scripts.pictures import DESKTOP, PHONE, Screen, browsing, keep, open_context, running, settle
 
 OPEN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n[access]\nauth = false\n'
@@ -33,9 +43,66 @@ def container(number: int, level: float, hours_ago: float) -> dict[str, Any]:
 
 def fill(address: str) -> None:
     """Fresh ones, and some that have been silent for days."""
-    some = [container(one, 0.2 + 0.09 * one, 0.1 if one < 4 else 60.0) for one in range(1, 8)]
+    some = [container(one, 0.2 + 0.09 * one, 0.1 if one < 4 else 60.0) for one in range(1, 8)] + [BOARD]
     answer = httpx.post(f"{address}/ngsi-ld/v1/entityOperations/upsert", json=some, headers=TERMS)
     answer.raise_for_status()
+
+
+BOARD = {
+    "id": "urn:ngsi-ld:Dashboard:quay",
+    "type": "Dashboard",
+    "name": {"type": "Property", "value": "Rue du Port"},
+    "dashboardLayout": {"type": "JsonProperty", "json": {"widgets": [
+        {"kind": "states", "about": "WasteContainer", "width": 2},
+        {"kind": "table", "about": "WasteContainer", "attribute": "][", "title": "Conteneurs", "width": 2},
+    ]}},
+}  # fmt: skip
+"""Its table asks for an attribute of a name that none can have."""
+
+
+class Untold:
+    """A story that cannot be told: the page of it fails."""
+
+    now: Instant = system_clock()
+    past_share = 1.0
+    laying = None
+
+    def list_happenings(self, language: str) -> list[Happening]:
+        raise RuntimeError("the story is lost")
+
+    def list_offers(self, language: str) -> list[Offer]:
+        return []
+
+    async def set_off(self, offer: str) -> str:
+        raise RuntimeError("the story is lost")
+
+
+@contextmanager
+def failing() -> Iterator[str]:
+    """The address of a Parvis in this process, one page of which fails."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    loop, end = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve(data: Path) -> None:
+        settings = Settings(
+            data,
+            server=ServerSettings(port=0),
+            territory=TerritorySettings(name="Kerlann"),
+            access=AccessSettings(auth=False),
+            mqtt=MqttSettings(enabled=False),
+        )
+        async with serving(settings, Additions(happenings=Untold())) as running:
+            told.put_nowait(running.address)
+            await end.wait()
+
+    with tempfile.TemporaryDirectory(prefix="parvis-pictures-") as data:
+        thread = Thread(target=loop.run_until_complete, args=(serve(Path(data)),))
+        thread.start()
+        try:
+            yield asyncio.run_coroutine_threadsafe(told.get(), loop).result(60)
+        finally:
+            loop.call_soon_threadsafe(end.set)
+            thread.join()
 
 
 def stay(_page: Page) -> None:
@@ -147,8 +214,11 @@ def main() -> None:
             picture(browser, address, "no-answer", "/console/system", language="en", after=unanswered)
             picture(browser, address, "search-failed", "/console", after=unsearched)
             picture(browser, address, "chart-failed", stale, before=chartless)
+            picture(browser, address, "widget-failed", "/console/dashboards/quay")
             picture(browser, address, "printed-object", stale, after=on_paper)
             picture(browser, address, "no-javascript-phone", "/", screen=PHONE, scripts=False)
+        with failing() as address:
+            picture(browser, address, "page-failed", "/console/story")
         with running("up", settings=CLOSED) as parvis:
             picture(browser, parvis.address, "sign-in-phone", "/console/system", screen=PHONE)
             forbidden(browser, parvis.address, parvis.link)

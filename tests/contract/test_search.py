@@ -243,3 +243,9 @@ async def test_those_of_other_types_take_no_place_among_what_refers_to_an_entity
     assert len(await town.search.list_referring(TENANT, JAURES.entity_id, 9)) == 9
     assert await town.search.list_referring(TENANT, JAURES.entity_id, 9, only(BIN)) == [BIN_1.entity_id]
     assert await town.search.list_referring(TENANT, JAURES.entity_id, 9, only("https://example.org/Unheard")) == []
+
+
+async def test_the_index_tells_which_words_begin_one_of_its_own(town: Store) -> None:
+    asked = ["ecol", "ecole", "ecloe", "jaures", "verr", "zz", "1b2c3d"]
+    assert sorted(await town.search.list_begun(TENANT, asked)) == ["1b2c3d", "ecol", "ecole", "jaures", "verr"]
+    assert await town.search.list_begun("nowhere", asked) == []

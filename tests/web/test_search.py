@@ -127,3 +127,30 @@ async def test_a_dashboard_and_a_zone_lead_to_their_own_pages_and_no_link_is_tol
     shown = await searched.get(f"/console/entities/urn:ngsi-ld:Dashboard:{short}")
     assert shown.headers["location"] == f"/console/dashboards/{short}"
     assert link not in found + shown.text
+
+
+@pytest.mark.parametrize("typed", ["Makret", "Markt", "Marcket", "Marret"])
+async def test_one_slip_is_forgiven_and_told(searched: httpx.AsyncClient, typed: str) -> None:
+    for path in ("/console/search", "/console/search/typed-ahead"):
+        answer = await searched.get(path, params={"q": typed})
+        shown = plain(f"<body>{answer.text.split('<main')[-1]}")
+        assert f"Nothing is called “{typed}”. Did you mean “mar" in shown
+        assert "Market" in shown
+
+
+async def test_what_is_found_is_not_guessed_at(searched: httpx.AsyncClient) -> None:
+    for typed in ("Market", "Marke", "zxqwzxqw", "zz", "0012x"):
+        assert "Did you mean" not in (await searched.get("/console/search", params={"q": typed})).text, typed
+
+
+async def test_who_finds_nothing_and_who_begins_are_told_what_can_be_found(searched: httpx.AsyncClient) -> None:
+    nothing = plain(f"<body>{(await searched.get('/console/search/typed-ahead', params={'q': 'zxqwzxqw'})).text}")
+    assert "Nothing is called “zxqwzxqw”." in nothing
+    assert "Try fewer words" in nothing
+    begun = plain(f"<body>{(await searched.get('/console/search/typed-ahead')).text}")
+    assert "Objects by name, address" in begun
+    assert "Enter opens" in begun
+
+
+async def test_a_page_is_found_with_a_slip_too(searched: httpx.AsyncClient) -> None:
+    assert "/console/dashboards" in (await searched.get("/console/search", params={"q": "dashbaords"})).text

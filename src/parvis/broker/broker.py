@@ -204,6 +204,10 @@ class Broker:
             await self.transience.settle()
         return sight.page(self.transience.page_of(await self._store.query(caller.tenant, query)))
 
+    async def list_begun(self, caller: Caller, words: Sequence[str]) -> list[str]:
+        """Those of these words (folded) that begin one of any entity's; what is found by them `find_words` tells."""
+        return [] if self.sight(caller).is_nothing else await self._store.search.list_begun(caller.tenant, words)
+
     async def find_words(self, caller: Caller, query: WordQuery) -> WordsFound:
         """Entities by the words that people know them by, the best first. What was just written follows in a second."""
         sight = self.sight(caller)

@@ -1,5 +1,6 @@
 """Entities by the words that people know them by."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -28,6 +29,10 @@ class SearchIndex(Protocol):
     """Each commit notes which entities have other words now, in its own transaction; `work` takes that in."""
 
     async def find(self, tenant: str, query: WordQuery) -> WordsFound: ...
+
+    async def list_begun(self, tenant: str, words: Sequence[str]) -> list[str]:
+        """Those of these words (folded) that begin a word of the index, in any order."""
+        ...
 
     async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
         """The ids of entities with a relationship to it, as far as `within` goes."""

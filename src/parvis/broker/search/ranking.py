@@ -19,7 +19,7 @@ MOST_ROWS = 2_500
 """Looked at one by one where every word says next to nothing, of each rank."""
 MOST_CANDIDATES = 300
 RANKS = (0, 1)
-_AFTER_ALL = "\U0010ffff"
+AFTER_ALL = "\U0010ffff"
 
 
 class Candidate(NamedTuple):
@@ -51,7 +51,7 @@ class Rows(Protocol):
 
 
 def span_of(word: str) -> Span:
-    return Span(word, word + _AFTER_ALL)
+    return Span(word, word + AFTER_ALL)
 
 
 def find_best(rows: Rows, asked: Sequence[str], limit: int) -> WordsFound:

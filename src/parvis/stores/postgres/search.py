@@ -9,7 +9,7 @@ import msgspec
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.within import Chosen, choose
-from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
+from parvis.broker.search.ranking import AFTER_ALL, RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
@@ -27,6 +27,11 @@ _LED = f"SELECT entity, word FROM searched_word WHERE {_SPAN} ORDER BY word, ent
 _LED_ONCE = f"SELECT entity FROM ({_LED}) AS row GROUP BY entity ORDER BY min(word), entity"
 """An entity has a row for each of its words, many of them in one span."""
 _COUNT = f"SELECT count(*) FROM (({_LED}) UNION ALL ({_LED})) AS led"
+_BEGINS = "EXISTS (SELECT FROM searched_word WHERE tenant = %s AND rank = %s AND word >= one AND word < one || %s)"
+_BEGUN = f"""
+SELECT one FROM (SELECT value COLLATE "C" AS one FROM json_array_elements_text(%s::json) AS told (value)) AS asked
+WHERE {" OR ".join([_BEGINS] * len(RANKS))}
+"""
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT %s) RETURNING tenant, entity"
 _OF_THESE = "json_to_recordset(%s::json) AS one (tenant integer, entity bigint)"
 _ABOUT = f"""
@@ -78,6 +83,13 @@ class PostgresSearch:
             return find_best(_Rows(connection, number, chosen), query.words, query.limit)
 
         return await self._reader.run(tenant, ask) or WordsFound((), True)
+
+    async def list_begun(self, tenant: str, words: Sequence[str]) -> list[str]:
+        def ask(connection: Connection, number: int) -> list[str]:
+            asked = [_json(words), *(value for rank in RANKS for value in (number, rank, AFTER_ALL))]
+            return [word for (word,) in connection.execute(_BEGUN.encode(), asked)]
+
+        return await self._reader.run(tenant, ask) or []
 
     async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
         def ask(connection: Connection, number: int) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 from parvis.broker.model.entity import Kind
 from parvis.broker.ports.search import WordQuery, WordsFound
 from parvis.broker.query.within import Chosen, choose
-from parvis.broker.search.ranking import RANKS, Candidate, Span, find_best
+from parvis.broker.search.ranking import AFTER_ALL, RANKS, Candidate, Span, find_best
 from parvis.broker.search.renewal import Held, Key, renewal_of
 from parvis.broker.search.text import BONDS, Attribute
 from parvis.broker.search.words import part_of, texts_in
@@ -23,6 +23,8 @@ _LED = "SELECT entity FROM searched_word WHERE tenant = ? AND rank = ? AND word 
 _LED_ONCE = f"SELECT DISTINCT entity FROM ({_LED})"
 """An entity has a row for each of its words, many of them in one span."""
 _COUNT = f"SELECT count(*) FROM ({_LED})"
+_BEGINS = "EXISTS (SELECT 1 FROM searched_word WHERE tenant = ? AND rank = ? AND word >= value AND word < value || ?)"
+_BEGUN = f"SELECT value FROM json_each(?) WHERE {' OR '.join([_BEGINS] * len(RANKS))}"
 _TAKE = "DELETE FROM unsearched WHERE id IN (SELECT id FROM unsearched ORDER BY id LIMIT ?) RETURNING entity"
 _ABOUT = (
     "SELECT ifnull(entity.tenant, searched.tenant), one.value, urn, typeset, ifnull(text, '') FROM json_each(?) AS one"
@@ -70,6 +72,12 @@ class SqliteSearch:
 
         found: WordsFound = await self._read(ask)
         return found
+
+    async def list_begun(self, tenant: str, words: Sequence[str]) -> list[str]:
+        number = self._names.tenants.ids.get(tenant)
+        asked = [_json(words), *(value for rank in RANKS for value in (number, rank, AFTER_ALL))]
+        rows: list[tuple[str]] = await self._read(lambda connection: connection.execute(_BEGUN, asked).fetchall())
+        return [word for (word,) in rows]
 
     async def list_referring(self, tenant: str, entity_id: str, limit: int, within: Reach = None) -> list[str]:
         asked: list[object] = [self._names.tenants.ids.get(tenant), BONDS, entity_id]

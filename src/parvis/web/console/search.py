@@ -13,7 +13,8 @@ from parvis.broker.search.words import words_in
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 from parvis.web.console.dashboards.records import DASHBOARD
-from parvis.web.console.search_objects import Kind, ObjectsFound, find_objects, href_of
+from parvis.web.console.search_guess import list_guesses
+from parvis.web.console.search_objects import Kind, ObjectsFound, find_objects, href_of, kind_words
 from parvis.web.console.search_works import Work, find_imports, find_jobs, find_subscriptions
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import Domain, State, profile_of
@@ -49,6 +50,18 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """`meant` is what was looked for instead, where nothing was found for what was typed."""
+
+    groups: Sequence[Group]
+    meant: str = ""
+
+    @property
+    def count(self) -> int:
+        return sum(len(one.hits) for one in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     places: int
     objects: int
@@ -64,21 +77,32 @@ WHOLE_PAGE = Limits(places=12, objects=60, devices=30, works=20)
 async def search_page(request: Request) -> Response:
     site, text = site_of(request), _text(request)
     t, caller = site.pages.words(request), caller_of(request)
-    groups = await find_everything(site, caller, text, t, WHOLE_PAGE) if text else _beginnings(site, caller, t)
-    return site.pages.render(
-        request, "console/pages/search.html", text=text, groups=groups, count=sum(len(one.hits) for one in groups)
-    )
+    found = await find_or_guess(site, caller, text, t, WHOLE_PAGE)
+    return site.pages.render(request, "console/pages/search.html", text=text, found=found)
 
 
 async def typed_ahead(request: Request) -> Response:
     """The list below the field alone, for the script that shows it."""
     site, text = site_of(request), _text(request)
     t, caller = site.pages.words(request), caller_of(request)
-    groups = await find_everything(site, caller, text, t, TYPED_AHEAD) if text else _beginnings(site, caller, t)
-    more = "/console/search?" + urlencode({"q": text})
-    shown: dict[str, Any] = {"groups": groups, "text": text, "more": more, "count": sum(len(g.hits) for g in groups)}
+    found = await find_or_guess(site, caller, text, t, TYPED_AHEAD)
+    more = "/console/search?" + urlencode({"q": found.meant or text})
+    shown: dict[str, Any] = {"found": found, "text": text, "more": more}
     content = site.pages.fragment(request, "console/pages/typed_ahead.html", **shown)
     return HTMLResponse(content, headers={"cache-control": "no-store"})
+
+
+async def find_or_guess(site: Site, caller: Caller, text: str, t: Wording, limits: Limits) -> Found:
+    """What is called so; else, with one slip forgiven, what else may have been meant."""
+    if not text:
+        return Found(_beginnings(site, caller, t))
+    if groups := await find_everything(site, caller, text, t, limits):
+        return Found(groups)
+    known = {word for place in _places(site, caller) for word in place.words(t)} | kind_words(t.language)
+    for guess in await list_guesses(site, caller, words_in(text), known):
+        if groups := await find_everything(site, caller, guess, t, limits):
+            return Found(groups, guess)
+    return Found(())
 
 
 async def find_everything(site: Site, caller: Caller, text: str, t: Wording, limits: Limits) -> list[Group]:

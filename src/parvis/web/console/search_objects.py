@@ -106,5 +106,9 @@ def _labels(language: str) -> Mapping[str, tuple[str, ...]]:
     return labels
 
 
+def kind_words(language: str) -> set[str]:
+    return {word for label in _labels(language).values() for word in label}
+
+
 def _joined(known: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*known, *more]))
