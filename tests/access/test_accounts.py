@@ -251,3 +251,29 @@ def test_only_an_administrator_invites(access: Access) -> None:
     for caller in (Caller("default", "user:erwan", OPERATOR), Caller("other", "user:maelle", ADMINISTRATOR)):
         with pytest.raises(Forbidden):
             access.accounts.invite(caller, "friend", "reader")
+
+
+async def test_a_password_is_changed_with_the_one_before(access: Access) -> None:
+    here = await first_administrator(access)
+    there = await access.accounts.sign_in("maelle", PASSWORD, HOME)
+    with pytest.raises(Unauthenticated):
+        await access.accounts.change_password(here.token, "a wrong password", "another long password", HOME)
+    with pytest.raises(BadRequestData):
+        await access.accounts.change_password(here.token, PASSWORD, "maelle-maelle", HOME)
+    await access.accounts.change_password(here.token, PASSWORD, "another long password", HOME)
+
+    assert (subject_of(access, here.token), subject_of(access, there.token)) == ("user:maelle", ANONYMOUS)
+    await access.accounts.sign_in("maelle", "another long password", HOME)
+    with pytest.raises(Unauthenticated):
+        await access.accounts.sign_in("maelle", PASSWORD, HOME)
+    with pytest.raises(Unauthenticated):
+        await access.accounts.change_password("made up", PASSWORD, "another long password", HOME)
+
+
+async def test_guessing_the_current_password_is_slowed_down(access: Access) -> None:
+    here = await first_administrator(access)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await access.accounts.change_password(here.token, "guess", "another long password", HOME)
+    with pytest.raises(TooManyAttempts):
+        await access.accounts.change_password(here.token, PASSWORD, "another long password", HOME)

@@ -113,3 +113,20 @@ async def test_forms_of_people_need_their_token(platform: Platform, operator: ht
 async def test_there_is_no_page_of_nobody(operator: httpx.AsyncClient) -> None:
     assert (await operator.get(f"{PEOPLE}/nobody")).status_code == 404
     assert (await send(operator, PEOPLE, f"{PEOPLE}/nobody", do="disable")).status_code == 404
+
+
+@pytest.mark.usefixtures("odile")
+async def test_one_changes_ones_password_and_is_told_why_not(platform: Platform) -> None:
+    page = f"{ACCOUNT}/password"
+    async with client_of(platform) as http:
+        await sign_in(http)
+        wrong = await send(http, page, page, current="a wrong password", password="another long password")
+        assert (wrong.status_code, "is another" in wrong.text) == (401, True)
+        for password, why in (("short", "12 to 1024"), ("password1234", "guessed first"), ("trevalan 2026", "a name")):
+            refused = await send(http, page, page, current=PASSWORD, password=password)
+            assert (refused.status_code, why in refused.text) == (400, True), password
+            assert password not in refused.text
+        assert (await http.post(page, data={"current": PASSWORD, "password": "x" * 20})).status_code == 403
+        changed = await send(http, page, page, current=PASSWORD, password="another long password")
+        assert changed.headers["location"] == f"{ACCOUNT}?done=password_changed"
+        assert (await http.get(ACCOUNT)).status_code == 200

@@ -1,9 +1,10 @@
 """The four parts of access, wired to one store."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from parvis.access.accounts import Accounts
 from parvis.access.audit import find_break
@@ -62,6 +63,7 @@ def build_access(
     settings: AccessSettings,
     clock: Clock = system_clock,
     passwords: Passwords | None = None,
+    names: Sequence[str] = (),
 ) -> Access:
     idle = round(settings.idle_minutes * MINUTE)
     gate = Gate(
@@ -73,7 +75,9 @@ def build_access(
     )
     sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
     second_factors = SecondFactors(store, gate.forget, settings.second_factor_roles, clock)
-    accounts = Accounts(store, passwords or Passwords(), gate.forget, sessions, second_factors, clock)
+    breached = Path(settings.breached_passwords) if settings.breached_passwords else None
+    passwords = passwords or Passwords(shortest=settings.shortest_password, breached=breached)
+    accounts = Accounts(store, passwords, gate.forget, sessions, second_factors, clock, names)
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)
     return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, members, mandates)

@@ -1,7 +1,7 @@
 """People: accounts, signing in and out, and the links by which somebody comes in for the first time."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -47,7 +47,10 @@ class Accounts:
         sessions: Sessions,
         second_factors: SecondFactors,
         clock: Clock = system_clock,
+        names: Sequence[str] = (),
     ) -> None:
+        """`names` are known to everybody here, the territory's for one: no password is made of them."""
+        self._names = tuple(names)
         self._store = store
         self._passwords = passwords
         self._on_change = on_change
@@ -204,7 +207,7 @@ class Accounts:
         linked = self.find_linked_account(token)
         if linked is not None and name != linked:
             raise BadRequestData(f"This link is for the account {linked}.")
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._hash(name, password)
         with self._store.transaction():
             if linked is not None:
                 account = self._give_password(token, password_hash)
@@ -212,6 +215,41 @@ class Accounts:
                 account = self._make_account(token, name, password_hash)
         self._on_change()
         return self._let_in(account, seen)
+
+    async def change_password(self, token: str, current: str, password: str, seen: SeenFrom) -> None:
+        """Of the account that is signed in with `token`; its other sessions end.
+
+        Raises:
+            Unauthenticated: the current one is wrong, or nobody is signed in.
+            BadRequestData, TooManyAttempts
+        """
+        session = self._sessions.find_by_token(token)
+        account = self._store.find_account(session.account) if session is not None else None
+        if session is None or account is None:
+            raise Unauthenticated("The name or the password is wrong.")
+        self._count_attempt(account.name, seen.address, self._clock())
+        if not await self._passwords.matches(account.password_hash, current):
+            self._audit(f"user:{account.name}", "sign-in-failed", account.name, address=seen.address, by="own page")
+            raise Unauthenticated("The name or the password is wrong.")
+        self._store.forget_attempts(_pair(account.name, seen.address).subject)
+        password_hash = await self._hash(account.name, password)
+        with self._store.transaction():
+            self._store.replace_account(msgspec.structs.replace(account, password_hash=password_hash))
+            for other in self._store.list_sessions(account.name):
+                if other.digest != session.digest:
+                    self._store.end_session(other.digest)
+            self._store.rotate_soon(account.name)
+            self._store.end_account_links(account.name)
+            self._audit(f"user:{account.name}", "password-changed", account.name)
+        self._on_change()
+
+    @property
+    def shortest_password(self) -> int:
+        return self._passwords.shortest
+
+    async def _hash(self, name: str, password: str) -> str:
+        await self._passwords.check(password, (name, *self._names))
+        return await self._passwords.hash(password)
 
     def _make_account(self, token: str, name: str, password_hash: str) -> Account:
         link = self._store.use_link(digest_of(token), self._clock())
@@ -241,7 +279,7 @@ class Accounts:
         _check_tenant(tenant)
         _check_name(name)
         check_role(role)
-        account = Account(name, await self._passwords.hash(password), role, tenant, self._clock())
+        account = Account(name, await self._hash(name, password), role, tenant, self._clock())
         with self._store.transaction():
             self._store.add_account(account)
             self._audit(caller.subject, "account-created", name, tenant=tenant, role=role)

@@ -155,7 +155,7 @@ async def in_time(opening: Opening, open_it: Callable[[], Awaitable[Opened]]) ->
 
 def open_access(settings: Settings) -> Access:
     """Raises on PostgreSQL Overloaded while it does not answer."""
-    return build_access(_open_access_store(settings), settings.access)
+    return build_access(_open_access_store(settings), settings.access, names=(settings.territory.name,))
 
 
 def find_access(settings: Settings) -> Access | None:

@@ -142,6 +142,14 @@ class AccessSettings:
     )
     session_hours: float = _setting(12.0, "A session ends so long after signing in.", minimum=0.1)
     idle_minutes: float = _setting(120.0, "A session ends after so long without a request.", minimum=1)
+    shortest_password: int = _setting(
+        12, "How many characters a new password has at least.", minimum=8, maximum=64
+    )
+    breached_passwords: str = _setting(
+        "",
+        "A file of stolen passwords that are refused: their SHA-1 hashes in order, one a line, as Have I Been Pwned has"
+        " them; empty: the common ones that Parvis knows by itself.",
+    )
     second_factor_roles: tuple[str, ...] = _setting(
         (), "Roles that nobody signs in to by a password alone; who has no second factor yet sets one up then."
     )

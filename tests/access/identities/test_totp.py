@@ -24,7 +24,7 @@ def test_codes_of_rfc_6238_appendix_b(at_s: int, code: str) -> None:
 
 
 def test_codes_of_rfc_4226_appendix_d() -> None:
-    codes = "755224 287082 359152 969429 338314 254676 287922 162583 399871 520489".split()
+    codes = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"]
     assert [code_of(SECRET, counter) for counter in range(10)] == codes
 
 

@@ -65,9 +65,12 @@ class Sessions:
         self._audit(f"user:{account.name}", "signed-in", account.name, address=seen.address, method=method)
         return SignedIn(account.name, token, session.expires_at)
 
+    def find_by_token(self, token: str) -> Session | None:
+        return self._store.find_session(parts_of(token)[0]) if token else None
+
     def end_by_token(self, token: str) -> Session | None:
         """The one that has ended."""
-        session = self._store.find_session(parts_of(token)[0]) if token else None
+        session = self.find_by_token(token)
         if session is not None:
             self._store.end_session(session.digest)
         return session

@@ -15,11 +15,20 @@ from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
 from parvis.web.objects import count_types
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import drop_choice
 
 HOME = "/console"
 SIGN_IN = "/console/sign-in"
 CODE = f"{SIGN_IN}/code"
 SEE_OTHER = 303
+PROBLEMS = {
+    "account-name": "bad_name",
+    "password-length": "bad_password",
+    "password-common": "bad_common",
+    "password-context": "bad_context",
+    "password-breached": "bad_breached",
+}
+PASSWORD_PROBLEMS = frozenset(problem for rule, problem in PROBLEMS.items() if rule.startswith("password"))
 
 
 async def sign_in_page(request: Request) -> Response:
@@ -41,6 +50,7 @@ async def sign_in(request: Request) -> Response:
         return _page(request, wanted=wanted_of(wanted), name=name, problem="wrong", status=refusal.status)
     response = RedirectResponse(wanted_of(wanted), SEE_OTHER)
     keep_session(request, response, signed_in)
+    drop_choice(response)
     return response
 
 
@@ -56,6 +66,7 @@ async def sign_out(request: Request) -> Response:
     site_of(request).platform.access.sessions.sign_out(session_token(request))
     response = RedirectResponse("/", SEE_OTHER)
     drop_session(request, response)
+    drop_choice(response)
     return response
 
 
@@ -100,9 +111,7 @@ def problem_of(refusal: BadRequestData | AlreadyExists) -> str:
     """The sentence for what was refused."""
     if isinstance(refusal, AlreadyExists):
         return "taken"
-    return {"account-name": "bad_name", "password-length": "bad_password"}.get(
-        refusal.extras.get("rule", ""), "refused"
-    )
+    return PROBLEMS.get(refusal.extras.get("rule", ""), "refused")
 
 
 def _welcome_page(
@@ -110,8 +119,18 @@ def _welcome_page(
 ) -> Response:
     problem = "" if refusal is None else problem_of(refusal)
     status = 200 if refusal is None else refusal.status
-    data = {"token": token, "name": name, "linked": linked, "problem": problem}
-    return site_of(request).pages.render(request, "console/pages/welcome.html", status=status, **data)
+    site = site_of(request)
+    return site.pages.render(
+        request,
+        "console/pages/welcome.html",
+        status=status,
+        token=token,
+        name=name,
+        linked=linked,
+        problem=problem,
+        password_problems=PASSWORD_PROBLEMS,
+        shortest=site.platform.access.accounts.shortest_password,
+    )
 
 
 def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:

@@ -5,8 +5,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.access.identities.rotation import parts_of
-from parvis.web.auth import session_token
+from parvis.access.model import TooManyAttempts
+from parvis.kernel.errors import BadRequestData, Unauthenticated
+from parvis.web.auth import seen_from, session_token
 from parvis.web.console.identities.frame import ACCOUNT, done, form_of, own_name, text_of
+from parvis.web.console.session import problem_of
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 
@@ -26,6 +29,33 @@ async def account_page(request: Request) -> Response:
     )
 
 
+async def password_page(request: Request) -> Response:
+    return _password_page(request)
+
+
+async def change_password(request: Request) -> Response:
+    own_name(request)
+    async with form_of(request) as form:
+        current, password = (str(form.get(field, "")) for field in ("current", "password"))
+    accounts = site_of(request).platform.access.accounts
+    try:
+        await accounts.change_password(session_token(request), current, password, seen_from(request))
+    except TooManyAttempts as refusal:
+        return _password_page(request, "too_many", refusal.status)
+    except Unauthenticated as refusal:
+        return _password_page(request, "wrong", refusal.status)
+    except BadRequestData as refusal:
+        return _password_page(request, problem_of(refusal), refusal.status)
+    return done(ACCOUNT, "password_changed")
+
+
+def _password_page(request: Request, problem: str = "", status: int = 200) -> Response:
+    site, name = site_of(request), own_name(request)
+    shortest = site.platform.access.accounts.shortest_password
+    page = "console/pages/password.html"
+    return site.pages.render(request, page, status=status, name=name, problem=problem, shortest=shortest)
+
+
 async def end_session(request: Request) -> Response:
     name = own_name(request)
     async with form_of(request) as form:
@@ -40,5 +70,7 @@ async def end_session(request: Request) -> Response:
 
 ROUTES = [
     Route(ACCOUNT, account_page, methods=["GET"]),
+    Route(f"{ACCOUNT}/password", password_page, methods=["GET"]),
+    Route(f"{ACCOUNT}/password", change_password, methods=["POST"]),
     Route(f"{ACCOUNT}/sessions/end", end_session, methods=["POST"]),
 ]
