@@ -9,6 +9,7 @@ from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Kind
 from parvis.broker.ports.leases import Leases
+from parvis.broker.ports.metering import Metering
 from parvis.broker.ports.search import SearchIndex
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
@@ -263,6 +264,9 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def search(self) -> SearchIndex: ...
+
+    @property
+    def metering(self) -> Metering: ...
 
     @property
     def archive(self) -> "HotArchive": ...

@@ -29,6 +29,7 @@ from parvis.stores.postgres.expiring import FirstExpiry, list_expiring, read_fir
 from parvis.stores.postgres.frames import PostgresFrames
 from parvis.stores.postgres.jobs import PostgresJobQueue
 from parvis.stores.postgres.leases import end_lease, take_lease
+from parvis.stores.postgres.metering import PostgresMetering
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import (
     PRUNE_EVERY_S,
@@ -86,6 +87,7 @@ class PostgresStore:
         self.shelf = PostgresShelf(self.desk)
         self.commands = PostgresCommands(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
+        self.metering = PostgresMetering(self.desk)
         self.search = PostgresSearch(names, self.desk, self._reader)
         self.subscriptions = PostgresSubscriptions(self.desk)
         self.sources = PostgresSources(self.desk)

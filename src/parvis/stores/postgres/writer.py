@@ -10,12 +10,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psycopg
 
 from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Outcome
+from parvis.broker.ports.metering import Taken, month_of, taken_by
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue
 from parvis.kernel.errors import BadRequestData, NonexistentTenant, Overloaded
@@ -24,6 +25,7 @@ from parvis.stores.postgres.apply import Applier, Dated
 from parvis.stores.postgres.batch import STAGING
 from parvis.stores.postgres.database import IN_THE_WAY, CommitUnknown, Connection, Database, StoreUnreachable, is_lost
 from parvis.stores.postgres.expiring import FirstExpiry
+from parvis.stores.postgres.metering import note_taken
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.outbox import move_consumer
 from parvis.stores.postgres.partitions import Partitions
@@ -215,9 +217,11 @@ class Writer:
             if place not in answers
         }
         applier.prepare(list(dated.values()))
-        for place, one in dated.items():
-            answers[place] = applier.apply(one)
+        applied = {place: applier.apply(one) for place, one in dated.items()}
+        answers |= applied
         newest = applier.flush()
+        for month, taken in _by_month(dated, applied).items():
+            note_taken(connection, tenant, month, taken)
         self._expiry.note(applier.first_due)
         return newest, [(call, answers[place]) for place, call in enumerate(calls)]
 
@@ -323,6 +327,14 @@ class Writer:
         if newest is not None:
             self._on_commit(newest)
         self._queue.answer(answers)
+
+
+def _by_month(dated: Mapping[int, Dated], applied: Mapping[int, Sequence[Outcome]]) -> dict[str, Taken]:
+    months: dict[str, Taken] = {}
+    for place, one in dated.items():
+        month = month_of(one.at)
+        months[month] = months.get(month, Taken()).and_also(taken_by(one.changes, applied[place]))
+    return months
 
 
 def _by_tenant(group: Sequence[Call]) -> list[list[Call]]:

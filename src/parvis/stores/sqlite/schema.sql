@@ -346,6 +346,14 @@ CREATE TABLE frame (  -- the last frames of each device
 );
 CREATE INDEX frame_by_device ON frame (tenant, device, number);
 
+CREATE TABLE taken (  -- what each tenant brought in a month (UTC), for who shares the cost
+    tenant INTEGER NOT NULL,
+    month TEXT NOT NULL,
+    changes INTEGER NOT NULL,
+    "values" INTEGER NOT NULL,
+    PRIMARY KEY (tenant, month)
+) WITHOUT ROWID;
+
 CREATE TABLE unsearched (  -- entities that may have other words than the index knows
     id INTEGER PRIMARY KEY,
     entity INTEGER NOT NULL

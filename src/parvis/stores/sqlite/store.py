@@ -31,6 +31,7 @@ from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
 from parvis.stores.sqlite.known import list_known
 from parvis.stores.sqlite.leases import Leases
+from parvis.stores.sqlite.metering import SqliteMetering
 from parvis.stores.sqlite.moment import Moment
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
@@ -71,6 +72,7 @@ class SqliteStore:
         self.jobs = SqliteJobQueue(self._writer.run, self._reader.read)
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)
         self.commands = SqliteCommands(self._writer.run, self._reader.read)
+        self.metering = SqliteMetering(self._reader.read)
         self.search = SqliteSearch(self._names, self._writer.run, self._reader.read)
 
     @classmethod

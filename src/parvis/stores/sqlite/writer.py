@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import Change, Outcome
+from parvis.broker.ports.metering import Taken, month_of, taken_by
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue, settle
 from parvis.kernel.errors import NonexistentTenant, Overloaded
@@ -19,6 +20,7 @@ from parvis.kernel.time import Clock, Instant, SteadyClock
 from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.metering import note_taken
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import move_consumer
 from parvis.stores.sqlite.settle import SLICE_ROWS, Settler
@@ -87,6 +89,7 @@ class Writer:
         self._tail = tail
         self._checkpointer = checkpointer
         self._clock = SteadyClock(clock, _newest_stamp(connection))
+        self._applied_at = 0
         self._on_commit = on_commit
         self._applier = Applier(connection, names, tail.find)
         self.expiry = self._applier.expiry
@@ -271,11 +274,16 @@ class Writer:
         first = applier.batch.next_seq
         connection.execute("BEGIN IMMEDIATE")
         answers: Answers = []
+        taken: dict[int, Taken] = {}
         for call in group:
             try:
-                answers.append((call, self._apply(call)))
+                outcomes = self._apply(call)
+                answers.append((call, outcomes))
+                tenant = self._names.tenants.ids[call.tenant]
+                taken[tenant] = taken.get(tenant, Taken()).and_also(taken_by(call.changes, outcomes))
             except (NonexistentTenant, Outrun) as refusal:
                 answers.append((call, refusal))
+        note_taken(connection, month_of(self._applied_at), taken)
         applier.batch.flush(connection)
         self._tail.append(first, applier.batch.log_entities)
         connection.execute("COMMIT")
@@ -288,7 +296,8 @@ class Writer:
             raise NonexistentTenant(f"There is no tenant {call.tenant!r}.")
         if call.progress is not None:
             move_consumer(self._connection, call.progress)
-        return self._applier.apply(tenant, call.changes, self._clock(), call.bounds)
+        self._applied_at = self._clock()
+        return self._applier.apply(tenant, call.changes, self._applied_at, call.bounds)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -255,6 +255,14 @@ ALTER TABLE entity ADD COLUMN expires INTEGER;
 ALTER TABLE entity ADD COLUMN due INTEGER;
 CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
 
+CREATE TABLE taken (  -- what each tenant brought in a month (UTC), for who shares the cost
+    tenant INTEGER NOT NULL,
+    month TEXT NOT NULL,
+    changes INTEGER NOT NULL,
+    "values" INTEGER NOT NULL,
+    PRIMARY KEY (tenant, month)
+) WITHOUT ROWID;
+
 CREATE TABLE unsearched (  -- entities that may have other words than the index knows
     id INTEGER PRIMARY KEY,
     entity INTEGER NOT NULL
