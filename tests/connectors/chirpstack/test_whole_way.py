@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import parvis.demo
+from parvis.broker.bounds import Bounds
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.model.change import Change, Outcome
@@ -46,10 +47,12 @@ class HeldStore(SqliteStore):
     let_through: asyncio.Event
     asked = 0
 
-    async def write(self, tenant: str, changes: Sequence[Change], progress: Progress | None = None) -> list[Outcome]:
+    async def write(
+        self, tenant: str, changes: Sequence[Change], progress: Progress | None = None, bounds: Bounds | None = None
+    ) -> list[Outcome]:
         self.asked += 1
         await self.let_through.wait()
-        return await super().write(tenant, changes, progress)
+        return await super().write(tenant, changes, progress, bounds)
 
 
 def event(f_cnt: int, payload: bytes = FULL, dev_eui: str = EUI) -> bytes:
