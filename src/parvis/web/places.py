@@ -54,7 +54,6 @@ PLACES: Sequence[Place] = (
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),
     Place("import_file", "/console/imports", "upload", Right.WRITE, is_action=True),
-    Place("add_member", "/console/members/new", "plus", Right.ADMINISTER, is_action=True, is_for_all=True),
     Place("new_dashboard", "/console/dashboards/new", "plus", Right.WRITE, is_action=True),
     Place("test_frame", "/console/codecs", "activity", Right.READ, is_action=True),
     Place("export_devices", "/console/devices.csv", "download", Right.READ, is_action=True),
