@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Town, Visit, container_id
+from tests.browser.conftest import Town, Visit, container, container_id
 
 
 def test_the_chart_draws_zooms_and_returns(visit: Callable[..., Visit]) -> None:
@@ -94,3 +94,15 @@ def test_another_object_and_another_time_lie_in_the_same_chart(visit: Callable[.
     page.get_by_role("link", name="Leave out: Fill level, 05").click()
     expect(page.locator("figure[data-drawn='fillingLevel 7d']")).to_be_visible()
     expect(page.locator("[data-legend]")).to_have_count(0)
+
+
+def test_objects_of_one_name_are_told_apart_in_the_legend(visit: Callable[..., Visit], town: Town) -> None:
+    twins = [{**container(number, 0.3), "name": {"type": "Property", "value": "Twin"}} for number in (30, 31, 33)]
+    town.write(*twins)
+    chosen = "&".join(f"with=fillingLevel~{container_id(number)}~" for number in (30, 31))
+    page = visit().open(f"/console/entities/{container_id(2)}?attr=fillingLevel&range=24h&{chosen}")
+    expect(page.locator("[data-legend]")).to_have_text(
+        ["Fill level", "Fill level, Twin (Trevalan)", "Fill level, Twin (Port)"]
+    )
+    page.goto(page.url.replace(f"{container_id(30)}~", f"{container_id(33)}~"))
+    expect(page.locator("[data-legend]")).to_have_text(["Fill level", "Fill level, Twin (33)", "Fill level, Twin (31)"])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 
@@ -46,6 +46,7 @@ def test_a_device_that_waits_is_adopted_where_it_hangs(visit: Callable[..., Visi
     expect(bench).to_have_attribute("href", "/console/codecs/cayenne-lpp?f_port=2&payload=016700e1")
     page.get_by_role("button", name="Use my position").click()
     expect(page.get_by_label("Latitude")).to_have_value("47.748200")
+    choose_on_map(page)
     assert window.list_axe_violations() == []
     page.get_by_role("button", name="Adopt the device").click()
     expect(page.get_by_role("status").filter(has_text="1 device adopted")).to_be_visible()
@@ -53,6 +54,21 @@ def test_a_device_that_waits_is_adopted_where_it_hangs(visit: Callable[..., Visi
     page.wait_for_selector("[data-map][data-ready]")
     expect(page.get_by_role("link", name="LoRaWAN")).to_be_visible()
     assert window.list_axe_violations() == []
+
+
+def choose_on_map(page: Page) -> None:
+    """By pressing where it stands; and by keyboard, from the middle."""
+    page.get_by_role("button", name="Choose on the map").click()
+    page.wait_for_selector("[data-map][data-ready]")
+    spot = page.locator("[data-map]").bounding_box()
+    assert spot is not None
+    page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] + 40)
+    latitude, longitude = (float(page.get_by_label(name).input_value()) for name in ("Latitude", "Longitude"))
+    assert 47.7484 < latitude < 47.7530, "north of where it was"
+    assert abs(longitude - PLACE["longitude"]) < 0.0002
+    page.get_by_role("button", name="Take the middle of the map").click()
+    expect(page.get_by_label("Latitude")).to_have_value("47.748200")
+    expect(page.locator("[data-place-state]")).to_have_text("The place is taken from the map.")
 
 
 def register(window: Visit, eui: str) -> None:

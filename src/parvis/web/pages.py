@@ -125,6 +125,7 @@ class Pages:
             "acting": acting,
             "base": base_of(request),
             "time_zone": self.at_hand.territory.time_zone,
+            "opening": self.at_hand.territory,
             "auth_off": not self.settings.access.auth,
             "is_down": self._is_down(),
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),

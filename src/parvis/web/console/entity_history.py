@@ -58,7 +58,7 @@ async def series(request: Request) -> Response:
     told = _chart(columns.later(shift), term, shown, view, span, t)
     legend = legend_of(term, view, request.query_params.get("shift", ""), t, is_full="full" in request.query_params)
     return Response(
-        msgspec.json.encode({**told, "legend": legend}),
+        msgspec.json.encode({**told, "legend": legend, "apart": apart_of(term, view)}),
         media_type="application/json",
         headers={"cache-control": "no-store"},
     )
@@ -69,6 +69,11 @@ def legend_of(term: str, view: ObjectView, shift: str, t: Wording, *, is_full: b
     when = t(f"chart.before_{shift}") if shift else ""
     parts = [t.attribute_name(term, view.type), view.name if is_full else "", when]
     return ", ".join(part for part in parts if part)
+
+
+def apart_of(term: str, view: ObjectView) -> list[str]:
+    """What tells it from a series with the same legend, the best words first."""
+    return [view.commune, term, short_id(view.id)]
 
 
 def _chart(

@@ -61,7 +61,7 @@ export class Chart {
     try {
       const asked = [`${this.figure.dataset.chart}?${query}`, ...this.compared.map((one) => `${one}&range=${this.range}`)];
       const [main, ...others] = await Promise.all(asked.map(ask));
-      this.show(main, others.filter((one) => one !== null));
+      this.show(...tellApart(main, others.filter((one) => one !== null)));
     } catch (error) {
       this.tell(say("chart_failed"), "");
       console.warn(error);
@@ -285,4 +285,17 @@ function cell(value, one) {
   element.className = "number";
   element.textContent = value === null || value === undefined ? "" : (one.categories[value] ?? number(value, one.decimals ?? undefined));
   return element;
+}
+
+// Series of one legend get what they differ in beside it: the commune, the term, or the object's identifier.
+function tellApart(main, others) {
+  const named = new Map();
+  for (const one of [main, ...others]) named.set(one.legend, [...(named.get(one.legend) ?? []), one]);
+  for (const twins of named.values()) {
+    if (twins.length < 2) continue;
+    const differs = main.apart.findIndex((_, at) => new Set(twins.map(({ apart }) => apart[at])).size === twins.length);
+    const told = ({ apart }) => (differs < 0 ? apart.filter(Boolean).join(", ") : apart[differs]);
+    for (const one of twins) one.legend = told(one) ? `${one.legend} (${told(one)})` : one.legend;
+  }
+  return [main, others];
 }

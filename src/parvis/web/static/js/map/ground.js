@@ -16,6 +16,7 @@ function ownWords() {
     "CooperativeGesturesHandler.MobileHelpText": say("map_touch"),
     "CooperativeGesturesHandler.WindowsHelpText": say("map_wheel"),
     "Map.Title": say("map_title"),
+    "Marker.Title": say("map_marker"),
     "NavigationControl.ZoomIn": say("map_zoom_in"),
     "NavigationControl.ZoomOut": say("map_zoom_out"),
   };
