@@ -10,20 +10,21 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 
 import msgspec
 
 from parvis.backup.manifest import FileCopy, Manifest
 from parvis.backup.sealing import SALT_BYTES, Damaged, Sealing
+from parvis.kernel.durable import sync, write_whole
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError, ResourceNotFound
 
 PIECE_BYTES = 512 << 10
 FORMAT = 1
 _PROOF = b"parvis"
-_PART = "."
+_UNFINISHED = "."
 """Begins the name of what is being written; a power cut leaves it, `forget` takes it away."""
 _MANIFEST = msgspec.json.Decoder(Manifest)
 
@@ -89,9 +90,8 @@ class Repository:
     def add(self, manifest: Manifest) -> None:
         """From now on the backup is there, whenever the power fails."""
         for folder in (*self._touched, self.folder / "pieces"):
-            _sync_folder(folder)
-        _write(self._manifest(manifest.id), self._sealing.seal(manifest.id, msgspec.json.encode(manifest)))
-        _sync_folder(self.folder / "backups")
+            sync(folder)
+        write_whole(self._manifest(manifest.id), self._sealing.seal(manifest.id, msgspec.json.encode(manifest)))
 
     def list_ids(self) -> list[str]:
         """The oldest first."""
@@ -124,7 +124,7 @@ class Repository:
         for path in (self.folder / "pieces").glob("*/*"):
             if path.name not in needed:
                 path.unlink()
-                dropped += not path.name.startswith(_PART)
+                dropped += not path.name.startswith(_UNFINISHED)
         return dropped
 
     def _manifest(self, backup_id: str) -> Path:
@@ -139,7 +139,7 @@ class Repository:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             sealed = self._sealing.seal(name, content)
-            _write(path, sealed)
+            write_whole(path, sealed, syncs_folder=False)
             self._touched.add(path.parent)
             self.added_bytes += len(sealed)
         return name
@@ -165,7 +165,7 @@ def make_repository(folder: Path, passphrase: bytes = b"") -> Repository:
     folder.chmod(0o700)
     proof = sealing.seal("proof", _PROOF).hex() if passphrase else ""
     header = _Header(FORMAT, bool(passphrase), salt.hex() if passphrase else "", proof)
-    _write(folder / "repository.json", msgspec.json.encode(header))
+    write_whole(folder / "repository.json", msgspec.json.encode(header))
     return Repository(folder, sealing)
 
 
@@ -198,21 +198,3 @@ def holding(folder: Path, *, alone: bool) -> Iterator[None]:
         except BlockingIOError as fault:
             raise BackupUnusable(f"Another program works on {folder} just now: try again later.") from fault
         yield
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{_PART}{token_hex(8)}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        place = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)

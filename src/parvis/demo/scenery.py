@@ -1,7 +1,6 @@
 """Land, networks and devices, which take seconds to make: made once for a seed, and kept for all processes."""
 
 import logging
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from parvis.demo.edition import edition
 from parvis.demo.land.territory import Territory, generate_territory
 from parvis.demo.networks.networks import Networks, lay_networks
 from parvis.demo.solitude import alone
+from parvis.kernel.durable import UNFINISHED, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +56,6 @@ def _find(path: Path) -> Scenery | None:
 
 def _keep(path: Path, made_of: Scenery) -> None:
     """Alone: what else is there is old, or was left half made by who was killed."""
-    for old in path.parent.glob("scenery-*"):
+    for old in (*path.parent.glob("scenery-*"), *path.parent.glob(f"{UNFINISHED}*-scenery-*")):
         old.unlink(missing_ok=True)
-    made = path.with_suffix(f".{os.getpid()}")
-    made.write_bytes(pickle.dumps(made_of, pickle.HIGHEST_PROTOCOL))
-    made.replace(path)
+    write_whole(path, pickle.dumps(made_of, pickle.HIGHEST_PROTOCOL), is_durable=False)

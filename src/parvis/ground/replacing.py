@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
+from parvis.kernel.durable import sync
+
 _LOCK: Final = ".ground.lock"
 _WORKSHOP: Final = ".ground-"
 
@@ -29,11 +31,11 @@ def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     try:
         yield workshop
         for name in names:
-            _sync(workshop / name)
+            sync(workshop / name)
         with _alone(folder):
             for name in names:
                 (workshop / name).replace(folder / name)
-            _sync(folder)
+            sync(folder)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
         os.close(in_use)
@@ -59,11 +61,3 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(workshop, ignore_errors=True)
             finally:
                 os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,11 +6,11 @@ never written down.
 
 import contextlib
 import logging
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
+from parvis.kernel.durable import write_whole
 from parvis.kernel.settings import InvalidSettings, Settings
 
 REMEMBERED_FILE = "store.url"
@@ -37,12 +37,7 @@ def _write(path: Path, told: str) -> None:
     if not told:
         path.unlink(missing_ok=True)
         return
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        fresh.write_text(f"{told}\n", encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_whole(path, f"{told}\n".encode())
 
 
 def find_remembered(data_dir: Path) -> str | None:

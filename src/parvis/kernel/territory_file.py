@@ -1,13 +1,13 @@
 """`territory.toml` as it is offered: every setting, explained; and changed, where the rest of it stays as it was."""
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from parvis.kernel.durable import write_whole
 from parvis.kernel.settings import SETTINGS, TERRITORY_FILE, InvalidSettings, SettingInfo, list_settings, sections
 from parvis.kernel.settings_reader import read_document, settings_of_document
 
@@ -40,7 +40,8 @@ def change_territory_file(data_dir: Path, changes: Mapping[str, Any]) -> None:
     if _without_empty(_find_document(text)) != _without_empty(wanted):
         keys = ", ".join(changes)
         raise InvalidSettings(f"{TERRITORY_FILE} is written in a way that cannot be changed here: set {keys} by hand.")
-    _replace(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode())
 
 
 def _merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,19 +101,6 @@ def _header(line: str) -> str:
     """The name of the table that begins here; empty where none does."""
     found = _HEADER.fullmatch(line)
     return found[1] if found else ""
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _documented(info: SettingInfo, value: Any) -> list[str]:

@@ -13,6 +13,7 @@ from parvis.cli.demo import _with_open_data
 from parvis.connectors.feeds.feed import Feed
 from parvis.connectors.feeds.plugin import build_feeds
 from parvis.demo.devices.kinds import Kind
+from parvis.demo.devices.things import list_things
 from parvis.demo.land.geometry import lon_lat
 from parvis.demo.nature.chance import Times
 from parvis.demo.readings.scene import Scene
@@ -192,3 +193,14 @@ async def test_who_asks_before_anybody_serves_waits(tmp_path: Path) -> None:
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
+
+
+def test_what_has_a_past_is_known_before_its_service_is_asked(scenery: Scenery, set_scene: SetScene) -> None:
+    """The past of what nobody knows is not taken in."""
+    things = {one.entity_id: one for one in list_things(scenery.territory, scenery.networks, scenery.devices)}
+    at = moment(scenery, set_scene())
+
+    for one in past_of_stations(at.scene, np.array([BEGUN_S]), in_full=False):
+        thing = things[one.entity_id]
+        station = next(each for each in STATIONS if each.entity_id == one.entity_id)
+        assert (thing.name, thing.geometry["coordinates"]) == (station.name, pytest.approx(at.places[station.code]))

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from parvis.connectors.files.config import ENDINGS, InvalidMapping, Mapping, load_mapping, mapping_of
+from parvis.kernel.durable import write_whole
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import Instant, to_datetime
 
@@ -235,17 +236,6 @@ def _decoded(path: Path) -> Any:
         return msgspec.json.decode(path.read_bytes())
     except msgspec.MsgspecError as error:
         raise InvalidMapping(f"{path.name}: {error}.") from error
-
-
-def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
-    """All of it or nothing, whenever the power fails."""
-    part = path.with_name(f".{path.name}.{token_hex(4)}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        if is_durable:
-            os.fsync(file.fileno())
-    part.replace(path)
 
 
 def _is_taken(place: int) -> bool:

@@ -15,10 +15,11 @@ import asyncssh
 import msgspec
 
 from parvis.connectors.files.config import ENDINGS, InvalidMapping, Sftp
-from parvis.connectors.files.folders import Origin, write_whole
+from parvis.connectors.files.folders import Origin
 from parvis.connectors.files.imports import Imports
 from parvis.connectors.files.inbox import start_received
 from parvis.fleet.ways.connector import InvalidConnector
+from parvis.kernel.durable import write_whole
 from parvis.kernel.identity import system_caller
 from parvis.kernel.trouble import Trouble
 

@@ -18,6 +18,7 @@ from parvis.demo.land.venues import VenueKind
 from parvis.demo.networks.buses import BusNetwork
 from parvis.demo.networks.lighting import Lighting
 from parvis.demo.networks.networks import Networks
+from parvis.demo.services.stations import STATIONS, place_of
 
 AGENCY = "urn:ngsi-ld:GtfsAgency:trevalan"
 BUS = 3
@@ -43,6 +44,7 @@ def list_things(territory: Territory, networks: Networks, devices: Sequence[Devi
         *_street_parking(devices),
         *_roads(territory),
         *_venues(territory),
+        *_open_data_stations(territory),
     ]
 
 
@@ -199,4 +201,12 @@ def _venues(territory: Territory) -> Iterator[Thing]:
         yield _thing(
             f"urn:ngsi-ld:{kind}:{venue.id.lower()}", venue.name, Point(venue.x, venue.y),
             {**_placed(territory, venue.commune, venue.address), "category": [venue.kind.value]},
+        )  # fmt: skip
+
+
+def _open_data_stations(territory: Territory) -> Iterator[Thing]:
+    """Known before their service is asked, for their past may be told before."""
+    for station in STATIONS:
+        yield _thing(
+            station.entity_id, station.name, Point(place_of(station, territory)), {"stationID": station.code}
         )  # fmt: skip

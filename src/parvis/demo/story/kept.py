@@ -3,7 +3,6 @@
 The platform's process writes, the devices' process looks whether the file has changed.
 """
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from parvis.demo.story.events import Event
 from parvis.demo.story.line import InvalidStory, Line, set_event, tell
 from parvis.demo.story.stage import Stage
 from parvis.demo.story.story import Story
+from parvis.kernel.durable import write_whole
 
 FILE = "story.json"
 MOST_TRIGGERED = 500
@@ -54,7 +54,7 @@ class KeptStory:
             found = _read(path)
             if found is None or found.seed != seed:
                 found = _Kept(seed, now_s)
-                _write(path, found)
+                write_whole(path, _encoded(found))
             return cls(folder, found)
 
     @property
@@ -107,7 +107,7 @@ class KeptStory:
             found = _read(path)
             before = self._kept if found is None or found.seed != self._kept.seed else found
             after = changed(before)
-            _write(path, after)
+            write_whole(path, _encoded(after))
             self._kept = after
             return after
 
@@ -134,11 +134,5 @@ def _read(path: Path) -> _Kept | None:
         raise InvalidStory(f"{path} cannot be read ({error}): delete it, and the story begins anew.") from error
 
 
-def _write(path: Path, kept: _Kept) -> None:
-    """Whole or not at all, by who is alone."""
-    made = path.with_suffix(".part")
-    with made.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(kept)))
-        file.flush()
-        os.fsync(file.fileno())
-    made.replace(path)
+def _encoded(kept: _Kept) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(kept))

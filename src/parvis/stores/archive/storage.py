@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from parvis.broker.ports.archive import ArchiveFileGone
+from parvis.kernel.durable import sync
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.settings import InvalidSettings
 from parvis.kernel.time import SECOND, Instant
@@ -196,14 +197,6 @@ def _make_folders(folder: Path) -> list[Path]:
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return [one.parent for one in missing]
-
-
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unless_gone(error: OSError) -> None:

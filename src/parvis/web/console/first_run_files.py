@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from parvis.ground.choosing import OUTLINES, USUAL_FILE, open_ground
 from parvis.ground.outline import LARGEST_BYTES, NAME_KEYS, read_members
 from parvis.ground.pmtiles import InvalidBaseMap
 from parvis.kernel.base_map import BaseMap
+from parvis.kernel.durable import writing_whole
 
 LARGEST_OUTLINES_BYTES: Final = LARGEST_BYTES
 LARGEST_GROUND_BYTES: Final = 1 << 30
@@ -59,17 +59,11 @@ async def keep_ground(file: UploadFile, data_dir: Path, endings: tuple[str, ...]
 
 
 def _take(file: UploadFile, name: str, kept: Path) -> None:
-    fresh = kept.with_name(f".{os.getpid()}-{kept.name}")
-    try:
-        with fresh.open("wb") as out:
-            file.file.seek(0)
-            shutil.copyfileobj(file.file, out, 1 << 20)
-            out.flush()
-            os.fsync(out.fileno())
-        check_ground(fresh, name)
-        fresh.replace(kept)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with writing_whole(kept) as out:
+        file.file.seek(0)
+        shutil.copyfileobj(file.file, out, 1 << 20)
+        out.flush()
+        check_ground(Path(out.name), name)
 
 
 def check_ground(path: Path, name: str = "") -> None:
