@@ -9,6 +9,7 @@ from pathlib import Path
 from parvis.access.accounts import Accounts
 from parvis.access.audit import find_break
 from parvis.access.gate import Gate
+from parvis.access.identities.passkeys import Passkeys
 from parvis.access.identities.second_factor import SecondFactors
 from parvis.access.identities.sessions import Sessions
 from parvis.access.keys import Keys
@@ -36,6 +37,7 @@ class Access:
     keys: Keys
     sessions: Sessions
     second_factors: SecondFactors
+    passkeys: Passkeys
     members: Members
     mandates: Mandates
 
@@ -75,9 +77,10 @@ def build_access(
     )
     sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
     second_factors = SecondFactors(store, gate.forget, settings.second_factor_roles, clock)
+    passkeys = Passkeys(store, sessions, gate.forget, clock)
     breached = Path(settings.breached_passwords) if settings.breached_passwords else None
     passwords = passwords or Passwords(shortest=settings.shortest_password, breached=breached)
     accounts = Accounts(store, passwords, gate.forget, sessions, second_factors, clock, names)
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)
-    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, members, mandates)
+    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, passkeys, members, mandates)

@@ -52,7 +52,7 @@ from parvis.web.console import map as map_pages
 from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
-from parvis.web.console.identities import account, people, second
+from parvis.web.console.identities import account, passkeys, people, second
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, ELSEWHERE, STORE_STATE, TOO_MANY
@@ -228,6 +228,7 @@ ROUTES = (
     *account.ROUTES,
     *people.ROUTES,
     *second.ROUTES,
+    *passkeys.ROUTES,
     *first_run.ROUTES,
     *basemap.ROUTES,
     Route(AWAY, _away, methods=["GET"]),

@@ -51,9 +51,12 @@ class SecondFactors:
         self._clock = clock
 
     def needed_of(self, account: Account) -> Need:
+        """A passkey does where a second factor is needed: it is asked for in place of a code."""
         if self.has(account.name):
             return Need.CODE
-        return Need.SET_UP if self.is_required(account) else Need.NOTHING
+        if not self.is_required(account):
+            return Need.NOTHING
+        return Need.CODE if self._store.identities.list_passkeys(account.name) else Need.SET_UP
 
     def has(self, name: str) -> bool:
         return self._store.identities.find_authenticator(name) is not None

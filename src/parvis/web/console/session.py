@@ -138,6 +138,10 @@ def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", s
     return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
 
 
+def sign_in_again(request: Request, wanted: str, problem: str, status: int) -> Response:
+    return _page(request, wanted=wanted_of(wanted), problem=problem, status=status)
+
+
 def wanted_of(address: str) -> str:
     """A path of this site; anything else is the console."""
     parts = urlsplit(address)

@@ -23,6 +23,7 @@ async def account_page(request: Request) -> Response:
         name=name,
         sessions=access.sessions.list_of(caller_of(request), name),
         has_factor=access.second_factors.has(name),
+        passkeys=access.passkeys.list_of(name),
         codes_left=access.second_factors.count_recovery_codes(name),
         here_digest=parts_of(session_token(request))[0],
         done=request.query_params.get("done", ""),

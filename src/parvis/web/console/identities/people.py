@@ -22,6 +22,7 @@ class Person:
     state: str
     sessions: list[Session]
     has_factor: bool
+    passkeys: int
 
 
 async def people_page(request: Request) -> Response:
@@ -77,7 +78,9 @@ async def act(request: Request) -> Response:
 def _person(site: Site, caller: Caller, account: Account) -> Person:
     sessions = site.platform.access.sessions.list_of(caller, account.name)
     has_factor = site.platform.access.second_factors.has(account.name)
-    return Person(account, state_of(account), sessions, has_factor)
+    return Person(
+        account, state_of(account), sessions, has_factor, len(site.platform.access.passkeys.list_of(account.name))
+    )
 
 
 def _find(accounts: Accounts, caller: Caller, name: str) -> Account:

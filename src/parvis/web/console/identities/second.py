@@ -110,8 +110,17 @@ def _signed_in(request: Request, response: Response, signed_in: SignedIn) -> Res
 
 
 def _code_page(request: Request, wanted: str, *, problem: str = "", status: int = 200) -> Response:
-    data = {"wanted": wanted, "problem": problem, "action": CODE}
-    return site_of(request).pages.render(request, "console/pages/sign_in_code.html", status=status, **data)
+    site = site_of(request)
+    account = site.platform.access.accounts.find_halfway(halfway_token(request))
+    return site.pages.render(
+        request,
+        "console/pages/sign_in_code.html",
+        status=status,
+        wanted=wanted,
+        problem=problem,
+        action=CODE,
+        has_passkeys=account is not None and bool(site.platform.access.passkeys.list_of(account.name)),
+    )
 
 
 def _set_up_again(
