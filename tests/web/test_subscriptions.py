@@ -135,7 +135,7 @@ async def test_why_it_failed_is_told_in_french_with_what_was_written_beside(
 @pytest.mark.parametrize("language", list(LANGUAGES))
 @pytest.mark.parametrize("cause", list(Cause))
 def test_every_cause_has_its_sentence(cause: Cause, language: str) -> None:
-    values = dict.fromkeys(("host", "place", "address", "limit", "status", "bytes", "code", "fault"), "x")
+    values = dict.fromkeys(("host", "place", "address", "limit", "status", "bytes", "code", "fault", "owner"), "x")
     assert explain(cause.say(**values), wording(language, "UTC")).sentence
 
 

@@ -47,7 +47,7 @@ PLACES: Sequence[Place] = (
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
     Place("system", "/console/system", "activity", Right.READ),
     Place("incidents", "/console/incidents", "flag", Right.ADMINISTER),
-    Place("audit", "/console/audit", "history", Right.ADMINISTER),
+    Place("audit", "/console/audit", "history", Right.AUDIT),
     Place("people", "/console/people", "users", Right.ADMINISTER),
     Place("account", "/console/account", "user"),
     Place("portal", "/", "house"),

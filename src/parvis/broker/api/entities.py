@@ -13,7 +13,7 @@ from parvis.broker.api.provision import Undertaking, entity_path, everywhere, ke
 from parvis.broker.api.request import Request
 from parvis.broker.api.responses import NO_CONTENT, Response, problem_response
 from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
-from parvis.broker.api.views import View, check_geometry_property, one_response, read_view
+from parvis.broker.api.views import View, check_geometry_property, check_named, one_response, read_view
 from parvis.broker.api.writing import apply, change_of, check_types, entity_created, find_typed, merge_reading
 from parvis.broker.jsonld.attribute import ENTITY, FRAGMENT
 from parvis.broker.jsonld.context import Context
@@ -49,6 +49,7 @@ async def retrieve_entity(request: Request) -> Response:
     media, context = request.accepted(GEO_MEDIA), await request.link_context()
     view = read_view(request.parameters, context)
     check_geometry_property(request, media)
+    check_named(request, view)
     if SNAPSHOT_HEADER in request.headers:
         return await _retrieve_frozen(request, view, context, media)
     distribution = await find_distribution(request, context)

@@ -17,7 +17,7 @@ from parvis.broker.api.request import Request
 from parvis.broker.api.responses import Response
 from parvis.broker.api.selection import Prepared, prepare, prepare_remembered
 from parvis.broker.api.snapshots import SNAPSHOT_HEADER, open_snapshot
-from parvis.broker.api.views import View, check_geometry_property, page_response
+from parvis.broker.api.views import View, check_geometry_property, check_named, page_response
 from parvis.broker.jsonld.context import Context
 from parvis.broker.linked import Ask, resolved, speaks_of_links
 
@@ -49,6 +49,7 @@ async def _answer(
     by_body: bool = False,
 ) -> Response:
     check_geometry_property(request, media)
+    check_named(request, prepared.view)
     if SNAPSHOT_HEADER in request.headers:
         opened = await open_snapshot(request)
         page = await _here(request, opened.query, prepared, context, media)

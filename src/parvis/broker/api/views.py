@@ -103,6 +103,13 @@ def check_geometry_property(request: Request, media: Media) -> None:
         raise BadRequestData("geometryProperty goes with Accept: application/geo+json, and only with it.")
 
 
+def check_named(request: Request, view: View) -> None:
+    """Raises Forbidden where an attribute is asked for by its name that is hidden from the caller."""
+    if request.caller.hides is not None:
+        shown = view.representation
+        request.broker.sight(request.caller).check_named({*shown.attrs, *shown.pick})
+
+
 def one_response(
     request: Request,
     entity: Entity,

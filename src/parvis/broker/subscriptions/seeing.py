@@ -3,9 +3,8 @@
 from msgspec.structs import replace
 
 from parvis.broker.broker import Broker
-from parvis.broker.model.entity import Iri
-from parvis.broker.query.named import names_of_condition
 from parvis.broker.sight import Sight
+from parvis.broker.subscriptions.conditions import names_asked
 from parvis.broker.subscriptions.model import Occurrence, Subscription
 from parvis.kernel.identity import READERS, Caller
 
@@ -33,7 +32,7 @@ def _less_hidden(sight: Sight, subscription: Subscription, told: Occurrence) -> 
     hidden = sight.hidden_of(types)
     if not hidden:
         return told
-    if sight.is_hidden(_names_in(subscription), types):
+    if sight.is_hidden(names_asked(subscription), types):
         return None
     left = replace(
         told,
@@ -44,9 +43,3 @@ def _less_hidden(sight: Sight, subscription: Subscription, told: Occurrence) -> 
     )
     is_change = told.is_deletion or told.is_creation
     return left if is_change or left.written or left.removed else None
-
-
-def _names_in(subscription: Subscription) -> list[Iri]:
-    """What its conditions are about: whether they hold would tell of it."""
-    named = [] if subscription.q is None else list(names_of_condition(subscription.q))
-    return named if subscription.geo is None else [*named, subscription.geo.geoproperty]

@@ -11,12 +11,14 @@ from msgspec.structs import replace
 from parvis.broker.jsonld.context import Context
 from parvis.broker.ports.store import Outrun
 from parvis.broker.ports.subscriptions import DeadLetterPage, SubscriptionPage, SubscriptionStore
-from parvis.broker.rights import refusal
+from parvis.broker.rights import hidden_attributes, refusal
+from parvis.broker.subscriptions.conditions import names_asked
 from parvis.broker.subscriptions.model import DeadLetter, Endpoint, Subscribed, Subscription
 from parvis.broker.subscriptions.parse import new_subscription, read_patch
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed
+from parvis.kernel.reach import local_name
 from parvis.kernel.time import Clock, system_clock
 
 AddressCheck = Callable[[str], Awaitable[None]]
@@ -29,7 +31,7 @@ _log = logging.getLogger(__name__)
 class Subscriptions:
     """WRITE makes and ends them, READ sees them; ADMINISTER sees what is secret in them.
 
-    A subscription keeps the rights of who wrote it last: its notifications tell what they may read, and no more.
+    A subscription is of who wrote it last: its notifications tell what they may read by then, and no more.
     Without `check_address` endpoints are looked at only when they are called. `settle` is called before one is shown:
     it saves what became of notifications so far. `catch_up` returns when every change so far was held against them, or
     after a while. Both are there only while this process notifies.
@@ -62,6 +64,7 @@ class Subscriptions:
         """
         _check_writer(caller)
         subscription = replace(new_subscription(document, context, caller, self._clock()), via=via)
+        _check_named(caller, subscription)
         await self._check_endpoint(subscription.notification.endpoint)
         await self._store.add(subscription, self._most)
         _log.info("subscribed", extra=_facts(caller, subscription.id))
@@ -78,7 +81,9 @@ class Subscriptions:
         patch = read_patch(document, context)
         before = (await self.get(caller, subscription_id)).subscription
         now = self._clock()
-        asked = patch.apply(before, caller, now).notification.endpoint
+        changed = patch.apply(before, caller, now)
+        _check_named(caller, changed)
+        asked = changed.notification.endpoint
         if asked.uri != before.notification.endpoint.uri:
             await self._check_endpoint(asked)
         await self._store.change(caller.tenant, subscription_id, lambda one: patch.apply(one, caller, now))
@@ -167,6 +172,14 @@ def _check_writer(caller: Caller) -> None:
 def _check_reader(caller: Caller) -> None:
     if not caller.may(Right.READ):
         raise refusal(caller, "see subscriptions")
+
+
+def _check_named(caller: Caller, subscription: Subscription) -> None:
+    """Whether a condition holds, or an attribute has changed, tells of it. Raises Forbidden."""
+    if caller.hides is not None:
+        named = {local_name(one) for one in {*names_asked(subscription), *subscription.watched}}
+        if found := sorted(named & caller.hides.names):
+            raise hidden_attributes(caller, found)
 
 
 def _facts(caller: Caller, subscription_id: str) -> dict[str, str]:

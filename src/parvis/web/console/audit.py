@@ -138,7 +138,7 @@ async def _exporter(request: Request) -> Caller:
 
 def _administrator(request: Request) -> Caller:
     caller = caller_of(request)
-    if not caller.may(Right.ADMINISTER):
+    if not caller.may(Right.AUDIT):
         raise refusal(caller, "look through the audit trail")
     return caller
 

@@ -45,7 +45,7 @@ class Stated:
 
 async def list_deeds(site: Site, caller: Caller, entity: Entity, t: Wording) -> Sequence[Deed]:
     """Newest first; for administrators."""
-    if not caller.may(Right.ADMINISTER):
+    if not caller.may(Right.AUDIT):
         return ()
     asked, objects = asked_of(site, entity), {entity.id, asked_of(site, entity)}
     query = AuditQuery(tenants=frozenset({caller.tenant}), text=asked, limit=LOOKED_AT)

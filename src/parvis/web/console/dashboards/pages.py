@@ -215,7 +215,9 @@ def as_public(site: Site, caller: Caller) -> Caller:
     """Whoever looks at a shared dashboard sees what everybody does; that is everything where nobody signs in."""
     if not site.platform.settings.access.auth:
         return caller
-    return msgspec.structs.replace(caller, rights=caller.rights & Right.READ_PUBLIC)
+    nobody = site.platform.access.gate.nobody(caller.tenant)
+    rights = caller.rights & Right.READ_PUBLIC
+    return msgspec.structs.replace(caller, rights=rights, reads=None, hides=nobody.hides)
 
 
 ROUTES = [
