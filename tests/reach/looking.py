@@ -28,6 +28,7 @@ class Way:
 
 
 WAYS = tuple(Way(*one) for one in itertools.product(("en", "fr"), (390, 1280)))
+SIGN_IN = "/console/sign-in"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -45,6 +46,8 @@ def look(page: Page, address: str) -> Iterator[tuple[str, str]]:
     answer = page.goto(address)
     if answer is None or answer.status >= 500:
         yield "at all", "is not answered"
+    if SIGN_IN in page.url and SIGN_IN not in address:
+        yield "at all", "asks to sign in: the session has ended"
     wait_until_drawn(page)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
