@@ -2,6 +2,7 @@
 # make test   everything, system tools included
 # make check  lint, types, layers and tests with the tools that are already there
 # make setup  the environment for development only
+# make audit  compare the tested versions with the public list of known weaknesses (asks the network)
 # make reference, make screenshots, make lock
 #             write again: the tables of docs/reference, the pictures of docs/images, the tested versions
 
@@ -11,7 +12,7 @@ PARVIS_PORT ?= 8080
 PYTEST ?= $(BIN)/python -m pytest
 INSTALLED_BY := pyproject.toml $(wildcard build/*.py build/*.sh build/*.txt) $(wildcard frontend/*)
 
-.PHONY: setup run test check lint types layers tests tools reference screenshots lock clean
+.PHONY: setup run test check lint types layers tests tools audit reference screenshots lock clean
 .DELETE_ON_ERROR:
 
 # The tests start hundreds of processes: each would compile anew what it imports.
@@ -46,6 +47,9 @@ screenshots: $(VENV)/.development
 	$(BIN)/python -m scripts.screenshots
 	$(BIN)/python -m scripts.states
 	$(BIN)/python -m scripts.first_minute
+
+audit: $(VENV)/.development
+	$(BIN)/python scripts/audit.py
 
 reference: $(VENV)/.development
 	$(BIN)/python scripts/reference.py
