@@ -83,4 +83,6 @@ def build_access(
     accounts = Accounts(store, passwords, gate.forget, sessions, second_factors, clock, names)
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)
-    return Access(store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, passkeys, members, mandates)
+    return Access(
+        store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, passkeys, members, mandates
+    )

@@ -9,6 +9,7 @@ from parvis.access.identities.halfway import HALFWAY, HALFWAY_HOLDS, SecondFacto
 from parvis.access.identities.model import Begun
 from parvis.access.identities.second_factor import Need, SecondFactors
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
+from parvis.access.lasting import check_lasts
 from parvis.access.model import (
     EVERY_TENANT,
     NO_PASSWORD,
@@ -156,6 +157,7 @@ class Accounts:
             Forbidden, BadRequestData or AlreadyExists.
         """
         require_administrator(caller, tenant)
+        check_lasts(caller)
         _check_tenant(tenant)
         _check_name(name)
         check_role(role)
@@ -172,6 +174,7 @@ class Accounts:
         """
         account = self._get(name)
         require_administrator(caller, account.tenant)
+        check_lasts(caller)
         if account.disabled:
             raise BadRequestData(f"The account {name} is disabled.")
         token = new_token()
@@ -276,6 +279,7 @@ class Accounts:
     ) -> Account:
         """Raises Forbidden, BadRequestData or AlreadyExists."""
         require_administrator(caller, tenant)
+        check_lasts(caller)
         _check_tenant(tenant)
         _check_name(name)
         check_role(role)

@@ -1,6 +1,6 @@
 """Who is calling: the question put to every request, so the answer is kept for a moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -8,8 +8,9 @@ import msgspec
 
 from parvis.access.identities.rotation import parts_of
 from parvis.access.identities.sessions import find_shown, is_open
+from parvis.access.members.model import Mandate
 from parvis.access.members.pool import Pool
-from parvis.access.members.standing import by_mandate
+from parvis.access.members.standing import in_member
 from parvis.access.model import EVERY_TENANT, Digest, Session
 from parvis.access.ports import AccessStore
 from parvis.access.roles.roles import Roles
@@ -132,16 +133,19 @@ class Gate:
         member = self.pool.find(tenant)
         if grant.tenant == tenant or (grant.tenant == EVERY_TENANT and member is None):
             return self._standing(grant, tenant, grant.role)
-        if self.roles.in_force(grant.subject, tenant):
+        is_of_pool = grant.tenant in (DEFAULT_TENANT, EVERY_TENANT)
+        if not (member and is_of_pool) and self.roles.in_force(grant.subject, tenant):
             return self._standing(grant, tenant, None)
-        is_of_pool = grant.tenant == EVERY_TENANT or (grant.tenant == DEFAULT_TENANT and not _is_key(grant))
-        if member is None or not is_of_pool:
+        if member is None or not is_of_pool or (_is_key(grant) and grant.tenant == DEFAULT_TENANT):
             raise Forbidden(f"{grant.subject} has no rights in tenant {tenant}.")
-        mandates = self.pool.mandates_of(tenant)
-        own = self._standing(grant, _own_tenant(grant), grant.role)
-        if not mandates and _is_key(grant) and own.may(Right.INGEST):
+        return self._by_mandate(grant, tenant, self.pool.mandates_of(tenant))
+
+    def _by_mandate(self, grant: Grant, tenant: str, mandates: Sequence[Mandate]) -> Caller:
+        """Raises NoMandate."""
+        if not mandates and _is_key(grant) and Right.INGEST in self._standing(grant, DEFAULT_TENANT, grant.role).rights:
             return Caller(tenant, grant.subject, Right.INGEST, grant.device)
-        return by_mandate(msgspec.structs.replace(own, tenant=tenant), mandates)
+        own = Caller(DEFAULT_TENANT, grant.subject, NOBODY, grant.device)
+        return in_member(own, grant.role, self.roles, tenant, mandates)
 
     def _standing(self, grant: Grant, tenant: str, home: str | None) -> Caller:
         """As the roles there have it."""

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from parvis.access.accounts import check_role, require_administrator
+from parvis.access.lasting import check_lasts
 from parvis.access.model import DEVICE_ROLE, EVERY_TENANT, ApiKey, AuditRecord
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_api_key
@@ -32,6 +33,8 @@ class Keys:
         """The key's record, and the key itself, which cannot be had again. With `device`, a hardware id, it may deliver
         for that one alone. Raises Forbidden or BadRequestData."""
         require_administrator(caller, tenant)
+        if role != DEVICE_ROLE:
+            check_lasts(caller)
         check_role(role)
         if device and (role != DEVICE_ROLE or tenant == EVERY_TENANT):
             raise BadRequestData(f"A key of one device has the role {DEVICE_ROLE}, in one tenant.")

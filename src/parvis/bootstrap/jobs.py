@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from parvis.access.ports import AccessStore
 from parvis.bootstrap.archive import archive_work, retention
 from parvis.bootstrap.file_faults import check_work
+from parvis.bootstrap.members import usage_work
 from parvis.bootstrap.stores import is_on_postgres, open_access, open_job_queue, store_path
 from parvis.broker.ports.store import Store
 from parvis.jobs.jobs import Jobs
@@ -18,12 +19,14 @@ from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND
 
 CHECK = "store.check"
+USAGE = "members.usage"
 ARCHIVE = "archive.run"
 ARCHIVE_CHECK = "archive.check"
 NO_STORE = "no-store"
 _ARCHIVE_S = 20 * 3600
 _CHECK_MEMORY_MB = 512
 _CHECK_S = 6 * 3600
+_USAGE_S = 3600
 
 
 def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: Store | None = None) -> Jobs:
@@ -44,6 +47,9 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
         work = archive_work(settings, store) if store is not None else _elsewhere
         jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)
+    measuring = usage_work(access, store) if store is not None else _elsewhere
+    jobs.kind(USAGE, measuring, attempts=3, timeout_s=_USAGE_S, **once)
+    jobs.every(USAGE, "50 23 * * *", USAGE)
     checking = check_work(settings, store.archive) if store is not None else _elsewhere
     jobs.kind(ARCHIVE_CHECK, checking, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
     jobs.every(ARCHIVE_CHECK, "50 3 * * *", ARCHIVE_CHECK)

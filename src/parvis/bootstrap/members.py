@@ -4,8 +4,22 @@ import asyncio
 from contextlib import suppress
 
 from parvis.access.access import FOLLOW_EVERY_S, Access
+from parvis.access.members.usage import UsageBook
+from parvis.access.ports import AccessStore
 from parvis.broker.broker import Broker
+from parvis.broker.ports.store import Store
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.jobs import JobContext, LoopWork
+
+
+def usage_work(access: AccessStore, store: Store) -> LoopWork:
+    """The figures of the month so far, by night."""
+    book = UsageBook(access)
+
+    async def measure(_context: JobContext) -> dict[str, int]:
+        return {"tenants": await book.measure(store.metering, await store.count_bytes())}
+
+    return measure
 
 
 async def make_tenants(access: Access, broker: Broker) -> None:

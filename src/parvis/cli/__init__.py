@@ -25,6 +25,7 @@ _WHERE = {
     "conformance": "conformance:conformance",
     "jobs": "jobs:jobs",
     "account": "accounts:account",
+    "member": "members:member",
     "audit": "audit:audit",
     "incident": "incidents:incident",
     "incident": "incidents:incident",

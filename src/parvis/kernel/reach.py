@@ -116,6 +116,15 @@ class Hidden(msgspec.Struct, frozen=True):
         return frozenset(one for one, names in self.of_types if name in names)
 
 
+def hidden_by_either(one: Hidden | None, other: Hidden | None) -> Hidden | None:
+    if not one or not other:
+        return one or other or None
+    types = dict(one.of_types)
+    for type_, names in other.of_types:
+        types[type_] = types.get(type_, frozenset()) | names
+    return Hidden(one.names | other.names, tuple(sorted(types.items())))
+
+
 @lru_cache(maxsize=16_384)
 def local_name(iri: str) -> str:
     """What is left of an IRI without its vocabulary."""

@@ -20,6 +20,7 @@ class Acting:
     is_member: bool = False
     by_mandate: bool = False
     may_switch: bool = False
+    has_members: bool = False
 
 
 ActingOf = Callable[[Caller], Acting]
@@ -39,6 +40,7 @@ def acting_in(pool: Pool, name: Callable[[], str]) -> ActingOf:
             member is not None,
             bool(caller.mandate),
             _may_switch(pool, caller),
+            caller.tenant == DEFAULT_TENANT and pool.has_members,
         )
 
     return acting

@@ -18,7 +18,7 @@ from parvis.broker.model.entity import AttributeKey, Instance, Iri
 from parvis.broker.sight import Sight
 from parvis.broker.temporal.selection import NO_ATTRIBUTE
 from parvis.kernel.errors import Overloaded
-from parvis.kernel.identity import ANONYMOUS, Caller
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller
 from parvis.kernel.reach import local_name
 
 MOST_PAGES = 2_000
@@ -157,7 +157,7 @@ class Live:
         ask_at = monotonic() + STILL_MAY_EVERY_S
         try:
             await self._join(listener, last_event_id)
-            yield self._of_store("hello", listener, who=listener.caller.subject)
+            yield self._of_store("hello", listener, who=who_is(listener.caller))
             while monotonic() < ends_at and not self._stopping.is_set():
                 if monotonic() >= ask_at or version != self._version_of_rights():
                     version = self._version_of_rights()
@@ -285,6 +285,11 @@ def _keep_shown(news: Pending, sight: Sight) -> bool:
     shown = {key: one for key, one in news.instances.items() if local_name(one.name) not in hidden}
     news.instances = shown
     return bool(shown) or news.kind is not EventKind.UPDATED
+
+
+def who_is(caller: Caller) -> str:
+    """As pages say it: another tenant is as somebody else."""
+    return caller.subject if caller.tenant == DEFAULT_TENANT else f"{caller.subject} @ {caller.tenant}"
 
 
 def _message(event: str, data: str, seq: int) -> bytes:

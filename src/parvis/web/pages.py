@@ -183,7 +183,9 @@ def _without_choices(request: Request, chosen: Mapping[str, str]) -> Response:
 
 def _leads_elsewhere(request: Request) -> bool:
     """By a link to a page in a tenant, somebody who is signed in."""
-    return request.method == "GET" and IN in request.query_params and caller_of(request).subject != ANONYMOUS
+    caller = caller_of(request)
+    is_there = request.query_params.get(IN) == caller.tenant
+    return request.method == "GET" and is_there and caller.subject != ANONYMOUS
 
 
 def _led_elsewhere(request: Request) -> Response:

@@ -7,6 +7,7 @@ from parvis.access.identities.sessions import SeenFrom
 from parvis.access.members.mandates import Terms
 from parvis.access.members.model import Member
 from parvis.access.model import EVERY_TENANT
+from parvis.access.roles.model import Assignment, Classified
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import ADMINISTRATOR, ANONYMOUS, NOBODY, OPERATOR, Caller, Right
 from parvis.kernel.reach import Area
@@ -66,7 +67,6 @@ async def test_a_mandate_for_a_scope_reaches_no_further(access: Access, session:
 
     assert caller.reads is None
     assert caller.writes == (Area(scopes=("/school",)),), "what one mandate lets read another does not let write"
-    assert not caller.may(Right.INGEST), "frames know no scope"
 
 
 async def test_a_mandate_opens_from_its_first_to_its_last_instant(
@@ -153,3 +153,43 @@ async def test_the_first_administrator_is_one_of_the_pool(access: Access, sessio
     assert access.gate.authenticate(None, signed_in.token.encode(), None).tenant == "default"
     with pytest.raises(Forbidden):
         access.gate.authenticate(None, signed_in.token.encode(), "plouhinec")
+
+
+async def test_nothing_is_made_by_a_mandate_that_would_outlive_it(
+    access: Access, session: bytes, clock: FakeClock
+) -> None:
+    admin = await sign_in(access, "ada", "administrator", "default")
+    grant(access, clock, "administrator")
+    caller = access.gate.authenticate(None, admin, "plouhinec")
+    assert caller.may(Right.ADMINISTER)
+
+    with pytest.raises(Forbidden, match="outlive"):
+        access.accounts.invite(caller, "mole", "administrator", "plouhinec")
+    with pytest.raises(Forbidden, match="outlive"):
+        access.keys.create(caller, "a back door", "reader", "plouhinec")
+    with pytest.raises(Forbidden, match="outlive"):
+        access.gate.roles.assign(caller, Assignment("", "user:odile", "plouhinec", "operator", clock.now))
+    key, _ = access.keys.create(caller, "a sensor's", "device", "plouhinec", device="a1")
+    assert key.device == "a1", "a device only delivers"
+
+
+async def test_a_role_given_there_does_not_stand_in_for_a_mandate(
+    access: Access, session: bytes, clock: FakeClock
+) -> None:
+    access.gate.roles.assign(MAYOR, Assignment("", "user:odile", "plouhinec", "operator", clock.now))
+
+    with pytest.raises(Forbidden):
+        access.gate.authenticate(None, session, "plouhinec")
+
+
+async def test_by_a_mandate_one_reads_no_more_classes_than_at_home(
+    access: Access, session: bytes, clock: FakeClock
+) -> None:
+    """What the member has declared to be sensitive is so for the pool's operators too."""
+    access.gate.roles.classify(MAYOR, Classified("boilerCode", "sensitive"))
+    grant(access, clock, "administrator")
+
+    caller = access.gate.authenticate(None, session, "plouhinec")
+
+    assert caller.hides is not None
+    assert "boilerCode" in caller.hides.names

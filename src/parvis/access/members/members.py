@@ -45,7 +45,7 @@ class Members:
                 raise AlreadyExists(f"There is a member {made.tenant} already.")
             check_hosts(made, self._others(made))
             self._store.members.put_member(made)
-            self._audit(caller, POOL, "member-created", made.tenant, title=made.title, code=made.code)
+            self._audit(caller, POOL, "member-created", made.tenant, name=made.title, code=made.code)
             if founding is not None:
                 self._mandates.found(caller, made, founding)
         self._on_change()

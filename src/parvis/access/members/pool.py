@@ -39,6 +39,10 @@ class Pool:
         now = self._clock()
         return [one for one in self._read().members.values() if one.is_in_pool(now)]
 
+    @property
+    def has_members(self) -> bool:
+        return bool(self._read().members)
+
     def tenant_of(self, host: str) -> str | None:
         """Whose name that is."""
         return self._read().hosts.get(host)

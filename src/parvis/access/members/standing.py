@@ -1,60 +1,44 @@
-"""What somebody of the pool may do in a member's tenant: what their own rights and its mandates both allow."""
+"""What somebody of the pool may do in a member's tenant: what their own roles and its mandates both allow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import msgspec
-
-from parvis.access.members.model import Mandate
-from parvis.access.model import ROLES
-from parvis.kernel.errors import Forbidden
-from parvis.kernel.identity import NOBODY, Caller, Right
-from parvis.kernel.reach import NOWHERE, Area, Reach, both, either
-
-_BY_SCOPE = Right.READ | Right.READ_PUBLIC | Right.WRITE | Right.COMMAND
-"""What goes as far as a mandate's scopes; the rest one needs a mandate without any for."""
+from parvis.access.members.model import POOL, Mandate
+from parvis.access.roles.model import Standing
+from parvis.access.roles.roles import Roles
+from parvis.kernel.errors import PARVIS_ERRORS, Forbidden
+from parvis.kernel.identity import Caller
+from parvis.kernel.reach import both, hidden_by_either
 
 
 class NoMandate(Forbidden):
-    """`tenant` is the member's."""
+    type_uri = PARVIS_ERRORS + "no-mandate"
+    title = "No mandate"
 
 
-def by_mandate(own: Caller, mandates: Sequence[Mandate]) -> Caller:
-    """`own` is the caller as it is in the pool, but for its tenant, which is the member's already.
+def by_mandate(own: Caller, roles: Roles, mandates: Sequence[Mandate]) -> Caller:
+    """`own` is the caller with what its roles in the pool let it, but in the member's tenant.
 
     Raises:
         NoMandate: none is in force.
     """
     if not mandates:
         raise NoMandate(f"There is no mandate in force by which {own.subject} may act in tenant {own.tenant}.")
-    rights = NOBODY
-    for mandate in mandates:
-        rights |= _given(mandate)
+    given: Standing = roles.standing_by([(one.role, one.scopes) for one in mandates], own.tenant)
     return Caller(
         own.tenant,
         own.subject,
-        own.rights & rights,
+        own.rights & given.rights,
         own.device,
-        both(own.reads, _reach(mandates, Right.READ)),
-        both(own.writes, _reach(mandates, Right.WRITE)),
-        both(own.commands, _reach(mandates, Right.COMMAND)),
-        own.hides,
+        both(own.reads, given.reads),
+        both(own.writes, given.writes),
+        both(own.commands, given.commands),
+        hidden_by_either(own.hides, given.hides),
         ",".join(sorted(one.id for one in mandates)),
     )
 
 
-def _given(mandate: Mandate) -> Right:
-    rights = ROLES.get(mandate.role, NOBODY)
-    return rights & _BY_SCOPE if mandate.scopes else rights
-
-
-def _reach(mandates: Iterable[Mandate], right: Right) -> Reach:
-    reach: Reach = NOWHERE
-    for mandate in mandates:
-        if right in _given(mandate):
-            reach = either(reach, (Area(scopes=mandate.scopes),) if mandate.scopes else None)
-    return reach
-
-
-def in_member(caller: Caller, tenant: str, mandates: Sequence[Mandate]) -> Caller:
-    """A caller who acts in the pool, as one in that member's tenant. Raises NoMandate."""
-    return by_mandate(msgspec.structs.replace(caller, tenant=tenant), mandates)
+def in_member(caller: Caller, role: str | None, roles: Roles, tenant: str, mandates: Sequence[Mandate]) -> Caller:
+    """A caller of the pool, whose account has that role, as one in the member's tenant. Raises NoMandate."""
+    has = roles.standing(caller.subject, POOL, role, tenant)
+    own = Caller(tenant, caller.subject, has.rights, caller.device, has.reads, has.writes, has.commands, has.hides)
+    return by_mandate(own, roles, mandates)

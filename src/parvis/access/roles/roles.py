@@ -1,13 +1,14 @@
 """The roles of each tenant, who has which, and the privacy classes: kept for a moment, changed with an audit entry."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from parvis.access.lasting import check_lasts
 from parvis.access.model import EVERY_TENANT, AuditRecord
 from parvis.access.roles.checks import check_area, check_classified, check_content
 from parvis.access.roles.model import CLASSES, Assignment, Classified, Role, Standing
@@ -69,12 +70,19 @@ class Roles:
     def hidden_of(self, tenant: str, clearance: PrivacyClass) -> Hidden | None:
         return hidden_above(clearance, self.classes_of(tenant))
 
-    def standing(self, subject: str, tenant: str, home: str | None) -> Standing:
-        """`home` is the role of the account or key itself, where it holds in this tenant."""
+    def standing(self, subject: str, tenant: str, home: str | None, looking_in: str | None = None) -> Standing:
+        """`home` is the role of the account or key itself, where it holds in this tenant. `looking_in` is another whose
+        privacy classes count."""
         roles = self.all_of(tenant)
         held = [Held(roles[home])] if home is not None and home in roles else []
         assigned = [one for one in self.in_force(subject, tenant) if one.role in roles]
         held += [Held(roles[one.role], one.types, one.scopes) for one in assigned]
+        return standing_of(held, self.classes_of(looking_in or tenant), expand)
+
+    def standing_by(self, given: Iterable[tuple[str, tuple[str, ...]]], tenant: str) -> Standing:
+        """What roles there come to, each with the scopes it is narrowed to."""
+        roles = self.all_of(tenant)
+        held = [Held(roles[name], (), scopes) for name, scopes in given if name in roles]
         return standing_of(held, self.classes_of(tenant), expand)
 
     def in_force(self, subject: str, tenant: str) -> list[Assignment]:
@@ -99,6 +107,7 @@ class Roles:
     def put(self, caller: Caller, role: Role) -> None:
         """Make a role of the caller's tenant, or give one another content. Raises Forbidden or BadRequestData."""
         _require(caller, Right.ADMINISTER)
+        check_lasts(caller)
         check_content(role)
         if role.name in FIXED:
             raise BadRequestData(f"The role {role.name} stays as it is: make another one.", rule="role-fixed")
@@ -140,6 +149,7 @@ class Roles:
     def assign(self, caller: Caller, asked: Assignment) -> Assignment:
         """Give somebody a further role in the caller's tenant. Raises Forbidden, BadRequestData or ResourceNotFound."""
         _require(caller, Right.ADMINISTER)
+        check_lasts(caller)
         tenant = asked.tenant if caller.tenant == EVERY_TENANT else caller.tenant
         self.check_role(asked.role, tenant)
         check_area(asked.types, asked.scopes)

@@ -54,3 +54,11 @@ async function askNowAndThen() {
 if (document.querySelector("[data-away]")) listeners.add(() => location.reload());
 document.addEventListener("visibilitychange", () => document.hidden || askNowAndThen());
 asking = setTimeout(askNowAndThen, place.dataset.store === "down" ? ASK_WHILE_DOWN_MS : ASK_EVERY_MS);
+
+// The tab in front is the one whose tenant the browser names: another may have chosen otherwise meanwhile.
+const acting = document.documentElement.dataset.in;
+const chooseAgain = () => {
+  const parts = [`parvis_in=${acting}`, "path=/", "max-age=15552000", "samesite=lax"];
+  if (acting && !document.hidden) document.cookie = parts.join(";");
+};
+for (const event of ["visibilitychange", "focus", "pointerdown"]) addEventListener(event, chooseAgain);
