@@ -53,6 +53,8 @@ from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
 from parvis.web.console.identities import account, passkeys, people, second
+from parvis.web.console.members import member, switch, usage
+from parvis.web.console.members import pages as member_pages
 from parvis.web.console.story import story_routes
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, ELSEWHERE, STORE_STATE, TOO_MANY
