@@ -20,6 +20,7 @@ from tests.reach.territory import WRONG_OR_EMPTY, begin, furnish, wait_for_jobs
 
 BEGUN = '[territory]\nname = "Kerlann"\ncentre = [-3.28, 47.70]\nzoom = 11.5\n'
 FURNISHED = BEGUN + "[access]\nauth = false\n"
+SPEAKING, SPEAKING_WITHIN_S = "devices are registered and begin to speak", 300
 Cookies = Sequence[tuple[str, str]]
 Faults = dict[str, dict[str, list[str]]]
 
@@ -73,6 +74,7 @@ def walk_begun(round_: Round) -> None:
 
 def walk_demonstration(round_: Round) -> None:
     with running("demo", "--days", "3") as parvis, client_of(parvis.address) as client:
+        parvis.wait_for(SPEAKING, SPEAKING_WITHIN_S)
         cookies = begin(client, parvis.link)
         round_.walk("demonstration", parvis.address, crawl(client), cookies)
 

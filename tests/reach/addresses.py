@@ -80,13 +80,14 @@ def crawl(client: httpx.Client, seeds: Iterable[str] = (), most: int = 3) -> Map
     found.add(NOT_FOUND, NOWHERE)
     given = tuple(seeds)
     waiting = deque([*given, *(one for one in list_page_paths() if "{" not in one)])
-    seen = set(waiting)
-    while waiting and len(seen) < _PAGES_READ:
+    seen, read = set(waiting), 0
+    while waiting and read < _PAGES_READ:
         address = waiting.popleft()
         page = find_page(urlsplit(address).path)
         if page is None or not (address in given or found.wants(page)):
             continue
         answer = client.get(address)
+        read += 1
         if not _is_page(answer):
             continue
         found.add(page, address, is_given=address in given)
