@@ -20,6 +20,7 @@ from parvis.web.headers import content_security_policy
 from parvis.web.health import Doorstep
 from parvis.web.server import assemble
 from parvis.web.siblings import Exposition
+from parvis.web.tenants import IN_COOKIE
 from tests.web.conftest import client_of, form_token, settings
 
 _PARAMETER = re.compile(r"\{([^}:]+)(?::(\w+))?\}")
@@ -149,6 +150,7 @@ async def test_what_answers_before_the_platform_is_there_is_locked_down_too(
 
 @pytest.mark.parametrize(("scheme", "prefix"), [("http", ""), ("https", "__Host-")])
 async def test_cookies_are_bound_to_this_very_name_behind_tls(platform: Platform, scheme: str, prefix: str) -> None:
+    """But for the one that keeps which member was chosen: it proves nothing, and a script reads it."""
     await platform.access.accounts.add_account(COMMAND_LINE, "odile", "the tide comes in twice", "operator")
     transport = httpx.ASGITransport(assemble(platform, CollectorRegistry()))
     async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://data.town.example") as client:
@@ -159,6 +161,8 @@ async def test_cookies_are_bound_to_this_very_name_behind_tls(platform: Platform
         assert (await client.get("/console")).status_code == 200
     for text in (*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")):
         ((name, cookie),) = SimpleCookie(text).items()
+        if name == IN_COOKIE:
+            continue
         assert name.startswith(f"{prefix}parvis_")
         assert cookie["httponly"]
         assert cookie["samesite"] == "lax"

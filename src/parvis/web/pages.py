@@ -177,7 +177,8 @@ def _without_choices(request: Request, chosen: Mapping[str, str]) -> Response:
     """They stay chosen, and the address is one to hand on."""
     response = RedirectResponse(_with_query(request)(), SEE_OTHER)
     for name, value in chosen.items():
-        response.set_cookie(_CHOICES[name][0], value, max_age=YEAR_S, httponly=True, samesite="lax")
+        is_https = request.url.scheme == "https"
+        response.set_cookie(_CHOICES[name][0], value, max_age=YEAR_S, secure=is_https, httponly=True, samesite="lax")
     return response
 
 
