@@ -5,11 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from parvis.bootstrap import Additions, Platform, open_platform
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.happenings import Happening, Laying, Offer
+from parvis.kernel.identity import system_caller
 from parvis.kernel.time import HOUR, Instant, system_clock
+from tests.fakes.town import FULL_BIN, STATION, town
 from tests.web.conftest import client_of, form_token, plain, settings
 
 
@@ -79,6 +82,21 @@ async def test_an_event_is_set_off_by_a_form_of_ours_and_then_followed(told: htt
     followed = await told.get(answer.headers["location"])
     assert "/console/entities/urn%3Angsi-ld%3AWaterMeter%3A2?attr=flow" in followed.text
     assert "The burst set off here" in plain(followed.text)
+
+
+async def test_the_map_shows_what_an_event_touches(told: httpx.AsyncClient, staged: Platform, tale: Tale) -> None:
+    caller, now = system_caller("test"), tale.now
+    await staged.broker.write(caller, town(staged.broker.contexts.parvis, now))
+    tale.happenings.append(replace(tale.happenings[1], id="blackout-1", title="A cut", touched=(FULL_BIN, STATION)))
+
+    page = (await told.get("/console/story?follow=blackout-1")).text
+    assert page.count('href="/console/map?happening=blackout-1"') == 2, "in its notice, and in the list"
+    shown = (await told.get("/console/map.geojson?happening=blackout-1")).json()["features"]
+    assert {one["id"] for one in shown} == {FULL_BIN, STATION}
+    seen = (await told.get("/console/map?happening=blackout-1")).text
+    assert "touched by: A cut" in plain(seen)
+    assert '<input type="hidden" name="happening" value="blackout-1">' in seen, "the filter keeps it"
+    assert len((await told.get("/console/map.geojson?happening=gone")).json()["features"]) == 5
 
 
 async def test_what_is_not_offered_is_not_found(told: httpx.AsyncClient) -> None:

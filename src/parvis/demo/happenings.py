@@ -7,7 +7,7 @@ from parvis.demo.story.events import Event, EventKind
 from parvis.demo.story.kept import KeptStory, Triggered
 from parvis.demo.story.line import Line
 from parvis.demo.story.stage import Stage
-from parvis.demo.story.story import Story
+from parvis.demo.story.story import Story, concerns
 from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.happenings import Happening, Laying, Offer
 from parvis.kernel.time import MINUTE, SECOND, Clock, Instant
@@ -37,6 +37,7 @@ class DemoStory:
         self._kept, self._line, self._clock = kept, line, clock
         self._stage: Stage | None = None
         self._told: tuple[Sequence[Triggered], Story] | None = None
+        self._touched: Mapping[str, tuple[str, ...]] = {}
         self.past_share = 1.0
         self._part = ""
 
@@ -58,7 +59,10 @@ class DemoStory:
         return self._clock()
 
     def list_happenings(self, language: str) -> list[Happening]:
-        return [] if self._stage is None else [_happening(one, language) for one in self._story().events]
+        if self._stage is None:
+            return []
+        story, touched = self._story(), self._touched
+        return [_happening(one, language, touched[one.id]) for one in story.events]
 
     def list_offers(self, language: str) -> list[Offer]:
         if self._stage is None:
@@ -82,6 +86,7 @@ class DemoStory:
         if self._told is None or self._told[0] != triggered:
             assert self._stage is not None, "asked for once it is set"
             self._told = triggered, self._kept.told(self._line, self._stage)
+            self._touched = {one.id: list_touched(one, self._stage) for one in self._told[1].events}
         return self._told[1]
 
 
@@ -95,7 +100,14 @@ def running_clock(clock: Clock, speed: float) -> Clock:
     return now
 
 
-def _happening(one: Event, language: str) -> Happening:
+def list_touched(event: Event, stage: Stage) -> tuple[str, ...]:
+    """Of what runs on batteries a blackout touches nothing."""
+    is_dark = event.kind is EventKind.BLACKOUT
+    found = [one for one in stage.placed if concerns(event, one.place) and (one.needs_current or not is_dark)]
+    return () if len(found) == len(stage.placed) else tuple(entity for one in found for entity in one.entities)
+
+
+def _happening(one: Event, language: str, touched: tuple[str, ...]) -> Happening:
     return Happening(
         one.id,
         one.kind.value,
@@ -106,6 +118,7 @@ def _happening(one: Event, language: str) -> Happening:
         one.look,
         SHOWN.get(one.kind, ""),
         one.is_triggered,
+        touched,
     )
 
 

@@ -9,7 +9,8 @@ from parvis.kernel.time import Instant
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """`look` is the entity that shows it best, or empty, `term` its attribute. `kind` is a word such as "leak"."""
+    """`look` is the entity that shows it best, or empty, `term` its attribute. `kind` is a word such as "leak".
+    `touched` are the entities that it concerns, none where it concerns everybody."""
 
     id: str
     kind: str
@@ -20,6 +21,7 @@ class Happening(msgspec.Struct, frozen=True):
     look: str = ""
     term: str = ""
     is_set_off: bool = False
+    touched: tuple[str, ...] = ()
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -25,7 +25,8 @@ LONGEST_ID = 500
 class ObjectFilter:
     """`kind` is a type or a domain. `above` is in the unit people read: per cent for shares of one.
 
-    `others` are the types that are there and that no domain knows, `of_import` names an import. `without`:
+    `others` are the types that are there and that no domain knows, `of_import` names an import, `of_happening`
+    an event of a demonstration's story. `without`:
     domains that are switched off. `zone` is the id of an entity with an area, or DRAWN: then `corners` say which.
     `moment`: everything as it was then.
     """
@@ -36,6 +37,7 @@ class ObjectFilter:
     search: str = ""
     above: float | None = None
     of_import: str = ""
+    of_happening: str = ""
     others: tuple[str, ...] = ()
     without: tuple[Domain, ...] = ()
     zone: str = ""
@@ -57,6 +59,7 @@ class ObjectFilter:
             search=query.get("search", "").strip()[:LONGEST_SEARCH],
             above=_number(query.get("above", "")),
             of_import=query.get("import", "").strip()[:LONGEST_SEARCH],
+            of_happening=query.get("happening", "").strip()[:LONGEST_SEARCH],
             others=others,
             without=_without(query),
             zone=DRAWN if corners else zone if zone != DRAWN else "",
@@ -73,6 +76,7 @@ class ObjectFilter:
             "above": above,
             "search": self.search,
             "import": self.of_import,
+            "happening": self.of_happening,
             "without": ",".join(self.without),
             "zone": self.zone,
             "area": corners_text(self.corners),

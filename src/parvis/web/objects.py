@@ -169,7 +169,7 @@ def _by_domain(views: Iterable[ObjectView]) -> dict[Domain, Tally]:
 def _without_a_crowd(chosen: ObjectFilter, counts: Mapping[str, int], most: int) -> tuple[ObjectFilter, int]:
     """A hundred thousand trees would hide what is measured: who wants them chooses them, or searches for them."""
     others = count_others(counts)
-    if chosen.kind or chosen.search or chosen.of_import or sum(counts.values()) <= most:
+    if chosen.kind or chosen.search or chosen.of_import or chosen.of_happening or sum(counts.values()) <= most:
         return chosen, 0
     return replace(chosen, others=()), others
 

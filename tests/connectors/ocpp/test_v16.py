@@ -45,11 +45,27 @@ async def test_the_status_of_connectors_tells_how_many_are_free(central: Central
     async with central.station(ChargePoint, V16) as station:
         for connector, status in ((0, "Available"), (1, "Available"), (2, "Charging")):
             await station.call(call.StatusNotification(connector, "NoError", status, "2026-09-21T12:00:00Z"))
-    assert await central.town.value(SITE, "status") == "Available"
-    assert await central.town.value(PLUG, "status") == "Available"
-    assert await central.town.value(PLUG, "chargingStation") == SITE
-    assert await central.town.value(SITE, "socketNumber") == 2
-    assert await central.town.value(SITE, "availableCapacity") == 1
+        assert await central.town.value(SITE, "status") == "Available"
+        assert await central.town.value(PLUG, "status") == "Available"
+        assert await central.town.value(PLUG, "chargingStation") == SITE
+        assert await central.town.value(SITE, "socketNumber") == 2
+        assert await central.town.value(SITE, "availableCapacity") == 1
+
+
+async def test_of_a_station_that_is_away_no_connector_is_free_and_once_it_is_back_as_many_as_before(
+    central: Central,
+) -> None:
+    async def is_free(number: int) -> None:
+        async with asyncio.timeout(5):
+            while await central.town.value(SITE, "availableCapacity") != number:  # noqa: ASYNC110 (nobody is told)
+                await asyncio.sleep(0.01)
+
+    async with central.station(ChargePoint, V16) as station:
+        await station.call(call.StatusNotification(1, "NoError", "Available", "2026-09-21T12:00:00Z"))
+        await is_free(1)
+    await is_free(0)
+    async with central.station(ChargePoint, V16):
+        await is_free(1)
 
 
 async def test_a_late_status_does_not_hide_a_newer_one(central: Central) -> None:

@@ -5,6 +5,8 @@ import pytest
 
 from parvis.demo.devices.device import Device
 from parvis.demo.devices.install import install_devices, survey_site
+from parvis.demo.devices.kinds import Kind
+from parvis.demo.happenings import list_touched
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.networks import Networks, lay_networks
 from parvis.demo.story.events import EventKind
@@ -51,6 +53,18 @@ def test_a_black_out_reaches_cabinets_charging_points_and_roofs_of_one_feeder(
 
     assert {"trevalan-light-cabinet", "ocpp-charging-station"} <= {one.kind.value for one in dark}
     assert len(dark) < len(devices) / 4
+    touched = list_touched(event, stage)
+    stations = [one for one in dark if one.kind is Kind.CHARGING]
+    assert {one.entity_id for one in stations} <= set(touched)
+    assert {f"urn:ngsi-ld:ChargingConnector:{one.hardware_id}:1" for one in stations} <= set(touched)
+    on_batteries = {one.entity_id for one in dark if one.kind is Kind.ROOM}
+    assert on_batteries.isdisjoint(touched)
+
+
+def test_what_concerns_everybody_touches_nobody_more_than_others(stage: Stage) -> None:
+    touched = {one.kind: list_touched(one, stage) for one in tell(own_line(), stage, BEGUN).events}
+    assert touched[EventKind.STORM] == ()
+    assert 0 < len(touched[EventKind.LEAK]) < 20
 
 
 def test_a_gateway_that_falls_silent_takes_the_radio_devices_of_its_commune(

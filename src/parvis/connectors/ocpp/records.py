@@ -80,7 +80,9 @@ class ChargingRecords:
             await self._hear(station)
 
     async def connected(self, station: str, is_connected: bool) -> None:
+        """Of a station that is away nobody knows a connector to be free."""
         await self._write([self._station(station, {"isConnected": (is_connected, "")})])
+        await self._count_free(station, is_connected=is_connected)
 
     async def note(self, station: str, term: str, value: str) -> None:
         await self._write([self._station(station, {term: (value[:_LONGEST_TEXT], "")})])
@@ -195,7 +197,7 @@ class ChargingRecords:
             return False
         return any(one.value == first.value for one in history.instances.get((name, ""), ()))
 
-    async def _count_free(self, station: str) -> None:
+    async def _count_free(self, station: str, *, is_connected: bool = True) -> None:
         """How many connectors there are, and how many of them are free."""
         numbers = range(1, MOST_CONNECTORS + 1)
         statuses: list[Json] = []
@@ -205,7 +207,7 @@ class ChargingRecords:
                 break
             statuses.append(self._value(entity, "status"))
         if statuses:
-            free = sum(one == _FREE for one in statuses)
+            free = sum(one == _FREE for one in statuses) if is_connected else 0
             told = {"socketNumber": (len(statuses), ""), "availableCapacity": (free, "")}
             await self._write([self._station(station, told)])
 

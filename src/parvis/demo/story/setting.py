@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from parvis.connectors.ocpp.records import connector_id
 from parvis.demo.devices.device import Device, Target
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.land.territory import Territory
 from parvis.demo.networks.networks import Networks
+from parvis.demo.readings.table import SILENT_WITHOUT_POWER
 from parvis.demo.services.stations import SERVICE_NAMES, Service, place_of, stations_of, story_names
-from parvis.demo.story.stage import Spot, Stage
+from parvis.demo.story.stage import Placed, Spot, Stage
+from parvis.demo.story.stage import place_of as place_of_device
 from parvis.fleet.devices.records import device_id
+
+NEEDS_CURRENT = SILENT_WITHOUT_POWER | {Kind.LIGHTING, Kind.PV}
 
 
 def set_stage(territory: Territory, networks: Networks, devices: Sequence[Device]) -> Stage:
@@ -24,7 +29,8 @@ def set_stage(territory: Territory, networks: Networks, devices: Sequence[Device
             *setter.venues(),
             *setter.services(),
             *setter.devices_by_kind(),
-        ]
+        ],
+        list(setter.placed()),
     )
 
 
@@ -121,6 +127,15 @@ class _Setter:
             station = stations_of(service)[0]
             x, y = place_of(station, self._territory)
             yield "feed", Spot(story_names(service), x, y, "", SERVICE_NAMES[service], station.entity_id)
+
+    def placed(self) -> Iterator[Placed]:
+        """Devices, with the connectors of charging stations."""
+        points = {one.id: len(one.points) for one in self._networks.power.charging}
+        for one in self._devices:
+            place = place_of_device(one, self._slug_of.get(one.commune, one.commune))
+            numbers = range(1, points[one.link.id] + 1) if one.kind is Kind.CHARGING else ()
+            connectors = (connector_id(one.hardware_id, str(number)) for number in numbers)
+            yield Placed(place, (one.entity_id, *connectors), one.kind in NEEDS_CURRENT)
 
     def devices_by_kind(self) -> Iterator[tuple[str, Spot]]:
         for one in self._devices:

@@ -1,7 +1,7 @@
 """Where something can happen: the things of a territory by kind, with the names that devices know them by."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from parvis.demo.devices.device import Device, Target
@@ -25,8 +25,17 @@ class Spot(NamedTuple):
     device: str = ""
 
 
+class Placed(NamedTuple):
+    """What can be touched: by what events find it, and the entities that show it; without current it can do nothing."""
+
+    place: Place
+    entities: tuple[str, ...]
+    needs_current: bool = False
+
+
 class Stage:
-    def __init__(self, spots: Iterable[tuple[str, Spot]]) -> None:
+    def __init__(self, spots: Iterable[tuple[str, Spot]], placed: Sequence[Placed] = ()) -> None:
+        self.placed = placed
         self._spots: defaultdict[str, list[Spot]] = defaultdict(list)
         for kind, spot in spots:
             self._spots[kind].append(spot)

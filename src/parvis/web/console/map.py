@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from parvis.connectors.files.telling import list_entity_ids
 from parvis.kernel.errors import BadRequestData
+from parvis.kernel.happenings import Happening
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.auth import still_is
@@ -70,6 +71,7 @@ async def map_page(request: Request) -> Response:
         age_words="age." if chosen.moment is None else "before.",
         moment_local="" if chosen.moment is None else f"{t.local(chosen.moment):%Y-%m-%dT%H:%M}",
         of_import=_name_of_import(site, request, chosen),
+        of_happening=_title_of_happening(site, request, chosen),
         note=bound_sentence(t, found),
         unit=threshold_unit(t, chosen),
         tally_sentence=told_sentence(t, found),
@@ -120,6 +122,8 @@ async def load(site: Site, request: Request) -> Objects:
     """Of an import alone where the address names one, of single objects where it names them."""
     caller = caller_of(request)
     ids = await _ids_of_import(site, caller, request.query_params.get("import", ""))
+    if (touched := _touched_by(site, request)) is not None:
+        ids = [one for one in touched if ids is None or one in ids]
     if single := request.query_params.getlist("id"):
         if len(single) > MOST_SINGLE:
             raise BadRequestData(f"At most {MOST_SINGLE} objects can be asked for by id.")
@@ -134,6 +138,24 @@ async def _ids_of_import(site: Site, caller: Caller, wanted: str) -> Sequence[st
     imports = files_of(site.platform).imports
     one = imports.folders.get(caller.tenant, wanted)
     return await asyncio.to_thread(list_entity_ids, imports.folders.folder(one), MOST_OBJECTS)
+
+
+def _touched_by(site: Site, request: Request) -> Sequence[str] | None:
+    """By an event of the story, for those who may see it."""
+    happening = _find_happening(site, request)
+    return None if happening is None else happening.touched
+
+
+def _find_happening(site: Site, request: Request) -> Happening | None:
+    wanted, story = request.query_params.get("happening", ""), site.platform.happenings
+    if not wanted or story is None or not caller_of(request).may(Right.READ):
+        return None
+    return next((one for one in story.list_happenings(site.reader.language) if one.id == wanted), None)
+
+
+def _title_of_happening(site: Site, request: Request, chosen: ObjectFilter) -> str:
+    happening = _find_happening(site, request) if chosen.of_happening else None
+    return "" if happening is None else happening.title
 
 
 def _name_of_import(site: Site, request: Request, chosen: ObjectFilter) -> str:
