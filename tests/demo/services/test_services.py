@@ -16,6 +16,7 @@ from parvis.demo.devices.kinds import Kind
 from parvis.demo.devices.things import list_things
 from parvis.demo.land.geometry import lon_lat
 from parvis.demo.nature.chance import Times
+from parvis.demo.play.player import Pace, Player, Theatre, tell_open_data
 from parvis.demo.readings.scene import Scene
 from parvis.demo.readings.table import sensor_of
 from parvis.demo.scenery import Scenery
@@ -49,7 +50,11 @@ async def asked_over_http(town: Town, tell: Callable[[Asked], Answer]) -> AsyncI
     door = open_door()
     settings = _with_open_data(Settings(town.data_dir), door)
     outbound = GuardedClient(settings.outbound)
-    serving = asyncio.create_task(serve(door, tell))
+
+    async def told(asked: Asked) -> Answer:
+        return tell(asked)
+
+    serving = asyncio.create_task(serve(door, told))
     feeds = build_feeds(Surroundings(town.fleet, town.broker, outbound, town.data_dir, settings.connectors["feeds"]))
     for feed in feeds:
         feed.clock = lambda: round(NOW_S * SECOND)
@@ -188,7 +193,11 @@ async def test_who_asks_before_anybody_serves_waits(tmp_path: Path) -> None:
         asking = asyncio.create_task(client.get(f"http://127.0.0.1:{door.getsockname()[1]}/x"))
         await asyncio.sleep(0.05)
         assert not asking.done()
-        serving = asyncio.create_task(serve(door, lambda asked: Answer(200, asked.target.encode())))
+
+        async def echo(asked: Asked) -> Answer:
+            return Answer(200, asked.target.encode())
+
+        serving = asyncio.create_task(serve(door, echo))
         assert (await asking).body == b"/x"
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -204,3 +213,18 @@ def test_what_has_a_past_is_known_before_its_service_is_asked(scenery: Scenery, 
         thing = things[one.entity_id]
         station = next(each for each in STATIONS if each.entity_id == one.entity_id)
         assert (thing.name, thing.geometry["coordinates"]) == (station.name, pytest.approx(at.places[station.code]))
+
+
+async def test_before_the_territory_is_there_a_service_has_nothing_new(
+    scenery: Scenery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed that is asked too early is no feed that fails."""
+    monkeypatch.setattr("parvis.demo.play.player.NOTHING_NEW_AFTER_S", 0.05)
+    opened: asyncio.Future[Player] = asyncio.get_running_loop().create_future()
+    asked = Asked("/public/DPObs/v2/station/infrahoraire-6m?id_station=T0007001", {"apikey": "x"})
+
+    early = await tell_open_data(opened, asked)
+    opened.set_result(Player(Theatre(scenery, tmp_path, BEGUN_S), Pace(BEGUN_S)))
+    later = await tell_open_data(opened, asked)
+
+    assert (early.status, later.status) == (204, 200)

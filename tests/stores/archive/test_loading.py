@@ -72,6 +72,19 @@ def test_each_that_is_not_stored_is_written_once(given_rows: list[Row], stored: 
     assert told.stored_before == len(given_rows) - len(new)
 
 
+def test_files_of_kinds_and_days_follow_each_other_each_by_series_and_time() -> None:
+    """Far apart, before the epoch too, and given in any order."""
+    rows = [(2, 19_990 * DAY + 5), (0, -3 * DAY), (1, 19_990 * DAY), (0, 19_990 * DAY), (2, 19_990 * DAY), (1, 7)]
+    old = brought(rows)
+    kinds = {entity(0): BIN, entity(1): ("urn:Aardvark",), entity(2): BIN}
+
+    ordered, _ = put_in_order(old, kinds, TODAY, NO_RULES, Hot({}, []).list_held)
+
+    kind_of = {number: kinds[entity(number)] for number in range(3)}
+    assert written(ordered) == sorted(rows, key=lambda row: (kind_of[row[0]], row[1] // DAY, row))
+    assert [(part.types, part.day) for part in ordered.parts] == sorted({(kind_of[of], at // DAY) for of, at in rows})
+
+
 def test_only_days_and_entities_that_rows_are_of_are_looked_at() -> None:
     hot = Hot({}, [])
     old = brought([(0, 0), (2, 19_998 * DAY), (1, 19_998 * DAY), (2, 19_999 * DAY)])

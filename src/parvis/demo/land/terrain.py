@@ -91,7 +91,7 @@ class Terrain:
 def shape_terrain(rng: np.random.Generator) -> Terrain:
     xs = np.arange(-HALF_WIDTH_M, HALF_WIDTH_M + CELL_M, CELL_M, dtype=np.float64)
     ys = np.arange(-HALF_HEIGHT_M, HALF_HEIGHT_M + CELL_M, CELL_M, dtype=np.float64)
-    x, y = np.meshgrid(xs, ys)
+    x, y = np.meshgrid(xs, ys, sparse=True)  # what depends on one of them only is worked out once
     courses = [(course, meander(rng, course.stations, 260)) for course in COURSES]
     noise = Noise(rng)
     height = _base_height(noise, x, y)

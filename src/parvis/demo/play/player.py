@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -48,6 +49,7 @@ ALARM_SOONEST_S, ALARM_SPREAD_S = 8.0, 25.0
 LATE_AT_MOST_S = 15.0
 """Of the clock's time."""
 CATCHING_UP_ROUNDS = 3
+NOTHING_NEW_AFTER_S = 6.0
 BUSES_SEEN_S = 600.0
 """Of their past; older places of a bus are of no use."""
 log = logging.getLogger("parvis.demo.player")
@@ -264,11 +266,13 @@ async def run(
 ) -> None:
     """Live, and send the past."""
     cues = cues or NoCues()
+    works: list[Awaitable[None]] = []
+    opened: asyncio.Future[Player] = asyncio.get_running_loop().create_future()
+    if ways.services is not None:
+        works.append(asyncio.create_task(serve(ways.services, partial(tell_open_data, opened))))
     theatre = await asyncio.to_thread(_open, seed, folder, pace.began_s)
     player = Player(theatre, pace)
-    works: list[Awaitable[None]] = []
-    if ways.services is not None:
-        works.append(asyncio.create_task(serve(ways.services, player.tell_open_data)))
+    opened.set_result(player)
     await cues.speak()
     async with AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(Bridge(ways.listener, window))
@@ -282,6 +286,15 @@ async def run(
         if ways.ocpp_url:
             works.append(player.charge(ways.ocpp_url, ways.ocpp_password))
         await asyncio.gather(*works)
+
+
+async def tell_open_data(opened: "asyncio.Future[Player]", asked: Asked) -> Answer:
+    """Who asks before the territory is there waits a little, and is told then that there is nothing new."""
+    try:
+        player = await asyncio.wait_for(asyncio.shield(opened), NOTHING_NEW_AFTER_S)
+    except TimeoutError:
+        return Answer(204)
+    return player.tell_open_data(asked)
 
 
 async def _look_back(player: Player, bridge: Bridge, pusher: Pusher | None, past: Past, cues: Cues) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from parvis.demo.services.answers import Answer, Asked
 
 PATIENCE_S, POLL_S = 20.0, 0.1
 log = logging.getLogger("parvis.demo.player")
-Tell = Callable[[Asked], Answer]
+Tell = Callable[[Asked], Coroutine[Any, Any, Answer]]
 
 
 def open_door() -> socket.socket:
@@ -26,7 +27,7 @@ def address_of(door: socket.socket) -> str:
 
 
 async def serve(door: socket.socket, tell: Tell) -> None:
-    """Until cancelled; `tell` is called in the event loop, one after the other."""
+    """Until cancelled; `tell` runs in the event loop."""
     server = _Server(door, tell, asyncio.get_running_loop())
     Thread(target=server.serve_forever, args=(POLL_S,), name="parvis-services", daemon=True).start()
     try:
@@ -48,10 +49,7 @@ class _Server(ThreadingHTTPServer):
         log.debug("services: an answer was not taken", exc_info=True)
 
     def ask(self, asked: Asked) -> Answer:
-        async def told() -> Answer:
-            return self._tell(asked)
-
-        return asyncio.run_coroutine_threadsafe(told(), self._loop).result(PATIENCE_S)
+        return asyncio.run_coroutine_threadsafe(self._tell(asked), self._loop).result(PATIENCE_S)
 
 
 class _Handler(BaseHTTPRequestHandler):

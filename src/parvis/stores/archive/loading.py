@@ -74,7 +74,8 @@ def put_in_order(
     expired = sorter.leave_out(_expired(old, of_series, days, typesets, today, retention))
     unusable = sorter.leave_out(_unusable(old.values, old.texts))
     kept = np.flatnonzero(sorter.kept)
-    order = kept[np.lexsort((old.times[kept], ranks[old.of[kept]], days[kept], of_series[old.of[kept]]))]
+    of = old.of[kept]
+    order = kept[_sort(of_series[of], days[kept], ranks[of], old.times[kept])]
     order = order[~_repeated(ranks[old.of[order]], old.times[order])]
     order = order[~_find_held(old, rank_of, ranks[old.of[order]], order, list_held)]
     parts = tuple(_parts(of_series[old.of[order]], days[order], typesets))
@@ -87,6 +88,15 @@ def put_in_order(
         unusable=unusable,
     )
     return ordered, told
+
+
+def _sort(types: Numbers, days: Numbers, ranks: Numbers, times: Numbers) -> Numbers:
+    """By file, series and time: file and series as one number, for each key of a sort costs as much again."""
+    if not len(times):
+        return np.zeros(0, np.int64)
+    first, width = days.min(), days.max() - days.min() + 1
+    files_and_series = (types * width + (days - first)) * (ranks.max() + 1) + ranks
+    return np.lexsort((times, files_and_series))
 
 
 class _Sorter:
@@ -159,19 +169,21 @@ def _find_held(
     """Of rows of these ranks, at these places, of which none is of the same series and time as another. Each is
     looked for by one number made of both."""
     found = np.zeros(len(order), np.bool_)
-    if not len(order):
+    held = (pair for entities, days in _where(old, order) for pair in list_held(entities, days))
+    known = ((rank_of[series], time) for series, time in held if series in rank_of)
+    some = list(islice(known, HELD_AT_ONCE)) if len(order) else []
+    if not some:
         return found
     times, time_of = np.unique(old.times[order], return_inverse=True)
     keys = ranks * len(times) + time_of
     by_key = np.argsort(keys)
     keys = keys[by_key]
-    held = (pair for entities, days in _where(old, order) for pair in list_held(entities, days))
-    known = ((rank_of[series], time) for series, time in held if series in rank_of)
-    while some := list(islice(known, HELD_AT_ONCE)):
+    while some:
         of, at = np.array(some, np.int64).T
         there, place = _look_up(times, at)
         there, place = _look_up(keys, of[there] * len(times) + place)
         found[by_key[place]] = True
+        some = list(islice(known, HELD_AT_ONCE))
     return found
 
 
