@@ -296,3 +296,14 @@ def test_profiles_that_are_there_stay(bundle: Path) -> None:
     own.write_text("# theirs\n")
     bring(bundle)
     assert own.read_text() == "# theirs\n"
+
+
+def test_a_profile_on_which_the_platform_would_not_start_is_left_out(bundle: Path) -> None:
+    (bundle / "profiles/own-probe/profile.toml").write_text("# nothing")
+    sealed(bundle)
+    there = settings_in(bundle.parent / "there")
+
+    brought = import_bundle(there, bundle, TOWN, BY)
+
+    assert any("own-probe cannot be used" in words for words in brought.words)
+    assert not (there.data_dir / "profiles").exists()

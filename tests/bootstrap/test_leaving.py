@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import httpx
 import pytest
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
 
 from parvis.access.audit_proof import prove
 from parvis.access.model import Account, AuditRecord
 from parvis.backup.bundle.manifest import Manifest, read_manifest
+from parvis.bootstrap import open_platform
 from parvis.bootstrap.archive import ArchiveAtHand, adopt_archive, run_archive
 from parvis.bootstrap.arriving import import_bundle
 from parvis.bootstrap.leaving import export_tenant
@@ -31,15 +34,35 @@ from parvis.broker.sources.model import Registration
 from parvis.broker.sources.subscription import SourceSubscription
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Subscription
 from parvis.broker.temporal.erasure import Erasure
+from parvis.fleet.profiles.profile import PACKAGED_PROFILES
 from parvis.kernel.errors import NonexistentTenant
-from parvis.kernel.settings import ArchiveSettings, HistorySettings, MqttSettings, Settings, StoreSettings
+from parvis.kernel.settings import (
+    AccessSettings,
+    ArchiveSettings,
+    HistorySettings,
+    MqttSettings,
+    Settings,
+    StoreSettings,
+)
 from parvis.kernel.time import DAY, HOUR, system_clock
+from parvis.web.server import assemble
 from tests.contract.territory import BIN, LAMP, LEVEL, bin_, bin_id, level, note, place
 
 TOWN = "town"
 Told = TypeVar("Told")
 BY = "test"
 START = 1_795_348_800_000_000
+ASKED = (
+    "csourceRegistrations/urn:ngsi-ld:ContextSourceRegistration:1",
+    "entities?options=sysAttrs&local=true",
+    f"entities/{bin_id(1)}?options=sysAttrs",
+    f"temporal/entities/{bin_id(1)}?options=sysAttrs",
+    f"temporal/entities/{bin_id(2)}?options=sysAttrs",
+    f"temporal/entities/{bin_id(3)}?options=sysAttrs",
+    f"temporal/entities?type={BIN}&timerel=after&timeAt=2020-01-01T00:00:00Z&options=temporalValues",
+    "types?details=true",
+    "attributes?details=true",
+)
 EACH_KIND = (
     Instance("https://example.org/whole", Kind.PROPERTY, 3, "urn:ngsi-ld:Dataset:a"),
     Instance("https://example.org/whole", Kind.PROPERTY, 3.0, "urn:ngsi-ld:Dataset:b"),
@@ -105,9 +128,10 @@ async def fill(settings: Settings) -> None:
         await KeptContexts(store.shelf).host(TOWN, {"name": "https://example.org/name"})
 
     await opened(settings, act)
-    profile = settings.data_dir / "profiles/own-probe/profile.toml"
-    profile.parent.mkdir(parents=True)
-    profile.write_text("# ours\n")
+    own = settings.data_dir / "profiles/own-probe"
+    shutil.copytree(PACKAGED_PROFILES / "generic-climate", own)
+    text = (own / "profile.toml").read_text()
+    (own / "profile.toml").write_text(text.replace("generic-climate", "own-probe", 1))
     with closing(open_access(settings).store) as access:
         access.append_audit(AuditRecord(now, TOWN, "user:odile", "signed-in", "odile"))
         access.append_audit(AuditRecord(now, "default", "user:other", "signed-in", "other"))
@@ -181,6 +205,31 @@ def town(filled: Path, tmp_path: Path) -> Settings:
 
 async def exported(settings: Settings, target: Path) -> Manifest:
     return await asyncio.to_thread(export_tenant, settings, TOWN, target, BY)
+
+
+async def answers_of(settings: Settings) -> dict[str, Any]:
+    """What the API says of the town, to the byte."""
+    by_path = {}
+    open_to_all = dataclasses.replace(settings, access=AccessSettings(auth=False))
+    async with open_platform(open_to_all, listen=False) as platform:
+        transport = httpx.ASGITransport(assemble(platform, CollectorRegistry()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for path in ASKED:
+                answer = await client.get(f"/ngsi-ld/v1/{path}", headers={"NGSILD-Tenant": TOWN})
+                by_path[path] = (answer.status_code, answer.json())
+    return by_path
+
+
+async def test_the_api_answers_the_same(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    wanted = await answers_of(town)
+
+    assert await answers_of(there) == wanted
+    assert {path: status for path, (status, _) in wanted.items()} == dict.fromkeys(ASKED, 200)
+    assert wanted["entities?options=sysAttrs&local=true"][1]
 
 
 async def test_two_exports_of_the_same_are_the_same_files(town: Settings, tmp_path: Path) -> None:

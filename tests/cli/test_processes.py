@@ -13,6 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from parvis.bootstrap.arriving import import_bundle
+from parvis.bootstrap.leaving import export_tenant
+from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.settings import Settings
+from parvis.kernel.settings_reader import load_settings
+
 ADDRESS = re.compile(r"Parvis is at (http://\S+)")
 
 
@@ -117,6 +123,18 @@ def test_the_demonstration_comes_to_life_over_mqtt_and_ends_with_its_devices(tmp
     assert "The devices have fallen silent" in rest
     assert re.search(r"^\d\d:\d\d:\d\d info +parvis\.demo\.player the bridge is connected", rest, re.MULTILINE)
     assert "Traceback" not in rest
+    _check_leaving_and_arriving(tmp_path)
+
+
+def _check_leaving_and_arriving(data_dir: Path) -> None:
+    """The whole demonstration is the same elsewhere."""
+    left = export_tenant(load_settings(data_dir), DEFAULT_TENANT, data_dir / "left.zip", "test")
+    there = Settings(data_dir / "there")
+    import_bundle(there, data_dir / "left.zip", DEFAULT_TENANT, "test")
+    again = export_tenant(there, DEFAULT_TENANT, data_dir / "again.zip", "test")
+    assert left.counts["entities"] > 3_000
+    assert left.counts["history"] > 10_000
+    assert again.content == left.content
 
 
 def _players_of(pid: int) -> list[int]:

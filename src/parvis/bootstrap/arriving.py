@@ -33,6 +33,7 @@ from parvis.broker.sources.rows import subscription_of as source_subscription_of
 from parvis.broker.subscriptions.model import consumer_of
 from parvis.broker.subscriptions.rows import subscription_of
 from parvis.fleet.fleet import PROFILES_FOLDER
+from parvis.fleet.profiles.profile import InvalidProfile, load_profile
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import parse_instant, system_clock
@@ -117,6 +118,7 @@ class _Import:
         self._settings = settings
         self._bundle = bundle
         self._tenant = tenant
+        self._context = context
         self._forms = FormReader(context)
         self._folder = folder
         self._tell = tell
@@ -181,27 +183,34 @@ class _Import:
             self._words.append(f"{len(self._skipped):,} objects were here before, and stay as they are.")
 
     def bring_profiles(self) -> None:
-        """Those that are not here yet."""
-        root = self._settings.data_dir / PROFILES_FOLDER
-        here = {place.name for place in root.iterdir()} if root.is_dir() else set()
-        left = set()
-        for file in self._bundle.manifest.list_below("profiles"):
-            _, profile, *_ = file.path.split("/")
-            if profile in here:
-                left.add(profile)
-                continue
-            target = root / file.path.partition("/")[2]
+        """Those that are not here yet, and can be read: a platform does not start on one that cannot."""
+        root, made = self._settings.data_dir / PROFILES_FOLDER, self._folder / PROFILES_FOLDER
+        for file in self._bundle.manifest.list_below(PROFILES_FOLDER):
+            target = made / file.path.partition("/")[2]
             target.parent.mkdir(parents=True, exist_ok=True)
             self._bundle.bring(file, target)
-            self._count("profiles", 1)
-        if left:
-            self._words.append(f"Device profiles that are here already stay as they are: {', '.join(sorted(left))}.")
+        for profile in sorted(made.iterdir()) if made.is_dir() else ():
+            if (root / profile.name).exists():
+                self._words.append(f"The device profile {profile.name} is here already, and stays as it is.")
+            elif fault := self._find_fault(profile):
+                self._words.append(f"The device profile {profile.name} cannot be used, and is left out: {fault}")
+            else:
+                root.mkdir(exist_ok=True)
+                profile.rename(root / profile.name)
+                self._count("profiles", 1)
+
+    def _find_fault(self, profile: Path) -> str:
+        try:
+            load_profile(profile, self._context.expand)
+        except InvalidProfile as fault:
+            return fault.detail.replace(f"{self._folder}/", "")
+        return ""
 
     def told(self) -> Imported:
         manifest = self._bundle.manifest
         words = list(self._words)
         if people := manifest.counts.get("people", 0):
-            words.append(f"{people} accounts are to be made anew: people.ndjson says whose (parvis account add).")
+            words.append(f"{people} accounts are to be made anew: people.ndjson says whose (parvis account create).")
         if keys := manifest.counts.get("keys", 0):
             words.append(f"{keys} API keys are to be made anew: keys.ndjson says which (parvis api-key create).")
         words.append("Settings are taken over by hand from configuration.toml; the old trail stays in the bundle.")

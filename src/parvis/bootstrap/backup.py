@@ -68,7 +68,7 @@ def take_backup(settings: Settings, repository: Repository, tell: Tell = _silent
 def _keep_all(settings: Settings, repository: Repository, tell: Tell) -> tuple[tuple[FileCopy, ...], tuple[str, ...]]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with _databases(settings, repository.folder, tell) as copies:
+            with database_copies(settings, repository.folder, tell) as copies:
                 sources = {path: copy for path, copy in copies.items() if copy.exists()}
                 archived, left_out = _archived(settings, copies[STORE_FILE])
                 sources |= archived
@@ -96,7 +96,7 @@ def _kept(sources: Mapping[str, Path], archived: set[str], repository: Repositor
 
 
 @contextmanager
-def _databases(settings: Settings, beside: Path, tell: Tell) -> Iterator[dict[str, Path]]:
+def database_copies(settings: Settings, beside: Path, tell: Tell) -> Iterator[dict[str, Path]]:
     """Consistent copies by their names, for as long as the block lasts."""
     sources = {STORE_FILE: store_path(settings), ACCESS_FILE: settings.data_dir / ACCESS_FILE}
     needed = sum(_size(path) for path in sources.values())
@@ -155,7 +155,7 @@ def try_backup(repository: Repository, manifest: Manifest, folder: Path, tell: T
         tell("looking at the databases", 1.0)
         settings = replace(load_settings(data_dir), data_dir=data_dir)
         store = data_dir / STORE_FILE
-        _check_databases(store, data_dir / ACCESS_FILE)
+        check_databases(store, data_dir / ACCESS_FILE)
         if store.exists() and not settings.archive.url:
             _check_archive(store, manifest)
         counts = count_rows(store) if store.exists() else {}
@@ -163,10 +163,10 @@ def try_backup(repository: Repository, manifest: Manifest, folder: Path, tell: T
     return Tried(manifest, perf_counter() - began_s, {**counts, "audit entries": entries}, digest)
 
 
-def _check_databases(*paths: Path) -> None:
+def check_databases(*paths: Path) -> None:
     for path in paths:
         if path.exists() and (faults := _faults_of(path)):
-            raise BackupUnusable(f"{path.name} of the backup is not sound: {'; '.join(faults[:3])}.")
+            raise BackupUnusable(f"{path.name} is not sound: {'; '.join(faults[:3])}.")
 
 
 def _faults_of(path: Path) -> list[str]:

@@ -27,6 +27,13 @@ class Schema:
             )
         return "\n".join(self.migrations[version:]) if version else self._whole.read_text("utf-8")
 
+    def each_step_from(self, version: int) -> list[tuple[int, str]]:
+        """The version that each leads to, and its statements: a store is whole between two. Raises StoreNotUsable."""
+        whole = self.steps_from(version)
+        if not version:
+            return [(self.version, whole)]
+        return [(number, self.migrations[number - 1]) for number in range(version + 1, self.version + 1)]
+
     def check(self, version: int) -> None:
         """Raises StoreNotUsable for another version than the newest."""
         if self.steps_from(version):

@@ -20,6 +20,7 @@ _WHERE = {
     "backup": "backup:backup",
     "restore": "backup:restore",
     "export": "leaving:export",
+    "upgrade": "upgrade:upgrade",
     "doctor": "doctor:doctor",
     "device": "devices:device",
     "conformance": "conformance:conformance",

@@ -35,6 +35,7 @@ _LIVELY: dict[str, Any] = {
 }
 """A server whose machine is gone says nothing: without these a question would wait for minutes."""
 SCHEMA = Schema(__package__)
+_TRY_LOCK_MS = 5_000
 _MIGRATION_LOCK = 0x70617276
 """Of all processes that open the same database, one brings it to the newest schema."""
 
@@ -90,6 +91,25 @@ class Database:
                 _bring_to_version(connection)
             except psycopg.DatabaseError as fault:
                 raise StoreNotUsable(f"The database is no usable store: {fault}") from fault
+
+    def find_version(self) -> int:
+        """Of the schema; 0 where there is no store. Raises StoreUnreachable."""
+        with self.connect() as connection:
+            return _version(connection)
+
+    def try_steps(self) -> None:
+        """Everything that `prepare` would do, and nothing of it stays. Others wait meanwhile, or are waited for.
+
+        Raises StoreUnreachable, StoreNotUsable.
+        """
+        with self.connect("parvis upgrade") as connection:
+            try:
+                with connection.transaction(force_rollback=True):
+                    connection.execute(f"SET LOCAL lock_timeout = {_TRY_LOCK_MS}".encode())
+                    for _, step in SCHEMA.each_step_from(_version(connection)):
+                        connection.execute(step.encode())
+            except psycopg.DatabaseError as fault:
+                raise StoreNotUsable(f"The database cannot be brought to the newest schema: {fault}") from fault
 
     def check_schema(self) -> bool:
         """Whether there is a store; changes nothing.
@@ -268,13 +288,11 @@ class Pool:
 def _bring_to_version(connection: Connection) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
     version = _version(connection)
-    steps = SCHEMA.steps_from(version)
-    if not steps:
-        return
-    with connection.transaction():
-        connection.execute(steps.encode())
-        connection.execute("DELETE FROM schema_version")
-        connection.execute("INSERT INTO schema_version VALUES (%s)", (SCHEMA.version,))
+    for number, step in SCHEMA.each_step_from(version):
+        with connection.transaction():
+            connection.execute(step.encode())
+            connection.execute("DELETE FROM schema_version")
+            connection.execute("INSERT INTO schema_version VALUES (%s)", (number,))
 
 
 def _version(connection: Connection) -> int:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -95,6 +95,11 @@ class Database:
 
 def _bring_to_version(connection: Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    steps = SCHEMA.steps_from(version)
-    if steps:
-        connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {SCHEMA.version}; COMMIT")
+    for number, step in SCHEMA.each_step_from(version):
+        connection.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT")
+
+
+def find_version(path: Path) -> int:
+    """Of a store's schema; 0 of an empty file. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
