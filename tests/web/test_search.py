@@ -110,6 +110,16 @@ def test_the_story_is_a_place_of_demonstrations_only() -> None:
     assert "story" not in {one.key for one in open_to(caller, has_story=False)}
 
 
+async def test_a_dashboard_is_called_so_in_french(
+    searched: httpx.AsyncClient, platform: Platform, caller: Caller
+) -> None:
+    boards = Dashboards(platform.broker, platform.broker.contexts.parvis, platform.shelf)
+    await boards.add(caller, "Quai", Layout())
+    await platform.broker.take_in_words()
+    found = await page(searched, "quai", **{"accept-language": "fr"})
+    assert '<span class="hit-detail">Tableau de bord</span>' in found
+
+
 async def test_a_dashboard_and_a_zone_lead_to_their_own_pages_and_no_link_is_told(
     platform: Platform, searched: httpx.AsyncClient, caller: Caller
 ) -> None:
