@@ -15,7 +15,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.api.table import ROUTES as NGSI_LD
 from parvis.web.app import ROUTES, create_app
-from parvis.web.front import AWAY
+from parvis.web.front import AWAY, TOO_MANY
 from parvis.web.headers import content_security_policy
 from parvis.web.health import Doorstep
 from parvis.web.server import assemble
@@ -90,6 +90,7 @@ async def test_every_answer_of_every_route_is_locked_down(operator: httpx.AsyncC
                 answer = await client.request(method, path, headers={"accept": "text/html"})
                 seen += 1
                 assert answer.status_code < 500 or path == AWAY, (method, path, answer.text)
+                assert answer.status_code != 429 or path == TOO_MANY, "it was looked at, not refused for being too much"
                 wrong += [(method, path, answer.status_code, one) for one in _faults(answer, path)]
     assert not wrong
     assert seen > 2 * len(ROUTES)

@@ -80,7 +80,7 @@ async def test_an_incident_is_entered_told_and_closed(operator: httpx.AsyncClien
 async def test_what_cannot_be_is_refused_and_what_was_typed_stays(
     operator: httpx.AsyncClient, form: dict[str, str], told: str
 ) -> None:
-    answer = await enter(operator, **{"text": "What I typed"} | form)
+    answer = await enter(operator, 1, **{"text": "What I typed"} | form)
     assert answer.status_code == 400
     assert told in plain(answer.text)
     assert "What I typed" in answer.text

@@ -166,12 +166,12 @@ class LimitSettings:
     identity_per_s: float = _setting(1000.0, "Requests a second of one account or API key.", minimum=0)
     identity_burst: float = _setting(10_000.0, "So many of them at once.", minimum=1)
     costly_per_min: float = _setting(
-        300.0,
+        600.0,
         "Of these, what costs much: searches, downloads, charts, history, live lines and forms, a minute, of one account,"
         " key or network.",
         minimum=0,
     )
-    costly_burst: float = _setting(120.0, "So many of them at once.", minimum=1)
+    costly_burst: float = _setting(300.0, "So many of them at once.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True)

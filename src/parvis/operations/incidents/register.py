@@ -8,7 +8,7 @@ import msgspec
 
 from parvis.access.model import AuditEntry, AuditRecord
 from parvis.broker.rights import refusal
-from parvis.kernel.errors import BadRequestData
+from parvis.kernel.errors import BadRequestData, NonexistentTenant
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.shelf import Box, Place, Shelf
 from parvis.kernel.time import Clock, Instant, system_clock, to_datetime
@@ -128,7 +128,10 @@ class IncidentRegister:
         if not caller.may(Right.ADMINISTER):
             raise refusal(caller, "enter incidents")
         key = b"%b%b%016x-%b" % (incident_id.encode(), _SEAM, entry.at, token_hex(4).encode())
-        await self._shelf.change((), {Place(Box(caller.tenant, BOX), key): _ENCODER.encode(entry)}, ())
+        place = Place(Box(caller.tenant, BOX), key)
+        await self._shelf.change((), {place: _ENCODER.encode(entry)}, ())
+        if not await self._shelf.read(place):
+            raise NonexistentTenant(f"There is no tenant {caller.tenant!r}.")
         facts = {"step": entry.step.value} if entry.step else {}
         self._audit(AuditRecord(entry.at, caller.tenant, caller.subject, _DEEDS[entry.kind], incident_id, facts))
 
