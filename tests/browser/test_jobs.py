@@ -15,6 +15,7 @@ PATIENCE_MS = 15_000
 def test_a_job_is_started_and_followed_to_its_end(visit: Callable[..., Visit]) -> None:
     window = visit()
     page = window.open("/console/jobs")
+    page.get_by_text("Start now", exact=True).click()
     page.get_by_role("button", name="Check the store", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Check the store")
     expect(page.locator(".job-done")).to_be_visible(timeout=PATIENCE_MS)
