@@ -204,3 +204,17 @@ async def test_answers_are_counted_by_method_and_status(access: Access) -> None:
         'parvis_http_request_duration_seconds_bucket{le="+Inf"} 3.0',
     ):
         assert line in text
+
+
+async def test_who_tries_what_they_may_not_is_told_to_the_log(access: Access, caplog: pytest.LogCaptureFixture) -> None:
+    key, token = access.keys.create(COMMAND_LINE, "test", "reader")
+
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise Forbidden("Not for you.")
+
+    with caplog.at_level(logging.INFO, "parvis.web.front"):
+        async with client(refusing, access) as http:
+            for path in ("/console/people?q=ada", "/boards/a-secret-link"):
+                await http.get(path, headers={"authorization": f"Bearer {token}"})
+    told = [(vars(one)["subject"], vars(one)["path"]) for one in caplog.records if one.getMessage() == "refused"]
+    assert told == [(f"key:{key.id}", "/console/people"), (f"key:{key.id}", "/boards/...")]

@@ -32,6 +32,7 @@ STORE_STATE = "/live/store"
 _SAME_FOR_ALL = ("/static/", STORE_STATE)
 """What does not depend on who asks: a page that says that the accounts are away needs its style, and to hear when they
 are back."""
+_SECRET_BELOW = ("/boards/", "/api/federation/")
 _LONGEST_ID = 100
 _NOBODY = Caller(DEFAULT_TENANT, ANONYMOUS, NOBODY)
 _NO_LIMITS = LimitSettings(address_per_s=0, identity_per_s=0, costly_per_min=0)
@@ -109,6 +110,8 @@ class Front:
             self._metrics.open -= 1
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.note(method, status, perf_counter() - began_s)
+            if status == Forbidden.status:
+                _tell_refusal(method, scope)
 
     def _with_caller(self, scope: Scope, headers: dict[bytes, bytes]) -> Scope:
         """Where the accounts are out of reach, or the caller asks for too much, people who ask for a page get one that
@@ -187,6 +190,15 @@ class Front:
         if scope["path"] in self._larger_bodies and scope["state"]["caller"].may(Right.WRITE):
             return self._larger_bodies[scope["path"]]
         return self._body_limit_bytes
+
+
+def _tell_refusal(method: str, scope: Scope) -> None:
+    """Who tries what they may not: an address that is a secret by itself is told without its end."""
+    caller: Caller = scope.get("state", {}).get("caller", _NOBODY)
+    path: str = scope["path"]
+    secret = next((lead for lead in _SECRET_BELOW if path.startswith(lead)), "")
+    facts = {"method": method, "path": f"{secret}..." if secret else path, "address": _address_of(scope)}
+    logger.info("refused", extra={"subject": caller.subject, "tenant": caller.tenant, **facts})
 
 
 def _address_of(scope: Scope) -> str:
