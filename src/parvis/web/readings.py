@@ -105,6 +105,8 @@ class Readings:
             for family in families:
                 for one in family.samples:
                     samples.setdefault(one.name, []).append(one)
+            while self._kept and now - self._kept[0].at_s > RATE_OVER_S:
+                self._kept.popleft()
             self._kept.append(Reading(now, samples))
         newest = self._kept[-1]
         recent = [one for one in self._kept if newest.at_s - RATE_OVER_S <= one.at_s < newest.at_s]
