@@ -65,6 +65,7 @@ from parvis.web.portal import home
 from parvis.web.readings import Readings
 from parvis.web.siblings import Exposition
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import drop_choice
 from parvis.web.views import EntityReader
 
 SEE_OTHER = 303
@@ -160,7 +161,11 @@ async def _too_many(request: Request) -> Response:
 async def _elsewhere(request: Request) -> Response:
     """In place of a page of a tenant in which its visitor may not act, or may no longer."""
     refused = request.scope["state"].get("refused")
-    return problem_page(request, Forbidden.status, refused) if refused else problem_page(request, 404, "")
+    if not refused:
+        return problem_page(request, 404, "")
+    response = problem_page(request, Forbidden.status, refused, whom=[])
+    drop_choice(response)
+    return response
 
 
 async def _store_state(request: Request) -> Response:
@@ -179,11 +184,12 @@ async def _failed(request: Request, error: Exception) -> Response:
     return problem_page(request, 500, "")
 
 
-def problem_page(request: Request, status: int, detail: str) -> Response:
+def problem_page(request: Request, status: int, detail: str, whom: list[str] | None = None) -> Response:
     site = site_of(request)
     kind = PROBLEM_PAGES.get(status, "failed")
     why = explain_fault(detail if kind in _EXPLAINED else "", site.pages.words(request))
-    whom = _list_whom_to_ask(request) if kind == "forbidden" else []
+    if whom is None:
+        whom = _list_whom_to_ask(request) if kind == "forbidden" else []
     data = {"kind": kind, "why": why, "whom": whom, "request_id": request_id.get()}
     return site.pages.render(request, "console/pages/problem.html", status=status, **data)
 
