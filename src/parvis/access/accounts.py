@@ -70,7 +70,7 @@ class Accounts:
         now = self._clock()
         self._count_attempt(name, seen.address, now)
         account = self._store.find_account(name)
-        known = account.password_hash if account is not None and account.can_sign_in else None
+        known = account.password_hash if account is not None and account.has_password else None
         if not await self._passwords.matches(known, password) or account is None:
             self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=seen.address)
             raise Unauthenticated("The name or the password is wrong.")

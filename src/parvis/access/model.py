@@ -40,6 +40,10 @@ class TooManyAttempts(ParvisError):
         self.retry_after_s = retry_after_s
 
 
+ELSEWHERE = "!elsewhere"
+"""In place of a hash: its holder signs in through an identity provider."""
+
+
 class Account(msgspec.Struct, frozen=True):
     """A person. `name` is what they sign in with."""
 
@@ -49,6 +53,10 @@ class Account(msgspec.Struct, frozen=True):
     tenant: str
     created_at: Instant
     disabled: bool = False
+
+    @property
+    def has_password(self) -> bool:
+        return self.can_sign_in and self.password_hash != ELSEWHERE
 
     @property
     def can_sign_in(self) -> bool:

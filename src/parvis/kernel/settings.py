@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from parvis.kernel.errors import ParvisError
+from parvis.kernel.provider_settings import NO_RESIDENTS, NO_STAFF, ResidentIdentitySettings, StaffIdentitySettings
+from parvis.kernel.setting import Documentation as Documentation
+from parvis.kernel.setting import setting as _setting
 
 TERRITORY_FILE = "territory.toml"
 ENVIRONMENT_PREFIX = "PARVIS_"
@@ -142,9 +145,7 @@ class AccessSettings:
     )
     session_hours: float = _setting(12.0, "A session ends so long after signing in.", minimum=0.1)
     idle_minutes: float = _setting(120.0, "A session ends after so long without a request.", minimum=1)
-    shortest_password: int = _setting(
-        12, "How many characters a new password has at least.", minimum=8, maximum=64
-    )
+    shortest_password: int = _setting(12, "How many characters a new password has at least.", minimum=8, maximum=64)
     breached_passwords: str = _setting(
         "",
         "A file of stolen passwords that are refused: their SHA-1 hashes in order, one a line, as Have I Been Pwned has"
@@ -336,6 +337,8 @@ class Settings:
     archive: ArchiveSettings = ArchiveSettings()
     access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
+    staff_identity: StaffIdentitySettings = NO_STAFF
+    resident_identity: ResidentIdentitySettings = NO_RESIDENTS
     audit: AuditSettings = AuditSettings()
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()

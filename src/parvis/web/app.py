@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from parvis.bootstrap import Platform
+from parvis.bootstrap.identities import build_providers
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS
 from parvis.kernel.logs import request_id
@@ -52,7 +53,7 @@ from parvis.web.console import map as map_pages
 from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
-from parvis.web.console.identities import account, passkeys, people, second
+from parvis.web.console.identities import account, passkeys, people, providers, second
 from parvis.web.console.members import member, switch, usage
 from parvis.web.console.members import pages as member_pages
 from parvis.web.console.story import story_routes
@@ -99,6 +100,7 @@ def create_app(platform: Platform, clock: Clock = system_clock, readings: Readin
     )
     app.router.redirect_slashes = False
     app.state.site = site
+    app.state.providers = build_providers(platform.settings, platform.access, platform.outbound, clock)
     app.state.readings = readings or Readings(Exposition(()).families)
     app.state.snapshot = home.Snapshot()
     return app
@@ -241,6 +243,7 @@ ROUTES = (
     *member.ROUTES,
     *second.ROUTES,
     *passkeys.ROUTES,
+    *providers.ROUTES,
     *first_run.ROUTES,
     *basemap.ROUTES,
     Route(AWAY, _away, methods=["GET"]),

@@ -20,6 +20,7 @@ from parvis.kernel.time import SECOND, system_clock
 SESSION_COOKIE = "parvis_session"
 FORM_COOKIE = "parvis_form"
 HALFWAY_COOKIE = "parvis_halfway"
+PROVIDER_COOKIE = "parvis_provider"
 FORM_FIELD = "form_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_COOKIE_S = 24 * 3600
@@ -165,6 +166,21 @@ def halfway_token(request: Request) -> str:
 def drop_halfway(request: Request, response: Response) -> None:
     is_https = _is_https(request)
     name = cookie_name(HALFWAY_COOKIE, is_https=is_https)
+    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+
+
+def keep_provider_state(request: Request, response: Response, state: str) -> None:
+    _set_cookie(request, response, PROVIDER_COOKIE, state, HALFWAY_HOLDS // SECOND)
+
+
+def provider_state(request: Request) -> str:
+    """Of a sign-in that this browser has begun at an identity provider; empty without one."""
+    return _cookie(request, PROVIDER_COOKIE)
+
+
+def drop_provider_state(request: Request, response: Response) -> None:
+    is_https = _is_https(request)
+    name = cookie_name(PROVIDER_COOKIE, is_https=is_https)
     response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
 
 

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.access.identities.halfway import SecondFactorNeeded
-from parvis.access.model import TooManyAttempts
+from parvis.access.model import Session, TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
 from parvis.kernel.identity import system_caller
 from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
@@ -63,11 +63,33 @@ def go_on_halfway(request: Request, needed: SecondFactorNeeded, wanted: str) -> 
 async def sign_out(request: Request) -> Response:
     form = await request.form()
     check_form(request, str(form.get(FORM_FIELD, "")))
-    site_of(request).platform.access.sessions.sign_out(session_token(request))
-    response = RedirectResponse("/", SEE_OTHER)
+    session = site_of(request).platform.access.sessions.sign_out(session_token(request))
+    way_out = await _find_way_out(request, session) if session is not None else None
+    response = RedirectResponse("/", SEE_OTHER) if way_out is None else _way_out_page(request, way_out)
     drop_session(request, response)
     drop_choice(response)
     return response
+
+
+async def _find_way_out(request: Request, session: Session) -> str | None:
+    for provider in request.app.state.providers.values():
+        if (address := await provider.find_way_out(session, origin_of(request) + "/")) is not None:
+            return str(address)
+    return None
+
+
+def _way_out_page(request: Request, address: str) -> Response:
+    """A form's redirect must not lead to another site (form-action), so that a page leads there."""
+    response = site_of(request).pages.render(request, "console/pages/way_out.html", address=address)
+    response.headers["refresh"] = f"0; url={address}"
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+def origin_of(request: Request) -> str:
+    """The address that the platform is known by; without one, the one that was asked for."""
+    parts = urlsplit(site_of(request).pages.settings.server.public_url or str(request.base_url))
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def welcome(request: Request) -> Response:
@@ -134,7 +156,8 @@ def _welcome_page(
 
 
 def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:
-    data = {"wanted": wanted, "name": name, "problem": problem}
+    ways = [(key, provider.terms.title) for key, provider in request.app.state.providers.items()]
+    data = {"wanted": wanted, "name": name, "problem": problem, "ways": ways}
     return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
 
 

@@ -11,7 +11,7 @@ from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Unauthenticated
 from parvis.web.auth import drop_halfway, halfway_token, keep_session, seen_from, session_token
 from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, form_of, own_name, text_of
-from parvis.web.console.session import SIGN_IN, sign_in_again, wanted_of
+from parvis.web.console.session import SIGN_IN, origin_of, sign_in_again, wanted_of
 from parvis.web.site import site_of
 
 OWN = f"{ACCOUNT}/passkeys"
@@ -66,11 +66,8 @@ async def sign_in(request: Request) -> Response:
 
 
 def relying_of(request: Request) -> Relying:
-    """The address that the platform is known by; without one, the one that was asked for."""
-    site = site_of(request)
-    address = site.pages.settings.server.public_url or str(request.base_url)
-    parts = urlsplit(address)
-    return Relying(parts.hostname or "", f"{parts.scheme}://{parts.netloc}", site.pages.at_hand.territory.name)
+    origin = origin_of(request)
+    return Relying(urlsplit(origin).hostname or "", origin, site_of(request).pages.at_hand.territory.name)
 
 
 def _asked(asked: Asked) -> Response:
