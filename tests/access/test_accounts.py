@@ -270,6 +270,27 @@ async def test_a_password_is_changed_with_the_one_before(access: Access) -> None
         await access.accounts.change_password("made up", PASSWORD, "another long password", HOME)
 
 
+@pytest.mark.parametrize(
+    ("first", "other", "is_one"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("203.0.113.9", "203.0.113.10", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+async def test_another_address_of_the_same_line_guesses_no_further(
+    access: Access, first: str, other: str, is_one: bool
+) -> None:
+    await first_administrator(access)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await access.accounts.sign_in("maelle", "guess", SeenFrom(first))
+    with pytest.raises(TooManyAttempts if is_one else Unauthenticated):
+        await access.accounts.sign_in("maelle", "guess", SeenFrom(other))
+
+
 async def test_guessing_the_current_password_is_slowed_down(access: Access) -> None:
     here = await first_administrator(access)
     for _ in range(5):

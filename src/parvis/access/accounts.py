@@ -23,6 +23,7 @@ from parvis.access.model import (
 )
 from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
+from parvis.access.throttle import subscriber_of
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
@@ -334,7 +335,7 @@ class Accounts:
 
     def _count_attempt(self, name: str, address: str, now: Instant) -> None:
         """Counted before the password is checked, so that many at once get no further than one after the other."""
-        by_address = Bound(digest_of(f"address {address}"), ALLOWED_OF_ADDRESS)
+        by_address = Bound(digest_of(f"address {subscriber_of(address)}"), ALLOWED_OF_ADDRESS)
         by_account = Bound(digest_of(f"account {name}"), ALLOWED_OF_ACCOUNT)
         wait_s = self._store.count_attempt((_pair(name, address), by_address, by_account), now)
         if wait_s:
@@ -345,7 +346,7 @@ class Accounts:
 
 
 def _pair(name: str, address: str) -> Bound:
-    return Bound(digest_of(f"pair {name} {address}"), ALLOWED_OF_PAIR)
+    return Bound(digest_of(f"pair {name} {subscriber_of(address)}"), ALLOWED_OF_PAIR)
 
 
 def require_administrator(caller: Caller, tenant: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from parvis.access.model import Bound, Digest
 from parvis.kernel.time import MINUTE, SECOND, Instant
@@ -13,6 +14,17 @@ MOST_SUBJECTS = 30_000
 def wait_s(since: Instant, now: Instant, window: Instant = WINDOW) -> int:
     """Whole seconds until an attempt made at `since` counts no more."""
     return -((now - window - since) // SECOND)
+
+
+def subscriber_of(address: str) -> str:
+    """Who pays for a line has a whole /64 of IPv6 (RFC 6177): within it a new address costs nothing."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address) or found.ipv4_mapped:
+        return str(getattr(found, "ipv4_mapped", None) or found)
+    return str(IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 class Throttle:
