@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from parvis.connectors.files import codec
 from parvis.connectors.files.client import MappedFile, read_files
 from parvis.connectors.files.config import Attribute, InvalidMapping, Inventory, Mapping, Place, Series, Source, Time
 from parvis.connectors.files.documents import split_objects
@@ -125,3 +127,23 @@ def test_a_bomb_is_refused_before_it_is_unpacked(member: str) -> None:
     content[directory + 24 : directory + 28] = (0xFFFFFFF0).to_bytes(4, "little")
     with pytest.raises(InvalidMapping, match="too much"):
         read("x.xlsx", bytes(content), INVENTORY)
+
+
+def _archive(names: list[str], size: int) -> bytes:
+    packed = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore", UserWarning)
+        for name in names:
+            archive.writestr(name, b"0" * size)
+    return packed.getvalue()
+
+
+def test_members_of_one_name_are_counted_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "MOST_UNPACKED_BYTES", 50_000)
+    with pytest.raises(InvalidMapping, match="too much"):
+        read("x.xlsx", _archive(["xl/same.xml"] * 10, 10_000), INVENTORY)
+
+
+def test_an_archive_of_very_many_files_is_refused() -> None:
+    with pytest.raises(InvalidMapping, match="too many"):
+        read("x.xlsx", _archive([str(number) for number in range(codec.MOST_MEMBERS + 1)], 1), INVENTORY)

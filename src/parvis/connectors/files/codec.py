@@ -25,6 +25,7 @@ from parvis.connectors.files.table import Row, Table, Unreadable, damaged_where_
 LONGEST_LINE = 1 << 20
 MOST_UNPACKED_BYTES = 2 << 30
 """Of an archive."""
+MOST_MEMBERS = 2_000
 LONGEST_TEXT = 16 << 30
 MOST_STRINGS_BYTES = 256 << 20
 """Of a workbook's texts, which are held in memory."""
@@ -102,11 +103,16 @@ def _padded(rows: Iterator[tuple[int, Row | Unreadable]], width: int) -> Iterato
 
 
 def check_archive(path: Path) -> None:
-    """Raises InvalidMapping for an archive that would unpack to more than anybody has: a bomb, or an accident."""
+    """Raises InvalidMapping for an archive that would unpack to more than anybody has: a bomb, or an accident. Members
+    may share a name, and even their bytes: each is counted."""
     with ZipFile(path) as archive:
-        sizes = {one.filename: one.file_size for one in archive.infolist()}
-    if sum(sizes.values()) > MOST_UNPACKED_BYTES or sizes.get(_SHARED_STRINGS, 0) > MOST_STRINGS_BYTES:
-        raise InvalidMapping(f"{path.name} unpacks to {sum(sizes.values()) >> 20} MiB: too much.")
+        members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise InvalidMapping(f"{path.name} holds {len(members)} files: too many.")
+    unpacked = sum(one.file_size for one in members)
+    strings = sum(one.file_size for one in members if one.filename == _SHARED_STRINGS)
+    if unpacked > MOST_UNPACKED_BYTES or strings > MOST_STRINGS_BYTES:
+        raise InvalidMapping(f"{path.name} unpacks to {unpacked >> 20} MiB: too much.")
 
 
 def _open_text(path: Path, source: Source) -> TextIO:
