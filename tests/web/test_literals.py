@@ -23,6 +23,7 @@ SHOWN = {
 }
 ALLOWED = {
     "parvis import osm region.osm.pbf --data data": "a line for the shell",
+    "parvis backup take /mnt/disk/parvis-backups": "a line for the shell",
     "01 ff": "bytes",
     "CSV": "a format's own name",
     "PNG": "a format's own name",

@@ -15,6 +15,7 @@ from parvis import __version__
 from parvis.access.audit_proof import BrokenTrail, proof_lines, prove
 from parvis.backup.manifest import FileCopy, Manifest
 from parvis.backup.repository import BackupUnusable, Repository
+from parvis.bootstrap.exports import FOLDER as EXPORTS
 from parvis.bootstrap.stores import ACCESS_FILE, STORE_FILE, is_on_postgres, store_path
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.settings_reader import load_settings
@@ -123,7 +124,7 @@ def _archived(settings: Settings, store: Path) -> tuple[dict[str, Path], tuple[s
 
 def _others(folder: Path, repository: Path) -> Iterator[tuple[str, Path]]:
     """But for the databases, their logs, the archive, of which the store says what belongs to it, and the backups."""
-    apart = {(folder / ARCHIVE).resolve(), repository.resolve()}
+    apart = {(folder / ARCHIVE).resolve(), (folder / EXPORTS).resolve(), repository.resolve()}
     for place, folders, names in os.walk(folder):
         here = Path(place)
         folders[:] = [name for name in folders if (here / name).resolve() not in apart]

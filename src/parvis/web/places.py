@@ -48,6 +48,7 @@ PLACES: Sequence[Place] = (
     Place("system", "/console/system", "activity", Right.READ),
     Place("incidents", "/console/incidents", "flag", Right.ADMINISTER),
     Place("audit", "/console/audit", "history", Right.AUDIT),
+    Place("exports", "/console/exports", "download", Right.STEWARD),
     Place("people", "/console/people", "users", Right.ADMINISTER),
     Place("account", "/console/account", "user"),
     Place("members", "/console/members", "users", Right.READ, is_for_all=True),
