@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
@@ -148,10 +149,14 @@ def keep_session(request: Request, response: Response, signed_in: SignedIn) -> N
 
 
 def renew_session(sessions: Sessions, request: Request, response: Response) -> None:
-    """Where it is time for the next token: a page of our own brings it, so that its browser holds it."""
+    """Where it is time for the next token: a page of our own brings it, so that its browser holds it. Later, while the
+    accounts are out of reach: the page that says so must not fail as well."""
     token = session_token(request)
-    if token and "authorization" not in request.headers and (signed_in := sessions.renew(token)) is not None:
-        keep_session(request, response, signed_in)
+    if not token or "authorization" in request.headers:
+        return
+    with suppress(Overloaded):
+        if (signed_in := sessions.renew(token)) is not None:
+            keep_session(request, response, signed_in)
 
 
 def keep_halfway(request: Request, response: Response, token: str) -> None:
