@@ -24,6 +24,7 @@ from parvis.fleet.model.frame import DEFAULT_ROOM, LoggedFrame, Room, Waiting
 from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason, Refused, count_refused
 from parvis.fleet.model.uplink import Uplink
 from parvis.fleet.ports import FrameStore
+from parvis.fleet.profiles.own import OwnProfiles
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
 from parvis.fleet.ways.counts import Ways
 from parvis.kernel.errors import Forbidden, Overloaded
@@ -63,6 +64,7 @@ class Fleet:
         self._clock = clock
         self._audit = audit
         self.registry = Registry(broker, profiles, is_shared=is_shared)
+        self.own_profiles: OwnProfiles | None = None
         self.frames = frames
         self.log = FrameLog(frames, room)
         self.ways = Ways(clock)
@@ -256,4 +258,7 @@ def open_fleet(
     roots = [PACKAGED_PROFILES, *more_profiles, data_dir / PROFILES_FOLDER]
     profiles = load_profiles(roots, broker.contexts.parvis.expand, where)
     own: dict[str, Any] = {"room": room, "waiting_days": waiting_days, "is_shared": is_shared, "audit": audit}
-    return Fleet(broker, profiles, frames, clock, limits, **own)
+    fleet = Fleet(broker, profiles, frames, clock, limits, **own)
+    fleet.own_profiles = OwnProfiles(fleet.registry.catalogue, data_dir, broker.contexts.parvis.expand, where)
+    fleet.own_profiles.load()
+    return fleet

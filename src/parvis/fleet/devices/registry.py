@@ -26,6 +26,7 @@ from parvis.fleet.devices.records import (
 from parvis.fleet.devices.records import device_id as device_id
 from parvis.fleet.model.uplink import Technology, plain_hardware_id
 from parvis.fleet.profiles.profile import DeviceProfile
+from parvis.kernel.catalogue import Catalogue
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
 
@@ -38,6 +39,7 @@ class Registry:
     def __init__(self, broker: Broker, profiles: Mapping[str, DeviceProfile], *, is_shared: bool = False) -> None:
         """`is_shared`: other processes store frames of the same devices."""
         self.profiles = profiles
+        self.catalogue = Catalogue(profiles)
         self.is_shared = is_shared
         self._broker = broker
         self._context = broker.contexts.parvis
@@ -68,6 +70,15 @@ class Registry:
         if device is None:
             raise ResourceNotFound(f"There is no device {hardware_id}.")
         return device
+
+    def profiles_of(self, tenant: str) -> dict[str, DeviceProfile]:
+        """Those that its devices may use: its own copies, else the pool's."""
+        return {name: one for name, one in self.catalogue.of(tenant).items() if one.is_for(tenant)}
+
+    async def bind_again(self, tenant: str) -> None:
+        """To its profiles as they are now."""
+        if tenant in self._loading:
+            await self._load(tenant)
 
     def compact(self, name: Iri) -> str:
         return self._context.compact(name)
@@ -296,7 +307,7 @@ class Registry:
         """None, and nothing indexed, for a Device entity that no frame can belong to."""
         terms = self._terms
         hardware_id = plain_hardware_id(text_of(entity, terms.hardware_id))
-        profile = self.profiles.get(text_of(entity, terms.profile))
+        profile = self.catalogue.find(tenant, text_of(entity, terms.profile))
         asset = entity.find(terms.asset)
         if not hardware_id or profile is None or asset is None or not isinstance(asset.value, str):
             return None

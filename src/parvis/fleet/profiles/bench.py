@@ -52,8 +52,11 @@ class CodecBench:
         folder: Path,
         expand: Callable[[str], Iri],
         clock: Clock = system_clock,
+        may_change: Callable[[Caller], bool] | None = None,
     ) -> None:
-        """What is kept goes below `folder`, where an installation has its own profiles, and into those in use."""
+        """What is kept goes below `folder`, where an installation or a member has its own profiles, and into those in
+        use."""
+        self._may_change = may_change or may_change_profiles
         self._profiles = profiles
         self._folder = folder
         self._expand = expand
@@ -83,7 +86,7 @@ class CodecBench:
 
         Raises ResourceNotFound, Forbidden, or BadRequestData where the frame is not decoded.
         """
-        _check_administers(caller)
+        self._check(caller)
         profile = get_profile(self._profiles, profile_id)
         if profile.codec is None:
             raise BadRequestData("Examples of a codec that runs in a process of its own are not held at each start.")
@@ -107,13 +110,17 @@ class CodecBench:
 
         Raises ResourceNotFound, Forbidden, or InvalidProfile where an example does not hold with them.
         """
-        _check_administers(caller)
+        self._check(caller)
 
         def change(made: Path) -> None:
             path = made / PROFILE_FILE
             path.write_text(with_rules(path.read_text(encoding="utf-8"), rules), encoding="utf-8")
 
         self._rewrite(get_profile(self._profiles, profile_id), change)
+
+    def _check(self, caller: Caller) -> None:
+        if not self._may_change(caller):
+            raise Forbidden(f"{caller.subject} may not change device profiles.")
 
     async def _decode(self, profile: DeviceProfile, frame: Uplink) -> CodecResult:
         """In a context of its own: what a frame does to the codec here, frames that count do not feel."""
@@ -160,8 +167,3 @@ def _add_example(path: Path, example: dict[str, Any]) -> None:
 def may_change_profiles(caller: Caller) -> bool:
     """All tenants decode by the same profiles: who administers the installation changes them."""
     return caller.may(Right.ADMINISTER) and caller.tenant in (DEFAULT_TENANT, EVERY_TENANT)
-
-
-def _check_administers(caller: Caller) -> None:
-    if not may_change_profiles(caller):
-        raise Forbidden(f"{caller.subject} may not change device profiles.")

@@ -8,6 +8,8 @@ from parvis.fleet.profiles.mapping import AttributeRule
 
 _TABLE = re.compile(r"^\s*\[")
 _ATTRIBUTE = re.compile(r"^\s*\[\[\s*attribute\s*\]\]")
+_HEADER = re.compile(r"^\s*\[\s*profile\s*\]")
+_OF_TENANT = re.compile(r"^\s*tenant\s*=")
 _NO_ATTRIBUTE = re.compile(r"^\s*attribute\s*=\s*\[\s*\]")
 
 
@@ -53,6 +55,20 @@ def with_rules(text: str, rules: Sequence[AttributeRule]) -> str:
     if not rules:
         return "\n".join(["attribute = []", *kept]) + "\n"
     return "\n".join([*_trimmed(kept[:at]), *tables, "", *kept[at:]]).rstrip() + "\n"
+
+
+def for_tenant(text: str, tenant: str) -> str:
+    """The profile as one of that tenant alone; all else as it was."""
+    kept: list[str] = []
+    is_header = False
+    for line in text.splitlines():
+        if _TABLE.match(line):
+            is_header = _HEADER.match(line) is not None
+        if not (is_header and _OF_TENANT.match(line)):
+            kept.append(line)
+        if _HEADER.match(line):
+            kept.append(f"tenant = {quoted(tenant)}")
+    return "\n".join(kept) + "\n"
 
 
 def _trimmed(lines: list[str]) -> list[str]:

@@ -18,14 +18,15 @@ from starlette.routing import Route
 
 from parvis.broker.model.entity import Instance
 from parvis.fleet.codecs.codec import CodecFailure, Decoded
-from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.profiles.bench import LONGEST_FRAME_BYTES, BenchRun, CodecBench, may_change_profiles
+from parvis.fleet.profiles.bench import LONGEST_FRAME_BYTES, BenchRun
 from parvis.fleet.profiles.mapping import AttributeRule
+from parvis.fleet.profiles.own import may_copy
 from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.causes import Explained
+from parvis.web.console.codec_copies import bench_for, is_copy, may_change, take_over
 from parvis.web.console.entity_values import value_text
 from parvis.web.faults import NOTHING_SAID, explain_fault
 from parvis.web.pages import caller_of
@@ -54,6 +55,7 @@ class ProfileView:
     tells: str
     examples: int
     devices: int
+    is_copy: bool = False
 
     @property
     def href(self) -> str:
@@ -132,9 +134,9 @@ async def _list_profiles(site: Site, caller: Caller, t: Wording) -> list[Profile
             tells=t.type_name(registry.compact(one.entity_type)),
             examples=len(one.examples) + len(one.further_examples),
             devices=of_profile[one.id],
+            is_copy=is_copy(site, caller, one.id),
         )
-        for one in registry.profiles.values()
-        if one.is_for(caller.tenant)
+        for one in registry.profiles_of(caller.tenant).values()
     ]
     return sorted(views, key=lambda view: view.name.casefold())
 
@@ -163,6 +165,9 @@ async def change(request: Request) -> Response:
     check_form(request, str(form.get(FORM_FIELD, "")))
     profile, bench = _profile(request), bench_of(form)
     wanted = str(form.get("do", "run"))
+    if wanted in ("copy", "give_back"):
+        await take_over(site_of(request), caller_of(request), profile, wanted)
+        return RedirectResponse(f"{href_of(profile.id)}?done={wanted}", SEE_OTHER)
     if wanted == "run":
         return _page(request, profile, bench, await _try(request, profile, bench))
     try:
@@ -178,7 +183,9 @@ async def change(request: Request) -> Response:
 def _keep(request: Request, profile: DeviceProfile, bench: Bench, what: str) -> None:
     """Raises Unreadable, BadRequestData, InvalidProfile or Forbidden."""
     site, caller = site_of(request), caller_of(request)
-    t, made = site.pages.words(request), _bench(site)
+    t, made = site.pages.words(request), bench_for(site, caller)
+    if not may_change(site, caller, profile.id):
+        raise Forbidden(f"{caller.subject} may not change device profiles.")
     if what == "rules" and not bench.rules:
         raise BadRequestData("A profile needs at least one rule.")
     if what == "rules":
@@ -195,7 +202,7 @@ async def _try(request: Request, profile: DeviceProfile, bench: Bench) -> Trial:
     t = site.pages.words(request)
     try:
         port, payload, rules = port_of(bench, t), payload_of(bench, t), rules_of(bench, t)
-        run = await _bench(site).run(profile.id, port, payload, rules)
+        run = await bench_for(site, caller_of(request)).run(profile.id, port, payload, rules)
     except (Unreadable, BadRequestData) as refusal:
         return Trial(fault=t("bench.bad_frame"), why=_why(refusal, t))
     return trial_of(site, run, t)
@@ -328,12 +335,14 @@ def _page(
         kinds=KINDS,
         trial=trial,
         refusal=refusal,
-        done=done if done in ("example", "rules") else "",
+        done=done if done in ("example", "rules", "copy", "give_back") else "",
         examples=[
             (one.payload, f"{href_of(profile.id)}?{urlencode({'payload': one.payload, 'f_port': one.f_port})}")
             for one in profile.examples[:EXAMPLES_SHOWN]
         ],
-        may_administer=may_change_profiles(caller_of(request)),
+        may_administer=may_change(site_of(request), caller_of(request), profile.id),
+        may_copy=may_copy(caller_of(request)),
+        is_copy=is_copy(site_of(request), caller_of(request), profile.id),
     )
 
 
@@ -341,16 +350,10 @@ def _profile(request: Request) -> DeviceProfile:
     """Raises Forbidden or ResourceNotFound."""
     caller = caller_of(request)
     check_reads(caller)
-    found = site_of(request).platform.fleet.registry.profiles.get(request.path_params["profile_id"])
-    if found is None or not found.is_for(caller.tenant):
+    found = site_of(request).platform.fleet.registry.profiles_of(caller.tenant).get(request.path_params["profile_id"])
+    if found is None:
         raise ResourceNotFound("There is no such profile.")
     return found
-
-
-def _bench(site: Site) -> CodecBench:
-    folder = site.platform.settings.data_dir / PROFILES_FOLDER
-    registry = site.platform.fleet.registry
-    return CodecBench(registry.profiles, folder, site.platform.broker.contexts.parvis.expand, site.clock)
 
 
 def _why(refusal: Exception, t: Wording) -> Explained:

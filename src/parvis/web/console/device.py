@@ -166,7 +166,7 @@ async def _page(
 
 
 def _list_profiles(fleet: Fleet, caller: Caller) -> list[DeviceProfile]:
-    known = [one for one in fleet.registry.profiles.values() if one.is_for(caller.tenant)]
+    known = list(fleet.registry.profiles_of(caller.tenant).values())
     return sorted(known, key=lambda one: one.id)
 
 

@@ -71,7 +71,7 @@ def _list_profiles(request: Request) -> list[tuple[str, str]]:
     """Identifier and name of what a line may have as its profile, by name."""
     caller, site = caller_of(request), site_of(request)
     t = site.pages.words(request)
-    profiles = (one for one in site.platform.fleet.registry.profiles.values() if one.is_for(caller.tenant))
+    profiles = site.platform.fleet.registry.profiles_of(caller.tenant).values()
     named = ((one.id, one.header.name_in(t.language)) for one in profiles)
     return sorted(named, key=lambda one: natural(one[1]))
 

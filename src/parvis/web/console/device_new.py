@@ -159,8 +159,7 @@ def _render(request: Request, step: int, *, status: int = 200, **data: Any) -> R
 
 def _profiles_of(request: Request) -> dict[str, DeviceProfile]:
     tenant = caller_of(request).tenant
-    profiles = site_of(request).platform.fleet.registry.profiles
-    return {name: one for name, one in profiles.items() if one.is_for(tenant)}
+    return site_of(request).platform.fleet.registry.profiles_of(tenant)
 
 
 def list_profiles(

@@ -284,7 +284,7 @@ async def _form(
 
 
 def _profiles(fleet: Fleet, caller: Caller) -> Mapping[str, DeviceProfile]:
-    return {name: one for name, one in fleet.registry.profiles.items() if one.is_for(caller.tenant)}
+    return fleet.registry.profiles_of(caller.tenant)
 
 
 def _proposed(fleet: Fleet, caller: Caller, found: Sequence[WaitingView]) -> str:
