@@ -21,6 +21,8 @@ NEEDS: Final = {
         GET /console/in
         GET /console/sign-in
         POST /console/sign-in
+        GET /console/sign-in/with/{key}
+        GET /console/sign-in/with/{key}/return
         GET /console/sign-in/code
         POST /console/sign-in/code
         POST /console/sign-in/passkey
@@ -239,6 +241,8 @@ NEEDS: Final = {
         POST /console/members/{tenant}
         GET /console/membership
         POST /console/membership
+        GET /console/keys
+        POST /console/keys
         GET /console/people
         GET /console/people/{name}
         POST /console/people/{name}

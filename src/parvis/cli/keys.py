@@ -13,6 +13,9 @@ from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import DAY, Instant, format_instant, system_clock
 
 
+_WARNED_BEFORE_DAYS = 30
+
+
 @click.group("api-key")
 def api_key() -> None:
     """API keys, for devices and programs."""
@@ -74,4 +77,8 @@ def _state(key: ApiKey, now: Instant) -> str:
         return "revoked"
     if key.expires_at is None:
         return "in force"
-    return f"{'until' if key.opens_at(now) else 'expired'} {format_instant(key.expires_at)[:10]}"
+    day = format_instant(key.expires_at)[:10]
+    if not key.opens_at(now):
+        return f"expired {day}"
+    left = (key.expires_at - now) // DAY
+    return f"until {day}" if left >= _WARNED_BEFORE_DAYS else f"until {day}: {left} days!"

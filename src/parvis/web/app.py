@@ -54,7 +54,7 @@ from parvis.web.console import map as map_pages
 from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
-from parvis.web.console.identities import account, passkeys, people, providers, second
+from parvis.web.console.identities import account, keys, passkeys, people, providers, second
 from parvis.web.console.members import member, switch, usage
 from parvis.web.console.members import pages as member_pages
 from parvis.web.console.story import story_routes
@@ -245,6 +245,7 @@ ROUTES = (
     *member.ROUTES,
     *second.ROUTES,
     *passkeys.ROUTES,
+    *keys.ROUTES,
     *providers.ROUTES,
     *first_run.ROUTES,
     *basemap.ROUTES,

@@ -30,11 +30,17 @@ def own_name(request: Request) -> str:
     return caller.subject.removeprefix(_PERSON)
 
 
-def administrator(request: Request) -> Caller:
-    """Who administers every tenant acts in all of them here: accounts are not of one. Raises Forbidden."""
+def administrator_of_tenant(request: Request) -> Caller:
+    """Raises Forbidden."""
     caller = caller_of(request)
     if not caller.may(Right.ADMINISTER):
         raise Forbidden(f"{caller.subject} may not administer tenant {caller.tenant}.")
+    return caller
+
+
+def administrator(request: Request) -> Caller:
+    """Who administers every tenant acts in all of them here: accounts are not of one. Raises Forbidden."""
+    caller = administrator_of_tenant(request)
     account = site_of(request).platform.access.store.find_account(caller.subject.removeprefix(_PERSON))
     if account is not None and account.tenant == EVERY_TENANT:
         return msgspec.structs.replace(caller, tenant=EVERY_TENANT)
