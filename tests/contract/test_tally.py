@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.ports.store import Store
@@ -14,6 +16,7 @@ from tests.contract.territory import BIN, LAMP, LEVEL, NOON, NOTE, TENANT, bin_,
 
 LOCATION, ZONE = "https://example.org/location", "https://example.org/refZone"
 ADDRESS, ALARM = "https://example.org/address", "https://example.org/alarm"
+SILENT = "https://example.org/isStale"
 STICK = Yardstick(LEVEL, warn=0.8, bad=0.95, is_share=True, alarm=ALARM, silent_before=NOON - HOUR)
 FRESH, OLD = NOON - MINUTE, NOON - 2 * HOUR
 
@@ -57,6 +60,29 @@ async def test_states_are_counted_as_they_are_judged(store: Store) -> None:
     assert await counted(store, STICK) == {
         ("", Grade.GOOD): 3, ("", Grade.SILENT): 2, ("", Grade.WARN): 1, ("", Grade.BAD): 3,
     }  # fmt: skip
+
+
+async def test_what_tells_by_itself_whether_it_is_silent_is_believed_whatever_its_age(store: Store) -> None:
+    def silent(value: Any) -> Instance:
+        return Instance(SILENT, Kind.PROPERTY, value)
+
+    await store.write(
+        TENANT,
+        [
+            bin_(1, level(0.5, OLD), silent(False)),
+            bin_(2, level(0.85, OLD), silent(False)),
+            bin_(3, level(0.5, FRESH), silent(True)),
+            bin_(4, level(0.85, FRESH), silent(True)),
+            bin_(5, level(0.97, FRESH), silent(True)),
+            bin_(6, level(0.5, OLD)),
+            bin_(7, level(0.5, FRESH), silent("yes")),
+        ],
+    )
+    states = {Grade.GOOD: 2, Grade.SILENT: 3, Grade.WARN: 1, Grade.BAD: 1}
+    assert await counted(store, STICK, told_silent=SILENT) == {("", grade): n for grade, n in states.items()}
+    without_period = msgspec.structs.replace(STICK, silent_before=None)
+    states = {Grade.GOOD: 3, Grade.SILENT: 2, Grade.WARN: 1, Grade.BAD: 1}
+    assert await counted(store, without_period, told_silent=SILENT) == {("", grade): n for grade, n in states.items()}
 
 
 async def test_numbers_come_to_something_and_say_their_unit(store: Store) -> None:

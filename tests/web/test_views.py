@@ -124,7 +124,7 @@ def test_a_name_is_the_one_of_the_page_s_language() -> None:
     ("told", "value", "state", "sentence"),
     [
         (False, 20.0, State.GOOD, "In order"),
-        (True, 20.0, State.STALE, "its feed brings nothing new"),
+        (True, 20.0, State.STALE, "its source brings nothing new"),
         (True, 300.0, State.BAD, "230"),
         (None, 20.0, State.STALE, "expected every 15 minutes"),
     ],

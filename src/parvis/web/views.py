@@ -93,7 +93,7 @@ class EntityReader:
         self.compact = lru_cache(maxsize=4096)(terms.compact)
         self.location = terms.expand("location")
         self._address = terms.expand("address")
-        self._is_stale = terms.expand("isStale")
+        self.told_stale = terms.expand("isStale")
         self._names = tuple(terms.expand(name) for name in NAMES)
         self.called_by = frozenset({*self._names, self._address})
         self.language = ""
@@ -109,11 +109,9 @@ class EntityReader:
 
     def view(self, entity: Entity, now: Instant) -> ObjectView:
         type_name, domain, headlines = self._profile(entity.types)
-        instances = {one.name: one for one in reversed(entity.instances)}  # the one without a datasetId comes first
+        instances = _by_name(entity)
         headline, shown = self.find_headline(headlines, instances)
-        told_stale = instances.get(self._is_stale)
-        if headline is not None and told_stale is not None:
-            headline = replace(headline, period=None)  # what asks for it knows its pace, and says when it is silent
+        headline = self._at_its_pace(headline, instances)
         alarmed = is_alarmed(headline, instances, self.expand)
         return ObjectView(
             id=entity.id,
@@ -128,9 +126,27 @@ class EntityReader:
             unit_code="" if shown is None else shown.unit_code,
             observed_at=None if shown is None else shown.seen_at,
             alarmed=alarmed,
-            state=_state(headline, shown, now, alarmed, told_stale is not None and told_stale.value is True),
+            state=_state(headline, shown, now, alarmed, self._is_told_stale(instances)),
             is_dated=shown is None or shown.observed_at is not None,
         )
+
+    def state_by(self, headline: Headline, entity: Entity, now: Instant) -> State:
+        """Judged by this attribute of it, whichever comes first of its type."""
+        instances = _by_name(entity)
+        shown = instances.get(self.expand(headline.attribute))
+        alarmed = is_alarmed(headline, instances, self.expand)
+        pace = self._at_its_pace(headline, instances)
+        return _state(pace, shown, now, alarmed, self._is_told_stale(instances))
+
+    def _at_its_pace(self, headline: Headline | None, instances: dict[str, Instance]) -> Headline | None:
+        """Without a period where what brings the values, which knows their pace, says itself when it is silent."""
+        if headline is None or self.told_stale not in instances:
+            return headline
+        return replace(headline, period=None)
+
+    def _is_told_stale(self, instances: dict[str, Instance]) -> bool:
+        told = instances.get(self.told_stale)
+        return told is not None and told.value is True
 
     def _profile(self, types: tuple[str, ...]) -> tuple[str, Domain, tuple[Headline, ...]]:
         name, profile = profile_of(tuple(self.compact(iri) for iri in types))
@@ -149,8 +165,8 @@ class EntityReader:
         _, _, headlines = self._profile(entity.types)
         named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
         names = {self.location, *map(self.expand, named)}
-        if entity.find(self._is_stale) is not None:
-            names.add(self._is_stale)
+        if entity.find(self.told_stale) is not None:
+            names.add(self.told_stale)
         if not headlines:
             names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])
         known = [one.key for one in entity.instances if one.name in names]
@@ -180,6 +196,11 @@ class EntityReader:
         if address is not None and isinstance(address.value, dict):
             return locality(address.value, self.language)
         return entity.scopes[0].rsplit("/", 1)[-1] if entity.scopes else ""
+
+
+def _by_name(entity: Entity) -> dict[str, Instance]:
+    """The one without a datasetId comes first."""
+    return {one.name: one for one in reversed(entity.instances)}
 
 
 def _is_measured_number(one: Instance) -> bool:

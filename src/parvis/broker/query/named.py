@@ -48,6 +48,8 @@ def names_of_condition(condition: Condition) -> Iterator[Iri]:
 def names_of_tally(query: TallyQuery) -> set[Iri]:
     named = {stick.attribute for stick in query.yardsticks}
     named |= {stick.alarm for stick in query.yardsticks if stick.alarm is not None}
+    if query.told_silent is not None:
+        named.add(query.told_silent)
     match query.zones:
         case ByArea(location, _):
             named.add(location)

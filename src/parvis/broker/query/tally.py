@@ -59,7 +59,8 @@ class TallyQuery(msgspec.Struct, frozen=True):
 
     Without yardsticks all are good. An entity's place is the addressLocality of its `address`, else its first scope;
     `place`: only those there. Not `by_place`: all places are told as one, "". `zones` stand in for places there.
-    `since`: moments of which each is to be told how many were measured then or later.
+    `since`: moments of which each is to be told how many were measured then or later. `told_silent` names an attribute
+    that says by true or false whether the entity is silent: where there is one, it is believed, whatever the age.
     """
 
     types: TypeSelection
@@ -70,6 +71,7 @@ class TallyQuery(msgspec.Struct, frozen=True):
     zones: ByArea | ByWord | None = None
     within: Reach = None
     since: tuple[Instant, ...] = ()
+    told_silent: Iri | None = None
 
 
 class Tallied(msgspec.Struct, frozen=True):

@@ -16,7 +16,8 @@ SEEN = "coalesce({0}.observed, {0}.modified)"
 
 
 class TallyStatement(ABC):
-    """Rows `a0`, `a1`, ... of `attribute` are of the yardsticks, `b0`, `b1`, ... of their alarms; `e` is the entity."""
+    """Rows `a0`, `a1`, ... of `attribute` are of the yardsticks, `b0`, `b1`, ... of their alarms; `t` tells whether the
+    entity `e` is silent."""
 
     def __init__(self, query: TallyQuery) -> None:
         self._query = query
@@ -28,6 +29,8 @@ class TallyStatement(ABC):
             self._join(f"a{number}", stick.attribute)
             if stick.alarm is not None:
                 self._join(f"b{number}", stick.alarm)
+        if self._query.told_silent is not None and self._query.yardsticks:
+            self._join("t", self._query.told_silent)
         place = self._place() if self._query.zones is None else self._zone(self._query.zones)
         columns = f"{place} AS place, {self._grade()} AS grade, {self._values()}"
         rows = f"SELECT {columns} FROM entity e {' '.join(self._joins)} WHERE {' AND '.join(self._where)}"  # noqa: S608
@@ -49,6 +52,9 @@ class TallyStatement(ABC):
 
     @abstractmethod
     def _alarmed(self, alias: str) -> str: ...
+
+    @abstractmethod
+    def _is_true(self, alias: str) -> str: ...
 
     @abstractmethod
     def _reached(self, alias: str, stick: Yardstick, threshold: float) -> str: ...
@@ -84,9 +90,7 @@ class TallyStatement(ABC):
             cases.append(f"WHEN {self._alarmed(f'b{number}')} THEN {int(Grade.BAD)}")
         if stick.bad is not None:
             cases.append(f"WHEN {self._reached(alias, stick, stick.bad)} THEN {int(Grade.BAD)}")
-        if stick.silent_before is not None:
-            is_silent = f"{SEEN.format(alias)} < {self._bind(stick.silent_before)}"
-            cases.append(f"WHEN {is_silent} THEN {int(Grade.SILENT)}")
+        cases += [f"WHEN {is_silent} THEN {int(Grade.SILENT)}" for is_silent in self._silent(alias, stick)]
         if stick.warn is not None:
             cases.append(f"WHEN {self._reached(alias, stick, stick.warn)} THEN {int(Grade.WARN)}")
         if stick.warn_words:
@@ -95,3 +99,12 @@ class TallyStatement(ABC):
             if limit is not None:
                 cases.append(f"WHEN {self._number(alias)} {sign} {self._bind(limit)} THEN {int(Grade.WARN)}")
         return f"CASE {' '.join(cases)} ELSE {int(Grade.GOOD)} END" if cases else str(int(Grade.GOOD))
+
+    def _silent(self, alias: str, stick: Yardstick) -> list[str]:
+        """What each by itself makes an entity silent."""
+        is_told = self._query.told_silent is not None
+        found = [self._is_true("t")] if is_told else []
+        if stick.silent_before is not None:
+            is_old = f"{SEEN.format(alias)} < {self._bind(stick.silent_before)}"
+            found.append(f"t.entity IS NULL AND {is_old}" if is_told else is_old)
+        return found

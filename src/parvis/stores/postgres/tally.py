@@ -109,8 +109,10 @@ class _Statement(TallyStatement):
         return f"{alias}.number"
 
     def _alarmed(self, alias: str) -> str:
-        is_true = f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
-        return f"({is_true} OR coalesce({alias}.number, 0) <> 0)"
+        return f"({self._is_true(alias)} OR coalesce({alias}.number, 0) <> 0)"
+
+    def _is_true(self, alias: str) -> str:
+        return f"({alias}.text = 'true' AND {alias}.shape {_IS_JSON})"
 
     def _reached(self, alias: str, stick: Yardstick, threshold: float) -> str:
         value = f"round({alias}.number::numeric, 2)" if stick.is_share else f"{alias}.number"

@@ -85,7 +85,10 @@ class _Statement(TallyStatement):
         return f"CASE WHEN typeof({alias}.value) IN ('integer', 'real') THEN {alias}.value END"
 
     def _alarmed(self, alias: str) -> str:
-        return f"({alias}.value = {_TRUE} OR (typeof({alias}.value) IN ('integer', 'real') AND {alias}.value <> 0))"
+        return f"({self._is_true(alias)} OR (typeof({alias}.value) IN ('integer', 'real') AND {alias}.value <> 0))"
+
+    def _is_true(self, alias: str) -> str:
+        return f"{alias}.value = {_TRUE}"
 
     def _reached(self, alias: str, stick: Yardstick, threshold: float) -> str:
         value = f"round({alias}.value, 2)" if stick.is_share else f"{alias}.value"

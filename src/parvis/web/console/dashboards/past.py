@@ -18,7 +18,7 @@ from parvis.web.console.dashboards.drawing import SPARK, Point, Scale, bridged, 
 from parvis.web.console.dashboards.layout import Period, Widget
 from parvis.web.console.dashboards.present import Figure, Present
 from parvis.web.console.dashboards.subjects import headline_of
-from parvis.web.headline import Headline
+from parvis.web.headline import Headline, State
 from parvis.web.site import Site
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.wording import Wording
@@ -111,7 +111,8 @@ class Past:
         spark = (
             line(bridged(last_day), scale_of([last_day]), SPARK) if sum(one is not None for one in last_day) > 1 else ""
         )
-        return Figure(number, unit, state if headline.period or headline.warn else None, at, trend, direction, spark)
+        is_judged = headline.period or headline.warn or state is not State.GOOD
+        return Figure(number, unit, state if is_judged else None, at, trend, direction, spark)
 
     def _trend(self, value: Any, before: float | None, unit_code: str, attribute: str) -> tuple[str, int]:
         if before is None or isinstance(value, bool) or not isinstance(value, int | float):

@@ -17,7 +17,7 @@ from parvis.web.console.dashboards.drawing import arc, scale_of
 from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
 from parvis.web.console.dashboards.subjects import Subjects, Sum, headline_of, summed
 from parvis.web.console.dashboards.titles import attribute_of
-from parvis.web.headline import Domain, Headline, State, is_other, is_stale, judge, state_of
+from parvis.web.headline import Domain, Headline, State, is_other, is_stale, judge
 from parvis.web.objects import count_types
 from parvis.web.site import Site
 from parvis.web.units import SHARES_OF_ONE, whole_of
@@ -146,7 +146,7 @@ class Present:
         headline = headline_of(view.type, attribute) or Headline(attribute)
         if found is None:
             return headline, None, "", None, State.STALE
-        state = state_of(headline, found.value, found.seen_at, self._now)
+        state = self._reader.state_by(headline, page.entities[0], self._now)
         return headline, found.value, found.unit_code, found.seen_at, state
 
     def _gauge(self, headline: Headline, value: Any, unit_code: str, at: Instant | None, state: State | None) -> Gauge:
@@ -175,8 +175,13 @@ class Present:
     async def age(self, widget: Widget) -> Age:
         found = summed(await self.tally(widget))
         headline = headline_of(widget.about) or Headline("")
-        is_old = found.newest is None or is_stale(headline, found.newest, self._now)
-        silent = found.by_state[State.STALE]
+        silent, bad = found.by_state[State.STALE], found.by_state[State.BAD]
+        may_be_old = silent + bad == found.entities  # what is bad stays so, however old
+        is_old = (
+            found.newest is None
+            or silent == found.entities
+            or (may_be_old and is_stale(headline, found.newest, self._now))
+        )
         state = State.STALE if is_old else State.WARN if silent else State.GOOD
         return Age(found.newest, state, found.entities, silent)
 

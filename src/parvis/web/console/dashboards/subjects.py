@@ -130,6 +130,7 @@ class Subjects:
             by_place,
             widget.place,
             zones,
+            told_silent=self._reader.told_stale,
         )
 
     def _yardstick(self, headline: Headline) -> Yardstick:
