@@ -7,6 +7,7 @@ from parvis.access.identities.sessions import SeenFrom
 from parvis.access.identities.totp import PERIOD_S, code_of, step_at
 from parvis.access.model import TooManyAttempts
 from parvis.access.passwords import Passwords
+from parvis.access.roles.model import Assignment
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import ADMINISTRATOR, OPERATOR, Caller
 from parvis.kernel.settings import AccessSettings
@@ -204,3 +205,19 @@ async def test_a_role_may_need_one(store: SqliteAccessStore, clock: FakeClock, w
     stolen, other = await halfway(access), access.second_factors.begin("odile")
     with pytest.raises(SignInTooOld):
         access.accounts.set_up_and_sign_in(stolen, other.token, Telephone(other.secret, clock).code(), HOME)
+
+
+async def test_a_role_that_somebody_is_assigned_needs_one_too(
+    store: SqliteAccessStore, clock: FakeClock, weak_passwords: Passwords
+) -> None:
+    access = build_access(store, AccessSettings(second_factor_roles=("operator",)), clock, weak_passwords)
+    await access.accounts.add_account(COMMAND_LINE, "perig", PASSWORD, "reader")
+    signed_in = await access.accounts.sign_in("perig", PASSWORD, HOME)
+    administrator = Caller("default", "user:maelle", ADMINISTRATOR)
+    asked = Assignment("", "user:perig", "default", "operator", clock(), clock() + 60 * MINUTE)
+    made = access.gate.roles.assign(administrator, asked)
+
+    assert access.sessions.renew(signed_in.token) is not None, "other rights, another token"
+    await halfway(access, "perig")
+    access.gate.roles.unassign(administrator, made.id)
+    await access.accounts.sign_in("perig", PASSWORD, HOME)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from parvis.access.identities.halfway import HALFWAY
+from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Begun, Passkey
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.model import EVERY_TENANT, AuditRecord, Bound, TooManyAttempts
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
-from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
+from parvis.kernel.identity import ANONYMOUS, Caller, Right
 from parvis.kernel.time import MINUTE, Clock, system_clock
 
 if TYPE_CHECKING:
@@ -190,7 +191,9 @@ class Passkeys:
             raise TooManyAttempts(f"Too many attempts. Try again in {-(-wait_s // 60)} minutes.", wait_s)
 
     def _audit(self, subject: str, action: str, what: str, **facts: str) -> None:
-        self._store.append_audit(AuditRecord(self._clock(), DEFAULT_TENANT, subject, action, what, dict(facts)))
+        self._store.append_audit(
+            AuditRecord(self._clock(), home_of(self._store, what), subject, action, what, dict(facts))
+        )
 
 
 def _server(relying: Relying) -> "Fido2Server":

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Authenticator, Begun
 from parvis.access.identities.recovery import digest_of_code, new_codes
 from parvis.access.identities.totp import DIGITS, find_step, new_secret
@@ -13,7 +14,7 @@ from parvis.access.model import EVERY_TENANT, Account, AuditRecord, Bound, TooMa
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
-from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import MINUTE, Clock, system_clock
 
 SET_UP_WITHIN = 15 * MINUTE
@@ -62,7 +63,16 @@ class SecondFactors:
         return self._store.identities.find_authenticator(name) is not None
 
     def is_required(self, account: Account) -> bool:
-        return account.role in self._required_roles
+        """By the account's own role, or one that it is assigned today."""
+        if not self._required_roles:
+            return False
+        now, subject = self._clock(), f"user:{account.name}"
+        given = {
+            one.role
+            for one in self._store.roles.list_assignments()
+            if one.subject == subject and (one.until is None or now < one.until)
+        }
+        return not self._required_roles.isdisjoint({account.role, *given})
 
     def count_recovery_codes(self, name: str) -> int:
         return self._store.identities.count_recovery_codes(name)
@@ -188,7 +198,9 @@ class SecondFactors:
         self._store.forget_attempts(_bound(name).subject)
 
     def _audit(self, subject: str, action: str, what: str, **facts: str) -> None:
-        self._store.append_audit(AuditRecord(self._clock(), DEFAULT_TENANT, subject, action, what, dict(facts)))
+        self._store.append_audit(
+            AuditRecord(self._clock(), home_of(self._store, what), subject, action, what, dict(facts))
+        )
 
 
 def plain_code(typed: str) -> str:

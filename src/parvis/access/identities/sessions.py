@@ -5,11 +5,12 @@ from collections.abc import Callable
 import msgspec
 
 from parvis.access.identities.agents import address_prefix, agent_words
+from parvis.access.identities.home import home_of
 from parvis.access.identities.rotation import Shown, is_due, new_session_token, parts_of, rotated, what_is_shown
 from parvis.access.model import EVERY_TENANT, Account, AuditRecord, Session
 from parvis.access.ports import AccessStore
 from parvis.kernel.errors import Forbidden, ResourceNotFound
-from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, MINUTE, Clock, Instant, system_clock
 
 
@@ -132,7 +133,7 @@ class Sessions:
 
     def _audit(self, subject: str, action: str, what: str, **facts: str) -> None:
         told = {key: value for key, value in facts.items() if value}
-        self._store.append_audit(AuditRecord(self._clock(), DEFAULT_TENANT, subject, action, what, told))
+        self._store.append_audit(AuditRecord(self._clock(), home_of(self._store, what), subject, action, what, told))
 
 
 def is_open(session: Session, now: Instant, idle: Instant) -> bool:
@@ -163,5 +164,12 @@ def _end_copied(store: AccessStore, session: Session, now: Instant) -> None:
     with store.transaction():
         store.end_session(session.digest)
         store.append_audit(
-            AuditRecord(now, DEFAULT_TENANT, f"user:{session.account}", "session-token-copied", session.account, facts)
+            AuditRecord(
+                now,
+                home_of(store, session.account),
+                f"user:{session.account}",
+                "session-token-copied",
+                session.account,
+                facts,
+            )
         )

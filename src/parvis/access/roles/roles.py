@@ -161,6 +161,7 @@ class Roles:
         made = msgspec.structs.replace(asked, id=secrets.token_hex(4), tenant=tenant)
         with self._store.transaction():
             self._store.roles.put_assignment(made)
+            self._rotate(made.subject)
             self._audit(msgspec.structs.replace(caller, tenant=tenant), "role-assigned", made.subject, _told(made))
         self._changed()
         return made
@@ -173,6 +174,7 @@ class Roles:
             raise ResourceNotFound(f"There is no assignment {assignment_id}.")
         with self._store.transaction():
             self._store.roles.drop_assignment(assignment_id)
+            self._rotate(mine.subject)
             there = msgspec.structs.replace(caller, tenant=mine.tenant)
             self._audit(there, "role-unassigned", mine.subject, _told(mine))
         self._changed()
@@ -195,6 +197,12 @@ class Roles:
         if kind == "key" and self._store.find_key_by_id(name) is not None:
             return
         raise ResourceNotFound(f"There is no {subject[:200]}: name user:NAME or key:ID.")
+
+    def _rotate(self, subject: str) -> None:
+        """Whose rights change gets another token with the next page."""
+        kind, _, name = subject.partition(":")
+        if kind == "user":
+            self._store.rotate_soon(name)
 
     def _audit(self, caller: Caller, action: str, object_: str, facts: Mapping[str, object]) -> None:
         self._store.append_audit(

@@ -191,7 +191,7 @@ class ForeignSignIn:
         changed = msgspec.structs.replace(account, role=rule.role, tenant=rule.tenant)
         self._store.replace_account(changed)
         self._store.end_sessions_of(name)
-        self._audit(f"user:{name}", "role-changed", name, role=rule.role, tenant=rule.tenant, by=self._purpose)
+        self._audit(f"user:{name}", "account-role-changed", name, role=rule.role, tenant=rule.tenant, by=self._purpose)
         self._on_change()
         return changed
 
