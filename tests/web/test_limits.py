@@ -22,6 +22,8 @@ NOBODY_KNOWN = Caller("default", ANONYMOUS, NOBODY)
 TIGHT = LimitSettings(
     address_per_s=1, address_burst=5, identity_per_s=1, identity_burst=50, costly_per_min=60, costly_burst=3
 )
+SLOW = replace(TIGHT, address_per_s=0.01, identity_per_s=0.01)
+"""Nothing comes back while a test runs, however slow the machine is."""
 
 
 class Clock:
@@ -116,7 +118,7 @@ def test_what_costs_much(method: str, path: str, costly: bool) -> None:
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    async with open_platform(replace(settings(tmp_path, auth=True), limits=TIGHT), listen=False) as platform:
+    async with open_platform(replace(settings(tmp_path, auth=True), limits=SLOW), listen=False) as platform:
         yield platform
 
 
@@ -138,7 +140,7 @@ async def test_people_get_a_page_and_programs_a_report(tight: Any) -> None:
         report = await client.get("/ngsi-ld/v1/entities")
         style = await client.get("/static/0/app.css")
     assert (page.status_code, report.status_code, style.status_code) == (429, 429, 200)
-    assert page.headers["retry-after"] == report.headers["retry-after"] == "1"
+    assert all(1 <= int(one.headers["retry-after"]) <= 100 for one in (page, report))
     assert "Too many requests" in page.text
     assert report.json()["type"].endswith("/too-many-requests")
 

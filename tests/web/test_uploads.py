@@ -28,6 +28,7 @@ TAKING_FILES = {
     "/console/devices/import",
     "/console/first-run/territory",
     "/console/first-run/ground",
+    "/console/members/new",
 }
 TAKING_BODIES = {
     "/console/dashboards/preview",
