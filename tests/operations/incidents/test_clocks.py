@@ -69,7 +69,9 @@ def test_a_second_message_does_not_make_the_first_late() -> None:
 
 def test_the_month_of_the_final_report_runs_from_the_notification_that_was_sent() -> None:
     notified = KNOWN + 10 * HOUR
-    assert clock(Step.FINAL_REPORT, notified, sent(Step.NOTIFICATION, notified)).due_at == a_month_after(notified, PARIS)
+    assert clock(Step.FINAL_REPORT, notified, sent(Step.NOTIFICATION, notified)).due_at == a_month_after(
+        notified, PARIS
+    )
 
 
 @pytest.mark.parametrize(
