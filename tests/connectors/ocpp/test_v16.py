@@ -7,6 +7,8 @@ import pytest
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 
+from parvis.broker.model.change import Change, Mode
+from parvis.broker.model.entity import Instance, Kind
 from parvis.connectors.ocpp.config import OcppConfig, Station
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.devices.registry import DeviceRecord
@@ -64,8 +66,29 @@ async def test_of_a_station_that_is_away_no_connector_is_free_and_once_it_is_bac
         await station.call(call.StatusNotification(1, "NoError", "Available", "2026-09-21T12:00:00Z"))
         await is_free(1)
     await is_free(0)
+    assert await central.town.value(PLUG, "isStale") is True, "nobody knows: silent on every page"
+    assert await central.town.value(SITE, "isStale") is True
     async with central.station(ChargePoint, V16):
         await is_free(1)
+        assert await central.town.value(PLUG, "isStale") is False
+        assert await central.town.value(SITE, "isStale") is False
+
+
+async def test_who_was_connected_when_the_process_was_killed_is_away_until_it_is_back(town: Town) -> None:
+    async with open_central(town) as central, central.station(ChargePoint, V16) as station:
+        await station.call(call.StatusNotification(1, "NoError", "Available", "2026-09-21T12:00:00Z"))
+    expand = town.broker.contexts.parvis.expand
+    for entity in (SITE, PLUG):
+        told = [("isConnected", True)] if entity == SITE else []
+        left = [Instance(expand(term), Kind.PROPERTY, value) for term, value in [*told, ("isStale", False)]]
+        await town.broker.write(CALLER, [Change(entity, Mode.APPEND, tuple(left))])
+    other = Change(SITE + "-2", Mode.CREATE, (), (expand("EVChargingStation"),))
+    await town.broker.write(CALLER, [other])
+
+    async with open_central(town):
+        assert await town.value(SITE, "isConnected") is False
+        assert await town.value(SITE, "availableCapacity") == 0
+        assert [await town.value(one, "isStale") for one in (SITE, PLUG, other.entity_id)] == [True, True, None]
 
 
 async def test_a_late_status_does_not_hide_a_newer_one(central: Central) -> None:

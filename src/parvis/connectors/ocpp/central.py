@@ -51,7 +51,8 @@ class CentralSystem:
         self.server: Server | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises ParvisError where it cannot be stored that nobody is connected yet."""
+        await self._records.all_away()
         async with serve(
             self._talk,
             self._config.host,

@@ -13,7 +13,7 @@ import msgspec
 from parvis.broker.broker import Broker
 from parvis.broker.model.change import Change, Mode, Outcome
 from parvis.broker.model.entity import Entity, Instance, Json, Kind
-from parvis.broker.query.tree import TemporalQuery, TimeRelation
+from parvis.broker.query.tree import Compare, EntityQuery, Operator, Path, TemporalQuery, TimeRelation, TypeIs
 from parvis.connectors.ocpp.mapping import ENERGY, Sample
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.model.uplink import NO_COUNTER, Technology, Uplink, plain_hardware_id
@@ -26,6 +26,7 @@ WAY = "ocpp"
 MOST_CONNECTORS = 100
 _FREE = "Available"
 _LONGEST_TEXT = 255
+_PAGE = 200
 _MOST_TRIES = 1000
 _ENDED = "Ended"
 
@@ -80,9 +81,31 @@ class ChargingRecords:
             await self._hear(station)
 
     async def connected(self, station: str, is_connected: bool) -> None:
-        """Of a station that is away nobody knows a connector to be free."""
-        await self._write([self._station(station, {"isConnected": (is_connected, "")})])
+        """Of a station that is away nobody knows a connector to be free: all of it is told silent."""
+        told = {"isConnected": (is_connected, ""), "isStale": (not is_connected, "")}
+        silent = {"isStale": (not is_connected, "")}
+        numbers = range(1, len(await self._list_connectors(station)) + 1)
+        connectors = [self._connector(station, str(number), silent, self.clock()) for number in numbers]
+        await self._write([self._station(station, told), *connectors])
         await self._count_free(station, is_connected=is_connected)
+
+    async def all_away(self) -> None:
+        """At the start nobody is connected yet, whatever was told last by a process that was killed."""
+        is_connected = Compare(Path(self._expand("isConnected")), Operator.EQUAL, True)
+        stations = EntityQuery(types=TypeIs(self._expand("EVChargingStation")), q=is_connected, limit=_PAGE)
+        away = {one.id: one async for one in self._broker.walk(self._caller, stations)}
+        if not away:
+            return
+        told: dict[str, tuple[Json, str]] = {"isConnected": (False, ""), "isStale": (True, "")}
+        for station in away.values():
+            counted = self._value(station, "availableCapacity") is not None
+            free: Attributes = {"availableCapacity": (0, "")} if counted else {}
+            await self._write([self._change(station.id, "EVChargingStation", {**told, **free}, self.clock())])
+        connectors = EntityQuery(types=TypeIs(self._expand("ChargingConnector")), limit=_PAGE)
+        async for one in self._broker.walk(self._caller, connectors):
+            if self._value(one, "chargingStation") in away:
+                silent = {"isStale": (True, "")}
+                await self._write([self._change(one.id, "ChargingConnector", silent, self.clock())])
 
     async def note(self, station: str, term: str, value: str) -> None:
         await self._write([self._station(station, {term: (value[:_LONGEST_TEXT], "")})])
@@ -199,17 +222,20 @@ class ChargingRecords:
 
     async def _count_free(self, station: str, *, is_connected: bool = True) -> None:
         """How many connectors there are, and how many of them are free."""
-        numbers = range(1, MOST_CONNECTORS + 1)
-        statuses: list[Json] = []
-        for number in numbers:
-            entity = await self._broker.find(self._caller, connector_id(station, str(number)))
-            if entity is None:
-                break
-            statuses.append(self._value(entity, "status"))
+        statuses = [self._value(one, "status") for one in await self._list_connectors(station)]
         if statuses:
             free = sum(one == _FREE for one in statuses) if is_connected else 0
             told = {"socketNumber": (len(statuses), ""), "availableCapacity": (free, "")}
             await self._write([self._station(station, told)])
+
+    async def _list_connectors(self, station: str) -> list[Entity]:
+        found: list[Entity] = []
+        for number in range(1, MOST_CONNECTORS + 1):
+            entity = await self._broker.find(self._caller, connector_id(station, str(number)))
+            if entity is None:
+                break
+            found.append(entity)
+        return found
 
     def _is_registered(self, station: str) -> bool:
         return self._fleet.registry.find(self._caller.tenant, plain_hardware_id(station)) is not None
