@@ -1,7 +1,6 @@
 """A pool and its members in the browser: making one, acting in one, what is public, and where each request acts."""
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -37,13 +36,13 @@ async def plant(platform: Platform, tenant: str, name: str, now: Instant) -> Non
 
 
 @pytest.fixture
-async def pooled(platform: Platform, now: Instant) -> AsyncIterator[Platform]:
+async def pooled(platform: Platform, now: Instant) -> Platform:
     """Two members, each with a container."""
     for name in ("plouhinec", "riantec"):
         platform.access.members.add(COMMAND_LINE, Member(tenant=name, title=name.title(), since=0, code="56169"))
         await platform.broker.add_tenant(name)
         await plant(platform, name, f"Bin-{name}", now)
-    yield platform
+    return platform
 
 
 async def sent(client: httpx.AsyncClient, page: str, to: str = "", **fields: object) -> httpx.Response:
@@ -144,10 +143,10 @@ async def test_an_ended_mandate_puts_the_pool_out_at_once(
     ended = await sent(mayor, "/console/membership", do="end_mandate", mandate=granted)
 
     assert ended.status_code == 303
+    assert (await operator.get("/console/map.geojson")).status_code == 403
     out = await operator.get("/console/map", headers={"accept": "text/html"})
     assert (out.status_code, "Bin-plouhinec" in out.text) == (403, False)
-    assert (await operator.get("/console/map.geojson")).status_code == 403
-    assert (await operator.get("/console?in=default")).status_code == 303, "and has a way home"
+    assert (await operator.get("/console/map")).status_code == 200, "at home"
 
 
 async def test_a_form_of_one_tenant_changes_nothing_in_another(
@@ -210,3 +209,23 @@ async def test_a_members_public_page_has_its_name_by_path_and_by_host(
     assert "Plouhinec" not in (await visitor.get("/")).text.split("</title>")[0]
     assert (await visitor.get("/c/nowhere/")).status_code == 404
     assert (await visitor.get("/c/plouhinec/console")).status_code == 404
+
+
+async def test_the_pools_page_leads_to_members_and_theirs_stays_theirs(
+    pooled: Platform, visitor: httpx.AsyncClient
+) -> None:
+    assert "/c/plouhinec/" not in (await visitor.get("/")).text, "nothing of it is public"
+    pooled.access.members.choose_public(MAYOR, "plouhinec", ["WasteContainer"])
+
+    assert 'href="/c/plouhinec/"' in (await visitor.get("/")).text
+    own = (await visitor.get("/c/plouhinec/")).text
+    assert 'href="/c/plouhinec/data/v1/entities?' in own
+    assert 'action="/c/plouhinec/#recycling"' in own
+    assert 'href="/c/riantec/"' not in own
+
+
+async def test_the_trail_of_a_member_tells_who_came_in_there(pooled: Platform, operator: httpx.AsyncClient) -> None:
+    mayor = await signed_in(pooled, "mairie", "plouhinec")
+
+    assert "mairie" in plain((await mayor.get("/console/audit")).text)
+    assert "mairie" not in plain((await operator.get("/console/audit")).text)

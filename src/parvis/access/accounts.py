@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from parvis.access.identities.halfway import HALFWAY, HALFWAY_HOLDS, SecondFactorNeeded, SignInTooOld
+from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Begun
 from parvis.access.identities.second_factor import Need, SecondFactors
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
@@ -73,7 +74,7 @@ class Accounts:
         account = self._store.find_account(name)
         known = account.password_hash if account is not None and account.has_password else None
         if not await self._passwords.matches(known, password) or account is None:
-            self._audit(ANONYMOUS, "sign-in-failed", name[:100], address=seen.address)
+            self._audit(ANONYMOUS, "sign-in-failed", name[:100], home_of(self._store, name), address=seen.address)
             raise Unauthenticated("The name or the password is wrong.")
         self._store.forget_attempts(_pair(name, seen.address).subject)
         return self._let_in(account, seen, replaces)
@@ -94,7 +95,7 @@ class Accounts:
         account = self._halfway(token)
         proven = self._second_factors.check(account.name, code)
         if not proven:
-            self._audit(ANONYMOUS, "sign-in-failed", account.name, address=seen.address, by="code")
+            self._audit(ANONYMOUS, "sign-in-failed", account.name, account.tenant, address=seen.address, by="code")
             raise Unauthenticated("This code does not fit.")
         return self._finish(token, account, seen, replaces, f"password-{proven}")
 
@@ -233,7 +234,14 @@ class Accounts:
             raise Unauthenticated("The name or the password is wrong.")
         self._count_attempt(account.name, seen.address, self._clock())
         if not await self._passwords.matches(account.password_hash, current):
-            self._audit(f"user:{account.name}", "sign-in-failed", account.name, address=seen.address, by="own page")
+            self._audit(
+                f"user:{account.name}",
+                "sign-in-failed",
+                account.name,
+                account.tenant,
+                address=seen.address,
+                by="own page",
+            )
             raise Unauthenticated("The name or the password is wrong.")
         self._store.forget_attempts(_pair(account.name, seen.address).subject)
         password_hash = await self._hash(account.name, password)
@@ -244,7 +252,7 @@ class Accounts:
                     self._store.end_session(other.digest)
             self._store.rotate_soon(account.name)
             self._store.end_account_links(account.name)
-            self._audit(f"user:{account.name}", "password-changed", account.name)
+            self._audit(f"user:{account.name}", "password-changed", account.name, account.tenant)
         self._on_change()
 
     @property
@@ -272,7 +280,7 @@ class Accounts:
         self._store.replace_account(changed)
         self._store.end_account_links(name)
         self._store.end_sessions_of(name)
-        self._audit(f"user:{name}", "password-changed", name, by="one-time link")
+        self._audit(f"user:{name}", "password-changed", name, home_of(self._store, name), by="one-time link")
         return changed
 
     async def add_account(

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from parvis.access.members.model import POOL, Member
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
 from parvis.kernel.identity import READERS, Caller
 from parvis.kernel.time import SECOND, Instant
@@ -15,6 +16,7 @@ from parvis.web.assets import FOR_EVER
 from parvis.web.console.dashboards.public import list_boards
 from parvis.web.features import feature
 from parvis.web.markers import ICONS, sprite
+from parvis.web.official import plain
 from parvis.web.pages import YEAR_S, caller_of
 from parvis.web.portal.nearby import Nearby, find_nearby, position_of
 from parvis.web.portal.today import TYPES, Gatherer, Seen
@@ -80,6 +82,7 @@ async def home(request: Request) -> Response:
         date=t.local(site.now).date(),
         is_empty=not seen,
         boards=await list_boards(site, caller),
+        members=_list_members(site, caller),
         open_data=[(_data_href(name), label) for name, label in OPEN_DATA if name in shown],
         centre=list(site.platform.at_hand.territory.centre),
         zoom=site.platform.at_hand.territory.zoom,
@@ -87,6 +90,14 @@ async def home(request: Request) -> Response:
     if request.query_params.get("commune", "") in communes:
         response.set_cookie(COMMUNE_COOKIE, chosen.encode().hex(), max_age=YEAR_S, httponly=True, samesite="lax")
     return response
+
+
+def _list_members(site: Site, caller: Caller) -> list[Member]:
+    """On the pool's page: those that have something public, by name."""
+    if caller.tenant != POOL:
+        return []
+    shown = [one for one in site.platform.access.gate.pool.list_in_pool() if one.public_types]
+    return sorted(shown, key=lambda one: plain(one.title))
 
 
 def _data_href(name: str) -> str:
