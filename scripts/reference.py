@@ -26,6 +26,8 @@ from starlette.routing import Mount, Route
 
 import parvis
 import parvis.cli
+from parvis.access.roles.model import CLASSES
+from parvis.access.roles.packaged import PACKAGED_CLASSES, PACKAGED_ROLES
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.api.routing import Route as NgsiLdRoute
 from parvis.broker.api.table import ROUTES as NGSI_LD_ROUTES
@@ -170,6 +172,23 @@ def option_row(parameter: click.Parameter, context: click.Context) -> list[str]:
     return [names, value, default, f"{parameter.help or ''}{environment}"]
 
 
+def roles() -> str:
+    rows = []
+    for name, role in PACKAGED_ROLES.items():
+        grants = (f"{', '.join(one.actions)}{' (narrowed)' if one.is_narrowed else ''}" for one in role.grants)
+        rows.append([code(name), "; ".join(grants), role.clearance, role.description["en"]])
+    return table(("role", "may", "clearance", "what it is for"), rows)
+
+
+def privacy_classes() -> str:
+    rows = [
+        [privacy, ", ".join(code(one.name) for one in PACKAGED_CLASSES if one.privacy == privacy)]
+        for privacy in CLASSES
+        if privacy != "public"
+    ]
+    return table(("class", "attributes"), rows)
+
+
 def metrics() -> str:
     rows = {f"{metric.name}": metric_row(metric, labels) for metric, labels in list_metrics()}
     return table(("metric", "kind", "labels", "what it counts"), [rows[name] for name in sorted(rows)])
@@ -261,6 +280,8 @@ RENDERERS: dict[str, Callable[[], str]] = {
     "ngsi-ld": ngsi_ld,
     "typed-api": typed_api,
     "archive-columns": archive_columns,
+    "roles": roles,
+    "privacy-classes": privacy_classes,
     **{f"clauses-{section}": partial(clause_table, section) for section in clauses.sections()},
 }
 

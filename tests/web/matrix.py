@@ -22,7 +22,7 @@ COOKIE = "a form's cookie"
 LONGEST_S = 0.5
 """What takes longer is a stream: whoever asked was let in."""
 REFUSED, LET_IN, NOT_THERE, MALFORMED = "refused", "let in", "not there", "malformed"
-_VALUES: Mapping[str, str] = {"id": HALF_BIN, "entity_id": HALF_BIN, "device": DEVICE, "ending": "csv", "job_id": "1"}
+_VALUES: Mapping[str, str] = {"id": HALF_BIN, "entity_id": HALF_BIN, "device": DEVICE, "ending": "csv", "job_id": "999"}
 
 
 _SELECTED = "?type=WasteContainer"

@@ -24,6 +24,8 @@ NEEDS: Final = {
         GET /console/sign-in/with/{key}
         GET /console/sign-in/with/{key}/return
         GET /console/sign-in/code
+        GET /console/sign-in/with/{key}
+        GET /console/sign-in/with/{key}/return
         POST /console/sign-in/code
         POST /console/sign-in/passkey
         POST /console/sign-in/passkey/begin
@@ -74,6 +76,8 @@ NEEDS: Final = {
         GET /ngsi-ld/v1/types/{}
     """,
     "read": """
+        GET /console/roles
+        POST /console/roles
         GET /api/devices
         GET /api/devices.csv
         GET /api/devices/facets
@@ -221,6 +225,18 @@ NEEDS: Final = {
         GET /console/incidents/{incident_id}
         POST /console/incidents/{incident_id}
         POST /console/incidents/{incident_id}/export
+    """,
+    "steward": """
+        GET /console/exports
+        POST /console/exports
+        POST /console/exports/{name}
+        POST /console/exports/{name}/delete
+    """,
+    "steward": """
+        GET /console/exports
+        POST /console/exports
+        POST /console/exports/{name}
+        POST /console/exports/{name}/delete
     """,
     "administer": """
         GET /api/devices/{hardware_id}/keys

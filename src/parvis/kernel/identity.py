@@ -61,6 +61,16 @@ class Caller(msgspec.Struct, frozen=True):
         return self.tenant, self.rights & READERS, self.reads, self.hides
 
     @property
+    def everywhere(self) -> Right:
+        """Its rights without those that go over a part of the entities only: for what is of no entity."""
+        narrow = ((Right.READ, self.reads), (Right.WRITE, self.writes), (Right.COMMAND, self.commands))
+        rights = self.rights
+        for right, reach in narrow:
+            if reach is not None:
+                rights &= ~right
+        return rights
+
+    @property
     def may_deliver(self) -> bool:
         """Whether it may hand in frames: who may write anything may write what a frame tells."""
         return bool(self.rights & (Right.INGEST | Right.WRITE))

@@ -50,6 +50,7 @@ PLACES: Sequence[Place] = (
     Place("audit", "/console/audit", "history", Right.AUDIT),
     Place("exports", "/console/exports", "download", Right.STEWARD),
     Place("people", "/console/people", "users", Right.ADMINISTER),
+    Place("roles", "/console/roles", "shield", Right.READ),
     Place("keys", "/console/keys", "key-round", Right.ADMINISTER),
     Place("account", "/console/account", "user"),
     Place("members", "/console/members", "users", Right.READ, is_for_all=True),

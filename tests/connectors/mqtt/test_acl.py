@@ -2,6 +2,7 @@ import pytest
 
 from parvis.connectors.mqtt.acl import TopicRights, read_rules, rights_of
 from parvis.kernel.identity import OPERATOR, Caller, Right
+from parvis.kernel.reach import Area
 from parvis.kernel.settings import InvalidSettings
 from parvis.mqttwire.packets import Reason
 from tests.connectors.mqtt.conftest import House, Meet, at, run_program, subscribe
@@ -43,6 +44,15 @@ def test_who_may_read_hears_everything_and_publishes_only_with_the_right_to_deli
     assert rights(READER).subscribe("#")
     assert not rights(READER).publish("town/a")
     assert rights(Caller("default", "user:a", OPERATOR)).publish("town/a")
+
+
+def test_who_reads_or_commands_a_part_alone_hears_and_orders_nothing_by_topic() -> None:
+    """A topic is of no entity: what lies in reach cannot be told by it."""
+    lamps = (Area(frozenset(("https://example.org/Streetlight",))),)
+    narrow = rights(Caller("default", "user:a", OPERATOR, reads=lamps, writes=lamps, commands=lamps))
+    assert not narrow.subscribe("#")
+    assert not narrow.publish("application/a/device/x/command/down")
+    assert narrow.publish("town/a"), "what it delivers is held to its reach where it is written"
 
 
 def test_a_rule_stands_in_place_of_what_the_role_gives() -> None:

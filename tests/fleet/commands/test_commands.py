@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parvis.access.model import AuditRecord
 from parvis.broker.model.change import Change, Mode
@@ -16,6 +17,7 @@ from parvis.fleet.model.events import Delivery, DeliveryReport
 from parvis.kernel.errors import BadRequestData, Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed
+from parvis.kernel.reach import Area
 from parvis.kernel.time import DAY, HOUR, MINUTE, SECOND
 from tests.fakes.clock import SetClock
 from tests.fleet.conftest import CALLER, DEVICE, EUI, NOON, RECORD, Village, eventually
@@ -274,6 +276,20 @@ async def test_only_who_may_command_does(town: Town) -> None:
     with pytest.raises(ResourceNotFound):
         await town.commands.give(CALLER, "0" * 16, OPEN_VALVE)
     assert await town.commands.list_commands(CALLER, "0\0") == []
+
+
+async def test_who_commands_a_part_alone_commands_what_serves_that(town: Town) -> None:
+    device = town.village.fleet.registry.find(CALLER.tenant, EUI)
+    assert device is not None
+    mine, other = Area(frozenset(device.asset_types)), Area(frozenset(("https://example.org/Boat",)))
+    for reach, is_taken in (((mine,), True), ((other,), False), ((), False), ((replace(mine, scopes=("/a",)),), False)):
+        caller = replace(CALLER, commands=reach)
+        try:
+            await town.commands.give(caller, EUI, OPEN_VALVE)
+        except Forbidden:
+            assert not is_taken
+        else:
+            assert is_taken
 
 
 async def test_commands_that_wait_for_one_device_are_bounded(town: Town) -> None:

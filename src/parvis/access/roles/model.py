@@ -88,6 +88,10 @@ class Classified(msgspec.Struct, frozen=True):
     def key(self) -> tuple[str, str]:
         return self.type, self.attribute
 
+    @property
+    def name(self) -> str:
+        return f"{self.type}.{self.attribute}" if self.type else self.attribute
+
 
 class Standing(msgspec.Struct, frozen=True):
     """What all roles of somebody in a tenant come to. `hides` None: nothing."""

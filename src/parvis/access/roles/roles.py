@@ -67,6 +67,9 @@ class Roles:
         own = {one.key: one for one in self._read().classes.get(tenant, ())}
         return tuple({**{one.key: one for one in PACKAGED_CLASSES}, **own}.values())
 
+    def own_classes_of(self, tenant: str) -> Sequence[Classified]:
+        return self._read().classes.get(tenant, ())
+
     def hidden_of(self, tenant: str, clearance: PrivacyClass) -> Hidden | None:
         return hidden_above(clearance, self.classes_of(tenant))
 
@@ -134,7 +137,7 @@ class Roles:
         check_classified(one)
         with self._store.transaction():
             self._store.roles.put_class(caller.tenant, one)
-            self._audit(caller, "privacy-class-changed", _named(one), {"class": one.privacy})
+            self._audit(caller, "privacy-class-changed", one.name, {"class": one.privacy})
         self._changed()
 
     def declassify(self, caller: Caller, one: Classified) -> None:
@@ -142,8 +145,8 @@ class Roles:
         _require(caller, Right.STEWARD)
         with self._store.transaction():
             if not self._store.roles.drop_class(caller.tenant, one):
-                raise ResourceNotFound(f"{caller.tenant} has put {_named(one)} into no class.")
-            self._audit(caller, "privacy-class-removed", _named(one), {})
+                raise ResourceNotFound(f"{caller.tenant} has put {one.name} into no class.")
+            self._audit(caller, "privacy-class-removed", one.name, {})
         self._changed()
 
     def assign(self, caller: Caller, asked: Assignment) -> Assignment:
@@ -246,10 +249,6 @@ def expand(name: str) -> str:
 def _require(caller: Caller, right: Right) -> None:
     if not caller.may(right):
         raise Forbidden(f"{caller.subject} may not change who may do what in tenant {caller.tenant}.")
-
-
-def _named(one: Classified) -> str:
-    return f"{one.type}.{one.attribute}" if one.type else one.attribute
 
 
 def _told(one: Assignment) -> dict[str, object]:

@@ -64,7 +64,7 @@ class Registration(msgspec.Struct):
         return _encode(
             _Kept(
                 caller.subject,
-                caller.rights.value,
+                caller.everywhere.value,
                 caller.device,
                 self.hardware_id,
                 self.remote.hostinfo,

@@ -96,7 +96,7 @@ def _by_rights(caller: Caller) -> TopicRights:
     read, or to command."""
     may_publish = _publishing(caller)
     publishes_all = may_publish is _anything
-    if caller.may(Right.READ):
+    if Right.READ in caller.everywhere:
         return TopicRights(publishes_all, may_publish, _anything)
     subscribe = _any_covers(COMMAND_TOPICS if caller.may_deliver else ())
     return TopicRights(publishes_all, may_publish, subscribe)
@@ -105,7 +105,7 @@ def _by_rights(caller: Caller) -> TopicRights:
 def _publishing(caller: Caller) -> Callable[[str], bool]:
     if not caller.may_deliver:
         return _nothing
-    return _anything if caller.may(Right.COMMAND) else _no_order
+    return _anything if Right.COMMAND in caller.everywhere else _no_order
 
 
 def _anything(_topic: str) -> bool:

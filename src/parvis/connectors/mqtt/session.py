@@ -84,7 +84,7 @@ class Session:
             kept = Kept(
                 self.client[1],
                 caller.subject,
-                caller.rights.value,
+                caller.everywhere.value,
                 self.expiry_s,
                 self.ended_at,
                 process,

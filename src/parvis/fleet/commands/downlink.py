@@ -149,6 +149,7 @@ class Commands:
         device = self._registry.find(caller.tenant, known)
         if device is None:
             raise ResourceNotFound(f"There is no device {hardware_id!r}.")
+        _check_reach(caller, device)
         wanted = self._command(caller, known, await _encoded(device, wish))
         command = await self.log.add(wanted)
         if not command.asks_the_same(wanted):
@@ -346,6 +347,14 @@ async def _encoded(device: Device, wish: CommandWish) -> CommandWish:
 def _check(caller: Caller) -> None:
     if not caller.may(Right.COMMAND):
         raise Forbidden(f"{caller.subject} may not give commands in tenant {caller.tenant}.")
+
+
+def _check_reach(caller: Caller, device: Device) -> None:
+    """By the types of what the device serves. In which scopes that lies is not known here: who commands in some alone
+    is refused. Raises Forbidden."""
+    reach = caller.commands
+    if reach is not None and not any(area.holds(device.asset_types, ()) for area in reach):
+        raise Forbidden(f"{caller.subject} may not command {device.hardware_id}, which lies out of reach.")
 
 
 def _is_id(text: str) -> bool:
