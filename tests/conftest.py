@@ -165,6 +165,11 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are made anew (compressed, sealed, random) differ between processes, which must name cases alike."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
     return Shares(config, log) if config.getoption("dist") == "loadfile" else None
 
