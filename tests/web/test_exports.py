@@ -65,6 +65,13 @@ async def test_it_is_for_those_who_answer_for_the_data(platform: Platform, visit
         assert PAGE not in (await clerk.get("/console")).text
 
 
+async def test_a_data_steward_finds_it_in_the_rail(platform: Platform) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "office", "data-steward")
+    async with client_of(platform, authorization=f"Bearer {key}") as steward:
+        assert f'href="{PAGE}"' in (await steward.get("/console")).text
+        assert (await steward.get(PAGE)).status_code == 200
+
+
 async def test_it_says_what_is_in_it_in_both_languages(operator: httpx.AsyncClient) -> None:
     assert f'href="{PAGE}"' in (await operator.get("/console")).text
     assert "Nothing was taken along yet" in plain(await read(operator, lang="en"))
@@ -78,7 +85,7 @@ async def test_one_is_made_at_a_time_and_the_page_says_so(platform: Platform, op
     jobs = await platform.jobs.list_jobs(COMMAND_LINE_HERE, JobFilter(kind=EXPORT, limit=10))
     assert [job.state for job in jobs] == [JobState.WAITING]
     page = await read(operator, lang="en")
-    assert "data-refresh" in page
+    assert 'data-refresh="2"' in page
     assert "You may leave this page" in plain(page)
     assert "job-submitted" in deeds(platform)
 

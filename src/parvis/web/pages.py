@@ -137,6 +137,7 @@ class Pages:
             "user_name": caller.subject.partition(":")[2] or caller.subject,
             "may_write": caller.may(Right.WRITE),
             "may_administer": caller.may(Right.ADMINISTER),
+            "may_steward": caller.may(Right.STEWARD),
             "script_words": words_for(catalogue(t.language), SCRIPT_WORDS),
         }
 

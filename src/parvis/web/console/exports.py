@@ -17,6 +17,7 @@ from parvis.web.site import site_of
 PATH = "/console/exports"
 SEE_OTHER = 303
 REFRESH_BUSY_S = 2
+REFRESH_IDLE_S = 30
 _OPEN = frozenset({JobState.WAITING, JobState.RUNNING})
 
 
@@ -34,7 +35,7 @@ async def exports_page(request: Request) -> Response:
         is_busy=is_busy,
         kept_days=KEPT_DAYS,
         tenant=caller.tenant,
-        refresh_s=REFRESH_BUSY_S if is_busy else 0,
+        refresh_s=REFRESH_BUSY_S if is_busy else REFRESH_IDLE_S,
     )
 
 
