@@ -1,10 +1,16 @@
+import asyncio
+
 import httpx
+import pytest
 from starlette.applications import Starlette
 
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.kernel.identity import ANONYMOUS, NOBODY, Caller
+from parvis.broker.ports.store import EntityPage
+from parvis.broker.query.tree import EntityQuery
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, NOBODY, Caller, Right
+from parvis.kernel.time import DAY
 from parvis.web.app import create_app
 from parvis.web.portal.today import CarPark, Gatherer, Seen, air_word
 from parvis.web.views import EntityReader
@@ -45,6 +51,23 @@ async def test_residents_see_no_more_than_what_is_public(visitor: httpx.AsyncCli
 
 async def test_the_nearest_station_speaks_for_a_place_without_one(visitor: httpx.AsyncClient) -> None:
     assert "18.4 °C" in plain((await visitor.get("/?commune=Port")).text)
+
+
+async def test_a_silent_station_does_not_speak_for_its_commune_while_another_is_heard(
+    platform: Platform, caller: Caller, visitor: httpx.AsyncClient, now: int
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    told = [
+        Instance(expand("name"), Kind.PROPERTY, "Jetty"),
+        Instance(expand("address"), Kind.PROPERTY, {"addressLocality": "Port"}),
+        measured(expand("temperature"), 31.0, now - DAY, "CEL"),
+        measured(expand("pm25"), 40.0, now - DAY, "GQ"),
+    ]
+    jetty = "urn:ngsi-ld:AirQualityObserved:jetty"
+    await platform.broker.write(caller, [Change(jetty, Mode.CREATE, tuple(told), (expand("AirQualityObserved"),))])
+    page = plain((await visitor.get("/?commune=Port")).text)
+    assert "18.4 °C" in page
+    assert "31 °C" not in page
 
 
 async def test_free_spots_are_counted_by_car_park(platform: Platform, caller: Caller, now: int) -> None:
@@ -96,4 +119,22 @@ async def test_tenants_made_up_by_visitors_are_not_remembered(platform: Platform
     for number in range(5):
         nobody = Caller(f"made-up-{number}", ANONYMOUS, NOBODY)
         assert await app.state.snapshot.read(app.state.site, nobody) == []
-    assert app.state.snapshot._held == {}
+    assert len(app.state.snapshot._cached) == 0
+
+
+async def test_however_many_residents_look_at_once_the_objects_are_read_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, asked = create_app(platform), []
+    assert isinstance(app, Starlette)
+    query = platform.broker.query
+
+    async def counted(caller: Caller, wanted: EntityQuery) -> EntityPage:
+        asked.append(wanted)
+        return await query(caller, wanted)
+
+    monkeypatch.setattr(platform.broker, "query", counted)
+    resident = Caller(DEFAULT_TENANT, ANONYMOUS, Right.READ_PUBLIC)
+    seen = await asyncio.gather(*(app.state.snapshot.read(app.state.site, resident) for _ in range(20)))
+    assert {len(one) for one in seen} == {4}
+    assert len(asked) == 1

@@ -1,6 +1,6 @@
 """The residents' first page: my place, today. It works without scripts; the map comes on demand."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import msgspec
@@ -11,8 +11,8 @@ from starlette.routing import Route
 from parvis.access.members.model import POOL, Member
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs
 from parvis.kernel.identity import READERS, Caller
-from parvis.kernel.time import SECOND, Instant
 from parvis.web.assets import FOR_EVER
+from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.dashboards.public import list_boards
 from parvis.web.features import feature
 from parvis.web.markers import ICONS, sprite
@@ -24,7 +24,7 @@ from parvis.web.portal.water import Levels
 from parvis.web.site import MOST_OBJECTS, Site, site_of
 
 COMMUNE_COOKIE = "parvis_commune"
-HELD_FOR = 10 * SECOND
+HELD_S = 10.0
 OPEN_DATA = (
     ("WasteContainer", "containers"),
     ("ParkingSpot", "parking"),
@@ -36,22 +36,20 @@ DATA_LIMIT = 1000
 
 
 class Snapshot:
-    """What residents may see, read at most every ten seconds however many of them look."""
+    """What residents may see, read at most every ten seconds however many of them look at once, and then forgotten."""
 
     def __init__(self) -> None:
         self.levels = Levels()
-        self._held: dict[Hashable, tuple[Instant, list[Seen]]] = {}
+        self._cached = Cached(HELD_S)
 
     async def read(self, site: Site, caller: Caller) -> list[Seen]:
         if not caller.rights & READERS:
             return []
-        key = (caller.sight, site.reader.language)
-        held = self._held.get(key)
-        if held is not None and site.now - held[0] < HELD_FOR:
-            return held[1]
-        seen = await _read(site, caller)
-        self._held[key] = (site.now, seen)
-        return seen
+
+        async def read() -> list[Seen]:
+            return await _read(site, caller)
+
+        return await self._cached.ask(caller, site.reader.language, read)
 
 
 async def _read(site: Site, caller: Caller) -> list[Seen]:

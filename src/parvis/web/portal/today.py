@@ -108,13 +108,14 @@ class Gatherer:
         return sorted(placed, key=lambda group: away_m(group[0], place) or 0.0)[:NEAREST_SHOWN]
 
     def _weather(self, seen: Sequence[Seen], here: Sequence[Seen]) -> Weather | None:
-        """The station in the commune, else the nearest one."""
+        """The station in the commune, else the nearest one; a silent one where no other speaks."""
         stations = [one for one in seen if one.view.type in (STATION, WEATHER) and one.view.observed_at is not None]
         if not stations:
             return None
         telling = [one for one in stations if self._measure(one.entity, "temperature")] or stations
-        local = [one for one in telling if one in here]
-        station = local[0] if local else nearest(telling, middle_of(here))
+        awake = [one for one in telling if one.view.state is not State.STALE] or telling
+        local = [one for one in awake if one in here]
+        station = local[0] if local else nearest(awake, middle_of(here))
         air = self._measure(station.entity, "pm25")
         return Weather(
             station=station.view.name,
