@@ -123,12 +123,17 @@ async def load(site: Site, request: Request) -> Objects:
     caller = caller_of(request)
     ids = await _ids_of_import(site, caller, request.query_params.get("import", ""))
     if (touched := _touched_by(site, request)) is not None:
-        ids = [one for one in touched if ids is None or one in ids]
+        ids = _among(ids, touched)
     if single := request.query_params.getlist("id"):
         if len(single) > MOST_SINGLE:
             raise BadRequestData(f"At most {MOST_SINGLE} objects can be asked for by id.")
-        ids = [one for one in dict.fromkeys(single) if ids is None or one in ids]
+        ids = _among(ids, list(dict.fromkeys(single)))
     return await load_objects(site, caller, request.query_params, ids)
+
+
+def _among(ids: Sequence[str] | None, wanted: Sequence[str]) -> Sequence[str]:
+    known = None if ids is None else frozenset(ids)
+    return [one for one in wanted if known is None or one in known]
 
 
 async def _ids_of_import(site: Site, caller: Caller, wanted: str) -> Sequence[str] | None:
@@ -141,9 +146,9 @@ async def _ids_of_import(site: Site, caller: Caller, wanted: str) -> Sequence[st
 
 
 def _touched_by(site: Site, request: Request) -> Sequence[str] | None:
-    """By an event of the story, for those who may see it."""
+    """By an event of the story, for those who may see it; None where it touches everything."""
     happening = _find_happening(site, request)
-    return None if happening is None else happening.touched
+    return None if happening is None else happening.touched or None
 
 
 def _find_happening(site: Site, request: Request) -> Happening | None:
