@@ -196,6 +196,25 @@ async def test_who_reaches_one_quarter_knows_and_changes_that_alone(lamplighter:
     assert forgotten.status_code == 403
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/devices",
+        "/api/refusals",
+        "/console/devices",
+        "/console/coverage",
+        "/console/quarantine",
+        "/console/refusals",
+        "/console/subscriptions",
+        f"{API}/subscriptions",
+    ],
+)
+async def test_what_is_of_all_entities_is_not_for_who_reaches_some(lamplighter: httpx.AsyncClient, path: str) -> None:
+    """Lists and logs of devices, and what subscriptions have told, say more than its quarter."""
+    assert (await lamplighter.get(path)).status_code == 403
+    assert (await lamplighter.get(f"/console/entities/{LAMP}")).status_code == 200
+
+
 async def test_live_pages_hear_what_their_visitor_sees(platform: Platform, caller: Caller) -> None:
     roles = platform.access.gate.roles
     roles.put(MAYOR, Role((RoleGrant(("read",), (), ("/port",)),), name="port-watcher"))

@@ -170,7 +170,7 @@ def _check_writer(caller: Caller) -> None:
 
 
 def _check_reader(caller: Caller) -> None:
-    if not caller.may(Right.READ):
+    if Right.READ not in caller.everywhere:
         raise refusal(caller, "see subscriptions")
 
 

@@ -77,7 +77,7 @@ class GatewayView:
 
 async def coverage_page(request: Request) -> Response:
     site, caller = site_of(request), caller_of(request)
-    if not caller.may(Right.READ):
+    if Right.READ not in caller.everywhere:
         raise Forbidden("Coverage can be seen by people who are signed in.")
     t = site.pages.words(request)
     everything = [one for one in await site.platform.fleet.health.list_coverage(caller) if one.technology in _KNOWN]

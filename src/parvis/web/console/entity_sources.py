@@ -54,7 +54,7 @@ async def list_sources(
 ) -> Mapping[tuple[str, str], Provenance]:
     """By term and short datasetId; `feeding` are the ids of the devices that observe the entity. For those who may see
     devices."""
-    if not caller.may(Right.READ):
+    if Right.READ not in caller.everywhere:
         return {}
     own = [entity.id] if DEVICE_TYPE in map(site.reader.compact, entity.types) else []
     devices = await _list_devices(site, caller, [*own, *feeding][:MOST_DEVICES])

@@ -69,7 +69,7 @@ async def _list_views(site: Site, caller: Caller, ids: Sequence[str]) -> list[Ob
 
 def href_of(view: ObjectView, caller: Caller) -> str:
     """The page of its own that a device, a dashboard or a zone has, for those who may see it."""
-    if caller.may(Right.READ) and view.type in _PAGES:
+    if Right.READ in caller.everywhere and view.type in _PAGES:
         return _PAGES[view.type](view.id)
     return f"/console/entities/{quote(view.id, safe=':')}"
 
