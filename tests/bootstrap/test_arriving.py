@@ -184,7 +184,7 @@ def test_what_is_wrong_is_refused_with_a_reason_and_nothing_stays(bundle: Path, 
     assert not found["entities"]
     assert not found["subscriptions"]
     assert not any(found["past"].values())
-    assert not (bundle.parent / "there/profiles").exists()
+    assert not (bundle.parent / "there/members").exists()
 
 
 def test_after_a_refusal_the_sound_one_is_taken(bundle: Path, whole: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_tenant_has_a_name(bundle: Path) -> None:
 
 
 def test_profiles_that_are_there_stay(bundle: Path) -> None:
-    own = bundle.parent / "there/profiles/own-probe/profile.toml"
+    own = bundle.parent / f"there/members/{TOWN}/profiles/own-probe/profile.toml"
     own.parent.mkdir(parents=True)
     own.write_text("# theirs\n")
     bring(bundle)
@@ -306,4 +306,4 @@ def test_a_profile_on_which_the_platform_would_not_start_is_left_out(bundle: Pat
     brought = import_bundle(there, bundle, TOWN, BY)
 
     assert any("own-probe cannot be used" in words for words in brought.words)
-    assert not (there.data_dir / "profiles").exists()
+    assert not (there.data_dir / "members").exists()

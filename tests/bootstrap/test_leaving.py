@@ -35,6 +35,7 @@ from parvis.broker.sources.subscription import SourceSubscription
 from parvis.broker.subscriptions.model import Endpoint, NotificationParams, Subscription
 from parvis.broker.temporal.erasure import Erasure
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES
+from parvis.fleet.profiles.text import for_tenant
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.settings import (
     AccessSettings,
@@ -399,3 +400,24 @@ async def test_there_is_nothing_to_export_of_a_tenant_that_is_none(town: Setting
     with pytest.raises(NonexistentTenant):
         await asyncio.to_thread(export_tenant, town, "nobody", tmp_path / "bundle.zip", BY)
     assert not any(tmp_path.glob("bundle*"))  # noqa: ASYNC240
+
+
+async def test_profiles_come_along_but_not_those_of_others_and_nobody_vouches_for_them_there(
+    town: Settings, tmp_path: Path
+) -> None:
+    for owner, name in ((TOWN, "ours"), ("village", "theirs")):
+        folder = town.data_dir / f"profiles/{name}"
+        shutil.copytree(PACKAGED_PROFILES / "generic-climate", folder)
+        text = (folder / "profile.toml").read_text().replace("generic-climate", name, 1)
+        (folder / "profile.toml").write_text(for_tenant(text, owner))
+    shutil.copytree(town.data_dir / "profiles/theirs", town.data_dir / "members/village/profiles/theirs")
+    manifest = await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    brought = sorted(path.name for path in (there.data_dir / f"members/{TOWN}/profiles").iterdir())
+    assert brought == ["ours", "own-probe"]
+    for name in brought:
+        text = (there.data_dir / f"members/{TOWN}/profiles/{name}/profile.toml").read_text()
+        assert tomllib.loads(text)["profile"]["tenant"] == TOWN
+    assert (await exported(there, tmp_path / "again")).content == manifest.content

@@ -20,7 +20,7 @@ from parvis.backup.bundle.forms import MOST_NUMBER, FormReader, read_lines
 from parvis.backup.bundle.manifest import BundleFile, BundleUnusable, Manifest
 from parvis.backup.bundle.reading import Bundle, opened_bundle
 from parvis.bootstrap.archive import day_number, engine_limits
-from parvis.bootstrap.leaving import DOCUMENTS, Tell, facts_of, joined, note
+from parvis.bootstrap.leaving import DOCUMENTS, Tell, facts_of, joined, note, profile_folder
 from parvis.bootstrap.stores import holding, is_on_postgres, open_access, store_path
 from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import Contexts
@@ -33,7 +33,8 @@ from parvis.broker.sources.rows import subscription_of as source_subscription_of
 from parvis.broker.subscriptions.model import consumer_of
 from parvis.broker.subscriptions.rows import subscription_of
 from parvis.fleet.fleet import PROFILES_FOLDER
-from parvis.fleet.profiles.profile import InvalidProfile, load_profile
+from parvis.fleet.profiles.profile import PROFILE_FILE, InvalidProfile, check_own_examples, load_profile
+from parvis.fleet.profiles.text import for_tenant
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import parse_instant, system_clock
@@ -184,7 +185,7 @@ class _Import:
 
     def bring_profiles(self) -> None:
         """Those that are not here yet, and can be read: a platform does not start on one that cannot."""
-        root, made = self._settings.data_dir / PROFILES_FOLDER, self._folder / PROFILES_FOLDER
+        root, made = profile_folder(self._settings.data_dir, self._tenant), self._folder / PROFILES_FOLDER
         for file in self._bundle.manifest.list_below(PROFILES_FOLDER):
             target = made / file.path.partition("/")[2]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -195,16 +196,21 @@ class _Import:
             elif fault := self._find_fault(profile):
                 self._words.append(f"The device profile {profile.name} cannot be used, and is left out: {fault}")
             else:
-                root.mkdir(exist_ok=True)
+                root.mkdir(parents=True, exist_ok=True)
                 profile.rename(root / profile.name)
                 self._count("profiles", 1)
 
     def _find_fault(self, profile: Path) -> str:
+        """Nobody here vouches for it: it becomes one that the tenant brought."""
         try:
-            load_profile(profile, self._context.expand)
+            text = (profile / PROFILE_FILE).read_text("utf-8")
+            (profile / PROFILE_FILE).write_text(for_tenant(text, self._tenant), "utf-8")
+            faults = check_own_examples(load_profile(profile, self._context.expand))
         except InvalidProfile as fault:
             return fault.detail.replace(f"{self._folder}/", "")
-        return ""
+        except (OSError, ValueError):
+            return f"{PROFILE_FILE} cannot be read."
+        return "; ".join(faults)
 
     def told(self) -> Imported:
         manifest = self._bundle.manifest

@@ -1,5 +1,6 @@
 """All that a tenant has, written into one bundle beside the running platform."""
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,9 @@ from parvis.broker.jsonld.kept import CONTEXTS_BOX, KeptContext, Kind, read_reco
 from parvis.broker.ports.archive import ArchiveFileGone
 from parvis.broker.ports.leaving import Document, Documents, OpenSnapshot, Span, TenantSnapshot
 from parvis.fleet.fleet import PROFILES_FOLDER
+from parvis.fleet.profiles.own import MEMBERS_FOLDER
+from parvis.fleet.profiles.profile import PROFILE_FILE
+from parvis.fleet.profiles.text import for_tenant
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.settings import Settings
@@ -135,12 +139,17 @@ class _Export:
                     self._counts["history"] = self._counts.get("history", 0) + found.rows
 
     def _write_profiles(self, writer: BundleWriter) -> None:
-        root = self._settings.data_dir / PROFILES_FOLDER
-        for place in sorted(root.rglob("*")) if root.is_dir() else ():
-            path = f"profiles/{place.relative_to(root).as_posix()}"
-            is_file = place.is_file() and not place.is_symlink() and place.stat().st_size <= _MOST_PROFILE_BYTES
-            if is_file and names.is_allowed(path):
-                writer.add_file(path, place)
+        """Those of the installation that the tenant uses, and its own in their place; of no tenant any more."""
+        for name, folder in sorted(_profiles_of(self._settings.data_dir, self._tenant).items()):
+            for place in sorted(folder.rglob("*")):
+                path = f"{PROFILES_FOLDER}/{name}/{place.relative_to(folder).as_posix()}"
+                is_file = place.is_file() and not place.is_symlink() and place.stat().st_size <= _MOST_PROFILE_BYTES
+                if not is_file or not names.is_allowed(path):
+                    continue
+                if place == folder / PROFILE_FILE:
+                    writer.add(path, [for_tenant(place.read_text("utf-8"), "").encode()], 0)
+                else:
+                    writer.add_file(path, place)
 
     def _write_access(self, writer: BundleWriter) -> None:
         access = find_access(self._settings)
@@ -171,6 +180,26 @@ class _Export:
             return
         with closing(access.store) as store:
             note(store, AuditRecord(self._clock(), self._tenant, subject, EXPORTED, self._tenant, facts_of(manifest)))
+
+
+def profile_folder(data_dir: Path, tenant: str) -> Path:
+    """Where a tenant's own are."""
+    if tenant == DEFAULT_TENANT:
+        return data_dir / PROFILES_FOLDER
+    return data_dir / MEMBERS_FOLDER / tenant / PROFILES_FOLDER
+
+
+def _profiles_of(data_dir: Path, tenant: str) -> dict[str, Path]:
+    roots = [root for root in (data_dir / PROFILES_FOLDER, profile_folder(data_dir, tenant)) if root.is_dir()]
+    return {place.name: place for root in roots for place in root.iterdir() if _is_for(place / PROFILE_FILE, tenant)}
+
+
+def _is_for(profile: Path, tenant: str) -> bool:
+    try:
+        header = tomllib.loads(profile.read_text("utf-8")).get("profile", {})
+    except (OSError, ValueError):
+        return False
+    return isinstance(header, dict) and header.get("tenant", "") in ("", tenant)
 
 
 def note(store: AccessStore, record: AuditRecord) -> None:
