@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform
@@ -14,10 +15,13 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.kernel.identity import Caller
+from parvis.kernel.reach import Area
 from parvis.kernel.shelf import Box, Place
 from parvis.kernel.time import HOUR, MINUTE, Instant
 from parvis.web.console.dashboards.drawing import bridged, line, scale_of, steps_of
+from parvis.web.console.dashboards.layout import Layout
 from parvis.web.console.dashboards.prose import prose
+from parvis.web.console.dashboards.records import Dashboards, Sharing
 from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, fill_levels, measured
 from tests.web.conftest import client_of, form_token, plain
 
@@ -428,6 +432,25 @@ async def test_the_link_of_a_dashboard_that_was_deleted_as_an_entity_leads_nowhe
     other = await compose(operator, BINS)
     await share(operator, other, "nobody")
     assert await platform.shelf.read(Place(Box("default", "dashboards/links"), b"")) == {}, "it is swept"
+
+
+async def test_who_takes_a_link_back_leaves_those_of_dashboards_out_of_their_sight(
+    platform: Platform, caller: Caller
+) -> None:
+    terms = platform.broker.contexts.parvis
+    quay = (Area(scopes=("/quay",)),)
+    dashboards = Dashboards(platform.broker, terms, platform.shelf)
+    far = await dashboards.add(caller, "Hill", Layout())
+    near = Change("urn:ngsi-ld:Dashboard:near", Mode.CREATE, (), (terms.expand("Dashboard"),), ("/quay",))
+    await platform.broker.write(caller, [near])
+    for short in (far, "near"):
+        await dashboards.share(caller, short, Sharing.LINK)
+    link = (await dashboards.get(caller, far)).link
+
+    await dashboards.share(replace(caller, reads=quay, writes=quay), "near", Sharing.NOBODY)
+
+    assert (await dashboards.get(caller, "near")).link == ""
+    assert await dashboards.find_shared(caller.tenant, link) is not None
 
 
 async def test_who_shared_what_is_in_the_audit_trail(platform: Platform, operator: httpx.AsyncClient) -> None:

@@ -151,10 +151,12 @@ class Dashboards:
         await self._take_back(caller, short)
 
     async def _take_back(self, caller: Caller, short: str) -> None:
-        """Its own link, and those of dashboards that somebody has deleted as entities."""
-        there = {one.id.removeprefix(ID_LEAD) for one in await self.list_all(caller)}
+        """Its own link, and those of dashboards that somebody has deleted as entities, whether or not the caller would
+        see them."""
+        everywhere = system_caller("dashboards", caller.tenant)
         held = await self._links.read(caller.tenant)
-        await self._links.take_back(caller.tenant, [one for one in held if one == short or one not in there])
+        gone = [one for one in held if one == short or await self._broker.find(everywhere, ID_LEAD + one) is None]
+        await self._links.take_back(caller.tenant, gone)
 
     async def list_versions(self, caller: Caller, short: str) -> list[Version]:
         """The newest first, the present one among them."""
