@@ -105,6 +105,7 @@ async def test_the_console_says_whose_each_profile_is(pooled: Platform, operator
     mayor = await signed_in(pooled, "mairie", "plouhinec")
     page = await mayor.get(BENCH)
     assert "This is the profile of Trevalan" in plain(page.text)
+    assert 'href="/console/people"' in page.text, "who may not change this profile administers the rest"
     fields = {"form_token": form_token(page.text), "payload": "", "format": "hex", "f_port": "1"}
     assert (await mayor.post(BENCH, data={**fields, "do": "rules"})).status_code in (400, 403)
 

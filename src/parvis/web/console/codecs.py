@@ -340,7 +340,7 @@ def _page(
             (one.payload, f"{href_of(profile.id)}?{urlencode({'payload': one.payload, 'f_port': one.f_port})}")
             for one in profile.examples[:EXAMPLES_SHOWN]
         ],
-        may_administer=may_change(site_of(request), caller_of(request), profile.id),
+        may_keep=may_change(site_of(request), caller_of(request), profile.id),
         may_copy=may_copy(caller_of(request)),
         is_copy=is_copy(site_of(request), caller_of(request), profile.id),
     )
