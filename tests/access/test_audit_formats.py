@@ -37,14 +37,21 @@ def test_cef_keeps_its_fields_apart() -> None:
 
 @pytest.mark.parametrize(
     ("action", "type_uid"),
-    [("signed-in", 300201), ("sign-in-failed", 300201), ("account-disabled", 300105), ("key-created", 600399)],
+    [
+        ("signed-in", 300201),
+        ("sign-in-failed", 300201),
+        ("account-disabled", 300105),
+        ("second-factor-reset", 300111),
+        ("session-token-copied", 300299),
+        ("key-created", 600399),
+    ],
 )
 def test_ocsf_has_the_class_of_the_deed(action: str, type_uid: int) -> None:
     event = json.loads(ocsf(entry(action, address="192.0.2.1")))
     assert event["type_uid"] == type_uid == event["class_uid"] * 100 + event["activity_id"]
     assert event["category_uid"] == event["class_uid"] // 1000
     assert (event["time"], event["metadata"]["uid"]) == (AT // 1000, "1")
-    assert event["status_id"] == (2 if action == "sign-in-failed" else 1)
+    assert event["status_id"] == (2 if action in ("sign-in-failed", "session-token-copied") else 1)
     assert event["unmapped"] == {"address": "192.0.2.1"}
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from parvis.access.access import COMMAND_LINE
+from parvis.access.identities.model import Passkey
 from parvis.access.identities.second_factor import ALLOWED_CODES
 from parvis.access.identities.totp import code_of, step_at
 from parvis.bootstrap import Platform, open_platform
@@ -141,3 +142,15 @@ async def test_an_administrator_resets_it(platform: Platform, operator: httpx.As
         assert answer.headers["location"] == f"{page}?done=reset_factor"
         assert (await http.get(ACCOUNT)).status_code == 303
         assert (await give_password(http)).headers["location"] == "/console"
+
+
+async def test_who_has_a_passkey_and_no_application_is_asked_for_the_passkey_alone(tmp_path: Path) -> None:
+    (tmp_path / "territory.toml").write_text('[access]\nsecond_factor_roles = ["operator"]\n')
+    async with open_platform(load_settings(tmp_path), listen=False) as platform, client_of(platform) as http:
+        await platform.access.accounts.add_account(COMMAND_LINE, "odile", PASSWORD, "operator")
+        platform.access.store.identities.add_passkey(Passkey(b"1", "odile", b"handle", "Key", b"", 0, 0))
+        page = (await http.get((await give_password(http)).headers["location"])).text
+        assert 'name="code"' not in page
+        assert "Now your passkey" in page
+        token = form_token(page)
+        assert (await http.post(f"{SIGN_IN}/code", data={"form_token": token, "code": "123456"})).status_code == 401

@@ -10,7 +10,8 @@ from parvis import __version__
 from parvis.access.model import AuditEntry
 from parvis.kernel.time import SECOND, format_instant
 
-FAILED = frozenset({"sign-in-failed"})
+FAILED = frozenset({"sign-in-failed", "session-token-copied", "passkey-copied"})
+"""What was refused, and what somebody should look at."""
 _MILLISECOND = SECOND // 1000
 _FACILITY = 13
 """Log audit (RFC 5424, 6.2.1)."""
@@ -29,6 +30,14 @@ _OCSF = {
     "password-changed": (_ACCOUNT_CHANGE, 3),
     "password-link-offered": (_ACCOUNT_CHANGE, 4),
     "account-disabled": (_ACCOUNT_CHANGE, 5),
+    "second-factor-set-up": (_ACCOUNT_CHANGE, 10),
+    "passkey-registered": (_ACCOUNT_CHANGE, 10),
+    "second-factor-removed": (_ACCOUNT_CHANGE, 11),
+    "second-factor-reset": (_ACCOUNT_CHANGE, 11),
+    "passkey-removed": (_ACCOUNT_CHANGE, 11),
+    "session-revoked": (_AUTHENTICATION, 2),
+    "session-token-copied": (_AUTHENTICATION, 99),
+    "passkey-copied": (_AUTHENTICATION, 99),
 }
 """Class and activity; what is not here is API activity of another kind."""
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 from joserfc.jwk import KeySet
 
+from parvis.access.identities.oidc.faults import ProviderFailed
 from parvis.access.identities.oidc.tokens import TokenRefused, signed_claims
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.hosts import is_loopback
@@ -20,14 +21,6 @@ NEW_KEYS_AFTER = MINUTE
 _JSON = ("application/json", "application/jwk-set+json")
 _SIGNED = "application/jwt"
 _Told = TypeVar("_Told")
-
-
-class ProviderFailed(ParvisError):
-    """The provider could not be asked, or said something else than the standard has."""
-
-    type_uri = "https://parvis.eu/errors/identity-provider-failed"
-    title = "The identity provider gave no usable answer"
-    status = 502
 
 
 class Description(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from parvis.access.identities.model import Begun, ForeignIdentity
-from parvis.access.identities.oidc.provider import Provider, ProviderFailed, with_query
+from parvis.access.identities.oidc.faults import ProviderFailed
+from parvis.access.identities.oidc.provider import Provider, with_query
 from parvis.access.identities.oidc.rules import Rule, find_rule
 from parvis.access.identities.oidc.tokens import TokenRefused, check_id_token, check_user_info
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn

@@ -1,13 +1,13 @@
 """Signing in through an identity provider, and out there too. Links and redirects: it needs no JavaScript."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.access.identities.oidc.provider import ProviderFailed
-from parvis.access.identities.oidc.sign_in import ForeignSignIn
+from parvis.access.identities.oidc.faults import ProviderFailed
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import ResourceNotFound, Unauthenticated
 from parvis.web.auth import (
@@ -21,10 +21,13 @@ from parvis.web.auth import (
 from parvis.web.console.identities.frame import SEE_OTHER
 from parvis.web.console.session import SIGN_IN, origin_of, sign_in_again, wanted_of
 
+if TYPE_CHECKING:
+    from parvis.access.identities.oidc.sign_in import ForeignSignIn
+
 BAD_GATEWAY = 502
 
 
-def providers_of(request: Request) -> Mapping[str, ForeignSignIn]:
+def providers_of(request: Request) -> "Mapping[str, ForeignSignIn]":
     found: Mapping[str, ForeignSignIn] = request.app.state.providers
     return found
 
@@ -60,7 +63,7 @@ async def come_back(request: Request) -> Response:
     return response
 
 
-def _provider(request: Request) -> ForeignSignIn:
+def _provider(request: Request) -> "ForeignSignIn":
     found = providers_of(request).get(request.path_params["key"])
     if found is None:
         raise ResourceNotFound("There is no such way to sign in.")

@@ -110,8 +110,11 @@ def _signed_in(request: Request, response: Response, signed_in: SignedIn) -> Res
 
 
 def _code_page(request: Request, wanted: str, *, problem: str = "", status: int = 200) -> Response:
+    """Of an account that has passkeys and no application, the passkey alone is asked for."""
     site = site_of(request)
-    account = site.platform.access.accounts.find_halfway(halfway_token(request))
+    access = site.platform.access
+    account = access.accounts.find_halfway(halfway_token(request))
+    name = "" if account is None else account.name
     return site.pages.render(
         request,
         "console/pages/sign_in_code.html",
@@ -119,7 +122,8 @@ def _code_page(request: Request, wanted: str, *, problem: str = "", status: int 
         wanted=wanted,
         problem=problem,
         action=CODE,
-        has_passkeys=account is not None and bool(site.platform.access.passkeys.list_of(account.name)),
+        has_code=access.second_factors.has(name),
+        has_passkeys=bool(access.passkeys.list_of(name)),
     )
 
 
