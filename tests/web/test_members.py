@@ -1,6 +1,7 @@
 """A pool and its members in the browser: making one, acting in one, what is public, and where each request acts."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,12 +9,12 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.access.members.mandates import Terms
 from parvis.access.members.model import Member
-from parvis.bootstrap import Platform
+from parvis.bootstrap import Platform, open_platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.time import DAY, Instant
-from tests.web.conftest import client_of, form_token, plain
+from tests.web.conftest import client_of, form_token, plain, settings
 
 MAYOR = Caller("plouhinec", "user:mairie", ADMINISTRATOR)
 SQUARE = b'{"type":"Polygon","coordinates":[[[-3.3,47.7],[-3.2,47.7],[-3.2,47.8],[-3.3,47.7]]]}'
@@ -229,3 +230,14 @@ async def test_the_trail_of_a_member_tells_who_came_in_there(pooled: Platform, o
 
     assert "mairie" in plain((await mayor.get("/console/audit")).text)
     assert "mairie" not in plain((await operator.get("/console/audit")).text)
+
+
+async def test_where_nobody_signs_in_everybody_goes_where_they_like(tmp_path: Path, now: Instant) -> None:
+    async with open_platform(settings(tmp_path, auth=False), listen=False) as platform:
+        platform.access.members.add(COMMAND_LINE, Member(tenant="plouhinec", title="Plouhinec", since=0))
+        await platform.broker.add_tenant("plouhinec")
+        await plant(platform, "plouhinec", "Bin-plouhinec", now)
+        async with client_of(platform) as client:
+            assert "Plouhinec" in plain((await client.get("/console/in")).text)
+            assert (await client.get("/console?in=plouhinec")).status_code == 303
+            assert "Bin-plouhinec" in (await client.get("/console/map")).text

@@ -122,7 +122,7 @@ class Front:
             return scope
         is_for_people = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
         try:
-            scope, named = placed(scope, headers, self._gate.pool)
+            scope, named = placed(scope, headers, self._gate.pool, auth=self._gate.auth)
             state["caller"] = self._caller_of(scope, named)
             self._limits.check(state["caller"], _address_of(scope), scope["method"], scope["path"])
         except Overloaded:

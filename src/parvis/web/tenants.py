@@ -24,15 +24,15 @@ _LONGEST = 64
 Headers = dict[bytes, bytes]
 
 
-def placed(scope: Scope, headers: Headers, pool: Pool) -> tuple[Scope, Headers]:
+def placed(scope: Scope, headers: Headers, pool: Pool, *, auth: bool = True) -> tuple[Scope, Headers]:
     """The request as it is answered, and its headers with the tenant that it names in whatever way; a tenant that only
-    its browser has chosen is for those who are signed in."""
+    its browser has chosen is for those who are signed in, where anybody signs in."""
     if _TENANT in headers:
         return scope, headers
     scope, tenant = _by_path(scope, pool)
     tenant = tenant or _by_query(scope) or pool.tenant_of(name_of(headers.get(b"host", b"").decode("latin-1")))
     if tenant is None and b"authorization" not in headers:
-        tenant = _by_cookie(headers)
+        tenant = _by_cookie(headers, auth=auth)
     return scope, headers if tenant is None else {**headers, _TENANT: tenant.encode("latin-1", "replace")}
 
 
@@ -63,9 +63,9 @@ def _by_query(scope: Scope) -> str | None:
     return given[:_LONGEST] or None
 
 
-def _by_cookie(headers: Headers) -> str | None:
+def _by_cookie(headers: Headers, *, auth: bool) -> str | None:
     cookie = headers.get(b"cookie", b"")
-    if IN_COOKIE.encode() not in cookie or b"session" not in cookie:
+    if IN_COOKIE.encode() not in cookie or (auth and b"session" not in cookie):
         return None
     return cookie_parser(cookie.decode("latin-1")).get(IN_COOKIE, "")[:_LONGEST] or None
 
