@@ -1,6 +1,6 @@
 """How far a writer may go: looked at in the store's transaction, for only there it is known what an entity is."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,21 +27,24 @@ class Bounds(msgspec.Struct, frozen=True):
 
     def refuse_before(self, change: "Change", held: Place | None) -> ParvisError | None:
         """Why the change is not made of what is there; `held` None: nothing is."""
-        types = change.types or ()
-        if held is not None:
-            types = (*held[0], *types)
-            if not reaches(self.reach, *held):
-                return outside(self.caller, change.entity_id)
-        named = [one.name for one in change.instances]
-        return self._refuse_hidden([*named, *(name for name, _ in change.removals)], types)
+        if held is not None and not reaches(self.reach, *held):
+            return outside(self.caller, change.entity_id)
+        if self.hides is None:
+            return None
+        anywhere = self.hides.anywhere
+        named = [one.name for one in change.instances if local_name(one.name) in anywhere]
+        named += [name for name, _ in change.removals if local_name(name) in anywhere]
+        if not named:
+            return None
+        return self._refuse_hidden(named, (*(held[0] if held else ()), *(change.types or ())))
 
     def refuse_after(
-        self, change: "Change", becomes: Place, removed: Iterable[AttributeKey] = ()
+        self, change: "Change", becomes: Place, removed: Sequence[AttributeKey] = ()
     ) -> ParvisError | None:
         """Why it is not made, seen what it would make."""
         if not reaches(self.reach, *becomes):
             return outside(self.caller, change.entity_id)
-        return self._refuse_hidden([name for name, _ in removed], becomes[0])
+        return self._refuse_hidden([name for name, _ in removed], becomes[0]) if removed else None
 
     def refuse_past(self, entity_id: str, held: Place, named: Iterable[AttributeKey]) -> ParvisError | None:
         """Why its past is not changed."""

@@ -96,10 +96,16 @@ class Hidden(msgspec.Struct, frozen=True):
     """Attributes that somebody may not read: of every entity, and of those of certain types alone.
 
     Names of attributes and types are local: an e-mail address is one whatever vocabulary it was written with.
+    `anywhere` are all names together, worked out here: most entities and changes have none of them.
     """
 
     names: frozenset[str] = frozenset()
     of_types: tuple[tuple[str, frozenset[str]], ...] = ()
+    anywhere: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        every = self.names.union(*(names for _, names in self.of_types))
+        msgspec.structs.force_setattr(self, "anywhere", every)
 
     def __bool__(self) -> bool:
         return bool(self.names or self.of_types)
