@@ -24,7 +24,9 @@ def test_a_member_is_kept_replaced_and_listed(store: AccessStore) -> None:
     for one in (whole, PLOUHINEC, PLOUHINEC):
         store.members.put_member(one)
 
-    assert store.members.list_members() == [PLOUHINEC, whole]
+    assert [one.tenant for one in store.members.list_members()] == ["plouhinec", "riantec"]
+    assert [one.outline for one in store.members.list_members()] == [None, None], "asked for at every request"
+    assert store.members.list_outlines() == {"riantec": outline}
     assert store.members.find_member("riantec") == whole
     assert store.members.find_member("groix") is None
 

@@ -1,6 +1,6 @@
 """What members ask of a store: a part of the store of access, so that one transaction spans both, and the trail."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from parvis.access.members.model import Mandate, Member, Usage
 
@@ -13,6 +13,10 @@ class MemberStore(Protocol):
     def find_member(self, tenant: str) -> Member | None: ...
 
     def list_members(self) -> list[Member]:
+        """By tenant, without their outlines, which are large."""
+        ...
+
+    def list_outlines(self) -> dict[str, dict[str, Any]]:
         """By tenant."""
         ...
 

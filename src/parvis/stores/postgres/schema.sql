@@ -261,7 +261,8 @@ CREATE INDEX foreign_identity_of_account ON foreign_identity (account);
 
 CREATE TABLE member (
     tenant text COLLATE "C" PRIMARY KEY,
-    document bytea NOT NULL
+    document bytea NOT NULL,
+    outline bytea  -- GeoJSON: large, and not asked for at every request
 );
 
 CREATE TABLE mandate (  -- what a member lets the people of its pool do

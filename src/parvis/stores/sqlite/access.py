@@ -46,6 +46,7 @@ _ADDED = (
     ("session", "next_at", "INTEGER NOT NULL DEFAULT 0"),
     ("session", "previous", "BLOB"),
     ("session", "rotated_at", "INTEGER NOT NULL DEFAULT 0"),
+    ("member", "outline", "BLOB"),
 )
 """Columns that a file which an older Parvis has made lacks, in the order of the schema."""
 

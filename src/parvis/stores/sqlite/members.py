@@ -28,17 +28,26 @@ class SqliteMembers:
 
     def put_member(self, member: Member) -> None:
         self._write(
-            "INSERT INTO member VALUES (?, ?) ON CONFLICT (tenant) DO UPDATE SET document = excluded.document",
+            "INSERT INTO member VALUES (?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET"
+            " document = excluded.document, outline = excluded.outline",
             member.tenant,
-            msgspec.json.encode(member),
+            msgspec.json.encode(msgspec.structs.replace(member, outline=None)),
+            None if member.outline is None else msgspec.json.encode(member.outline),
         )
 
     def find_member(self, tenant: str) -> Member | None:
-        row = self._find("SELECT document FROM member WHERE tenant = ?", tenant)
-        return _MEMBER.decode(row[0]) if row else None
+        row = self._find("SELECT document, outline FROM member WHERE tenant = ?", tenant)
+        if row is None:
+            return None
+        outline = None if row[1] is None else msgspec.json.decode(row[1])
+        return msgspec.structs.replace(_MEMBER.decode(row[0]), outline=outline)
 
     def list_members(self) -> list[Member]:
         return [_MEMBER.decode(row[0]) for row in self._rows("SELECT document FROM member ORDER BY tenant")]
+
+    def list_outlines(self) -> dict[str, dict[str, Any]]:
+        rows = self._rows("SELECT tenant, outline FROM member WHERE outline IS NOT NULL ORDER BY tenant")
+        return {tenant: msgspec.json.decode(outline) for tenant, outline in rows}
 
     def put_mandate(self, mandate: Mandate) -> None:
         self._write(

@@ -1,6 +1,7 @@
 CREATE TABLE IF NOT EXISTS member (
     tenant   TEXT PRIMARY KEY,
-    document BLOB NOT NULL
+    document BLOB NOT NULL,
+    outline  BLOB  -- GeoJSON: large, and not asked for at every request
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS mandate (

@@ -52,7 +52,9 @@ class Filled:
 async def members_page(request: Request) -> Response:
     site, caller = site_of(request), pool_reader(request)
     views = await list_views(site, caller, _figures(request))
-    outlines = {one.member.tenant: one.member.outline for one in views if one.is_in_pool and one.member.outline}
+    there = {one.member.tenant for one in views if one.is_in_pool}
+    stored = site.platform.access.store.members.list_outlines()
+    outlines = {tenant: outline for tenant, outline in stored.items() if tenant in there}
     return site.pages.render(
         request,
         "console/pages/members.html",
