@@ -22,22 +22,6 @@ class InvalidSettings(ParvisError):
 
 
 @dataclass(frozen=True, slots=True)
-class Documentation:
-    """What a setting's metadata says beyond its type and default."""
-
-    description: str
-    environment: str | None = None
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    secret: bool = False
-
-
-def _setting(default: Any, description: str, **more: Any) -> Any:
-    return field(default=default, metadata={"documentation": Documentation(description, **more)})
-
-
-@dataclass(frozen=True, slots=True)
 class TerritorySettings:
     """The place and its people."""
 
