@@ -15,6 +15,7 @@ VALUES = {
     "bytes": 1024,
     "code": "0x87",
     "fault": "of all things: this.",
+    "owner": "user:ana",
 }
 
 
