@@ -42,7 +42,7 @@ class Whole:
 async def count_whole(site: Site, caller: Caller, since: Sequence[Instant] = ()) -> Whole:
     queries = [
         msgspec.structs.replace(query, since=tuple(since))
-        for query in Subjects(site.reader, site.now).tallies(_EVERYTHING)
+        for query in Subjects(site.reader, site.now, site.platform.broker.sight(caller)).tallies(_EVERYTHING)
     ]
     answer = await site.platform.broker.tally(caller, queries)
     by_type = dict(zip(types_about(_EVERYTHING.about), answer, strict=True))

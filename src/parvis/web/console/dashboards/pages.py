@@ -190,7 +190,7 @@ async def map_features(request: Request) -> Response:
 
     async def answer() -> bytes:
         widget = Widget(WidgetKind.MAP, about=query["type"], place=query["commune"])
-        crowd = _crowd(Subjects(site.reader, site.now), widget)
+        crowd = _crowd(Subjects(site.reader, site.now, site.platform.broker.sight(caller)), widget)
         found = await load_objects(site, caller, query, most=MOST_ON_MAP, crowd=crowd)
         views = found.views[:MOST_ON_MAP]
         whole = await Present(site, cached_of(request), caller, t).states(widget)

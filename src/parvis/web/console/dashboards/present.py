@@ -104,7 +104,7 @@ class Present:
         if widget.about in ("", Domain.OTHER):
             counts = await self._cached.ask(self._caller, "types", lambda: count_types(self._site, self._caller))
             others = sorted(filter(is_other, counts))
-        return Subjects(self._reader, self._now - self._now % ASKED_EVERY, others)
+        return Subjects(self._reader, self._now - self._now % ASKED_EVERY, self._broker.sight(self._caller), others)
 
     async def page(self, query: EntityQuery) -> Any:
         return await self._cached.ask(

@@ -72,7 +72,8 @@ def zones_layout(mains: Mapping[Domain, str], zones: str) -> Layout:
 
 async def _count_numbers(site: Site, caller: Caller, domain: Domain) -> dict[str, int]:
     """How many objects of each type have a number for what matters most of them: words have neither sum nor curve."""
-    subjects, types = Subjects(site.reader, site.now), types_of(domain)
+    subjects = Subjects(site.reader, site.now, site.platform.broker.sight(caller))
+    types = types_of(domain)
     queries = [subjects.tallies(Widget(WidgetKind.FIGURE, about=one))[0] for one in types]
     answer = await site.platform.broker.tally(caller, queries)
     return {one: sum(row.numbers for row in rows) for one, rows in zip(types, answer, strict=True)}

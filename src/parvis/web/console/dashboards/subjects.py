@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from parvis.broker.model.entity import Iri
 from parvis.broker.query.tally import ByArea, ByWord, Grade, Tallied, TallyQuery, Yardstick
 from parvis.broker.query.tree import (
     And,
@@ -18,6 +19,7 @@ from parvis.broker.query.tree import (
     TypeIs,
     TypeSelection,
 )
+from parvis.broker.sight import Sight
 from parvis.fleet.profiles.limits import OF_TERMS
 from parvis.kernel.time import Instant
 from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
@@ -31,6 +33,8 @@ STATES: Mapping[Grade, State] = {
 
 _OF_NUMBERS = frozenset({WidgetKind.FIGURE, WidgetKind.GAUGE, WidgetKind.BARS})
 """They name one attribute, and no other's numbers may stand below that name."""
+_NOTHING_JUDGED = (Yardstick(""),)
+"""Of an attribute that nothing has: all are silent."""
 _DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
 
 
@@ -59,11 +63,13 @@ def _headlines(type_name: str) -> Sequence[Headline]:
 
 
 class Subjects:
-    """`others`: the types that are there and that no domain knows."""
+    """Judged by what `sight` shows, as on the map: what is hidden of a type is not there, and asked for, all would be
+    refused. `others`: the types that are there and that no domain knows."""
 
-    def __init__(self, reader: EntityReader, now: Instant, others: Sequence[str] = ()) -> None:
+    def __init__(self, reader: EntityReader, now: Instant, sight: Sight, others: Sequence[str] = ()) -> None:
         self._reader = reader
         self._now = now
+        self._sight = sight
         self._others = others
 
     def selection(self, widget: Widget) -> TypeSelection:
@@ -101,7 +107,7 @@ class Subjects:
                 order=self._furthest_first(headline),
             )
             for name in self._types(widget)
-            for headline in _headlines(name)
+            for headline in self._shown(name, _headlines(name))
             for wrong in self._wrong(headline)
         ]
 
@@ -123,15 +129,31 @@ class Subjects:
         if widget.attribute or (widget.kind in _OF_NUMBERS and widget.about == name):
             headline = headline_of(name, widget.attribute)
             headlines = () if headline is None else (headline,)
+        shown = tuple(self._yardstick(one) for one in self._shown(name, headlines))
         return TallyQuery(
             types,
             self._reader.expand("address"),
-            tuple(self._yardstick(one) for one in headlines),
+            shown or (_NOTHING_JUDGED if headlines else ()),
             by_place,
             widget.place,
             zones,
-            told_silent=self._reader.told_stale,
+            told_silent=self._told_silent(name) if headlines else None,
         )
+
+    def _shown(self, name: str, headlines: Sequence[Headline]) -> Sequence[Headline]:
+        """Without the alarms that are not shown."""
+        expand = self._reader.expand
+        return [
+            replace(one, alarm=None) if one.alarm is not None and self._is_hidden(name, expand(one.alarm)) else one
+            for one in headlines
+            if not self._is_hidden(name, expand(one.attribute))
+        ]
+
+    def _told_silent(self, name: str) -> Iri | None:
+        return None if self._is_hidden(name, self._reader.told_stale) else self._reader.told_stale
+
+    def _is_hidden(self, name: str, attribute: Iri) -> bool:
+        return self._sight.is_hidden((attribute,), (self._reader.expand(name),))
 
     def _yardstick(self, headline: Headline) -> Yardstick:
         expand = self._reader.expand

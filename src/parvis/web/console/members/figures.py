@@ -82,7 +82,7 @@ async def list_views(site: Site, caller: Caller, figures: Figures) -> list[Membe
 async def _read(site: Site, caller: Caller) -> Health:
     if not await site.platform.broker.is_tenant(caller.tenant):
         return Health(0, {}, None)
-    queries = Subjects(site.reader, site.now).tallies(Widget(WidgetKind.STATES))
+    queries = Subjects(site.reader, site.now, site.platform.broker.sight(caller)).tallies(Widget(WidgetKind.STATES))
     found: Sum = summed([row for rows in await site.platform.broker.tally(caller, queries) for row in rows])
     others = count_others(await count_types(site, caller))
     by_state = dict(found.by_state)
