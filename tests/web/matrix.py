@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import httpx
 from fastapi import FastAPI
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from parvis.access.tokens import form_token
 from parvis.broker.api.routing import VARIABLE
@@ -89,10 +89,11 @@ def _of(route: BaseRoute) -> Iterator[Asked]:
     if included is not None:
         yield from (one for each in included.routes for one in _of(each))
         return
-    assert isinstance(route, Route) or hasattr(route, "methods"), f"{route} is of a kind that nobody has looked at"
+    path = getattr(route, "path", None)
+    assert isinstance(path, str) and hasattr(route, "methods"), f"{route} is of a kind that nobody has looked at"
     for method in sorted(route.methods or {"GET"}):
         if method != "HEAD":
-            yield Asked(method, route.path)
+            yield Asked(method, path)
 
 
 async def ask(client: httpx.AsyncClient, one: Asked) -> str:

@@ -232,12 +232,6 @@ NEEDS: Final = {
         POST /console/exports/{name}
         POST /console/exports/{name}/delete
     """,
-    "steward": """
-        GET /console/exports
-        POST /console/exports
-        POST /console/exports/{name}
-        POST /console/exports/{name}/delete
-    """,
     "administer": """
         GET /api/devices/{hardware_id}/keys
         POST /api/devices/{hardware_id}/keys

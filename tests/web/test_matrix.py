@@ -26,7 +26,6 @@ TAKES: Final[Mapping[str, Right]] = {
     "deliver": Right.INGEST | Right.WRITE,
     "audit": Right.AUDIT,
     "steward": Right.STEWARD,
-    "steward": Right.STEWARD,
     "administer": Right.ADMINISTER,
 }
 NEED_OF: Final = {line.strip(): need for need, lines in NEEDS.items() for line in lines.splitlines() if line.strip()}

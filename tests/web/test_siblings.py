@@ -153,7 +153,12 @@ async def test_each_tells_on_its_page_and_in_its_gauges_that_a_receiver_is_away(
     caller, expand = system_caller("test"), platforms[0].broker.contexts.parvis.expand
     name, params = "urn:s:away", NotificationParams(Endpoint(f"http://127.0.0.1:{free_port}/"))
     wish = Subscription(
-        DEFAULT_TENANT, name, params, (Selector(TypeIs(expand("Bin"))),), rights=ADMINISTRATOR.value, creator="test"
+        DEFAULT_TENANT,
+        name,
+        params,
+        (Selector(TypeIs(expand("Bin"))),),
+        rights=ADMINISTRATOR.value,
+        creator=caller.subject,
     )
     await platforms[0].notifications.subscriptions.add(wish)
     level = Instance(expand("level"), Kind.PROPERTY, 7)

@@ -205,8 +205,12 @@ class Broker:
         return sight.page(self.transience.page_of(await self._store.query(caller.tenant, query)))
 
     async def list_begun(self, caller: Caller, words: Sequence[str]) -> list[str]:
-        """Those of these words (folded) that begin one of any entity's; what is found by them `find_words` tells."""
-        return [] if self.sight(caller).is_nothing else await self._store.search.list_begun(caller.tenant, words)
+        """Those of these words (folded) that begin one of any entity's, for who sees all of them; what is found by them
+        `find_words` tells."""
+        sight = self.sight(caller)
+        if sight.reach is not None or sight.hides_words:
+            return []
+        return await self._store.search.list_begun(caller.tenant, words)
 
     async def find_words(self, caller: Caller, query: WordQuery) -> WordsFound:
         """Entities by the words that people know them by, the best first. What was just written follows in a second."""

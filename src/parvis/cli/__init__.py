@@ -29,7 +29,6 @@ _WHERE = {
     "member": "members:member",
     "audit": "audit:audit",
     "incident": "incidents:incident",
-    "incident": "incidents:incident",
     "roles": "roles:roles",
     "api-key": "keys:api_key",
     "admin-link": "keys:admin_link",

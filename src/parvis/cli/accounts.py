@@ -24,9 +24,7 @@ def account() -> None:
 @click.argument("name")
 @data_option()
 @click.option("--role", type=click.Choice(_ROLES), required=True, help="What its holder may do.")
-@click.option(
-    "--tenant", default=DEFAULT_TENANT, show_default=True, help="Where it holds."
-)
+@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Where it holds.")
 def create(name: str, data_dir: Path, role: str, tenant: str) -> None:
     """Make an account, and print the one-time link by which its holder chooses the password."""
     with opened_access(data_dir) as (access, settings):

@@ -12,7 +12,6 @@ from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.time import DAY, Instant, format_instant, system_clock
 
-
 _WARNED_BEFORE_DAYS = 30
 
 

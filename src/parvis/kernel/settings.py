@@ -145,15 +145,17 @@ class LimitSettings:
     """How much one caller may ask for, in each process that serves; 0: any. Who asks for more gets 429 for a while."""
 
     address_per_s: float = _setting(
-        30.0, "Requests a second of those who are not signed in, together from one network (IPv4 /24, IPv6 /64).", minimum=0
+        30.0,
+        "Requests a second of those who are not signed in, together from one network (IPv4 /24, IPv6 /64).",
+        minimum=0,
     )
     address_burst: float = _setting(600.0, "So many of them at once.", minimum=1)
     identity_per_s: float = _setting(1000.0, "Requests a second of one account or API key.", minimum=0)
     identity_burst: float = _setting(10_000.0, "So many of them at once.", minimum=1)
     costly_per_min: float = _setting(
         600.0,
-        "Of these, what costs much: searches, downloads, charts, history, live lines and forms, a minute, of one account,"
-        " key or network.",
+        "Of these, what costs much: searches, downloads, charts, history, live lines and forms, a minute, of one"
+        " account, key or network.",
         minimum=0,
     )
     costly_burst: float = _setting(300.0, "So many of them at once.", minimum=1)
@@ -243,8 +245,8 @@ class OutboundSettings:
 
     allow: tuple[str, ...] = _setting(
         (),
-        "Private networks (CIDR), or single ports of addresses, that such requests may reach, for instance 10.1.0.0/16 or"
-        " 10.1.0.7:8080.",
+        "Private networks (CIDR), or single ports of addresses, that such requests may reach, for instance 10.1.0.0/16"
+        " or 10.1.0.7:8080.",
     )
     timeout_s: float = _setting(10.0, "The longest such a request may take, redirects included.", minimum=0.1)
     limit_bytes: int = _setting(2_097_152, "The largest answer read.", minimum=1024)

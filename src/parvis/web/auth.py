@@ -200,8 +200,8 @@ def drop_session(request: Request, response: Response) -> None:
 def token_for_form(request: Request) -> tuple[str, str | None]:
     """What the hidden field FORM_FIELD must hold, and the FORM_COOKIE to set where the browser holds none.
 
-    The token is bound to the session, or before signing in to a cookie made for forms (double submit); and to the tenant
-    of its page: who acts in another by now, in another tab, changes nothing there by a form of this one.
+    The token is bound to the session, or before signing in to a cookie made for forms (double submit); and to the
+    tenant of its page: who acts in another by now, in another tab, changes nothing there by a form of this one.
     """
     held = session_token(request) or _cookie(request, FORM_COOKIE)
     if held:

@@ -174,9 +174,7 @@ def assemble(platform: Platform, registry: CollectorRegistry, readings: Readings
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20, **LARGER_BODIES}
     origins = MapOrigins(lambda: platform.at_hand.map)
     limits, with_subdomains = Limits(platform.settings.limits), platform.settings.server.tls_subdomains
-    return Front(
-        app, platform.access.gate, metrics, limit, platform.stopping, larger, origins, limits, with_subdomains
-    )
+    return Front(app, platform.access.gate, metrics, limit, platform.stopping, larger, origins, limits, with_subdomains)
 
 
 class Crossroads:
