@@ -90,7 +90,8 @@ def _of(route: BaseRoute) -> Iterator[Asked]:
         yield from (one for each in included.routes for one in _of(each))
         return
     path = getattr(route, "path", None)
-    assert isinstance(path, str) and hasattr(route, "methods"), f"{route} is of a kind that nobody has looked at"
+    assert isinstance(path, str), f"{route} is of a kind that nobody has looked at"
+    assert hasattr(route, "methods"), f"{route} is of a kind that nobody has looked at"
     for method in sorted(route.methods or {"GET"}):
         if method != "HEAD":
             yield Asked(method, path)
