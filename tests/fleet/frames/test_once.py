@@ -53,7 +53,7 @@ async def test_a_sender_that_hangs_up_and_sends_again_is_stored_once(
     await village.fleet.register(CALLER, [RECORD])
     healthy, began, may_go_on = village.store.write, asyncio.Event(), asyncio.Event()
 
-    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
+    async def write(tenant: str, changes: Sequence[Change], *_more: object) -> list[Outcome]:
         """The store writes what it was given, whether or not anybody waits for it."""
         began.set()
         await may_go_on.wait()
@@ -81,7 +81,7 @@ async def test_what_was_stored_though_the_store_said_it_was_not_is_stored_once(
     await village.fleet.register(CALLER, [RECORD])
     healthy = village.store.write
 
-    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
+    async def write(tenant: str, changes: Sequence[Change], *_more: object) -> list[Outcome]:
         await healthy(tenant, changes)
         raise LostAtTheCommit("the connection is lost")
 
@@ -114,9 +114,9 @@ async def test_a_device_that_is_removed_while_its_frame_is_stored_does_not_come_
     await village.fleet.register(CALLER, [RECORD])
     healthy = village.store.write
 
-    async def write(tenant: str, changes: Sequence[Change], progress: Any = None) -> list[Outcome]:
+    async def write(tenant: str, changes: Sequence[Change], progress: Any = None, *more: Any) -> list[Outcome]:
         await healthy(tenant, [Change(DEVICE, Mode.DELETE)], None)
-        return await healthy(tenant, changes, progress)
+        return await healthy(tenant, changes, progress, *more)
 
     monkeypatch.setattr(village.store, "write", write)
     assert await village.fleet.take(CALLER, [uplink(1, 40)]) == [None]

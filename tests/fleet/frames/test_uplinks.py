@@ -119,7 +119,7 @@ async def test_a_frame_whose_first_sending_failed_is_stored_by_its_second(
     await village.fleet.register(CALLER, [RECORD])
     healthy, faults = village.store.write, iter([Overloaded("the queue is full")])
 
-    async def write(tenant: str, changes: Sequence[Change], _progress: object = None) -> list[Outcome]:
+    async def write(tenant: str, changes: Sequence[Change], *_more: object) -> list[Outcome]:
         await asyncio.sleep(0)
         for fault in faults:
             raise fault
