@@ -15,6 +15,8 @@ from parvis.kernel.identity import DEFAULT_TENANT
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 PER_CENT, ONE = "P1", "C62"
+IN_ADDRESS = "address."
+"""What the name of an attribute begins with that is a member of the address: `address.addressLocality`."""
 LINE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", ".gz"))
 """Files that are read line by line."""
 BOOK_ENDINGS = (".xlsx", ".xlsm")

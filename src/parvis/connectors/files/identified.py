@@ -16,6 +16,7 @@ _NUMBERED = re.compile(r"\s*n\s?[°º]", re.IGNORECASE)
 _TYPE_IN_URN = re.compile(r"urn:ngsi-ld:([A-Z][A-Za-z0-9]*):.+")
 _WELL_APART = 0.95
 _MOST_PARTS = 4
+_FEW = 5
 
 
 def find_key(columns: Sequence[Column]) -> Column | None:
@@ -34,6 +35,12 @@ def find_key(columns: Sequence[Column]) -> Column | None:
     return None
 
 
+def tells_apart(column: Column) -> bool:
+    """Of few rows one may be there twice."""
+    is_once_twice = column.filled >= _FEW and column.distinct == column.filled - 1
+    return is_once_twice or column.distinct >= MOSTLY_APART * column.filled
+
+
 def identify(type_name: str, template: str, columns: Sequence[Column]) -> tuple[str, str]:
     """The type and the id: where the column holds whole ids of NGSI-LD, those say the type."""
     column = next((one for one in columns if template == f"{{{one.name}}}" and one.kind is Kind.URI), None)
@@ -47,7 +54,7 @@ def identified(
     """A column named so, else one that never repeats, else where they stand, else columns that together do."""
     named = [one for one in columns if one.kind not in (Kind.EMPTY, Kind.GEOMETRY, Kind.TIME)]
     others = [one for one in named if one.name not in used]
-    found = key if key is not None and key.distinct >= MOSTLY_APART * key.filled else None
+    found = key if key is not None and tells_apart(key) else None
     found = found or next((one for one in others if one.is_key and one.kind is not Kind.NUMBER), None)
     if found is not None:
         return f"{{{found.name}}}"

@@ -9,8 +9,9 @@ from parvis.broker.model.change import Change, Mode, Outcome, Status
 from parvis.broker.model.entity import Entity, Instance, Kind
 from parvis.broker.ports.store import Progress
 from parvis.broker.query.tree import EntityQuery, TemporalQuery, TimeRelation
-from parvis.connectors.files.config import Inventory, Mapping, stored_unit
+from parvis.connectors.files.config import IN_ADDRESS, Inventory, Mapping, stored_unit
 from parvis.connectors.files.inventory import Entry
+from parvis.connectors.files.inventory import Value as Cell
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.report import Fault, FaultReason, Report, SeriesKey, Verdict
 from parvis.kernel.identity import Caller
@@ -134,7 +135,7 @@ class Intake:
         return {one.id: one for one in page.entities}
 
     def _judge_entry(self, entry: Entry, stored: Entity | None, inventory: Inventory) -> Judged:
-        instances = self._instances(entry, inventory)
+        instances = self._instances(entry, inventory, stored)
         if stored is None:
             return Judged(entry, Verdict.CREATED, instances)
         differing = tuple(one for one in instances if not _is_same(one, stored.find(one.name)))
@@ -143,14 +144,18 @@ class Intake:
         told = ", ".join(self._context.compact(one.name) for one in differing)
         return Judged(entry, Verdict.UPDATED, differing, told)
 
-    def _instances(self, entry: Entry, inventory: Inventory) -> tuple[Instance, ...]:
+    def _instances(self, entry: Entry, inventory: Inventory, stored: Entity | None) -> tuple[Instance, ...]:
         found = []
         for attribute in inventory.attributes:
             value = entry.values.get(attribute.name)
-            if value is not None:
+            if value is not None and not attribute.name.startswith(IN_ADDRESS):
                 kind = Kind.RELATIONSHIP if attribute.value == "uri" else Kind.PROPERTY
                 unit_code = stored_unit(attribute.name, attribute.unit_code)
                 found.append(Instance(self._context.expand(attribute.name), kind, value, unit_code=unit_code))
+        if parts := {name: value for name, value in entry.values.items() if name.startswith(IN_ADDRESS)}:
+            name = self._context.expand(IN_ADDRESS.removesuffix("."))
+            before = stored.find(name) if stored is not None else None
+            found.append(Instance(name, Kind.PROPERTY, _address(parts, before)))
         if entry.place is not None and inventory.place is not None:
             found.append(Instance(self._context.expand(inventory.place.attribute), Kind.GEO_PROPERTY, entry.place))
         return tuple(found)
@@ -230,6 +235,13 @@ class Intake:
         self.report.verdicts[judged.verdict] -= 1
         self.report.verdicts[Verdict.REFUSED] += 1
         return Judged(record, Verdict.REFUSED, told=told, meant=judged.verdict)
+
+
+def _address(parts: dict[str, Cell], before: Instance | None) -> dict[str, Any]:
+    """What was said of it before stays, where the file says nothing of that."""
+    given = {name.removeprefix(IN_ADDRESS): str(value) for name, value in parts.items()}
+    kept = before.value if before is not None and isinstance(before.value, dict) else {}
+    return {name: value for name, value in kept.items() if name.rsplit("/", 1)[-1] not in given} | given
 
 
 def _is_same(given: Instance, stored: Instance | None) -> bool:

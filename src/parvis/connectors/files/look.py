@@ -12,6 +12,10 @@ UNIT = re.compile(r"\(([^()]{1,12})\)\s*$")
 """In brackets at the end of a column's name."""
 UNIT_AT_END = re.compile(r"_(cm|mm|m|kg|kwh|kw|l)$", re.IGNORECASE)
 """As in "hauteur_m"."""
+PER_CENT = re.compile(
+    r"[\s_]*(?:%|(?<![a-z])(?:en\s+)?(?:pour[\s_-]?cent|per[\s_-]?cent|pct)(?:age)?(?![a-z]))\s*", re.IGNORECASE
+)
+"""As in "Remplissage %" or "humidite_pct"."""
 
 
 class Kind(Enum):

@@ -14,6 +14,7 @@ import msgspec
 from parvis.broker.jsonld.contexts import PARVIS_FILE, packaged
 from parvis.connectors.files.config import (
     GEOJSON_ENDINGS,
+    IN_ADDRESS,
     Attribute,
     InvalidMapping,
     Inventory,
@@ -23,8 +24,17 @@ from parvis.connectors.files.config import (
     Source,
     Time,
 )
-from parvis.connectors.files.identified import LATITUDES, LONGITUDES, MOSTLY_APART, find_key, identified, identify
-from parvis.connectors.files.look import UNIT, UNIT_AT_END, Column, Kind, folded
+from parvis.connectors.files.config import PER_CENT as PER_CENT_CODE
+from parvis.connectors.files.identified import (
+    LATITUDES,
+    LONGITUDES,
+    MOSTLY_APART,
+    find_key,
+    identified,
+    identify,
+    tells_apart,
+)
+from parvis.connectors.files.look import PER_CENT, UNIT, UNIT_AT_END, Column, Kind, folded
 from parvis.connectors.files.mapping import number_of
 from parvis.connectors.files.table import GEOMETRY, Row
 from parvis.connectors.files.words import SYNONYMS, TYPE_SYNONYMS, UNIT_CODES
@@ -61,7 +71,7 @@ def propose(
     numbers = [one for one in columns if one.kind is Kind.NUMBER and one.name not in used]
     key = find_key(columns)
     type_name = guess_type(file, [one.name for one in columns], terms)
-    is_of_objects = key is None and _are_apart(columns, place, times)
+    is_of_objects = _is_inventory(columns, key, times, terms) or (key is None and _are_apart(columns, place, times))
     if times and numbers and not is_of_objects and (key is None or not key.is_key):
         key = key or _subject(columns)
         return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
@@ -88,6 +98,16 @@ def _are_apart(columns: Sequence[Column], place: Place | None, times: Sequence[C
     return all(one.distinct >= MOSTLY_APART * one.filled for one in coordinates) and not any(
         one.has_hours for one in times
     )
+
+
+def _is_inventory(
+    columns: Sequence[Column], key: Column | None, times: Sequence[Column], terms: Collection[str]
+) -> bool:
+    """Whether each row has an id of its own and what it is called or where it stands, and no hour."""
+    if key is None or not tells_apart(key) or any(one.has_hours for one in times):
+        return False
+    others = (guess_term(one.name, terms) for one in columns if one is not key and one.kind is Kind.TEXT)
+    return any(one == "name" or one.startswith(IN_ADDRESS) for one in others)
 
 
 def _subject(columns: Sequence[Column]) -> Column | None:
@@ -124,7 +144,7 @@ def _series_mapping(
             one.name.replace("{", "").replace("}", ""),
             entity_id,
             type_name,
-            guess_term(one.name, terms),
+            guess_term(one.name, terms).removeprefix(IN_ADDRESS),
             _unit_code(one.name),
         )
         for one in values
@@ -156,7 +176,8 @@ def _apart(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
 def _attribute(column: Column, terms: Collection[str]) -> Attribute:
     value = column.kind.value if column.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.TIME, Kind.URI) else "text"
     written = column.format or "iso"
-    return Attribute(column.name, guess_term(column.name, terms), value, _unit_code(column.name), format=written)  # type: ignore[arg-type]
+    unit_code = _unit_code(column.name) if value == "number" else ""
+    return Attribute(column.name, guess_term(column.name, terms), value, unit_code, format=written)  # type: ignore[arg-type]
 
 
 def _place(columns: Sequence[Column], rows: list[Row], source: Source, crs: str, file: str) -> Place | None:
@@ -204,7 +225,7 @@ def guess_term(column: str, terms: Collection[str]) -> str:
     by_word = {folded(term): term for term in terms if term[:1].islower()}
     known = {**by_word, **_TAKEN, **SYNONYMS}
     word = folded(column)
-    for one in (word, folded(UNIT_AT_END.sub("", column))):
+    for one in (word, folded(UNIT_AT_END.sub("", column)), folded(PER_CENT.sub(" ", column))):
         if one in known:
             return known[one]
     near = difflib.get_close_matches(word, by_word, 1, _NEAR) if len(word) > 4 else []
@@ -241,9 +262,10 @@ def camel(text: str) -> str:
 
 
 def _unit_code(column: str) -> str:
-    """UN/CEFACT Recommendation 20, of a unit at the end of the name, in brackets or after an underscore."""
+    """UN/CEFACT Recommendation 20, of a unit at the end of the name, in brackets, after an underscore, or per cent."""
     found = UNIT.search(column) or UNIT_AT_END.search(column)
-    return UNIT_CODES.get(found[1].strip().lower(), "") if found else ""
+    told = UNIT_CODES.get(found[1].strip().lower(), "") if found else ""
+    return told or (PER_CENT_CODE if PER_CENT.search(column) else "")
 
 
 def check_terms(mapping: Mapping) -> None:
@@ -251,6 +273,8 @@ def check_terms(mapping: Mapping) -> None:
     names = [one.attribute for one in mapping.series]
     if mapping.inventory is not None:
         names += [one.name for one in mapping.inventory.attributes]
+        if any(name.startswith(IN_ADDRESS) for name in names) and "address" in names:
+            raise InvalidMapping("Two columns are to be the attribute 'address'.")
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
             raise InvalidMapping(f"Two columns are to be the attribute {repeated[0]!r}.")
