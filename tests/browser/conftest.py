@@ -37,7 +37,13 @@ class Town:
         self._client = httpx.Client(base_url=address, timeout=20, headers=PARVIS_TERMS)
 
     def write(self, *entities: dict[str, Any]) -> None:
-        answer = self._client.post("/ngsi-ld/v1/entityOperations/upsert?options=update", json=list(entities))
+        self.write_in("", *entities)
+
+    def write_in(self, tenant: str, *entities: dict[str, Any]) -> None:
+        headers = {"NGSILD-Tenant": tenant} if tenant else None
+        answer = self._client.post(
+            "/ngsi-ld/v1/entityOperations/upsert?options=update", json=list(entities), headers=headers
+        )
         assert answer.status_code in (201, 204), answer.text
 
     def fill(self, number: int, level: float) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Town, Visit, container_id
+from tests.browser.conftest import Town, Visit, container, container_id
 
 
 def rows(page: Page) -> list[str]:
@@ -187,3 +187,14 @@ def test_one_object_far_away_does_not_take_the_view_off_the_territory(visit: Cal
     assert latitude == pytest.approx(47.7, abs=0.1)
     assert longitude == pytest.approx(-3.25, abs=0.1)
     assert far in features(page)
+
+
+def test_the_map_of_a_members_tenant_is_as_live_as_the_pools(visit: Callable[..., Visit], town: Town) -> None:
+    """What pages say of who looks is the same everywhere: else the page believes its session over."""
+    town.write_in("plouhinec", container(20, 0.5))
+    window = visit()
+    with window.page.expect_request("**/live/events*"):
+        page = window.open_map("?in=plouhinec")
+    expect(page.locator("[data-live]")).to_have_text("live")
+    expect(page.locator(".banner", has_text="The session")).to_have_count(0)
+    assert rows(page) == [container_id(20)]

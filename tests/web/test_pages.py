@@ -4,12 +4,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from jinja2 import Environment, meta, nodes
 
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.web.assets import COMPONENTS, HERE
 from parvis.web.console.entity_values import instant_of
 from tests.fakes.town import DEVICE, FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, device, town
 from tests.web.conftest import client_of, form_token, plain, settings
@@ -259,3 +261,23 @@ async def test_the_small_town_is_whole(platform: Platform, caller: Caller, now: 
     broker = platform.broker
     for change in [*town(broker.contexts.parvis, now), device(broker.contexts.parvis, now)]:
         assert await broker.find(caller, change.entity_id) is not None
+
+
+def test_no_page_names_something_of_its_own_as_the_frame_names_what_it_reads() -> None:
+    """`current` is meant for it. Else the frame shows what is the page's: once a macro stood in the search field."""
+    environment = Environment(autoescape=True)
+    read = set[str]()
+    for part in ("frame/frame", "frame/console", "topbar/topbar", "rail/rail", "search/search"):
+        read |= meta.find_undeclared_variables(environment.parse((COMPONENTS / f"{part}.html").read_text("utf-8")))
+    pages = [*HERE.glob("console/pages/*.html"), *HERE.glob("portal/pages/*.html")]
+    clashes = {page.name: _names_of(environment.parse(page.read_text("utf-8"))) & read - {"current"} for page in pages}
+
+    assert "text" in read
+    assert {page: names for page, names in clashes.items() if names} == {}
+
+
+def _names_of(page: nodes.Template) -> set[str]:
+    """What it defines for itself and all that it extends."""
+    macros = {one.name for one in page.body if isinstance(one, nodes.Macro)}
+    set_here = [name for one in page.body if isinstance(one, nodes.Assign) for name in one.find_all(nodes.Name)]
+    return macros | {name.name for name in set_here if name.ctx == "store"}

@@ -19,6 +19,7 @@ from parvis.web.assets import COMPONENTS, HERE, Assets
 from parvis.web.auth import keep_form_cookie, token_for_form
 from parvis.web.headline import Domain, State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate
+from parvis.web.live import who_is
 from parvis.web.markers import ICONS, sprite
 from parvis.web.tenants import IN, base_of, drop_choice, keep_choice
 from parvis.web.views import short_id
@@ -130,6 +131,7 @@ class Pages:
             "is_down": self._is_down(),
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),
             "caller": caller,
+            "who_am_i": who_is(caller),
             "laying": self._find_laying(),
             "has_story": self._has_story and caller.may(Right.READ),
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,

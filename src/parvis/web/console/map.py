@@ -34,7 +34,7 @@ from parvis.web.console.map_filter import (
 from parvis.web.features import feature
 from parvis.web.filters import ObjectFilter
 from parvis.web.headline import profile_of
-from parvis.web.live import Listener
+from parvis.web.live import Listener, who_is
 from parvis.web.objects import Objects, count_types, load_objects
 from parvis.web.pages import caller_of
 from parvis.web.site import MOST_OBJECTS, Site, site_of
@@ -103,7 +103,7 @@ def encode_collection(found: Objects, t: Wording, seq: int, caller: Caller, now:
     collection = {
         "type": "FeatureCollection",
         "seq": seq,
-        "who": caller.subject,
+        "who": who_is(caller),
         "now": now // 1000,
         "sentence": told_sentence(t, found),
         "moment": None if found.chosen.moment is None else found.chosen.moment // 1000,
