@@ -91,6 +91,43 @@ def test_the_nearest_number_of_the_street_stands_for_a_house_and_other_streets_a
     ]
 
 
+MILL = Candidate("5 Rue du Moulin à Marée", "Port-Trevalan", "Bac 5", HERE)
+
+
+def test_a_commune_called_as_the_street_is_no_other_street() -> None:
+    (spot,) = rank([MILL], ["5", "rue", "du", "port", "port", "trevalan"], "")
+    assert (spot.label, spot.is_meant) == ("5 Rue du Moulin à Marée, Port-Trevalan", False)
+    assert rank([MILL], ["5", "rue", "du", "moulin", "port", "trevalan"], "")[0].is_meant
+    assert rank([MILL], ["port", "trevalan"], "")[0].is_meant
+
+
+def test_a_slip_in_the_name_of_a_street_is_forgiven_where_asked_to() -> None:
+    dolmen = Candidate("3 Avenue du Dolmen", "Trevalan", "Bac 3", HERE)
+    asked = ["avenu", "du", "dolmin"]
+    assert rank([dolmen], asked, "", is_forgiving=True)[0].label == "3 Avenue du Dolmen, Trevalan"
+    assert [one.is_meant for one in rank([MILL], ["avenue", "du", "dolmin"], "", is_forgiving=True)] == [False]
+
+
+async def test_another_street_is_offered_and_not_taken(
+    platform: Platform, visitor: httpx.AsyncClient, caller: Caller
+) -> None:
+    address = {"streetAddress": "5 Rue du Moulin", "addressLocality": "Port-Trevalan"}
+    moved = Instance(platform.broker.contexts.parvis.expand("address"), Kind.PROPERTY, address)
+    await platform.broker.write(caller, [Change(HALF_BIN, Mode.UPSERT_UPDATE, (moved,))])
+    await platform.broker.take_in_words()
+
+    page = plain((await visitor.get("/?near=5 rue du port, Port-Trevalan")).text)
+
+    assert "The street in “5 rue du port, Port-Trevalan” is not known here." in page
+    assert "Found instead: 5 Rue du Moulin, Port-Trevalan" in page
+    assert "The nearest to" not in page
+
+
+async def test_a_slip_finds_the_street(platform: Platform, visitor: httpx.AsyncClient) -> None:
+    await platform.broker.take_in_words()
+    assert "The nearest to 1 School, Trevalan" in plain((await visitor.get("/?near=1 schoul, Trevalan")).text)
+
+
 async def test_a_level_is_told_in_words_with_its_way_its_day_and_its_age(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: int
 ) -> None:
