@@ -13,7 +13,7 @@ from parvis.broker.search.words import words_in
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Caller
 from parvis.web.console.dashboards.records import DASHBOARD
-from parvis.web.console.search_guess import list_guesses
+from parvis.web.console.search_guess import in_whole_words, list_guesses
 from parvis.web.console.search_objects import Kind, ObjectsFound, find_objects, href_of, kind_words
 from parvis.web.console.search_works import Work, find_imports, find_jobs, find_subscriptions
 from parvis.web.filters import LONGEST_SEARCH
@@ -22,6 +22,7 @@ from parvis.web.markers import ICONS
 from parvis.web.pages import caller_of
 from parvis.web.places import Place, find_places, open_to
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import is_pool
 from parvis.web.views import DEVICE_TYPE, ObjectView
 from parvis.web.wording import Wording
 
@@ -99,10 +100,13 @@ async def find_or_guess(site: Site, caller: Caller, text: str, t: Wording, limit
     if groups := await find_everything(site, caller, text, t, limits):
         return Found(groups)
     known = {word for place in _places(site, caller) for word in place.words(t)} | kind_words(t.language)
-    for guess in await list_guesses(site, caller, words_in(text), known):
-        if groups := await find_everything(site, caller, guess, t, limits):
-            return Found(groups, guess)
-    return Found(())
+    asked, best = words_in(text), Found(())
+    for guess in await list_guesses(site, caller, asked, known):
+        found = Found(await find_everything(site, caller, guess, t, limits), guess)
+        if found.count > best.count:
+            best = found
+    titles = [hit.title for group in best.groups for hit in group.hits]
+    return Found(best.groups, in_whole_words(best.meant, asked, titles))
 
 
 async def find_everything(site: Site, caller: Caller, text: str, t: Wording, limits: Limits) -> list[Group]:
@@ -142,7 +146,7 @@ async def _works(site: Site, caller: Caller, asked: Sequence[str], t: Wording, m
 
 
 def _places(site: Site, caller: Caller) -> list[Place]:
-    return open_to(caller, has_story=site.platform.happenings is not None)
+    return open_to(caller, has_story=site.platform.happenings is not None and is_pool(caller))
 
 
 def _beginnings(site: Site, caller: Caller, t: Wording) -> list[Group]:
