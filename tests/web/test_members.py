@@ -241,3 +241,24 @@ async def test_where_nobody_signs_in_everybody_goes_where_they_like(tmp_path: Pa
             assert "Plouhinec" in plain((await client.get("/console/in")).text)
             assert (await client.get("/console?in=plouhinec")).status_code == 303
             assert "Bin-plouhinec" in (await client.get("/console/map")).text
+
+
+async def test_a_link_says_whose_account_it_is_for(pooled: Platform, visitor: httpx.AsyncClient) -> None:
+    token = pooled.access.accounts.invite(COMMAND_LINE, "mairie", "reader", "plouhinec")
+
+    page = plain((await visitor.get("/welcome", params={"token": token})).text)
+
+    assert "mairie for Plouhinec" in page or "mairie at Plouhinec" in page
+    assert "mairie for Trevalan" not in page
+
+
+async def test_a_member_is_shown_no_schedules_of_the_pool_and_sent_to_who_can_give_the_pools_rights(
+    pooled: Platform, operator: httpx.AsyncClient
+) -> None:
+    mayor = await signed_in(pooled, "mairie", "plouhinec")
+
+    assert "Run now" not in (await mayor.get("/console/jobs")).text
+    refused = await mayor.get("/console/first-run")
+    asked = re.search(r"<p>([^<]*right[^<]*)</p>", refused.text)
+    assert refused.status_code == 403
+    assert asked is None or "mairie" not in asked[1]

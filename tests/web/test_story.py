@@ -166,3 +166,15 @@ async def test_who_set_off_what_is_in_the_audit_trail(staged: Platform, told: ht
     assert (newest.action, newest.object, newest.facts) == ("event-set-off", "burst-1", {"title": "The burst"})
     page = (await told.get("/console/audit", params={"lang": "fr"})).text
     assert '<a href="/console/story?follow=burst-1">The burst</a>' in page
+
+
+async def test_a_members_tenant_neither_shows_nor_sets_off_what_is_told_of_the_pools(
+    told: httpx.AsyncClient, tale: Tale
+) -> None:
+    token = form_token((await told.get("/console/story")).text)
+    there = {"NGSILD-Tenant": "plouhinec"}
+    seen = await told.get("/console/story", headers=there)
+    set_off = await told.post("/console/story/set-off", data={"offer": "burst", "form_token": token}, headers=there)
+
+    assert (seen.status_code, set_off.status_code in (403, 404), len(tale.happenings)) == (404, True, 3)
+    assert "/console/story" not in (await told.get("/console", headers=there)).text

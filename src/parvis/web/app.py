@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from parvis.bootstrap import Platform
 from parvis.bootstrap.identities import build_providers
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
-from parvis.kernel.identity import ANONYMOUS
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Right
 from parvis.kernel.logs import request_id
 from parvis.kernel.time import Clock, system_clock
 from parvis.web import basemap
@@ -199,12 +199,14 @@ def problem_page(request: Request, status: int, detail: str, whom: list[str] | N
 
 
 def _list_whom_to_ask(request: Request) -> list[str]:
-    """Names are for colleagues only."""
+    """Names are for colleagues only. What is refused to one who administers the tenant the pool alone can give."""
     caller = caller_of(request)
     if caller.subject == ANONYMOUS:
         return []
     with suppress(ParvisError):
-        return site_of(request).platform.access.accounts.list_administrators(caller.tenant)[:_MOST_TO_ASK]
+        tenant = DEFAULT_TENANT if caller.may(Right.ADMINISTER) else caller.tenant
+        names = site_of(request).platform.access.accounts.list_administrators(tenant)
+        return [name for name in names if caller.subject != f"user:{name}"][:_MOST_TO_ASK]
     return []
 
 

@@ -21,7 +21,7 @@ from parvis.web.headline import Domain, State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate
 from parvis.web.live import who_is
 from parvis.web.markers import ICONS, sprite
-from parvis.web.tenants import IN, base_of, drop_choice, keep_choice
+from parvis.web.tenants import IN, base_of, drop_choice, is_pool, keep_choice
 from parvis.web.views import short_id
 from parvis.web.wording import Wording, wording, words_for
 
@@ -62,7 +62,7 @@ class Pages:
         be read, and pages say so to those who are signed in. `has_story`: of a demonstration; what
         of it is not there yet `find_laying` tells. `renew` gives a session's next token with a page."""
         self._renew = renew
-        self._acting = acting or (lambda caller: Acting(caller.tenant, at_hand.territory.name, at_hand.territory.name))
+        self.acting = acting or (lambda caller: Acting(caller.tenant, at_hand.territory.name, at_hand.territory.name))
         self._is_down = is_down
         self._is_degraded = is_degraded
         self._has_story = has_story
@@ -106,7 +106,7 @@ class Pages:
     def _frame(self, request: Request) -> dict[str, Any]:
         t = self.words(request)
         caller = caller_of(request)
-        acting = self._acting(caller)
+        acting = self.acting(caller)
         theme = _theme(request)
         return {
             "t": t,
@@ -133,7 +133,7 @@ class Pages:
             "caller": caller,
             "who_am_i": who_is(caller),
             "laying": self._find_laying(),
-            "has_story": self._has_story and caller.may(Right.READ),
+            "has_story": self._has_story and is_pool(caller) and caller.may(Right.READ),
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),
             "user_name": caller.subject.partition(":")[2] or caller.subject,

@@ -20,6 +20,7 @@ from parvis.web.faults import explain_fault
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import is_pool
 from parvis.web.wording import Wording
 
 ROWS_A_PAGE = 50
@@ -93,7 +94,9 @@ async def jobs_page(request: Request) -> Response:
         chosen_state="" if state is None else state.word,
         chosen_kind=which.kind,
         schedules=[
-            (one, name_of(one.schedule.kind, t), one.kind.may_be_started_by(caller)) for one in jobs.list_schedules()
+            (one, name_of(one.schedule.kind, t), one.kind.may_be_started_by(caller))
+            for one in jobs.list_schedules()
+            if is_pool(caller)
         ],
         requestable=[(one.name, name_of(one.name, t)) for one in list_requestable(jobs.kinds.list_all(), caller)],
         refresh_s=_refresh_s(found),

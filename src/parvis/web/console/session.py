@@ -7,9 +7,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.access.identities.halfway import SecondFactorNeeded
+from parvis.access.identities.home import home_of
 from parvis.access.model import Session, TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
-from parvis.kernel.identity import system_caller
+from parvis.kernel.identity import ANONYMOUS, Caller, Right, system_caller
 from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
 from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
@@ -152,6 +153,7 @@ def _welcome_page(
         problem=problem,
         password_problems=PASSWORD_PROBLEMS,
         shortest=site.platform.access.accounts.shortest_password,
+        whose=site.pages.acting(Caller(home_of(site.platform.access.store, linked), ANONYMOUS, Right(0))).title,
     )
 
 

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.kernel.errors import Forbidden
+from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.happenings import Happening, Happenings
-from parvis.kernel.identity import Right
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
+from parvis.web.tenants import is_pool
 
 SEE_OTHER = 303
 PAST_SHOWN = 30
@@ -45,9 +46,16 @@ def part(happenings: Sequence[Happening], now: Instant) -> Parted:
     )
 
 
+def _check_is_told(caller: Caller) -> None:
+    """Its events are of the objects of the demonstration's own tenant. Raises ResourceNotFound."""
+    if not is_pool(caller):
+        raise ResourceNotFound("There is no story here.")
+
+
 def story_routes(story: Happenings) -> list[Route]:
     async def story_page(request: Request) -> Response:
         site, caller = site_of(request), caller_of(request)
+        _check_is_told(caller)
         if not caller.may(Right.READ):
             raise Forbidden("The story can be seen by people who are signed in.")
         language = site.pages.language(request)
@@ -68,6 +76,7 @@ def story_routes(story: Happenings) -> list[Route]:
         caller = caller_of(request)
         form = await request.form(max_fields=5)
         check_form(request, str(form.get(FORM_FIELD, "")))
+        _check_is_told(caller)
         if not caller.may(Right.WRITE):
             raise Forbidden("Events are set off by people with the right to write.")
         offer = str(form.get("offer", ""))
