@@ -170,6 +170,12 @@ async def test_only_who_may_write_sees_imports(platform: Platform, operator: htt
     assert (await operator.get("/console/imports/../x")).status_code == 404
 
 
+async def test_how_times_are_written_is_shown_by_an_example(operator: httpx.AsyncClient) -> None:
+    page = (await operator.get(await upload(operator))).text
+    assert '<option value="%d/%m/%Y">31/12/2026</option>' in page
+    assert '<option value="epoch-s">1798761540</option>' in page
+
+
 async def test_an_import_is_forgotten_and_the_page_is_gone(operator: httpx.AsyncClient) -> None:
     path = await upload(operator)
     await do(operator, path, "delete")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import log, pi, tan
 from typing import Any
 
@@ -20,7 +21,14 @@ from parvis.connectors.files.look import Kind
 from parvis.connectors.files.proposal import camel, check_terms
 
 DELIMITERS = ((",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
-FORMATS = (*TIME_FORMATS, "epoch-s", "epoch-ms")
+_EXAMPLE = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+_EXAMPLES = {
+    "iso": _EXAMPLE.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "epoch-s": f"{_EXAMPLE.timestamp():.0f}",
+    "epoch-ms": f"{_EXAMPLE.timestamp() * 1000:.0f}",
+}
+FORMATS = tuple((one, _EXAMPLES.get(one) or _EXAMPLE.strftime(one)) for one in (*TIME_FORMATS, "epoch-s", "epoch-ms"))
+"""How a time may be written, each with the end of 2026 written so."""
 PROJECTIONS = ("EPSG:4326", "EPSG:2154", "EPSG:3857", "EPSG:27572", *(f"EPSG:{code}" for code in range(3942, 3951)))
 TEXT_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz"))
 MOST_COLUMNS = 500

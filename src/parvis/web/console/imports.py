@@ -183,7 +183,7 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         mappings=[(name, name) for name in imports.folders.list_mappings(caller.tenant)],
         terms=sorted(list_terms()),
         delimiters=DELIMITERS,
-        formats=[(one, one) for one in FORMATS],
+        formats=FORMATS,
         projections=PROJECTIONS,
         kinds=[kind.value for kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.TIME, Kind.URI)],
         counts=None if reading is None else reading.counts,
