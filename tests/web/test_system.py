@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from parvis.bootstrap import Platform
-from parvis.bootstrap.disk import Usage
+from parvis.bootstrap.disk import Seen, Usage
 from parvis.bootstrap.gauges import Gauge
 from parvis.bootstrap.machine import memory_limit_bytes
 from parvis.kernel.growth import Forecast
 from parvis.kernel.time import DAY, Instant
-from parvis.web.console.system import bytes_text, disk_state, figure_text, norm_text
+from parvis.web.console.system import bytes_text, disk_norm_text, disk_state, figure_text, norm_text
 from parvis.web.console.system_figures import INFLOW, MACHINE, WAITING, Norm, figures_of
 from parvis.web.headline import State
 from parvis.web.i18n import catalogue
@@ -246,3 +246,23 @@ async def test_it_is_for_people_who_are_signed_in(visitor: httpx.AsyncClient) ->
     answer = await visitor.get("/console/system")
     assert answer.status_code == 303
     assert "/console/sign-in" in answer.headers["location"]
+
+
+def test_the_norm_of_the_disk_is_told_as_it_was_judged() -> None:
+    t = wording("en", "UTC")
+    assert "10.0\u00a0GiB free; how soon it is full is not judged" in disk_norm_text(Seen(ROOMY, None), t)
+    assert "90 days" in disk_norm_text(Seen(ROOMY, Forecast(1.0, None)), t)
+
+
+async def test_a_feed_that_fails_is_outside_the_norm_on_the_page_and_on_the_dot(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    platform.fleet.ways.sources.note_failure("feeds", "tide", OSError("503"))
+    page = (await operator.get("/console/system")).text
+    assert 'href="#figure-failing"' in page.split("<h1>")[1].split("</header>")[0]
+    assert "something is outside its norm" in (await operator.get("/console/devices")).text
+
+
+def test_frames_that_wait_for_their_device_are_not_refused_ones() -> None:
+    seen = window({"parvis_uplinks_refused_total": 6_000.0}, reason="UNKNOWN_DEVICE")
+    assert next(one for one in figures_of(INFLOW, seen) if one.key == "refused").value == 0

@@ -170,7 +170,7 @@ async def open_platform(
             store.shelf,
             additions.happenings,
             Disk(settings, store),
-            gauges_of(store, file_faults, notifications, jobs),
+            gauges_of(store, file_faults, notifications, jobs, fleet.ways.sources),
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )

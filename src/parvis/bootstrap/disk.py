@@ -11,7 +11,7 @@ from typing import NamedTuple
 from parvis.bootstrap.stores import is_on_postgres
 from parvis.broker.ports.store import Store
 from parvis.kernel.errors import Overloaded
-from parvis.kernel.growth import Sample
+from parvis.kernel.growth import Forecast, Sample, forecast
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.settings import Settings
 from parvis.kernel.shelf import Box, Place
@@ -35,12 +35,28 @@ class Usage(NamedTuple):
         return self.store + self.files
 
 
+class Seen(NamedTuple):
+    """`growth` is None until it has been measured for long enough."""
+
+    usage: Usage
+    growth: Forecast | None
+
+
 class Disk:
+    """`seen` is what was seen last: at most an hour ago, once there is anything."""
+
     def __init__(self, settings: Settings, store: Store, clock: Clock = system_clock) -> None:
         self._folder = settings.data_dir
         self._is_elsewhere = is_on_postgres(settings)
         self._store = store
         self._clock = clock
+        self.seen: Seen | None = None
+
+    async def look(self) -> Seen:
+        usage, samples = await self.measure(), await self.list_samples()
+        growth = forecast(samples, float("inf") if usage.free is None else usage.free, self._clock())
+        self.seen = Seen(usage, growth)
+        return self.seen
 
     async def measure(self) -> Usage:
         store = await self._store.count_bytes()
@@ -58,8 +74,10 @@ class Disk:
         hour = self._clock() // HOUR * HOUR
         held = await self._store.shelf.read(Place(BOX, b""))
         if _key(hour) in held:
+            if self.seen is None:
+                await self.look()
             return
-        usage = await self.measure()
+        usage = (await self.look()).usage
         old = [Place(BOX, key) for key in held if int(key) * SECOND < hour - KEPT]
         await self._store.shelf.change((), {Place(BOX, _key(hour)): str(usage.taken).encode()}, old)
 

@@ -8,6 +8,7 @@ from parvis.bootstrap.jobs import oldest_due_s
 from parvis.bootstrap.machine import memory_limit_bytes
 from parvis.broker.ports.store import Store
 from parvis.broker.subscriptions.notifications import Notifications
+from parvis.fleet.ways.sources import Sources
 from parvis.jobs.jobs import Jobs
 
 
@@ -19,10 +20,17 @@ class Gauge:
     read: Callable[[], float]
 
 
-def gauges_of(store: Store, file_faults: FileFaults, notifications: Notifications, jobs: Jobs) -> dict[str, Gauge]:
+def gauges_of(
+    store: Store, file_faults: FileFaults, notifications: Notifications, jobs: Jobs, sources: Sources
+) -> dict[str, Gauge]:
     limit = memory_limit_bytes()
     machine = {"parvis_memory_limit_bytes": Gauge("Memory that the machine, or the container, has.", lambda: limit)}
-    return _of_the_store(store, file_faults) | _of_notifications(notifications) | _of_jobs(jobs) | machine
+    asked = {
+        "parvis_sources_failing": Gauge(
+            "Feeds and devices that this process asks and that fail.", lambda: sources.failing_count
+        )
+    }
+    return _of_the_store(store, file_faults) | _of_notifications(notifications) | _of_jobs(jobs) | machine | asked
 
 
 def _of_the_store(store: Store, file_faults: FileFaults) -> dict[str, Gauge]:

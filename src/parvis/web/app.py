@@ -59,6 +59,7 @@ from parvis.web.console.identities import account, keys, passkeys, people, provi
 from parvis.web.console.members import member, switch, usage
 from parvis.web.console.members import pages as member_pages
 from parvis.web.console.story import story_routes
+from parvis.web.console.system import judge_system
 from parvis.web.faults import explain_fault
 from parvis.web.front import AWAY, ELSEWHERE, STORE_STATE, TOO_MANY
 from parvis.web.limits import TooManyRequests
@@ -89,7 +90,8 @@ _MOST_TO_ASK = 5
 
 
 def create_app(platform: Platform, clock: Clock = system_clock, readings: Readings | None = None) -> ASGIApp:
-    site = _site(platform, clock)
+    readings = readings or Readings(Exposition(()).families)
+    site = _site(platform, clock, readings)
     app = Starlette(
         routes=[
             *ROUTES,
@@ -103,12 +105,12 @@ def create_app(platform: Platform, clock: Clock = system_clock, readings: Readin
     app.router.redirect_slashes = False
     app.state.site = site
     app.state.providers = build_providers(platform.settings, platform.access, platform.outbound, clock)
-    app.state.readings = readings or Readings(Exposition(()).families)
+    app.state.readings = readings
     app.state.snapshot = home.Snapshot()
     return app
 
 
-def _site(platform: Platform, clock: Clock) -> Site:
+def _site(platform: Platform, clock: Clock, readings: Readings) -> Site:
     assets = Assets()
 
     def is_down() -> bool:
@@ -128,6 +130,7 @@ def _site(platform: Platform, clock: Clock) -> Site:
             lambda: platform.happenings.laying if platform.happenings else None,
             lambda request, response: renew_session(platform.access.sessions, request, response),
             acting_in(platform.access.gate.pool, lambda: platform.at_hand.territory.name),
+            lambda: judge_system(platform, readings.newest, clock()).worst,
         ),
         reader=EntityReader(platform.broker.contexts.parvis),
         live=Live(platform.broker, platform.stopping, is_down, lambda: platform.access.gate.version),

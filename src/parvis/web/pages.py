@@ -57,6 +57,7 @@ class Pages:
         find_laying: Callable[[], Laying | None] = lambda: None,
         renew: Callable[[Request, Response], None] = lambda _request, _response: None,
         acting: ActingOf | None = None,
+        judge_system: Callable[[], State] = lambda: State.GOOD,
     ) -> None:
         """`is_down`: nothing can be saved just now, and every page says so. `is_degraded`: a part of the history cannot
         be read, and pages say so to those who are signed in. `has_story`: of a demonstration; what
@@ -66,6 +67,7 @@ class Pages:
         self._is_down = is_down
         self._is_degraded = is_degraded
         self._has_story = has_story
+        self._judge_system = judge_system
         self._find_laying = find_laying
         self.settings = settings
         self.at_hand = at_hand
@@ -129,6 +131,7 @@ class Pages:
             "opening": self.at_hand.territory,
             "auth_off": not self.settings.access.auth,
             "is_down": self._is_down(),
+            "system_state": self._judge_system() if caller.may(Right.READ) else State.GOOD,
             "is_degraded": caller.subject != ANONYMOUS and self._is_degraded(),
             "caller": caller,
             "who_am_i": who_is(caller),

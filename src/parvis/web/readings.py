@@ -97,6 +97,10 @@ class Readings:
         self._ticks_s = ticks_s
         self._kept: deque[Reading] = deque(maxlen=_MOST_KEPT)
 
+    @property
+    def newest(self) -> Window | None:
+        return self._window() if self._kept else None
+
     async def look(self) -> Window:
         now = self._ticks_s()
         if not self._kept or now - self._kept[-1].at_s >= LEAST_APART_S:
@@ -108,6 +112,9 @@ class Readings:
             while self._kept and now - self._kept[0].at_s > RATE_OVER_S:
                 self._kept.popleft()
             self._kept.append(Reading(now, samples))
+        return self._window()
+
+    def _window(self) -> Window:
         newest = self._kept[-1]
         recent = [one for one in self._kept if newest.at_s - RATE_OVER_S <= one.at_s < newest.at_s]
         return Window(newest, recent[0] if recent else None)

@@ -76,7 +76,7 @@ async def reasons(town: Town) -> list[RefusalReason]:
 async def test_a_reading_without_any_mapping(town: Town) -> None:
     answer = await push(town, {"temperature": 21.5}, query={"device": "METER-07"})
     assert answer.status == 200
-    assert decode(answer.body) == {"accepted": 1, "duplicates": 0, "refused": 0, "items": []}
+    assert decode(answer.body) == {"accepted": 1, "duplicates": 0, "waiting": 0, "refused": 0, "items": []}
     instance = await town.find(ROOM, "temperature")
     assert instance is not None
     assert (instance.value, instance.observed_at) == (21.5, NOW)
@@ -100,7 +100,7 @@ async def test_a_batch_is_told_of_item_by_item(town: Town) -> None:
         {"device": METER, "time": "2026-09-21T15:00:00+02:00", "temperature": 4},
     ]
     report = decode((await push(town, batch)).body)
-    assert (report["accepted"], report["refused"]) == (2, 3)
+    assert (report["accepted"], report["waiting"], report["refused"]) == (2, 1, 2)
     assert [(one["item"], one["reason"]) for one in report["items"]] == [
         (2, "MALFORMED_MESSAGE"),
         (3, "MALFORMED_MESSAGE"),

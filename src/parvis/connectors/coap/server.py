@@ -143,7 +143,7 @@ class PushResource(_Guarded):
             documents = read_documents(request.payload, content_format, now)
             pushed = Pushed(caller, f"coap:/push/{mapping_id}", now, WAY, device)
             report = await take_documents(self._fleet, pushed, mapping, documents)
-        code = Code.CHANGED if not report.refused or report.accepted or report.duplicates else Code.BAD_REQUEST
+        code = Code.CHANGED if report.refused < max(1, report.count) else Code.BAD_REQUEST
         return _told(code, report, request.opt.accept)
 
     async def _take_frame(self, caller: Caller, device: str, frame: bytes, now: Instant) -> Report:

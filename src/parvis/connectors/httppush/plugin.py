@@ -55,7 +55,7 @@ class HttpPush:
         self._pace = Pace(config.items_per_s, config.burst)
 
     async def receive(self, mapping: DocumentMapping, post: Post) -> Answer:
-        """200: all of it is durable. 202: some of it was refused; the report says what.
+        """200: all of it is stored. 202: some of it waits for its device or was refused; the report says what.
 
         Raises:
             BadRequestData, UnsupportedMediaType, PayloadTooLarge: nothing of it was stored.
@@ -72,7 +72,7 @@ class HttpPush:
             report = await self._take_frame(post, body)
         else:
             report = await self._take_documents(mapping, post, body, content_type)
-        self._pace.charge(post.caller.subject, report.accepted + report.duplicates + report.refused, now_s)
+        self._pace.charge(post.caller.subject, report.count, now_s)
         return _answer(report)
 
     async def _take_documents(self, mapping: DocumentMapping, post: Post, body: bytes, content_type: str) -> Report:
@@ -115,9 +115,9 @@ def _whole(query: Mapping[str, str], name: str, absent: int) -> int:
 
 def _answer(report: Report) -> Answer:
     is_limited = report.refused and all(one.reason == RefusalReason.RATE_LIMITED.value for one in report.items)
-    if is_limited and not report.accepted:
+    if is_limited and not report.accepted and not report.waiting:
         raise _too_fast(_RATE_LIMITED_WAIT_S)
-    return Answer(202 if report.refused else 200, msgspec.json.encode(report))
+    return Answer(202 if report.refused or report.waiting else 200, msgspec.json.encode(report))
 
 
 def _too_fast(wait_s: int) -> TooManyItems:

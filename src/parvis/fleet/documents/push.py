@@ -34,17 +34,26 @@ class RefusedItem(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """`duplicates` were stored before and are fine; `items` tells of the first that were refused."""
+    """`duplicates` were stored before and are fine, `waiting` are kept until their device is adopted; `items` tells of
+    the first that were refused or wait."""
 
     accepted: int = 0
     duplicates: int = 0
+    waiting: int = 0
     refused: int = 0
     items: list[RefusedItem] = msgspec.field(default_factory=list)
 
-    def refuse(self, item: int, reason: str, detail: str) -> None:
-        self.refused += 1
+    @property
+    def count(self) -> int:
+        return self.accepted + self.duplicates + self.waiting + self.refused
+
+    def refuse(self, item: int, reason: RefusalReason, detail: str) -> None:
+        if reason is RefusalReason.UNKNOWN_DEVICE:
+            self.waiting += 1
+        else:
+            self.refused += 1
         if len(self.items) < _MOST_TOLD:
-            self.items.append(RefusedItem(item, reason, detail))
+            self.items.append(RefusedItem(item, reason.value, detail))
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -121,7 +130,7 @@ async def _take(
             continue
         text = one.text if isinstance(one, Unreadable) else _kept(item)
         malformed.append((Message(pushed.caller, pushed.topic, text, pushed.received_at), one.detail))
-        report.refuse(number, RefusalReason.MALFORMED_MESSAGE.value, one.detail)
+        report.refuse(number, RefusalReason.MALFORMED_MESSAGE, one.detail)
     if malformed:
         await fleet.refuse_messages(pushed.caller, malformed, pushed.way)
     if uplinks:
@@ -136,7 +145,7 @@ async def _store(fleet: Fleet, caller: Caller, uplinks: Sequence[tuple[int, Upli
         elif refused.reason is RefusalReason.DUPLICATE:
             report.duplicates += 1
         else:
-            report.refuse(number, refused.reason.value, refused.detail)
+            report.refuse(number, refused.reason, refused.detail)
 
 
 def _kept(item: Any) -> bytes:

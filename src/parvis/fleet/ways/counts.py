@@ -17,7 +17,7 @@ LONGEST_FAULT = 300
 
 
 class Brought(msgspec.Struct):
-    """Frames of one tenant; the refused ones are among them, and among these the ones that wait for their device."""
+    """Frames of one tenant, among them the refused ones and the ones that wait for their device."""
 
     frames: int = 0
     refused: int = 0
@@ -64,9 +64,10 @@ class Ways:
             brought = of_way[way] = Brought()
         brought.frames += 1
         brought.last_at = now
-        if reason is not None:
+        if reason is RefusalReason.UNKNOWN_DEVICE:
+            brought.waiting += 1
+        elif reason is not None:
             brought.refused += 1
-            brought.waiting += reason is RefusalReason.UNKNOWN_DEVICE
             brought.refused_at, brought.reason = now, reason
 
     def unkept_of(self, tenant: str) -> Mapping[RefusalReason, int]:

@@ -57,6 +57,11 @@ class Sources:
         """By name, those that this process asks."""
         return self._by_way.get(way, {})
 
+    @property
+    def failing_count(self) -> int:
+        """Of all ways."""
+        return sum(one.is_failing for of_way in self._by_way.values() for one in of_way.values())
+
     def _change(self, way: str, name: str, **changed: object) -> None:
         of_way = self._by_way.setdefault(way, {})
         if name in of_way or len(of_way) < MOST_SOURCES:

@@ -154,7 +154,7 @@ def judge(
         return State.WARN, "no_answer"
     if not brought.frames:
         return (State.STALE, "waits") if listens else (State.GOOD, "runs")
-    if brought.refused == brought.frames:
+    if brought.refused + brought.waiting == brought.frames:
         return State.WARN, "all_wait" if brought.waiting == brought.frames else "refused_all"
     return (State.GOOD, "hears") if now - brought.last_at <= QUIET_AFTER else (State.STALE, "quiet")
 

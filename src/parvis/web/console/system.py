@@ -2,7 +2,7 @@
 
 import platform as machine
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import time
 
@@ -11,10 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis import __version__
-from parvis.bootstrap.disk import Usage
+from parvis.bootstrap import Platform
+from parvis.bootstrap.disk import Seen, Usage
 from parvis.bootstrap.stores import is_on_postgres
+from parvis.fleet.model.refusal import RefusalReason
 from parvis.kernel.errors import Forbidden, Unauthenticated
-from parvis.kernel.growth import Forecast, forecast
+from parvis.kernel.growth import Forecast
 from parvis.kernel.identity import ANONYMOUS, Right
 from parvis.kernel.jobs import JobState
 from parvis.kernel.time import DAY, SECOND, Instant
@@ -36,6 +38,7 @@ REFUSALS = (
     ("mqtt", "parvis_mqtt_connections_refused_total", "reason"),
 )
 DISK = "disk"
+GROUPS = {"inflow": INFLOW, "waiting": WAITING, "processes": MACHINE}
 _STEPS = ("byte", "kibi", "mebi", "gibi", "tebi")
 
 
@@ -55,12 +58,12 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class DiskView:
-    """`state` judges what is free and when it will be used up."""
+class Judgement:
+    """Of what keeps its norm or does not, by the figure."""
 
-    usage: Usage
-    growth: Forecast | None
-    state: State
+    figures: Mapping[str, Sequence[Figure]]
+    states: Mapping[str, State]
+    worst: State
 
 
 async def system_page(request: Request) -> Response:
@@ -69,26 +72,24 @@ async def system_page(request: Request) -> Response:
         raise Unauthenticated("Sign in.") if caller.subject == ANONYMOUS else Forbidden("For those who may read.")
     readings: Readings = request.app.state.readings
     t = site.pages.words(request)
-    window, disk = await readings.look(), await disk_view(site)
-    groups = {"inflow": INFLOW, "waiting": WAITING, "processes": MACHINE}
-    figures = {name: figures_of(rules, window) for name, rules in groups.items()}
-    states = {DISK: disk.state} | {
-        one.key: one.state for group in figures.values() for one in group if one.state is not None
-    }
+    window, disk = await readings.look(), await site.platform.disk.look()
+    judged = judge_system(site.platform, window, site.now)
     jobs = await site.platform.jobs.count(caller)
     return site.pages.render(
         request,
         "console/pages/system.html",
         refresh_s=REFRESH_S,
         is_first=window.before is None,
-        worst=max(states.values()),
-        judged=len(states),
-        troubles=[key for key, state in states.items() if state.needs_attention],
+        worst=judged.worst,
+        judged=len(judged.states),
+        troubles=[key for key, state in judged.states.items() if state.needs_attention],
         fault=site.platform.fault(),
         degraded=site.platform.degraded(),
-        figures=figures,
+        figures=judged.figures,
         refusals=list_refusals(window),
         disk=disk,
+        disk_judged=judged.states[DISK],
+        disk_norm=disk_norm_text(disk, t),
         bytes=bytes_text,
         processes=list_processes(window, t),
         versions=versions(site),
@@ -98,11 +99,14 @@ async def system_page(request: Request) -> Response:
     )
 
 
-async def disk_view(site: Site) -> DiskView:
-    disk = site.platform.disk
-    usage, samples = await disk.measure(), await disk.list_samples()
-    growth = forecast(samples, float("inf") if usage.free is None else usage.free, site.now)
-    return DiskView(usage, growth, disk_state(usage, growth, site.now))
+def judge_system(platform: Platform, window: Window | None, now: Instant) -> Judgement:
+    """For the page and for the dot on every other; what has not been looked at yet is not judged."""
+    figures = {} if window is None else {name: figures_of(rules, window) for name, rules in GROUPS.items()}
+    seen = platform.disk.seen
+    states = {} if seen is None else {DISK: disk_state(seen.usage, seen.growth, now)}
+    states |= {one.key: one.state for group in figures.values() for one in group if one.state is not None}
+    beside = State.BAD if platform.fault() else State.WARN if platform.degraded() else State.GOOD
+    return Judgement(figures, states, max(beside, *states.values(), State.GOOD))
 
 
 def disk_state(usage: Usage, growth: Forecast | None, now: Instant) -> State:
@@ -124,7 +128,7 @@ def list_refusals(window: Window) -> list[RefusalRow]:
         RefusalRow(way, reason, count)
         for way, name, label in REFUSALS
         for reason, count in window.now.by(name, label).items()
-        if count
+        if count and reason != RefusalReason.UNKNOWN_DEVICE.value
     ]
     return sorted(rows, key=lambda row: -row.count)[:MOST_REASONS]
 
@@ -163,6 +167,14 @@ def figure_text(figure: Figure, t: Wording) -> str:
     if figure.value == float("inf"):
         return f">{NO_BREAK_SPACE}{t.number(SLOWEST_BOUND_MS)}"
     return t.number(figure.value, figure.rule.decimals if figure.value < 100 else 0)
+
+
+def disk_norm_text(disk: Seen, t: Wording) -> str:
+    """Of what was judged: while nobody knows how fast it fills, only what is free."""
+    if disk.usage.free is None:
+        return t("system.norm_disk_elsewhere")
+    amount = bytes_text(max(disk.usage.taken, LEAST_FREE_BYTES), t)
+    return t("system.norm_disk_free" if disk.growth is None else "system.norm_disk", amount=amount)
 
 
 def norm_text(figure: Figure, t: Wording) -> str:

@@ -103,7 +103,8 @@ def busiest(counter: str) -> Read:
     return read
 
 
-HARMLESS = {("reason", one.value) for one in (RefusalReason.DUPLICATE, RefusalReason.NO_PAYLOAD)}
+_LOST_NOTHING = (RefusalReason.DUPLICATE, RefusalReason.NO_PAYLOAD, RefusalReason.UNKNOWN_DEVICE)
+HARMLESS = {("reason", one.value) for one in _LOST_NOTHING}
 """Nothing of a device is lost by them."""
 A_SECOND = "/s"
 REFUSED, RECEIVERS = "/console/refusals", "/console/subscriptions"
@@ -113,6 +114,7 @@ INFLOW: Sequence[Rule] = (
     Rule("stored", rate("parvis_uplinks_stored_total"), A_SECOND, href="/console/devices", decimals=1),
     Rule("refused", refused, A_SECOND, Norm(1, 50), REFUSED, decimals=1),
     Rule("mqtt", rate("parvis_mqtt_messages_received_total"), A_SECOND, decimals=1),
+    Rule("failing", total("parvis_sources_failing"), norm=Norm(1), href="/console/connectors"),
     Rule("requests", rate("parvis_http_requests_total"), A_SECOND, decimals=1),
     Rule(
         "slow_requests",
