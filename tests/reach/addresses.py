@@ -19,10 +19,16 @@ NO_PAGES = frozenset({
     "/console/",
     "/console/first-run",
     "/console/search/typed-ahead",
+    "/console/sign-in/code",
+    "/console/sign-in/with/{key}",
+    "/console/sign-in/with/{key}/return",
+    "/elsewhere",
     "/live/events",
     "/live/store",
+    "/too-many",
 })  # fmt: skip
-"""What is read with GET and is no page, besides files: parts of pages, and what only leads elsewhere."""
+"""What is read with GET and is no page of its own, besides files: parts of pages, what stands in a page's place, what
+comes between two steps of signing in, and what only leads elsewhere."""
 _FILE = re.compile(r"\.\w+$")
 STORY = "/console/story"
 NOWHERE = "/nowhere"

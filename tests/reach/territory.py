@@ -12,6 +12,7 @@ from tests.fakes.terms import PARVIS_TERMS
 KNOWN, SILENT, WAITING = "a84041a1b1830042", "a84041a1b1830043", "a84041a1b1830099"
 PLACES = b"ref;x;y;puissance (W)\nL1;218400,5;6755200,5;40\nL2;218500,5;6755300,5;60\nL3;zz;6755300,5;60\n"
 SHEET = b"hardware_id,profile,object\na84041a1b1830050,cayenne-lpp,urn:ngsi-ld:Building:school\n,cayenne-lpp,\n"
+MEMBER = "port-louis"
 PATIENCE_S = 20
 WORTH_A_LOOK = (
     "/?commune=Trevalan",
@@ -42,7 +43,8 @@ def furnish(client: httpx.Client) -> list[str]:
     _subscribe(client)
     _share_a_dashboard(client)
     _run_a_job(client)
-    return [*_import_places(client), *_import_devices(client), *WORTH_A_LOOK]
+    told = [_enter_an_incident(client), _add_a_member(client)]
+    return [*_import_places(client), *_import_devices(client), *told, *WORTH_A_LOOK]
 
 
 def _write_objects(client: httpx.Client) -> None:
@@ -148,6 +150,18 @@ def _share_a_dashboard(client: httpx.Client) -> None:
 def _run_a_job(client: httpx.Client) -> None:
     form = {"form_token": _form_token(client, "/console/jobs"), "kind": "store.check"}
     _sent(client.post("/console/jobs/start", data=form))
+
+
+def _enter_an_incident(client: httpx.Client) -> str:
+    page = "/console/incidents"
+    form = {"title": "Mail is sent in our name", "known_at": "2026-11-20T09:00", "personal_data": "unknown"}
+    return _sent(client.post(page, data={"form_token": _form_token(client, page), **form}))
+
+
+def _add_a_member(client: httpx.Client) -> str:
+    page = "/console/members/new"
+    form = {"tenant": MEMBER, "title": "Port-Louis", "code": "56181"}
+    return _sent(client.post(page, data={"form_token": _form_token(client, page), **form}))
 
 
 def _import_places(client: httpx.Client) -> list[str]:
