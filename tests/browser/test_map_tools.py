@@ -213,7 +213,7 @@ def test_the_layers_are_seen_whole(visit: Callable[..., Visit], width: int, heig
     assert page.evaluate("(body => body.scrollHeight - body.clientHeight)(document.querySelector('.tool-body'))") == 0
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 620), (800, 800), (800, 620)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 660), (800, 800), (800, 660)])
 def test_no_way_of_the_rail_is_cut_off(visit: Callable[..., Visit], width: int, height: int) -> None:
     page = visit(width, viewport={"width": width, "height": height}, locale="fr-FR").open_map()
     ways = page.locator(".rail > ul > li:visible > a")
@@ -223,6 +223,13 @@ def test_no_way_of_the_rail_is_cut_off(visit: Callable[..., Visit], width: int, 
         assert box is not None
         assert box["y"] + box["height"] <= height
         assert way.evaluate("way => way.scrollWidth <= way.clientWidth")
+
+
+def test_in_a_lower_window_the_rail_scrolls_to_its_last_way(visit: Callable[..., Visit]) -> None:
+    page = visit(1280, viewport={"width": 1280, "height": 500}).open_map()
+    last = page.locator(".rail > ul > li:visible > a").last
+    last.focus()
+    expect(last).to_be_in_viewport(ratio=1)
 
 
 def test_the_tools_stand_in_one_row_on_a_narrow_map(visit: Callable[..., Visit]) -> None:
