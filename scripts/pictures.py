@@ -61,7 +61,10 @@ def running(*words: str, settings: str = "") -> Iterator[Running]:
         command = [str(parvis), *words, "--data", data, "--port", "0", "--mqtt-port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as platform:
             try:
-                yield _begun(platform, "auth = false" not in settings)
+                found = _begun(platform, "auth = false" not in settings)
+                with _heard(platform, found.told):
+                    _wait_until_ready(found.address)
+                    yield found
             finally:
                 platform.terminate()
 
@@ -71,9 +74,20 @@ def _begun(platform: subprocess.Popen[str], has_link: bool) -> Running:
     found = Running(_first_told(platform.stdout, ADDRESS))
     if has_link:
         found.link = _first_told(platform.stdout, LINK)
-    Thread(target=lambda lines: found.told.extend(lines), args=(platform.stdout,), daemon=True).start()
-    _wait_until_ready(found.address)
     return found
+
+
+@contextlib.contextmanager
+def _heard(platform: subprocess.Popen[str], told: list[str]) -> Iterator[None]:
+    """What it says meanwhile; its output is closed once it has been read to the end."""
+    assert platform.stdout is not None
+    listening = Thread(target=told.extend, args=(platform.stdout,), daemon=True)
+    listening.start()
+    try:
+        yield
+    finally:
+        platform.terminate()
+        listening.join(START_TIMEOUT_S)
 
 
 def _first_told(lines: Iterable[str], what: re.Pattern[str]) -> str:

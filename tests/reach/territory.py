@@ -161,7 +161,8 @@ def _enter_an_incident(client: httpx.Client) -> str:
 def _add_a_member(client: httpx.Client) -> str:
     page = "/console/members/new"
     form = {"tenant": MEMBER, "title": "Port-Louis", "code": "56181"}
-    return _sent(client.post(page, data={"form_token": _form_token(client, page), **form}))
+    token = _form_token(client, f"{page}?code={form['code']}")
+    return _sent(client.post(page, data={"form_token": token, **form}))
 
 
 def _import_places(client: httpx.Client) -> list[str]:

@@ -262,3 +262,17 @@ async def test_a_member_is_shown_no_schedules_of_the_pool_and_sent_to_who_can_gi
     asked = re.search(r"<p>([^<]*right[^<]*)</p>", refused.text)
     assert refused.status_code == 403
     assert asked is None or "mairie" not in asked[1]
+
+
+async def test_a_member_hears_nothing_of_how_the_pools_platform_and_feeds_do(
+    pooled: Platform, operator: httpx.AsyncClient
+) -> None:
+    pooled.fleet.ways.sources.note_failure(next(iter(pooled.connectors)), "feed of the pool", OSError("away"))
+    boss = await signed_in(pooled, "boss", "default")
+    mayor = await signed_in(pooled, "mairie", "plouhinec")
+
+    assert (await mayor.get("/console/system")).status_code == 403
+    assert 'href="/console/system"' not in (await mayor.get("/console")).text
+    assert "feed of the pool" not in (await mayor.get("/console/connectors")).text
+    assert (await operator.get("/console/system")).status_code == 200
+    assert "feed of the pool" in (await boss.get("/console/connectors")).text

@@ -45,7 +45,7 @@ PLACES: Sequence[Place] = (
     Place("jobs", "/console/jobs", "clock", Right.READ),
     Place("imports", "/console/imports", "upload", Right.WRITE),
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
-    Place("system", "/console/system", "activity", Right.READ),
+    Place("system", "/console/system", "activity", Right.READ, is_for_all=True),
     Place("incidents", "/console/incidents", "flag", Right.ADMINISTER),
     Place("audit", "/console/audit", "history", Right.AUDIT),
     Place("exports", "/console/exports", "download", Right.STEWARD),

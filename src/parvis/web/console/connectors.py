@@ -14,7 +14,7 @@ from parvis.fleet.ways.connector import Connector
 from parvis.fleet.ways.counts import Brought, WayFault
 from parvis.fleet.ways.sources import Source
 from parvis.kernel.errors import Forbidden
-from parvis.kernel.identity import Right
+from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import DAY, HOUR, SECOND, Instant
 from parvis.web.causes import Explained
 from parvis.web.console.findings import spell_span
@@ -23,6 +23,7 @@ from parvis.web.front import WAYS_IN
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import is_pool
 from parvis.web.wording import Wording
 
 QUIET_AFTER = HOUR
@@ -73,9 +74,9 @@ async def connectors_page(request: Request) -> Response:
     site, caller = site_of(request), caller_of(request)
     if not caller.may(Right.READ):
         raise Forbidden("The ways in can be seen by people who are signed in.")
-    shows_faults = caller.may(Right.ADMINISTER)
+    shows_faults = caller.may(Right.ADMINISTER) and is_pool(caller)
     t = site.pages.words(request)
-    views = [view_of(site, one, caller.tenant, shows_faults, t) for one in site.platform.connectors.values()]
+    views = [view_of(site, one, caller, shows_faults, t) for one in site.platform.connectors.values()]
     off = [one for one in list_packaged().items() if one[0] not in site.platform.connectors]
     return site.pages.render(
         request,
@@ -88,14 +89,15 @@ async def connectors_page(request: Request) -> Response:
     )
 
 
-def view_of(site: Site, connector: Connector, tenant: str, shows_faults: bool, t: Wording) -> WayView:
+def view_of(site: Site, connector: Connector, caller: Caller, shows_faults: bool, t: Wording) -> WayView:
+    """What it asks by itself it asks for the pool: a member hears nothing of it."""
     ways = site.platform.fleet.ways
-    brought = ways.brought_to(tenant).get(connector.name) or Brought()
+    brought = ways.brought_to(caller.tenant).get(connector.name) or Brought()
     fault = ways.find_fault(connector.name) if shows_faults else None
     plug_in: PlugIn | None = list_packaged().get(connector.name)
     asked = asked_by(connector.name) if shows_faults else _NOBODY
     listens = bool(connector.routes or connector.webhooks)
-    known = ways.sources.list_of(connector.name)
+    known = ways.sources.list_of(connector.name) if is_pool(caller) else {}
     state, word = judge_sources(known.values()) or judge(brought, fault, site.now, asked, listens=listens)
     sources = list_sources(known, t, site.now) if shows_faults else []
     failing = [one for one in sources if one.state is not State.GOOD]

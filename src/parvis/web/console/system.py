@@ -25,6 +25,7 @@ from parvis.web.headline import State
 from parvis.web.pages import caller_of
 from parvis.web.readings import STARTED, Readings, Window
 from parvis.web.site import Site, site_of
+from parvis.web.tenants import is_pool
 from parvis.web.wording import NO_BREAK_SPACE, Wording
 
 REFRESH_S = 5
@@ -70,6 +71,8 @@ async def system_page(request: Request) -> Response:
     site, caller = site_of(request), caller_of(request)
     if not caller.may(Right.READ):
         raise Unauthenticated("Sign in.") if caller.subject == ANONYMOUS else Forbidden("For those who may read.")
+    if not is_pool(caller):
+        raise Forbidden("How the platform itself is doing is told to the people of the pool.")
     readings: Readings = request.app.state.readings
     t = site.pages.words(request)
     window, disk = await readings.look(), await site.platform.disk.look()
