@@ -25,13 +25,14 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.tables.identities import IdentityTables
+from parvis.access.tables.members import MemberTables
+from parvis.access.tables.roles import RoleTables
+from parvis.access.tables.statements import Statements
 from parvis.access.throttle import WINDOW, wait_s
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
 from parvis.stores.postgres.database import IN_THE_WAY, Connection, Database, StoreUnreachable, is_lost
-from parvis.stores.postgres.identities import PostgresIdentities
-from parvis.stores.postgres.members import PostgresMembers
-from parvis.stores.postgres.roles import PostgresRoles
 
 RETRY_EVERY_S = 1.0
 _STATEMENT_MS = 2_000
@@ -59,9 +60,10 @@ class PostgresAccessStore:
         self._database = database
         self._connection: Connection | None = self._open()
         self._depth = 0
-        self.identities = PostgresIdentities(self._row, self._rows, self._write)
-        self.members = PostgresMembers(self._row, self._rows, self._write)
-        self.roles = PostgresRoles(self._rows, self._write)
+        statements = Statements(_marked(self._rows), _marked(self._write))
+        self.identities = IdentityTables(statements)
+        self.members = MemberTables(statements)
+        self.roles = RoleTables(statements)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -299,3 +301,8 @@ class PostgresAccessStore:
 
 def _unreachable(fault: object) -> StoreUnreachable:
     return StoreUnreachable(f"The database of accounts and keys does not answer: {fault}", retry_after_s=2)
+
+
+def _marked(act: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """The same for statements in which `?` stands for a value."""
+    return lambda sql, *values: act(sql.replace("?", "%s"), *values)

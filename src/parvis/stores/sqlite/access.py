@@ -25,12 +25,13 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.tables.identities import IdentityTables
+from parvis.access.tables.members import MemberTables
+from parvis.access.tables.roles import RoleTables
+from parvis.access.tables.statements import Statements
 from parvis.access.throttle import Throttle
 from parvis.kernel.errors import AlreadyExists
 from parvis.kernel.time import Instant
-from parvis.stores.sqlite.identities import SqliteIdentities
-from parvis.stores.sqlite.members import SqliteMembers
-from parvis.stores.sqlite.roles import SqliteRoles
 
 _BUSY_TIMEOUT_S = 5.0
 _END = 1 << 62
@@ -66,9 +67,10 @@ class SqliteAccessStore:
             self._connection.executescript(schema.read_text(encoding="utf-8"))
         for table, name, definition in _ADDED:
             self._add_column(table, name, definition)
-        self.identities = SqliteIdentities(self._row, self._rows, self._write)
-        self.members = SqliteMembers(self._row, self._rows, self._write)
-        self.roles = SqliteRoles(self._rows, self._write)
+        statements = Statements(self._rows, self._write)
+        self.identities = IdentityTables(statements)
+        self.members = MemberTables(statements)
+        self.roles = RoleTables(statements)
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         with self.transaction():
