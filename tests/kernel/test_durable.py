@@ -37,6 +37,13 @@ def test_a_file_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     assert names(tmp_path) == ["story.json"]
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "日" * 85])
+def test_a_name_may_be_as_long_as_the_file_system_takes(name: str, tmp_path: Path) -> None:
+    write_whole(tmp_path / name, b"whole")
+
+    assert names(tmp_path) == [name]
+
+
 def test_who_is_killed_while_writing_leaves_the_file_before(tmp_path: Path) -> None:
     path = tmp_path / "story.json"
     write_whole(path, b"whole")

@@ -10,6 +10,8 @@ from typing import IO
 
 UNFINISHED = ".unfinished-"
 """What a file's name begins with until it is whole; a killed process leaves it."""
+_LONGEST_NAME_BYTES = 255
+"""Of one name, on every file system that Linux is used with."""
 _UNABLE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 """What file systems answer that cannot write the list of a folder's names out by itself, such as some of networks."""
 
@@ -26,7 +28,7 @@ def write_whole(path: Path, content: bytes, *, is_durable: bool = True, syncs_fo
 @contextmanager
 def writing_whole(path: Path, *, is_durable: bool = True, syncs_folder: bool = True) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` at the end of the block; where that fails, it is gone."""
-    unfinished = path.with_name(f"{UNFINISHED}{token_hex(8)}-{path.name}")
+    unfinished = path.with_name(f"{UNFINISHED}{token_hex(8)}-{_fitting(path.name)}")
     try:
         with unfinished.open("xb") as file:
             yield file
@@ -38,6 +40,12 @@ def writing_whole(path: Path, *, is_durable: bool = True, syncs_folder: bool = T
         unfinished.unlink(missing_ok=True)
     if is_durable and syncs_folder:
         sync(path.parent)
+
+
+def _fitting(name: str) -> str:
+    """What still has room behind the mark of what is unfinished, where a name is as long as names may be."""
+    room = _LONGEST_NAME_BYTES - len(UNFINISHED) - 17
+    return os.fsdecode(os.fsencode(name)[:room])
 
 
 def sync(path: Path) -> None:

@@ -368,6 +368,12 @@ async def test_a_name_from_elsewhere_stays_in_its_folder(imports: Imports) -> No
     assert not one.name.startswith(".")
 
 
+async def test_a_name_is_cut_to_what_a_file_system_takes(imports: Imports) -> None:
+    one = imports.receive(ADA, "容器" * 150 + ".csv", Origin.UPLOAD)
+    imports.folders.source(one).write_bytes(b"a,b\n")
+    assert one.name.endswith("容器.csv")
+
+
 async def test_tidying_lets_go_of_old_imports_and_of_events(
     platform: Platform, imports: Imports, tmp_path: Path
 ) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.json import decode
 
 from parvis.cli.demo import _with_open_data
 from parvis.connectors.feeds.feed import Feed
@@ -97,6 +100,25 @@ async def test_only_the_services_port_is_open(tmp_path: Path) -> None:
             await client.check(f"http://127.0.0.1:{door.getsockname()[1]}/")
             with pytest.raises(AddressRefused):
                 await client.check(f"http://127.0.0.1:{other.getsockname()[1]}/")
+
+
+def test_a_time_that_names_no_zone_is_utc_wherever_the_demonstration_runs(
+    scenery: Scenery, set_scene: SetScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Noumea")
+    time.tzset()
+    try:
+        station, since = (
+            stations_of(Service.RIVERS)[0].code,
+            f"{datetime.fromtimestamp(NOW_S - 3600, UTC):%Y-%m-%dT%H:%M}",
+        )
+        path = f"/api/v2/hydrometrie/observations_tr?code_entite={station}&date_debut_obs={since}"
+        at = moment(scenery, set_scene())
+        unzoned, zoned = (decode(answer(Asked(asked, {}), at).body)["count"] for asked in (path, f"{path}Z"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert unzoned == zoned == 2 * 6, "each ten minutes of the hour, of height and flow"
 
 
 def test_feeds_and_devices_are_of_one_nature(scenery: Scenery, set_scene: SetScene) -> None:

@@ -24,7 +24,7 @@ from parvis.kernel.time import Instant, to_datetime
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _MAPPING_NAME = re.compile(r"[\w][\w .\-]{0,59}")
 _UNSAFE = re.compile(r"[^\w.\- ]")
-_LONGEST_NAME = 120
+_LONGEST_NAME_BYTES = 200
 _LOOK_AGAIN_S = 0.2
 
 Kept = TypeVar("Kept", bound=msgspec.Struct)
@@ -132,7 +132,7 @@ class Folders:
 
     def create(self, tenant: str, name: str, origin: Origin, created_by: str, at: Instant) -> Import:
         """Raises InvalidMapping for a name that is of no kind of file known."""
-        safe = _UNSAFE.sub("_", Path(name.replace("\\", "/")).name)[-_LONGEST_NAME:].lstrip(".") or "file"
+        safe = _end_of(_UNSAFE.sub("_", Path(name.replace("\\", "/")).name)).lstrip(".") or "file"
         if not safe.lower().endswith(ENDINGS):
             raise InvalidMapping(f"{safe}: files are read that end in {', '.join(ENDINGS)}.")
         made = Import(f"{to_datetime(at):%Y%m%d-%H%M%S}-{token_hex(4)}", tenant, safe, origin, created_by, at)
@@ -224,6 +224,11 @@ class Folders:
 
     def _of(self, tenant: str) -> Path:
         return self._imports / _folder_name(tenant)
+
+
+def _end_of(name: str) -> str:
+    """As much as a file system takes, with its ending: a letter may be four bytes."""
+    return name.encode("utf-8", "replace")[-_LONGEST_NAME_BYTES:].decode("utf-8", "ignore")
 
 
 def _folder_name(tenant: str) -> str:

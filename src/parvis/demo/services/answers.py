@@ -181,11 +181,12 @@ def _iso(time_s: float) -> str:
 
 
 def _seconds(text: str) -> float:
-    """0 where it is no moment."""
+    """Where no zone is named it is UTC, as Hub'Eau says, wherever this runs. 0 where it is no moment."""
     try:
-        return datetime.fromisoformat(text).timestamp()
+        told = datetime.fromisoformat(text)
     except ValueError:
         return 0.0
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
 
 
 _ANSWERS = {Service.RIVERS: _rivers, Service.AIR: _air, Service.WEATHER: _weather}
