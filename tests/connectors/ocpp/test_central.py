@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from parvis.broker.model.change import Change, Outcome, Status
 from parvis.broker.ports.store import Progress
+from parvis.connectors.ocpp import central as central_module
 from parvis.connectors.ocpp import desk, metrics
 from parvis.connectors.ocpp.central import MOST_MALFORMED
 from parvis.connectors.ocpp.config import OcppConfig, Station
@@ -162,6 +163,37 @@ async def test_what_is_refused_for_good_is_answered_so(
         monkeypatch.setattr(town.broker, "write", write)
         assert (await ask(connection, START))[:3] == [4, "2", "InternalError"]
         assert (await ask(connection, HEARTBEAT))[0] == 3
+
+
+async def test_a_station_is_heard_though_its_connection_is_refused_to_be_noted(
+    central: Central, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write(_caller: Caller, changes: Sequence[Change], *_more: object) -> list[Outcome]:
+        return [Outcome(one.entity_id, Status.FAILED, error=BadRequestData("No.")) for one in changes]
+
+    monkeypatch.setattr(town.broker, "write", write)
+    async with central.wire(V16) as connection:
+        assert (await ask(connection, HEARTBEAT))[0] == 3
+
+
+async def test_that_a_station_has_gone_is_told_once_the_store_takes_it(
+    central: Central, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, failures = town.broker.write, [Overloaded("Not now."), Overloaded("Not now.")]
+    monkeypatch.setattr(central_module, "_TELL_AGAIN_S", 0.01)
+
+    async def write(caller: Caller, changes: Sequence[Change], *more: Any) -> list[Outcome]:
+        if failures:
+            raise failures.pop()
+        return await written(caller, changes, *more)
+
+    async with central.wire(V16) as connection:
+        assert (await ask(connection, HEARTBEAT))[0] == 3
+        monkeypatch.setattr(town.broker, "write", write)
+    async with asyncio.timeout(5):
+        while await town.value(f"urn:ngsi-ld:EVChargingStation:{STATION}", "isConnected") is not False:  # noqa: ASYNC110 (it is told to nobody)
+            await asyncio.sleep(0.01)
+    assert failures == []
 
 
 async def test_a_short_trouble_of_the_store_is_waited_out(

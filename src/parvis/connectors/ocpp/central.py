@@ -21,11 +21,11 @@ from parvis.connectors.ocpp import metrics, v16, v201
 from parvis.connectors.ocpp.commands import ACCEPTED, read_command
 from parvis.connectors.ocpp.config import STATION_ID, OcppConfig
 from parvis.connectors.ocpp.desk import Desk
-from parvis.connectors.ocpp.records import ChargingRecords
+from parvis.connectors.ocpp.records import ChargingRecords, NeverStored, NotStored
 from parvis.connectors.ocpp.talker import Talker
 from parvis.fleet.commands.downlink import NotSendable, NotSentNow, Order
 from parvis.fleet.model.uplink import plain_hardware_id
-from parvis.kernel.errors import ParvisError
+from parvis.kernel.errors import Overloaded, ParvisError
 
 LARGEST_MESSAGE_BYTES = 256 * 1024
 MOST_MALFORMED = 20
@@ -34,6 +34,7 @@ ANSWER_WITHIN_S = 12.0
 _PING_EVERY_S = 60.0
 _MESSAGES_QUEUED = 16
 _CLOSE_WITHIN_S = 2.0
+_TELL_AGAIN_S = 0.5
 _CALL, _CALL_RESULT, _CALL_ERROR = 2, 3, 4
 _PROTOCOL_ERROR, _POLICY_VIOLATION = 1002, 1008
 _log = logging.getLogger(__name__)
@@ -145,13 +146,13 @@ class CentralSystem:
         else:
             talker = v201.ChargingStation201(desk, wire)
         self._wires[name], self._talkers[name] = wire, talker
-        await self._note_connection(station, True)
         try:
+            await self._note_connection(station, True)
             await self._hear(name, talker, wire)
         finally:
             if self._wires.get(name) is wire:
                 del self._wires[name], self._talkers[name]
-                await self._note_connection(station, False)
+                await self._note_departure(name, station)
 
     async def _hear(self, name: str, talker: Talker, wire: ServerConnection) -> None:
         malformed = 0
@@ -177,12 +178,22 @@ class CentralSystem:
             return "unasked-answer"
         return ""
 
-    async def _note_connection(self, station: str, is_connected: bool) -> None:
-        """Worth no fault: the next message tells the same."""
+    async def _note_departure(self, name: str, station: str) -> None:
+        """Until it is stored or the station is back: nothing that it sends later would tell that it was away."""
+        while not await self._note_connection(station, False):
+            await asyncio.sleep(_TELL_AGAIN_S)
+            if name in self._wires or self.server is None or not self.server.is_serving():
+                return
+
+    async def _note_connection(self, station: str, is_connected: bool) -> bool:
+        """Worth no fault, and whatever becomes of it the station is heard. False: it is worth another try."""
         try:
             await self._records.connected(station, is_connected)
-        except ParvisError as fault:
-            _log.warning("a connection could not be noted", extra={"station": station, "reason": fault.detail})
+        except (ParvisError, NotStored, NeverStored) as fault:
+            told = {"station": station, "reason": str(fault)}
+            _log.warning("a connection could not be noted", extra=told)
+            return not isinstance(fault, Overloaded | NotStored)
+        return True
 
 
 def load_tls(config: OcppConfig) -> ssl.SSLContext | None:
