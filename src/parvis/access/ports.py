@@ -17,6 +17,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.privacy.ports import PrivacyStore
 from parvis.access.roles.ports import RoleStore
 from parvis.kernel.time import Instant
 
@@ -30,6 +31,9 @@ class AccessStore(Protocol):
 
     @property
     def roles(self) -> RoleStore: ...
+
+    @property
+    def privacy(self) -> PrivacyStore: ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All calls inside become durable together, or none does. May be nested: the outermost commits."""

@@ -27,6 +27,7 @@ from parvis.access.model import (
 )
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
+from parvis.access.tables.privacy import PrivacyTables
 from parvis.access.tables.roles import RoleTables
 from parvis.access.tables.statements import Statements
 from parvis.access.throttle import WINDOW, wait_s
@@ -64,6 +65,7 @@ class PostgresAccessStore:
         self.identities = IdentityTables(statements)
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
+        self.privacy = PrivacyTables(statements)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 

@@ -27,6 +27,7 @@ from parvis.access.model import (
 )
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
+from parvis.access.tables.privacy import PrivacyTables
 from parvis.access.tables.roles import RoleTables
 from parvis.access.tables.statements import Statements
 from parvis.access.throttle import Throttle
@@ -35,7 +36,7 @@ from parvis.kernel.time import Instant
 
 _BUSY_TIMEOUT_S = 5.0
 _END = 1 << 62
-_NAMES = ("access.sql", "identities.sql", "members.sql", "roles.sql")
+_NAMES = ("access.sql", "identities.sql", "members.sql", "roles.sql", "privacy.sql")
 _SCHEMAS = tuple(files(__package__).joinpath(name) for name in _NAMES)
 _ADDED = (
     ("api_key", "device", "TEXT NOT NULL DEFAULT ''"),
@@ -71,6 +72,7 @@ class SqliteAccessStore:
         self.identities = IdentityTables(statements)
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
+        self.privacy = PrivacyTables(statements)
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         with self.transaction():

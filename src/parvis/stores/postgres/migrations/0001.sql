@@ -302,6 +302,40 @@ CREATE TABLE assignment (  -- of a further role to an account or a key
 );
 CREATE INDEX assignment_of_subject ON assignment (subject);
 
+CREATE TABLE purpose (  -- of a tenant's own, or given another content there
+    tenant text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    document bytea NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE privacy_policy (
+    tenant text COLLATE "C" PRIMARY KEY,
+    document bytea NOT NULL
+);
+
+CREATE TABLE privacy_ledger (  -- what was erased or aggregated
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,  -- nothing is told twice
+    at bigint NOT NULL,
+    document bytea NOT NULL,
+    UNIQUE (tenant, key)
+);
+CREATE FUNCTION parvis_ledger_stays() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$;
+CREATE TRIGGER privacy_ledger_is_never_changed BEFORE UPDATE OR DELETE ON privacy_ledger
+    FOR EACH ROW EXECUTE FUNCTION parvis_ledger_stays();
+CREATE TRIGGER privacy_ledger_is_never_cut BEFORE TRUNCATE ON privacy_ledger
+    FOR EACH STATEMENT EXECUTE FUNCTION parvis_ledger_stays();
+
+CREATE TABLE privacy_step (  -- what is being done just now
+    tenant text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    document bytea NOT NULL,
+    PRIMARY KEY (tenant, key)
+);
+
 CREATE UNLOGGED TABLE attempt (  -- to sign in; the oldest go
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject bytea NOT NULL,
