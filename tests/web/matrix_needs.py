@@ -221,9 +221,7 @@ NEEDS: Final = {
         POST /console/audit.ndjson
         POST /console/audit/proof
         GET /console/incidents
-        POST /console/incidents
         GET /console/incidents/{incident_id}
-        POST /console/incidents/{incident_id}
         POST /console/incidents/{incident_id}/export
     """,
     "steward": """
@@ -251,6 +249,8 @@ NEEDS: Final = {
         POST /console/members/{tenant}
         GET /console/membership
         POST /console/membership
+        POST /console/incidents
+        POST /console/incidents/{incident_id}
         GET /console/keys
         POST /console/keys
         GET /console/people

@@ -128,6 +128,20 @@ async def test_an_auditor_reads_and_does_not_write(register: IncidentRegister) -
         await register.note(auditor, made.id, "mine")
 
 
+async def test_the_console_lets_an_auditor_look_and_download_alone(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    page = (await enter(operator)).headers["location"]
+    _, key = platform.access.keys.create(COMMAND_LINE, "audit office", "auditor")
+    async with client_of(platform, authorization=f"Bearer {key}") as auditor:
+        shown = await auditor.get(page)
+        assert (await auditor.get(PAGE)).status_code == shown.status_code == 200
+        for path in (PAGE, page):
+            assert (await auditor.post(path, data={"title": "mine"})).status_code == 403
+        told = await auditor.post(f"{page}/export", data={"form_token": form_token(shown.text)})
+        assert told.status_code == 200
+
+
 async def test_another_tenant_has_a_register_of_its_own(register: IncidentRegister) -> None:
     made = await register.open(ADA, "Mail server", system_clock())
     elsewhere = Caller("north", "user:ada", Right.ADMINISTER)

@@ -12,8 +12,9 @@ from parvis.access.members.model import Member
 from parvis.bootstrap import Platform, open_platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.kernel.identity import ADMINISTRATOR, Caller
+from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.kernel.time import DAY, Instant
+from parvis.web.tenants import IN_COOKIE
 from tests.web.conftest import client_of, form_token, plain, settings
 
 MAYOR = Caller("plouhinec", "user:mairie", ADMINISTRATOR)
@@ -51,9 +52,12 @@ async def sent(client: httpx.AsyncClient, page: str, to: str = "", **fields: obj
     return await client.post(to or page, data={"form_token": token, **fields})
 
 
-async def signed_in(platform: Platform, name: str, tenant: str, role: str = "administrator") -> httpx.AsyncClient:
+async def signed_in(
+    platform: Platform, name: str, tenant: str, role: str = "administrator", scheme: str = "http"
+) -> httpx.AsyncClient:
     token = platform.access.accounts.invite(COMMAND_LINE, name, role, tenant)
     client = client_of(platform)
+    client.base_url = httpx.URL(f"{scheme}://localhost")
     answer = await sent(
         client, f"/welcome?token={token}", "/welcome", token=token, name=name, password="correct horse battery"
     )
@@ -122,6 +126,19 @@ async def test_a_link_leads_into_a_members_tenant_and_the_choice_stays(
     back = await operator.get("/console/map?in=default")
     assert back.status_code == 303
     assert "Bin-plouhinec" not in (await operator.get("/console/map")).text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_choice_goes_over_tls_alone_where_the_session_does(
+    pooled: Platform, now: Instant, scheme: str
+) -> None:
+    mandate(pooled, now)
+    client = await signed_in(pooled, "maelle", DEFAULT_TENANT, scheme=scheme)
+    led = await client.get("/console/map?in=plouhinec")
+    back = await client.get("/console/map?in=default")
+    for answer, is_kept in ((led, True), (back, False)):
+        (told,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith(f"{IN_COOKIE}=")]
+        assert (told.startswith(f"{IN_COOKIE}=plouhinec"), "; secure" in told.lower()) == (is_kept, scheme == "https")
 
 
 async def test_one_page_shows_how_the_members_with_a_mandate_are(

@@ -76,10 +76,10 @@ def build_access(
         clock=clock,
     )
     sessions = Sessions(store, gate.forget, round(settings.session_hours * HOUR), idle, clock)
-    second_factors = SecondFactors(store, gate.forget, settings.second_factor_roles, clock)
-    passkeys = Passkeys(store, sessions, gate.forget, clock)
     breached = Path(settings.breached_passwords) if settings.breached_passwords else None
     passwords = passwords or Passwords(shortest=settings.shortest_password, breached=breached)
+    second_factors = SecondFactors(store, passwords, gate.forget, settings.second_factor_roles, clock)
+    passkeys = Passkeys(store, sessions, gate.forget, clock)
     accounts = Accounts(store, passwords, gate.forget, sessions, second_factors, clock, names)
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)

@@ -85,7 +85,7 @@ class Accounts:
         account = self._store.find_account(begun.account) if begun is not None else None
         return None if account is None or account.disabled else account
 
-    def finish_sign_in(self, token: str, code: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
+    async def finish_sign_in(self, token: str, code: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
         """With a code of the authenticator application, or one on paper.
 
         Raises:
@@ -93,13 +93,13 @@ class Accounts:
             TooManyAttempts
         """
         account = self._halfway(token)
-        proven = self._second_factors.check(account.name, code)
+        proven = await self._second_factors.check(account.name, code)
         if not proven:
             self._audit(ANONYMOUS, "sign-in-failed", account.name, account.tenant, address=seen.address, by="code")
             raise Unauthenticated("This code does not fit.")
         return self._finish(token, account, seen, replaces, f"password-{proven}")
 
-    def set_up_and_sign_in(
+    async def set_up_and_sign_in(
         self, token: str, setting_up: str, code: str, seen: SeenFrom, replaces: str = ""
     ) -> tuple[SignedIn, list[str]]:
         """For who needs a second factor and has none yet: the session, and the codes to print.
@@ -110,7 +110,7 @@ class Accounts:
         account = self._halfway(token)
         if self._second_factors.needed_of(account) is not Need.SET_UP:
             raise SignInTooOld("This sign-in is too old: begin again.")
-        codes = self._second_factors.finish(account.name, setting_up, code)
+        codes = await self._second_factors.finish(account.name, setting_up, code)
         return self._finish(token, account, seen, replaces, "password-code"), codes
 
     def _halfway(self, token: str) -> Account:

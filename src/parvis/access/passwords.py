@@ -2,10 +2,12 @@
 
 import asyncio
 import unicodedata
+from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_bytes
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from parvis.access.identities.breached import Weakness, find_weakness
@@ -59,11 +61,28 @@ class Passwords:
             fits = await asyncio.to_thread(self._verify, password_hash or self._decoy, password)
         return fits and password_hash is not None
 
+    async def hash_together(self, texts: Sequence[str]) -> list[bytes]:
+        """Under one salt: one hash more tells which of them a text is."""
+        salt = token_bytes(self._hasher.salt_len)
+        async with self._slots:
+            return await asyncio.to_thread(lambda: [self._hasher.hash(one, salt=salt).encode() for one in texts])
+
+    async def hash_alike(self, text: str, kept: bytes) -> bytes:
+        """Under the salt and with the parameters of one that is kept."""
+        hasher, salt = PasswordHasher.from_parameters(extract_parameters(kept.decode())), _salt_of(kept)
+        async with self._slots:
+            return (await asyncio.to_thread(hasher.hash, text, salt=salt)).encode()
+
     def _verify(self, password_hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(password_hash, _normalised(password[: LONGEST_PASSWORD + 1]))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _salt_of(kept: bytes) -> bytes:
+    salt = kept.split(b"$")[-2]
+    return b64decode(salt + b"=" * (-len(salt) % 4))
 
 
 def _normalised(password: str) -> str:

@@ -171,7 +171,7 @@ async def _elsewhere(request: Request) -> Response:
     if not refused:
         return problem_page(request, 404, "")
     response = problem_page(request, Forbidden.status, refused, whom=[])
-    drop_choice(response)
+    drop_choice(request, response)
     return response
 
 

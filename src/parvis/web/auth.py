@@ -141,7 +141,7 @@ def session_token(request: Request) -> str:
 
 
 def _cookie(request: Request, name: str) -> str:
-    return request.cookies.get(cookie_name(name, is_https=_is_https(request)), "")
+    return request.cookies.get(cookie_name(name, is_https=is_secure(request)), "")
 
 
 def keep_session(request: Request, response: Response, signed_in: SignedIn) -> None:
@@ -169,7 +169,7 @@ def halfway_token(request: Request) -> str:
 
 
 def drop_halfway(request: Request, response: Response) -> None:
-    is_https = _is_https(request)
+    is_https = is_secure(request)
     name = cookie_name(HALFWAY_COOKIE, is_https=is_https)
     response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
 
@@ -184,14 +184,14 @@ def provider_state(request: Request) -> str:
 
 
 def drop_provider_state(request: Request, response: Response) -> None:
-    is_https = _is_https(request)
+    is_https = is_secure(request)
     name = cookie_name(PROVIDER_COOKIE, is_https=is_https)
     response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
 
 
 def drop_session(request: Request, response: Response) -> None:
     """What pages have left in the browser goes with it."""
-    is_https = _is_https(request)
+    is_https = is_secure(request)
     name = cookie_name(SESSION_COOKIE, is_https=is_https)
     response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
     response.headers["clear-site-data"] = '"cache", "storage"'
@@ -232,10 +232,10 @@ def seen_from(request: Request) -> SeenFrom:
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:
-    is_https = _is_https(request)
+    is_https = is_secure(request)
     name = cookie_name(name, is_https=is_https)
     response.set_cookie(name, value, max_age=max_age_s, path="/", secure=is_https, httponly=True, samesite="lax")
 
 
-def _is_https(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
     return request.url.scheme == "https"

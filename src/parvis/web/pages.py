@@ -200,9 +200,9 @@ def _led_elsewhere(request: Request) -> Response:
     response = RedirectResponse(_with_query(request)(**{IN: None}), SEE_OTHER)
     caller = caller_of(request)
     if caller.tenant == DEFAULT_TENANT:
-        drop_choice(response)
+        drop_choice(request, response)
     else:
-        keep_choice(response, caller.tenant)
+        keep_choice(request, response, caller.tenant)
     return response
 
 

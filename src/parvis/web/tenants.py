@@ -9,6 +9,7 @@ from starlette.types import Scope
 from parvis.access.members.pool import Pool
 from parvis.kernel.hosts import name_of
 from parvis.kernel.identity import DEFAULT_TENANT, Caller
+from parvis.web.auth import is_secure
 
 IN = "in"
 """The parameter by which a link leads to a page in that tenant."""
@@ -76,13 +77,14 @@ def base_of(request: Request) -> str:
     return base if base.startswith(MEMBER_PATH) else ""
 
 
-def keep_choice(response: Response, tenant: str) -> None:
+def keep_choice(request: Request, response: Response, tenant: str) -> None:
     """It is no secret, and a script of the page puts it back when its tab is looked at again."""
-    response.set_cookie(IN_COOKIE, tenant, max_age=_HALF_A_YEAR_S, path="/", samesite="lax")
+    is_https = is_secure(request)
+    response.set_cookie(IN_COOKIE, tenant, max_age=_HALF_A_YEAR_S, path="/", secure=is_https, samesite="lax")
 
 
-def drop_choice(response: Response) -> None:
-    response.delete_cookie(IN_COOKIE, path="/", samesite="lax")
+def drop_choice(request: Request, response: Response) -> None:
+    response.delete_cookie(IN_COOKIE, path="/", secure=is_secure(request), samesite="lax")
 
 
 def is_pool(caller: Caller) -> bool:

@@ -46,10 +46,10 @@ def codes() -> list[str]:
 
 
 @pytest.fixture
-def telephone(access: Access, clock: FakeClock, odile: str, codes: list[str]) -> Telephone:
+async def telephone(access: Access, clock: FakeClock, odile: str, codes: list[str]) -> Telephone:
     begun = access.second_factors.begin(odile)
     telephone = Telephone(begun.secret, clock)
-    codes += access.second_factors.finish(odile, begun.token, telephone.code())
+    codes += await access.second_factors.finish(odile, begun.token, telephone.code())
     return telephone
 
 
@@ -67,10 +67,10 @@ async def test_the_password_alone_opens_nothing_any_more(access: Access, telepho
     token = await halfway(access)
     assert access.gate.authenticate(None, token.encode()).subject == "anonymous"
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(token, "000000", HOME)
+        await access.accounts.finish_sign_in(token, "000000", HOME)
     assert access.store.list_sessions("odile") == []
 
-    signed_in = access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
+    signed_in = await access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
     assert access.gate.authenticate(None, signed_in.token.encode()).subject == "user:odile"
     assert access.store.list_sessions("odile")[0].method == "password-code"
 
@@ -80,38 +80,38 @@ async def test_a_code_counts_once(access: Access, telephone: Telephone) -> None:
     token = await halfway(access)
     seen = telephone.code()
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(token, seen, HOME)
+        await access.accounts.finish_sign_in(token, seen, HOME)
     code = telephone.next_code()
-    access.accounts.finish_sign_in(token, f"{code[:3]} {code[3:]}", HOME)
+    await access.accounts.finish_sign_in(token, f"{code[:3]} {code[3:]}", HOME)
     again = await halfway(access)
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(again, code, HOME)
+        await access.accounts.finish_sign_in(again, code, HOME)
 
 
 async def test_a_halfway_sign_in_is_finished_once_and_soon(
     access: Access, telephone: Telephone, clock: FakeClock
 ) -> None:
     token = await halfway(access)
-    access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
+    await access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
     with pytest.raises(SignInTooOld):
-        access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
+        await access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
     late = await halfway(access)
     clock.now += 10 * MINUTE
     with pytest.raises(SignInTooOld):
-        access.accounts.finish_sign_in(late, telephone.code(), HOME)
+        await access.accounts.finish_sign_in(late, telephone.code(), HOME)
     kept_out = await halfway(access)
     access.accounts.disable_account(COMMAND_LINE, "odile")
     with pytest.raises(SignInTooOld):
-        access.accounts.finish_sign_in(kept_out, telephone.next_code(), HOME)
+        await access.accounts.finish_sign_in(kept_out, telephone.next_code(), HOME)
 
 
 async def test_guessing_codes_is_slowed_down(access: Access, telephone: Telephone) -> None:
     token = await halfway(access)
     for number in range(ALLOWED_CODES):
         with pytest.raises(Unauthenticated):
-            access.accounts.finish_sign_in(token, f"{number:06d}", SeenFrom(f"192.0.2.{number}"))
+            await access.accounts.finish_sign_in(token, f"{number:06d}", SeenFrom(f"192.0.2.{number}"))
     with pytest.raises(TooManyAttempts):
-        access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
+        await access.accounts.finish_sign_in(token, telephone.next_code(), HOME)
     assert deeds(access).count("sign-in-failed") == ALLOWED_CODES
 
 
@@ -119,25 +119,26 @@ async def test_each_recovery_code_counts_once_however_it_is_typed(
     access: Access, telephone: Telephone, codes: list[str]
 ) -> None:
     assert (len(codes), len(set(codes))) == (10, 10)
-    access.accounts.finish_sign_in(await halfway(access), codes[0].upper().replace("-", " "), HOME)
+    await access.accounts.finish_sign_in(await halfway(access), codes[0].upper().replace("-", " "), HOME)
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(await halfway(access), codes[0], HOME)
+        await access.accounts.finish_sign_in(await halfway(access), codes[0], HOME)
     assert access.second_factors.count_recovery_codes("odile") == 9
     assert access.store.list_sessions("odile")[0].method == "password-recovery-code"
 
-    fresh = access.second_factors.renew_codes("odile", telephone.next_code())
+    fresh = await access.second_factors.renew_codes("odile", telephone.next_code())
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(await halfway(access), codes[1], HOME)
-    access.accounts.finish_sign_in(await halfway(access), fresh[1], HOME)
+        await access.accounts.finish_sign_in(await halfway(access), codes[1], HOME)
+    await access.accounts.finish_sign_in(await halfway(access), fresh[1], HOME)
 
 
 async def test_recovery_codes_and_their_use_are_told_but_not_kept(
     access: Access, telephone: Telephone, codes: list[str]
 ) -> None:
-    access.accounts.finish_sign_in(await halfway(access), codes[0], HOME)
+    await access.accounts.finish_sign_in(await halfway(access), codes[0], HOME)
     told = [entry.record for entry in access.store.read_audit()]
     assert [one.action for one in told[-3:]] == ["recovery-codes-printed", "recovery-code-used", "signed-in"]
     kept = access.store._connection.serialize()  # type: ignore[attr-defined]
+    assert all(one.startswith(b"$argon2id$") for one in access.store.identities.list_recovery_codes("odile"))
     assert not [code for code in codes if code.encode() in kept or code.replace("-", "").encode() in kept]
 
 
@@ -146,33 +147,33 @@ async def test_a_new_password_by_link_is_no_way_around(access: Access, telephone
     with pytest.raises(SecondFactorNeeded) as needed:
         await access.accounts.redeem_link(link, "odile", "another long password", HOME)
     assert access.store.list_sessions("odile") == []
-    access.accounts.finish_sign_in(needed.value.token, telephone.next_code(), HOME)
+    await access.accounts.finish_sign_in(needed.value.token, telephone.next_code(), HOME)
 
 
 @pytest.mark.usefixtures("odile")
 async def test_setting_up_needs_a_code_of_the_new_secret(access: Access, clock: FakeClock) -> None:
     begun = access.second_factors.begin("odile")
     with pytest.raises(BadRequestData):
-        access.second_factors.finish("odile", begun.token, "000000")
+        await access.second_factors.finish("odile", begun.token, "000000")
     with pytest.raises(BadRequestData):
-        access.second_factors.finish("perig", begun.token, Telephone(begun.secret, clock).code())
+        await access.second_factors.finish("perig", begun.token, Telephone(begun.secret, clock).code())
     assert not access.second_factors.has("odile")
     clock.now += 15 * MINUTE
     with pytest.raises(BadRequestData):
-        access.second_factors.finish("odile", begun.token, Telephone(begun.secret, clock).code())
+        await access.second_factors.finish("odile", begun.token, Telephone(begun.secret, clock).code())
 
 
 async def test_removing_needs_a_code(access: Access, telephone: Telephone) -> None:
     with pytest.raises(BadRequestData):
-        access.second_factors.remove("odile", "000000")
-    access.second_factors.remove("odile", telephone.next_code())
+        await access.second_factors.remove("odile", "000000")
+    await access.second_factors.remove("odile", telephone.next_code())
     await access.accounts.sign_in("odile", PASSWORD, HOME)
     assert access.second_factors.count_recovery_codes("odile") == 0
     assert "second-factor-removed" in deeds(access)
 
 
 async def test_an_administrator_resets_it_for_somebody(access: Access, telephone: Telephone) -> None:
-    access.accounts.finish_sign_in(await halfway(access), telephone.next_code(), HOME)
+    await access.accounts.finish_sign_in(await halfway(access), telephone.next_code(), HOME)
     with pytest.raises(Forbidden):
         access.second_factors.reset(Caller("default", "user:erwan", OPERATOR), "odile")
     with pytest.raises(ResourceNotFound):
@@ -193,18 +194,18 @@ async def test_a_role_may_need_one(store: SqliteAccessStore, clock: FakeClock, w
 
     token = await halfway(access)
     with pytest.raises(Unauthenticated):
-        access.accounts.finish_sign_in(token, "000000", HOME)
+        await access.accounts.finish_sign_in(token, "000000", HOME)
     begun = access.second_factors.begin("odile")
     telephone = Telephone(begun.secret, clock)
-    signed_in, codes = access.accounts.set_up_and_sign_in(token, begun.token, telephone.code(), HOME)
+    signed_in, codes = await access.accounts.set_up_and_sign_in(token, begun.token, telephone.code(), HOME)
     assert access.gate.authenticate(None, signed_in.token.encode()).subject == "user:odile"
     assert len(codes) == 10
     with pytest.raises(BadRequestData):
-        access.second_factors.remove("odile", telephone.next_code())
+        await access.second_factors.remove("odile", telephone.next_code())
 
     stolen, other = await halfway(access), access.second_factors.begin("odile")
     with pytest.raises(SignInTooOld):
-        access.accounts.set_up_and_sign_in(stolen, other.token, Telephone(other.secret, clock).code(), HOME)
+        await access.accounts.set_up_and_sign_in(stolen, other.token, Telephone(other.secret, clock).code(), HOME)
 
 
 async def test_a_role_that_somebody_is_assigned_needs_one_too(

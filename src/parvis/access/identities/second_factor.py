@@ -1,16 +1,17 @@
 """What is asked for beside a password: a code of an authenticator application, or one of the codes on paper."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
 
 import msgspec
 
 from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Authenticator, Begun
-from parvis.access.identities.recovery import digest_of_code, new_codes
+from parvis.access.identities.recovery import find_hash, hashes_of, new_codes
 from parvis.access.identities.totp import DIGITS, find_step, new_secret
-from parvis.access.model import EVERY_TENANT, Account, AuditRecord, Bound, TooManyAttempts
+from parvis.access.model import EVERY_TENANT, Account, AuditRecord, Bound, Digest, TooManyAttempts
+from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
@@ -42,11 +43,13 @@ class SecondFactors:
     def __init__(
         self,
         store: AccessStore,
+        passwords: Passwords,
         on_change: Callable[[], None],
         required_roles: Collection[str] = (),
         clock: Clock = system_clock,
     ) -> None:
         self._store = store
+        self._passwords = passwords
         self._on_change = on_change
         self._required_roles = frozenset(required_roles)
         self._clock = clock
@@ -75,7 +78,7 @@ class SecondFactors:
         return not self._required_roles.isdisjoint({account.role, *given})
 
     def count_recovery_codes(self, name: str) -> int:
-        return self._store.identities.count_recovery_codes(name)
+        return len(self._store.identities.list_recovery_codes(name))
 
     def begin(self, name: str) -> SettingUp:
         setting_up, now = SettingUp(new_token(), new_secret()), self._clock()
@@ -90,7 +93,7 @@ class SecondFactors:
             return None
         return SettingUp(token, b64decode(begun.facts["secret"]))
 
-    def finish(self, name: str, token: str, code: str) -> list[str]:
+    async def finish(self, name: str, token: str, code: str) -> list[str]:
         """The codes to print, which cannot be had again.
 
         Raises:
@@ -104,41 +107,47 @@ class SecondFactors:
         step = find_step(begun.secret, plain_code(code), self._clock())
         if step is None:
             raise BadRequestData("This code does not fit.", rule="code")
+        codes = new_codes()
+        hashes = await hashes_of(codes, self._passwords)
         with self._store.transaction():
-            self._store.identities.finish(digest_of(token), _SET_UP, self._clock())
+            if self._store.identities.finish(digest_of(token), _SET_UP, self._clock()) is None:
+                raise BadRequestData("This took too long: begin again.", rule="begun")
             self._store.identities.keep_authenticator(Authenticator(name, begun.secret, self._clock(), step))
             self._audit(f"user:{name}", "second-factor-set-up", name)
-            codes = self._print_codes(name)
+            self._keep_codes(name, hashes)
         self._forget_attempts(name)
         return codes
 
-    def check(self, name: str, code: str) -> str:
+    async def check(self, name: str, code: str) -> str:
         """By what it was proven: `code`, or `recovery-code`, which then is used up; empty where it does not fit.
 
         Raises:
             TooManyAttempts
         """
         self._count_attempt(name)
-        proven = self._fits(name, code)
+        proven = await self._fits(name, code)
         if proven:
             self._forget_attempts(name)
         return proven
 
-    def remove(self, name: str, code: str) -> None:
+    async def remove(self, name: str, code: str) -> None:
         """Raises BadRequestData (rule `code`, or `required`) or TooManyAttempts."""
         account = self._store.find_account(name)
         if account is not None and self.is_required(account):
             raise BadRequestData("Your role needs a second factor.", rule="required")
-        self._prove(name, code)
+        await self._prove(name, code)
         with self._store.transaction():
             self._drop(name)
             self._audit(f"user:{name}", "second-factor-removed", name)
 
-    def renew_codes(self, name: str, code: str) -> list[str]:
+    async def renew_codes(self, name: str, code: str) -> list[str]:
         """Raises BadRequestData (rule `code`) or TooManyAttempts."""
-        self._prove(name, code)
+        await self._prove(name, code)
+        codes = new_codes()
+        hashes = await hashes_of(codes, self._passwords)
         with self._store.transaction():
-            return self._print_codes(name)
+            self._keep_codes(name, hashes)
+        return codes
 
     def reset(self, caller: Caller, name: str) -> None:
         """For somebody who has lost all: the password alone counts again, and passkeys do no longer. Sessions end.
@@ -159,30 +168,29 @@ class SecondFactors:
             self._audit(caller.subject, "second-factor-reset", name)
         self._on_change()
 
-    def _prove(self, name: str, code: str) -> None:
-        if not self.check(name, code):
+    async def _prove(self, name: str, code: str) -> None:
+        if not await self.check(name, code):
             raise BadRequestData("This code does not fit.", rule="code")
 
-    def _fits(self, name: str, code: str) -> str:
+    async def _fits(self, name: str, code: str) -> str:
         known = self._store.identities.find_authenticator(name)
         if known is None:
             return ""
         step = find_step(known.secret, plain_code(code), self._clock())
         if step is not None:
             return "code" if self._store.identities.take_step(name, step) else ""
+        kept = self._store.identities.list_recovery_codes(name)
+        used = await find_hash(code, kept, self._passwords)
         with self._store.transaction():
-            if not self._store.identities.use_recovery_code(name, digest_of_code(code)):
+            if used is None or not self._store.identities.use_recovery_code(name, used):
                 return ""
-            left = self._store.identities.count_recovery_codes(name)
-            self._audit(f"user:{name}", "recovery-code-used", name, left=str(left))
+            self._audit(f"user:{name}", "recovery-code-used", name, left=str(self.count_recovery_codes(name)))
         return "recovery-code"
 
-    def _print_codes(self, name: str) -> list[str]:
-        codes = new_codes()
-        self._store.identities.replace_recovery_codes(name, [digest_of_code(code) for code in codes])
+    def _keep_codes(self, name: str, hashes: Sequence[Digest]) -> None:
+        self._store.identities.replace_recovery_codes(name, hashes)
         self._store.rotate_soon(name)
         self._audit(f"user:{name}", "recovery-codes-printed", name)
-        return codes
 
     def _drop(self, name: str) -> None:
         self._store.identities.drop_authenticator(name)

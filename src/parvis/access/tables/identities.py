@@ -57,10 +57,9 @@ class IdentityTables:
     def use_recovery_code(self, account: str, digest: Digest) -> bool:
         return self._on.write("DELETE FROM recovery_code WHERE account = ? AND digest = ?", account, digest)
 
-    def count_recovery_codes(self, account: str) -> int:
-        (row,) = self._on.rows("SELECT count(*) FROM recovery_code WHERE account = ?", account)
-        count: int = row[0]
-        return count
+    def list_recovery_codes(self, account: str) -> list[Digest]:
+        rows = self._on.rows("SELECT digest FROM recovery_code WHERE account = ?", account)
+        return [bytes(digest) for (digest,) in rows]
 
     def add_passkey(self, passkey: Passkey) -> None:
         sql = "INSERT INTO passkey VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"

@@ -125,8 +125,7 @@ class IncidentRegister:
         await self._keep(caller, incident_id, entry)
 
     async def _keep(self, caller: Caller, incident_id: str, entry: Entry) -> None:
-        if not caller.may(Right.ADMINISTER):
-            raise refusal(caller, "enter incidents")
+        check_enters(caller)
         key = b"%b%b%016x-%b" % (incident_id.encode(), _SEAM, entry.at, token_hex(4).encode())
         place = Place(Box(caller.tenant, BOX), key)
         await self._shelf.change((), {place: _ENCODER.encode(entry)}, ())
@@ -134,6 +133,12 @@ class IncidentRegister:
             raise NonexistentTenant(f"There is no tenant {caller.tenant!r}.")
         facts = {"step": entry.step.value} if entry.step else {}
         self._audit(AuditRecord(entry.at, caller.tenant, caller.subject, _DEEDS[entry.kind], incident_id, facts))
+
+
+def check_enters(caller: Caller) -> None:
+    """Raises Forbidden."""
+    if not caller.may(Right.ADMINISTER):
+        raise refusal(caller, "enter incidents")
 
 
 def check_reads(caller: Caller) -> None:

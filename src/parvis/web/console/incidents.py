@@ -15,7 +15,13 @@ from parvis.kernel.identity import Right
 from parvis.kernel.time import HOUR, MINUTE, Instant, from_datetime
 from parvis.operations.incidents.clocks import Clock, ClockState, clocks_of
 from parvis.operations.incidents.model import Incident, PersonalData, Step
-from parvis.operations.incidents.register import LONGEST_TEXT, LONGEST_TITLE, IncidentRegister, check_reads
+from parvis.operations.incidents.register import (
+    LONGEST_TEXT,
+    LONGEST_TITLE,
+    IncidentRegister,
+    check_enters,
+    check_reads,
+)
 from parvis.operations.incidents.sheet import sheet_of
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.faults import explain_fault
@@ -61,8 +67,9 @@ async def incidents_page(request: Request) -> Response:
 
 
 async def open_incident(request: Request) -> Response:
-    form = await _form(request)
     caller, register = caller_of(request), _register(request)
+    check_enters(caller)
+    form = await _form(request)
     try:
         made = await register.open(
             caller,
@@ -82,6 +89,7 @@ async def incident_page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
+    check_enters(caller_of(request))
     form = await _form(request)
     try:
         await _do(request, form)

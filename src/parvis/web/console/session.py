@@ -51,7 +51,7 @@ async def sign_in(request: Request) -> Response:
         return _page(request, wanted=wanted_of(wanted), name=name, problem="wrong", status=refusal.status)
     response = RedirectResponse(wanted_of(wanted), SEE_OTHER)
     keep_session(request, response, signed_in)
-    drop_choice(response)
+    drop_choice(request, response)
     return response
 
 
@@ -68,7 +68,7 @@ async def sign_out(request: Request) -> Response:
     way_out = await _find_way_out(request, session) if session is not None else None
     response = RedirectResponse("/", SEE_OTHER) if way_out is None else _way_out_page(request, way_out)
     drop_session(request, response)
-    drop_choice(response)
+    drop_choice(request, response)
     return response
 
 

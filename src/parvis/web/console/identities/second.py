@@ -41,7 +41,9 @@ async def send_code(request: Request) -> Response:
         code, wanted = text_of(form, "code"), wanted_of(text_of(form, "next"))
     accounts = site_of(request).platform.access.accounts
     try:
-        signed_in = accounts.finish_sign_in(halfway_token(request), code, seen_from(request), session_token(request))
+        signed_in = await accounts.finish_sign_in(
+            halfway_token(request), code, seen_from(request), session_token(request)
+        )
     except SignInTooOld:
         return RedirectResponse(SIGN_IN, SEE_OTHER)
     except TooManyAttempts as refusal:
@@ -60,7 +62,7 @@ async def set_up_signing_in(request: Request) -> Response:
     if account is None:
         return RedirectResponse(SIGN_IN, SEE_OTHER)
     try:
-        signed_in, codes = access.accounts.set_up_and_sign_in(
+        signed_in, codes = await access.accounts.set_up_and_sign_in(
             halfway, token, code, seen_from(request), session_token(request)
         )
     except SignInTooOld:
@@ -80,7 +82,7 @@ async def set_up_own(request: Request) -> Response:
     async with form_of(request) as form:
         token, code = text_of(form, "setting_up"), text_of(form, "code")
     try:
-        codes = site_of(request).platform.access.second_factors.finish(name, token, code)
+        codes = await site_of(request).platform.access.second_factors.finish(name, token, code)
     except (BadRequestData, TooManyAttempts) as refusal:
         return _set_up_again(request, name, token, OWN, refusal)
     return _codes_page(request, name, codes, ACCOUNT)
@@ -94,9 +96,9 @@ async def change_own(request: Request) -> Response:
     factors = site_of(request).platform.access.second_factors
     try:
         if deed == "remove":
-            factors.remove(name, code)
+            await factors.remove(name, code)
             return done(ACCOUNT, "factor_removed")
-        return _codes_page(request, name, factors.renew_codes(name, code), ACCOUNT)
+        return _codes_page(request, name, await factors.renew_codes(name, code), ACCOUNT)
     except TooManyAttempts:
         return done(ACCOUNT, "too_many")
     except BadRequestData as refusal:

@@ -59,6 +59,7 @@ asking = setTimeout(askNowAndThen, place.dataset.store === "down" ? ASK_WHILE_DO
 const acting = document.documentElement.dataset.in;
 const chooseAgain = () => {
   const parts = [`parvis_in=${acting}`, "path=/", "max-age=15552000", "samesite=lax"];
+  if (location.protocol === "https:") parts.push("secure");
   if (acting && !document.hidden) document.cookie = parts.join(";");
 };
 for (const event of ["visibilitychange", "focus", "pointerdown"]) addEventListener(event, chooseAgain);
