@@ -46,6 +46,7 @@ class Change(msgspec.Struct, frozen=True):
     `once` leaves out what history holds already as observed at the same instant (`model.once`), whichever process
     stored it; where nothing is left the outcome is UNCHANGED. `told_at` names the sub-attribute in which an instance
     whose time was corrected keeps the time that it was told with: then that one is meant.
+    `seen_before` has DELETE_ATTRIBUTE take away only what was observed, or else recorded, before it.
     `past` becomes history only, and no event tells of it: scopes that the entity had (`broker.model.scopes`), and
     attributes that were deleted, of value "urn:ngsi-ld:null".
     """
@@ -62,6 +63,7 @@ class Change(msgspec.Struct, frozen=True):
     told_at: Iri = ""
     expires_at: Instant | UnsetType | None = UNSET
     past: tuple[Instance, ...] = ()
+    seen_before: Instant | None = None
 
 
 class Status(Enum):

@@ -131,6 +131,9 @@ def _delete(current: Entity | None, change: Change, now: Instant) -> Resolution:
 def _delete_attribute(current: Entity | None, change: Change, now: Instant) -> Resolution:
     entity = _there(current)
     removed = _present(entity, change.removals)
+    if change.seen_before is not None:
+        older = {one.key for one in entity.instances if one.seen_at < change.seen_before}
+        return _bereft(entity, change, tuple(key for key in removed if key in older), now)
     if not removed and not (change.scopes is not None and entity.scopes):
         raise ResourceNotFound(f"The entity {change.entity_id} has no such attribute instance.")
     return _bereft(entity, change, removed, now)

@@ -185,6 +185,13 @@ class TemporalStore(Protocol):
         """
         ...
 
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+        """Erase, and write `instances` of the same entity into its past instead, in one transaction.
+
+        The present stays, and no event tells of it. Raises ResourceNotFound, as `erase`: then nothing is written.
+        """
+        ...
+
     async def correct(self, tenant: str, correction: Correction) -> int:
         """Forget the instance and write its corrected form, in one transaction; the number that this has.
 

@@ -171,6 +171,11 @@ class PostgresArchive:
         """
         await self._run(lambda connection: erase(connection, self._names, tenant, erasure, found))
 
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], now: Instant) -> None:
+        """Raises ResourceNotFound."""
+        await asyncio.to_thread(self._partitions.prepare, tuple(one.seen_at for one in instances), now)
+        await self._run(lambda connection: _condense(connection, self._names, tenant, erasure, instances, now))
+
     async def correct(self, tenant: str, correction: Correction, found: Found, now: Instant) -> Corrected:
         """Raises FoundOutdated, BadRequestData."""
         put = corrected(found.instance, correction.given, now, is_kind_open=correction.is_kind_open)
@@ -255,6 +260,18 @@ def _correct(
     assert row is not None
     assert newest is not None, "there is a row"
     return Corrected(row[0], newest)
+
+
+def _condense(
+    connection: Connection, names: Names, tenant: str, erasure: Erasure, instances: Sequence[Instance], now: Instant
+) -> None:
+    given = _given(connection, names, tenant, erasure)
+    connection.execute(_HOLD, given)
+    batch = Batch(names)
+    batch.put_instances(given["entity"], tuple(instances), now, keep_newest=False, born=False, is_past=True)
+    erase(connection, names, tenant, erasure)
+    connection.execute(STAGING)
+    batch.flush(connection, given["tenant"])
 
 
 def erase(connection: Connection, names: Names, tenant: str, erasure: Erasure, found: Found | None = None) -> None:

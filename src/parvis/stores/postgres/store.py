@@ -210,6 +210,9 @@ class PostgresStore:
             lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
         )
 
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+        await self.archive.condense(tenant, erasure, instances, self._clock())
+
     async def correct(self, tenant: str, correction: Correction) -> int:
         entity_id, now = correction.entity_id, self._clock()
         find = partial(self._reader.find_instance, tenant, entity_id, correction.given.name, correction.seq)

@@ -106,6 +106,10 @@ class Applier:
             self.touched[number] = None
         return seq
 
+    def put_past(self, number: int, instances: Sequence[Instance], now: Instant) -> None:
+        """The present stays, and no event tells of it."""
+        self.batch.put_instances(number, tuple(instances), now, keep_newest=False, is_past=True)
+
     def reserve(self, count: int) -> int:
         """The first of so many numbers that no instance of this store is given."""
         first = self.batch.next_seq

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from parvis.broker.model.entity import Instance
 from parvis.broker.model.merge import corrected
 from parvis.broker.ports.archive import (
     BLOCK_DAYS,
@@ -176,6 +177,15 @@ class SqliteArchive:
         """
         number = self._names.tenants.ids.get(tenant)
         await self._run(lambda connection: erase(connection, self._names, self._tail, number, erasure, found))
+
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+        """Raises ResourceNotFound."""
+        number = self._names.tenants.ids.get(tenant)
+
+        def put_instead(applier: Applier, now: Instant, connection: Connection) -> None:
+            applier.put_past(erase(connection, self._names, self._tail, number, erasure), instances, now)
+
+        await self._writer.apply(put_instead)
 
     async def correct(self, tenant: str, correction: Correction, found: Found) -> int:
         """The number of the corrected instance. Raises FoundOutdated, BadRequestData."""

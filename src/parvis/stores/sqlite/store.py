@@ -209,6 +209,9 @@ class SqliteStore:
             lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
         )
 
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+        await self.archive.condense(tenant, erasure, instances)
+
     async def correct(self, tenant: str, correction: Correction) -> int:
         find = partial(self._find_instance, tenant, correction.entity_id, correction.given.name, correction.seq)
         return await with_instance(
