@@ -8,7 +8,7 @@ import pytest
 from parvis.jobs import runner
 from parvis.jobs.jobs import Jobs, list_requestable
 from parvis.jobs.kinds import Kind
-from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.errors import Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import AttemptOutcome, Ending, Job, JobContext, JobState, NewJob, Run, WorkFailed
 from parvis.stores.sqlite.store import SqliteStore
@@ -308,11 +308,25 @@ async def test_what_concerns_all_tenants_is_started_in_the_default_one_only(jobs
     jobs.kind("check", check, on_request=True, for_all=True)
     jobs.every("check", "0 4 * * *", "check")
     theirs = Caller("harbour", "account:bob", ADMINISTRATOR)
-    for start in (jobs.submit, jobs.start_on_request, jobs.run_now):
+    for start in (jobs.submit, jobs.start_on_request):
         with pytest.raises(Forbidden):
             await start(theirs, "check")
         assert (await start(ADA, "check")).state is JobState.WAITING
     assert list_requestable(jobs.kinds.list_all(), theirs) == []
+
+
+async def test_schedules_are_of_the_pool_whatever_their_kind_works_on(jobs: Jobs, store: SqliteStore) -> None:
+    async def count(context: JobContext) -> None:
+        """Of one tenant."""
+
+    await store.add_tenant("harbour")
+    jobs.kind("count", count, on_request=True)
+    jobs.every("count", "0 4 * * *", "count")
+    theirs = Caller("harbour", "account:bob", ADMINISTRATOR)
+    with pytest.raises(ResourceNotFound):
+        await jobs.run_now(theirs, "count")
+    assert (await jobs.start_on_request(theirs, "count")).tenant == "harbour"
+    assert (await jobs.run_now(ADA, "count")).tenant == DEFAULT_TENANT
 
 
 async def test_words_that_no_store_takes_are_told_without_what_it_does_not_take(jobs: Jobs) -> None:

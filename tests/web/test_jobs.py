@@ -11,7 +11,7 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.bootstrap import Platform, open_platform
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, system_caller
-from parvis.kernel.jobs import Done, Failed, Job, JobContext, NewJob, Report
+from parvis.kernel.jobs import Done, Failed, Job, JobContext, JobFilter, NewJob, Report
 from parvis.kernel.time import HOUR, system_clock
 from tests.jobs.conftest import ended
 from tests.web.conftest import client_of, form_token, plain, settings
@@ -124,6 +124,19 @@ async def test_a_schedule_is_run_now(platform: Platform, operator: httpx.AsyncCl
     assert job.kind == "store.check"
     async with platform.jobs.running():
         assert (await ended(platform.jobs, job)).error == ""
+
+
+async def test_a_member_is_neither_shown_a_schedule_nor_let_start_one(platform: Platform) -> None:
+    await platform.broker.add_tenant("plouhinec")
+    _, key = platform.access.keys.create(COMMAND_LINE, "town hall", "administrator", "plouhinec")
+    in_member = {"authorization": f"Bearer {key}", "ngsild-tenant": "plouhinec"}
+    async with client_of(platform, **in_member) as member:
+        page = await page_of(member)
+        assert "store.check" not in page
+        for schedule in ("store.check", "jobs.prune"):
+            form = {"form_token": form_token(page), "schedule": schedule}
+            assert (await member.post("/console/jobs/start", data=form)).status_code == 404
+    assert await platform.jobs.queue.list_jobs("plouhinec", JobFilter()) == []
 
 
 @pytest.mark.parametrize(

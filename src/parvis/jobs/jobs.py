@@ -176,8 +176,12 @@ class Jobs:
         return sorted(found, key=lambda one: one.next_at)
 
     async def run_now(self, caller: Caller, name: str) -> Job:
-        """What a schedule would add when it is due. Raises ResourceNotFound or Forbidden."""
-        if (schedule := self._schedules.get(name)) is None:
+        """What a schedule would add when it is due: of the pool, which alone has schedules.
+
+        Raises ResourceNotFound or Forbidden.
+        """
+        schedule = self._schedules.get(name) if caller.tenant == DEFAULT_TENANT else None
+        if schedule is None:
             raise ResourceNotFound(f"There is no schedule {name!r}.")
         return await self.submit(caller, schedule.kind, schedule.arguments)
 
