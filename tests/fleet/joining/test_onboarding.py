@@ -16,6 +16,7 @@ from parvis.fleet.profiles.profile import PACKAGED_PROFILES, load_profiles
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.jobs import WorkFailed
+from parvis.kernel.reach import Area
 from tests.fleet.conftest import BIN, CALLER, EUI, RECORD, Village, uplink
 
 SHEET = (
@@ -84,6 +85,20 @@ async def test_a_line_that_the_broker_refuses_leaves_the_others(village: Village
     assert report.new == 0
     assert report.fault_counts == {LineFault.NOT_WRITTEN: 20}
     assert report.faults[0].detail
+
+
+async def test_a_job_registers_what_whoever_asked_for_it_may_register_by_now(village: Village) -> None:
+    """`CALLER` writes; the rights it has when the job begins are those of `owner`."""
+    owner: Caller | None = None
+    onboarding = Onboarding(village.fleet, village.store.shelf, find_owner=lambda _subject, _tenant: owner)
+    context = Context(await onboarding.put(CALLER, SHEET))
+    with pytest.raises(WorkFailed, match="may not change devices any more"):
+        await onboarding.work(context)
+    elsewhere = (Area(scopes=("/elsewhere",)),)
+    owner = Caller("default", CALLER.subject, Right.READ | Right.WRITE, reads=elsewhere, writes=elsewhere)
+    report = await onboarding.work(context)
+    assert (report["new"], report["left_out"]) == (0, 4)
+    assert await village.fleet.list_devices(CALLER) == []
 
 
 async def test_who_may_not_write_brings_no_file(onboarding: Onboarding) -> None:

@@ -16,7 +16,7 @@ from parvis.connectors.files.passage import Passage, consumer_of
 from parvis.connectors.files.undoing import Undoing
 from parvis.jobs.kinds import Worker
 from parvis.jobs.process import WorkerEnded, run_in_process
-from parvis.kernel.errors import Overloaded, ParvisError
+from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
 from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.jobs import Job, JobContext, JobDoor, WorkFailed, WrongState
 from parvis.kernel.time import DAY, Clock, system_clock
@@ -35,6 +35,8 @@ _MOST_LOOKING = 2
 _LONGEST_S = 24 * 3600.0
 ATTEMPTS = 10
 _READING_SHARE = 0.4
+_BY = "by"
+_WHOLE = Right.READ | Right.WRITE
 
 
 class _Looking(msgspec.Struct, frozen=True):
@@ -70,11 +72,11 @@ class Imports:
         """A folder for a file that is to come; `keep` it when it is there.
 
         Raises:
-            Forbidden: the caller may not write.
+            Forbidden: the caller may not read and write everything.
             InvalidMapping: it is of no kind that can be read.
             Overloaded: the disk is nearly full.
         """
-        self._broker.check_writer(caller)
+        check_imports(caller)
         self._data_dir.mkdir(parents=True, exist_ok=True)
         if disk_usage(self._data_dir).free < LEAST_FREE_BYTES:
             raise Overloaded("The disk of the platform is nearly full: no file is taken.", retry_after_s=3600)
@@ -115,7 +117,7 @@ class Imports:
 
     async def start(self, caller: Caller, one: Import, kind: str) -> Import:
         """One of CHECK, IMPORT and UNDO. Raises Forbidden, WrongState, InvalidMapping, Overloaded."""
-        self._broker.check_writer(caller)
+        check_imports(caller)
         job = await self.find_job(one)
         if job is not None and not job.state.has_ended:
             raise WrongState(f"The import {one.id} is at work: wait for its end, or cancel it.")
@@ -123,7 +125,7 @@ class Imports:
             raise InvalidMapping("Say first what the columns mean.")
         if (kind == UNDO) != (one.phase is Phase.IMPORTED):
             raise WrongState(f"The import {one.id} is {one.phase.value}.")
-        added = await self._jobs.submit(caller, kind, {"import": one.id})
+        added = await self._jobs.submit(caller, kind, {"import": one.id, _BY: caller.subject})
         current = self.folders.get(one.tenant, one.id)  # the job may have come to its end by now
         return self.folders.save(msgspec.structs.replace(current, job_id=added.id))
 
@@ -133,7 +135,7 @@ class Imports:
 
     async def remove(self, caller: Caller, one: Import) -> None:
         """The folder only: what was imported stays. Raises Forbidden, WrongState."""
-        self._broker.check_writer(caller)
+        check_imports(caller)
         job = await self.find_job(one)
         if job is not None and not job.state.has_ended:
             raise WrongState(f"The import {one.id} is at work: wait for its end, or cancel it.")
@@ -180,8 +182,13 @@ class Imports:
 
     async def _undo(self, context: JobContext) -> Any:
         one, _ = self._asked(context)
-        undoing = Undoing(self._broker, _caller(one), one.ended_at or self._clock())
-        undone = await undoing.run(self.folders.folder(one).made, lambda part: context.report(part, "undoing"))
+        undoing = Undoing(self._broker, self._asker(context, one), one.ended_at or self._clock())
+
+        def tell(part: float) -> None:
+            self._asker(context, one)
+            context.report(part, "undoing")
+
+        undone = await undoing.run(self.folders.folder(one).made, tell)
         self._move_on(one, Phase.UNDONE)
         return msgspec.to_builtins(undone)
 
@@ -203,10 +210,12 @@ class Imports:
         return reading
 
     async def _pass(self, context: JobContext, one: Import, mapping: Mapping, *, is_dry: bool) -> Position:
-        passage = Passage(self._broker, _caller(one), one, mapping, self.folders.folder(one), is_dry=is_dry)
+        caller = self._asker(context, one)
+        passage = Passage(self._broker, caller, one, mapping, self.folders.folder(one), is_dry=is_dry)
         word = "comparing" if is_dry else "writing"
 
         def tell(part: float) -> None:
+            self._asker(context, one)
             context.report(_READING_SHARE + part * (1 - _READING_SHARE), word)
 
         return await passage.run(tell)
@@ -221,6 +230,16 @@ class Imports:
             folder.keep("position", pending)
         folder.drop("pending.json")
         await self._broker.outbox.retire(consumer_of(one))
+
+    def _asker(self, context: JobContext, one: Import) -> Caller:
+        """In whose name it is done: of whoever asked for it, with the rights they have by now. Raises WorkFailed."""
+        subject = str(context.arguments.get(_BY, one.created_by))
+        if self._broker.find_owner is None:
+            return system_caller("import", one.tenant)
+        caller = self._broker.find_owner(subject, one.tenant)
+        if caller is None or not may_import(caller):
+            raise WorkFailed("Whoever asked for this import may not import any more.")
+        return caller
 
     def _asked(self, context: JobContext) -> tuple[Import, Mapping]:
         try:
@@ -243,8 +262,14 @@ class Imports:
         return merged_report(self.folders.folder(one))
 
 
-def _caller(one: Import) -> Caller:
-    return system_caller("import", one.tenant)
+def may_import(caller: Caller) -> bool:
+    return _WHOLE in caller.everywhere
+
+
+def check_imports(caller: Caller) -> None:
+    """A file may speak of anything, and is compared with what is there. Raises Forbidden."""
+    if not may_import(caller):
+        raise Forbidden("Imports are for those who may read and write everything.")
 
 
 def _told(reading: Reading, position: Position) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from parvis.broker.broker import FindOwner
 from parvis.fleet.devices.columns import Fault, LineFault
 from parvis.fleet.devices.records import DeviceRecord
 from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import Sheet, SheetReport, read_sheet, report_of
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.errors import ParvisError, ResourceNotFound
-from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.identity import Caller, Right, system_caller
 from parvis.kernel.jobs import JobContext, WorkFailed
 from parvis.kernel.shelf import Box, Place, Shelf
 from parvis.kernel.time import DAY, Clock, system_clock
@@ -25,13 +26,23 @@ REGISTERED_AT_ONCE = 500
 KEPT = 7 * DAY
 """A file that no job took to its end is kept so long."""
 _BOX = "device lists"
+_BY = "by"
+
+
+def system_owner(_subject: str, tenant: str) -> Caller:
+    """Where nobody signs in."""
+    return system_caller("onboarding", tenant)
 
 
 class Onboarding:
-    def __init__(self, fleet: Fleet, shelf: Shelf, clock: Clock = system_clock) -> None:
+    def __init__(
+        self, fleet: Fleet, shelf: Shelf, clock: Clock = system_clock, find_owner: FindOwner = system_owner
+    ) -> None:
+        """`find_owner` as of Broker: with whose rights a file is registered."""
         self._fleet = fleet
         self._shelf = shelf
         self._clock = clock
+        self._find_owner = find_owner
 
     async def check(self, caller: Caller, body: bytes) -> SheetReport:
         """What registering the file would do; nothing is written. Raises Forbidden or BadRequestData."""
@@ -53,7 +64,7 @@ class Onboarding:
         known = await self._shelf.read(Place(box, b""))
         old = [Place(box, one) for one in known if int.from_bytes(one[:8]) < now - KEPT]
         await self._shelf.change((), {Place(box, key): body}, old)
-        return {"list": key.hex()}
+        return arguments_of(caller, key.hex())
 
     async def check_kept(self, caller: Caller, arguments: Mapping[str, str]) -> SheetReport:
         """As `check`, of a file that was put. Raises ResourceNotFound as well."""
@@ -78,7 +89,7 @@ class Onboarding:
         if body is None:
             raise WorkFailed(LIST_GONE)
         sheet = await self._read(body)
-        report = await self._register(system_caller("onboarding", context.tenant), sheet, context)
+        report = await self._register(self._asker(context), sheet, context)
         await self._shelf.change((), {}, [place])
         return msgspec.to_builtins(report)
 
@@ -106,6 +117,13 @@ class Onboarding:
                 context.report((start + len(part)) / len(records), f"{start + len(part)} / {len(records)}")
         return report_of(sheet, new, known, faults)
 
+    def _asker(self, context: JobContext) -> Caller:
+        """Whoever asked for it, with the rights they have by now. Raises WorkFailed."""
+        caller = self._find_owner(str(context.arguments.get(_BY, "")), context.tenant)
+        if caller is None or not caller.may(Right.WRITE):
+            raise WorkFailed("Whoever asked for this may not change devices any more.")
+        return caller
+
     async def _register_part(self, caller: Caller, part: Sequence[tuple[int, DeviceRecord]]) -> list[Fault]:
         """A line that cannot be written at all is found by itself: it does not take the others with it."""
         try:
@@ -124,6 +142,11 @@ class Onboarding:
     async def _read(self, body: bytes) -> Sheet:
         registry = self._fleet.registry
         return await asyncio.to_thread(read_sheet, body, registry.profiles, registry.compact)
+
+
+def arguments_of(caller: Caller, key: str) -> dict[str, str]:
+    """Of the job that registers the file kept under that key."""
+    return {"list": key, _BY: caller.subject}
 
 
 def _not_written(line: int, fault: ParvisError) -> Fault:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from parvis.fleet.devices.columns import Column
 from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
-from parvis.fleet.joining.onboarding import REGISTER
+from parvis.fleet.joining.onboarding import REGISTER, arguments_of
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
 from parvis.web.auth import FORM_FIELD, check_form
@@ -107,7 +107,7 @@ async def start(request: Request) -> Response:
     caller, platform = caller_of(request), site_of(request).platform
     key = request.path_params["list_key"]
     await platform.onboarding.check_kept(caller, {"list": key})
-    job = await platform.jobs.submit(caller, REGISTER, {"list": key}, key=key)
+    job = await platform.jobs.submit(caller, REGISTER, arguments_of(caller, key), key=key)
     return RedirectResponse(f"{PAGE}/job/{job.id}", SEE_OTHER)
 
 

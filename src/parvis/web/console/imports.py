@@ -16,14 +16,13 @@ from parvis.bootstrap import Platform
 from parvis.connectors.files.config import ENDINGS, InvalidMapping, Mapping
 from parvis.connectors.files.contents import LOOKED_AT_BYTES, check_contents
 from parvis.connectors.files.folders import Import, Origin, Phase, Position, Reading
-from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports
+from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports, check_imports
 from parvis.connectors.files.look import Kind
 from parvis.connectors.files.plugin import FilesConnector
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.telling import merged_rows
 from parvis.connectors.files.undoing import Undone
-from parvis.kernel.errors import Forbidden
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.import_form import DELIMITERS, FORMATS, PROJECTIONS, Drawing, drawing_of, mapping_from
 from parvis.web.console.jobs import JobView, view_of
@@ -70,10 +69,9 @@ def _imports(request: Request) -> Imports:
 
 
 def _writer(request: Request) -> Caller:
-    """Files may hold anything: who may write sees them. Raises Forbidden."""
+    """Files may hold anything: who may write everything sees them. Raises Forbidden."""
     caller = caller_of(request)
-    if not caller.may(Right.WRITE):
-        raise Forbidden("Imports are for those who may write.")
+    check_imports(caller)
     return caller
 
 

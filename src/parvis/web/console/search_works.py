@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from parvis.broker.search.words import words_in
+from parvis.connectors.files.imports import may_import
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.jobs import Job, JobFilter
 from parvis.web.console import imports, jobs, subscriptions
@@ -34,7 +35,7 @@ async def find_subscriptions(site: Site, caller: Caller, asked: Sequence[str]) -
 
 
 async def find_imports(site: Site, caller: Caller, asked: Sequence[str], t: Wording) -> list[Work]:
-    if not caller.may(Right.WRITE):
+    if not may_import(caller):
         return []
     folders = imports.files_of(site.platform).imports.folders
     found = await asyncio.to_thread(folders.list_imports, caller.tenant, LOOKED_THROUGH)
