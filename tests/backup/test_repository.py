@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from parvis.backup.manifest import FileCopy, Manifest
+from parvis.backup.manifest import Drill, FileCopy, Manifest
 from parvis.backup.repository import (
     PIECE_BYTES,
     BackupUnusable,
     Repository,
     holding,
     make_repository,
+    open_or_make,
     open_repository,
+    sweep,
 )
 from parvis.kernel.errors import ResourceNotFound
 
@@ -165,3 +167,26 @@ def test_who_forgets_is_alone(repository: Repository) -> None:
         pass
     with holding(repository.folder, alone=True):
         pass
+
+
+def test_how_a_drill_went_stays_with_the_backup(repository: Repository, tmp_path: Path, key: bytes) -> None:
+    kept(repository, "1", repository.keep(write(tmp_path / "a", 1), "a"))
+    assert repository.find_drill("1") is None
+    drill = Drill(7, 1.5, {"entities": 3}, "ab")
+    repository.note_drill("1", drill)
+    assert open_or_make(repository.folder, key).find_drill("1") == drill
+    (repository.folder / "drills" / "1").write_bytes(b"forged")
+    assert repository.find_drill("1") is None
+
+
+def test_what_killed_programs_left_goes_unless_another_is_at_work(repository: Repository, tmp_path: Path) -> None:
+    kept(repository, "1", repository.keep(write(tmp_path / "a", 1), "a"))
+    for name in (".parvis-x", "parvis-drill-x"):
+        (repository.folder / name).mkdir()
+        (repository.folder / name / "parvis.db").write_bytes(b"copy")
+    with holding(repository.folder, alone=False):
+        sweep(repository.folder)
+        assert (repository.folder / ".parvis-x").exists()
+    sweep(repository.folder)
+    assert {one.name for one in repository.folder.iterdir()} == {"repository.json", "pieces", "backups"}
+    assert repository.list_ids() == ["1"]

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from parvis.access.model import AuditRecord
-from parvis.backup.manifest import Manifest
+from parvis.backup.manifest import Drill, Manifest
 from parvis.backup.repository import BackupUnusable, Repository, make_repository
 from parvis.bootstrap import backup, open_platform
 from parvis.bootstrap.archive import run_archive
-from parvis.bootstrap.backup import restore_backup, take_backup, try_backup
+from parvis.bootstrap.backup import NoRoom, forget_older, restore_backup, run_drill, take_backup
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.broker.query.tree import EntityQuery, TemporalQuery
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import InvalidSettings, MqttSettings, Settings, StoreSettings
 from parvis.kernel.time import DAY, system_clock
-from parvis.stores.sqlite.snapshot import ArchivedFile, list_archived
+from parvis.stores.sqlite.snapshot import ArchivedFile, copy_database, list_archived
 
 CALLER = system_caller("test")
 LEVEL = "https://example.org/level"
@@ -76,7 +76,7 @@ async def test_all_that_was_acknowledged_before_is_in_it(
         await writing
     assert after > before, "the platform went on meanwhile"
 
-    restore_backup(repository, taken.manifest, tmp_path / "restored")
+    restore_backup(repository, taken, tmp_path / "restored")
     async with open_platform(now_in(settings, tmp_path / "restored"), listen=False) as restored:
         page = await restored.broker.query(CALLER, EntityQuery(limit=100))
         assert len(page.entities) == 20
@@ -96,12 +96,12 @@ async def test_the_archive_comes_with_it(settings: Settings, repository: Reposit
         await run_archive(settings, platform.broker._store, lambda _part, _words: None)
     (settings.data_dir / "archive" / "stray.parquet").write_bytes(b"of no store")
     taken = take_backup(settings, repository)
-    archived = [file.path for file in taken.manifest.files if file.path.startswith("archive/")]
+    archived = [file.path for file in taken.files if file.path.startswith("archive/")]
     assert archived
     assert "archive/stray.parquet" not in archived
-    assert try_backup(repository, taken.manifest, tmp_path).counts["archived instances"] == 5
+    assert run_drill(repository, taken.id, tmp_path).counts["archived instances"] == 5
 
-    restore_backup(repository, taken.manifest, tmp_path / "restored")
+    restore_backup(repository, taken, tmp_path / "restored")
     async with open_platform(now_in(settings, tmp_path / "restored"), listen=False) as restored:
         history = await restored.broker.history(CALLER, "urn:ngsi-ld:Bin:3", TemporalQuery(limit=10))
         assert [one.value for one in history.instances[LEVEL, ""]] == [1]
@@ -123,11 +123,11 @@ async def test_a_file_that_the_archive_replaces_meanwhile_is_no_harm(
     monkeypatch.setattr(backup, "list_archived", moved_once)
     taken = take_backup(settings, repository)
     assert len(calls) == 2
-    assert not any("gone" in file.path for file in taken.manifest.files)
+    assert not any("gone" in file.path for file in taken.files)
     monkeypatch.setattr(backup, "list_archived", lambda database: [one._replace(path="gone") for one in held(database)])
     with pytest.raises(BackupUnusable, match="went away"):
         take_backup(settings, repository)
-    assert repository.list_ids() == [taken.manifest.id]
+    assert repository.list_ids() == [taken.id]
 
 
 async def installed(settings: Settings) -> None:
@@ -141,16 +141,19 @@ async def installed(settings: Settings) -> None:
 
 async def test_a_drill_says_what_it_found(settings: Settings, repository: Repository, tmp_path: Path) -> None:
     await installed(settings)
-    tried = try_backup(repository, take_backup(settings, repository).manifest, tmp_path)
+    taken = take_backup(settings, repository)
+    tried = run_drill(repository, taken.id, tmp_path)
     assert tried.counts["entities"] == 1
     assert tried.counts["audit entries"] == 1
     assert len(tried.audit_digest) == 64
     assert not list(tmp_path.glob("parvis-drill-*"))  # noqa: ASYNC240
+    assert repository.find_drill(taken.id) == tried
+    assert not tried.fault
 
 
 async def test_files_of_ones_own_are_in_it_and_locks_are_not(settings: Settings, repository: Repository) -> None:
     await installed(settings)
-    paths = {file.path for file in take_backup(settings, repository).manifest.files}
+    paths = {file.path for file in take_backup(settings, repository).files}
     assert paths == {"access.db", "parvis.db", "territory.toml", "profiles/own.toml"}
 
 
@@ -158,7 +161,7 @@ async def test_backups_within_the_data_are_not_backed_up(settings: Settings) -> 
     await installed(settings)
     within = make_repository(settings.data_dir / "backups")
     for _ in range(2):
-        paths = {file.path for file in take_backup(settings, within).manifest.files}
+        paths = {file.path for file in take_backup(settings, within).files}
     assert not any(path.startswith("backups") for path in paths)
     assert len(within.list_ids()) == 2
 
@@ -171,7 +174,10 @@ async def test_a_forged_trail_is_found_by_the_drill(settings: Settings, reposito
         connection.commit()
     taken = take_backup(settings, repository)
     with pytest.raises(BackupUnusable, match="audit"):
-        try_backup(repository, taken.manifest, tmp_path)
+        run_drill(repository, taken.id, tmp_path)
+    kept = repository.find_drill(taken.id)
+    assert kept is not None
+    assert "audit trail" in kept.fault
 
 
 def test_a_folder_that_holds_something_is_not_overwritten(repository: Repository, tmp_path: Path) -> None:
@@ -202,5 +208,62 @@ def test_a_disk_without_room_is_told_before(
     settings.data_dir.mkdir()
     (settings.data_dir / "parvis.db").write_bytes(b"x" * 4096)
     monkeypatch.setattr(backup, "disk_usage", lambda _path: type("Usage", (), {"free": 10}))
-    with pytest.raises(BackupUnusable, match="no room"):
+    with pytest.raises(NoRoom, match="no room"):
         take_backup(settings, repository)
+
+
+async def test_a_drill_without_room_says_nothing_of_the_backup(
+    settings: Settings, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await installed(settings)
+    taken = take_backup(settings, repository)
+    monkeypatch.setattr(backup, "disk_usage", lambda _path: type("Usage", (), {"free": 10}))
+    with pytest.raises(NoRoom):
+        run_drill(repository, taken.id, tmp_path)
+    assert repository.find_drill(taken.id) is None
+
+
+async def test_the_first_is_whole_and_the_next_adds_what_changed(settings: Settings, repository: Repository) -> None:
+    await installed(settings)
+    first, second = take_backup(settings, repository), take_backup(settings, repository)
+    assert first.is_first
+    assert first.added_bytes > 0
+    assert not second.is_first
+    assert second.added_bytes == 0
+
+
+async def test_old_ones_go_but_never_the_newest(settings: Settings, repository: Repository) -> None:
+    await installed(settings)
+    moments = iter((DAY, 2 * DAY, 3 * DAY))
+    days = [take_backup(settings, repository, clock=lambda: next(moments)) for _ in range(3)]
+    repository.note_drill(days[0].id, Drill(DAY, 1.0))
+    gone, _ = forget_older(repository, 2 * DAY)
+    assert gone == 1
+    assert repository.list_ids() == [days[1].id, days[2].id]
+    assert repository.find_drill(days[0].id) is None
+    assert forget_older(repository, 100 * DAY)[0] == 1
+    assert repository.list_ids() == [days[2].id]
+
+
+async def test_a_copy_of_many_steps_is_one_moment_while_writers_go_on(tmp_path: Path) -> None:
+    source = tmp_path / "source.db"
+    with closing(sqlite3.connect(source, isolation_level=None)) as writer:
+        writer.execute("PRAGMA page_size = 1024")
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE pair (one INTEGER, other INTEGER, filling BLOB)")
+        writer.execute(
+            "INSERT INTO pair WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)"
+            " SELECT 0, 0, randomblob(900) FROM n"
+        )
+        parts: list[float] = []
+
+        def write(part: float) -> None:
+            parts.append(part)
+            writer.execute("UPDATE pair SET one = one + 1, other = other + 1 WHERE rowid % 97 = 0")
+
+        copy_database(source, tmp_path / "copy.db", write)
+    assert len(parts) > 2
+    assert parts == sorted(parts), "it never began anew"
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT max(one), max(other) FROM pair").fetchone() == (0, 0)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -231,6 +231,8 @@ NEEDS: Final = {
         POST /console/exports/{name}/delete
     """,
     "administer": """
+        GET /console/backups
+        POST /console/backups
         GET /api/devices/{hardware_id}/keys
         POST /api/devices/{hardware_id}/keys
         DELETE /api/devices/{hardware_id}/keys/{key_id}

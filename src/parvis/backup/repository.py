@@ -4,19 +4,21 @@ backup adds only what has changed. A piece, and a backup, is there whole or not 
     repository.json      how it is sealed
     pieces/ab/abcd...    a piece
     backups/ID           a manifest
+    drills/ID            how its last drill went
 """
 
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_bytes
 
 import msgspec
 
-from parvis.backup.manifest import FileCopy, Manifest
+from parvis.backup.manifest import Drill, FileCopy, Manifest
 from parvis.backup.sealing import SALT_BYTES, Damaged, Sealing
 from parvis.kernel.durable import sync, write_whole
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError, ResourceNotFound
@@ -26,7 +28,10 @@ FORMAT = 1
 _PROOF = b"parvis"
 _UNFINISHED = "."
 """Begins the name of what is being written; a power cut leaves it, `forget` takes it away."""
+_LEFT = (".parvis-*", "parvis-drill-*", "backups/.*", "drills/.*")
+"""Of programs that were killed."""
 _MANIFEST = msgspec.json.Decoder(Manifest)
+_DRILL = msgspec.json.Decoder(Drill)
 
 
 class BackupUnusable(ParvisError):
@@ -106,6 +111,19 @@ class Repository:
         except (Damaged, msgspec.MsgspecError) as fault:
             raise BackupUnusable(f"The list of files of backup {backup_id} is damaged.") from fault
 
+    def note_drill(self, backup_id: str, drill: Drill) -> None:
+        """In the place of the one before."""
+        path = self._drill(backup_id)
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, self._sealing.seal(f"drill {backup_id}", msgspec.json.encode(drill)))
+
+    def find_drill(self, backup_id: str) -> Drill | None:
+        """One that cannot be read is none: it says nothing of the backup."""
+        try:
+            return _DRILL.decode(self._sealing.open(f"drill {backup_id}", self._drill(backup_id).read_bytes()))
+        except (FileNotFoundError, Damaged, msgspec.MsgspecError):
+            return None
+
     def forget(self, backup_ids: set[str]) -> int:
         """Drop these backups and what no other one needs; how many pieces. Nobody may add to it meanwhile.
 
@@ -120,6 +138,7 @@ class Repository:
         }
         for gone in backup_ids:
             self._manifest(gone).unlink(missing_ok=True)
+            self._drill(gone).unlink(missing_ok=True)
         dropped = 0
         for path in (self.folder / "pieces").glob("*/*"):
             if path.name not in needed:
@@ -129,6 +148,9 @@ class Repository:
 
     def _manifest(self, backup_id: str) -> Path:
         return self.folder / "backups" / backup_id
+
+    def _drill(self, backup_id: str) -> Path:
+        return self.folder / "drills" / backup_id
 
     def _piece(self, name: str) -> Path:
         return self.folder / "pieces" / name[:2] / name
@@ -171,12 +193,7 @@ def make_repository(folder: Path, passphrase: bytes = b"") -> Repository:
 
 def open_repository(folder: Path, passphrase: bytes = b"") -> Repository:
     """Raises BackupUnusable."""
-    try:
-        header = _HEADER.decode((folder / "repository.json").read_bytes())
-    except (FileNotFoundError, msgspec.MsgspecError) as fault:
-        raise BackupUnusable(f"{folder} holds no backups.") from fault
-    if header.format != FORMAT:
-        raise BackupUnusable(f"{folder} was written by a newer Parvis.")
+    header = _read_header(folder)
     if header.is_sealed != bool(passphrase):
         how = "is sealed: give its key" if header.is_sealed else "is not sealed: leave the key out"
         raise BackupUnusable(f"{folder} {how}.")
@@ -187,6 +204,35 @@ def open_repository(folder: Path, passphrase: bytes = b"") -> Repository:
         except Damaged as fault:
             raise BackupUnusable(f"The key does not open {folder}.") from fault
     return Repository(folder, sealing)
+
+
+def is_sealed(folder: Path) -> bool:
+    """Raises BackupUnusable."""
+    return _read_header(folder).is_sealed
+
+
+def _read_header(folder: Path) -> _Header:
+    try:
+        header = _HEADER.decode((folder / "repository.json").read_bytes())
+    except (FileNotFoundError, msgspec.MsgspecError) as fault:
+        raise BackupUnusable(f"{folder} holds no backups.") from fault
+    if header.format != FORMAT:
+        raise BackupUnusable(f"{folder} was written by a newer Parvis.")
+    return header
+
+
+def open_or_make(folder: Path, passphrase: bytes = b"") -> Repository:
+    """Raises BackupUnusable."""
+    is_new = not folder.exists() or not any(folder.iterdir())
+    return make_repository(folder, passphrase) if is_new else open_repository(folder, passphrase)
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed programs have left, unless another one is at work."""
+    with suppress(BackupUnusable), holding(folder, alone=True):
+        for pattern in _LEFT:
+            for left in folder.glob(pattern):
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 @contextmanager

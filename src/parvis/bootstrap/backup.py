@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
@@ -13,22 +13,29 @@ from time import perf_counter
 
 from parvis import __version__
 from parvis.access.audit_proof import BrokenTrail, proof_lines, prove
-from parvis.backup.manifest import FileCopy, Manifest
-from parvis.backup.repository import BackupUnusable, Repository
+from parvis.backup.manifest import Drill, FileCopy, Manifest
+from parvis.backup.repository import BackupUnusable, Repository, holding
 from parvis.bootstrap.exports import FOLDER as EXPORTS
 from parvis.bootstrap.stores import ACCESS_FILE, STORE_FILE, is_on_postgres, store_path
 from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.settings_reader import load_settings
-from parvis.kernel.time import Clock, format_instant, system_clock
+from parvis.kernel.time import Clock, Instant, format_instant, system_clock
 from parvis.stores.sqlite.access import SqliteAccessStore
 from parvis.stores.sqlite.integrity import find_faults
-from parvis.stores.sqlite.snapshot import copy_database, count_rows, list_archived
+from parvis.stores.sqlite.snapshot import Rest, copy_database, count_rows, list_archived
 
 ARCHIVE = "archive"
+COPY_SHARE = 0.3
+"""Of the work, about, the copying of the databases."""
 ATTEMPTS = 3
 """The archive's move may take a file away between the copy of the store that names it and the copy of the file."""
 _LEFT_OUT = (".lock", "-wal", "-shm", ".mbtiles")
 """Endings of what is made anew by itself."""
+
+
+class NoRoom(BackupUnusable):
+    """The backup itself has no fault."""
+
 
 Tell = Callable[[str, float], None]
 """What is being done, and how much of it is."""
@@ -38,32 +45,19 @@ def _silent(_words: str, _part: float) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    manifest: Manifest
-    added_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """`counts` of what was found in it."""
-
-    manifest: Manifest
-    seconds: float
-    counts: Mapping[str, int]
-    audit_digest: str
-
-
-def take_backup(settings: Settings, repository: Repository, tell: Tell = _silent, clock: Clock = system_clock) -> Taken:
+def take_backup(
+    settings: Settings, repository: Repository, tell: Tell = _silent, clock: Clock = system_clock
+) -> Manifest:
     """Raises InvalidSettings where the store is not embedded, BackupUnusable where there is no room for it."""
     if is_on_postgres(settings):
         raise InvalidSettings("The store is PostgreSQL: its own tools back it up (docs/howto/backup.md).")
-    before = repository.added_bytes
+    before, is_first = repository.added_bytes, not repository.list_ids()
     at = clock()
     files, left_out = _keep_all(settings, repository, tell)
-    manifest = Manifest(_id_of(format_instant(at), repository), at, __version__, files, left_out)
+    added = repository.added_bytes - before
+    manifest = Manifest(_id_of(format_instant(at), repository), at, __version__, files, left_out, added, is_first)
     repository.add(manifest)
-    return Taken(manifest, repository.added_bytes - before)
+    return manifest
 
 
 def _keep_all(settings: Settings, repository: Repository, tell: Tell) -> tuple[tuple[FileCopy, ...], tuple[str, ...]]:
@@ -86,7 +80,7 @@ def _kept(sources: Mapping[str, Path], archived: set[str], repository: Repositor
     total = sum(_size(file) for file in sources.values())
     done = 0
     for path, file in sorted(sources.items()):
-        tell(path, done / total if total else 1.0)
+        tell(path, COPY_SHARE + (1 - COPY_SHARE) * done / total if total else 1.0)
         size = _size(file)
         try:
             yield repository.keep(file, path)
@@ -96,21 +90,31 @@ def _kept(sources: Mapping[str, Path], archived: set[str], repository: Repositor
         done += size
 
 
+def check_room(folder: Path, needed: int) -> None:
+    """Raises NoRoom."""
+    free = disk_usage(folder).free
+    if free < needed:
+        raise NoRoom(f"{folder} has no room: {needed >> 20} MiB are needed, {free >> 20} MiB are free.")
+
+
 @contextmanager
 def database_copies(settings: Settings, beside: Path, tell: Tell) -> Iterator[dict[str, Path]]:
     """Consistent copies by their names, for as long as the block lasts."""
     sources = {STORE_FILE: store_path(settings), ACCESS_FILE: settings.data_dir / ACCESS_FILE}
     needed = sum(_size(path) for path in sources.values())
-    if disk_usage(beside).free < needed:
-        raise BackupUnusable(f"{beside} has no room for a copy of the databases: {needed >> 20} MiB are needed.")
+    check_room(beside, needed)
     with TemporaryDirectory(prefix=".parvis-", dir=beside) as folder:
-        copies = {}
+        copies, done = {}, 0
         for name, source in sources.items():
-            tell(name, 0.0)
-            copies[name] = Path(folder, name)
+            copies[name], size = Path(folder, name), _size(source)
             if source.exists():
-                copy_database(source, copies[name])
+                copy_database(source, copies[name], _part_of(name, done, size, needed, tell))
+            done += size
         yield copies
+
+
+def _part_of(name: str, done: int, size: int, total: int, tell: Tell) -> Rest:
+    return lambda part: tell(name, COPY_SHARE * (done + size * part) / total if total else COPY_SHARE)
 
 
 def _archived(settings: Settings, store: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -147,9 +151,32 @@ def restore_backup(repository: Repository, manifest: Manifest, data_dir: Path, t
         done += copy.bytes
 
 
-def try_backup(repository: Repository, manifest: Manifest, folder: Path, tell: Tell = _silent) -> Tried:
-    """Bring it back beside, and look at all of it as `parvis check` would. Raises BackupUnusable."""
-    began_s = perf_counter()
+def run_drill(
+    repository: Repository, backup_id: str, folder: Path, tell: Tell = _silent, clock: Clock = system_clock
+) -> Drill:
+    """Bring it back beside, look at all of it as `parvis check` would, and keep how that went.
+
+    Raises NoRoom, BackupUnusable.
+    """
+    at, began_s = clock(), perf_counter()
+    try:
+        manifest = repository.get(backup_id)
+        check_room(folder, manifest.bytes)
+        counts, audit_digest = try_backup(repository, manifest, folder, tell)
+    except NoRoom:
+        raise
+    except BackupUnusable as fault:
+        repository.note_drill(backup_id, Drill(at, perf_counter() - began_s, fault=fault.detail))
+        raise
+    drill = Drill(at, perf_counter() - began_s, counts, audit_digest)
+    repository.note_drill(backup_id, drill)
+    return drill
+
+
+def try_backup(
+    repository: Repository, manifest: Manifest, folder: Path, tell: Tell = _silent
+) -> tuple[dict[str, int], str]:
+    """What was found in it, and the newest digest of its audit trail. Raises BackupUnusable."""
     with TemporaryDirectory(prefix="parvis-drill-", dir=folder) as place:
         data_dir = Path(place, "data")
         restore_backup(repository, manifest, data_dir, tell)
@@ -161,7 +188,14 @@ def try_backup(repository: Repository, manifest: Manifest, folder: Path, tell: T
             _check_archive(store, manifest)
         counts = count_rows(store) if store.exists() else {}
         entries, digest = _check_audit(data_dir / ACCESS_FILE)
-    return Tried(manifest, perf_counter() - began_s, {**counts, "audit entries": entries}, digest)
+    return {**counts, "audit entries": entries}, digest
+
+
+def forget_older(repository: Repository, before: Instant) -> tuple[int, int]:
+    """How many backups went, and how many pieces with them; the newest stays. Raises BackupUnusable."""
+    with holding(repository.folder, alone=True):
+        old = {one for one in repository.list_ids()[:-1] if repository.get(one).at < before}
+        return len(old), repository.forget(old)
 
 
 def check_databases(*paths: Path) -> None:

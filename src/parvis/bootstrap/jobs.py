@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from parvis.access.ports import AccessStore
 from parvis.bootstrap.archive import archive_work, retention
+from parvis.bootstrap.backups import add_kinds as add_backups
 from parvis.bootstrap.exports import add_kinds as add_exports
 from parvis.bootstrap.file_faults import check_work
 from parvis.bootstrap.members import usage_work
@@ -55,6 +56,7 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
     jobs.kind(ARCHIVE_CHECK, checking, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
     jobs.every(ARCHIVE_CHECK, "50 3 * * *", ARCHIVE_CHECK)
     add_exports(jobs, settings)
+    add_backups(jobs, settings)
     return jobs
 
 

@@ -8,12 +8,16 @@ from typing import Any, TypeVar
 
 import click
 
-from parvis.backup.repository import Repository, holding, make_repository, open_repository
-from parvis.bootstrap.backup import Tell, restore_backup, take_backup, try_backup
+from parvis.backup.manifest import Drill
+from parvis.backup.repository import Repository, holding, open_or_make, open_repository, sweep
+from parvis.bootstrap.backup import Tell, forget_older, restore_backup, run_drill, take_backup
 from parvis.cli.options import data_option, settings_beside
+from parvis.kernel.secrets import find_secret
 from parvis.kernel.time import DAY, format_instant, system_clock
 
 KEY_VARIABLE = "PARVIS_BACKUP_KEY"
+NICENESS = 10
+"""The platform goes first."""
 _MIB = 1 << 20
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,7 +25,8 @@ _REPOSITORY = click.argument("repository", type=click.Path(path_type=Path, file_
 _KEY = click.option(
     "--key-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"A file with the passphrase that seals the backups; by default the variable {KEY_VARIABLE}, if set.",
+    help=f"A file with the passphrase that seals the backups; by default the variable {KEY_VARIABLE}, or the file that"
+    f" {KEY_VARIABLE}_FILE names.",
 )
 
 
@@ -37,16 +42,16 @@ def backup() -> None:
 def take(repository: Path, data_dir: Path, key_file: Path | None) -> None:
     """Add a backup of the data directory; the first one makes the folder. What is there already is not copied again."""
     settings, key = settings_beside(data_dir), _key(key_file)
-    is_new = not repository.exists() or not any(repository.iterdir())
-    held = make_repository(repository, key) if is_new else open_repository(repository, key)
+    held = open_or_make(repository, key)
+    sweep(repository)
+    os.nice(max(0, NICENESS - os.nice(0)))
     with holding(repository, alone=False):
-        taken = take_backup(settings, held, _told())
-    manifest = taken.manifest
+        manifest = take_backup(settings, held, _told())
     for words in manifest.left_out:
         click.echo(f"left out: {words}", err=True)
     click.echo(
         f"{manifest.id}: {len(manifest.files)} files, {manifest.bytes / _MIB:,.1f} MiB,"
-        f" of which {taken.added_bytes / _MIB:,.1f} MiB were new"
+        f" of which {manifest.added_bytes / _MIB:,.1f} MiB were new"
     )
 
 
@@ -58,7 +63,8 @@ def list_backups(repository: Path, key_file: Path | None) -> None:
     held = open_repository(repository, _key(key_file))
     for backup_id in held.list_ids():
         one = held.get(backup_id)
-        click.echo(f"{one.id}  {format_instant(one.at)}  {len(one.files):>6} files  {one.bytes / _MIB:>10,.1f} MiB")
+        size = f"{len(one.files):>6} files  {one.bytes / _MIB:>10,.1f} MiB  {one.added_bytes / _MIB:>10,.1f} MiB new"
+        click.echo(f"{one.id}  {format_instant(one.at)}  {size}  {_tried(held.find_drill(one.id))}")
 
 
 @backup.command("drill")
@@ -69,10 +75,12 @@ def list_backups(repository: Path, key_file: Path | None) -> None:
 def drill(repository: Path, backup_id: str | None, folder: Path | None, key_file: Path | None) -> None:
     """Restore a backup (the newest) beside, look at all of it, say how long that took, and take it away again."""
     held = open_repository(repository, _key(key_file))
+    chosen = backup_id or _newest(held)
+    sweep(repository)
     with holding(repository, alone=False):
-        tried = try_backup(held, held.get(backup_id or _newest(held)), folder or repository, _told())
+        tried = run_drill(held, chosen, folder or repository, _told())
     found = ", ".join(f"{count:,} {name}" for name, count in tried.counts.items())
-    click.echo(f"{tried.manifest.id} is sound. It was back after {tried.seconds:.1f} s with {found}.")
+    click.echo(f"{chosen} is sound. It was back after {tried.seconds:.1f} s with {found}.")
     if tried.audit_digest:
         click.echo(f"Newest digest of its audit trail: {tried.audit_digest}")
 
@@ -84,11 +92,8 @@ def drill(repository: Path, backup_id: str | None, folder: Path | None, key_file
 def forget(repository: Path, keep_days: int, key_file: Path | None) -> None:
     """Drop old backups, and what no other one needs."""
     held = open_repository(repository, _key(key_file))
-    with holding(repository, alone=True):
-        ids = held.list_ids()
-        old = {one for one in ids[:-1] if held.get(one).at < system_clock() - keep_days * DAY}
-        pieces = held.forget(old)
-    click.echo(f"{len(old)} backups are forgotten, {pieces} pieces with them; {len(ids) - len(old)} stay.")
+    gone, pieces = forget_older(held, system_clock() - keep_days * DAY)
+    click.echo(f"{gone} backups are forgotten, {pieces} pieces with them; {len(held.list_ids())} stay.")
 
 
 @click.command()
@@ -107,6 +112,12 @@ def restore(repository: Path, backup_id: str | None, data_dir: Path, key_file: P
     click.echo(f"{manifest.id} is back in {data_dir}. Look at it with: parvis check --data {data_dir}")
 
 
+def _tried(drill: Drill | None) -> str:
+    if drill is None:
+        return "never tried"
+    return f"{'UNUSABLE' if drill.fault else 'sound'} on {format_instant(drill.at)}"
+
+
 def _newest(repository: Repository) -> str:
     ids = repository.list_ids()
     if not ids:
@@ -116,11 +127,18 @@ def _newest(repository: Repository) -> str:
 
 def _key(file: Path | None) -> bytes:
     if file is None:
-        return os.environ.get(KEY_VARIABLE, "").encode()
+        return _key_of_environment().encode()
     key = file.read_bytes().strip()
     if not key:
         raise click.ClickException(f"{file} is empty: put a long passphrase into it.")
     return key
+
+
+def _key_of_environment() -> str:
+    try:
+        return find_secret(KEY_VARIABLE, os.environ) or ""
+    except ValueError as fault:
+        raise click.ClickException(f"{fault}.") from fault
 
 
 def _told() -> Tell:

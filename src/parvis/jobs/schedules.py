@@ -5,13 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 from parvis.kernel.time import DAY, Instant, from_datetime, to_datetime
 
 _LOOK_BACK = 2 * DAY
 _LATER = 4102444800 * 1_000_000
 """The year 2100: due at no time that matters."""
+
+
+def is_cron(text: str) -> bool:
+    try:
+        CronSim(text, to_datetime(0))
+    except CronSimError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from parvis.kernel.backup_settings import NO_BACKUPS, BackupSettings
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.provider_settings import NO_RESIDENTS, NO_STAFF, ResidentIdentitySettings, StaffIdentitySettings
 from parvis.kernel.setting import Documentation as Documentation
@@ -326,6 +327,7 @@ class Settings:
     staff_identity: StaffIdentitySettings = NO_STAFF
     resident_identity: ResidentIdentitySettings = NO_RESIDENTS
     audit: AuditSettings = AuditSettings()
+    backup: BackupSettings = NO_BACKUPS
     mqtt: MqttSettings = MqttSettings()
     fleet: FleetSettings = FleetSettings()
     jobs: JobsSettings = JobsSettings()

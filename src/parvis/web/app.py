@@ -25,6 +25,7 @@ from parvis.web.assets import Assets
 from parvis.web.auth import renew_session
 from parvis.web.console import (
     audit,
+    backups,
     codecs,
     connectors,
     coverage,
@@ -242,6 +243,7 @@ ROUTES = (
     *jobs.ROUTES,
     *imports.ROUTES,
     *incidents.ROUTES,
+    *backups.ROUTES,
     *session.ROUTES,
     *account.ROUTES,
     *people.ROUTES,

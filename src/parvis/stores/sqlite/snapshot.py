@@ -1,13 +1,16 @@
 """A consistent copy of a database that is being written."""
 
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-ALL_PAGES = -1
-"""At once, in one read transaction: in steps the copy would begin anew whenever something is written. Writers go on;
-their log grows until it is done."""
+STEP_PAGES = 4096
+"""Written out before the next ones are read: a commit of the platform on the same disk waits for no more than these."""
+Rest = Callable[[float], object]
+"""Called after each step with how much is done."""
 
 
 class ArchivedFile(NamedTuple):
@@ -15,12 +18,23 @@ class ArchivedFile(NamedTuple):
     checksum: str
 
 
-def copy_database(source: Path, target: Path) -> None:
-    """Raises sqlite3.Error."""
-    with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as there:
+def copy_database(source: Path, target: Path, rest: Rest = lambda _part: None) -> None:
+    """One moment of it, however long that takes: the read transaction holds it. Writers go on; their log grows until it
+    is done. Raises sqlite3.Error.
+    """
+    with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as there:
+        there.execute("BEGIN")
+        there.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         target.touch(mode=0o600)
-        with closing(sqlite3.connect(target)) as here:
-            there.backup(here, pages=ALL_PAGES)
+        with closing(sqlite3.connect(target)) as here, target.open("rb") as written:
+            here.execute("PRAGMA journal_mode = OFF")
+            here.execute("PRAGMA synchronous = OFF")
+
+            def step(_status: int, remaining: int, total: int) -> None:
+                os.fdatasync(written.fileno())
+                rest(1 - remaining / total if total else 1.0)
+
+            there.backup(here, pages=STEP_PAGES, progress=step)
 
 
 def list_archived(database: Path) -> list[ArchivedFile]:
