@@ -51,10 +51,10 @@ def fields_of(page: str) -> dict[str, str]:
     return found
 
 
-async def do(client: httpx.AsyncClient, path: str, what: str, **changed: str) -> httpx.Response:
+async def do(client: httpx.AsyncClient, path: str, deed: str, **changed: str) -> httpx.Response:
     page = (await client.get(path)).text
     fields = fields_of(page) if "import-form" in page else {"form_token": form_token(page)}
-    return await client.post(path, data={**fields, "do": what, **changed})
+    return await client.post(path, data={**fields, "do": deed, **changed})
 
 
 async def finish(platform: Platform, path: str) -> None:
@@ -123,6 +123,31 @@ async def test_another_type_is_said_in_the_id_too(platform: Platform, operator: 
     path = await upload(operator)
     await do(operator, path, "preview", type="Bench")
     assert 'value="urn:ngsi-ld:Bench:{Réf}"' in (await operator.get(path)).text
+
+
+async def test_rows_that_are_something_else_get_a_new_proposal_before_anything_is_done(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    readings = "Réf;Remplissage (%);Relevé le\n1;42;03/02/2026 08:00\n2;71;03/02/2026 08:00\n1;44;03/02/2026 09:00\n"
+    path = await upload(operator, readings.encode())
+    assert fields_of((await operator.get(path)).text)["what"] == "series"
+
+    answer = await do(operator, path, "import", what="inventory")
+
+    page = (await operator.get(answer.headers["location"])).text
+    fields = fields_of(page)
+    assert (fields["what"], fields["type"], fields["id"]) == (
+        "inventory",
+        "WasteContainer",
+        "urn:ngsi-ld:WasteContainer:{Réf}",
+    )
+    taken = {fields[f"column-{n}"]: fields[f"term-{n}"] for n in range(3) if f"use-{n}" in fields}
+    assert taken == {"Réf": "ref", "Remplissage (%)": "fillingLevel", "Relevé le": "releveLe"}
+    assert "The columns were proposed anew." in plain(page)
+    assert files_of(platform).imports.folders.get(DEFAULT_TENANT, path.rpartition("/")[2]).job_id is None
+
+    back = await do(operator, path, "preview", what="series")
+    assert fields_of((await operator.get(back.headers["location"])).text)["time_column"] == "Relevé le"
 
 
 async def test_a_mapping_that_cannot_be_is_refused_in_words(operator: httpx.AsyncClient) -> None:
@@ -201,3 +226,58 @@ async def test_the_check_tells_which_objects_have_no_place(platform: Platform, o
     await do(operator, placed, "check")
     await finish(platform, placed)
     assert "have no place" not in plain((await operator.get(placed)).text)
+
+
+DOUBTFUL = """Réf;Remplissage (%);Posé le;Longitude;Latitude
+1;42,5;03/02/2020;-3,36;47,74
+2;340;03/02/2190;-3,36;47,75
+3;-12;05/06/2019;-3,36;91
+4;12,5;05/06/2019;-3,36;47,76
+"""
+
+
+async def test_the_check_warns_of_values_that_cannot_be(platform: Platform, operator: httpx.AsyncClient) -> None:
+    path = await upload(operator, DOUBTFUL.encode())
+    await do(operator, path, "check")
+    await finish(platform, path)
+    english = plain((await operator.get(path)).text)
+    assert "2 values look impossible." in english
+    assert "Remplissage (%): 1 value is not between 0% and 100%. row 3: 340" in english
+    assert re.search(r"Posé le: 1 date is before 1 January 1000 or after \d+ \w+ 20\d\d. row 3: 03/02/2190", english)
+    assert "4 Places that cannot be read, or are not on Earth" in english
+    french = plain((await operator.get(path, params={"lang": "fr"})).text)
+    assert "Remplissage (%) : 1 valeur n’est pas comprise entre 0 % et 100 %. ligne 3 : 340" in french
+
+    sound = await upload(operator, DOUBTFUL.replace("340", "34").replace("2190", "2019").encode())
+    await do(operator, sound, "check")
+    await finish(platform, sound)
+    assert "impossible" not in plain((await operator.get(sound)).text)
+
+
+READINGS = """station;heure;température (°C)
+s1;03/02/2026 14:00;7,5
+s1;03/02/2026 15:00;{second}
+s1;03/02/{year} 16:00;8,5
+"""
+
+
+async def test_another_value_at_the_same_time_is_told_in_the_language_of_the_page(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    for second in ("7,5", "9,25"):
+        path = await upload(operator, READINGS.format(second=second, year=2026).encode(), "météo.csv")
+        await do(operator, path, "import")
+        await finish(platform, path)
+    assert "It says 9.25, 7.5 is stored." in plain((await operator.get(path)).text)
+    french = plain((await operator.get(path, params={"lang": "fr"})).text)
+    assert "Le fichier dit 9.25 ; 7.5 est déjà enregistré pour ce moment." in french
+
+
+async def test_a_time_of_measuring_that_is_to_come_is_doubted(platform: Platform, operator: httpx.AsyncClient) -> None:
+    path = await upload(operator, READINGS.format(second="9000", year=2190).encode(), "météo.csv")
+    await do(operator, path, "check")
+    await finish(platform, path)
+    text = plain((await operator.get(path)).text)
+    assert "2 values look impossible." in text
+    assert "heure: 1 date is before 1 January 1850" in text
+    assert "température (°C): 1 value is not between" in text

@@ -26,6 +26,7 @@ from parvis.kernel.identity import DEFAULT_TENANT, Caller
 from parvis.kernel.jobs import JobState, NewJob
 from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND, system_clock
+from parvis.web.console.import_told import tell_doubts
 from parvis.web.wording import wording
 
 SOMETHING_LEFT_OUT = 3
@@ -184,6 +185,8 @@ def _show(folders: Folders, one: Import, *, is_dry: bool) -> bool:
             f"  {counts.unplaced} without a place, found in lists and not on the map, the first in row "
             f"{counts.unplaced_first[0][0]} ({counts.unplaced_first[0][1]})"
         )
+    for doubt in tell_doubts(counts.doubts, words):
+        click.echo(f"  {doubt.sentence} {doubt.first[0]}", err=True)
     for reason, count in counts.faults.items():
         click.echo(f"Left out {count}: {words('import_fault.' + reason.lower())}", err=True)
     refused = sum(count for verdict, count in position.verdicts.items() if verdict not in _LEFT_ALONE)

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from parvis.connectors.files.config import ENDINGS, InvalidMapping, Mapping, load_mapping, mapping_of
+from parvis.connectors.files.report import Doubt
 from parvis.kernel.durable import write_whole
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import Instant, to_datetime
@@ -46,7 +47,8 @@ class Origin(Enum):
 
 class Counts(msgspec.Struct, frozen=True):
     """`faults` are by FaultReason's name, of rows and cells left out; `verdicts` by Verdict, of what was read.
-    `unplaced` are entities whose rows name no place, the first of them with row and id."""
+    `unplaced` are entities whose rows name no place, the first of them with row and id. `doubts` are values that were
+    taken and cannot be."""
 
     rows: int = 0
     records: int = 0
@@ -54,6 +56,7 @@ class Counts(msgspec.Struct, frozen=True):
     faults: dict[str, int] = {}
     unplaced: int = 0
     unplaced_first: tuple[tuple[int, str], ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True):

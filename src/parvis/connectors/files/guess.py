@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from parvis.connectors.files.mapping import moment_of, number_of
 from parvis.connectors.files.places import WKB_IN_HEX, Places
 from parvis.connectors.files.proposal import propose
 from parvis.connectors.files.table import GEOMETRY, Cell, Row, Unreadable
+from parvis.connectors.files.wanted import ANYTHING, Wanted, proposed_anew
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_ROWS = 400
@@ -62,10 +64,13 @@ class Guess(msgspec.Struct, frozen=True):
     points: tuple[tuple[float, float], ...] = ()
 
 
-def guess_file(path: Path, terms: Collection[str], zone: str, given: Mapping | None = None) -> Guess:
+def guess_file(
+    path: Path, terms: Collection[str], zone: str, given: Mapping | None = None, wanted: Wanted | None = None
+) -> Guess:
     """By `terms` of the context names are found; with `given` only what the file shows by that mapping is told.
 
-    Where the file has none of the columns that `given` names, it is guessed anew from how `given` reads the file.
+    Where the file has none of the columns that `given` names, it is guessed anew from how `given` reads the file; so
+    it is where something else is `wanted` of the rows, with what somebody had corrected in `given`.
 
     Raises:
         InvalidMapping: the file cannot be read at all.
@@ -79,7 +84,11 @@ def guess_file(path: Path, terms: Collection[str], zone: str, given: Mapping | N
     elif source.delimiter != "," and given is None:
         source = msgspec.structs.replace(source, decimal=_decimal(found))
     columns = tuple(_column(name, index, found, source) for index, name in enumerate(header))
-    mapping = given or propose(path.name, columns, found, source, crs, terms, zone)
+    proposal = partial(propose, path.name, columns, found, source, crs, terms, zone)
+    if given is None:
+        mapping = proposal(wanted or ANYTHING)
+    else:
+        mapping = given if wanted is None else proposed_anew(given, wanted, proposal)
     rows = tuple(tuple(shown(cell) for cell in row) for row in found[:PREVIEW_ROWS])
     return Guess(mapping, columns, rows, crs, tuple(_points(mapping, header, found, crs)))
 

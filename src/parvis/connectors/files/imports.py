@@ -14,6 +14,7 @@ from parvis.connectors.files.folders import Folders, Import, Origin, Phase, Posi
 from parvis.connectors.files.guess import Guess
 from parvis.connectors.files.passage import Passage, consumer_of
 from parvis.connectors.files.undoing import Undoing
+from parvis.connectors.files.wanted import Wanted
 from parvis.jobs.kinds import Worker
 from parvis.jobs.process import WorkerEnded, run_in_process
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError
@@ -97,13 +98,17 @@ class Imports:
         """By which mapping it is read from now on."""
         return self.folders.save(msgspec.structs.replace(one, mapping=mapping, mapping_name=mapping_name))
 
-    async def look(self, one: Import, zone: str, mapping: Mapping | None = None) -> Guess:
-        """What the file may mean; with `mapping`, what it shows by that. Raises InvalidMapping."""
+    async def look(
+        self, one: Import, zone: str, mapping: Mapping | None = None, wanted: Wanted | None = None
+    ) -> Guess:
+        """What the file may mean; with `mapping`, what it shows by that, or what is proposed anew where something else
+        is `wanted` of its rows. Raises InvalidMapping."""
         given = {
             "folder": str(self.folders.folder(one).path),
             "name": one.name,
             "zone": zone,
-            "mapping": None if mapping is None else msgspec.to_builtins(mapping),
+            "mapping": msgspec.to_builtins(mapping),
+            "wanted": msgspec.to_builtins(wanted),
         }
         worker = Worker("parvis.connectors.files.reading:look", _READING_MEMORY_MB, _LOOKING_S, given)
         try:

@@ -171,12 +171,12 @@ class Intake:
             return Judged(one, Verdict.ADDED, (self._instance(one),))
         if stored == one.value:
             return Judged(one, Verdict.STORED_BEFORE)
-        return Judged(one, Verdict.CONFLICT, told=f"{one.value!r} against {stored!r}")
+        return Judged(one, Verdict.CONFLICT, told=f"It says {one.value!r}, {stored!r} is stored.")
 
     def _judge_repeated(self, one: Observation, before: Value) -> Judged:
         if before == one.value:
             return Judged(one, Verdict.REPEATED)
-        return Judged(one, Verdict.CONFLICT, told=f"{one.value!r} against {before!r}")
+        return Judged(one, Verdict.CONFLICT, told=f"It says {one.value!r}, an earlier row {before!r}.")
 
     def _instance(self, one: Observation) -> Instance:
         series = one.series

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, assert_never
 from urllib.parse import quote
 
@@ -15,11 +16,13 @@ from parvis.connectors.files.config import (
     placeholders,
     stored_number,
 )
+from parvis.connectors.files.doubting import Bounds, bounds_of_date, bounds_of_number
 from parvis.connectors.files.mapping import moment_of, number_of, text_of
 from parvis.connectors.files.places import Places
 from parvis.connectors.files.report import FaultReason, Report
 from parvis.connectors.files.rows import RowReader
 from parvis.connectors.files.table import GEOMETRY, Cell, Row, Table
+from parvis.kernel.time import from_datetime
 
 Value = int | float | str | bool | dict[str, Any]
 MOST_IDS = 1_000_000
@@ -48,6 +51,7 @@ class InventoryReader(RowReader):
         self._source = mapping.source
         self._missing = frozenset(mapping.source.missing)
         self._attributes = [(self._index(one.column), one) for one in self._inventory.attributes]
+        self._bounds = {one.name: _bounds_of(one, report) for one in self._inventory.attributes}
         self._id = [(name, self._index(name)) for name in dict.fromkeys(placeholders(self._inventory.id))]
         self._seen: set[int] = set()
         self._places = None
@@ -86,9 +90,18 @@ class InventoryReader(RowReader):
                 self._fault(number, attribute.column, str(cell), FaultReason.UNREADABLE_VALUE)
             else:
                 values[attribute.name] = value
+                self._judge(attribute, value, number, cell)
         if place is None:
             self._report.note_unplaced(number, entity_id)
         return Entry(entity_id, values, place, number)
+
+    def _judge(self, attribute: Attribute, value: Value, row: int, cell: Cell) -> None:
+        if attribute.value == "number" and isinstance(value, int | float):
+            self._bounds[attribute.name].judge(value, row, cell)
+        elif attribute.value == "date" and isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            at = from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            self._bounds[attribute.name].judge(at, row, cell)
 
     def _is_repeated(self, entity_id: str) -> bool:
         mark = hash(entity_id)
@@ -125,6 +138,12 @@ class InventoryReader(RowReader):
                 return text if _URI.fullmatch(text) else None
             case unknown:
                 assert_never(unknown)
+
+
+def _bounds_of(attribute: Attribute, report: Report) -> Bounds:
+    if attribute.value == "date":
+        return bounds_of_date(attribute.column, report)
+    return bounds_of_number(attribute, report)
 
 
 def identifying(cell: Cell) -> str:

@@ -20,6 +20,7 @@ from parvis.connectors.files.config import (
     stored_number,
     zone_of,
 )
+from parvis.connectors.files.doubting import bounds_of_measuring, bounds_of_number
 from parvis.connectors.files.local_time import LocalClock, NoInstant
 from parvis.connectors.files.report import FaultReason, Report, SeriesKey
 from parvis.connectors.files.rows import RowReader
@@ -70,6 +71,8 @@ class TableReader(RowReader):
         self._source = mapping.source
         self._time = mapping.time
         self._missing = frozenset(mapping.source.missing)
+        self._bounds = {id(one): bounds_of_number(one, report) for one in mapping.series}
+        self._measuring = bounds_of_measuring(mapping.time.column, report)
         zone = zone_of(mapping.time)
         self._clock = LocalClock(zone, mapping.time.repeated_hour) if zone else None
         self._time_index = self._index(mapping.time.column)
@@ -113,7 +116,10 @@ class TableReader(RowReader):
         if value is None:
             self._fault(number, column.name, str(cell), FaultReason.UNREADABLE_VALUE)
             return None
-        return Observation(column.series, entity_id, at, _scaled(value, column.series), number)
+        stored = _scaled(value, column.series)
+        if not isinstance(stored, str):
+            self._bounds[id(column.series)].judge(stored, number, cell)
+        return Observation(column.series, entity_id, at, stored, number)
 
     def _entity_of_row(self, column: _Column, row: Row) -> str | None:
         values = dict(column.known)
@@ -128,16 +134,19 @@ class TableReader(RowReader):
 
     def _instant(self, cell: Cell, series: str, number: int) -> Instant | None:
         moment = moment_of(cell, self._time.format)
-        if moment is None or (moment.tzinfo is None and self._clock is None):
-            self._fault(number, self._time.column, str(cell), FaultReason.UNREADABLE_TIME)
+        at = None if moment is None else self._placed(moment, series)
+        if at is None or isinstance(at, NoInstant):
+            reason = FaultReason.UNREADABLE_TIME if at is None else _reason_of(at)
+            self._fault(number, self._time.column, str(cell), reason)
             return None
-        if moment.tzinfo is not None or self._clock is None:
-            return from_datetime(moment)
-        at = self._clock.instant(moment, series)
-        if isinstance(at, NoInstant):
-            self._fault(number, self._time.column, str(cell), _reason_of(at))
-            return None
+        self._measuring.judge(at, number, cell)
         return at
+
+    def _placed(self, moment: datetime, series: str) -> Instant | NoInstant | None:
+        """None where neither it nor the mapping names a zone."""
+        if moment.tzinfo is not None:
+            return from_datetime(moment)
+        return None if self._clock is None else self._clock.instant(moment, series)
 
     def _find_columns(self, series: Series, known: dict[str, str]) -> Iterator[_Column]:
         pattern = pattern_of(filled_where_known(series.column, known))

@@ -37,6 +37,7 @@ from parvis.connectors.files.identified import (
 from parvis.connectors.files.look import PER_CENT, UNIT, UNIT_AT_END, Column, Kind, folded
 from parvis.connectors.files.mapping import number_of
 from parvis.connectors.files.table import GEOMETRY, Row
+from parvis.connectors.files.wanted import ANYTHING, Wanted
 from parvis.connectors.files.words import SYNONYMS, TYPE_SYNONYMS, UNIT_CODES
 
 _NEAR = 0.84
@@ -59,29 +60,45 @@ def propose(
     crs: str,
     terms: Collection[str],
     zone: str,
+    wanted: Wanted = ANYTHING,
 ) -> Mapping:
     """Of observations where the file has a time that repeats no object, and numbers; else of objects.
 
     Rows with a geometry that no column names, or each with a place and a day of its own, are objects: a date in
-    them is of the object.
+    them is of the object. What is `wanted` is proposed whatever the file looks like.
     """
-    place = _place(columns, rows, source, crs, file)
+    place = wanted.place or _place(columns, rows, source, crs, file)
     times = [one for one in columns if one.kind is Kind.TIME and guess_term(one.name, terms) not in _OF_OBJECTS]
     used = _says_the_place(columns, place)
     numbers = [one for one in columns if one.kind is Kind.NUMBER and one.name not in used]
     key = find_key(columns)
-    type_name = guess_type(file, [one.name for one in columns], terms)
+    type_name = wanted.type or guess_type(file, [one.name for one in columns], terms)
     is_of_objects = _is_inventory(columns, key, times, terms) or (key is None and _are_apart(columns, place, times))
-    if times and numbers and not is_of_objects and (key is None or not key.is_key):
-        key = key or _subject(columns)
-        return _series_mapping(times[0], key, numbers, type_name, source, terms, zone)
+    seems_series = bool(times and numbers and not is_of_objects and (key is None or not key.is_key))
+    if seems_series if wanted.is_series is None else wanted.is_series:
+        measured = numbers or [one for one in columns if one.kind is Kind.TEXT and one is not key]
+        time = _as_written(wanted.time, columns) if wanted.time else _time(times or columns, zone)
+        return _series_mapping(time, key or _subject(columns), measured, type_name, source, terms)
     attributes = tuple(
         _attribute(one, terms) for one in columns if one.name and one.name not in used and _is_useful(one)
     )
     if not type_name.endswith("Parking"):
         attributes = tuple(_seats(one) for one in attributes)
-    type_name, entity_id = identify(type_name, identified(columns, rows, key, place, used), columns)
-    return Mapping(inventory=Inventory(type_name, entity_id, _apart(attributes), place), source=source)
+    # An object that is read again and again is one.
+    template = f"{{{key.name}}}" if seems_series and key else identified(columns, rows, key, place, used)
+    said, entity_id = identify(type_name, template, columns)
+    return Mapping(inventory=Inventory(wanted.type or said, entity_id, _apart(attributes), place), source=source)
+
+
+def _time(columns: Sequence[Column], zone: str) -> Time | None:
+    found = next((one for one in columns if one.kind is Kind.TIME), None)
+    return None if found is None else Time(found.name, found.format, zone)
+
+
+def _as_written(time: Time, columns: Sequence[Column]) -> Time:
+    """Of a column that was chosen before anybody said how its times are written."""
+    found = next((one.format for one in columns if one.name == time.column and one.kind is Kind.TIME), "")
+    return msgspec.structs.replace(time, format=found) if found and time.format == "iso" else time
 
 
 def _seats(attribute: Attribute) -> Attribute:
@@ -129,15 +146,14 @@ def _is_useful(column: Column) -> bool:
 
 
 def _series_mapping(
-    time: Column,
+    time: Time | None,
     key: Column | None,
-    numbers: list[Column],
+    measured: list[Column],
     type_name: str,
     source: Source,
     terms: Collection[str],
-    zone: str,
 ) -> Mapping:
-    values = [one for one in numbers if key is None or one.name != key.name]
+    values = [one for one in measured if key is None or one.name != key.name]
     type_name, entity_id = identify(type_name, f"{{{key.name}}}" if key is not None else "1", [key] if key else [])
     series = tuple(
         Series(
@@ -146,10 +162,11 @@ def _series_mapping(
             type_name,
             guess_term(one.name, terms).removeprefix(IN_ADDRESS),
             _unit_code(one.name),
+            value="number" if one.kind is Kind.NUMBER else "text",
         )
         for one in values
     )
-    return Mapping(Time(time.name, time.format, zone), _series_apart(series), source=source)
+    return Mapping(time, _series_apart(series), source=source)
 
 
 def _series_apart(series: tuple[Series, ...]) -> tuple[Series, ...]:

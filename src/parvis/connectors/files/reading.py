@@ -18,6 +18,7 @@ from parvis.connectors.files.inventory import Entry
 from parvis.connectors.files.mapping import Observation
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.report import Fault, Report
+from parvis.connectors.files.wanted import Wanted
 from parvis.kernel.jobs import JobContext, WorkFailed
 
 MOST_ROWS = 50_000_000
@@ -48,13 +49,13 @@ def read(context: JobContext) -> Any:
 
 
 def look(context: JobContext) -> Any:
-    """What the file may mean, or what it shows by the mapping given."""
-    folder = ImportFolder(Path(context.arguments["folder"]))
-    given = context.arguments["mapping"]
-    mapping = None if given is None else msgspec.convert(given, Mapping)
-    path = folder.source(context.arguments["name"])
+    """What the file may mean, what it shows by the mapping given, or what it may mean as what is wanted of it."""
+    arguments = context.arguments
+    mapping = msgspec.convert(arguments["mapping"], Mapping | None)
+    wanted = msgspec.convert(arguments["wanted"], Wanted | None)
+    path = ImportFolder(Path(arguments["folder"])).source(arguments["name"])
     try:
-        return msgspec.to_builtins(guess_file(path, list_terms(), context.arguments["zone"], mapping))
+        return msgspec.to_builtins(guess_file(path, list_terms(), arguments["zone"], mapping, wanted))
     except InvalidMapping as refusal:
         raise WorkFailed(refusal.detail) from refusal
 
@@ -80,6 +81,7 @@ def read_file(folder: ImportFolder, name: str, mapping: Mapping, tell: Callable[
         faults={reason.name: number for reason, number in report.fault_counts.items()},
         unplaced=report.unplaced,
         unplaced_first=tuple(report.unplaced_first),
+        doubts=tuple(report.doubts.values()),
     )
     folder.keep("reading", Reading(mapping, counts))
     return counts

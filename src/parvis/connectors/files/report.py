@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
+
 from parvis.kernel.time import Instant
 
+LONGEST_TOLD = 80
 MOST_FAULTS_KEPT = 100
 MOST_SERIES_KEPT = 10_000
 MOST_UNPLACED_KEPT = 20
+MOST_DOUBTS_KEPT = 5
+"""Of one column."""
 SeriesKey = tuple[str, str, str]
 """(entity id, attribute, dataset)."""
 
@@ -36,6 +41,25 @@ class Fault:
     column: str
     text: str
     reason: FaultReason
+
+
+class Doubt(msgspec.Struct):
+    """Values of a column that cannot be, though they are taken: what lies outside of `least` to `most`, which are as
+    `term` is stored, in `unit_code`, or instants where `is_time`. `first` are rows with what stands there."""
+
+    column: str
+    term: str
+    unit_code: str
+    least: float
+    most: float
+    is_time: bool = False
+    count: int = 0
+    first: list[tuple[int, str]] = []
+
+    def note(self, row: int, text: str) -> None:
+        self.count += 1
+        if len(self.first) < MOST_DOUBTS_KEPT:
+            self.first.append((row, text[:LONGEST_TOLD]))
 
 
 @dataclass(slots=True)
@@ -73,7 +97,8 @@ class Report:
     """`written` counts what reached the store: 0 after a dry run. `repeated_hours`: local times told apart by order.
 
     `verdicts` count what could be read; what could not is in the faults. Series beyond MOST_SERIES_KEPT have no report
-    of their own. `unplaced` are entities whose rows name no place, the first of them with row and id.
+    of their own. `unplaced` are entities whose rows name no place, the first of them with row and id. `doubts` are by
+    column.
     """
 
     files: int = 0
@@ -87,6 +112,7 @@ class Report:
     fault_counts: Counter[FaultReason] = field(default_factory=Counter)
     unplaced: int = 0
     unplaced_first: list[tuple[int, str]] = field(default_factory=list)
+    doubts: dict[str, Doubt] = field(default_factory=dict)
 
     def of(self, key: SeriesKey) -> SeriesReport:
         found = self.series.get(key)

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from parvis.connectors.files.config import InvalidMapping, nearest
-from parvis.connectors.files.report import Fault, FaultReason, Report
+from parvis.connectors.files.report import LONGEST_TOLD, Fault, FaultReason, Report
 from parvis.connectors.files.table import Row, Table, Unreadable
-
-_LONGEST_TOLD = 80
 
 
 class RowReader:
@@ -34,7 +32,7 @@ class RowReader:
                 yield number, row
 
     def _fault(self, row: int, column: str, text: str, reason: FaultReason) -> None:
-        self._report.fault(Fault(self._file, row, column, text[:_LONGEST_TOLD], reason))
+        self._report.fault(Fault(self._file, row, column, text[:LONGEST_TOLD], reason))
 
 
 def is_blank(row: Row) -> bool:

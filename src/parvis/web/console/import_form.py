@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import log, pi, tan
 from typing import Any
 
+import msgspec
 from starlette.datastructures import FormData
 
 from parvis.connectors.files.config import (
@@ -13,12 +14,15 @@ from parvis.connectors.files.config import (
     MAP_ENDINGS,
     InvalidMapping,
     Mapping,
+    Place,
     Source,
+    Time,
     mapping_of,
 )
 from parvis.connectors.files.guess import TIME_FORMATS, Guess
 from parvis.connectors.files.look import Kind
 from parvis.connectors.files.proposal import camel, check_terms
+from parvis.connectors.files.wanted import Wanted
 
 DELIMITERS = ((",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "bar"))
 _EXAMPLE = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
@@ -146,9 +150,32 @@ def is_by_hand(mapping: Mapping, names: Collection[str]) -> bool:
     return bool(scaled or templates or len(others) > 1 or elsewhere or not plain or not by_order)
 
 
-def mapping_from(form: FormData) -> Mapping:
-    """Raises InvalidMapping."""
+def wanted_from(form: FormData) -> Wanted | None:
+    """What the rows are to be now, where that was changed: the columns were proposed for something else."""
     text = _Fields(form)
+    if not text("what_before") or (text("what"), text("type")) == (text("what_before"), text("type_before")):
+        return None
+    place = _place(text)
+    time = _time(text) if text("time_column") else None
+    return Wanted(
+        text("what") == "series",
+        text("type"),
+        None if time is None else msgspec.convert(time, Time),
+        None if place is None else msgspec.convert(place, Place),
+    )
+
+
+def is_other_kind(form: FormData) -> bool:
+    """Objects became measurements, or the other way round."""
+    text = _Fields(form)
+    return bool(text("what_before")) and text("what") != text("what_before")
+
+
+def mapping_from(form: FormData, *, as_before: bool = False) -> Mapping:
+    """`as_before`: as if what the rows are had not been changed. Raises InvalidMapping."""
+    text = _Fields(form)
+    before = "_before" if as_before else ""
+    is_series, type_name = text(f"what{before}") == "series", text(f"type{before}")
     source: dict[str, Any] = {
         "delimiter": text("delimiter") or ",",
         "decimal": text("decimal") or ".",
@@ -159,17 +186,18 @@ def mapping_from(form: FormData) -> Mapping:
     }
     columns = [index for index in range(min(text.number("columns", 0), MOST_COLUMNS)) if text(f"use-{index}")]
     document: dict[str, Any] = {"source": source}
-    if text("what") == "series":
-        document["time"] = {"column": text("time_column"), "format": text("time_format") or "iso", "zone": text("zone")}
-        document["series"] = [_series(text, index) for index in columns]
+    entity_id = text("id") if as_before else _entity_id(text)
+    if is_series:
+        document["time"] = _time(text)
+        document["series"] = [_series(text, index, entity_id, type_name) for index in columns]
     else:
         document["inventory"] = {
-            "type": text("type"),
-            "id": _entity_id(text),
+            "type": type_name,
+            "id": entity_id,
             "attributes": [_attribute(text, index) for index in columns],
             "place": _place(text),
         }
-    if not text("type"):
+    if not type_name:
         raise InvalidMapping("Say of which type the objects are.")
     mapping = mapping_of(document, text("name") or "mapping")
     check_terms(mapping)
@@ -197,11 +225,17 @@ def _entity_id(text: _Fields) -> str:
     return f"urn:ngsi-ld:{text('type')}:{given.removeprefix(before)}" if given.startswith(before) else given
 
 
-def _series(text: _Fields, index: int) -> dict[str, Any]:
+def _time(text: _Fields) -> dict[str, Any] | None:
+    if not text("time_column"):
+        return None
+    return {"column": text("time_column"), "format": text("time_format") or "iso", "zone": text("zone")}
+
+
+def _series(text: _Fields, index: int, entity_id: str, type_name: str) -> dict[str, Any]:
     return {
         "column": text(f"column-{index}"),
-        "entity": _entity_id(text),
-        "type": text("type"),
+        "entity": entity_id,
+        "type": type_name,
         "attribute": text(f"term-{index}"),
         "unit_code": text(f"unit-{index}"),
         "value": "number" if text(f"value-{index}") == "number" else "text",

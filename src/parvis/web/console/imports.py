@@ -1,9 +1,8 @@
 """Imports: a file comes in, what its columns mean is settled, it is checked, imported, and perhaps taken back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,11 +19,20 @@ from parvis.connectors.files.imports import CHECK, IMPORT, UNDO, Imports, check_
 from parvis.connectors.files.look import Kind
 from parvis.connectors.files.plugin import FilesConnector
 from parvis.connectors.files.proposal import list_terms
-from parvis.connectors.files.telling import merged_rows
 from parvis.connectors.files.undoing import Undone
 from parvis.kernel.identity import Caller
 from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.import_form import DELIMITERS, FORMATS, PROJECTIONS, Drawing, drawing_of, mapping_from
+from parvis.web.console.import_form import (
+    DELIMITERS,
+    FORMATS,
+    PROJECTIONS,
+    Drawing,
+    drawing_of,
+    is_other_kind,
+    mapping_from,
+    wanted_from,
+)
+from parvis.web.console.import_told import list_left_out, tell_doubts
 from parvis.web.console.jobs import JobView, view_of
 from parvis.web.faults import explain_fault
 from parvis.web.pages import caller_of
@@ -36,10 +44,8 @@ REFRESH_BUSY_S = 1
 REFRESH_IDLE_S = 30
 REFRESH_NEVER_S = 86_400
 """What is filled in must not be put back."""
-LINES_SHOWN = 20
 _FORM_HEADER = "x-form-token"
 _CHUNK = 1 << 20
-_FINE = frozenset({"created", "updated", "unchanged", "added", "stored-before", "repeated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ async def import_page(request: Request) -> Response:
 
 async def _page(request: Request, one: Import, refusal: str = "", status: int = 200) -> Response:
     caller, imports, site = _writer(request), _imports(request), site_of(request)
-    view = await _view(request, one)
+    view, t = await _view(request, one), site.pages.words(request)
     folder = imports.folders.folder(one)
     used = request.query_params.get("use", "")
     drawing: Drawing | None = None
@@ -176,8 +182,9 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         view=view,
         drawing=drawing,
         taken_back=_taken_back(view),
-        refusal=explain_fault(refusal, site.pages.words(request)) if refusal else None,
+        refusal=explain_fault(refusal, t) if refusal else None,
         used=used,
+        is_anew="anew" in request.query_params and not view.is_busy,
         mappings=[(name, name) for name in imports.folders.list_mappings(caller.tenant)],
         terms=sorted(list_terms()),
         delimiters=DELIMITERS,
@@ -186,7 +193,8 @@ async def _page(request: Request, one: Import, refusal: str = "", status: int = 
         kinds=[kind.value for kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.TIME, Kind.URI)],
         counts=None if reading is None else reading.counts,
         verdicts=[(name, number) for name, number in (position.verdicts if position else {}).items() if number],
-        lines=await asyncio.to_thread(_worst_lines, imports, one) if not view.is_busy else [],
+        doubts=[] if reading is None else tell_doubts(reading.counts.doubts, t),
+        lines=await asyncio.to_thread(list_left_out, folder, t) if not view.is_busy else [],
         refresh_s=REFRESH_BUSY_S if view.is_busy else REFRESH_NEVER_S,
     )
 
@@ -197,11 +205,6 @@ def _taken_back(view: ImportView) -> Undone | None:
     if job is None or job.kind != UNDO or job.result is None:
         return None
     return msgspec.convert(job.result, Undone)
-
-
-def _worst_lines(imports: Imports, one: Import) -> list[list[str]]:
-    rows: Iterator[list[str]] = merged_rows(imports.folders.folder(one))
-    return list(islice((row for row in islice(rows, 100_000) if row[1] not in _FINE), LINES_SHOWN))
 
 
 async def change(request: Request) -> Response:
@@ -227,6 +230,8 @@ async def _do(request: Request, caller: Caller, one: Import, form: FormData) -> 
         return RedirectResponse("/console/imports", SEE_OTHER)
     if wanted == "undo":
         return _to(await imports.start(caller, one, UNDO))
+    if "columns" in form and (is_other_kind(form) or (wanted == "preview" and wanted_from(form) is not None)):
+        return await _propose_anew(request, one, form)
     if "columns" in form:
         one = imports.choose(one, mapping_from(form), str(form.get("save", "")).strip())
         if one.mapping_name and one.mapping is not None:
@@ -236,6 +241,13 @@ async def _do(request: Request, caller: Caller, one: Import, form: FormData) -> 
     if wanted in ("check", "import"):
         one = await imports.start(caller, one, CHECK if wanted == "check" else IMPORT)
     return _to(one)
+
+
+async def _propose_anew(request: Request, one: Import, form: FormData) -> Response:
+    """To be looked at before anything is done by it."""
+    imports, zone = _imports(request), site_of(request).platform.at_hand.territory.time_zone
+    guess = await imports.look(one, zone, mapping_from(form, as_before=True), wanted_from(form))
+    return _to(imports.choose(one, guess.mapping), "?anew=1#meaning")
 
 
 async def report(request: Request) -> Response:
@@ -264,8 +276,8 @@ async def _view(request: Request, one: Import) -> ImportView:
     return ImportView(one, None if job is None else view_of(site, request, job, words))
 
 
-def _to(one: Import) -> Response:
-    return RedirectResponse(f"/console/imports/{one.id}", SEE_OTHER)
+def _to(one: Import, further: str = "") -> Response:
+    return RedirectResponse(f"/console/imports/{one.id}{further}", SEE_OTHER)
 
 
 _PATH: Any = "/console/imports/{import_id}"
