@@ -1,6 +1,7 @@
 """Search everywhere: what a mayor, a technician and a stranger find."""
 
 import re
+from html import unescape
 
 import httpx
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right, system_caller
 from parvis.web.console.dashboards.layout import Layout
 from parvis.web.console.dashboards.records import Dashboards, Sharing
 from parvis.web.console.search_objects import find_kinds
-from parvis.web.places import PLACES, open_to
+from parvis.web.places import PLACES, Group, Here, open_to, ways_of
+from parvis.web.wording import wording
 from tests.fakes.town import DEVICE, FULL_BIN, LEAKING_METER
 from tests.web.conftest import plain
 
@@ -97,7 +99,7 @@ async def test_a_stranger_finds_what_is_public_and_no_page_that_is_not(
 
 
 async def test_every_page_of_the_rail_is_found_by_its_name(searched: httpx.AsyncClient) -> None:
-    rail = (await searched.get("/console")).text.split('class="rail"')[1].split("</nav>")[0]
+    rail = rail_of((await searched.get("/console")).text)
     shown = {href for href in re.findall(r'href="([^"]+)"', rail) if "?type=" not in href}
     assert "/console/dashboards" in shown
     assert shown <= {place.href for place in PLACES}
@@ -106,8 +108,58 @@ async def test_every_page_of_the_rail_is_found_by_its_name(searched: httpx.Async
 
 def test_the_story_is_a_place_of_demonstrations_only() -> None:
     caller = system_caller("test")
-    assert "story" in {one.key for one in open_to(caller, has_story=True)}
-    assert "story" not in {one.key for one in open_to(caller, has_story=False)}
+    assert "story" in {one.key for one in open_to(caller, Here(has_story=True))}
+    assert "story" not in {one.key for one in open_to(caller, Here())}
+
+
+def test_members_are_a_place_of_pools_and_membership_one_of_members() -> None:
+    caller = system_caller("test")
+    pool, member = (
+        {one.key for one in open_to(caller, here)} for here in (Here(has_members=True), Here(is_member=True))
+    )
+    assert "members" in pool - member
+    assert "membership" in member - pool
+
+
+def test_a_stranger_has_in_the_rail_what_he_may_open() -> None:
+    stranger = Caller(DEFAULT_TENANT, ANONYMOUS, Right.READ_PUBLIC)
+    assert {group: [one.key for one in there] for group, there in ways_of(stranger, Here()).items()} == {
+        Group.GLANCE: ["overview", "map"],
+        Group.TERRITORY: [],
+    }
+
+
+async def test_a_stranger_sees_no_group_without_ways(visitor: httpx.AsyncClient) -> None:
+    rail = rail_of((await visitor.get("/console")).text)
+    assert "/console/devices" not in rail
+    assert "Devices and data" not in rail
+
+
+def rail_of(page: str) -> str:
+    return page.split('class="rail"')[1].split("</nav>")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"), [("/console/refusals", "Devices and data"), ("/console/map", "Territory")]
+)
+async def test_the_group_of_the_page_is_open_and_no_other(operator: httpx.AsyncClient, path: str, heading: str) -> None:
+    rail = rail_of((await operator.get(path)).text)
+    assert re.findall(r'<details name="rail" open><summary>([^<]+)', rail) == [heading]
+    assert len(re.findall(r'<details name="rail">', rail)) == 3
+
+
+IN_THE_RAIL = [place for place in PLACES if place.group and not place.only and place.key != "map"]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("key", [place.key for place in IN_THE_RAIL])
+async def test_a_way_is_called_as_the_page_it_leads_to(operator: httpx.AsyncClient, key: str, language: str) -> None:
+    place = next(one for one in PLACES if one.key == key)
+    page = (await operator.get(place.href, headers={"accept-language": language})).text
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
+    assert heading is not None
+    assert unescape(heading[1]).strip() == place.title(wording(language, "UTC"))
+    assert f'<a href="{place.href}" aria-current="page">' in rail_of(page)
 
 
 async def test_a_dashboard_is_called_so_in_french(

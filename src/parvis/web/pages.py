@@ -21,6 +21,7 @@ from parvis.web.headline import Domain, State
 from parvis.web.i18n import LANGUAGES, catalogue, negotiate
 from parvis.web.live import who_is
 from parvis.web.markers import ICONS, sprite
+from parvis.web.places import Here, ways_of
 from parvis.web.tenants import IN, base_of, drop_choice, is_pool, keep_choice
 from parvis.web.views import short_id
 from parvis.web.wording import Wording, wording, words_for
@@ -105,6 +106,10 @@ class Pages:
         """A part of a page, for a script that puts it there."""
         return self._environment.get_template(template).render({**self._frame(request), **data})
 
+    def here(self, caller: Caller) -> Here:
+        acting = self.acting(caller)
+        return Here(self._has_story and is_pool(caller), acting.has_members, acting.is_member)
+
     def _frame(self, request: Request) -> dict[str, Any]:
         t = self.words(request)
         caller = caller_of(request)
@@ -136,7 +141,7 @@ class Pages:
             "caller": caller,
             "who_am_i": who_is(caller),
             "laying": self._find_laying(),
-            "has_story": self._has_story and is_pool(caller) and caller.may(Right.READ),
+            "rail_ways": ways_of(caller, self.here(caller)),
             "signed_in": self.settings.access.auth and caller.subject != ANONYMOUS,
             "may_read": caller.may(Right.READ),
             "user_name": caller.subject.partition(":")[2] or caller.subject,

@@ -2,25 +2,57 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 from parvis.broker.search.words import words_in
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.web.wording import Wording
 
 
+class Group(StrEnum):
+    """Of ways in the rail, in its order; `rail_group.<value>` is its heading. Those of `GLANCE` are always seen, the
+    domains stand in `TERRITORY`."""
+
+    GLANCE = "glance"
+    TERRITORY = "territory"
+    FLEET = "fleet"
+    ACCESS = "access"
+    PLATFORM = "platform"
+
+
+class Only(StrEnum):
+    """Where alone a place is."""
+
+    INSTALLATION = "installation"
+    """Of the whole of it: in the default tenant."""
+    POOL = "pool"
+    """With members."""
+    MEMBER = "member"
+    STORY = "story"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What an installation is for a caller."""
+
+    has_story: bool = False
+    has_members: bool = False
+    is_member: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`where_to.<key>` is its name, `where_to_words.<key>` what else it is called, `right` what its page asks for."""
+    """`where_to.<key>` is its name, `where_to_words.<key>` what else it is called, `right` what its page asks for;
+    without a `group` it is not in the rail."""
 
     key: str
     href: str
     icon: str
     right: Right | None = None
+    group: Group | None = None
+    only: Only | None = None
     is_action: bool = False
-    is_for_all: bool = False
-    """Of the whole installation: for the default tenant only."""
-    is_of_story: bool = False
-    """There in a demonstration only."""
 
     def title(self, t: Wording) -> str:
         return t(f"where_to.{self.key}")
@@ -30,49 +62,70 @@ class Place:
 
 
 PLACES: Sequence[Place] = (
-    Place("overview", "/console", "gauge"),
-    Place("map", "/console/map", "map"),
+    Place("overview", "/console", "gauge", group=Group.GLANCE),
+    Place("map", "/console/map", "map", group=Group.GLANCE),
     Place("attention", "/console/map?state=attention", "triangle-alert"),
-    Place("dashboards", "/console/dashboards", "chart-line", Right.READ),
-    Place("story", "/console/story", "play", Right.READ, is_of_story=True),
-    Place("devices", "/console/devices", "radio", Right.READ),
+    Place("dashboards", "/console/dashboards", "chart-line", Right.READ, Group.GLANCE),
+    Place("story", "/console/story", "play", Right.READ, Group.GLANCE, Only.STORY),
+    Place("devices", "/console/devices", "radio", Right.READ, Group.FLEET),
     Place("quarantine", "/console/quarantine", "lock", Right.READ),
-    Place("refusals", "/console/refusals", "inbox"),
+    Place("refusals", "/console/refusals", "inbox", Right.READ, Group.FLEET),
     Place("coverage", "/console/coverage", "antenna", Right.READ),
     Place("codecs", "/console/codecs", "cpu", Right.READ),
     Place("connectors", "/console/connectors", "network", Right.READ),
-    Place("subscriptions", "/console/subscriptions", "bell", Right.READ),
-    Place("jobs", "/console/jobs", "clock", Right.READ),
-    Place("imports", "/console/imports", "upload", Right.WRITE),
-    Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, is_for_all=True),
-    Place("system", "/console/system", "activity", Right.READ, is_for_all=True),
-    Place("incidents", "/console/incidents", "flag", Right.ADMINISTER),
-    Place("audit", "/console/audit", "history", Right.AUDIT),
-    Place("exports", "/console/exports", "download", Right.STEWARD),
-    Place("people", "/console/people", "users", Right.ADMINISTER),
-    Place("roles", "/console/roles", "shield", Right.READ),
-    Place("keys", "/console/keys", "key-round", Right.ADMINISTER),
+    Place("imports", "/console/imports", "upload", Right.WRITE, Group.FLEET),
+    Place("subscriptions", "/console/subscriptions", "bell", Right.READ, Group.FLEET),
+    Place("exports", "/console/exports", "download", Right.STEWARD, Group.FLEET),
+    Place("people", "/console/people", "users", Right.ADMINISTER, Group.ACCESS),
+    Place("roles", "/console/roles", "shield", Right.READ, Group.ACCESS),
+    Place("keys", "/console/keys", "key-round", Right.ADMINISTER, Group.ACCESS),
+    Place("members", "/console/members", "house", Right.READ, Group.ACCESS, Only.POOL),
+    Place("membership", "/console/membership", "house", Right.READ, Group.ACCESS, Only.MEMBER),
+    Place("audit", "/console/audit", "history", Right.AUDIT, Group.ACCESS),
+    Place("incidents", "/console/incidents", "flag", Right.ADMINISTER, Group.ACCESS),
+    Place("system", "/console/system", "activity", Right.READ, Group.PLATFORM, Only.INSTALLATION),
+    Place("jobs", "/console/jobs", "clock", Right.READ, Group.PLATFORM),
+    Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, only=Only.INSTALLATION),
     Place("account", "/console/account", "user"),
-    Place("members", "/console/members", "users", Right.READ, is_for_all=True),
     Place("portal", "/", "house"),
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),
     Place("import_file", "/console/imports", "upload", Right.WRITE, is_action=True),
-    Place("add_member", "/console/members/new", "plus", Right.ADMINISTER, is_action=True, is_for_all=True),
+    Place("add_member", "/console/members/new", "plus", Right.ADMINISTER, only=Only.INSTALLATION, is_action=True),
     Place("new_dashboard", "/console/dashboards/new", "plus", Right.WRITE, is_action=True),
     Place("test_frame", "/console/codecs", "activity", Right.READ, is_action=True),
     Place("export_devices", "/console/devices.csv", "download", Right.READ, is_action=True),
 )
 
 
-def open_to(caller: Caller, *, has_story: bool) -> list[Place]:
-    return [place for place in PLACES if _is_open(place, caller) and (has_story or not place.is_of_story)]
+def open_to(caller: Caller, here: Here) -> list[Place]:
+    return [place for place in PLACES if _is_here(place.only, caller, here) and _may_enter(place, caller)]
 
 
-def _is_open(place: Place, caller: Caller) -> bool:
-    if place.is_for_all and caller.tenant != DEFAULT_TENANT:
-        return False
+def _may_enter(place: Place, caller: Caller) -> bool:
     return place.right is None or caller.may(place.right)
+
+
+def _is_here(only: Only | None, caller: Caller, here: Here) -> bool:
+    match only:
+        case None:
+            return True
+        case Only.INSTALLATION:
+            return caller.tenant == DEFAULT_TENANT
+        case Only.POOL:
+            return here.has_members
+        case Only.MEMBER:
+            return here.is_member
+        case Only.STORY:
+            return here.has_story
+    assert_never(only)
+
+
+def ways_of(caller: Caller, here: Here) -> dict[Group, list[Place]]:
+    """The rail's, by group: without the domains, and with no group that is empty for the caller but theirs."""
+    places = open_to(caller, here)
+    ways = {group: [place for place in places if place.group is group] for group in Group}
+    return {group: there for group, there in ways.items() if there or group is Group.TERRITORY}
 
 
 def find_places(places: Sequence[Place], asked: Sequence[str], t: Wording) -> list[Place]:

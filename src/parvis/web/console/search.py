@@ -22,7 +22,6 @@ from parvis.web.markers import ICONS
 from parvis.web.pages import caller_of
 from parvis.web.places import Place, find_places, open_to
 from parvis.web.site import Site, site_of
-from parvis.web.tenants import is_pool
 from parvis.web.views import DEVICE_TYPE, ObjectView
 from parvis.web.wording import Wording
 
@@ -146,7 +145,7 @@ async def _works(site: Site, caller: Caller, asked: Sequence[str], t: Wording, m
 
 
 def _places(site: Site, caller: Caller) -> list[Place]:
-    return open_to(caller, has_story=site.platform.happenings is not None and is_pool(caller))
+    return open_to(caller, site.pages.here(caller))
 
 
 def _beginnings(site: Site, caller: Caller, t: Wording) -> list[Group]:

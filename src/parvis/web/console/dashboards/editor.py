@@ -121,7 +121,7 @@ async def choices_of(site: Site, caller: Caller, t: Wording) -> dict[str, Any]:
     there = {*counts, DEVICE_TYPE} if counts.get(DEVICE_TYPE) else {*counts}
     types = type_options(t, there - BEHIND_THE_SCENES)
     if counts.get(DEVICE_TYPE):
-        types = [*types, (t("rail.devices"), [(DEVICE_TYPE, t.type_name(DEVICE_TYPE))])]
+        types = [*types, (t("where_to.devices"), [(DEVICE_TYPE, t.type_name(DEVICE_TYPE))])]
     return {
         "kinds": [one.value for one in WidgetKind],
         "types": types,
