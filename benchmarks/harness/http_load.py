@@ -101,9 +101,11 @@ async def _run(port: int, streams: Sequence[Iterator[bytes]]) -> Tally:
     return tally
 
 
-def request(method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
-    """In Parvis's own terms."""
+def request(method: str, path: str, body: bytes = b"", content_type: str = "application/json", key: str = "") -> bytes:
+    """In Parvis's own terms; with `key` an API key is shown."""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nLink: {TERMS}\r\n"
     if body or method in ("POST", "PATCH", "PUT"):
         head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    if key:
+        head += f"Authorization: Bearer {key}\r\n"
     return head.encode() + b"\r\n" + body
