@@ -35,9 +35,6 @@ def test_a_purpose_is_of_one_tenant_and_replaced_by_its_id(store: AccessStore) -
     privacy.put_purpose("harbour", Purpose(id="berths", name={"en": "Berths"}, basis="b"))
 
     assert privacy.list_purposes("town") == [METERS]
-    assert privacy.drop_purpose("town", "meters")
-    assert not privacy.drop_purpose("town", "berths")
-    assert privacy.list_purposes("town") == []
 
 
 def test_a_policy_is_of_one_tenant(store: AccessStore) -> None:

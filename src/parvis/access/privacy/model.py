@@ -20,7 +20,7 @@ class Then(Enum):
     AGGREGATE = "aggregate"
 
 
-class Method(Enum):
+class Summary(Enum):
     """What stands for the values of a period: `LAST` is for meters that count up."""
 
     MEAN = "mean"
@@ -29,7 +29,8 @@ class Method(Enum):
 
 
 class Cover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The attributes of one type that a purpose needs, by local name or IRI, for the ISO 8601 duration `keep`.
+    """The attributes of one type that a purpose needs, by local name, for the ISO 8601 duration `keep`: of all entities
+    of the type, or of those in `scopes` and below.
 
     Where they are aggregated afterwards: to `period`, and these values are erased after `keep_totals`, counted as
     `keep` is; empty: they stay.
@@ -40,8 +41,9 @@ class Cover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     keep: str
     then: Then = Then.ERASE
     period: str = "P1D"
-    method: Method = Method.MEAN
+    method: Summary = Summary.MEAN
     keep_totals: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,9 +20,6 @@ class PrivacyTables:
         sql = "INSERT INTO purpose VALUES (?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET document = excluded.document"
         self._on.write(sql, tenant, purpose.id, msgspec.json.encode(purpose))
 
-    def drop_purpose(self, tenant: str, purpose_id: str) -> bool:
-        return self._on.write("DELETE FROM purpose WHERE tenant = ? AND id = ?", tenant, purpose_id)
-
     def list_purposes(self, tenant: str) -> list[Purpose]:
         rows = self._on.rows("SELECT document FROM purpose WHERE tenant = ? ORDER BY id", tenant)
         return [_PURPOSE.decode(row[0]) for row in rows]

@@ -1,0 +1,257 @@
+"""What is past its time is erased, or gives way to totals: in batches, each told in the ledger once.
+
+A batch is planned and counted, noted as a step, carried out, and told in the ledger and the trail in the transaction
+that takes the step away. Who was stopped on the way begins with the steps that are there: carrying one out again does
+what is left of it, and its count is the one that was planned.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import tzinfo
+from secrets import token_hex
+
+import msgspec
+
+from parvis.access.model import AuditRecord
+from parvis.access.ports import AccessStore
+from parvis.access.privacy.checks import read_keep
+from parvis.access.privacy.holding import Covered, Holding, find_holding, list_covered
+from parvis.access.privacy.model import Action, LedgerEntry, Purpose
+from parvis.access.privacy.past import count_before, list_stretches_in
+from parvis.access.privacy.periods import cutoff, period_start
+from parvis.access.privacy.totals import Stretch, Totals
+from parvis.access.roles.roles import expand
+from parvis.broker.model.change import ALL_DATASETS, Change, Mode
+from parvis.broker.model.entity import Iri
+from parvis.broker.ports.store import Store
+from parvis.broker.query.tree import EntityQuery, KnownQuery, TypeIs
+from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.reading import EARLIEST
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.reach import local_name
+from parvis.kernel.time import Clock, Instant, system_clock
+
+RETENTION = "system:retention"
+MOST_ENTITIES = 200
+STEP = "retention:"
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What is to be done with the values of one attribute, seen from `since` (None: ever) and before `before`: they are
+    erased, or give way to `totals`."""
+
+    entity_ids: tuple[str, ...]
+    attribute: Iri
+    before: Instant
+    totals: Totals | None = None
+    since: Instant | None = None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """What a batch is about; `objects` have `count` values that were seen from `since` to `until`."""
+
+    batch: Batch
+    covered: Covered
+    type: str
+    count: int
+    since: Instant
+    until: Instant
+    made: int = 0
+
+    def entry(self, tenant: str, at: Instant) -> LedgerEntry:
+        return LedgerEntry(
+            tenant=tenant,
+            at=at,
+            action=Action.ERASED if self.batch.totals is None else Action.AGGREGATED,
+            key=f"{STEP}{token_hex(8)}",
+            by=RETENTION,
+            purpose=self.covered.purpose.id,
+            version=self.covered.purpose.version,
+            type=self.type,
+            attribute=local_name(self.batch.attribute),
+            count=self.count,
+            objects=len(self.batch.entity_ids),
+            since=self.since,
+            until=self.until,
+            made=self.made,
+        )
+
+
+class _Step(msgspec.Struct, frozen=True):
+    batch: Batch
+    entry: LedgerEntry
+
+
+Report = Callable[[float, str], None]
+
+
+class Retention:
+    """Of one tenant, in the time zone in which it counts its days."""
+
+    def __init__(
+        self, store: Store, access: AccessStore, tenant: str, zone: tzinfo, clock: Clock = system_clock
+    ) -> None:
+        self._store = store
+        self._access = access
+        self._tenant = tenant
+        self._zone = zone
+        self._clock = clock
+
+    async def execute(self, purposes: Sequence[Purpose], report: Report) -> list[LedgerEntry]:
+        """All that is due; what was told in the ledger."""
+        told = [await self._carry_out(step) for step in self._list_steps()]
+        async for due in self.list_due(purposes, report):
+            step = _Step(due.batch, due.entry(self._tenant, self._clock()))
+            self._access.privacy.put_step(self._tenant, step.entry.key, msgspec.json.encode(step))
+            told.append(await self._carry_out(step))
+        return told
+
+    async def list_due(self, purposes: Sequence[Purpose], report: Report) -> AsyncIterator[Due]:
+        """What is past its time by now, batch by batch; nothing is changed by that."""
+        now, held = self._clock(), await self._store.list_attributes(self._tenant)
+        targets = list(_targets(purposes, held))
+        for place, (type_, attribute) in enumerate(targets):
+            report(place / len(targets), f"{local_name(type_)}.{local_name(attribute)}")
+            async for due in self._list_due_of(purposes, type_, attribute, now):
+                yield due
+
+    async def _list_due_of(
+        self, purposes: Sequence[Purpose], type_: Iri, attribute: Iri, now: Instant
+    ) -> AsyncIterator[Due]:
+        targeted = {cover.type for one in purposes for cover in one.covers if local_name(attribute) in cover.attributes}
+        covered = list_covered(purposes, local_name(attribute), targeted)
+        latest = max(self._cutoff(one.cover.keep, now) for one in covered)
+        query = KnownQuery(types=TypeIs(type_), limit=MOST_ENTITIES)
+        while known := await self._store.list_known(self._tenant, query):
+            groups: dict[Holding, list[str]] = {}
+            past = await count_before(self._store, self._tenant, [one.id for one in known], attribute, latest)
+            for one in past:
+                types = {local_name(name) for name in one.types}
+                if min(types & targeted, default="") == local_name(type_):
+                    holding = find_holding(covered, types, one.scopes)
+                    if holding is not None:
+                        groups.setdefault(holding, []).append(one.id)
+            for holding, ids in groups.items():
+                async for due in self._list_due_in(holding, ids, local_name(type_), attribute, now):
+                    yield due
+            query = msgspec.structs.replace(query, after=known[-1].number)
+
+    async def _list_due_in(
+        self, holding: Holding, ids: Sequence[str], type_: str, attribute: Iri, now: Instant
+    ) -> AsyncIterator[Due]:
+        totals = holding.totals
+        before = self._cutoff(holding.full.cover.keep, now)
+        if totals is None:
+            due = await self._find_erasable(Batch(tuple(ids), attribute, before), holding.full, type_)
+        else:
+            cover, since = totals.cover, None
+            if cover.keep_totals:
+                since = period_start(self._cutoff(cover.keep_totals, now), cover.period, self._zone)
+                if (due := await self._find_erasable(Batch(tuple(ids), attribute, since), totals, type_)) is not None:
+                    yield due
+            whole = period_start(before, cover.period, self._zone)
+            batch = Batch(tuple(ids), attribute, whole, Totals(cover.period, cover.method), since)
+            due = await self._find_aggregable(batch, totals, type_)
+        if due is not None:
+            yield due
+
+    async def _find_erasable(self, batch: Batch, covered: Covered, type_: str) -> Due | None:
+        past = await count_before(self._store, self._tenant, batch.entity_ids, batch.attribute, batch.before)
+        counted = {one.id: one for one in past if one.count}
+        shown = set(await self._list_shown_before(batch)) - counted.keys()
+        ids = tuple(one for one in batch.entity_ids if one in counted or one in shown)
+        if not ids:
+            return None
+        times = [at for one in counted.values() for at in (one.first, one.last)] or [batch.before - 1]
+        count = sum(one.count for one in counted.values()) + len(shown)
+        due = msgspec.structs.replace(batch, entity_ids=ids)
+        return Due(due, covered, type_, count, min(times), max(times))
+
+    async def _find_aggregable(self, batch: Batch, covered: Covered, type_: str) -> Due | None:
+        ids, counts, made, times = [], 0, 0, list[Instant]()
+        for entity_id in batch.entity_ids:
+            stretches = [one for _, one in await self._list_stretches(entity_id, batch)]
+            if stretches:
+                ids.append(entity_id)
+                counts += sum(one.count for one in stretches)
+                made += sum(len(one.instances) for one in stretches)
+                times += [min(one.first for one in stretches), max(one.last for one in stretches)]
+        if not ids:
+            return None
+        due = msgspec.structs.replace(batch, entity_ids=tuple(ids))
+        return Due(due, covered, type_, counts, min(times), max(times), made)
+
+    async def _list_stretches(self, entity_id: str, batch: Batch) -> list[tuple[str, Stretch]]:
+        assert batch.totals is not None
+        window = (EARLIEST if batch.since is None else batch.since, batch.before)
+        return await list_stretches_in(
+            self._store, self._tenant, entity_id, batch.attribute, window, batch.totals, self._zone
+        )
+
+    async def _list_shown_before(self, batch: Batch) -> list[str]:
+        """Those whose present value was seen before; in the past there may be nothing of it any more."""
+        page = await self._store.query(self._tenant, EntityQuery(ids=batch.entity_ids, limit=len(batch.entity_ids)))
+        return [
+            entity.id
+            for entity in page.entities
+            if any(one.name == batch.attribute and one.seen_at < batch.before for one in entity.instances)
+        ]
+
+    async def _carry_out(self, step: _Step) -> LedgerEntry:
+        batch = step.batch
+        for entity_id in batch.entity_ids:
+            if batch.totals is None:
+                await self._erase(Erasure(entity_id, batch.attribute, before=batch.before))
+            else:
+                await self._condense(entity_id, batch)
+        shown = await self._list_shown_before(batch)
+        removal = ((batch.attribute, ALL_DATASETS),)
+        changes = [Change(one, Mode.DELETE_ATTRIBUTE, removals=removal, seen_before=batch.before) for one in shown]
+        if changes:
+            await self._store.write(self._tenant, changes)
+        self._tell(step.entry)
+        return step.entry
+
+    async def _condense(self, entity_id: str, batch: Batch) -> None:
+        for dataset, stretch in await self._list_stretches(entity_id, batch):
+            erasure = Erasure(entity_id, batch.attribute, dataset, before=stretch.end, since=stretch.start)
+            await self._store.condense(self._tenant, erasure, stretch.instances)
+
+    async def _erase(self, erasure: Erasure) -> None:
+        try:
+            await self._store.erase(self._tenant, erasure)
+        except ResourceNotFound:
+            return
+
+    def _tell(self, entry: LedgerEntry) -> None:
+        action = "values-erased" if entry.action is Action.ERASED else "values-aggregated"
+        facts = {"purpose": entry.purpose, "version": entry.version, "count": entry.count, "objects": entry.objects}
+        with self._access.transaction():
+            if self._access.privacy.append_ledger(entry):
+                what = f"{entry.type}.{entry.attribute}"
+                self._access.append_audit(AuditRecord(entry.at, self._tenant, RETENTION, action, what, facts))
+            self._access.privacy.drop_step(self._tenant, entry.key)
+
+    def _list_steps(self) -> list[_Step]:
+        steps = self._access.privacy.list_steps(self._tenant)
+        return [msgspec.json.decode(document, type=_Step) for key, document in steps if key.startswith(STEP)]
+
+    def _cutoff(self, keep: str, now: Instant) -> Instant:
+        return cutoff(now, read_keep(keep), self._zone)
+
+
+def _targets(purposes: Sequence[Purpose], held: dict[Iri, set[Iri]]) -> Iterable[tuple[Iri, Iri]]:
+    """Types and attributes that are covered, as they are written in the store."""
+    covers = [cover for one in purposes for cover in one.covers]
+    names = {name for of_type in held.values() for name in of_type}
+    found = {
+        (type_, attribute)
+        for cover in covers
+        for type_ in _written(cover.type, held)
+        for name in cover.attributes
+        for attribute in _written(name, names)
+    }
+    return sorted(found)
+
+
+def _written(name: str, held: Iterable[Iri]) -> set[Iri]:
+    return {expand(name), *(one for one in held if local_name(one) == name)}
