@@ -12,6 +12,7 @@ import jmespath
 import msgspec
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
 
 from parvis.kernel.errors import PARVIS_ERRORS, Detailed, ParvisError
 
@@ -52,7 +53,8 @@ class _Functions(functions.Functions):
         }
 
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+_INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=_Functions()))
+"""One for all: it keeps nothing of a document, and one for each would wait, as a cycle, to be collected."""
 
 
 class Expression:
@@ -71,7 +73,7 @@ class Expression:
     def evaluate(self, document: Any) -> Any:
         """None where there is nothing. Raises ExpressionFailed."""
         try:
-            return self._compiled.search(document, _OPTIONS)
+            return _INTERPRETER.visit(self._compiled.parsed, document)
         except _FAULTS as fault:
             raise ExpressionFailed(f"{self.text!r}: {_first_line(fault)}") from None
 

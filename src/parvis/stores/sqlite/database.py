@@ -93,6 +93,11 @@ class Database:
         )
 
 
+def shrink(connection: Connection) -> None:
+    """Let go of the pages that it keeps at hand."""
+    connection.execute("PRAGMA shrink_memory")
+
+
 def _bring_to_version(connection: Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, step in SCHEMA.each_step_from(version):

@@ -22,7 +22,7 @@ from parvis.broker.query.within import choose
 from parvis.kernel.errors import TooComplexQuery
 from parvis.kernel.reach import Reach
 from parvis.stores.sqlite.apply import PRESENT, Touched, entity_of
-from parvis.stores.sqlite.database import Connection, Database, RunSql
+from parvis.stores.sqlite.database import Connection, Database, RunSql, shrink
 from parvis.stores.sqlite.filters import Narrowing, Statement, Translator, ordered_terms
 from parvis.stores.sqlite.functions import Function, install
 from parvis.stores.sqlite.indexes import ValueIndexes
@@ -146,6 +146,16 @@ class Reader:
                     del cached[number]
                 else:
                     cached[number] = entity
+
+    def give_back(self) -> None:
+        """On the event loop. A connection that is in use holds up whoever shrinks it: the others' is a thread."""
+        shrink(self._quick)
+        if self._opened:
+            self._threads.submit(self._shrink_opened)
+
+    def _shrink_opened(self) -> None:
+        for connection in tuple(self._opened):
+            shrink(connection)
 
     def close(self) -> None:
         for threads in (self._threads, self._past_threads):

@@ -37,6 +37,7 @@ from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import ADVANCE, read_events, read_oldest
 from parvis.stores.sqlite.past import NotHot, Past, PastChanged, in_no_files, open_pasts
 from parvis.stores.sqlite.reader import Reader
+from parvis.stores.sqlite.records import SqliteRecords
 from parvis.stores.sqlite.search import SqliteSearch
 from parvis.stores.sqlite.shelf import SqliteShelf
 from parvis.stores.sqlite.sources import SqliteSources
@@ -60,7 +61,9 @@ class SqliteStore:
         self._tail = Tail(connection)
         self._leases = Leases()
         self._checkpointer = Checkpointer(database)
-        self._writer = Writer(connection, self._names, self._tail, self._checkpointer, clock, self._committed)
+        self._writer = Writer(
+            connection, self._names, self._tail, self._checkpointer, clock, self._committed, self._give_back
+        )
         self._expiry = self._writer.expiry
         self._reader = Reader(database, self._names, self._writer.run)
         self._bell = Bell(self._writer.newest_event)
@@ -73,6 +76,7 @@ class SqliteStore:
         self.shelf = SqliteShelf(self._writer.run, self._reader.read)
         self.commands = SqliteCommands(self._writer.run, self._reader.read)
         self.metering = SqliteMetering(self._reader.read)
+        self.records = SqliteRecords(self._writer.run, self.frames)
         self.search = SqliteSearch(self._names, self._writer.run, self._reader.read)
 
     @classmethod
@@ -102,6 +106,9 @@ class SqliteStore:
         await self._writer.close()
         self._checkpointer.close()
         self._reader.close()
+
+    def _give_back(self) -> None:
+        self._reader.give_back()
 
     async def count_bytes(self) -> int:
         return self._database.count_bytes()

@@ -16,10 +16,12 @@ from parvis.broker.ports.metering import Taken, month_of, taken_by
 from parvis.broker.ports.store import Outrun, Progress
 from parvis.broker.writing import RETRY_AFTER_S, Answers, Call, WriteQueue, settle
 from parvis.kernel.errors import NonexistentTenant, Overloaded
+from parvis.kernel.machine_memory import give_back
 from parvis.kernel.time import Clock, Instant, SteadyClock
 from parvis.stores.sqlite.apply import Applier, Touched
 from parvis.stores.sqlite.checkpoint import Checkpointer
-from parvis.stores.sqlite.database import Connection
+from parvis.stores.sqlite.database import Connection, shrink
+from parvis.stores.sqlite.lull import Lull
 from parvis.stores.sqlite.metering import note_taken
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.outbox import move_consumer
@@ -72,7 +74,8 @@ _Other = _Task | None
 
 
 class Writer:
-    """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do."""
+    """Bounded queue in front, one transaction behind. `on_commit` runs on the event loop before the answers do,
+    and `on_lull` where there is time to give memory back."""
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Writer:
         checkpointer: Checkpointer,
         clock: Clock,
         on_commit: Callable[[Touched, int], None],
+        on_lull: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
@@ -91,6 +95,8 @@ class Writer:
         self._clock = SteadyClock(clock, _newest_stamp(connection))
         self._applied_at = 0
         self._on_commit = on_commit
+        self._on_lull = on_lull
+        self._lull = Lull(tail.newest)
         self._applier = Applier(connection, names, tail.find)
         self.expiry = self._applier.expiry
         self._settler = Settler(connection, tail)
@@ -185,6 +191,7 @@ class Writer:
         """The next item; whenever none has come for a while, settle a slice of the log."""
         self._keep_up()
         while True:
+            self._give_back()
             settling = self._settler.busy or self._settler.is_asked or self._settler.unsettled > SETTLE_AT_ROWS
             try:
                 return self._queue.get(LULL_S if settling else IDLE_S)
@@ -204,6 +211,12 @@ class Writer:
             self._attempt(self._prune)
         elif self._settler.is_asked:
             self._attempt(self._settler.step)
+
+    def _give_back(self) -> None:
+        if self._lull.has_come(self._tail.newest):
+            self._attempt(lambda: shrink(self._connection))
+            self._loop.call_soon_threadsafe(self._on_lull)
+            give_back()
 
     def _attempt(self, housework: Callable[[], None]) -> None:
         """Where housework fails, writes go on, and it rests for a while."""
