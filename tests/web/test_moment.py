@@ -12,7 +12,7 @@ from parvis.bootstrap import Platform
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import DAY, HOUR, Instant, format_instant, to_datetime
+from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, format_instant, to_datetime
 from tests.fakes.town import FULL_BIN, HALF_BIN, LEAKING_METER, SILENT_BIN, STATION, fill_levels
 from tests.web.conftest import form_token, plain
 
@@ -70,6 +70,26 @@ async def test_what_had_not_been_heard_of_was_silent_then_as_it_would_be_now(
     assert states == {20: ["good"], 19: ["stale"], 12: ["stale"], 10: ["good"], 9: ["stale"], 2: ["stale"]}
 
 
+async def test_what_says_itself_when_it_is_silent_is_given_a_day_before_it_first_said_so(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller, now: Instant
+) -> None:
+    """As before the first start: a service that publishes by the hour was not silent between two hours."""
+    expand = platform.broker.contexts.parvis.expand
+    for days in (9, 5):
+        then = Instance(expand("pm25"), Kind.PROPERTY, 9.5, observed_at=now - days * DAY, unit_code="GQ")
+        await platform.broker.write(caller, [Change(STATION, Mode.UPSERT_UPDATE, (then,), keep_newest=True)])
+
+    async def state(moment: Instant) -> list[str]:
+        told = await shown(operator, moment=format_instant(moment), type="AirQualityObserved")
+        return [one["properties"]["state"] for one in told["features"] if one["id"] == STATION]
+
+    assert await state(now - 5 * DAY + 2 * HOUR) == ["stale"], "its type speaks each quarter of an hour"
+    flag = Instance(expand("isStale"), Kind.PROPERTY, False, observed_at=now - HOUR)
+    await platform.broker.write(caller, [Change(STATION, Mode.APPEND, (flag,))])
+    assert await state(now - 5 * DAY + 2 * HOUR) == ["good"]
+    assert await state(now - 7 * DAY) == ["stale"]
+
+
 async def test_list_map_and_sentence_of_a_moment_are_one_set(
     filled: Platform, operator: httpx.AsyncClient, now: Instant
 ) -> None:
@@ -90,11 +110,30 @@ async def test_a_form_without_scripts_tells_the_territory_s_own_time(
     assert then["moment"] == (now - HOUR) // 1_000_000 * 1000
 
 
-@pytest.mark.parametrize("moment", ["", "yesterday", "2999-01-01T00:00:00Z"])
-async def test_what_is_no_moment_of_the_past_is_now(operator: httpx.AsyncClient, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "why"),
+    [
+        ("", ""),
+        ("yesterday", "The address names no moment that can be read: this is now."),
+        ("2026-13-40T00:00", "The address names no moment that can be read: this is now."),
+        ("2999-01-01T00:00:00Z", "That moment is yet to come: this is now."),
+        ("2999-01-01T00:00", "That moment is yet to come: this is now."),
+    ],
+)
+async def test_what_is_no_moment_of_the_past_is_now_and_says_so(
+    operator: httpx.AsyncClient, moment: str, why: str
+) -> None:
     collection = await shown(operator, moment=moment)
     assert collection["moment"] is None
     assert len(ids(collection)) == 5
+    assert collection["note"] == why
+    page = (await operator.get("/console/map", params={"moment": moment})).text
+    assert (f"data-refused>{why}<" in page) == bool(why)
+
+
+async def test_a_browser_whose_clock_is_ahead_means_now(operator: httpx.AsyncClient, now: Instant) -> None:
+    collection = await shown(operator, moment=format_instant(now + 2 * MINUTE))
+    assert (collection["moment"], collection["note"]) == (None, "")
 
 
 async def test_before_anything_was_there_nothing_is_shown(operator: httpx.AsyncClient) -> None:

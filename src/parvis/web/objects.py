@@ -4,11 +4,12 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from parvis.broker.query.tree import Compare, Condition, EntityQuery, Operator, Or, Path
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
-from parvis.kernel.time import Instant
+from parvis.kernel.time import MINUTE, Instant
 from parvis.web.filters import ObjectFilter, Tally, local_moment, parse_moment
 from parvis.web.headline import Domain, is_other
 from parvis.web.site import MOST_OBJECTS, Site
@@ -16,6 +17,13 @@ from parvis.web.views import NAMES, ObjectView, by_urgency
 from parvis.web.zones import Zone, drawn_zone, find_zone, list_zones
 
 _IDS_AT_ONCE = 500
+_CLOCKS_APART = 10 * MINUTE
+"""A browser whose clock is ahead means now."""
+
+
+class RefusedMoment(Enum):
+    TO_COME = "to_come"
+    UNREAD = "unread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,7 @@ class Objects:
     `layers` counts by domain, those domains included that are switched off. `zones` are those to choose from.
     `beyond`: how many more may fit but were not looked at. `aside`: how many of types that no domain knows are not
     shown beside all else, because they would hide it. `later`: how many of a moment of the past were not there yet.
+    `refused`: the moment that was asked for and is none of the past, so that now is shown.
     """
 
     chosen: ObjectFilter
@@ -36,6 +45,7 @@ class Objects:
     beyond: int = 0
     aside: int = 0
     later: int = 0
+    refused: RefusedMoment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,9 @@ async def load_objects(
     `most`, `crowd` says which of them."""
     counts = await count_types(site, caller)
     zones = await list_zones(site.platform.broker, caller, site.reader)
-    chosen = await _with_zone(site, caller, _with_moment(site, ObjectFilter.from_query(query, counts), query), zones)
+    moment, refused = _moment(site, query)
+    chosen = replace(ObjectFilter.from_query(query, counts), moment=moment)
+    chosen = await _with_zone(site, caller, chosen, zones)
     shown, aside = _without_a_crowd(chosen, counts, most)
     total = sum(counts.get(name, 0) for name in shown.types)
     is_crowd = total > most
@@ -82,7 +94,7 @@ async def load_objects(
     is_cut = ids is None and len(found) >= most and total > most
     beyond = total - len(found) if is_cut else 0
     picked = await asyncio.to_thread(_pick, found, shown)
-    return Objects(chosen, *picked, counts, zones, beyond, aside, later)
+    return Objects(chosen, *picked, counts, zones, beyond, aside, later, refused)
 
 
 def _pick(
@@ -138,12 +150,17 @@ async def _find_urgent_first(
     return list(shown.values())
 
 
-def _with_moment(site: Site, chosen: ObjectFilter, query: Mapping[str, str]) -> ObjectFilter:
+def _moment(site: Site, query: Mapping[str, str]) -> tuple[Instant | None, RefusedMoment | None]:
     """A form without scripts tells the territory's own time; the future is not known."""
-    moment = chosen.moment
-    if moment is None and query.get("moment"):
-        moment = parse_moment(local_moment(query["moment"], site.platform.at_hand.territory.time_zone))
-    return replace(chosen, moment=None if moment is None or moment > site.now else moment)
+    told = query.get("moment", "").strip()
+    if not told:
+        return None, None
+    moment = parse_moment(told) or parse_moment(local_moment(told, site.platform.at_hand.territory.time_zone))
+    if moment is None:
+        return None, RefusedMoment.UNREAD
+    if moment > site.now:
+        return None, None if moment < site.now + _CLOCKS_APART else RefusedMoment.TO_COME
+    return moment, None
 
 
 async def _with_zone(site: Site, caller: Caller, chosen: ObjectFilter, zones: Sequence[Zone]) -> ObjectFilter:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from parvis.bootstrap import Platform
+from parvis.broker.model.entity import AttributeKey, Entity
 from parvis.broker.query.tree import EntityQuery, TypeSelection
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import Clock, Instant
@@ -62,10 +63,17 @@ class Site:
     async def list_past_views(self, caller: Caller, types: TypeSelection, at: Instant, most: int) -> PastViews:
         """The same as they were at that instant, judged as of it."""
         reader = self.reader
-        moment = await self.platform.broker.list_moment(caller, types, at, reader.judged_keys, most)
+        telling: set[str] = set()
+
+        def keys_of(entity: Entity) -> list[AttributeKey]:
+            if reader.tells_itself(entity):
+                telling.add(entity.id)
+            return reader.judged_keys(entity)
+
+        moment = await self.platform.broker.list_moment(caller, types, at, keys_of, most)
         return await asyncio.to_thread(
             lambda: PastViews(
-                [reader.view(entity, at) for entity in moment.entities],
+                [reader.view(entity, at, tells_itself=entity.id in telling) for entity in moment.entities],
                 [reader.view(entity, self.now) for entity in moment.later],
             )
         )

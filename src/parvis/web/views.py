@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
 from parvis.fleet.profiles.limits import is_possible
-from parvis.kernel.time import Instant
-from parvis.web.headline import DEVICE, Domain, Headline, State, excess_of, profile_of, state_of
+from parvis.kernel.time import DAY, Instant
+from parvis.web.headline import DEVICE, STALE_AFTER_PERIODS, Domain, Headline, State, excess_of, profile_of, state_of
 from parvis.web.markers import glyph_of
 from parvis.web.shapes import position_of as position_of
 from parvis.web.shapes import shape_of
@@ -107,11 +107,16 @@ class EntityReader:
             self._in_languages[language] = other
         return self._in_languages[language]
 
-    def view(self, entity: Entity, now: Instant) -> ObjectView:
+    def tells_itself(self, entity: Entity) -> bool:
+        """Whether what brings its values also says when it is silent."""
+        return entity.find(self.told_stale) is not None
+
+    def view(self, entity: Entity, now: Instant, *, tells_itself: bool = False) -> ObjectView:
+        """`tells_itself`: also where it had not said so by then, as before the first start."""
         type_name, domain, headlines = self._profile(entity.types)
         instances = _by_name(entity)
         headline, shown = self.find_headline(headlines, instances)
-        headline = self._at_its_pace(headline, instances)
+        headline = self._at_its_pace(headline, instances, tells_itself=tells_itself)
         alarmed = is_alarmed(headline, instances, self.expand)
         return ObjectView(
             id=entity.id,
@@ -138,11 +143,16 @@ class EntityReader:
         pace = self._at_its_pace(headline, instances)
         return _state(pace, shown, now, alarmed, self._is_told_stale(instances))
 
-    def _at_its_pace(self, headline: Headline | None, instances: dict[str, Instance]) -> Headline | None:
-        """Without a period where what brings the values, which knows their pace, says itself when it is silent."""
-        if headline is None or self.told_stale not in instances:
+    def _at_its_pace(
+        self, headline: Headline | None, instances: dict[str, Instance], *, tells_itself: bool = False
+    ) -> Headline | None:
+        """Without a period where what brings the values, which knows their pace, says itself when it is silent. Of what
+        has said nothing yet only a day without a value is silence."""
+        if headline is None or headline.period is None:
             return headline
-        return replace(headline, period=None)
+        if self.told_stale in instances:
+            return replace(headline, period=None)
+        return replace(headline, period=DAY // STALE_AFTER_PERIODS) if tells_itself else headline
 
     def _is_told_stale(self, instances: dict[str, Instance]) -> bool:
         told = instances.get(self.told_stale)
@@ -165,7 +175,7 @@ class EntityReader:
         _, _, headlines = self._profile(entity.types)
         named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
         names = {self.location, *map(self.expand, named)}
-        if entity.find(self.told_stale) is not None:
+        if self.tells_itself(entity):
             names.add(self.told_stale)
         if not headlines:
             names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])

@@ -29,6 +29,11 @@ def bound_sentence(t: Wording, found: Objects) -> str:
     return " ".join(told)
 
 
+def refused_sentence(t: Wording, found: Objects) -> str:
+    """Why now is shown where a moment was asked for."""
+    return "" if found.refused is None else t(f"map.moment_{found.refused.value}")
+
+
 def told_sentence(t: Wording, found: Objects) -> str:
     """Of a past moment it says so first."""
     sentence = tally_sentence(t, Tally.of(found.views))
