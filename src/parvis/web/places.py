@@ -85,6 +85,7 @@ PLACES: Sequence[Place] = (
     Place("incidents", "/console/incidents", "flag", Right.ADMINISTER, Group.ACCESS),
     Place("system", "/console/system", "activity", Right.READ, Group.PLATFORM, Only.INSTALLATION),
     Place("jobs", "/console/jobs", "clock", Right.READ, Group.PLATFORM),
+    Place("backups", "/console/backups", "database", Right.ADMINISTER, Group.PLATFORM, Only.INSTALLATION),
     Place("first_run", "/console/first-run", "flag", Right.ADMINISTER, only=Only.INSTALLATION),
     Place("account", "/console/account", "user"),
     Place("portal", "/", "house"),
