@@ -8,6 +8,7 @@ FIGURES = (
     "batch_upsert",
     "postgres_batch",
     "patch_attribute",
+    "patch_access",
     "notifications",
     "lorawan_uplinks",
     "onboarding",
