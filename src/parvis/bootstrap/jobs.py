@@ -12,11 +12,12 @@ from parvis.bootstrap.backups import add_kinds as add_backups
 from parvis.bootstrap.exports import add_kinds as add_exports
 from parvis.bootstrap.file_faults import check_work
 from parvis.bootstrap.members import usage_work
+from parvis.bootstrap.privacy import add_kinds as add_privacy
 from parvis.bootstrap.stores import is_on_postgres, open_access, open_job_queue, store_path
 from parvis.broker.ports.store import Store
 from parvis.jobs.jobs import Jobs
-from parvis.jobs.kinds import Worker
-from parvis.kernel.jobs import JobContext, JobQueue, WorkFailed
+from parvis.jobs.kinds import Worker, done_elsewhere
+from parvis.kernel.jobs import JobQueue
 from parvis.kernel.settings import Settings
 from parvis.kernel.time import SECOND
 
@@ -24,7 +25,6 @@ CHECK = "store.check"
 USAGE = "members.usage"
 ARCHIVE = "archive.run"
 ARCHIVE_CHECK = "archive.check"
-NO_STORE = "no-store"
 _ARCHIVE_S = 20 * 3600
 _CHECK_MEMORY_MB = 512
 _CHECK_S = 6 * 3600
@@ -46,22 +46,19 @@ def build_jobs(settings: Settings, queue: JobQueue, access: AccessStore, store: 
     jobs.every(CHECK, "40 4 * * 0", CHECK)
     if settings.history.archive_after_days:
         retention(settings)
-        work = archive_work(settings, store) if store is not None else _elsewhere
+        work = archive_work(settings, store) if store is not None else done_elsewhere
         jobs.kind(ARCHIVE, work, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
         jobs.every(ARCHIVE, "20 2 * * *", ARCHIVE)
-    measuring = usage_work(access, store) if store is not None else _elsewhere
+    measuring = usage_work(access, store) if store is not None else done_elsewhere
     jobs.kind(USAGE, measuring, attempts=3, timeout_s=_USAGE_S, **once)
     jobs.every(USAGE, "50 23 * * *", USAGE)
-    checking = check_work(settings, store.archive) if store is not None else _elsewhere
+    checking = check_work(settings, store.archive) if store is not None else done_elsewhere
     jobs.kind(ARCHIVE_CHECK, checking, attempts=2, back_off_s=60, timeout_s=_ARCHIVE_S, **once)
     jobs.every(ARCHIVE_CHECK, "50 3 * * *", ARCHIVE_CHECK)
     add_exports(jobs, settings)
+    add_privacy(jobs, settings, access, store)
     add_backups(jobs, settings)
     return jobs
-
-
-async def _elsewhere(_context: JobContext) -> Any:
-    raise WorkFailed(NO_STORE)
 
 
 def _check(settings: Settings) -> Worker:

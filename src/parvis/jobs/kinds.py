@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
-from parvis.kernel.jobs import Job, LoopWork
+from parvis.kernel.jobs import Job, JobContext, LoopWork, WorkFailed
 
 _LONGEST_PAUSE_S = 3600.0
+NO_STORE = "no-store"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -27,6 +28,11 @@ class Worker:
 
 
 Work: TypeAlias = LoopWork | Worker
+
+
+async def done_elsewhere(_context: JobContext) -> Any:
+    """Work that needs the store: where it is not at hand such jobs can be asked for, and another process does them."""
+    raise WorkFailed(NO_STORE)
 
 
 @dataclass(frozen=True, slots=True)
