@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from parvis.access.administrators import ADMINISTRATOR, is_last_administrator
 from parvis.access.identities.halfway import HALFWAY, HALFWAY_HOLDS, SecondFactorNeeded, SignInTooOld
 from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Begun
@@ -73,17 +74,21 @@ class Accounts:
         self._count_attempt(name, seen.address, now)
         account = self._store.find_account(name)
         known = account.password_hash if account is not None and account.has_password else None
-        if not await self._passwords.matches(known, password) or account is None:
+        fits = await self._passwords.matches(known, password)
+        if not fits or account is None or account != self._store.find_account(name):
             self._audit(ANONYMOUS, "sign-in-failed", name[:100], home_of(self._store, name), address=seen.address)
             raise Unauthenticated("The name or the password is wrong.")
         self._store.forget_attempts(_pair(name, seen.address).subject)
         return self._let_in(account, seen, replaces)
 
     def find_halfway(self, token: str) -> Account | None:
-        """The account of a sign-in that lacks its second factor; `token` is that of SecondFactorNeeded."""
+        """The account of a sign-in that lacks its second factor; `token` is that of SecondFactorNeeded. None, too, once
+        its password is another one."""
         begun = self._store.identities.find_begun(digest_of(token), HALFWAY, self._clock())
         account = self._store.find_account(begun.account) if begun is not None else None
-        return None if account is None or account.disabled else account
+        if begun is None or account is None or account.disabled or begun.facts != _proven_by(account):
+            return None
+        return account
 
     async def finish_sign_in(self, token: str, code: str, seen: SeenFrom, replaces: str = "") -> SignedIn:
         """With a code of the authenticator application, or one on paper.
@@ -97,7 +102,7 @@ class Accounts:
         if not proven:
             self._audit(ANONYMOUS, "sign-in-failed", account.name, account.tenant, address=seen.address, by="code")
             raise Unauthenticated("This code does not fit.")
-        return self._finish(token, account, seen, replaces, f"password-{proven}")
+        return self._finish(token, seen, replaces, f"password-{proven}")
 
     async def set_up_and_sign_in(
         self, token: str, setting_up: str, code: str, seen: SeenFrom, replaces: str = ""
@@ -111,17 +116,17 @@ class Accounts:
         if self._second_factors.needed_of(account) is not Need.SET_UP:
             raise SignInTooOld("This sign-in is too old: begin again.")
         codes = await self._second_factors.finish(account.name, setting_up, code)
-        return self._finish(token, account, seen, replaces, "password-code"), codes
+        return self._finish(token, seen, replaces, "password-code"), codes
 
     def _halfway(self, token: str) -> Account:
         if (account := self.find_halfway(token)) is None:
             raise SignInTooOld("This sign-in is too old: begin again.")
         return account
 
-    def _finish(self, token: str, account: Account, seen: SeenFrom, replaces: str, method: str) -> SignedIn:
+    def _finish(self, token: str, seen: SeenFrom, replaces: str, method: str) -> SignedIn:
         with self._store.transaction():
-            if self._store.identities.finish(digest_of(token), HALFWAY, self._clock()) is None:
-                raise SignInTooOld("This sign-in is too old: begin again.")
+            account = self._halfway(token)
+            self._store.identities.finish(digest_of(token), HALFWAY, self._clock())
             self._sessions.end_by_token(replaces)
             return self._sessions.begin(account, seen, method)
 
@@ -133,15 +138,15 @@ class Accounts:
                 self._sessions.end_by_token(replaces)
                 return self._sessions.begin(account, seen)
         token, now = new_token(), self._clock()
-        begun = Begun(digest_of(token), HALFWAY, account.name, {}, now + HALFWAY_HOLDS)
+        begun = Begun(digest_of(token), HALFWAY, account.name, _proven_by(account), now + HALFWAY_HOLDS)
         self._store.identities.begin(begun, now)
         raise SecondFactorNeeded(token, must_set_up=need is Need.SET_UP)
 
     def offer_first_link(self) -> str | None:
         """The token of a fresh one-time link while nobody can administer; None once somebody can."""
-        if any(one.role == "administrator" and one.can_sign_in for one in self._store.list_accounts()):
+        if any(one.role == ADMINISTRATOR and one.can_sign_in for one in self._store.list_accounts()):
             return None
-        return self.offer_link("administrator")
+        return self.offer_link(ADMINISTRATOR)
 
     def offer_link(self, role: str) -> str:
         """The token of a one-time link to make an account of `role`; a link offered before opens no longer."""
@@ -246,7 +251,10 @@ class Accounts:
         self._store.forget_attempts(_pair(account.name, seen.address).subject)
         password_hash = await self._hash(account.name, password)
         with self._store.transaction():
-            self._store.replace_account(msgspec.structs.replace(account, password_hash=password_hash))
+            present = self._store.find_account(account.name)
+            if present is None or present.disabled or present.password_hash != account.password_hash:
+                raise Unauthenticated("The name or the password is wrong.")
+            self._store.replace_account(msgspec.structs.replace(present, password_hash=password_hash))
             for other in self._store.list_sessions(account.name):
                 if other.digest != session.digest:
                     self._store.end_session(other.digest)
@@ -308,7 +316,12 @@ class Accounts:
                     self._audit("system:access", "account-changed", account.name, by="upgrade")
 
     def disable_account(self, caller: Caller, name: str) -> None:
-        """Its sessions end, its links open no longer. Raises Forbidden or ResourceNotFound."""
+        """Its sessions end, its links open no longer.
+
+        Raises:
+            Forbidden, ResourceNotFound, or BadRequestData (rule `last-administrator`) where nobody could administer its
+            tenant any more: on the server alone that is done.
+        """
         self._change_standing(caller, name, disabled=True)
 
     def enable_account(self, caller: Caller, name: str) -> None:
@@ -321,7 +334,7 @@ class Accounts:
 
     def list_administrators(self, tenant: str) -> list[str]:
         """The names of those who can give rights there, those of this tenant alone first."""
-        able = [one for one in self._store.list_accounts() if one.role == "administrator" and one.can_sign_in]
+        able = [one for one in self._store.list_accounts() if one.role == ADMINISTRATOR and one.can_sign_in]
         near = [one for one in able if one.tenant in (tenant, EVERY_TENANT)]
         return [one.name for one in sorted(near, key=lambda one: (one.tenant != tenant, one.name))]
 
@@ -331,9 +344,13 @@ class Accounts:
         return account
 
     def _change_standing(self, caller: Caller, name: str, *, disabled: bool) -> None:
-        account = self._get(name)
-        require_administrator(caller, account.tenant)
         with self._store.transaction():
+            account = self._get(name)
+            require_administrator(caller, account.tenant)
+            if disabled and caller.tenant != EVERY_TENANT and is_last_administrator(self._store, account):
+                raise BadRequestData(
+                    f"{name} is the last who can administer here: name somebody else first.", rule="last-administrator"
+                )
             self._store.replace_account(msgspec.structs.replace(account, disabled=disabled))
             self._store.end_sessions_of(name)
             self._store.end_account_links(name)
@@ -351,6 +368,11 @@ class Accounts:
 
     def _audit(self, subject: str, action: str, what: str, tenant: str = DEFAULT_TENANT, **facts: str) -> None:
         self._store.append_audit(AuditRecord(self._clock(), tenant, subject, action, what, dict(facts)))
+
+
+def _proven_by(account: Account) -> dict[str, str]:
+    """Which password it was: a sign-in that lacks its second factor does not outlive it."""
+    return {"password": digest_of(account.password_hash).hex()}
 
 
 def _pair(name: str, address: str) -> Bound:

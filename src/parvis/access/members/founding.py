@@ -3,17 +3,18 @@
 import msgspec
 
 from parvis.access.accounts import Accounts
+from parvis.access.administrators import ADMINISTRATOR
 from parvis.access.members.members import Members, require_pool
 from parvis.access.model import EVERY_TENANT, NO_PASSWORD
 from parvis.access.ports import AccessStore
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller
 
-ADMINISTRATOR = "administrator"
-
 
 def may_invite_first(store: AccessStore, tenant: str) -> bool:
-    return not any(one.tenant == tenant and one.password_hash != NO_PASSWORD for one in store.list_accounts())
+    """Until an administrator there has opened their link. Residents who sign in by a provider do not count."""
+    there = (one for one in store.list_accounts() if (one.tenant, one.role) == (tenant, ADMINISTRATOR))
+    return all(one.password_hash == NO_PASSWORD for one in there)
 
 
 def invite_first(
