@@ -37,9 +37,9 @@ READERS = Right.READ | Right.READ_PUBLIC
 class Caller(msgspec.Struct, frozen=True):
     """The subject of a request and what it may do within one tenant: with `device`, deliver for that one alone.
 
-    Its rights to read, write and command go as far as `reads`, `writes` and `commands`; it neither reads nor writes the
-    attributes that `hides` names (None: it reads all). With `mandate`, the id of one, it is not of this tenant but of
-    the pool: what it may is what the mandate lets it.
+    Its rights to read, to write (or deliver), and to command go as far as `reads`, `writes` and `commands`; it neither
+    reads nor writes the attributes that `hides` names (None: it reads all). With `mandate`, the id of one, it is not of
+    this tenant but of the pool: what it may is what the mandate lets it.
     """
 
     tenant: str

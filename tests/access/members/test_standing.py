@@ -69,6 +69,21 @@ async def test_a_mandate_for_a_scope_reaches_no_further(access: Access, session:
     assert caller.writes == (Area(scopes=("/school",)),), "what one mandate lets read another does not let write"
 
 
+@pytest.mark.parametrize("role", ["reader", "operator", "administrator", "field-agent", "domain-manager"])
+async def test_the_scopes_of_a_mandate_narrow_all_of_its_role(
+    access: Access, session: bytes, clock: FakeClock, role: str
+) -> None:
+    """Also what an assignment of the role would leave as it is."""
+    grant(access, clock, role, scopes=("/school",))
+
+    caller = access.gate.authenticate(None, session, "plouhinec")
+
+    school = (Area(scopes=("/school",)),)
+    assert caller.reads == school
+    assert caller.writes == (school if caller.may(Right.WRITE) else None)
+    assert caller.commands == (school if caller.may(Right.COMMAND) else None)
+
+
 async def test_a_mandate_opens_from_its_first_to_its_last_instant(
     access: Access, session: bytes, clock: FakeClock
 ) -> None:

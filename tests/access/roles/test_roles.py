@@ -7,7 +7,7 @@ from parvis.access.model import ROLES
 from parvis.access.roles.explain import Asked, Ground, explain
 from parvis.access.roles.model import CLASSES, Assignment, Classified, Role, RoleGrant
 from parvis.access.roles.packaged import PACKAGED_CLASSES, PACKAGED_ROLES
-from parvis.access.roles.roles import expand
+from parvis.access.roles.roles import MOST_ASSIGNMENTS, expand
 from parvis.broker.search.words import PARTS
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, OPERATOR, Caller, Right
@@ -78,6 +78,28 @@ def test_an_assignment_narrows_all_of_a_role_that_says_nothing_of_it(access: Acc
     assert not caller.may(Right.ADMINISTER), "people and keys are not in a scope"
     assert caller.may(Right.READ)
     assert not reaches(caller.reads, LAMP, ("/hill",))
+
+
+def test_who_delivers_of_some_types_changes_no_others(access: Access) -> None:
+    access.gate.roles.put(MAYOR, Role((RoleGrant(("deliver",), ("Streetlight",)),), name="lamp-gateway"))
+    subject, proof = key_of(access, "resident")
+    access.gate.roles.assign(MAYOR, Assignment("", subject, "default", "lamp-gateway", 0))
+    caller = caller_of(access, proof)
+    assert (caller.may(Right.INGEST), caller.may(Right.WRITE)) == (True, False)
+    assert reaches(caller.writes, LAMP, ())
+    assert not reaches(caller.writes, (expand("WasteContainer"),), ())
+    _, whole = key_of(access, "device")
+    assert caller_of(access, whole).writes is None
+
+
+def test_one_tenant_leaves_room_for_the_assignments_of_another(access: Access) -> None:
+    subject, _ = key_of(access, "resident")
+    asked = Assignment("", subject, "", "reader", 0)
+    for _ in range(MOST_ASSIGNMENTS):
+        access.gate.roles.assign(Caller("riantec", "user:voisine", ADMINISTRATOR), asked)
+    with pytest.raises(BadRequestData):
+        access.gate.roles.assign(Caller("riantec", "user:voisine", ADMINISTRATOR), asked)
+    access.gate.roles.assign(MAYOR, asked)
 
 
 def test_an_assignment_holds_between_its_dates(access: Access, clock: FakeClock) -> None:

@@ -85,7 +85,7 @@ class Roles:
     def standing_by(self, given: Iterable[tuple[str, tuple[str, ...]]], tenant: str) -> Standing:
         """What roles there come to, each with the scopes it is narrowed to."""
         roles = self.all_of(tenant)
-        held = [Held(roles[name], (), scopes) for name, scopes in given if name in roles]
+        held = [Held(roles[name], (), scopes, is_whole=True) for name, scopes in given if name in roles]
         return standing_of(held, self.classes_of(tenant), expand)
 
     def in_force(self, subject: str, tenant: str) -> list[Assignment]:
@@ -159,7 +159,7 @@ class Roles:
         self._check_subject(asked.subject)
         if asked.until is not None and asked.until <= max(asked.since, self._clock()):
             raise BadRequestData("An assignment ends after it has begun, and not in the past.", rule="assignment-until")
-        if len(self.assigned_to(asked.subject)) >= MOST_ASSIGNMENTS:
+        if sum(one.tenant == tenant for one in self.assigned_to(asked.subject)) >= MOST_ASSIGNMENTS:
             raise BadRequestData(f"Somebody has at most {MOST_ASSIGNMENTS} assignments.", rule="assignment-most")
         made = msgspec.structs.replace(asked, id=secrets.token_hex(4), tenant=tenant)
         with self._store.transaction():

@@ -12,17 +12,19 @@ Expand = Callable[[str], str]
 
 
 class Held(NamedTuple):
-    """A role, and what an assignment narrows it to."""
+    """A role, and what an assignment narrows it to: with `is_whole` all of it, also what a role leaves as it is."""
 
     role: Role
     types: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    is_whole: bool = False
 
 
 def standing_of(held: Sequence[Held], classes: Sequence[Classified], expand: Expand) -> Standing:
-    """Of several roles the lowest clearance of those that read holds: none of them shows more than it would alone."""
+    """Of several roles the lowest clearance of those that read holds: none of them shows more than it would alone. Who
+    delivers and does not write `writes` what they may deliver."""
     rights = NOBODY
-    reach_of: dict[Right, Reach] = dict.fromkeys((Right.READ, Right.WRITE, Right.COMMAND), NOWHERE)
+    reach_of: dict[Right, Reach] = dict.fromkeys((Right.READ, Right.WRITE, Right.COMMAND, Right.INGEST), NOWHERE)
     for one in held:
         for grant in one.role.grants:
             granted, reach = _granted(one, grant, expand)
@@ -32,13 +34,14 @@ def standing_of(held: Sequence[Held], classes: Sequence[Classified], expand: Exp
                     reach_of[right] = either(reach_of[right], reach)
     reading = [one.role for one in held if one.role.rights & READERS] or [one.role for one in held]
     clearance = min((CLASSES[one.clearance] for one in reading), default=PrivacyClass.PUBLIC)
-    reads, writes, commands = (reach if right in rights else None for right, reach in reach_of.items())
+    reads, writes, commands, delivers = (reach if right in rights else None for right, reach in reach_of.items())
+    writes = writes if Right.WRITE in rights else delivers
     return Standing(rights, reads, writes, commands, hidden_above(clearance, classes))
 
 
 def _granted(held: Held, grant: RoleGrant, expand: Expand) -> tuple[Right, Reach]:
     reach = area_of(grant.types, grant.scopes, expand)
-    narrowed = any(one.is_narrowed for one in held.role.grants)
+    narrowed = not held.is_whole and any(one.is_narrowed for one in held.role.grants)
     if (held.types or held.scopes) and (grant.is_narrowed or not narrowed):
         reach = both(reach, area_of(held.types, held.scopes, expand))
     return grant.rights if reach is None else grant.rights & BY_AREA, reach
