@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from parvis.access.access import COMMAND_LINE
 from parvis.access.identities.oidc import provider as providers
+from parvis.access.members.model import Member
 from parvis.bootstrap import Platform, open_platform
 from parvis.kernel.identity import OPERATOR
 from parvis.kernel.settings_reader import load_settings
@@ -195,6 +196,30 @@ async def test_who_leaves_a_group_loses_its_role_and_the_open_sessions(platform:
         platform.access.accounts.disable_account(COMMAND_LINE, "odile@mairie.example")
         assert (await go_through(after)).status_code == 401
     assert why(platform) == "disabled"
+
+
+async def test_a_members_trail_tells_who_comes_in_and_who_leaves(tmp_path: Path, provider: Provider) -> None:
+    rules = '["groups retired reader", "email *@mairie.example operator plouhinec"]'
+    (tmp_path / "territory.toml").write_text(territory(provider, rules=rules))
+    settings = load_settings(tmp_path, {SECRET_VARIABLE: CLIENT_SECRET})
+    async with open_platform(settings, listen=False) as platform, client_of(platform) as http:
+        platform.access.members.add(COMMAND_LINE, Member(tenant="plouhinec", title="Plouhinec", since=0))
+        await go_through(http)
+        provider.groups.write_text("retired")
+        await go_through(http)
+        account = "odile@mairie.example"
+        told = [one.record for one in platform.access.store.read_audit() if one.record.object == account]
+        platform.access.accounts.disable_account(COMMAND_LINE, account)
+        await go_through(http)
+        (*_, failed) = [one.record for one in platform.access.store.read_audit()]
+    assert [(one.tenant, one.action) for one in told] == [
+        ("plouhinec", "account-created"),
+        ("plouhinec", "signed-in"),
+        ("plouhinec", "account-role-changed"),
+        ("default", "account-role-changed"),
+        ("default", "signed-in"),
+    ]
+    assert (failed.tenant, failed.action) == ("default", "sign-in-failed")
 
 
 async def test_an_account_of_the_same_name_is_not_taken_over(platform: Platform) -> None:

@@ -116,6 +116,16 @@ def test_the_first_rule_that_fits_counts() -> None:
     ]
 
 
+@pytest.mark.parametrize(("verified", "fits"), [(True, True), ("true", True), (False, False), ("False", False)])
+def test_an_address_that_is_not_verified_gives_no_role_and_no_name(verified: object, fits: bool) -> None:
+    claims = {"sub": "1", "email": "maire@mairie.example", "email_verified": verified}
+    rules = [parse_rule("email *@mairie.example administrator"), parse_rule("sub * resident")]
+    found = find_rule(rules, claims)
+    assert found is not None
+    assert (found.role == "administrator") is fits
+    assert (name_of(claims, "email", ISSUER) == "maire@mairie.example") is fits
+
+
 @pytest.mark.parametrize(
     "line", ["", "groups agents", "groups agents device", "groups agents administrator *", "a b c d e"]
 )

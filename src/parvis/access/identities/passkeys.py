@@ -17,6 +17,7 @@ from parvis.access.identities.model import Begun, Passkey
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.model import EVERY_TENANT, AuditRecord, Bound, TooManyAttempts
 from parvis.access.ports import AccessStore
+from parvis.access.throttle import subscriber_of
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, Caller, Right
@@ -186,7 +187,7 @@ class Passkeys:
         return Asked(token, options)
 
     def _count_attempt(self, seen: SeenFrom) -> None:
-        bound = Bound(digest_of(f"passkey {seen.address}"), ALLOWED_OF_ADDRESS)
+        bound = Bound(digest_of(f"passkey {subscriber_of(seen.address)}"), ALLOWED_OF_ADDRESS)
         if wait_s := self._store.count_attempt((bound,), self._clock()):
             raise TooManyAttempts(f"Too many attempts. Try again in {-(-wait_s // 60)} minutes.", wait_s)
 

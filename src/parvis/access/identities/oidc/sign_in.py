@@ -9,17 +9,19 @@ from typing import Any
 
 import msgspec
 
+from parvis.access.identities.home import home_of
 from parvis.access.identities.model import Begun, ForeignIdentity
 from parvis.access.identities.oidc.faults import ProviderFailed
 from parvis.access.identities.oidc.provider import Provider, with_query
-from parvis.access.identities.oidc.rules import Rule, find_rule
+from parvis.access.identities.oidc.rules import Rule, find_rule, vouched
 from parvis.access.identities.oidc.tokens import TokenRefused, check_id_token, check_user_info
 from parvis.access.identities.sessions import SeenFrom, Sessions, SignedIn
 from parvis.access.model import ELSEWHERE, Account, AuditRecord, Bound, Session, TooManyAttempts
 from parvis.access.ports import AccessStore
+from parvis.access.throttle import subscriber_of
 from parvis.access.tokens import digest_of, new_token
 from parvis.kernel.errors import Unauthenticated
-from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT
+from parvis.kernel.identity import ANONYMOUS
 from parvis.kernel.time import MINUTE, Clock, system_clock
 
 WITHIN = 10 * MINUTE
@@ -72,7 +74,7 @@ class ForeignSignIn:
 
     async def begin(self, redirect_uri: str, wanted: str, seen: SeenFrom) -> Leaving:
         """Raises ProviderFailed or TooManyAttempts."""
-        bound = Bound(digest_of(f"provider {seen.address}"), ALLOWED_OF_ADDRESS)
+        bound = Bound(digest_of(f"provider {subscriber_of(seen.address)}"), ALLOWED_OF_ADDRESS)
         if wait_s := self._store.count_attempt((bound,), self._clock()):
             raise TooManyAttempts(f"Too many attempts. Try again in {-(-wait_s // 60)} minutes.", wait_s)
         described = await self._provider.describe()
@@ -103,7 +105,7 @@ class ForeignSignIn:
             return await self._finish(state, held, code, issuer, seen, replaces)
         except RefusedByTerms as refused:
             facts = {"address": seen.address, "by": self._purpose, "why": refused.why}
-            self._audit(ANONYMOUS, "sign-in-failed", refused.who[:100], **facts)
+            self._audit(home_of(self._store, refused.who), ANONYMOUS, "sign-in-failed", refused.who[:100], **facts)
             raise
 
     async def _finish(self, state: str, held: str, code: str, issuer: str, seen: SeenFrom, replaces: str) -> Returned:
@@ -180,7 +182,7 @@ class ForeignSignIn:
             raise RefusedByTerms(name, "name taken")
         account = Account(name, ELSEWHERE, rule.role, rule.tenant, self._clock())
         self._store.add_account(account)
-        self._audit(f"user:{name}", "account-created", name, role=rule.role, tenant=rule.tenant, by=self._purpose)
+        self._note_rule(rule.tenant, "account-created", name, rule)
         return account
 
     def _changed(self, name: str, rule: Rule) -> Account:
@@ -192,12 +194,17 @@ class ForeignSignIn:
         changed = msgspec.structs.replace(account, role=rule.role, tenant=rule.tenant)
         self._store.replace_account(changed)
         self._store.end_sessions_of(name)
-        self._audit(f"user:{name}", "account-role-changed", name, role=rule.role, tenant=rule.tenant, by=self._purpose)
+        for tenant in dict.fromkeys((account.tenant, rule.tenant)):
+            self._note_rule(tenant, "account-role-changed", name, rule)
         self._on_change()
         return changed
 
-    def _audit(self, subject: str, action: str, what: str, **facts: str) -> None:
-        self._store.append_audit(AuditRecord(self._clock(), DEFAULT_TENANT, subject, action, what, dict(facts)))
+    def _note_rule(self, there: str, action: str, name: str, rule: Rule) -> None:
+        """Whoever administers the tenant sees who comes in, and who leaves it."""
+        self._audit(there, f"user:{name}", action, name, role=rule.role, tenant=rule.tenant, by=self._purpose)
+
+    def _audit(self, there: str, subject: str, action: str, what: str, **facts: str) -> None:
+        self._store.append_audit(AuditRecord(self._clock(), there, subject, action, what, dict(facts)))
 
 
 class RefusedByTerms(Unauthenticated):
@@ -225,7 +232,7 @@ def challenge_of(verifier: str) -> str:
 
 def name_of(claims: dict[str, Any], claim: str, issuer: str) -> str:
     """What the account is called; where the provider says nothing fit for it, something that tells nothing."""
-    said = claims.get(claim)
+    said = vouched(claims).get(claim)
     if isinstance(said, str) and said and len(said) <= 100:
         return _NOT_IN_NAMES.sub("-", said)
     mark = hashlib.sha256(f"{issuer} {claims['sub']}".encode()).hexdigest()
