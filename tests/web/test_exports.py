@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from parvis.access.access import COMMAND_LINE
+from parvis.access.roles.model import Assignment, Role, RoleGrant
 from parvis.backup.bundle.reading import opened_bundle
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.exports import EXPORT, FOLDER, KEPT_DAYS, list_exports, sweep
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
-from parvis.kernel.identity import DEFAULT_TENANT, system_caller
+from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller, system_caller
 from parvis.kernel.jobs import JobFilter, JobState
 from parvis.kernel.time import DAY, SECOND, system_clock
 from tests.web.conftest import client_of, form_token, plain, settings
@@ -70,6 +71,17 @@ async def test_a_data_steward_finds_it_in_the_rail(platform: Platform) -> None:
     async with client_of(platform, authorization=f"Bearer {key}") as steward:
         assert f'href="{PAGE}"' in (await steward.get("/console")).text
         assert (await steward.get(PAGE)).status_code == 200
+
+
+async def test_who_may_not_read_all_of_it_takes_nothing_along(platform: Platform) -> None:
+    mayor = Caller(DEFAULT_TENANT, "user:maire", ADMINISTRATOR)
+    platform.access.gate.roles.put(mayor, Role((RoleGrant(("read", "steward")),), clearance="internal", name="leaver"))
+    key, token = platform.access.keys.create(COMMAND_LINE, "office", "resident")
+    platform.access.gate.roles.assign(mayor, Assignment("", f"key:{key.id}", DEFAULT_TENANT, "leaver", 0))
+    lay(platform)
+    async with client_of(platform, authorization=f"Bearer {token}") as leaver:
+        assert (await leaver.get(PAGE)).status_code == 403
+        assert (await leaver.post(f"{PAGE}/{BUNDLE}")).status_code == 403
 
 
 async def test_it_says_what_is_in_it_in_both_languages(operator: httpx.AsyncClient) -> None:

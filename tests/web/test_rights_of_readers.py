@@ -12,6 +12,7 @@ from parvis.bootstrap import Platform
 from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
+from parvis.fleet.devices.records import DeviceRecord
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.kernel.reach import local_name
 from parvis.kernel.time import MINUTE, Instant
@@ -188,6 +189,11 @@ async def test_who_does_not_read_an_attribute_does_not_change_it(
         assert (await agent.delete(f"{path}/attrs/email")).status_code == 403
         whole = {"id": HALF_BIN, "type": "WasteContainer", "refuge": {"type": "Property", "value": "no"}}
         assert (await agent.put(path, json=whole)).status_code == 403, "it would take the address away"
+        past = f"{API}/temporal/entities/{HALF_BIN}/attrs"
+        assert (await agent.delete(f"{past}/email?deleteAll=true")).status_code == 403
+        told = (await operator.get(f"{past.removesuffix('/attrs')}?attrs=email", headers=NAMES)).json()["email"]
+        assert (await agent.delete(f"{past}/email/{told[0]['instanceId']}")).status_code == 403
+        assert (await agent.delete(f"{past}/refuge?deleteAll=true")).status_code == 204
         assert (await agent.patch(path, json={"refuge": {"type": "Property", "value": "no"}})).status_code == 204
     assert SECRET in (await operator.get(f"{API}/entities/{HALF_BIN}")).text
 
@@ -216,20 +222,114 @@ async def test_who_reaches_one_quarter_knows_and_changes_that_alone(lamplighter:
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/devices",
+        "/api/devices.csv",
         "/api/refusals",
-        "/console/devices",
+        "/api/quarantine",
+        "/api/gateways",
         "/console/coverage",
         "/console/quarantine",
         "/console/refusals",
-        "/console/subscriptions",
-        f"{API}/subscriptions",
     ],
 )
 async def test_what_is_of_all_entities_is_not_for_who_reaches_some(lamplighter: httpx.AsyncClient, path: str) -> None:
-    """Lists and logs of devices, and what subscriptions have told, say more than its quarter."""
+    """What is of no device that is known, and whole lists, say more than its quarter."""
     assert (await lamplighter.get(path)).status_code == 403
     assert (await lamplighter.get(f"/console/entities/{LAMP}")).status_code == 200
+
+
+NEAR_DEVICE, FAR_DEVICE = "a84041000000fa01", "a84041000000fa02"
+_PATHS_OF_A_DEVICE = ("/api/devices/{}", "/api/devices/{}/frames", "/console/devices/{}")
+
+
+@pytest.fixture
+async def devices(platform: Platform) -> None:
+    records = [
+        DeviceRecord(hardware_id=one, profile="generic-climate", entity_id=asset, entity_type="Streetlight")
+        for one, asset in ((NEAR_DEVICE, LAMP), (FAR_DEVICE, FAR_LAMP))
+    ]
+    outcomes = await platform.fleet.register(MAYOR, records)
+    assert [one.error for one in outcomes] == [None, None]
+
+
+@pytest.mark.usefixtures("devices")
+async def test_who_reaches_one_quarter_sees_the_devices_there_and_no_others(lamplighter: httpx.AsyncClient) -> None:
+    listed = (await lamplighter.get("/api/devices")).json()
+    assert [one["hardware_id"] for one in listed] == [NEAR_DEVICE]
+    assert (await lamplighter.get("/api/devices/facets")).json()["profiles"] == {"generic-climate": 1}
+    for path in ("/console/devices", "/console/devices.csv", f"/console/entities/{LAMP}"):
+        page = await lamplighter.get(path)
+        assert page.status_code == 200
+        assert "fa02" not in page.text.casefold()
+    assert NEAR_DEVICE in (await lamplighter.get("/console/devices")).text
+    for path in _PATHS_OF_A_DEVICE:
+        assert (await lamplighter.get(path.format(NEAR_DEVICE))).status_code == 200, path
+        assert (await lamplighter.get(path.format(FAR_DEVICE))).status_code == 404, path
+    assert (await lamplighter.get(f"/api/devices/{FAR_DEVICE}/commands")).json() == []
+
+
+@pytest.mark.usefixtures("devices")
+async def test_a_device_goes_out_of_sight_with_what_it_serves(
+    platform: Platform, lamplighter: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    moved = await operator.patch(f"{API}/entities/{LAMP}", json={"scope": "/hill"})
+    assert moved.status_code == 204
+    assert (await lamplighter.get("/api/devices")).json() == []
+    assert (await lamplighter.get(f"/console/devices/{NEAR_DEVICE}")).status_code == 404
+
+
+@pytest.mark.usefixtures("devices")
+async def test_commands_go_as_far_as_the_scopes_of_the_right(platform: Platform) -> None:
+    switcher = Role((RoleGrant(("read",)), RoleGrant(("command",), (), ("/port",))), name="switcher")
+    platform.access.gate.roles.put(MAYOR, switcher)
+    subject, token = key_of(platform, "resident")
+    platform.access.gate.roles.assign(MAYOR, Assignment("", subject, DEFAULT_TENANT, "switcher", 0))
+    wish = {"f_port": 1, "payload_hex": "01"}
+    async with client_of(platform, authorization=f"Bearer {token}") as client:
+        given = [await client.post(f"/api/devices/{one}/commands", json=wish) for one in (NEAR_DEVICE, FAR_DEVICE)]
+        forms = [(await client.get(f"/console/devices/{one}")).text for one in (NEAR_DEVICE, FAR_DEVICE)]
+    assert [one.status_code for one in given] == [201, 403]
+    assert ['value="command"' in one for one in forms] == [True, False]
+
+
+async def test_who_reaches_some_types_knows_the_subscriptions_that_tell_of_nothing_else(
+    platform: Platform, lamplighter: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    lamps = Role((RoleGrant(("read", "write"), ("Streetlight",)),), name="lamps")
+    platform.access.gate.roles.put(MAYOR, lamps)
+    subject, token = key_of(platform, "resident")
+    platform.access.gate.roles.assign(MAYOR, Assignment("", subject, DEFAULT_TENANT, "lamps", 0))
+    operator.headers.update(NAMES)
+
+    async def subscribe(client: httpx.AsyncClient, *types: str) -> str:
+        wish = {
+            "type": "Subscription",
+            "entities": [{"type": one} for one in types],
+            "notification": {"endpoint": {"uri": "http://receiver.example/"}},
+        }
+        answer = await client.post(f"{API}/subscriptions", json=wish)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["location"].rpartition("/")[2]
+
+    async def seen_by(client: httpx.AsyncClient) -> set[str]:
+        page = await client.get(f"{API}/subscriptions?count=true")
+        assert page.headers["ngsild-results-count"] == str(len(page.json()))
+        return {one["id"] for one in page.json()}
+
+    async with client_of(platform, authorization=f"Bearer {token}", **NAMES) as electrician:
+        of_lamps, of_both = await subscribe(operator, "Streetlight"), await subscribe(operator, "Streetlight", "Bin")
+        own = await subscribe(lamplighter, "Streetlight")
+        assert await seen_by(electrician) == {of_lamps, own}
+        assert await seen_by(lamplighter) == {own}, "of all quarters it knows none"
+        assert (await electrician.get(f"{API}/subscriptions/{of_both}")).status_code == 404
+        assert (await electrician.get(f"/console/subscriptions/{of_both}")).status_code == 404
+        page = (await electrician.get("/console/subscriptions")).text
+        assert (of_lamps in page, of_both in page) == (True, False)
+        for client, foreign in ((electrician, of_both), (lamplighter, of_lamps)):
+            paused = await client.patch(f"{API}/subscriptions/{foreign}", json={"isActive": False})
+            assert paused.status_code == 403
+            assert (await client.delete(f"{API}/subscriptions/{foreign}")).status_code == 403
+        assert (await lamplighter.delete(f"{API}/subscriptions/{own}")).status_code == 204
+    assert await seen_by(operator) == {of_lamps, of_both}
 
 
 async def test_live_pages_hear_what_their_visitor_sees(platform: Platform, caller: Caller) -> None:

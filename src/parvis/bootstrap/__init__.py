@@ -137,8 +137,7 @@ async def open_platform(
         remember_store(settings)
         broker = _open_broker(settings, store, outbound, access, stack)
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
-        claims = Claims(fleet, store.shelf, store)
-        onboarding = Onboarding(fleet, store.shelf, find_owner=access.gate.find_owner)
+        claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf, access.gate.find_owner)
         jobs = _build_jobs(settings, store, access, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None

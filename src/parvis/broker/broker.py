@@ -133,7 +133,7 @@ class Broker:
         Events are told with what history knows of them: those who are told of changes hear of all so far first.
         """
         self.check_writer(caller)
-        await self._check_past_writer(caller, erasure.entity_id)
+        await self._check_past_writer(caller, erasure.entity_id, erasure.attribute)
         if self.subscriptions.catch_up is not None:
             await self.subscriptions.catch_up()
         await self._store.erase(caller.tenant, erasure)

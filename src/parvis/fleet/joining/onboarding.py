@@ -36,7 +36,7 @@ def system_owner(_subject: str, tenant: str) -> Caller:
 
 class Onboarding:
     def __init__(
-        self, fleet: Fleet, shelf: Shelf, clock: Clock = system_clock, find_owner: FindOwner = system_owner
+        self, fleet: Fleet, shelf: Shelf, find_owner: FindOwner = system_owner, clock: Clock = system_clock
     ) -> None:
         """`find_owner` as of Broker: with whose rights a file is registered."""
         self._fleet = fleet

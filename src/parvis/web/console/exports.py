@@ -70,8 +70,9 @@ async def _checked(request: Request) -> Caller:
 
 
 def _steward(request: Request) -> Caller:
+    """A bundle holds every attribute. Raises Forbidden."""
     caller = caller_of(request)
-    if not caller.may(Right.STEWARD):
+    if not caller.may(Right.STEWARD) or caller.hides:
         raise refusal(caller, "take everything along")
     return caller
 
