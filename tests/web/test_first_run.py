@@ -90,6 +90,41 @@ async def test_a_group_is_found_by_name_and_kept_with_its_communes(platform: Pla
     assert "56121 Lorient" in territory.communes
 
 
+@needs_tables
+async def test_a_slip_in_the_name_is_forgiven(ada: httpx.AsyncClient) -> None:
+    page = plain((await ada.get(f"{RUN}/territory?q=Lorietn")).text)
+    assert "Nothing is called “Lorietn”. Did you mean: Lorient 56121" in page
+    assert "No municipality" not in page
+
+
+async def test_without_a_ground_the_step_and_the_map_say_what_is_missing(
+    platform: Platform, ada: httpx.AsyncClient
+) -> None:
+    missing = "The map has no ground yet: neither streets nor outlines."
+    step = (await ada.get(f"{RUN}/ground")).text
+    assert "data-first-map" not in step, "an empty sheet shows nothing"
+    assert 'name="latitude" inputmode="decimal" required autocomplete="off" value=""' in step, "France is no answer"
+    assert "geo.api.gouv.fr" not in step
+    assert f"{missing} Choose one" in plain((await ada.get("/console/map")).text)
+
+    await send(ada, "territory?by=hand", {"outlines": ("a.geojson", outlines())}, **BY_HAND)
+
+    assert "data-first-map" in (await ada.get(f"{RUN}/ground")).text
+    assert missing not in plain((await ada.get("/console/map")).text)
+
+
+@needs_tables
+@pytest.mark.parametrize(
+    ("code", "address"),
+    [("56121", "geo.api.gouv.fr/communes/56121?"), ("200042174", "geo.api.gouv.fr/epcis/200042174/communes?")],
+)
+async def test_the_outlines_of_a_known_territory_are_a_link_away(
+    ada: httpx.AsyncClient, code: str, address: str
+) -> None:
+    await send(ada, f"territory?code={code}", **BY_HAND, code=code)
+    assert address in (await ada.get(f"{RUN}/ground")).text
+
+
 async def test_outlines_are_ground_place_and_communes_at_once(platform: Platform, ada: httpx.AsyncClient) -> None:
     await send(ada, "territory?by=hand", {"outlines": ("a.geojson", outlines())}, **BY_HAND)
     territory = settings_in(platform).territory

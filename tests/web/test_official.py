@@ -44,8 +44,27 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_it_is_found_by_what_people_know_of_it(folder: Path, asked: str, codes: list[str]) -> None:
-    found, total = search_territories(asked, 20, folder)
-    assert ([one.code for one in found], total) == (codes, len(codes))
+    found = search_territories(asked, 20, folder)
+    assert ([one.code for one in found.best], found.total) == (codes, len(codes))
+
+
+@pytest.mark.parametrize(
+    ("asked", "codes", "is_guess"),
+    [
+        ("port neuf", ["85999", "200000001"], False),
+        ("port enuf", ["85999", "200000001"], True),
+        ("prot neuff", ["85999", "200000001"], True),
+        ("Saint-Dennis", ["97411"], True),
+        ("Saint-Deeenis", [], True),
+        ("neuf saint", [], True),
+        ("85351", [], False),
+    ],
+)
+def test_one_slip_in_each_word_is_forgiven_where_nothing_is_called_so(
+    folder: Path, asked: str, codes: list[str], is_guess: bool
+) -> None:
+    found = search_territories(asked, 20, folder)
+    assert ([one.code for one in found.best], found.is_guess) == (codes, is_guess)
 
 
 def test_a_group_is_its_communes(folder: Path) -> None:
@@ -59,7 +78,7 @@ def test_a_group_is_its_communes(folder: Path) -> None:
 
 
 def test_overseas_has_its_own_clock(folder: Path) -> None:
-    (found,), _ = search_territories("Saint-Denis", 20, folder)
+    (found,) = search_territories("Saint-Denis", 20, folder).best
     assert (found.time_zone, found.department) == ("Indian/Reunion", "974")
 
 
@@ -73,8 +92,8 @@ def test_names_are_compared_without_what_keyboards_lack() -> None:
 
 @pytest.mark.skipif(not is_there(), reason="the build has not taken the tables of communes")
 def test_the_real_tables_are_read() -> None:
-    (first, *_), _ = search_territories("lorient", 20)
+    first = search_territories("lorient", 20).best[0]
     assert (first.code, first.name) == ("56121", "Lorient")
-    (agglomeration,), _ = search_territories("200042174", 20)
+    (agglomeration,) = search_territories("200042174", 20).best
     assert (agglomeration.name, len(agglomeration.members)) == ("Lorient Agglomération", 25)
     assert OFFICIAL.is_dir()

@@ -1,5 +1,6 @@
 import re
 from html import unescape
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -37,6 +38,23 @@ async def test_an_empty_territory_says_what_to_do(tmp_path_factory: pytest.TempP
         assert "No device is registered." in await text_of(client, "/console/devices")
         assert "No frame was refused." in await text_of(client, "/console/refusals")
         assert "Nothing is published here yet." in await text_of(client, "/")
+
+
+async def test_an_empty_territory_leads_to_the_first_data_those_who_may(tmp_path: Path) -> None:
+    ways = ('href="/console/devices/new"', 'class="button plain small" href="/console/imports"')
+    async with open_platform(settings(tmp_path, auth=True), listen=False) as empty:
+        keys = {
+            role: empty.access.keys.create(COMMAND_LINE, role, role, DEFAULT_TENANT, None)[1]
+            for role in ("operator", "reader")
+        }
+        for path in ("/console", "/console/map"):
+            async with client_of(empty, authorization=f"Bearer {keys['operator']}") as operator:
+                page = (await operator.get(path)).text
+                assert all(way in page for way in ways), path
+            async with client_of(empty, authorization=f"Bearer {keys['reader']}") as reader:
+                page = (await reader.get(path)).text
+                assert "Nothing has been connected or imported yet." in plain(page)
+                assert not any(way in page for way in ways), path
 
 
 async def test_without_authentication_every_page_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.bootstrap import Platform
 from parvis.ground.choosing import Ground
 from parvis.ground.pmtiles import InvalidBaseMap
 from parvis.kernel.errors import Overloaded, ResourceNotFound
@@ -68,6 +69,10 @@ async def style(request: Request) -> Response:
     tiles_url = f"{address}?v={version}" if version else address
     drawn = plain_style(theme) if ground is None else ground.style(tiles_url, theme)
     return JSONResponse(drawn, headers={"cache-control": "no-cache"})
+
+
+def has_ground(platform: Platform) -> bool:
+    return bool(platform.at_hand.map.style_url) or platform.ground.now is not None
 
 
 def plain_style(theme: str) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
+
+from parvis.broker.search.slips import slips_of
 
 OFFICIAL = Path(__file__).parent / "official"
 PRESENT = "commune-actuelle"
@@ -80,18 +82,42 @@ def find_territory(code: str, folder: Path = OFFICIAL) -> OfficialTerritory | No
     return next((one for one in _list_all(folder) if one.code == code), None)
 
 
-def search_territories(asked: str, most: int, folder: Path = OFFICIAL) -> tuple[list[OfficialTerritory], int]:
-    """The best by name, postal code or official code, and how many there are in all."""
+class Found(NamedTuple):
+    """The best, and how many there are in all. `is_guess`: nothing is called so, these are one slip away."""
+
+    best: list[OfficialTerritory]
+    total: int
+    is_guess: bool = False
+
+
+def search_territories(asked: str, most: int, folder: Path = OFFICIAL) -> Found:
+    """By name, postal code or official code. Nothing where there are no tables."""
+    if not is_there(folder):
+        return Found([], 0)
     wanted = asked.strip().replace(" ", "") if asked.replace(" ", "").isdigit() else asked.strip()
     if not plain(wanted):
-        return [], 0
+        return Found([], 0)
     by_code = {one.code: one for one in _by_code(wanted.upper(), folder)}
     if by_code or wanted.isdigit():
         found = list(by_code.values())
-        return found[:most], len(found)
+        return Found(found[:most], len(found))
     words = plain(wanted).split()
     ranked = sorted((_rank(one, words), one.name, one) for one in _list_all(folder) if _is_named(one, words))
-    return [one for _, _, one in ranked[:most]], len(ranked)
+    if ranked:
+        return Found([one for _, _, one in ranked[:most]], len(ranked))
+    guessed = _list_guesses(words, folder)
+    return Found(guessed[:most], len(guessed), is_guess=True)
+
+
+def _list_guesses(words: Sequence[str], folder: Path) -> list[OfficialTerritory]:
+    """Whose name begins with each word, or has one that is a slip away from it: the shortest names first."""
+    slips = {word: frozenset(slips_of(word)) for word in words}
+    found = []
+    for one in _list_all(folder):
+        parts = plain(one.name).split()
+        if all(any(part.startswith(word) or part in slips[word] for part in parts) for word in words):
+            found.append((len(parts), -one.population, one.name, one))
+    return [one for *_, one in sorted(found)]
 
 
 def _by_code(wanted: str, folder: Path) -> Iterator[OfficialTerritory]:

@@ -42,6 +42,7 @@ from parvis.web.site import Site, site_of
 PAGE = f"{FIRST_RUN}/{Step.GROUND.value}"
 LARGEST_BODY_BYTES = LARGEST_GROUND_BYTES + (1 << 20)
 LONGEST_ADDRESS = 1000
+_SIREN_DIGITS = 9
 _NOTHING = {"path": "", "style_url": "", "allow": ""}
 
 
@@ -57,11 +58,14 @@ async def _render(request: Request, *, status: int = 200, fault: str = "", detai
     is_new = bool(request.query_params.get("fit")) or territory.centre == TerritorySettings().centre
     around = await asyncio.to_thread(_around, platform) if is_new else None
     centre, zoom = around or (territory.centre, territory.zoom)
+    kind = "style" if chosen.style_url else "none" if ground is None else "tiles" if ground.file else "outlines"
     return await render_step(
         request,
         Step.GROUND,
         status=status,
-        kind="style" if chosen.style_url else "none" if ground is None else "tiles" if ground.file else "outlines",
+        kind=kind,
+        is_nowhere=kind == "none" and territory.centre == TerritorySettings().centre,
+        outlines_of=_outlines_of(territory.code),
         chosen=chosen,
         source=chosen.style_url or chosen.ground or ("" if ground is None or ground.file is None else ground.file.name),
         centre=list(centre),
@@ -72,6 +76,17 @@ async def _render(request: Request, *, status: int = 200, fault: str = "", detai
         endings=", ".join(ENDINGS),
         most_mb=LARGEST_GROUND_BYTES >> 20,
     )
+
+
+def _outlines_of(code: str) -> str:
+    """Where the state gives out the outlines of a commune (INSEE's code) or of a group's communes (SIREN).
+
+    API Découpage administratif, https://geo.api.gouv.fr/decoupage-administratif.
+    """
+    if not code.isalnum():
+        return ""
+    what = f"epcis/{code}/communes" if len(code) == _SIREN_DIGITS else f"communes/{code}"
+    return f"https://geo.api.gouv.fr/{what}?fields=code,nom&format=geojson&geometry=contour"
 
 
 def _around(platform: Platform) -> Opening | None:

@@ -82,7 +82,7 @@ async def _render(
     request: Request, filled: Filled, found: OfficialTerritory | None, *, by_hand: bool, status: int = 200
 ) -> Response:
     asked = request.query_params.get("q", "").strip()[:LONGEST_NAME]
-    results, total = await _search(asked) if asked else ([], 0)
+    results = await asyncio.to_thread(official.search_territories, asked, SHOWN)
     return await render_step(
         request,
         Step.TERRITORY,
@@ -93,18 +93,11 @@ async def _render(
         has_tables=official.is_there(),
         asked=asked,
         results=results,
-        more=total - len(results),
         zones=ZONES,
         language_choices=LANGUAGES,
         present=site_of(request).platform.at_hand.territory,
         most_mb=LARGEST_OUTLINES_BYTES >> 20,
     )
-
-
-async def _search(asked: str) -> tuple[list[OfficialTerritory], int]:
-    if not official.is_there():
-        return [], 0
-    return await asyncio.to_thread(official.search_territories, asked, SHOWN)
 
 
 async def choose(request: Request) -> Response:

@@ -16,8 +16,10 @@ from parvis.kernel.happenings import Happening
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
 from parvis.web.auth import still_is
+from parvis.web.basemap import has_ground
 from parvis.web.changes import ChangeRenderer
 from parvis.web.console.first_run import find_beginning
+from parvis.web.console.first_run_frame import may_set_up
 from parvis.web.console.imports import files_of
 from parvis.web.console.map_filter import (
     bound_sentence,
@@ -83,6 +85,8 @@ async def map_page(request: Request) -> Response:
         centre=list(territory.centre),
         zoom=territory.zoom,
         current=chosen.domain or "map",
+        has_ground=has_ground(site.platform),
+        may_begin=may_set_up(caller_of(request)),
         beginning=await find_beginning(site, caller_of(request)) if "first" in request.query_params else None,
     )
 

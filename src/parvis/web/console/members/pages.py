@@ -89,7 +89,7 @@ async def _new_page(
     request: Request, filled: Filled, found: OfficialTerritory | None, *, problem: str = "", fault: str = ""
 ) -> Response:
     site, asked = site_of(request), request.query_params.get("q", "").strip()[:_LONGEST_ASKED]
-    results, total = await _search(asked) if asked else ([], 0)
+    results = await asyncio.to_thread(official.search_territories, asked, SHOWN)
     is_by_hand = request.query_params.get("by") == "hand"
     return site.pages.render(
         request,
@@ -101,7 +101,6 @@ async def _new_page(
         has_tables=official.is_there(),
         asked=asked,
         results=results,
-        more=total - len(results),
         roles=ROLES,
         problem=problem,
         fault=fault,
@@ -112,12 +111,6 @@ async def _find(code: str) -> OfficialTerritory | None:
     if not code.isalnum() or not official.is_there():
         return None
     return await asyncio.to_thread(official.find_territory, code)
-
-
-async def _search(asked: str) -> tuple[list[OfficialTerritory], int]:
-    if not official.is_there():
-        return [], 0
-    return await asyncio.to_thread(official.search_territories, asked, SHOWN)
 
 
 def _proposed(site: Site, found: OfficialTerritory) -> Filled:
