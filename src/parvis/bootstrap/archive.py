@@ -1,7 +1,9 @@
 """The archive of closed days: what reads it and what moves days into it. Its engine is imported when it is used."""
 
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,10 +28,12 @@ from parvis.kernel.settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
     from parvis.stores.archive.engine import Limits
+    from parvis.stores.archive.load import InProcess
     from parvis.stores.archive.move import Plan
     from parvis.stores.archive.read import ArchiveReader
 
 LEASE = "archive"
+HAND_RESTS_S = 10.0
 Done = TypeVar("Done")
 _UNIX_EPOCH = date(1970, 1, 1)
 
@@ -101,11 +105,17 @@ async def run_archive(
 
 
 class PastAtHand:
-    """Brings the past into the archive of a store: alone, as a run of the archive is."""
+    """Brings the past into the archive of a store: alone, as a run of the archive is.
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    The files are written by a process of its own, which stays for a while: years come in pieces.
+    """
+
+    def __init__(self, settings: Settings, store: Store, hand_rests_s: float = HAND_RESTS_S) -> None:
         self._settings = settings
         self._store = store
+        self._hand_rests_s = hand_rests_s
+        self._hand: InProcess | None = None
+        self._end_of_rest: asyncio.TimerHandle | None = None
 
     async def bring(self, tenant: str, old: OldObservations) -> Brought:
         try:
@@ -114,7 +124,33 @@ class PastAtHand:
             raise PastNotTaken(fault.detail) from fault
         from parvis.stores.archive.load import Loader
 
-        return await _alone(self._store, lambda: Loader(self._store.archive, plan).bring(tenant, old))
+        async def work() -> Brought:
+            if self._store.archive.closed_rows().in_process:
+                return await Loader(self._store.archive, plan).bring(tenant, old)
+            with self._hand_at_work() as hand:
+                return await Loader(self._store.archive, plan, hand=hand).bring(tenant, old)
+
+        return await _alone(self._store, work)
+
+    @contextmanager
+    def _hand_at_work(self) -> Iterator["InProcess"]:
+        """One that failed, or was left in the middle, is not asked again."""
+        from parvis.stores.archive.load import InProcess
+
+        if self._end_of_rest is not None:
+            self._end_of_rest.cancel()
+        hand = self._hand = self._hand or InProcess()
+        try:
+            yield hand
+        except BaseException:
+            self._dismiss()
+            raise
+        self._end_of_rest = asyncio.get_running_loop().call_later(self._hand_rests_s, self._dismiss)
+
+    def _dismiss(self) -> None:
+        if self._hand is not None:
+            self._hand.close()
+            self._hand = None
 
 
 async def _alone(store: Store, work: Callable[[], Awaitable[Done]]) -> Done:
