@@ -159,6 +159,26 @@ WOUNDS: dict[str, tuple[Wound, str]] = {
         lambda b: rewritten(b, "subscriptions.ndjson", lambda lines: lines[0].update(id="urn:ngsi-ld:Subscription:9")),
         "subscriptions.ndjson, line 1",
     ),
+    "a role that is kept for the platform": (
+        lambda b: rewritten(b, "roles.ndjson", lambda lines: lines[0].update(name="administrator")),
+        "roles.ndjson, line 1",
+    ),
+    "a role of rights that are none": (
+        lambda b: rewritten(b, "roles.ndjson", lambda lines: lines[0].update(grants=[{"actions": ["everything"]}])),
+        "roles.ndjson, line 1",
+    ),
+    "a purpose without an end": (
+        lambda b: rewritten(b, "purposes.ndjson", lambda lines: lines[0]["covers"][0].update(keep="long")),
+        "purposes.ndjson, line 1",
+    ),
+    "a ledger of no time": (
+        lambda b: rewritten(b, "privacy-ledger.ndjson", lambda lines: lines[0].update(at="never")),
+        "privacy-ledger.ndjson, line 1",
+    ),
+    "an outline that is none": (
+        lambda b: rewritten(b, "member.ndjson", lambda lines: lines[0].update(outline="round")),
+        "member.ndjson, line 1",
+    ),
     "a context that was fetched": (
         lambda b: rewritten(b, "contexts.ndjson", lambda lines: lines[0].update(kind="Cached")),
         "contexts.ndjson, line 1",
@@ -183,6 +203,8 @@ def test_what_is_wrong_is_refused_with_a_reason_and_nothing_stays(bundle: Path, 
     found = asyncio.run(everything(settings_in(bundle.parent / "there")))
     assert not found["entities"]
     assert not found["subscriptions"]
+    assert not found["roles"]
+    assert not found["member"]
     assert not any(found["past"].values())
     assert not (bundle.parent / "there/members").exists()
 

@@ -17,7 +17,11 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from parvis.access.audit_proof import prove
+from parvis.access.members.model import Mandate, Member
 from parvis.access.model import Account, AuditRecord
+from parvis.access.ports import AccessStore
+from parvis.access.privacy.model import Action, Cover, LedgerEntry, Policy, Purpose
+from parvis.access.roles.model import Assignment, Classified, Role, RoleGrant
 from parvis.backup.bundle.manifest import Manifest, read_manifest
 from parvis.bootstrap import open_platform
 from parvis.bootstrap.archive import ArchiveAtHand, adopt_archive, run_archive
@@ -64,6 +68,26 @@ ASKED = (
     "types?details=true",
     "attributes?details=true",
 )
+GARDENS = Purpose(
+    id="gardens",
+    name={"fr": "Jardins partagés", "en": "Shared gardens"},
+    basis="e",
+    covers=(Cover(type="Garden", attributes=("owner",), keep="P13M"),),
+    version=2,
+)
+POLICY = Policy(executes=True, executes_since=START, controller="Town of Trevalan", contact="dpo@town.example")
+ERASED = LedgerEntry(
+    tenant=TOWN, at=START, action=Action.ERASED, key="night-1", by="system:privacy", purpose="gardens", version=2,
+    type="Garden", attribute="owner", count=41, objects=3, since=START - 2 * DAY, until=START - DAY,
+)  # fmt: skip
+MANDATE = Mandate(
+    id="m", member=TOWN, role="operator", since=START, until=START + 365 * DAY, reference="2026-14",
+    granted_by="user:odile", granted_at=START,
+)  # fmt: skip
+MEMBER = Member(
+    tenant=TOWN, title="Trevalan", since=START, code="56999", hosts=("town.example",), public_types=("Garden",),
+    outline={"type": "Polygon", "coordinates": [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]]},
+)  # fmt: skip
 EACH_KIND = (
     Instance("https://example.org/whole", Kind.PROPERTY, 3, "urn:ngsi-ld:Dataset:a"),
     Instance("https://example.org/whole", Kind.PROPERTY, 3.0, "urn:ngsi-ld:Dataset:b"),
@@ -137,6 +161,33 @@ async def fill(settings: Settings) -> None:
         access.append_audit(AuditRecord(now, TOWN, "user:odile", "signed-in", "odile"))
         access.append_audit(AuditRecord(now, "default", "user:other", "signed-in", "other"))
         access.add_account(Account("odile", "$argon2id$secret", "operator", TOWN, now))
+        lay_rights(access)
+
+
+def lay_rights(access: AccessStore) -> None:
+    access.members.put_member(MEMBER)
+    access.members.put_member(replace(MEMBER, tenant="other", hosts=()))
+    for tenant in (TOWN, "other"):
+        access.roles.put_role(tenant, Role((RoleGrant(("read", "command"), ("Streetlight",)),), name=f"lamps-{tenant}"))
+        access.roles.put_class(tenant, Classified("owner", "personal", "Garden"))
+        access.privacy.put_purpose(tenant, GARDENS)
+        access.privacy.append_ledger(replace(ERASED, tenant=tenant))
+        access.members.put_mandate(replace(MANDATE, id=f"m-{tenant}", member=tenant))
+    access.privacy.put_policy(TOWN, POLICY)
+    access.privacy.append_ledger(replace(ERASED, key="night-2", at=START + 1, person="ab12", places={"history": 3}))
+    access.roles.put_assignment(Assignment("a1", "user:odile", TOWN, f"lamps-{TOWN}", START, None, (), ("/port",)))
+
+
+def rights_of(settings: Settings) -> dict[str, Any]:
+    with closing(open_access(settings).store) as access:
+        return {
+            "roles": [role for tenant, role in access.roles.list_roles() if tenant == TOWN],
+            "classes": [one for tenant, one in access.roles.list_classes() if tenant == TOWN],
+            "purposes": access.privacy.list_purposes(TOWN),
+            "policy": access.privacy.find_policy(TOWN),
+            "ledger": [replace(one, number=0) for one in access.privacy.list_ledger(TOWN)],
+            "member": access.members.find_member(TOWN),
+        }
 
 
 async def everything(settings: Settings) -> dict[str, Any]:
@@ -156,7 +207,7 @@ async def everything(settings: Settings) -> dict[str, Any]:
             "contexts": await KeptContexts(store.shelf).list(TOWN),
         }
 
-    return await opened(settings, act)
+    return await opened(settings, act) | rights_of(settings)
 
 
 def manifest_at(bundle: Path) -> Manifest:
@@ -187,6 +238,8 @@ async def test_it_is_the_same_after_a_round_trip_through_the_other_store(
     assert len(wanted["entities"]) == 2
     assert wanted["past"][3].deleted_at is not None
     assert wanted["past"][4] is None
+    assert [role.name for role in wanted["roles"]] == [f"lamps-{TOWN}"]
+    assert [one.key for one in wanted["ledger"]] == ["night-1", "night-2"]
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +293,53 @@ async def test_two_exports_of_the_same_are_the_same_files(town: Settings, tmp_pa
     assert one.content == other.content
     differing = {a.path for a, b in zip(one.files, other.files, strict=True) if a != b}
     assert differing <= {"README.md", "audit.ndjson"}
+
+
+async def test_nobody_gets_a_right_elsewhere_by_a_bundle(town: Settings, tmp_path: Path) -> None:
+    manifest = await exported(town, tmp_path / "bundle")
+    assert (manifest.counts["mandates"], manifest.counts["assignments"]) == (1, 1)
+    assert '"reference":"2026-14"' in (tmp_path / "bundle/mandates.ndjson").read_text()
+    assert '"scopes":["/port"]' in (tmp_path / "bundle/assignments.ndjson").read_text()
+    there = settings_in(tmp_path / "there")
+
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    with closing(open_access(there).store) as access:
+        assert access.members.list_mandates() == []
+        assert access.roles.list_assignments() == []
+        assert access.list_accounts() == []
+    assert any("1 mandates" in words for words in brought.words)
+    assert any("assignments.ndjson" in words for words in brought.words)
+
+
+async def test_what_is_said_there_of_rights_and_data_stays(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    there.data_dir.mkdir()
+    other = Role((RoleGrant(("read",)),), name=f"lamps-{TOWN}")
+    neighbour = replace(MEMBER, tenant="neighbour", title="Neighbour")
+    with closing(open_access(there).store) as access:
+        access.roles.put_role(TOWN, other)
+        access.privacy.put_policy(TOWN, Policy(controller="the new pool"))
+        access.members.put_member(neighbour)
+
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    told = rights_of(there)
+    assert told["roles"] == [other]
+    assert told["policy"] == Policy(controller="the new pool")
+    assert told["member"] == replace(MEMBER, hosts=())
+    assert any("host name town.example" in words for words in brought.words)
+
+
+async def test_in_the_pool_it_is_no_member(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", "default", BY)
+    with closing(open_access(there).store) as access:
+        assert access.members.list_members() == []
+        assert [tenant for tenant, _ in access.roles.list_roles()] == ["default"]
+    assert any("member.ndjson" in words for words in brought.words)
 
 
 async def test_no_secret_and_nobody_else_is_in_it(town: Settings, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from parvis.backup.bundle import manifest as names
 from parvis.backup.bundle.forms import MOST_NUMBER, FormReader, read_lines
 from parvis.backup.bundle.manifest import BundleFile, BundleUnusable, Manifest
 from parvis.backup.bundle.reading import Bundle, opened_bundle
+from parvis.backup.bundle.rights import Rights, RightsReader, bring_rights
 from parvis.bootstrap.archive import day_number, engine_limits
 from parvis.bootstrap.leaving import DOCUMENTS, Tell, facts_of, joined, note, profile_folder
 from parvis.bootstrap.stores import holding, is_on_postgres, open_access, store_path
@@ -84,7 +85,7 @@ def import_bundle(
         bundle.verify(lambda file: tell(f"verifying {file.path}", 0.0))
         work = _Import(settings, bundle, tenant, context, Path(folder), tell, are_subscriptions_paused)
         with closing(work):
-            numbers = work.look()
+            numbers, rights = work.look(), work.read_rights()
             if is_dry:
                 work.read_through()
                 return work.told()
@@ -92,6 +93,7 @@ def import_bundle(
             with holding(settings), _intake(settings, tenant, numbers, work.days, is_added) as intake:
                 work.bring(intake, is_added=is_added)
                 work.bring_profiles()
+                work.bring_rights(rights)
     access = open_access(settings)
     with closing(access.store) as store:
         facts = facts_of(bundle.manifest) | {"from": bundle.manifest.tenant, "exported": bundle.manifest.made_at}
@@ -200,6 +202,24 @@ class _Import:
                 profile.rename(root / profile.name)
                 self._count("profiles", 1)
 
+    def bring_rights(self, rights: Rights) -> None:
+        """Beside the store of entities, before that ends: done again, it finds what is there."""
+        with closing(open_access(self._settings).store) as store:
+            self._words += bring_rights(store, self._tenant, rights)
+
+    def read_rights(self) -> Rights:
+        reader = RightsReader(self._tenant)
+        rights = Rights(
+            list(self._lines(names.ROLES, reader.role)),
+            list(self._lines(names.CLASSES, reader.classified)),
+            list(self._lines(names.PURPOSES, reader.purpose)),
+            next(self._lines(names.POLICY, reader.policy), None),
+            list(self._lines(names.LEDGER, reader.entry)),
+            next(self._lines(names.MEMBER, reader.member), None),
+        )
+        self._counts |= rights.counts
+        return rights
+
     def _find_fault(self, profile: Path) -> str:
         """Nobody here vouches for it: it becomes one that the tenant brought."""
         try:
@@ -219,6 +239,10 @@ class _Import:
             words.append(f"{people} accounts are to be made anew: people.ndjson says whose (parvis account create).")
         if keys := manifest.counts.get("keys", 0):
             words.append(f"{keys} API keys are to be made anew: keys.ndjson says which (parvis api-key create).")
+        if mandates := manifest.counts.get("mandates", 0):
+            words.append(f"{mandates} mandates were given to the people of another pool: none is in force here.")
+        if assigned := manifest.counts.get("assignments", 0):
+            words.append(f"{assigned} further roles of people and keys are to be given anew: assignments.ndjson.")
         words.append("Settings are taken over by hand from configuration.toml; the old trail stays in the bundle.")
         return Imported(manifest, dict(self._counts), tuple(words))
 

@@ -14,6 +14,7 @@ from parvis.access.ports import AccessStore
 from parvis.backup.bundle import manifest as names
 from parvis.backup.bundle.forms import entity_line, gone_line, id_line
 from parvis.backup.bundle.manifest import Manifest
+from parvis.backup.bundle.rights import told_rights
 from parvis.backup.bundle.told import LEFT_OUT, configuration, key_line, person_line, readme
 from parvis.backup.bundle.writing import BundleWriter, manifest_of, writing_bundle
 from parvis.bootstrap.archive import day_text, engine_limits
@@ -161,6 +162,8 @@ class _Export:
             self._add(writer, names.PEOPLE, map(person_line, people))
             self._add(writer, names.KEYS, map(key_line, keys))
             self._add(writer, names.AUDIT, proof_lines(store.read_audit(), {self._tenant}))
+            for path, lines in told_rights(store, self._tenant).items():
+                self._add(writer, path, lines)
 
     def _add(self, writer: BundleWriter, path: str, lines: Iterable[bytes]) -> None:
         subject = path.partition(".")[0]

@@ -25,8 +25,18 @@ CONFIGURATION: Final = "configuration.toml"
 PEOPLE: Final = "people.ndjson"
 KEYS: Final = "keys.ndjson"
 AUDIT: Final = "audit.ndjson"
-TOLD_ONLY: Final = frozenset({README, CONFIGURATION, PEOPLE, KEYS, AUDIT})
+ROLES: Final = "roles.ndjson"
+CLASSES: Final = "privacy-classes.ndjson"
+PURPOSES: Final = "purposes.ndjson"
+POLICY: Final = "privacy-policy.ndjson"
+LEDGER: Final = "privacy-ledger.ndjson"
+MEMBER: Final = "member.ndjson"
+MANDATES: Final = "mandates.ndjson"
+ASSIGNMENTS: Final = "assignments.ndjson"
+TOLD_ONLY: Final = frozenset({README, CONFIGURATION, PEOPLE, KEYS, AUDIT, MANDATES, ASSIGNMENTS})
 """What an import does not bring back: it is there to be read. It may differ between two exports of the same data."""
+APART: Final = TOLD_ONLY | {MEMBER}
+"""What is no part of `content`: of a member, that it is one is brought to a pool only."""
 _PATH: Final = re.compile(
     r"README\.md|SHA256SUMS|(?:[a-z]+(?:-[a-z]+)*)\.ndjson|configuration\.toml"
     r"|history/[0-9]{4}-[0-9]{2}-[0-9]{2}\.parquet"
@@ -86,7 +96,7 @@ _DECODER = msgspec.json.Decoder(Manifest)
 
 def content_of(files: Iterable[BundleFile]) -> str:
     """The SHA-256 of the lines `HASH  PATH` of the files that are brought back, as `sha256sum` writes them."""
-    brought = sorted((one.path, one.sha256) for one in files if one.path not in TOLD_ONLY)
+    brought = sorted((one.path, one.sha256) for one in files if one.path not in APART)
     return hashlib.sha256("".join(f"{digest}  {path}\n" for path, digest in brought).encode()).hexdigest()
 
 

@@ -21,12 +21,14 @@ LEFT_OUT = (
     "Commands to devices, the last frames of devices, and frames that were refused: kept for a while only.",
     "Jobs and their results; sessions of MQTT clients; what people had open.",
     "Contexts that were fetched from elsewhere: they are fetched again.",
+    "Accounts, roles and privacy classes of others, such as people of a pool who act here by a mandate.",
     "Passwords, second factors and the secrets of keys: nobody has them.",
 )
 _LEFT_OUT_FR = (
     "Les commandes aux appareils, leurs dernières trames et les trames refusées : gardées un temps seulement.",
     "Les tâches et leurs résultats ; les sessions des clients MQTT ; ce que chacun avait ouvert.",
     "Les contextes repris d'ailleurs : ils seront relus.",
+    "Les comptes, rôles et classes des autres, comme les agents d'un groupement qui agissent ici par mandat.",
     "Mots de passe, seconds facteurs et secrets des clés : personne ne les a.",
 )
 

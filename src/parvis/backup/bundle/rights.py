@@ -1,0 +1,175 @@
+"""What a tenant has said of who may do what, and of people's data, as lines of a bundle, and back."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from parvis.access.members.checks import check_hosts, check_member, plain_hosts
+from parvis.access.members.model import POOL, Member
+from parvis.access.ports import AccessStore
+from parvis.access.privacy.checks import check_policy, check_purpose
+from parvis.access.privacy.model import LedgerEntry, Policy, Purpose
+from parvis.access.privacy.ports import LEDGER_PAGE
+from parvis.access.roles.checks import check_classified, check_content
+from parvis.access.roles.model import Classified, Role
+from parvis.access.roles.roles import FIXED
+from parvis.backup.bundle import manifest as names
+from parvis.kernel.errors import AlreadyExists
+from parvis.kernel.time import format_instant, parse_instant
+
+_TIMES: Final = frozenset({"at", "since", "until", "granted_at", "ended_at", "executes_since"})
+_OF_THE_PLACE: Final = frozenset({"tenant", "number"})
+"""Another one where it is brought."""
+Lines = Callable[[str], Iterator[dict[str, Any]]]
+"""The documents of a file of the bundle."""
+
+
+def told_rights(store: AccessStore, tenant: str) -> Mapping[str, Iterable[bytes]]:
+    """The lines of each file."""
+    policy, member = store.privacy.find_policy(tenant), store.members.find_member(tenant)
+    told: Mapping[str, Iterable[msgspec.Struct]] = {
+        names.ROLES: (role for owner, role in store.roles.list_roles() if owner == tenant),
+        names.CLASSES: (one for owner, one in store.roles.list_classes() if owner == tenant),
+        names.PURPOSES: store.privacy.list_purposes(tenant),
+        names.POLICY: [] if policy is None else [policy],
+        names.LEDGER: _ledger(store, tenant),
+        names.MEMBER: [] if member is None else [member],
+        names.MANDATES: store.members.list_mandates(tenant),
+        names.ASSIGNMENTS: (one for one in store.roles.list_assignments() if one.tenant == tenant),
+    }
+    return {path: map(_line, structs) for path, structs in told.items()}
+
+
+def _ledger(store: AccessStore, tenant: str) -> Iterator[LedgerEntry]:
+    after = 0
+    while page := store.privacy.list_ledger(tenant, after, LEDGER_PAGE):
+        yield from page
+        after = page[-1].number
+
+
+def _line(struct: msgspec.Struct) -> bytes:
+    told = msgspec.to_builtins(struct)
+    kept = {key: _readable(key, value) for key, value in told.items() if key not in _OF_THE_PLACE}
+    return msgspec.json.encode(kept) + b"\n"
+
+
+def _readable(key: str, value: Any) -> Any:
+    return format_instant(value) if key in _TIMES and value is not None else value
+
+
+class Rights(NamedTuple):
+    """As a bundle has them, each looked at as if it were typed in."""
+
+    roles: list[Role]
+    classes: list[Classified]
+    purposes: list[Purpose]
+    policy: Policy | None
+    ledger: list[LedgerEntry]
+    member: Member | None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        told: Mapping[str, Sized] = {
+            names.ROLES: self.roles,
+            names.CLASSES: self.classes,
+            names.PURPOSES: self.purposes,
+            names.LEDGER: self.ledger,
+        }
+        return {path.partition(".")[0]: len(found) for path, found in told.items()}
+
+
+class RightsReader:
+    """For `tenant`. What it raises of a line is what reading one may raise."""
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant = tenant
+
+    def role(self, line: dict[str, Any]) -> Role:
+        role = msgspec.convert(line, Role)
+        check_content(role)
+        if role.name in FIXED:
+            raise ValueError(f"the role {role.name} stays as it is")
+        return role
+
+    def classified(self, line: dict[str, Any]) -> Classified:
+        one = msgspec.convert(line, Classified)
+        check_classified(one)
+        return one
+
+    def purpose(self, line: dict[str, Any]) -> Purpose:
+        purpose = msgspec.convert(line, Purpose)
+        check_purpose(purpose)
+        return purpose
+
+    def policy(self, line: dict[str, Any]) -> Policy:
+        policy = msgspec.convert(_timed(line), Policy)
+        check_policy(policy)
+        return policy
+
+    def entry(self, line: dict[str, Any]) -> LedgerEntry:
+        return msgspec.convert(_timed(line) | {"tenant": self._tenant}, LedgerEntry)
+
+    def member(self, line: dict[str, Any]) -> Member:
+        member = msgspec.convert(_timed(line) | {"tenant": self._tenant}, Member)
+        member = replace(member, hosts=plain_hosts(member.hosts))
+        if self._tenant != POOL:
+            check_member(member)
+        return member
+
+
+def _timed(line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: parse_instant(value) if key in _TIMES and isinstance(value, str) else value for key, value in line.items()
+    }
+
+
+def bring_rights(store: AccessStore, tenant: str, rights: Rights) -> list[str]:
+    """What is there already stays. Returns what is to be told of that."""
+    with store.transaction():
+        kept = [*_bring_roles(store, tenant, rights), *_bring_privacy(store, tenant, rights)]
+        return [*kept, *_bring_member(store, tenant, rights.member)]
+
+
+def _bring_roles(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
+    known = {role.name for owner, role in store.roles.list_roles() if owner == tenant}
+    classified = {one.key for owner, one in store.roles.list_classes() if owner == tenant}
+    for role in rights.roles:
+        if role.name in known:
+            yield f"The role {role.name} is here already, and stays as it is."
+        else:
+            store.roles.put_role(tenant, role)
+    for one in rights.classes:
+        if one.key not in classified:
+            store.roles.put_class(tenant, one)
+
+
+def _bring_privacy(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
+    known = {one.id for one in store.privacy.list_purposes(tenant)}
+    for purpose in rights.purposes:
+        if purpose.id in known:
+            yield f"The purpose {purpose.id} is declared here already, and stays as it is."
+        else:
+            store.privacy.put_purpose(tenant, purpose)
+    if rights.policy is not None and store.privacy.find_policy(tenant) is None:
+        store.privacy.put_policy(tenant, rights.policy)
+    for entry in rights.ledger:
+        store.privacy.append_ledger(entry)
+
+
+def _bring_member(store: AccessStore, tenant: str, member: Member | None) -> Iterator[str]:
+    if member is None:
+        return
+    if tenant == POOL:
+        yield "It was a member of a pool: member.ndjson says with which title, hosts and public types."
+        return
+    if store.members.find_member(tenant) is not None:
+        yield f"There is a member {tenant} already: its title, hosts, outline and public types stay as they are."
+        return
+    try:
+        check_hosts(member, store.members.list_members())
+    except AlreadyExists as fault:
+        yield f"{fault.detail} They are left out."
+        member = replace(member, hosts=())
+    store.members.put_member(member)
