@@ -27,7 +27,7 @@ from parvis.fleet.ports import FrameStore
 from parvis.fleet.profiles.own import OwnProfiles
 from parvis.fleet.profiles.profile import PACKAGED_PROFILES, DeviceProfile, WhereCodecsRun, in_process, load_profiles
 from parvis.fleet.ways.counts import Ways
-from parvis.kernel.errors import Forbidden, Overloaded
+from parvis.kernel.errors import Forbidden, Overloaded, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Clock, system_clock
 
@@ -152,14 +152,18 @@ class Fleet:
         return frames
 
     async def get_device(self, caller: Caller, hardware_id: str) -> Device:
-        """By its hardware id in any case, or its entity id. Raises ResourceNotFound."""
+        """By its hardware id in any case, or its entity id. Raises ResourceNotFound, also beyond the caller's reach."""
         await self.registry.load(caller.tenant)
-        return self.registry.get(caller.tenant, hardware_id)
+        device = self.registry.get(caller.tenant, hardware_id)
+        if not await self.registry.list_within(caller.tenant, caller.reads, [device]):
+            raise ResourceNotFound(f"There is no device {hardware_id}.")
+        return device
 
     async def list_devices(self, caller: Caller, which: DeviceFilter = EVERY_DEVICE) -> list[Device]:
-        """By name."""
+        """By name, as far as the caller reads."""
         await self.registry.load(caller.tenant)
-        return which.choose(self.registry.list_devices(caller.tenant))
+        chosen = which.choose(self.registry.list_devices(caller.tenant))
+        return await self.registry.list_within(caller.tenant, caller.reads, chosen)
 
     def note(self, caller: Caller, action: str, what: str, **facts: str) -> None:
         """In the audit trail."""

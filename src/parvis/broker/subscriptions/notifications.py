@@ -19,6 +19,7 @@ from parvis.broker.subscriptions.delivery import Delivery
 from parvis.broker.subscriptions.lanes import sender_to
 from parvis.broker.subscriptions.model import DeadLetter, Note
 from parvis.broker.subscriptions.occurrence import Occurrences
+from parvis.broker.subscriptions.reach import is_changed_by
 from parvis.broker.subscriptions.recipient import Limits
 from parvis.broker.subscriptions.standing import NOTHING_TOLD, TOLD_EVERY_S, WELL, Standing, SubscriptionKey, Told
 from parvis.kernel.causes import Cause
@@ -135,6 +136,8 @@ class Notifications:
                     letter = await self._store.subscriptions.find_letter(tenant, number)
                     if letter is None or letter.subscription_id in away:
                         continue
+                    if not await self._may_send_again(caller, letter):
+                        continue
                     receipt = await self._send_again(letter)
                     if receipt.verdict is Verdict.TAKEN:
                         sent.append(number)
@@ -147,6 +150,12 @@ class Notifications:
         if sent:
             await self._store.subscriptions.remove_letters(tenant, sent)
         return Replayed(len(sent), len(numbers) - len(sent), next(iter(reasons), ""))
+
+    async def _may_send_again(self, caller: Caller, letter: DeadLetter) -> bool:
+        if caller.writes is None:
+            return True
+        found = await self._store.subscriptions.find(letter.tenant, letter.subscription_id)
+        return found is None or is_changed_by(caller, found.subscription)
 
     async def _send_again(self, letter: DeadLetter) -> Receipt:
         found = await self._store.subscriptions.find(letter.tenant, letter.subscription_id)

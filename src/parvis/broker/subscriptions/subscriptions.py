@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from parvis.broker.rights import hidden_attributes, refusal
 from parvis.broker.subscriptions.conditions import names_asked
 from parvis.broker.subscriptions.model import DeadLetter, Endpoint, Subscribed, Subscription
 from parvis.broker.subscriptions.parse import new_subscription, read_patch
+from parvis.broker.subscriptions.reach import is_changed_by, is_seen_by
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.outbound import CallFailed
@@ -25,6 +26,7 @@ AddressCheck = Callable[[str], Awaitable[None]]
 """Raises AddressRefused for a URL that may not be called, CallFailed for one that cannot be called just now."""
 
 _PORTS: Mapping[str, int] = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
+_AT_ONCE = 500
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +81,7 @@ class Subscriptions:
         """
         _check_writer(caller)
         patch = read_patch(document, context)
-        before = (await self.get(caller, subscription_id)).subscription
+        before = await self._changeable(caller, subscription_id)
         now = self._clock()
         changed = patch.apply(before, caller, now)
         _check_named(caller, changed)
@@ -91,8 +93,8 @@ class Subscriptions:
         return (await self.get(caller, subscription_id)).subscription
 
     async def set_active(self, caller: Caller, subscription_id: str, *, is_active: bool) -> None:
-        """Pause it, or go on. Raises ResourceNotFound."""
-        _check_writer(caller)
+        """Pause it, or go on. Raises Forbidden or ResourceNotFound."""
+        await self._changeable(caller, subscription_id)
         now = self._clock()
         await self._store.change(
             caller.tenant, subscription_id, lambda one: replace(one, is_active=is_active, modified_at=now)
@@ -104,7 +106,7 @@ class Subscriptions:
         _check_reader(caller)
         await self._settle()
         found = await self._store.find(caller.tenant, subscription_id)
-        if found is None:
+        if found is None or not is_seen_by(caller, found.subscription):
             raise ResourceNotFound(f"There is no subscription {subscription_id}.")
         return found
 
@@ -112,11 +114,21 @@ class Subscriptions:
         """Query subscriptions (5.8.4)."""
         _check_reader(caller)
         await self._settle()
-        return await self._store.list_page(caller.tenant, limit, offset)
+        if caller.reads is None:
+            return await self._store.list_page(caller.tenant, limit, offset)
+        seen = [one async for one in self._walk(caller.tenant) if is_seen_by(caller, one.subscription)]
+        return SubscriptionPage(tuple(seen[offset : offset + limit]), len(seen))
+
+    async def _walk(self, tenant: str) -> AsyncIterator[Subscribed]:
+        offset = 0
+        while page := (await self._store.list_page(tenant, _AT_ONCE, offset)).subscribed:
+            for one in page:
+                yield one
+            offset += len(page)
 
     async def delete(self, caller: Caller, subscription_id: str) -> None:
-        """Delete subscription (5.8.5), with its dead letters. Raises ResourceNotFound."""
-        _check_writer(caller)
+        """Delete subscription (5.8.5), with its dead letters. Raises Forbidden or ResourceNotFound."""
+        await self._changeable(caller, subscription_id)
         if not await self._store.remove(caller.tenant, subscription_id):
             raise ResourceNotFound(f"There is no subscription {subscription_id}.")
         _log.info("unsubscribed", extra=_facts(caller, subscription_id))
@@ -124,16 +136,44 @@ class Subscriptions:
     async def list_letters(
         self, caller: Caller, subscription_id: str | None = None, limit: int = 20, before: int | None = None
     ) -> DeadLetterPage:
+        """Without a subscription those of all: for who sees all. Raises Forbidden or ResourceNotFound."""
         _check_reader(caller)
+        if subscription_id is None and caller.reads is not None:
+            raise refusal(caller, "see subscriptions")
+        if subscription_id is not None and not await self._sees(caller, subscription_id):
+            raise ResourceNotFound(f"There is no subscription {subscription_id}.")
         return await self._store.list_letters(caller.tenant, subscription_id, limit, before)
 
     async def find_letter(self, caller: Caller, number: int) -> DeadLetter | None:
         _check_reader(caller)
-        return await self._store.find_letter(caller.tenant, number)
+        letter = await self._store.find_letter(caller.tenant, number)
+        return None if letter is None or not await self._sees(caller, letter.subscription_id) else letter
 
     async def remove_letters(self, caller: Caller, numbers: Sequence[int]) -> int:
+        """How many there were. Raises Forbidden, also where one is of a subscription that the caller may not change."""
         _check_writer(caller)
+        if caller.writes is not None:
+            for number in numbers:
+                letter = await self._store.find_letter(caller.tenant, number)
+                if letter is not None:
+                    await self._changeable(caller, letter.subscription_id)
         return await self._store.remove_letters(caller.tenant, numbers)
+
+    async def _changeable(self, caller: Caller, subscription_id: str) -> Subscription:
+        """Raises Forbidden or ResourceNotFound."""
+        _check_writer(caller)
+        found = await self._store.find(caller.tenant, subscription_id)
+        if found is None:
+            raise ResourceNotFound(f"There is no subscription {subscription_id}.")
+        if not is_changed_by(caller, found.subscription):
+            raise refusal(caller, "change this subscription")
+        return found.subscription
+
+    async def _sees(self, caller: Caller, subscription_id: str) -> bool:
+        if caller.reads is None:
+            return True
+        found = await self._store.find(caller.tenant, subscription_id)
+        return found is not None and is_seen_by(caller, found.subscription)
 
     async def _settle(self) -> None:
         if self.settle is not None:
@@ -170,7 +210,7 @@ def _check_writer(caller: Caller) -> None:
 
 
 def _check_reader(caller: Caller) -> None:
-    if Right.READ not in caller.everywhere:
+    if not caller.may(Right.READ):
         raise refusal(caller, "see subscriptions")
 
 

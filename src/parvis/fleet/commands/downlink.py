@@ -133,6 +133,10 @@ class Commands:
         """The ways there are, by the name that uplinks bear."""
         self._senders = senders
 
+    async def reaches(self, caller: Caller, device: Device) -> bool:
+        """Whether the right to command goes as far as the device, by itself or by what it serves."""
+        return bool(await self._registry.list_within(caller.tenant, caller.commands, [device]))
+
     def can_reach(self, device: Device) -> bool:
         """Whether the way in that heard it last sends down too; until one does, its commands wait."""
         return device.route.partition(":")[0] in self._senders
@@ -149,7 +153,8 @@ class Commands:
         device = self._registry.find(caller.tenant, known)
         if device is None:
             raise ResourceNotFound(f"There is no device {hardware_id!r}.")
-        _check_reach(caller, device)
+        if not await self.reaches(caller, device):
+            raise Forbidden(f"{caller.subject} may not command {device.hardware_id}, which lies out of reach.")
         wanted = self._command(caller, known, await _encoded(device, wish))
         command = await self.log.add(wanted)
         if not command.asks_the_same(wanted):
@@ -189,9 +194,14 @@ class Commands:
         )
 
     async def list_commands(self, caller: Caller, hardware_id: str, limit: int = 100) -> list[Command]:
-        if Right.READ not in caller.everywhere:
+        if not caller.may(Right.READ):
             raise Forbidden("Reading commands needs the right to read.")
         known = hardware_id_of(hardware_id)
+        if caller.reads is not None:
+            await self._registry.load(caller.tenant)
+            device = self._registry.find(caller.tenant, known)
+            if device is None or not await self._registry.list_within(caller.tenant, caller.reads, [device]):
+                return []
         return await self.log.list_commands(caller.tenant, known, limit) if HARDWARE_ID.fullmatch(known) else []
 
     async def report(self, tenant: str, report: DeliveryReport) -> bool:
@@ -347,14 +357,6 @@ async def _encoded(device: Device, wish: CommandWish) -> CommandWish:
 def _check(caller: Caller) -> None:
     if not caller.may(Right.COMMAND):
         raise Forbidden(f"{caller.subject} may not give commands in tenant {caller.tenant}.")
-
-
-def _check_reach(caller: Caller, device: Device) -> None:
-    """By the types of what the device serves. In which scopes that lies is not known here: who commands in some alone
-    is refused. Raises Forbidden."""
-    reach = caller.commands
-    if reach is not None and not any(area.holds(device.asset_types, ()) for area in reach):
-        raise Forbidden(f"{caller.subject} may not command {device.hardware_id}, which lies out of reach.")
 
 
 def _is_id(text: str) -> bool:

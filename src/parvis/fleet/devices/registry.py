@@ -12,6 +12,8 @@ from parvis.broker.model.change import Change, Event, EventKind, Mode, Outcome, 
 from parvis.broker.model.entity import Entity, Instance, Iri, Kind
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices.device import HEALTH_EVERY, Device, Running, SeenFrames, Standing
+from parvis.fleet.devices.news import news_of
+from parvis.fleet.devices.reach import asked_about, within
 from parvis.fleet.devices.records import DeviceRecord as DeviceRecord
 from parvis.fleet.devices.records import (
     DeviceTerms,
@@ -29,6 +31,7 @@ from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.catalogue import Catalogue
 from parvis.kernel.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller, system_caller
+from parvis.kernel.reach import Reach
 
 _PAGE = 2000
 _REFRESHED_AT_ONCE = 500
@@ -85,6 +88,13 @@ class Registry:
 
     def list_devices(self, tenant: str) -> list[Device]:
         return list(self._devices.get(tenant, _NO_DEVICES).values())
+
+    async def list_within(self, tenant: str, reach: Reach, devices: Sequence[Device]) -> list[Device]:
+        if reach is None:
+            return list(devices)
+        ids = asked_about(reach, devices, self._terms.device)
+        found = await self._find_all(tenant, ids)
+        return within(reach, devices, {one.id: (one.types, one.scopes) for one in found})
 
     async def list_records(self, caller: Caller) -> list[DeviceRecord]:
         """Of every device that is known, in the order in which they were first registered."""
@@ -159,7 +169,7 @@ class Registry:
         held = {entity.id: entity for entity in await self._find_all(caller.tenant, sorted(known))}
         news: list[Change | None] = []
         for change in changes:
-            new = _news(change, held.get(change.entity_id))
+            new = news_of(change, held.get(change.entity_id))
             news.append(new)
             if new is not None:
                 held.pop(change.entity_id, None)  # another device of the same asset may tell otherwise
@@ -354,32 +364,6 @@ def _object_types(relationship: Instance) -> tuple[Iri, ...]:
     """Anybody may write a Device entity: one type, several, or none."""
     told = (relationship.extra or {}).get("objectType")
     return tuple(one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str))
-
-
-def _news(change: Change, held: Entity | None) -> Change | None:
-    """What of a registration the entity does not say already; None where it says all of it."""
-    if held is None:
-        return change
-    instances = tuple(one for one in change.instances if not _says_the_same(held.find(one.name), one))
-    if not instances and set(change.types or ()) <= set(held.types):
-        return None
-    return structs.replace(change, instances=instances)
-
-
-def _says_the_same(held: Instance | None, told: Instance) -> bool:
-    return held is not None and _meaning(held) == _meaning(told)
-
-
-def _meaning(instance: Instance) -> tuple[object, ...]:
-    """All but what the store gives to it."""
-    return (
-        instance.kind,
-        type(instance.value) is bool,
-        instance.value,
-        instance.observed_at,
-        instance.unit_code,
-        instance.extra or {},
-    )
 
 
 Member = TypeVar("Member", bound=Enum)

@@ -9,7 +9,7 @@ from parvis.broker.model.entity import Entity, Json
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.commands.command import LONGEST_LIFE, Command, CommandState
 from parvis.fleet.commands.downlink import CommandWish
-from parvis.fleet.devices.rights import check_reads
+from parvis.fleet.devices.rights import check_reads_all
 from parvis.fleet.network.gateways import GatewayState, judge_gateway
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.time import DAY, SECOND, Instant, format_instant, system_clock
@@ -121,7 +121,7 @@ async def read_gateways(
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = MOST_AT_ONCE,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> list[GatewayOut]:
-    check_reads(caller)
+    check_reads_all(caller)
     broker = site.platform.broker
     query = EntityQuery(types=TypeIs(broker.contexts.parvis.expand("Gateway")), limit=limit, offset=offset)
     page = await broker.query(caller, query)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from parvis.fleet.devices.records import hardware_id_of
-from parvis.fleet.devices.rights import check_reads, check_writes
+from parvis.fleet.devices.rights import check_reads, check_reads_all, check_writes
 from parvis.fleet.model.frame import LoggedFrame, Waiting
 from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.model.uplink import Technology
@@ -119,7 +119,7 @@ async def read_refusals(
     device: Annotated[str, Query(**ONE_DEVICE)] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
 ) -> RefusalsOut:
-    check_reads(caller)
+    check_reads_all(caller)
     fleet = site.platform.fleet
     chosen = await fleet.list_refusals(caller, hardware_id_of(device))
     counts = await fleet.frames.count_refusals(caller.tenant)
@@ -150,7 +150,7 @@ async def read_quarantine(
     site: SiteOf, caller: CallerOf, limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100
 ) -> list[WaitingOut]:
     """The one heard last comes first. Register a device, and its frames are adopted in the order in which they came."""
-    check_reads(caller)
+    check_reads_all(caller)
     return [WaitingOut.of(one) for one in (await site.platform.fleet.list_waiting(caller))[:limit]]
 
 

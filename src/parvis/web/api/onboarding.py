@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from parvis.fleet.devices.labels import LabelKind, read_label
-from parvis.fleet.devices.rights import check_reads, check_writes
+from parvis.fleet.devices.rights import check_reads_all, check_writes
 from parvis.fleet.devices.sheet import SheetReport, write_sheet
 from parvis.fleet.joining.claims import Claim, ClaimEntry, ClaimPlace
 from parvis.fleet.joining.label_sheet import render_labels
@@ -134,7 +134,7 @@ class ForgottenOut(BaseModel):
 async def export_devices(
     site: SiteOf, caller: CallerOf, language: Annotated[str, Query(pattern="^(en|fr)$")] = "en"
 ) -> Response:
-    check_reads(caller)
+    check_reads_all(caller)
     text = write_sheet(await site.platform.fleet.list_records(caller), language)
     headers = {"content-disposition": 'attachment; filename="devices.csv"', "cache-control": "no-store"}
     return Response("\ufeff" + text, media_type="text/csv; charset=utf-8", headers=headers)
@@ -167,7 +167,7 @@ async def read_device_label(
     site: SiteOf, caller: CallerOf, text: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> LabelOut:
     """QR codes after LoRa Alliance TR005 and its drafts, claim codes of Parvis, plain identifiers."""
-    check_reads(caller)
+    check_reads_all(caller)
     label, fleet = read_label(text), site.platform.fleet
     await fleet.registry.load(caller.tenant)
     is_registered = fleet.registry.find(caller.tenant, label.hardware_id) is not None

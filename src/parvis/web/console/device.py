@@ -18,7 +18,7 @@ from parvis.fleet.commands.command import Command, CommandState
 from parvis.fleet.commands.downlink import CommandWish
 from parvis.fleet.devices.device import Device
 from parvis.fleet.devices.records import DeviceUpdate, Replacement, text_of
-from parvis.fleet.devices.rights import check_reads, check_writes
+from parvis.fleet.devices.rights import check_reads, check_writes, reader_of_devices
 from parvis.fleet.fleet import Fleet
 from parvis.fleet.health.quality import read_qualities
 from parvis.fleet.health.watch import interval_of
@@ -115,7 +115,7 @@ async def _page(
     """With why a change was refused and what had been filled in, where one was."""
     site, caller = site_of(request), caller_of(request)
     t, fleet = site.pages.words(request), site.platform.fleet
-    entity = await site.platform.broker.get(caller, device.entity_id)
+    entity = await site.platform.broker.get(reader_of_devices(caller), device.entity_id)
     view = device_view(site, entity, device)
     statistics = await fleet.health.get_statistics(device)
     commands = await site.platform.commands.list_commands(caller, device.hardware_id, COMMANDS_SHOWN)
@@ -147,7 +147,7 @@ async def _page(
         first=_measured(site, device, frames[0].frame, t) if is_new and frames else (),
         shown_frames=frames if request.query_params.get("frames") == "all" else frames[:FRAMES_SHOWN],
         commands=[_command_view(one, t) for one in commands],
-        may_command=caller.may(Right.COMMAND),
+        may_command=caller.may(Right.COMMAND) and await site.platform.commands.reaches(caller, device),
         is_new=is_new,
         refresh_s=REFRESH_WAITING_S if waits else REFRESH_S,
         replaces=short_id(str(one.value)) if (one := entity.find(expand("replaces"))) is not None else "",

@@ -14,11 +14,12 @@ from starlette.routing import Route
 from parvis.broker.model.entity import Entity
 from parvis.broker.query.tree import EntityQuery, TypeIs
 from parvis.fleet.devices.device import Device, Standing
-from parvis.fleet.devices.rights import check_reads
+from parvis.fleet.devices.rights import check_reads, reader_of_devices
 from parvis.fleet.devices.selection import EVERY_DEVICE, DeviceFilter, Facets
 from parvis.fleet.health.findings import Finding, FindingKind, read_findings
 from parvis.fleet.model.uplink import Technology
 from parvis.kernel.identity import Caller
+from parvis.kernel.reach import reaches
 from parvis.kernel.time import HOUR, Instant, format_instant
 from parvis.web.console.spreadsheet import localised_csv
 from parvis.web.filters import LONGEST_SEARCH
@@ -220,8 +221,11 @@ async def list_unnamed(site: Site, caller: Caller) -> list[DeviceView]:
     known = {device.entity_id: device for device in await site.platform.fleet.list_devices(caller)}
     types = TypeIs(site.reader.expand(DEVICE_TYPE))
     devices: list[DeviceView] = []
-    async with aclosing(site.platform.broker.walk(caller, EntityQuery(types=types, limit=_PAGE))) as entities:
+    query, reader = EntityQuery(types=types, limit=_PAGE), reader_of_devices(caller)
+    async with aclosing(site.platform.broker.walk(reader, query)) as entities:
         async for entity in entities:
+            if entity.id not in known and not reaches(caller.reads, entity.types, entity.scopes):
+                continue
             devices.append(device_view(site, entity, known.get(entity.id)))
             if len(devices) == MOST_DEVICES:
                 break

@@ -118,14 +118,14 @@ def _spell(site: Site, view: ObjectView, t: Wording, one: Instance) -> tuple[str
 
 async def list_qualities(site: Site, caller: Caller, entity_id: str) -> Mapping[str, Quality]:
     """By attribute; for people who are signed in."""
-    if Right.READ not in caller.everywhere:
+    if not caller.may(Right.READ):
         return {}
     return await site.platform.fleet.health.list_qualities(caller.tenant, entity_id)
 
 
 async def _find_device_page(site: Site, caller: Caller, view: ObjectView) -> str:
     """Empty for what is no registered device, and for those who may not read devices."""
-    if view.type != DEVICE_TYPE or Right.READ not in caller.everywhere:
+    if view.type != DEVICE_TYPE or not caller.may(Right.READ):
         return ""
     devices = site.platform.fleet.registry
     await devices.load(caller.tenant)

@@ -54,7 +54,7 @@ async def list_sources(
 ) -> Mapping[tuple[str, str], Provenance]:
     """By term and short datasetId; `feeding` are the ids of the devices that observe the entity. For those who may see
     devices."""
-    if Right.READ not in caller.everywhere:
+    if not caller.may(Right.READ):
         return {}
     own = [entity.id] if DEVICE_TYPE in map(site.reader.compact, entity.types) else []
     devices = await _list_devices(site, caller, [*own, *feeding][:MOST_DEVICES])
@@ -69,7 +69,8 @@ async def _list_devices(site: Site, caller: Caller, ids: Iterable[str]) -> list[
     registry = site.platform.fleet.registry
     await registry.load(caller.tenant)
     found = (registry.find(caller.tenant, hardware_id_of(one)) for one in ids)
-    return [device for device in found if device is not None]
+    devices = [device for device in found if device is not None]
+    return await registry.list_within(caller.tenant, caller.reads, devices)
 
 
 def _provenance(

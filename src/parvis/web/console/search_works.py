@@ -24,7 +24,7 @@ class Work:
 
 
 async def find_subscriptions(site: Site, caller: Caller, asked: Sequence[str]) -> list[Work]:
-    if Right.READ not in caller.everywhere:
+    if not caller.may(Right.READ):
         return []
     page = await site.platform.broker.subscriptions.list_page(caller, LOOKED_THROUGH)
     works = []
