@@ -229,6 +229,12 @@ NEEDS: Final = {
         POST /console/exports
         POST /console/exports/{name}
         POST /console/exports/{name}/delete
+        GET /console/privacy/people
+        POST /console/privacy/people
+        GET /console/privacy/people/{case_id}
+        POST /console/privacy/people/{case_id}/copy
+        POST /console/privacy/people/{case_id}/erase
+        POST /console/privacy/people/{case_id}/forget
     """,
     "administer": """
         GET /console/backups

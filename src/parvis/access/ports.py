@@ -17,6 +17,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.privacy.person.ports import PersonStore
 from parvis.access.privacy.ports import PrivacyStore
 from parvis.access.roles.ports import RoleStore
 from parvis.kernel.time import Instant
@@ -34,6 +35,9 @@ class AccessStore(Protocol):
 
     @property
     def privacy(self) -> PrivacyStore: ...
+
+    @property
+    def persons(self) -> PersonStore: ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All calls inside become durable together, or none does. May be nested: the outermost commits."""

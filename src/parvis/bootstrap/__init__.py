@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from parvis.access.access import Access
+from parvis.access.privacy.person.erasing import Eraser
+from parvis.access.privacy.person.persons import Persons
 from parvis.bootstrap.archive import ArchiveAtHand
 from parvis.bootstrap.audit import build_forwarder
 from parvis.bootstrap.broker import build_broker
@@ -22,6 +24,8 @@ from parvis.bootstrap.ground import open_ground
 from parvis.bootstrap.jobs import build_jobs
 from parvis.bootstrap.members import keep_tenants
 from parvis.bootstrap.mqtt import Doorkeeper, open_mqtt
+from parvis.bootstrap.persons import add_kinds as add_persons
+from parvis.bootstrap.persons import build_eraser, build_persons
 from parvis.bootstrap.stores import (
     Opening,
     commands_of,
@@ -108,6 +112,8 @@ class Platform:
     happenings: Happenings | None
     disk: Disk
     gauges: Mapping[str, Gauge]
+    persons: Persons
+    eraser: Eraser
     fault: Callable[[], str]
     degraded: Callable[[], str]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,12 +144,11 @@ async def open_platform(
         broker = _open_broker(settings, store, outbound, access, stack)
         fleet = await _open_fleet(settings, broker, additions.profiles, store, access, stack)
         claims, onboarding = Claims(fleet, store.shelf, store), Onboarding(fleet, store.shelf, access.gate.find_owner)
-        jobs = _build_jobs(settings, store, access, onboarding)
+        jobs, people = _build_jobs(settings, store, access, broker, onboarding)
         commands, outlet, connectors = _build_ways(settings, store, access, broker, fleet, outbound, jobs)
         mqtt = None
         if listen and settings.mqtt.enabled:
-            doorkeeper = Doorkeeper(access, fleet.registry)
-            mqtt = await _listen(settings, connectors.values(), doorkeeper, store, mqtt_socket, stack)
+            mqtt = await _listen(settings, connectors.values(), access, fleet, store, mqtt_socket, stack)
             outlet.open(mqtt.tell)
         _keep_running(stack, lambda: access.follow(mqtt.recheck if mqtt else _nothing), "access follows the others")
         notifications, federation = build_telling(settings, broker, store, outbound, stack)
@@ -171,6 +176,7 @@ async def open_platform(
             additions.happenings,
             Disk(settings, store),
             gauges_of(store, file_faults, notifications, jobs, fleet.ways.sources),
+            *people,
             fault=lambda: store.fault,
             degraded=lambda: file_faults.words,
         )
@@ -188,10 +194,15 @@ def _open_broker(
     return broker
 
 
-def _build_jobs(settings: Settings, store: Store, access: Access, onboarding: Onboarding) -> Jobs:
+def _build_jobs(
+    settings: Settings, store: Store, access: Access, broker: Broker, onboarding: Onboarding
+) -> tuple[Jobs, tuple[Persons, Eraser]]:
+    """With who finds and erases one person's data."""
     jobs = build_jobs(settings, store.jobs, access.store, store)
     jobs.kind(REGISTER, onboarding.work, right=Right.WRITE)
-    return jobs
+    eraser = build_eraser(settings, store, access, broker)
+    add_persons(jobs, settings, eraser)
+    return jobs, (build_persons(settings, jobs, access), eraser)
 
 
 def _build_ways(
@@ -216,14 +227,15 @@ def _build_ways(
 async def _listen(
     settings: Settings,
     connectors: Iterable[Connector],
-    doorkeeper: Doorkeeper,
+    access: Access,
+    fleet: Fleet,
     store: Store,
     bound: socket.socket | None,
     stack: AsyncExitStack,
 ) -> MqttListener:
     bus = await open_bus(settings, stack)
     routes = [route for one in connectors for route in one.routes]
-    return await open_mqtt(settings, routes, doorkeeper, bus, store, bound, stack)
+    return await open_mqtt(settings, routes, Doorkeeper(access, fleet.registry), bus, store, bound, stack)
 
 
 def _keep_telling(

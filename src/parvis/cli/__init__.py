@@ -28,6 +28,7 @@ _WHERE = {
     "account": "accounts:account",
     "member": "members:member",
     "audit": "audit:audit",
+    "person": "persons:person",
     "incident": "incidents:incident",
     "roles": "roles:roles",
     "api-key": "keys:api_key",

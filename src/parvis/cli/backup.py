@@ -1,5 +1,6 @@
 """`parvis backup` and `parvis restore`: also beside a running platform."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from parvis.backup.manifest import Drill
+from parvis.backup.manifest import Drill, Manifest
 from parvis.backup.repository import Repository, holding, open_or_make, open_repository, sweep
 from parvis.bootstrap.backup import Tell, forget_older, restore_backup, run_drill, take_backup
 from parvis.cli.options import data_option, settings_beside
@@ -100,16 +101,37 @@ def forget(repository: Path, keep_days: int, key_file: Path | None) -> None:
 @_REPOSITORY
 @click.argument("backup_id", required=False)
 @data_option()
+@click.option(
+    "--erasures-of",
+    "old_data",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The old data directory, where it is still there: who was erased since stays erased.",
+)
 @_KEY
-def restore(repository: Path, backup_id: str | None, data_dir: Path, key_file: Path | None) -> None:
-    """Bring a backup (the newest) back into an empty data directory."""
+def restore(
+    repository: Path, backup_id: str | None, data_dir: Path, old_data: Path | None, key_file: Path | None
+) -> None:
+    """Bring a backup (the newest) back into an empty data directory, and erase anew who was erased since."""
     held = open_repository(repository, _key(key_file))
     with holding(repository, alone=False):
         manifest = held.get(backup_id or _newest(held))
         restore_backup(held, manifest, data_dir, _told())
+        _erase_anew(held, manifest, data_dir, old_data)
     for words in manifest.left_out:
         click.echo(f"not in it: {words}", err=True)
     click.echo(f"{manifest.id} is back in {data_dir}. Look at it with: parvis check --data {data_dir}")
+
+
+def _erase_anew(repository: Repository, manifest: Manifest, data_dir: Path, old_data: Path | None) -> None:
+    from parvis.bootstrap.persons_again import do_again, erasures_in_folder, erasures_of_newest, since, told_of
+
+    known = [erasures_of_newest(repository, data_dir)]
+    if old_data is not None:
+        known.append(erasures_in_folder(old_data))
+    erasures = since(manifest, *known)
+    if erasures.entries:
+        click.echo(told_of(asyncio.run(do_again(settings_beside(data_dir), erasures)), erasures.entries))
 
 
 def _tried(drill: Drill | None) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from parvis.broker.model.entity import Entity, Iri
 from parvis.broker.ports.archive import ArchiveFile, ArchiveRow, Day, PendingErasure
+from parvis.broker.ports.records import Record, Records
 from parvis.kernel.errors import PARVIS_ERRORS, ParvisError
 from parvis.kernel.time import Instant
 
@@ -93,6 +94,10 @@ class TenantSnapshot(Protocol):
 
     def list_shelf(self, box: str) -> Iterator[tuple[bytes, bytes]]:
         """By key."""
+        ...
+
+    def list_records(self, kind: Records) -> Iterator[Record]:
+        """In any order."""
         ...
 
 

@@ -10,6 +10,7 @@ from parvis.broker.model.change import Change, Event, Outcome
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Iri, Kind
 from parvis.broker.ports.leases import Leases
 from parvis.broker.ports.metering import Metering
+from parvis.broker.ports.records import RecordStore
 from parvis.broker.ports.search import SearchIndex
 from parvis.broker.ports.sources import SourceStore
 from parvis.broker.ports.subscriptions import SubscriptionStore
@@ -268,6 +269,9 @@ class Store(EntityStore, TemporalStore, Outbox, Leases, Tenants, Protocol):
 
     @property
     def shelf(self) -> Shelf: ...
+
+    @property
+    def records(self) -> RecordStore: ...
 
     @property
     def search(self) -> SearchIndex: ...

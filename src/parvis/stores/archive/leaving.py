@@ -131,12 +131,12 @@ class Arriving:
         try:
             found = self._engine.execute(_READ, [[str(path)]])
             while rows := found.fetchmany(ROWS_AT_ONCE):
-                yield list(map(_row, rows))
+                yield list(map(row_of, rows))
         except duckdb.Error as fault:
             raise BundleUnusable(f"{path.name} is no Parquet file that can be read.") from fault
 
 
-def _row(row: tuple[Any, ...]) -> ArchiveRow:
+def row_of(row: tuple[Any, ...]) -> ArchiveRow:
     entity, attribute, dataset, time, seq, observed, kind, unit, *value, extra, delay = row
     return ArchiveRow(
         entity, attribute, dataset, time, seq, observed, kind, unit, stored_value(*value) if kind else None, extra,

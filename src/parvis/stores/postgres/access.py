@@ -27,6 +27,7 @@ from parvis.access.model import (
 )
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
+from parvis.access.tables.persons import PersonTables
 from parvis.access.tables.privacy import PrivacyTables
 from parvis.access.tables.roles import RoleTables
 from parvis.access.tables.statements import Statements
@@ -66,6 +67,7 @@ class PostgresAccessStore:
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
         self.privacy = PrivacyTables(statements)
+        self.persons = PersonTables(statements)
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 

@@ -10,6 +10,7 @@ from parvis.broker.model.entity import Entity
 from parvis.broker.model.header import Header, scopes_from_column
 from parvis.broker.ports.archive import ArchiveFile, ArchiveRow, PendingErasure, day_of
 from parvis.broker.ports.leaving import Document, Documents, Gone
+from parvis.broker.ports.records import Record, Records
 from parvis.kernel.errors import NonexistentTenant
 from parvis.stores.postgres.apply import entity_of
 from parvis.stores.postgres.batch import bigints
@@ -17,6 +18,7 @@ from parvis.stores.postgres.catalogue import list_erasures, list_files
 from parvis.stores.postgres.database import EVERY_TENANT, READS_ELSEWHERE_S, Connection, Database, enter, scoped
 from parvis.stores.postgres.names import REMOVED, Names
 from parvis.stores.postgres.partitions import SEEING
+from parvis.stores.postgres.records import list_records
 from parvis.stores.postgres.rows import Form, from_columns
 
 ENTITIES_AT_ONCE = 500
@@ -96,6 +98,9 @@ class _Snapshot:
     def list_shelf(self, box: str) -> Iterator[tuple[bytes, bytes]]:
         sql = "SELECT key, value FROM shelf WHERE tenant = %s AND box = %s ORDER BY key"
         return ((bytes(key), bytes(value)) for key, value in self._connection.execute(sql, (self._number, box)))
+
+    def list_records(self, kind: Records) -> Iterator[Record]:
+        return list_records(self._connection, self._number, kind)
 
     def _entities(self, page: list[tuple[str, Header]]) -> Iterator[Entity]:
         present: dict[int, list[tuple[Any, ...]]] = {header.id: [] for _, header in page}

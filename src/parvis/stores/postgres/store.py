@@ -43,6 +43,7 @@ from parvis.stores.postgres.outbox import (
     retire,
 )
 from parvis.stores.postgres.reader import Reader
+from parvis.stores.postgres.records import PostgresRecords
 from parvis.stores.postgres.search import PostgresSearch
 from parvis.stores.postgres.shelf import PostgresShelf
 from parvis.stores.postgres.sources import PostgresSources
@@ -88,6 +89,7 @@ class PostgresStore:
         self.commands = PostgresCommands(self.desk)
         self.archive = PostgresArchive(database, names, self.desk)
         self.metering = PostgresMetering(self.desk)
+        self.records = PostgresRecords(self.desk, self.frames)
         self.search = PostgresSearch(names, self.desk, self._reader)
         self.subscriptions = PostgresSubscriptions(self.desk)
         self.sources = PostgresSources(self.desk)

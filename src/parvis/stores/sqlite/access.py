@@ -27,6 +27,7 @@ from parvis.access.model import (
 )
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
+from parvis.access.tables.persons import PersonTables
 from parvis.access.tables.privacy import PrivacyTables
 from parvis.access.tables.roles import RoleTables
 from parvis.access.tables.statements import Statements
@@ -73,6 +74,7 @@ class SqliteAccessStore:
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
         self.privacy = PrivacyTables(statements)
+        self.persons = PersonTables(statements)
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         with self.transaction():

@@ -9,11 +9,13 @@ from parvis.broker.model.entity import Entity
 from parvis.broker.model.header import Header, scopes_from_column
 from parvis.broker.ports.archive import ArchiveFile, ArchiveRow, PendingErasure, day_of
 from parvis.broker.ports.leaving import Document, Documents, Gone
+from parvis.broker.ports.records import Record, Records
 from parvis.kernel.errors import NonexistentTenant
 from parvis.stores.sqlite.apply import PRESENT, entity_of
 from parvis.stores.sqlite.catalogue import list_erasures, list_files
 from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.names import REMOVED, Names
+from parvis.stores.sqlite.records import list_records
 from parvis.stores.sqlite.segments import list_segments
 
 _HEADERS = (
@@ -83,6 +85,9 @@ class _Snapshot:
     def list_shelf(self, box: str) -> Iterator[tuple[bytes, bytes]]:
         sql = "SELECT key, value FROM shelf WHERE tenant = ? AND box = ? ORDER BY key"
         return iter(self._connection.execute(sql, (self._number, box)))
+
+    def list_records(self, kind: Records) -> Iterator[Record]:
+        return list_records(self._connection, self._number, kind)
 
     def _row(self, row: tuple[Any, ...]) -> ArchiveRow:
         urn, name, dataset, ts, seq, shape, value, observed, extra, recorded = row

@@ -1,0 +1,142 @@
+"""One request of a person: a folder with what was asked, what was found, and what became of it, for some days.
+
+It is the only place where the platform keeps by what the person is known: jobs, the ledger and the trail have its id.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+from parvis.access.privacy.person.found import Count, Found, Place, line_of, read_lines
+from parvis.access.privacy.person.identifiers import Identifier
+from parvis.kernel.durable import write_whole, writing_whole
+from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.time import DAY, Instant
+
+FOLDER: Final = "persons"
+KEPT_DAYS: Final = 7
+MOST_SHOWN: Final = 100
+_ID = re.compile(r"[0-9a-f]{16}")
+_CASE, _JOB, _FOUND, _LEFT, _COPY = "case.json", "job", "found.ndjson", "left.ndjson", "copy.zip"
+
+
+class Stage(StrEnum):
+    SEARCHING = "searching"
+    FOUND = "found"
+    ERASING = "erasing"
+    ERASED = "erased"
+
+
+class Case(msgspec.Struct, frozen=True):
+    """`subject` asked for it. `counts` are of what was found, `left` of what a search found after the erasure."""
+
+    id: str
+    tenant: str
+    subject: str
+    made_at: Instant
+    sought: tuple[Identifier, ...]
+    stage: Stage = Stage.SEARCHING
+    counts: tuple[Count, ...] = ()
+    left: tuple[Count, ...] = ()
+    reason: str = ""
+    ended_at: Instant | None = None
+
+    @property
+    def goes_at(self) -> Instant:
+        return self.made_at + KEPT_DAYS * DAY
+
+
+class Cases:
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / FOLDER
+
+    def open(self, tenant: str, subject: str, at: Instant, sought: tuple[Identifier, ...]) -> Case:
+        case = Case(token_hex(8), tenant, subject, at, sought)
+        self._folder(tenant, case.id).mkdir(parents=True, mode=0o700)
+        self.save(case)
+        return case
+
+    def save(self, case: Case) -> None:
+        write_whole(self._folder(case.tenant, case.id) / _CASE, msgspec.json.encode(case))
+
+    def get(self, tenant: str, case_id: str) -> Case:
+        """Raises ResourceNotFound."""
+        if _ID.fullmatch(case_id) and (case := self._read(self._folder(tenant, case_id) / _CASE)):
+            return case
+        raise ResourceNotFound(f"There is no request {case_id[:40]!r}, or no longer.")
+
+    def note_job(self, case: Case, job_id: int) -> None:
+        """The one that works on it just now; in a file of its own, for the job writes the other."""
+        write_whole(self._folder(case.tenant, case.id) / _JOB, str(job_id).encode(), is_durable=False)
+
+    def find_job(self, case: Case) -> int | None:
+        try:
+            return int((self._folder(case.tenant, case.id) / _JOB).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def list_all(self, tenant: str) -> list[Case]:
+        """The newest first."""
+        found = [self._read(path) for path in (self._root / tenant).glob(f"*/{_CASE}")]
+        return sorted((one for one in found if one), key=lambda one: -one.made_at)
+
+    def keep_found(self, case: Case, found: Iterable[Found], *, is_left: bool = False) -> None:
+        with writing_whole(self._lines(case, is_left)) as file:
+            for one in found:
+                file.write(line_of(one))
+
+    def list_found(self, case: Case, *, is_left: bool = False) -> Iterator[Found]:
+        path = self._lines(case, is_left)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            yield from read_lines(file)
+
+    def first_of(self, case: Case, place: Place, most: int = MOST_SHOWN) -> list[Found]:
+        return list(_first(most, (one for one in self.list_found(case) if one.place is place)))
+
+    def copy_path(self, case: Case) -> Path:
+        return self._folder(case.tenant, case.id) / _COPY
+
+    def drop_content(self, case: Case) -> None:
+        """What was found, and its copy."""
+        for path in (self._lines(case, False), self._lines(case, True), self.copy_path(case)):
+            path.unlink(missing_ok=True)
+
+    def forget(self, case: Case) -> None:
+        shutil.rmtree(self._folder(case.tenant, case.id), ignore_errors=True)
+
+    def sweep(self, now: Instant) -> int:
+        """Forget those whose days are over; how many."""
+        gone = 0
+        for path in self._root.glob(f"*/*/{_CASE}"):
+            case = self._read(path)
+            if case is None or case.goes_at <= now:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                gone += 1
+        return gone
+
+    def _lines(self, case: Case, is_left: bool) -> Path:
+        return self._folder(case.tenant, case.id) / (_LEFT if is_left else _FOUND)
+
+    def _folder(self, tenant: str, case_id: str) -> Path:
+        return self._root / tenant / case_id
+
+    def _read(self, path: Path) -> Case | None:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Case)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+
+def _first(most: int, found: Iterable[Found]) -> Iterator[Found]:
+    for place, one in enumerate(found):
+        if place == most:
+            return
+        yield one

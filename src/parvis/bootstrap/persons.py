@@ -1,0 +1,289 @@
+"""One person's data: the search and the erasure as jobs, over everything that the platform keeps."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from parvis.access.access import Access
+from parvis.access.model import AuditRecord
+from parvis.access.privacy.model import LedgerEntry
+from parvis.access.privacy.person.cases import Case, Cases, Stage
+from parvis.access.privacy.person.erasing import Eraser, check_somebody_administers
+from parvis.access.privacy.person.found import Count, Fate, Found, Place, counted
+from parvis.access.privacy.person.gathering import Sources, Tell, gather
+from parvis.access.privacy.person.identifiers import Sought
+from parvis.access.privacy.person.persons import (
+    ERASE,
+    FIND,
+    Persons,
+    digests_of,
+    ledger_entry,
+    sought_again,
+    still_there,
+)
+from parvis.backup.bundle.forms import entity_line
+from parvis.bootstrap.archive import engine_limits
+from parvis.bootstrap.exports import list_exports
+from parvis.bootstrap.leaving import ATTEMPTS, open_snapshot
+from parvis.bootstrap.stores import find_access
+from parvis.broker.broker import Broker
+from parvis.broker.ports.archive import ArchiveFileGone, ArchiveRow
+from parvis.broker.ports.leaving import TenantSnapshot
+from parvis.broker.ports.store import Store
+from parvis.jobs.jobs import Jobs
+from parvis.jobs.kinds import Worker
+from parvis.jobs.process import run_in_process
+from parvis.kernel.errors import ParvisError
+from parvis.kernel.identity import Right
+from parvis.kernel.jobs import JobContext, LoopWork, WorkFailed
+from parvis.kernel.reach import PrivacyClass
+from parvis.kernel.remembered import on_remembered_store
+from parvis.kernel.settings import Settings
+from parvis.kernel.settings_reader import load_settings
+from parvis.kernel.time import system_clock
+
+SWEEP = "person.sweep"
+ROUNDS = 3
+"""What comes in while it is erased is found by the search that verifies, and goes with the next round."""
+SUBJECT = "system:privacy"
+_MEMORY_MB = 3072
+_LONGEST_S = 6 * 3600
+_IMPORTS = "imports"
+_IMPORT_TEXTS = frozenset({".csv", ".json", ".jsonl", ".ndjson", ".geojson", ".txt", ".xml"})
+_EXPORT_FILE, _IMPORT_FILE = "export:", "import:"
+
+
+def build_persons(settings: Settings, jobs: Jobs, access: Access) -> Persons:
+    check = partial(check_somebody_administers, access.accounts)
+    return Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check)
+
+
+def build_eraser(settings: Settings, store: Store, access: Access, broker: Broker) -> Eraser:
+    drop = _file_dropper(settings.data_dir)
+    return Eraser(broker, store, access.store, access.accounts, access.gate.forget, drop)
+
+
+def add_kinds(jobs: Jobs, settings: Settings, eraser: Eraser | None) -> None:
+    """Without an eraser they can be asked for, and are done by the platform that runs."""
+    worker = _worker(settings, "find")
+    jobs.kind(FIND, worker, attempts=2, back_off_s=10, timeout_s=_LONGEST_S, right=Right.STEWARD)
+    work = _elsewhere if eraser is None else erasing(settings, eraser)
+    jobs.kind(ERASE, work, attempts=5, back_off_s=30, timeout_s=_LONGEST_S, at_most=1, right=Right.STEWARD)
+    jobs.kind(SWEEP, _sweeping(settings), at_most=1, for_all=True)
+    jobs.every(SWEEP, "35 * * * *", SWEEP)
+
+
+def _worker(settings: Settings, function: str) -> Worker:
+    given = {"data_dir": str(settings.data_dir)}
+    return Worker(f"parvis.bootstrap.persons:{function}", _MEMORY_MB, _LONGEST_S, given)
+
+
+def find(context: JobContext) -> dict[str, int]:
+    """The work, in a process of its own: what is asked for and found stays in the request's folder."""
+    settings, case, cases = _asked(context)
+    if case.stage is Stage.SEARCHING:
+        case = find_now(settings, cases, case, context.report)
+    return told(case.counts)
+
+
+def find_now(settings: Settings, cases: Cases, case: Case, report: Callable[[float, str], None]) -> Case:
+    found = msgspec.structs.replace(case, stage=Stage.FOUND, counts=_search(settings, cases, case, report))
+    cases.save(found)
+    return found
+
+
+def verify(context: JobContext) -> dict[str, int]:
+    """The same search once more, of what is left."""
+    settings, case, cases = _asked(context)
+    return {"left": still_there(_search(settings, cases, case, context.report, is_left=True))}
+
+
+def _asked(context: JobContext) -> tuple[Settings, Case, Cases]:
+    settings = on_remembered_store(load_settings(Path(context.arguments["data_dir"]), {}))
+    cases = Cases(settings.data_dir)
+    try:
+        return settings, cases.get(context.tenant, context.arguments["case"]), cases
+    except ParvisError as fault:
+        raise WorkFailed(fault.detail) from fault
+
+
+def _search(
+    settings: Settings, cases: Cases, case: Case, report: Callable[[float, str], None], *, is_left: bool = False
+) -> tuple[Count, ...]:
+    sought = Sought(case.sought)
+    if is_left:
+        sought = sought.with_entities(one.id for one in cases.list_found(case) if one.place is Place.OBJECT)
+        sought = sought.with_accounts(one.id for one in cases.list_found(case) if one.place is Place.ACCOUNT)
+    for _ in range(ATTEMPTS):
+        try:
+            with searching(settings, case.tenant, sought, lambda words, part: report(part, words)) as found:
+                cases.keep_found(case, found, is_left=is_left)
+                return counted(cases.list_found(case, is_left=is_left))
+        except ArchiveFileGone:
+            continue
+    raise ArchiveFileGone("The archive changes all the time: try again later.")
+
+
+@contextmanager
+def searching(settings: Settings, tenant: str, sought: Sought, tell: Tell) -> Iterator[Iterator[Found]]:
+    """What is found of somebody, read as it is taken. Raises NonexistentTenant, and what reading may raise."""
+    access = find_access(settings)
+    if access is None:
+        raise WorkFailed("There is no platform here yet.")
+    try:
+        with (
+            open_snapshot(settings, tenant) as snapshot,
+            TemporaryDirectory(prefix=".parvis-", dir=settings.data_dir) as folder,
+        ):
+            sources = Sources(
+                tenant,
+                snapshot,
+                _past(settings, snapshot, Path(folder)),
+                access.store,
+                access.gate.roles.hidden_of(tenant, PrivacyClass.INTERNAL),
+                entity_line,
+                lambda wanted: _files(settings.data_dir, tenant, wanted),
+            )
+            yield gather(sources, sought, tell)
+    finally:
+        access.store.close()
+
+
+def _past(
+    settings: Settings, snapshot: TenantSnapshot, folder: Path
+) -> Callable[[Collection[str]], Iterator[ArchiveRow]]:
+    def rows(entities: Collection[str]) -> Iterator[ArchiveRow]:
+        for row in snapshot.list_hot():
+            if row.entity in entities or row.extra is not None or isinstance(row.value, str | bytes):
+                yield row
+        if files := snapshot.list_files():
+            from parvis.stores.archive.naming import list_naming
+            from parvis.stores.archive.storage import open_storage
+
+            storage = open_storage(settings.archive.url, settings.data_dir)
+            limits = engine_limits(settings)
+            yield from list_naming(storage, limits, folder / "spill", files, snapshot.list_erasures, entities)
+
+    return rows
+
+
+def _files(data_dir: Path, tenant: str, sought: Sought) -> Iterator[Found]:
+    """Uploaded files that name the person; and bundles of everything, which hold what was there when they were made."""
+    for export in list_exports(data_dir, tenant):
+        yield Found(Place.FILE, f"{_EXPORT_FILE}{export.name}", at=export.made_at, content={"file": export.name})
+    for folder in sorted((data_dir / _IMPORTS / tenant).glob("*")):
+        texts = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in _IMPORT_TEXTS)
+        marks = frozenset(mark for path in texts for mark in _marks_in_file(path, sought))
+        if marks:
+            by = tuple(dict.fromkeys(sought.wanted[place].by.value for place in sorted(marks)))
+            fate = Fate.GOES if sought.is_certain(marks) else Fate.PERHAPS
+            yield Found(Place.FILE, f"{_IMPORT_FILE}{folder.name}", fate, by, content={"import": folder.name})
+
+
+def _marks_in_file(path: Path, sought: Sought) -> Iterator[int]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            yield from sought.marks(line)
+
+
+def _file_dropper(data_dir: Path) -> Callable[[str, str], None]:
+    def drop(tenant: str, file_id: str) -> None:
+        if file_id.startswith(_EXPORT_FILE):
+            names = {one.name for one in list_exports(data_dir, tenant)}
+            if (name := file_id.removeprefix(_EXPORT_FILE)) in names:
+                (data_dir / "exports" / tenant / name).unlink(missing_ok=True)
+        else:
+            folder = data_dir / _IMPORTS / tenant / Path(file_id.removeprefix(_IMPORT_FILE)).name
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return drop
+
+
+def erasing(settings: Settings, eraser: Eraser) -> LoopWork:
+    cases, worker = Cases(settings.data_dir), _worker(settings, "verify")
+
+    async def work(context: JobContext) -> dict[str, int]:
+        try:
+            case = cases.get(context.tenant, context.arguments["case"])
+            if case.stage is Stage.ERASING:
+                await _erase(settings, eraser, cases, case, worker, context)
+        except ParvisError as fault:
+            if fault.status < 500:
+                raise WorkFailed(fault.detail) from fault
+            raise
+        case = cases.get(context.tenant, context.arguments["case"])
+        cases.drop_content(case)
+        return {**told(case.counts), "left": still_there(case.left)}
+
+    return work
+
+
+async def _erase(
+    settings: Settings, eraser: Eraser, cases: Cases, case: Case, worker: Worker, context: JobContext
+) -> None:
+    """It is in the ledger before the request is told to be done, and there once however often this begins anew."""
+    entry = ledger_entry(case, cases.list_found(case), case.subject, system_clock(), digests_of(settings.data_dir))
+    await eraser.erase(case.tenant, lambda: cases.list_found(case), lambda words, part: context.report(part, words))
+    for _ in range(ROUNDS):
+        await run_in_process(worker, context, lambda part, words: context.report(0.9 + part / 10, words))
+        if not still_there(counted(cases.list_found(case, is_left=True))):
+            break
+        await eraser.erase(case.tenant, lambda: cases.list_found(case, is_left=True), lambda _words, _part: None)
+    left = counted(cases.list_found(case, is_left=True))
+    note_erasure(eraser, entry, still_there(left))
+    ended = system_clock()
+    cases.save(msgspec.structs.replace(case, stage=Stage.ERASED, sought=(), left=left, ended_at=ended))
+
+
+def note_erasure(eraser: Eraser, entry: LedgerEntry, left: int) -> None:
+    store = eraser.access
+    with store.transaction():
+        if store.privacy.append_ledger(entry):
+            facts = {"places": entry.places, "ground": entry.reason, "left": left}
+            case_id = entry.key.rpartition(" ")[2]
+            store.append_audit(AuditRecord(entry.at, entry.tenant, entry.by, "person-erased", case_id, facts))
+
+
+async def erase_again(settings: Settings, eraser: Eraser, entry: LedgerEntry) -> int:
+    """What a backup or a bundle has brought back of somebody who was erased; how many things that were."""
+    gone = 0
+    sought = sought_again(entry, digests_of(settings.data_dir))
+    for _ in range(ROUNDS):
+        found = await asyncio.to_thread(_found_now, settings, entry.tenant, sought)
+        if not (going := still_there(counted(found))):
+            break
+        gone += going
+        known = tuple(found)
+        await eraser.erase(entry.tenant, lambda known=known: known, lambda _words, _part: None)  # type: ignore[misc]
+    note_erasure(eraser, entry, 0)
+    return gone
+
+
+def _found_now(settings: Settings, tenant: str, sought: Sought) -> list[Found]:
+    with searching(settings, tenant, sought, lambda _words, _part: None) as found:
+        return [msgspec.structs.replace(one, content=None) for one in found]
+
+
+def told(counts: tuple[Count, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in counts:
+        found[one.place.value] = found.get(one.place.value, 0) + one.count
+    return found
+
+
+def _sweeping(settings: Settings) -> LoopWork:
+    async def work(_context: JobContext) -> dict[str, int]:
+        return {"deleted": Cases(settings.data_dir).sweep(system_clock())}
+
+    return work
+
+
+async def _elsewhere(_context: JobContext) -> Any:
+    raise WorkFailed("no-store")
