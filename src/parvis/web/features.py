@@ -15,13 +15,12 @@ def feature(view: ObjectView, t: Wording) -> dict[str, Any]:
 
 
 def properties(view: ObjectView, t: Wording) -> dict[str, Any]:
-    where = " · ".join(part for part in (t.type_name(view.type, 1), view.commune) if part)
     return {
         "id": view.id,
         "domain": view.domain.value,
         "glyph": view.glyph,
         "name": view.name,
-        "where": where,
+        "where": view.where(t),
         "value": view.value_text(t),
         "state": view.state.word,
         "rank": int(view.state),

@@ -13,6 +13,7 @@ from parvis.kernel.time import MINUTE, Instant
 from parvis.web.filters import ObjectFilter, Tally, local_moment, parse_moment
 from parvis.web.headline import Domain, is_other
 from parvis.web.site import MOST_OBJECTS, Site
+from parvis.web.twins import told_apart
 from parvis.web.views import NAMES, ObjectView, by_urgency
 from parvis.web.zones import Zone, drawn_zone, find_zone, list_zones
 
@@ -102,7 +103,7 @@ def _pick(
 ) -> tuple[Sequence[ObjectView], Mapping[Domain, Tally], tuple[str, ...]]:
     """What the filter admits, most urgent first; it by domain; the communes there are. Twenty thousand take a while."""
     admitted = [view for view in found if chosen.admits(view)]
-    views = by_urgency(view for view in admitted if chosen.shows(view.domain))
+    views = told_apart(by_urgency(view for view in admitted if chosen.shows(view.domain)))
     communes = sorted({view.commune for view in found if view.commune})
     return views, _by_domain(admitted), tuple(communes)
 

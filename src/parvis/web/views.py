@@ -34,7 +34,8 @@ class Terms(Protocol):
 class ObjectView:
     """`value`, `unit_code` and `observed_at` are the headline attribute's; None where the entity has none yet.
 
-    Not `is_dated`: nobody says when it was measured, `observed_at` is when it was stored.
+    Not `is_dated`: nobody says when it was measured, `observed_at` is when it was stored. `apart` tells it from another
+    of its name in the same list.
     """
 
     id: str
@@ -51,6 +52,8 @@ class ObjectView:
     state: State
     is_dated: bool = True
     shape: dict[str, Any] | None = None
+    street: str = ""
+    apart: str = ""
 
     @property
     def glyph(self) -> str:
@@ -82,6 +85,10 @@ class ObjectView:
         if self.headline is None:
             return ""
         return words.quantity(self.value, self.unit_code, self.headline.attribute)
+
+    def where(self, words: Wording) -> str:
+        """What it is, and where, in a line."""
+        return " · ".join(part for part in (words.type_name(self.type, 1), self.commune, self.apart) if part)
 
 
 class EntityReader:
@@ -124,6 +131,7 @@ class EntityReader:
             domain=domain,
             name=self._name(entity.id, instances),
             commune=self._commune(entity, instances),
+            street=self._street(instances),
             position=position_of(instances.get(self.location)),
             shape=shape_of(instances.get(self.location)),
             headline=headline,
@@ -207,6 +215,11 @@ class EntityReader:
             return locality(address.value, self.language)
         return entity.scopes[0].rsplit("/", 1)[-1] if entity.scopes else ""
 
+    def _street(self, instances: dict[str, Instance]) -> str:
+        address = instances.get(self._address)
+        is_told = address is not None and isinstance(address.value, dict)
+        return address_member(address.value, "streetAddress", self.language) if is_told and address else ""
+
 
 def _by_name(entity: Entity) -> dict[str, Instance]:
     """The one without a datasetId comes first."""
@@ -240,9 +253,13 @@ def _state(
 
 
 def locality(address: dict[str, Any], language: str = "") -> str:
-    """The place of a schema.org PostalAddress, whether its members are short or expanded."""
+    return address_member(address, "addressLocality", language)
+
+
+def address_member(address: dict[str, Any], name: str, language: str = "") -> str:
+    """Of a schema.org PostalAddress, whether its members are short or expanded."""
     for member, content in address.items():
-        if member.rsplit("/", 1)[-1] == "addressLocality":
+        if member.rsplit("/", 1)[-1] == name:
             return one_text(content, language)
     return ""
 

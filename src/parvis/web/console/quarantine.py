@@ -251,7 +251,7 @@ def _entry(form: FormData, view: WaitingView) -> Entry:
 async def _list_objects(site: Site, caller: Caller) -> list[tuple[str, str]]:
     """Identifier and name of the objects that a device may be mounted on, as many as one may choose from."""
     found = await load_objects(site, caller, {}, most=OBJECTS_PROPOSED)
-    named = ((one.id, " · ".join(filter(None, (one.name, one.commune)))) for one in found.views)
+    named = ((one.id, " · ".join(filter(None, (one.name, one.commune, one.apart)))) for one in found.views)
     return sorted(named, key=lambda one: natural(one[1]))
 
 

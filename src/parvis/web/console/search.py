@@ -22,6 +22,7 @@ from parvis.web.markers import ICONS
 from parvis.web.pages import caller_of
 from parvis.web.places import Place, find_places, open_to
 from parvis.web.site import Site, site_of
+from parvis.web.twins import told_apart
 from parvis.web.views import DEVICE_TYPE, ObjectView
 from parvis.web.wording import Wording
 
@@ -112,8 +113,9 @@ async def find_everything(site: Site, caller: Caller, text: str, t: Wording, lim
     """Groups with something in them, in the order of what people look for most."""
     asked = words_in(text)
     found = await _objects(site, caller, text, t, limits)
-    devices = [view for view in found.views if view.type == DEVICE_TYPE]
-    others = [view for view in found.views if view.type != DEVICE_TYPE]
+    views = told_apart(found.views)
+    devices = [view for view in views if view.type == DEVICE_TYPE]
+    others = [view for view in views if view.type != DEVICE_TYPE]
     groups = [
         _group("places", (_place_hit(one, t) for one in find_places(_places(site, caller), asked, t)), limits.places),
         _group("kinds", (_kind_hit(one, t) for one in found.kinds), limits.works),
@@ -174,7 +176,7 @@ def _kind_hit(kind: Kind, t: Wording) -> Hit:
 
 
 def _view_hit(view: ObjectView, caller: Caller, t: Wording) -> Hit:
-    detail = " · ".join(part for part in (t.type_name(view.type, 1), view.commune, view.value_text(t)) if part)
+    detail = " · ".join(part for part in (view.where(t), view.value_text(t)) if part)
     icon = "radio" if view.type == DEVICE_TYPE else ICONS[view.domain]
     hue = "" if view.domain is Domain.OTHER else view.domain.value
     return Hit(view.name, detail, href_of(view, caller), icon, hue, view.state if view.headline is not None else None)

@@ -41,7 +41,8 @@ from parvis.web.headline import BEHIND_THE_SCENES, PROFILES
 from parvis.web.objects import count_types
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
-from parvis.web.views import DEVICE_TYPE, NAMES
+from parvis.web.twins import told_apart
+from parvis.web.views import DEVICE_TYPE, NAMES, ObjectView
 from parvis.web.wording import Wording
 
 OFFERED = 20
@@ -166,9 +167,13 @@ async def objects(request: Request) -> Response:
         found = await site.platform.broker.find_words(caller, WordQuery(words, types, OFFERED))
         query = msgspec.structs.replace(query, ids=found.ids or ("urn:ngsi-ld:None:none",))
     page = await site.platform.broker.query(caller, query)
-    views = [site.reader.view(entity, site.now) for entity in page.entities]
-    told = [{"id": view.id, "name": view.name, "where": view.commune, "type": view.type} for view in views]
+    views = told_apart([site.reader.view(entity, site.now) for entity in page.entities])
+    told = [{"id": one.id, "name": one.name, "where": _where(one), "type": one.type} for one in views]
     return JSONResponse(told, headers={"cache-control": "no-store"})
+
+
+def _where(view: ObjectView) -> str:
+    return ", ".join(part for part in (view.commune, view.apart) if part)
 
 
 ROUTES = [

@@ -20,6 +20,7 @@ from parvis.web.console.dashboards.titles import attribute_of
 from parvis.web.headline import Domain, Headline, State, is_other, is_stale, judge
 from parvis.web.objects import count_types
 from parvis.web.site import Site
+from parvis.web.twins import told_apart
 from parvis.web.units import SHARES_OF_ONE, whole_of
 from parvis.web.views import ObjectView, by_urgency
 from parvis.web.wording import Wording
@@ -213,7 +214,7 @@ class Present:
         ]
         whole = max((whole_of(attribute, one.unit_code) for one in shown if one is not None), default=0.0)
         shares = _shares([None if one is None else one.value for one in shown], whole)
-        return Rows(views, page.total, shares, texts=texts)
+        return Rows(told_apart(views), page.total, shares, texts=texts)
 
     async def alerts(self, widget: Widget) -> Rows:
         """The most urgent first, as on the overview; of each kind of trouble the worst `MOST_ALERTS` are read."""
@@ -224,7 +225,7 @@ class Present:
         shown = urgent[: widget.height * ROWS_A_HEIGHT]
         total = None if any(page.resume is not None for page in pages) else len(urgent)
         worst = max((view.state for view in urgent), default=State.GOOD)
-        return Rows(shown, total, more=len(urgent) - len(shown), state=worst)
+        return Rows(told_apart(shown), total, more=len(urgent) - len(shown), state=worst)
 
     async def tally(
         self, widget: Widget, *, by_place: bool = False, zones: ByArea | ByWord | None = None
