@@ -229,6 +229,8 @@ NEEDS: Final = {
         POST /console/exports
         POST /console/exports/{name}
         POST /console/exports/{name}/delete
+        GET /console/privacy
+        POST /console/privacy
         GET /console/privacy/people
         POST /console/privacy/people
         GET /console/privacy/people/{case_id}
@@ -261,6 +263,8 @@ NEEDS: Final = {
         POST /console/incidents/{incident_id}
         GET /console/keys
         POST /console/keys
+        GET /console/invite
+        POST /console/invite
         GET /console/people
         GET /console/people/{name}
         POST /console/people/{name}

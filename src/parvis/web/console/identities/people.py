@@ -43,6 +43,7 @@ def _render(request: Request, caller: Caller, name: str, link: str = "") -> Resp
         "console/pages/person.html",
         person=_person(site, caller, _find(site.platform.access.accounts, caller, name)),
         link=link,
+        reach=reach_of(request),
         done=request.query_params.get("done", ""),
     )
     if link:
