@@ -229,8 +229,6 @@ NEEDS: Final = {
         POST /console/exports
         POST /console/exports/{name}
         POST /console/exports/{name}/delete
-        GET /console/privacy
-        POST /console/privacy
         GET /console/privacy/people
         POST /console/privacy/people
         GET /console/privacy/people/{case_id}

@@ -60,7 +60,6 @@ from parvis.web.console.dashboards import public as dashboard_public
 from parvis.web.console.identities import account, invite, keys, passkeys, people, providers, second
 from parvis.web.console.members import member, switch, usage
 from parvis.web.console.members import pages as member_pages
-from parvis.web.console.privacy import page as privacy
 from parvis.web.console.story import story_routes
 from parvis.web.console.system import judge_system
 from parvis.web.faults import explain_fault
@@ -238,7 +237,6 @@ ROUTES = (
     *dashboard_public.ROUTES,
     *audit.ROUTES,
     *exports.ROUTES,
-    *privacy.ROUTES,
     *persons.ROUTES,
     *refusals.ROUTES,
     *search.ROUTES,
