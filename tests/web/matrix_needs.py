@@ -66,7 +66,6 @@ NEEDS: Final = {
         GET /ngsi-ld/v1/entityMaps/{}
         PATCH /ngsi-ld/v1/entityMaps/{}
         POST /ngsi-ld/v1/entityOperations/query
-        GET /ngsi-ld/v1/snapshots/{}
         GET /ngsi-ld/v1/temporal/entities
         GET /ngsi-ld/v1/temporal/entities/{}
         GET /ngsi-ld/v1/temporal/entityMaps
@@ -112,6 +111,7 @@ NEEDS: Final = {
         GET /ngsi-ld/v1/csourceRegistrations/{}
         GET /ngsi-ld/v1/csourceSubscriptions
         GET /ngsi-ld/v1/csourceSubscriptions/{}
+        GET /ngsi-ld/v1/snapshots/{}
         GET /ngsi-ld/v1/subscriptions
         GET /ngsi-ld/v1/subscriptions/{}
     """,

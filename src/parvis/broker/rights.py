@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parvis.kernel.errors import Forbidden, Unauthenticated
-from parvis.kernel.identity import ANONYMOUS, Caller
+from parvis.kernel.identity import ANONYMOUS, Caller, Right
 
 
 def refusal(caller: Caller, deed: str) -> Forbidden | Unauthenticated:
@@ -11,6 +11,12 @@ def refusal(caller: Caller, deed: str) -> Forbidden | Unauthenticated:
     if caller.subject == ANONYMOUS:
         return Unauthenticated(f"Send an API key, or sign in, to {deed} in tenant {caller.tenant}.")
     return Forbidden(f"{caller.subject} may not {deed} in tenant {caller.tenant}.")
+
+
+def check_everywhere(caller: Caller, right: Right) -> None:
+    """For what is of no entity, and so of all. Raises Forbidden or Unauthenticated."""
+    if right not in caller.everywhere:
+        raise refusal(caller, "write everything" if right is Right.WRITE else "read everything")
 
 
 def hidden_attributes(caller: Caller, names: Sequence[str]) -> Forbidden | Unauthenticated:

@@ -12,13 +12,16 @@ from parvis.broker.api import NgsiLdApi
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, NOBODY, OPERATOR, Caller, Right
+from parvis.kernel.reach import Area
 from parvis.stores.sqlite.store import SqliteStore
 from tests.broker.api.territory import NOON
 
+LAMPS = (Area(frozenset((Contexts().core.expand("Streetlight"),))),)
 SUBJECTS = {
     "administrator": Caller(DEFAULT_TENANT, "administrator", ADMINISTRATOR),
     "operator": Caller(DEFAULT_TENANT, "operator", OPERATOR),
     "reader": Caller(DEFAULT_TENANT, "reader", Right.READ_PUBLIC | Right.READ),
+    "lamplighter": Caller(DEFAULT_TENANT, "lamplighter", Right.READ | Right.WRITE, reads=LAMPS, writes=LAMPS),
     "resident": Caller(DEFAULT_TENANT, "resident", Right.READ_PUBLIC),
     "nobody": Caller(DEFAULT_TENANT, "nobody", NOBODY),
     "neighbour": Caller("neighbour", "neighbour", OPERATOR),

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from parvis.broker.broker import Broker
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.stores.sqlite.store import SqliteStore
 from tests.broker.api.conftest import SUBJECTS
@@ -117,3 +118,48 @@ async def test_what_creates_nothing_makes_no_tenant(
     refused = await api.post(path, json=body, headers={"Subject": "newcomer", "NGSILD-Tenant": "village"})
     assert (refused.status_code, refused.json()["type"]) == (404, NGSI_LD + "NonexistentTenant")
     assert "village" not in await store.list_tenants()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        (
+            "POST",
+            "/csourceRegistrations",
+            {
+                "type": "ContextSourceRegistration",
+                "mode": "redirect",
+                "information": [{"entities": [{"type": "WasteContainer"}]}],
+                "endpoint": "http://192.0.2.1/elsewhere",
+            },
+        ),
+        ("POST", "/jsonldContexts", {"@context": {"level": "urn:level"}}),
+        ("DELETE", "/jsonldContexts/00000000000000000000000000000000", None),
+        (
+            "POST",
+            "/snapshots",
+            {"type": "Snapshot", "snapshotQueries": [{"type": "Query", "entities": [{"type": "B"}]}]},
+        ),
+        ("PATCH", "/snapshots/urn:ngsi-ld:Snapshot:monthly", {"snapshotPriority": 0}),
+        ("DELETE", "/snapshots/urn:ngsi-ld:Snapshot:monthly", None),
+        ("DELETE", "/snapshots?q=snapshotPriority>=0", None),
+    ],
+)
+async def test_who_writes_lamps_changes_nothing_that_is_of_all_objects(
+    api: httpx.AsyncClient, method: str, path: str, body: object
+) -> None:
+    answer = await api.request(method, path, json=body, headers={"Subject": "lamplighter"})
+    assert (answer.status_code, "write everything" in answer.text) == (403, True)
+
+
+async def test_a_snapshot_tells_what_was_asked_to_nobody_who_reads_a_part_only(
+    api: httpx.AsyncClient, broker: Broker
+) -> None:
+    query = {"type": "Query", "entities": [{"type": "WasteContainer"}], "q": 'email=="odile@example.org"'}
+    body = {"id": "urn:ngsi-ld:Snapshot:monthly", "type": "Snapshot", "snapshotQueries": [query]}
+    made = (await api.post("/snapshots", json=body)).headers["location"].removeprefix("/ngsi-ld/v1")
+    await broker.snapshots.settle()
+    for subject, status in (("resident", 403), ("lamplighter", 403), ("reader", 200)):
+        headers = {"Subject": subject, "NGSILD-Snapshot": "urn:ngsi-ld:Snapshot:monthly"}
+        assert (await api.get(made, headers={"Subject": subject})).status_code == status
+        assert (await api.get("/entities?type=WasteContainer", headers=headers)).status_code == status

@@ -8,7 +8,9 @@ from parvis.broker.api.responses import NO_CONTENT, Response, created, json_resp
 from parvis.broker.jsonld.contexts import CORE_URL, is_core
 from parvis.broker.jsonld.kept import KeptContext, KeptContexts, Kind
 from parvis.broker.jsonld.parse import decode
+from parvis.broker.rights import check_everywhere
 from parvis.kernel.errors import BadRequestData, InvalidRequest, OperationNotSupported, ResourceNotFound
+from parvis.kernel.identity import Right
 from parvis.kernel.time import format_instant, system_clock
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -23,6 +25,7 @@ _OF_THE_CORE = {
 
 async def add_context(request: Request) -> Response:
     """Add @context (5.13.2)."""
+    check_everywhere(request.caller, Right.WRITE)
     document = decode(await request.body())
     if not isinstance(document, dict) or "@context" not in document:
         raise InvalidRequest("The body is to be one JSON object with an @context.")
@@ -65,6 +68,7 @@ async def serve_context(request: Request) -> Response:
 
 async def delete_context(request: Request) -> Response:
     """Delete and reload @context (5.13.5)."""
+    check_everywhere(request.caller, Right.WRITE)
     reload, contexts, tenant = request.parameters.flag("reload"), request.broker.contexts, request.caller.tenant
     if is_core(request.args[0]):
         if not reload:

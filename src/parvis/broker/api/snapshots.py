@@ -22,9 +22,11 @@ from parvis.broker.ports.store import EntityPage
 from parvis.broker.query.evaluate import holds
 from parvis.broker.query.parse import parse_q
 from parvis.broker.query.tree import EntityQuery
+from parvis.broker.rights import check_everywhere
 from parvis.broker.snapshots import Frozen, Snapshot, SnapshotStatus, bounded
 from parvis.broker.sources.discovery import attributes_of
 from parvis.kernel.errors import BadRequestData, OperationNotSupported, ParvisError
+from parvis.kernel.identity import Right
 from parvis.kernel.time import format_instant
 
 SNAPSHOT_HEADER: Final = b"ngsild-snapshot"
@@ -66,6 +68,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 async def create_snapshot(request: Request) -> Response:
     """Create snapshot (5.16.1): its queries are carried out in the background."""
+    check_everywhere(request.caller, Right.WRITE)
     document, context = await request.document()
     _refuse_what_is_not_done(document)
     body = _read(document, SnapshotBody)
@@ -84,6 +87,7 @@ async def create_snapshot(request: Request) -> Response:
 
 async def clone_snapshot(request: Request) -> Response:
     """Clone snapshot (5.16.2)."""
+    check_everywhere(request.caller, Right.WRITE)
     snapshots, tenant = request.broker.snapshots, request.caller.tenant
     original = await _asked_for(request)
     document, _ = await request.document()
@@ -108,6 +112,7 @@ async def retrieve_snapshot(request: Request) -> Response:
 
 async def update_snapshot(request: Request) -> Response:
     """Update snapshot status (5.16.4): what the broker found, and what it was asked, stays as it is."""
+    check_everywhere(request.caller, Right.WRITE)
     media = request.accepted()
     known = await _asked_for(request)
     document, context = await request.document()
@@ -124,12 +129,14 @@ async def update_snapshot(request: Request) -> Response:
 
 async def delete_snapshot(request: Request) -> Response:
     """Delete snapshot (5.16.5)."""
+    check_everywhere(request.caller, Right.WRITE)
     await request.broker.snapshots.drop(request.caller.tenant, await _asked_for(request))
     return NO_CONTENT
 
 
 async def purge_snapshots(request: Request) -> Response:
     """Purge snapshots (5.16.7): those whose members `q` holds for."""
+    check_everywhere(request.caller, Right.WRITE)
     text, context = request.parameters.text("q"), request.broker.contexts.core
     if text is None:
         raise BadRequestData("A purge says which snapshots, with q over their members.")
@@ -162,7 +169,11 @@ class Opened:
 
 
 async def open_snapshot(request: Request) -> Opened:
-    """The snapshot that the header names (6.3.22). Raises ResourceNotFound."""
+    """The snapshot that the header names (6.3.22): what it was asked for is told by what is in it.
+
+    Raises ResourceNotFound, and Forbidden for who reads a part only.
+    """
+    check_everywhere(request.caller, Right.READ)
     tenant = request.caller.tenant
     snapshot = await request.broker.snapshots.get(tenant, request.headers[SNAPSHOT_HEADER].decode("latin-1"))
     return Opened(request, snapshot, await request.broker.snapshots.open(tenant, snapshot))
@@ -205,6 +216,7 @@ def _asked(document: dict[str, Any], context: Context) -> _Asked:
 
 
 async def _asked_for(request: Request) -> Snapshot:
+    check_everywhere(request.caller, Right.READ)
     return await request.broker.snapshots.get(request.caller.tenant, check_uri(request.args[0], "A snapshot's id"))
 
 

@@ -10,7 +10,7 @@ from parvis.broker.jsonld.context import Context
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.broker.ports.sources import Others, SourceStore, SourceSubscriptionPage
 from parvis.broker.query.tree import AnyType, EntityQuery, TypeIs, TypeSelection
-from parvis.broker.rights import refusal
+from parvis.broker.rights import check_everywhere, refusal
 from parvis.broker.sources.conflict import check_conflict
 from parvis.broker.sources.consume import Consumption
 from parvis.broker.sources.discovery import SourceQuery, matches
@@ -238,8 +238,8 @@ def _check_secrets(caller: Caller, registration: Registration) -> None:
 
 
 def _check_writer(caller: Caller) -> None:
-    if Right.WRITE not in caller.rights:
-        raise refusal(caller, "write")
+    """A source may answer for any entity, and is asked in everybody's place."""
+    check_everywhere(caller, Right.WRITE)
 
 
 def _check_reader(caller: Caller) -> None:
