@@ -60,6 +60,8 @@ def choose_on_map(page: Page) -> None:
     """By pressing where it stands; and by keyboard, from the middle."""
     page.get_by_role("button", name="Choose on the map").click()
     page.wait_for_selector("[data-map][data-ready]")
+    expect(page.locator("[data-place-map]")).to_be_in_viewport(ratio=1)
+    expect(page.locator("[data-place-map]")).to_be_focused()
     spot = page.locator("[data-map]").bounding_box()
     assert spot is not None
     page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] + 40)

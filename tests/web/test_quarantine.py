@@ -1,5 +1,7 @@
 """Unknown devices as people see, adopt and forget them."""
 
+from urllib.parse import urlencode
+
 import httpx
 import pytest
 from msgspec.structs import replace
@@ -84,9 +86,12 @@ async def test_a_device_is_adopted_with_all_its_frames(
         groups="schools, north",
         **{f"name-{EUI}": "Hall", f"entity_id-{EUI}": ROOM, f"latitude-{EUI}": "47,75", f"longitude-{EUI}": "-3.37"},
     )
-    assert answer.headers["location"] == "/console/quarantine?adopted=1&stored=3&left=0"
-    told = plain((await operator.get(answer.headers["location"])).text)
-    assert "1 device adopted: 3 of its waiting frames stored." in told
+    assert answer.headers["location"] == f"/console/quarantine?adopted=1&stored=3&left=0&device={EUI}"
+    page = (await operator.get(answer.headers["location"])).text
+    assert "1 device adopted: 3 of its waiting frames stored." in plain(page)
+    for href in (f"/console/devices/{EUI}", f"/console/entities/{ROOM}", f"/console/map?{urlencode({'id': ROOM})}"):
+        assert f'href="{href}' in page
+        assert (await operator.get(href)).status_code == 200
     device = await platform.fleet.get_device(caller, EUI)
     assert (device.name, device.groups) == ("Hall", ("schools", "north"))
     room = await platform.broker.get(caller, ROOM)

@@ -22,6 +22,7 @@ from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.console.adopted import FIELD, MOST_TOLD, list_adopted
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.console.refusals import REFUSED
 from parvis.web.faults import explain_fault
@@ -103,6 +104,7 @@ async def quarantine_page(request: Request) -> Response:
         page=page,
         pages=pages,
         adopted=_count(request, "adopted"),
+        onward=await list_adopted(site, caller, request.query_params.getlist(FIELD)),
         stored=_count(request, "stored"),
         left=_count(request, "left"),
         repeated=_count(request, "repeated"),
@@ -175,7 +177,8 @@ async def adopt(request: Request) -> Response:
         "refused": refused.total(),
         "reason": refused.most_common(1)[0][0].value if refused else "",
     }
-    shown = {name: value for name, value in query.items() if value or name in ("stored", "left")}
+    shown = [(name, value) for name, value in query.items() if value or name in ("stored", "left")]
+    shown += [(FIELD, entry.hardware_id) for entry in entries[:MOST_TOLD]]
     return RedirectResponse(f"/console/quarantine?{urlencode(shown)}", SEE_OTHER)
 
 

@@ -46,13 +46,21 @@ function toggle(fields, button) {
   const place = fields.querySelector("[data-place-map]");
   place.hidden = !place.hidden;
   button.setAttribute("aria-expanded", String(!place.hidden));
-  if (place.hidden || place.dataset.opened) return;
+  if (place.hidden) return;
+  bringIntoSight(place);
+  if (place.dataset.opened) return;
   place.dataset.opened = "true";
   show(fields, place).catch((error) => {
     place.hidden = true;
     tell(fields, place.dataset.failed);
     console.warn(error);
   });
+}
+
+// Below the fold nobody would see that it has opened.
+function bringIntoSight(place) {
+  place.scrollIntoView({ block: "nearest" });
+  place.focus({ preventScroll: true });
 }
 
 // What the fields say already, else where the territory's maps open.
