@@ -521,3 +521,12 @@ async def test_profiles_come_along_but_not_those_of_others_and_nobody_vouches_fo
         text = (there.data_dir / f"members/{TOWN}/profiles/{name}/profile.toml").read_text()
         assert tomllib.loads(text)["profile"]["tenant"] == TOWN
     assert (await exported(there, tmp_path / "again")).content == manifest.content
+
+
+async def test_what_was_set_up_already_stays_where_a_bundle_comes_beside(town: Settings, tmp_path: Path) -> None:
+    await exported(town, tmp_path / "bundle")
+
+    brought = await asyncio.to_thread(import_bundle, town, tmp_path / "bundle", TOWN, BY, is_added=True)
+
+    assert brought.counts["entities"] == 0
+    assert len((await everything(town))["subscriptions"]) == 1

@@ -43,7 +43,7 @@ def furnish(client: httpx.Client) -> list[str]:
     _subscribe(client)
     _share_a_dashboard(client)
     _run_a_job(client)
-    told = [_enter_an_incident(client), _add_a_member(client)]
+    told = [_enter_an_incident(client), _add_a_member(client), _look_for_somebody(client)]
     return [*_import_places(client), *_import_devices(client), *told, *WORTH_A_LOOK]
 
 
@@ -155,6 +155,12 @@ def _run_a_job(client: httpx.Client) -> None:
 def _enter_an_incident(client: httpx.Client) -> str:
     page = "/console/incidents"
     form = {"title": "Mail is sent in our name", "known_at": "2026-11-20T09:00", "personal_data": "unknown"}
+    return _sent(client.post(page, data={"form_token": _form_token(client, page), **form}))
+
+
+def _look_for_somebody(client: httpx.Client) -> str:
+    page = "/console/privacy/people"
+    form = {"entity": "urn:ngsi-ld:Building:school", "name": "Marie Dupont"}
     return _sent(client.post(page, data={"form_token": _form_token(client, page), **form}))
 
 

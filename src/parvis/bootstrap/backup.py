@@ -13,6 +13,7 @@ from time import perf_counter
 
 from parvis import __version__
 from parvis.access.audit_proof import BrokenTrail, proof_lines, prove
+from parvis.access.privacy.person.cases import FOLDER as PERSONS
 from parvis.backup.manifest import Drill, FileCopy, Manifest
 from parvis.backup.repository import BackupUnusable, Repository, holding
 from parvis.bootstrap.exports import FOLDER as EXPORTS
@@ -127,8 +128,9 @@ def _archived(settings: Settings, store: Path) -> tuple[dict[str, Path], tuple[s
 
 
 def _others(folder: Path, repository: Path) -> Iterator[tuple[str, Path]]:
-    """But for the databases, their logs, the archive, of which the store says what belongs to it, and the backups."""
-    apart = {(folder / ARCHIVE).resolve(), (folder / EXPORTS).resolve(), repository.resolve()}
+    """But for the databases, their logs, the archive, of which the store says what belongs to it, what is kept of
+    somebody for some days, and the backups."""
+    apart = {(folder / name).resolve() for name in (ARCHIVE, EXPORTS, PERSONS)} | {repository.resolve()}
     for place, folders, names in os.walk(folder):
         here = Path(place)
         folders[:] = [name for name in folders if (here / name).resolve() not in apart]

@@ -1,5 +1,6 @@
 """`parvis export` and `parvis import bundle`: all that a tenant has, out of one platform and into another."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 from parvis.access.access import COMMAND_LINE
 from parvis.cli.options import data_option, settings_beside
 from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import parse_instant
 
 _MIB = 1 << 20
 
@@ -63,10 +65,22 @@ def import_bundle(
     )
     for name, count in brought.counts.items():
         click.echo(f"{count:>12,}  {name}")
+    if not dry_run:
+        _erase_anew(data_dir, tenant, brought.manifest.made_at)
     for words in brought.words:
         click.echo(words, err=True)
     done = "is sound; nothing was written" if dry_run else f"is in {tenant}"
     click.echo(f"{path} ({brought.manifest.tenant}, {brought.manifest.made_at}) {done}.")
+
+
+def _erase_anew(data_dir: Path, tenant: str, made_at: str) -> None:
+    """Who was erased here since the bundle was made does not come back with it."""
+    from parvis.bootstrap.persons_again import do_again, of_tenant, read_erasures, told_of
+
+    settings = settings_beside(data_dir)
+    erasures = of_tenant(read_erasures(settings), tenant, parse_instant(made_at))
+    if erasures.entries:
+        click.echo(told_of(asyncio.run(do_again(settings, erasures)), erasures.entries))
 
 
 def _tell(words: str, part: float) -> None:

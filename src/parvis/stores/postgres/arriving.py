@@ -112,10 +112,11 @@ class _Intake:
             values: tuple[Any, ...] = (self._tenant, one.id, one.content.decode())
             names = "tenant, urn, document"
             if one.consumer:
-                self._connection.execute(_CONSUMER, (one.consumer,))
                 names, values = f"{names}, consumer", (*values, one.consumer)
             marks = ", ".join(["%s"] * len(values))
-            self._connection.execute(f"INSERT INTO {kind.value} ({names}) VALUES ({marks})".encode(), values)
+            sql = f"INSERT INTO {kind.value} ({names}) VALUES ({marks}) ON CONFLICT (tenant, urn) DO NOTHING"
+            if self._connection.execute(sql.encode(), values).rowcount and one.consumer:
+                self._connection.execute(_CONSUMER, (one.consumer,))
 
     def put_shelf(self, box: str, records: Sequence[tuple[bytes, bytes]]) -> None:
         self._connection.cursor().executemany(_SHELF, [(self._tenant, box, *record) for record in records])

@@ -95,11 +95,12 @@ class _Intake:
             names = "tenant, urn, document"
             values: tuple[object, ...] = (self._tenant, one.id, one.content)
             if one.consumer:
-                sql = f"INSERT OR REPLACE INTO consumer VALUES (?, ({_NEWEST_EVENT}))"
-                self._connection.execute(sql, (one.consumer,))
                 names, values = f"{names}, consumer", (*values, one.consumer)
             marks = ", ".join("?" * len(values))
-            self._connection.execute(f"INSERT INTO {kind.value} ({names}) VALUES ({marks})", values)
+            put = self._connection.execute(f"INSERT OR IGNORE INTO {kind.value} ({names}) VALUES ({marks})", values)
+            if one.consumer and put.rowcount:
+                sql = f"INSERT OR REPLACE INTO consumer VALUES (?, ({_NEWEST_EVENT}))"
+                self._connection.execute(sql, (one.consumer,))
 
     def put_shelf(self, box: str, records: Sequence[tuple[bytes, bytes]]) -> None:
         rows = [(self._tenant, box, key, value) for key, value in records]
