@@ -1,7 +1,7 @@
 from parvis.access.model import Bound
 from parvis.access.throttle import Throttle
 from parvis.access.tokens import form_token, is_form_token, new_api_key, new_token
-from parvis.kernel.time import MINUTE, SECOND
+from parvis.kernel.time import DAY, MINUTE, SECOND
 
 
 def test_a_form_is_bound_to_its_cookie() -> None:
@@ -33,6 +33,16 @@ def test_attempts_are_allowed_again_as_the_window_passes() -> None:
     assert throttle.count(bound(b"a", 2), 30 * SECOND) == 30
     assert throttle.count(bound(b"b", 2), 30 * SECOND) == 0
     assert throttle.count(bound(b"a", 2), 60 * SECOND) == 0
+
+
+def test_nobody_waits_for_a_clock_that_was_put_back() -> None:
+    throttle = Throttle(window=MINUTE)
+    for _ in range(2):
+        throttle.count(bound(b"a", 2), DAY)
+    assert throttle.count(bound(b"a", 2), DAY) == 60
+    assert throttle.count(bound(b"a", 2), 0) == 0
+    assert throttle.count(bound(b"a", 2), 0) == 0
+    assert throttle.count(bound(b"a", 2), 0) == 60
 
 
 def test_a_throttle_forgets_the_longest_untouched_first() -> None:

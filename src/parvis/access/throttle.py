@@ -28,7 +28,8 @@ def subscriber_of(address: str) -> str:
 
 
 class Throttle:
-    """Counts the attempts of at most `capacity` subjects; the ones longest untouched are forgotten first."""
+    """Counts the attempts of at most `capacity` subjects; the ones longest untouched are forgotten first. What was
+    counted by a clock that was put back since is forgotten too: nobody waits for a day."""
 
     def __init__(self, window: Instant = WINDOW, capacity: int = MOST_SUBJECTS) -> None:
         self._window = window
@@ -52,6 +53,8 @@ class Throttle:
             return 0
         while attempts and attempts[0] <= now - self._window:
             attempts.popleft()
+        while attempts and attempts[-1] > now:
+            attempts.pop()
         return 0 if len(attempts) < bound.allowed else wait_s(attempts[0], now, self._window)
 
     def _count(self, bound: Bound, now: Instant) -> None:

@@ -25,7 +25,7 @@ from parvis.broker.jsonld.context import link_to
 from parvis.broker.jsonld.contexts import PARVIS_URL
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.logs import configure_logs
-from parvis.kernel.settings import ServerSettings, Settings
+from parvis.kernel.settings import InvalidSettings, ServerSettings, Settings
 from parvis.web.app import create_app
 from parvis.web.basemap import MapOrigins
 from parvis.web.console.first_run import LARGER_BODIES
@@ -49,6 +49,7 @@ GC_THRESHOLDS = (100_000, 20, 50)
 over and over (measured: batch upserts are a fifth faster so)."""
 API_ROOT = "/ngsi-ld/v1"
 DATA_ROOT = "/data/v1"
+ANY_PROXY = "*"
 """The same to read, in Parvis's own terms: for links and programs that can send no Link header."""
 _OWN_TERMS = (b"link", link_to(PARVIS_URL).encode())
 _OPEN_FILES = 65_536
@@ -101,7 +102,7 @@ async def serving(
     exposition = Exposition((registry, REGISTRY), siblings.folder, siblings.worker)
     readings = Readings(exposition.families)
     doorstep = Doorstep(exposition, lambda: opening.reason)
-    answering = Answering(_uvicorn_config(settings.server, doorstep), listener)
+    answering = Answering(uvicorn_config(settings.server, doorstep), listener)
     if siblings.answers_while_opening:
         answering.start()
     try:
@@ -202,7 +203,10 @@ def address_of(settings: ServerSettings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}"
 
 
-def _uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
+    """Raises InvalidSettings."""
+    if ANY_PROXY in settings.trusted_proxies:
+        raise InvalidSettings("server.trusted_proxies: name them, for by * anybody chooses the address they are known by.")
     return uvicorn.Config(
         app,
         http=BoundedHttp,
