@@ -206,7 +206,7 @@ def address_of(settings: ServerSettings, listener: socket.socket) -> str:
 def uvicorn_config(settings: ServerSettings, app: ASGIApp) -> uvicorn.Config:
     """Raises InvalidSettings."""
     if ANY_PROXY in settings.trusted_proxies:
-        raise InvalidSettings("server.trusted_proxies: name them, for by * anybody chooses the address they are known by.")
+        raise InvalidSettings("server.trusted_proxies: name them: by * anybody chooses the address they are known by.")
     return uvicorn.Config(
         app,
         http=BoundedHttp,
