@@ -54,6 +54,7 @@ NEEDS: Final = {
         GET /console/entities/{id:path}/history.parquet
         GET /console/entities/{id:path}/series.json
         GET /console/map
+        GET /console/zones
         GET /console/map.geojson
         GET /live/events
         GET /ngsi-ld/v1/attributes

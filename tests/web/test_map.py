@@ -34,6 +34,11 @@ async def test_the_map_shows_everything_the_most_urgent_first(operator: httpx.As
     assert collection["sentence"] == "5 objects, 2 need attention"
 
 
+async def test_who_looks_for_zones_is_led_to_them(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get("/console/zones")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/map")
+
+
 async def test_a_feature_says_what_the_list_says(operator: httpx.AsyncClient) -> None:
     collection = await shown(operator, "?search=school")
     feature = collection["features"][0]

@@ -31,6 +31,18 @@ async def test_who_asks_for_a_challenge_learns_of_no_account(visitor: httpx.Asyn
 
 
 @pytest.mark.usefixtures("odile")
+@pytest.mark.parametrize("host", ["192.0.2.7:8080", "[2001:db8::7]:8080"])
+async def test_at_an_address_it_says_why_there_are_none(platform: Platform, host: str) -> None:
+    async with client_of(platform) as http:
+        http.base_url = httpx.URL(f"http://{host}")
+        assert "data-passkey" not in (await http.get(SIGN_IN)).text
+        await sign_in(http)
+        page = (await http.get(ACCOUNT)).text
+        assert "data-passkey" not in page
+        assert "browsers take passkeys only for a name" in page
+
+
+@pytest.mark.usefixtures("odile")
 async def test_every_form_needs_its_token(platform: Platform, visitor: httpx.AsyncClient) -> None:
     async with client_of(platform) as http:
         await sign_in(http)

@@ -51,6 +51,10 @@ async def test_kinds_are_found_in_the_language_of_the_page(searched: httpx.Async
     assert "/console/map?type=WasteContainer" in await page(searched, "conteneur", **{"accept-language": "fr"})
 
 
+async def test_a_kind_of_which_there_is_nothing_is_not_offered(searched: httpx.AsyncClient) -> None:
+    assert "/console/map?type=Museum" not in await page(searched, "museum")
+
+
 def test_a_kind_narrows_the_words_beside_it() -> None:
     kinds = {kind.type: kind.rest for kind in find_kinds(("waste", "gambetta"), "en")}
     assert kinds["WasteContainer"] == ("gambetta",)

@@ -12,6 +12,7 @@ NOW = parse_instant("2026-07-14T12:00:00Z")
     [
         (0.62, "C62", "fillingLevel", "62\u00a0%", "62%"),
         (-3.2, "CEL", "temperature", "\u22123,2\u00a0°C", "\u22123.2\u00a0°C"),
+        (-0.001, "CEL", "temperature", "0,0\u00a0°C", "0.0\u00a0°C"),
         (18.4, "CEL", "temperature", "18,4\u00a0°C", "18.4\u00a0°C"),
         (13680, "E32", "flow", "13\u202f680\u00a0L/h", "13,680\u00a0L/h"),
         (720, "", "intensity", "720\u00a0véh/h", "720\u00a0veh/h"),

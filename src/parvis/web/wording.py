@@ -42,7 +42,7 @@ class Wording:
         """With the language's separators; without `decimals`, two significant ones below 100."""
         if decimals is None:
             decimals = _sensible_decimals(value)
-        text = f"{value:,.{decimals}f}".replace("-", MINUS)
+        text = f"{value:z,.{decimals}f}".replace("-", MINUS)
         if self.language != "fr":
             return text
         return text.replace(",", NARROW_SPACE).replace(".", ",")

@@ -12,6 +12,7 @@ from parvis.fleet.devices.records import hardware_id_of
 from parvis.kernel.identity import Caller, Right
 from parvis.web.console.dashboards.records import DASHBOARD, address_of
 from parvis.web.i18n import catalogue
+from parvis.web.objects import count_types
 from parvis.web.site import Site
 from parvis.web.views import DEVICE_TYPE, ObjectView
 from parvis.web.zones import ZONE
@@ -38,11 +39,17 @@ class ObjectsFound:
 
 async def find_objects(site: Site, caller: Caller, text: str, language: str, most: int) -> ObjectsFound:
     words = tuple(words_in(text))
-    kinds = find_kinds(words, language)
+    kinds = await _list_kinds_there(site, caller, find_kinds(words, language))
     ids, is_all = await _list_ids(site, caller, words, kinds, most)
     exact = [text] if ":" in text else []
     views = await _list_views(site, caller, [*exact, *ids])
     return ObjectsFound(views[:most], [kind for kind in kinds if not kind.rest], is_all and len(views) <= most)
+
+
+async def _list_kinds_there(site: Site, caller: Caller, kinds: Sequence[Kind]) -> list[Kind]:
+    """Nobody is led to a map of none."""
+    counts = await count_types(site, caller) if kinds else {}
+    return [kind for kind in kinds if counts.get(kind.type)]
 
 
 async def _list_ids(

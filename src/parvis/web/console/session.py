@@ -1,5 +1,6 @@
 """Signing in and out, and the page behind the one-time link of the first start."""
 
+from ipaddress import ip_address
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
@@ -93,6 +94,15 @@ def origin_of(request: Request) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_at_a_name(request: Request) -> bool:
+    """Browsers use passkeys at names alone, not at IP addresses (WebAuthn, 5.1.3: the RP ID is a valid domain)."""
+    try:
+        ip_address(urlsplit(origin_of(request)).hostname or "")
+    except ValueError:
+        return True
+    return False
+
+
 async def welcome(request: Request) -> Response:
     """Where a one-time link leads: choose a password, and a name where the link is not for an account."""
     token = request.query_params.get("token", "")
@@ -159,7 +169,7 @@ def _welcome_page(
 
 def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:
     ways = [(key, provider.terms.title) for key, provider in request.app.state.providers.items()]
-    data = {"wanted": wanted, "name": name, "problem": problem, "ways": ways}
+    data = {"wanted": wanted, "name": name, "problem": problem, "ways": ways, "at_a_name": is_at_a_name(request)}
     return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
 
 

@@ -64,7 +64,13 @@ def _to_map(form: FormData, zone_id: str) -> Response:
     return RedirectResponse(f"/console/map?{query}" if query else "/console/map", SEE_OTHER)
 
 
+async def zones_page(request: Request) -> Response:
+    """They are kept, chosen and forgotten on the map."""
+    return RedirectResponse("/console/map", SEE_OTHER)
+
+
 ROUTES = [
+    Route("/console/zones", zones_page, methods=["GET"]),
     Route("/console/zones", keep_zone, methods=["POST"]),
     Route("/console/zones/forget", forget_zone, methods=["POST"]),
 ]

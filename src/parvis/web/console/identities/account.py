@@ -9,7 +9,7 @@ from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import BadRequestData, Unauthenticated
 from parvis.web.auth import seen_from, session_token
 from parvis.web.console.identities.frame import ACCOUNT, done, form_of, own_name, text_of
-from parvis.web.console.session import problem_of
+from parvis.web.console.session import is_at_a_name, problem_of
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 
@@ -24,6 +24,7 @@ async def account_page(request: Request) -> Response:
         sessions=access.sessions.list_of(caller_of(request), name),
         has_factor=access.second_factors.has(name),
         passkeys=access.passkeys.list_of(name),
+        at_a_name=is_at_a_name(request),
         codes_left=access.second_factors.count_recovery_codes(name),
         here_digest=parts_of(session_token(request))[0],
         done=request.query_params.get("done", ""),

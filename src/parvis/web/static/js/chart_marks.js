@@ -20,7 +20,7 @@ export function paragraph(text, name) {
 
 export function label(tick, index, ticks, unit) {
   const decimals = decimalsOf(ticks);
-  const text = tick.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replace("-", MINUS);
+  const text = tick.toLocaleString(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" }).replace("-", MINUS);
   return index === ticks.length - 1 && unit ? `${text}${gap(unit)}${unit}` : text;
 }
 

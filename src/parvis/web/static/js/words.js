@@ -32,7 +32,7 @@ function sensibleDecimals(value) {
 
 function formatOf(decimals) {
   const fixed = Math.min(decimals ?? 0, MOST_DECIMALS);
-  if (!numbers.has(fixed)) numbers.set(fixed, new Intl.NumberFormat(language, { minimumFractionDigits: fixed, maximumFractionDigits: fixed }));
+  if (!numbers.has(fixed)) numbers.set(fixed, new Intl.NumberFormat(language, { minimumFractionDigits: fixed, maximumFractionDigits: fixed, signDisplay: "negative" }));
   return numbers.get(fixed);
 }
 

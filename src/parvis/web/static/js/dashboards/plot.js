@@ -102,7 +102,7 @@ function told(data, at) {
 }
 
 function valueTold(value, unit) {
-  const text = value.toLocaleString(language, { maximumFractionDigits: 3 }).replace("-", MINUS);
+  const text = value.toLocaleString(language, { maximumFractionDigits: 3, signDisplay: "negative" }).replace("-", MINUS);
   return unit ? `${text}${gap(unit)}${unit}` : text;
 }
 
