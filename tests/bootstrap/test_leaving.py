@@ -332,6 +332,33 @@ async def test_what_is_said_there_of_rights_and_data_stays(town: Settings, tmp_p
     assert any("host name town.example" in words for words in brought.words)
 
 
+async def test_a_bundle_gives_nobody_who_is_there_other_rights(town: Settings, tmp_path: Path) -> None:
+    with closing(open_access(town).store) as access:
+        for name in ("reader", "auditor"):
+            access.roles.put_role(TOWN, Role((RoleGrant(("read", "administer")),), name=name))
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    there.data_dir.mkdir()
+    with closing(open_access(there).store) as access:
+        access.add_account(Account("anne", "$argon2id$secret", "reader", TOWN, START))
+
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY)
+
+    assert {role.name for role in rights_of(there)["roles"]} == {"auditor", f"lamps-{TOWN}"}
+    assert any("The role reader is left out" in words for words in brought.words)
+
+
+async def test_what_is_added_to_others_says_nothing_of_who_reads_and_what_is_erased(
+    town: Settings, tmp_path: Path
+) -> None:
+    await exported(town, tmp_path / "bundle")
+    there = settings_in(tmp_path / "there")
+    brought = await asyncio.to_thread(import_bundle, there, tmp_path / "bundle", TOWN, BY, is_added=True)
+    assert not any(rights_of(there).values())
+    assert brought.counts["roles"] == 0
+    assert any("is left out" in words for words in brought.words)
+
+
 async def test_in_the_pool_it_is_no_member(town: Settings, tmp_path: Path) -> None:
     await exported(town, tmp_path / "bundle")
     there = settings_in(tmp_path / "there")

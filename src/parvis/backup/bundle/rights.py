@@ -125,8 +125,14 @@ def _timed(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def bring_rights(store: AccessStore, tenant: str, rights: Rights) -> list[str]:
-    """What is there already stays. Returns what is to be told of that."""
+def bring_rights(store: AccessStore, tenant: str, rights: Rights, *, is_added: bool) -> list[str]:
+    """What is there already stays. Returns what is to be told of that.
+
+    Where the data are added to others (`is_added`) nothing is brought: whoever made the bundle would say who may read
+    those, and which of them are erased by night.
+    """
+    if is_added:
+        return ["What the bundle says of rights and of people's data is left out: there is a tenant of its own here."]
     with store.transaction():
         kept = [*_bring_roles(store, tenant, rights), *_bring_privacy(store, tenant, rights)]
         return [*kept, *_bring_member(store, tenant, rights.member)]
@@ -134,15 +140,26 @@ def bring_rights(store: AccessStore, tenant: str, rights: Rights) -> list[str]:
 
 def _bring_roles(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
     known = {role.name for owner, role in store.roles.list_roles() if owner == tenant}
+    held = _held(store, tenant)
     classified = {one.key for owner, one in store.roles.list_classes() if owner == tenant}
     for role in rights.roles:
         if role.name in known:
             yield f"The role {role.name} is here already, and stays as it is."
+        elif role.name in held:
+            yield f"The role {role.name} is left out: somebody here has it, and would have other rights."
         else:
             store.roles.put_role(tenant, role)
     for one in rights.classes:
         if one.key not in classified:
             store.roles.put_class(tenant, one)
+
+
+def _held(store: AccessStore, tenant: str) -> set[str]:
+    """The roles that somebody has there."""
+    people = {one.role for one in store.list_accounts() if one.tenant == tenant}
+    keys = {one.role for one in store.list_keys() if one.tenant == tenant}
+    mandates = {one.role for one in store.members.list_mandates(tenant)}
+    return people | keys | mandates | {one.role for one in store.roles.list_assignments() if one.tenant == tenant}
 
 
 def _bring_privacy(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
