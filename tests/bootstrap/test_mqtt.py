@@ -4,12 +4,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from parvis.access.access import COMMAND_LINE
+from parvis.access.certificates.model import Shown
 from parvis.bootstrap import check_exposure, open_platform
 from parvis.bootstrap.mqtt import Doorkeeper
 from parvis.fleet.devices.records import DeviceUpdate
 from parvis.fleet.devices.registry import DeviceRecord
+from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import AccessSettings, InvalidSettings, MqttSettings, Settings
 from tests.connectors.mqtt.conftest import run_program
@@ -54,13 +58,56 @@ async def test_a_device_with_a_certificate_delivers_until_it_is_suspended(tmp_pa
         await asyncio.gather(connected, return_exceptions=True)
 
 
+async def test_a_certificate_is_listed_with_its_use_and_revoked_alone(tmp_path: Path) -> None:
+    """Of mosquitto's programs: who is connected with it is cut off, and another one of the same device opens."""
+    authority = Authority(tmp_path)
+    server, key = authority.issue("server", "localhost", *LOCAL)
+    stolen, renewed, unseen = (authority.issue(name, "0011AABB") for name in ("stolen", "renewed", "unseen"))
+    tls = MqttSettings(
+        port=0, tls_port=0, tls_certificate=str(server), tls_key=str(key), tls_client_ca=str(authority.path)
+    )
+    async with open_platform(Settings(tmp_path / "data", mqtt=tls)) as platform:
+        listener, certificates = platform.mqtt, platform.access.certificates
+        assert listener is not None
+        common = ("-h", "127.0.0.1", "-p", str(listener.tls_port), "--cafile", str(authority.path), "-V", "mqttv5")
+
+        def with_proof(paths: tuple[Path, Path]) -> tuple[str, ...]:
+            return (*common, "--cert", str(paths[0]), "--key", str(paths[1]), "-q", "1", "-t", "device/0011aabb/up")
+
+        await run_program("mosquitto_pub", *with_proof(renewed), "-m", "{}")
+        down = [word.replace("/up", "/down") for word in with_proof(stolen)]
+        connected = asyncio.create_task(run_program("mosquitto_sub", *down, "-i", "thief", "-W", "8", fails=True))
+        await eventually(lambda: bool(listener._clients))
+        listed = certificates.list_all(CLERK, "0011AABB")
+        assert {one.id for one in listed} == {fingerprint_of(stolen), fingerprint_of(renewed)}
+        assert all(one.last_used_at and one.expires_at > one.last_used_at for one in listed)
+
+        certificates.revoke(COMMAND_LINE, fingerprint_of(stolen).upper())
+        listener.recheck()
+        await eventually(lambda: not listener._clients)
+        await run_program("mosquitto_pub", *with_proof(stolen), "-m", "{}", fails=True)
+        await run_program("mosquitto_pub", *with_proof(renewed), "-m", "{}")
+        with pytest.raises(ResourceNotFound):
+            certificates.revoke(COMMAND_LINE, fingerprint_of(unseen))
+        certificates.revoke(COMMAND_LINE, fingerprint_of(unseen), "0011aabb")
+        await run_program("mosquitto_pub", *with_proof(unseen), "-m", "{}", fails=True)
+        connected.cancel()
+        await asyncio.gather(connected, return_exceptions=True)
+
+
+def fingerprint_of(paths: tuple[Path, Path]) -> str:
+    """As another library works it out."""
+    certificate = x509.load_pem_x509_certificate(paths[0].read_bytes())
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
 async def test_a_certificate_opens_for_the_first_name_that_can_be_a_device(tmp_path: Path) -> None:
     async with open_platform(Settings(tmp_path, mqtt=MqttSettings(port=0))) as platform:
         doorkeeper = Doorkeeper(platform.access, platform.fleet.registry)
-        caller = doorkeeper.by_certificate(["a/b", "+", "x" * 65, "pump-7", "other"])
+        caller = doorkeeper.by_certificate(Shown(b"1", ("a/b", "+", "x" * 65, "pump-7", "other")))
         assert caller is not None
         assert (caller.device, caller.tenant, caller.may_deliver) == ("pump-7", "default", True)
-        assert doorkeeper.by_certificate(["#", ""]) is None
+        assert doorkeeper.by_certificate(Shown(b"2", ("#", ""))) is None
 
 
 async def test_a_key_of_one_device_is_known_as_such(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from parvis.access.audit import find_break
+from parvis.access.certificates.model import DeviceCertificate
 from parvis.access.identities.model import Authenticator, Begun, ForeignIdentity, Passkey
 from parvis.access.model import Account, AccountLink, ApiKey, AuditRecord, Bound, OneTimeLink, Session
 from parvis.access.ports import AccessStore
@@ -143,6 +145,23 @@ def test_a_code_is_taken_once_by_all_processes(opener: Opener) -> None:
     assert here.identities.list_recovery_codes("odile") == []
     assert there.identities.drop_authenticator("odile")
     assert not here.identities.drop_authenticator("odile")
+
+
+def test_a_certificate_that_is_revoked_stays_so_whoever_notes_its_use(opener: Opener) -> None:
+    here, there = opener().certificates, opener().certificates
+    used = DeviceCertificate(b"1", "0011aabb", "default", 90, 10, 10)
+    here.add(used)
+    there.add(DeviceCertificate(b"2", "0011aabb", "default", 0))
+    here.touch(b"1", 20)
+    assert here.find(b"1") == replace(used, last_used_at=20)
+    assert there.revoke(b"1", 30)
+    assert not here.revoke(b"1", 31)
+    here.add(used)
+    here.touch(b"1", 40)
+    assert here.find(b"1") == replace(used, last_used_at=40, revoked_at=30)
+    assert [one.fingerprint for one in there.list_all()] in ([b"1", b"2"], [b"2", b"1"])
+    there.forget_expired(91)
+    assert [one.fingerprint for one in here.list_all()] == [b"2"], "of one that nobody has shown the end is not known"
 
 
 def test_passkeys_are_of_one_account(store: AccessStore) -> None:

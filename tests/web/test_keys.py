@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from parvis.access.access import COMMAND_LINE
+from parvis.access.certificates.model import Shown
 from parvis.access.model import ApiKey
 from parvis.bootstrap import Platform
 from parvis.kernel.errors import Unauthenticated
-from parvis.kernel.time import DAY
+from parvis.kernel.time import DAY, system_clock
 from parvis.web.console.identities.keys import KEYS, KeyState, shown, state_of
 from tests.web.conftest import client_of, plain
 from tests.web.test_account import send, sign_in
@@ -93,3 +94,23 @@ async def test_keys_are_for_administrators(platform: Platform) -> None:
         await sign_in(http)
         assert (await http.get(KEYS)).status_code == 403
         assert (await send(http, "/console/account", KEYS, do="create", label="x", role="reader")).status_code == 403
+
+
+async def test_a_certificate_that_a_device_has_shown_is_listed_and_revoked(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    at = system_clock()
+    for fingerprint, device in ((b"a" * 32, "0011aabb"), (b"b" * 32, "0011aacc")):
+        assert platform.access.certificates.use(Shown(fingerprint, (device,), at + DAY), device)
+    page = (await operator.get(f"{KEYS}?device=0011AABB")).text
+    assert ((b"a" * 32).hex()[:32] in page, (b"b" * 32).hex()[:32] in page) == (True, False)
+    told = await send(operator, KEYS, KEYS, do="revoke-certificate", certificate=(b"a" * 32).hex())
+    assert told.status_code == 303
+    assert not platform.access.certificates.use(Shown(b"a" * 32, ("0011aabb",), at + DAY), "0011aabb")
+    left = (await operator.get(told.headers["location"])).text
+    assert "The certificate is revoked" in plain(left)
+    assert ((b"a" * 32).hex()[:32] in left, (b"b" * 32).hex()[:32] in left) == (False, True)
+    again = await send(operator, KEYS, KEYS, do="revoke-certificate", certificate=(b"a" * 32).hex())
+    assert again.status_code == 404
+    (entry,) = [one.record for one in platform.access.store.read_audit() if one.record.action == "certificate-revoked"]
+    assert (entry.subject, entry.object, entry.facts) == ("user:ada", (b"a" * 32).hex(), {"device": "0011aabb"})

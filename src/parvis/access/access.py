@@ -8,6 +8,7 @@ from pathlib import Path
 
 from parvis.access.accounts import Accounts
 from parvis.access.audit import find_break
+from parvis.access.certificates.certificates import Certificates
 from parvis.access.gate import Gate
 from parvis.access.identities.passkeys import Passkeys
 from parvis.access.identities.second_factor import SecondFactors
@@ -35,6 +36,7 @@ class Access:
     gate: Gate
     accounts: Accounts
     keys: Keys
+    certificates: Certificates
     sessions: Sessions
     second_factors: SecondFactors
     passkeys: Passkeys
@@ -84,5 +86,14 @@ def build_access(
     mandates = Mandates(store, gate.forget, clock)
     members = Members(store, mandates, gate.forget, clock)
     return Access(
-        store, gate, accounts, Keys(store, gate.forget, clock), sessions, second_factors, passkeys, members, mandates
+        store,
+        gate,
+        accounts,
+        Keys(store, gate.forget, clock),
+        Certificates(store, gate.forget, clock),
+        sessions,
+        second_factors,
+        passkeys,
+        members,
+        mandates,
     )

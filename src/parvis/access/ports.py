@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from parvis.access.certificates.ports import CertificateStore
 from parvis.access.identities.ports import IdentityStore
 from parvis.access.members.ports import MemberStore
 from parvis.access.model import (
@@ -26,6 +27,9 @@ from parvis.kernel.time import Instant
 class AccessStore(Protocol):
     @property
     def identities(self) -> IdentityStore: ...
+
+    @property
+    def certificates(self) -> CertificateStore: ...
 
     @property
     def members(self) -> MemberStore: ...

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from parvis.access.access import Access
+from parvis.access.certificates.model import Shown
 from parvis.broker.ports.store import Store
 from parvis.connectors.mqtt.config import find_tls_files, listener_config
 from parvis.connectors.mqtt.listener import MqttListener
@@ -25,19 +26,23 @@ class Doorkeeper:
 
     def __init__(self, access: Access, registry: Registry) -> None:
         self._gate = access.gate
+        self._certificates = access.certificates
         self._registry = registry
 
     def by_password(self, _client_id: str, _username: str | None, password: bytes | None) -> Caller | None:
         caller = self._gate.authenticate_device(password or b"")
         return caller if caller is not None and self._is_in_use(caller) else None
 
-    def by_certificate(self, names: Sequence[str]) -> Caller | None:
+    def by_certificate(self, shown: Shown) -> Caller | None:
         """It delivers for that device; one that is not registered yet has its frames waiting in quarantine."""
-        hardware_id = next((one for one in names if _may_be_device(one)), None)
+        hardware_id = next((one for one in shown.names if _may_be_device(one)), None)
         if hardware_id is None:
             return None
         caller = Caller(DEFAULT_TENANT, _CERTIFIED + hardware_id, Right.INGEST, hardware_id)
-        return caller if self.is_in_force(caller) else None
+        return caller if self.is_in_force(caller) and self._certificates.use(shown, hardware_id) else None
+
+    def keeps_certificate(self, shown: Shown) -> bool:
+        return self._certificates.is_in_force(shown.fingerprint)
 
     def is_in_force(self, caller: Caller) -> bool:
         if not self._is_in_use(caller):
@@ -73,6 +78,7 @@ async def open_mqtt(
         shelf=store.shelf,
         list_tenants=store.list_tenants,
         authenticate_certificate=doorkeeper.by_certificate,
+        keeps_certificate=doorkeeper.keeps_certificate,
     )
     try:
         await listener.start(bound=bound)

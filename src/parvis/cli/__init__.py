@@ -32,6 +32,7 @@ _WHERE = {
     "incident": "incidents:incident",
     "roles": "roles:roles",
     "api-key": "keys:api_key",
+    "device-certificate": "keys:device_certificate",
     "admin-link": "keys:admin_link",
 }
 

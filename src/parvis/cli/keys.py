@@ -1,4 +1,4 @@
-"""`parvis api-key` and `parvis admin-link`: who comes in, also beside a running platform."""
+"""`parvis api-key`, `device-certificate`, `admin-link`: who comes in, also beside a running platform."""
 
 from pathlib import Path
 
@@ -60,6 +60,38 @@ def revoke(data_dir: Path, key_id: str) -> None:
     with opened_access(data_dir) as (access, _):
         access.keys.revoke(COMMAND_LINE, key_id)
     click.echo(f"Key {key_id} is revoked.")
+
+
+@click.group("device-certificate")
+def device_certificate() -> None:
+    """Certificates by which devices prove themselves over MQTT with TLS."""
+
+
+@device_certificate.command("list")
+@data_option()
+@click.option("--device", default="", metavar="HARDWARE_ID", help="Of this device alone.")
+def list_certificates(data_dir: Path, device: str) -> None:
+    """List certificates: SHA-256 fingerprint, device, state, last use. One is known from its first use on."""
+    with opened_access(data_dir) as (access, _):
+        found = access.certificates.list_all(COMMAND_LINE, plain_hardware_id(device))
+    if not found:
+        click.echo("No device has shown a certificate.", err=True)
+    for one in found:
+        used = f"last used {format_instant(one.last_used_at)}" if one.last_used_at else "never used"
+        until = f"until {format_instant(one.expires_at)[:10]}" if one.expires_at else "not seen"
+        state = until if one.revoked_at is None else "revoked"
+        click.echo(f"{one.id}  {one.device:20}  {state:16}  {used}")
+
+
+@device_certificate.command("revoke")
+@data_option()
+@click.argument("fingerprint")
+@click.option("--device", default="", metavar="HARDWARE_ID", help="Whose it is, where it was not used yet.")
+def revoke_certificate(data_dir: Path, fingerprint: str, device: str) -> None:
+    """Let a certificate open no longer, whatever its authority says; who is connected with it is cut off."""
+    with opened_access(data_dir) as (access, _):
+        access.certificates.revoke(COMMAND_LINE, fingerprint, plain_hardware_id(device))
+    click.echo("The certificate is revoked.")
 
 
 @click.command("admin-link")

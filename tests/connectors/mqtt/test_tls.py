@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from parvis.access.certificates.model import Shown
 from parvis.connectors.mqtt.config import find_tls_files
 from parvis.connectors.mqtt.tls import TlsFiles, TlsListener, bind, names_of
 from parvis.kernel.identity import Caller, Right
@@ -79,9 +80,11 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 async def tls(house: House, authority: Authority) -> TlsListener:
-    house.listener._admission.authenticate_certificate = lambda names: (
-        Caller("default", f"device:{names[0]}", Right.INGEST, names[0]) if names and names[0] != "stranger" else None
-    )
+    def by_certificate(shown: Shown) -> Caller | None:
+        device = next(iter(shown.names), "stranger")
+        return None if device == "stranger" else Caller("default", f"device:{device}", Right.INGEST, device)
+
+    house.listener._admission.authenticate_certificate = by_certificate
     files = TlsFiles(*authority.issue("server", "localhost", *LOCAL), authority.path)
     listener = TlsListener(files, bind("127.0.0.1", 0, is_shared=False), look_every_s=0.05)
     await house.listener.start_tls(listener)

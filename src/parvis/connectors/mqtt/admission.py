@@ -1,21 +1,23 @@
 """Who may come in: how many connections there may be, and whom a CONNECT makes of them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from secrets import token_hex
 
+from parvis.access.certificates.model import Shown
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection
 from parvis.connectors.mqtt.shares import Shares
-from parvis.connectors.mqtt.tls import names_of
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller
 from parvis.mqttwire.packets import Connect, Reason, Version
 
 Authenticate = Callable[[str, str | None, bytes | None], Caller | None]
 """(client identifier, user name, password) to the caller they open, or None."""
-AuthenticateCertificate = Callable[[Sequence[str]], Caller | None]
-"""The names in a verified certificate to the caller they open, or None."""
+AuthenticateCertificate = Callable[[Shown], Caller | None]
+"""A verified certificate to the caller it opens, or None."""
+KeepsCertificate = Callable[[Shown], bool]
+"""Whether one that has opened still does."""
 
 
 class Admission:
@@ -25,10 +27,12 @@ class Admission:
         shares: Shares,
         authenticate: Authenticate,
         authenticate_certificate: AuthenticateCertificate,
+        keeps_certificate: KeepsCertificate,
     ) -> None:
         self.connections: set[Connection] = set()
         self.of_address: Counter[str] = Counter()
         self.authenticate_certificate = authenticate_certificate
+        self._keeps_certificate = keeps_certificate
         self._config = config
         self._share = shares.connections
         self._of_tenant: dict[Connection, str] = {}
@@ -73,10 +77,18 @@ class Admission:
         self._share.occupy(caller.tenant)
         return caller
 
+    def close_revoked(self, lines: Iterable[object]) -> None:
+        """Those that came in with a certificate which opens no longer. The session stays: what waits for the device
+        may be fetched with another one."""
+        for line in lines:
+            if isinstance(line, Connection) and line.proof and not self._keeps_certificate(line.proof):
+                line.close(Reason.NOT_AUTHORIZED)
+
     def _identify(self, connection: Connection, connect: Connect) -> Caller | None:
         """By its password, or where it gives none by its certificate."""
-        if connect.password is None and (certificate := connection.certificate):
-            return self.authenticate_certificate(names_of(certificate))
+        if connect.password is None and (shown := connection.find_certificate()) is not None:
+            connection.proof = shown
+            return self.authenticate_certificate(shown)
         try:
             caller = self._authenticate(connect.client_id, connect.username, connect.password)
         except Forbidden:

@@ -8,11 +8,13 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
+from parvis.access.certificates.model import Shown
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.acl import TopicRights
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.mailbox import Letter
 from parvis.connectors.mqtt.session import Session
+from parvis.connectors.mqtt.tls import shown_by
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Clock, Instant
 from parvis.mqttwire import codec
@@ -86,6 +88,8 @@ class Connection(asyncio.Protocol):
         self.client_id = ""
         self.version = Version.V311
         self.caller: Caller | None = None
+        self.proof: Shown | None = None
+        """The certificate that it came in with."""
         self.session: Session | None = None
         self.rights: TopicRights
         self.publishes_all = False
@@ -169,10 +173,11 @@ class Connection(asyncio.Protocol):
     def is_loopback(self) -> bool:
         return bool(self.address) and ip_address(self.address).is_loopback
 
-    @property
-    def certificate(self) -> dict[str, Any]:
-        """What the client's verified certificate says; empty where it showed none."""
-        return (self._transport.get_extra_info("peercert") if self._transport else None) or {}
+    def find_certificate(self) -> Shown | None:
+        """The verified one of the client, where it has shown one."""
+        encrypted = self._transport.get_extra_info("ssl_object") if self._transport else None
+        told, der = (encrypted.getpeercert(), encrypted.getpeercert(binary_form=True)) if encrypted else (None, None)
+        return shown_by(told, der) if told and der else None
 
     @property
     def is_closed(self) -> bool:

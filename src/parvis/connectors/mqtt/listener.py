@@ -11,7 +11,7 @@ from typing import Any
 
 from parvis.connectors.mqtt import metrics
 from parvis.connectors.mqtt.acks import acknowledge, note_taken
-from parvis.connectors.mqtt.admission import Admission, Authenticate, AuthenticateCertificate
+from parvis.connectors.mqtt.admission import Admission, Authenticate, AuthenticateCertificate, KeepsCertificate
 from parvis.connectors.mqtt.config import ListenerConfig
 from parvis.connectors.mqtt.connection import Connection, Opening
 from parvis.connectors.mqtt.dialogue import ANSWERS, welcome
@@ -53,10 +53,11 @@ class MqttListener:
         clock: Clock = system_clock,
         bus: Bus | None = None,
         shelf: Shelf | None = None,
-        authenticate_certificate: AuthenticateCertificate = lambda _names: None,
+        authenticate_certificate: AuthenticateCertificate = lambda _shown: None,
+        keeps_certificate: KeepsCertificate = lambda _shown: True,
         list_tenants: Callable[[], Awaitable[Iterable[str]]] | None = None,
     ) -> None:
-        """`is_in_force` is asked again and again: a connection ends when the proof it came in with does.
+        """`is_in_force`, `keeps_certificate` are asked again and again: a connection ends with the proof it came in with.
 
         Each tenant of `list_tenants` is sure of its share of the bounds. Listeners on one `bus` are as one to their
         clients. On a `shelf` sessions and retained messages are kept.
@@ -65,7 +66,7 @@ class MqttListener:
         self.clock = clock
         self.answers = ANSWERS
         self._shares = Shares(config)
-        self._admission = Admission(config, self._shares, authenticate, authenticate_certificate)
+        self._admission = Admission(config, self._shares, authenticate, authenticate_certificate, keeps_certificate)
         self._is_in_force = is_in_force
         self._journal = None if shelf is None else Journal(shelf)
         retained = Retained(config, self._shares, self._journal)
@@ -253,6 +254,7 @@ class MqttListener:
             if not self._is_in_force(caller):
                 for session in sessions:
                     self._revoke(session)
+            self._admission.close_revoked(session.line for session in sessions)
             if number % _CALLERS_A_TURN == 0:
                 await asyncio.sleep(0)
 

@@ -1,6 +1,7 @@
 """MQTT over TLS (port 8883): with certificates that are renewed while connections stay, and certificates of clients."""
 
 import asyncio
+import hashlib
 import logging
 import socket
 import ssl
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parvis.access.certificates.model import Shown
 from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import InvalidSettings
+from parvis.kernel.time import SECOND
 
 _LOOK_EVERY_S = 10.0
 _BACKLOG = 1024
@@ -118,6 +121,12 @@ def bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
         raise
     bound.setblocking(False)
     return bound
+
+
+def shown_by(certificate: Mapping[str, Any], der: bytes) -> Shown:
+    """Of a verified certificate, as `ssl` tells it and as it is."""
+    expires_s = ssl.cert_time_to_seconds(certificate["notAfter"])
+    return Shown(hashlib.sha256(der).digest(), tuple(names_of(certificate)), expires_s * SECOND)
 
 
 def names_of(certificate: Mapping[str, Any]) -> list[str]:

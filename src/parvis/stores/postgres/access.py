@@ -25,6 +25,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.tables.certificates import CertificateTables
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
 from parvis.access.tables.persons import PersonTables
@@ -64,6 +65,7 @@ class PostgresAccessStore:
         self._depth = 0
         statements = Statements(_marked(self._rows), _marked(self._write))
         self.identities = IdentityTables(statements)
+        self.certificates = CertificateTables(statements)
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
         self.privacy = PrivacyTables(statements)

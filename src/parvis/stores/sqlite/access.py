@@ -25,6 +25,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
+from parvis.access.tables.certificates import CertificateTables
 from parvis.access.tables.identities import IdentityTables
 from parvis.access.tables.members import MemberTables
 from parvis.access.tables.persons import PersonTables
@@ -71,6 +72,7 @@ class SqliteAccessStore:
             self._add_column(table, name, definition)
         statements = Statements(self._rows, self._write)
         self.identities = IdentityTables(statements)
+        self.certificates = CertificateTables(statements)
         self.members = MemberTables(statements)
         self.roles = RoleTables(statements)
         self.privacy = PrivacyTables(statements)

@@ -41,3 +41,13 @@ CREATE TABLE IF NOT EXISTS foreign_identity (
     PRIMARY KEY (issuer, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS foreign_identity_of_account ON foreign_identity (account);
+
+CREATE TABLE IF NOT EXISTS device_certificate (  -- that a device has shown, or that opens no longer
+    fingerprint   BLOB PRIMARY KEY,
+    device        TEXT NOT NULL,
+    tenant        TEXT NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    first_used_at INTEGER,
+    last_used_at  INTEGER,
+    revoked_at    INTEGER
+) STRICT, WITHOUT ROWID;

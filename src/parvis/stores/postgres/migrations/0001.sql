@@ -202,6 +202,16 @@ CREATE TABLE api_key (
     device text NOT NULL DEFAULT ''  -- the only one it may deliver for; empty: any
 ) WITH (fillfactor = 80);
 
+CREATE TABLE device_certificate (  -- that a device has shown, or that opens no longer
+    fingerprint bytea PRIMARY KEY,
+    device text NOT NULL,
+    tenant text NOT NULL,
+    expires_at bigint NOT NULL,
+    first_used_at bigint,
+    last_used_at bigint,
+    revoked_at bigint
+);
+
 CREATE TABLE one_time_link (
     digest bytea PRIMARY KEY,
     role text NOT NULL,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from parvis.access.certificates.model import DeviceCertificate
 from parvis.access.model import DEVICE_ROLE, ROLES, ApiKey
 from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.errors import BadRequestData
@@ -67,13 +68,15 @@ async def act(request: Request) -> Response:
     caller = administrator_of_tenant(request)
     async with form_of(request) as form:
         deed, key_id, label, role, days = (text_of(form, name) for name in ("do", "key", "label", "role", "days"))
-        device = text_of(form, "device")
+        device, fingerprint = text_of(form, "device"), text_of(form, "certificate")
     keys = site_of(request).platform.access.keys
     match deed:
+        case "revoke-certificate":
+            site_of(request).platform.access.certificates.revoke(caller, fingerprint)
+            return _done("certificate_revoked", device)
         case "revoke":
             keys.revoke(caller, key_id)
-            kept = {"device": device} if device else {}
-            return RedirectResponse(f"{KEYS}?{urlencode({**kept, 'done': 'revoked'})}", SEE_OTHER)
+            return _done("revoked", device)
         case "create":
             try:
                 return _created(request, caller, label, role, days, device)
@@ -81,6 +84,11 @@ async def act(request: Request) -> Response:
                 return _render(request, caller, problem=refused.detail, status=refused.status)
         case _:
             raise BadRequestData("The form does not say what is to be done.")
+
+
+def _done(what: str, device: str) -> Response:
+    kept = {"device": device} if device else {}
+    return RedirectResponse(f"{KEYS}?{urlencode({**kept, 'done': what})}", SEE_OTHER)
 
 
 def _created(request: Request, caller: Caller, label: str, role: str, days: str, device: str) -> Response:
@@ -119,11 +127,18 @@ def _render(
         made=made,
         token=token,
         problem=problem,
+        certificates=_list_certificates(request, caller, device),
         done=request.query_params.get("done", ""),
     )
     if token:
         response.headers["cache-control"] = "no-store"
     return response
+
+
+def _list_certificates(request: Request, caller: Caller, device: str) -> list[DeviceCertificate]:
+    """Those in force: revoked ones open nothing, and stay known for that alone."""
+    found = site_of(request).platform.access.certificates.list_all(caller, device)
+    return [one for one in found if one.revoked_at is None]
 
 
 ROUTES = [Route(KEYS, keys_page, methods=["GET"]), Route(KEYS, act, methods=["POST"])]
