@@ -57,7 +57,7 @@ class MqttListener:
         keeps_certificate: KeepsCertificate = lambda _shown: True,
         list_tenants: Callable[[], Awaitable[Iterable[str]]] | None = None,
     ) -> None:
-        """`is_in_force`, `keeps_certificate` are asked again and again: a connection ends with the proof it came in with.
+        """`is_in_force`, `keeps_certificate` are asked again and again: a connection ends when the proof of it does.
 
         Each tenant of `list_tenants` is sure of its share of the bounds. Listeners on one `bus` are as one to their
         clients. On a `shelf` sessions and retained messages are kept.
