@@ -167,6 +167,15 @@ async def test_who_tries_keys_is_slowed_down(tight: Any) -> None:
     assert way_in.status_code == 429
 
 
+async def test_who_tries_the_names_of_tenants_is_slowed_down(platform: Platform, tight: Any) -> None:
+    _, token = platform.access.keys.create(COMMAND_LINE, "a label", "reader")
+    async with _client(tight, "192.0.2.7") as client:
+        client.headers["authorization"] = f"Bearer {token}"
+        tries = [await client.get("/api/types", headers={"ngsild-tenant": f"town-{n}"}) for n in range(6)]
+        assert (await client.get("/api/types")).status_code == 200, "its own bound is another"
+    assert [one.status_code for one in tries] == [403] * 5 + [429]
+
+
 async def test_a_proxy_is_believed_only_where_it_is_named(tight: Any) -> None:
     """What says whom it speaks for moves nobody else's bound."""
     app = ProxyHeadersMiddleware(tight, trusted_hosts=["198.51.100.1"])

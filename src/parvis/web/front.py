@@ -149,7 +149,7 @@ class Front:
             if scope["path"].startswith(WAYS_IN):
                 return caller_of_way_in(self._gate, scope["method"], headers, scope["query_string"])
             return caller_of(self._gate, scope["method"], headers, is_https=scope["scheme"] == "https")
-        except Unauthenticated:
+        except (Forbidden, Unauthenticated):
             self._limits.check_unproven(_address_of(scope))
             raise
 

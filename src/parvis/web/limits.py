@@ -99,7 +99,8 @@ class Limits:
             self._take(Limit.COSTLY, subject, now_s)
 
     def check_unproven(self, address: str) -> None:
-        """Of a request whose proof did not hold: whoever tries keys is slowed down. Raises TooManyRequests."""
+        """Of a request whose proof did not hold, or not there: whoever tries keys, or names of tenants, is slowed down.
+        Raises TooManyRequests."""
         if network := network_of(address):
             self._take(Limit.ADDRESS, network, self._ticks_s())
 
