@@ -1,8 +1,8 @@
 """One person's data: looked for everywhere, given to them, erased. Whoever looks is in the trail."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from starlette.datastructures import FormData
@@ -27,8 +27,12 @@ from parvis.web.site import Site, site_of
 PAGE: Final = "/console/privacy/people"
 SEE_OTHER = 303
 REFRESH_S = 2
+REST_S = 24 * 3600
+"""Each look at what was found is in the trail, so that a page left open does not look by itself."""
 LONGEST_SHOWN = 160
 _MOST_FIELDS = 12
+_VALUES = ("value", "object", "languageMap", "vocab", "json")
+_UNTOLD = frozenset({"tenant", "type", "id", "createdAt", "modifiedAt"})
 _BUSY = frozenset({Stage.SEARCHING, Stage.ERASING})
 _OBJECTS = frozenset({Place.OBJECT, Place.VALUE, Place.PAST})
 
@@ -124,6 +128,7 @@ async def _show(request: Request, refused: BadRequestData | None = None, form: F
         job=job if is_busy else None,
         has_failed=is_busy and job is not None and job.job.state in (JobState.FAILED, JobState.CANCELLED),
         rows=rows_of(case.counts),
+        fates=[fate for fate in Fate if any(one.fate is fate for one in case.counts)],
         left=still_there(case.left),
         going=still_there(case.counts),
         shown=[] if case.stage is not Stage.FOUND else _shown(site, case),
@@ -136,7 +141,7 @@ async def _show(request: Request, refused: BadRequestData | None = None, form: F
         refusal=explain_fault(refused.detail, t).sentence if refused else "",
         most=MOST_SHOWN,
         perhaps=Fate.PERHAPS,
-        refresh_s=REFRESH_S,
+        refresh_s=REFRESH_S if is_busy else REST_S,
     )
 
 
@@ -163,9 +168,20 @@ def _shown(site: Site, case: Case) -> list[Shown]:
 
 def summary_of(found: Found) -> str:
     """Of what it says, as much as a line holds."""
-    content = found.content
-    told = content if isinstance(content, str) else msgspec.json.encode(content).decode()
+    told = ", ".join(_parts_of(found.content)) if isinstance(found.content, dict) else _told(found.content)
     return told if len(told) <= LONGEST_SHOWN else f"{told[: LONGEST_SHOWN - 1]}…"
+
+
+def _parts_of(content: Mapping[str, Any]) -> Iterator[str]:
+    """What is empty is left out, and of an attribute of an object all but its value."""
+    for name, value in content.items():
+        value = next((value[one] for one in _VALUES if one in value), value) if isinstance(value, dict) else value
+        if value not in (None, "", False, [], {}) and name not in _UNTOLD:
+            yield f"{local_name(name)}: {_told(value)}"
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _several(form: FormData, name: str) -> list[str]:

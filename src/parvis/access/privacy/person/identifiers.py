@@ -55,6 +55,13 @@ class Identifier(msgspec.Struct, frozen=True, order=True):
     def is_certain(self) -> bool:
         return self.by is not By.NAME
 
+    @property
+    def shown(self) -> str:
+        """As people read it: of a telephone its last digits are kept."""
+        if self.by is By.TELEPHONE:
+            return f"…{self.value}"
+        return self.value.title() if self.by is By.NAME else self.value
+
 
 def identifier(by: By, given: str) -> Identifier:
     """Raises BadRequestData."""
