@@ -103,13 +103,13 @@ async def test_a_certificate_that_a_device_has_shown_is_listed_and_revoked(
     for fingerprint, device in ((b"a" * 32, "0011aabb"), (b"b" * 32, "0011aacc")):
         assert platform.access.certificates.use(Shown(fingerprint, (device,), at + DAY), device)
     page = (await operator.get(f"{KEYS}?device=0011AABB")).text
-    assert ((b"a" * 32).hex()[:32] in page, (b"b" * 32).hex()[:32] in page) == (True, False)
+    assert ((b"a" * 8).hex() in page, (b"b" * 8).hex() in page) == (True, False)
     told = await send(operator, KEYS, KEYS, do="revoke-certificate", certificate=(b"a" * 32).hex())
     assert told.status_code == 303
     assert not platform.access.certificates.use(Shown(b"a" * 32, ("0011aabb",), at + DAY), "0011aabb")
     left = (await operator.get(told.headers["location"])).text
     assert "The certificate is revoked" in plain(left)
-    assert ((b"a" * 32).hex()[:32] in left, (b"b" * 32).hex()[:32] in left) == (False, True)
+    assert ((b"a" * 8).hex() in left, (b"b" * 8).hex() in left) == (False, True)
     again = await send(operator, KEYS, KEYS, do="revoke-certificate", certificate=(b"a" * 32).hex())
     assert again.status_code == 404
     (entry,) = [one.record for one in platform.access.store.read_audit() if one.record.action == "certificate-revoked"]

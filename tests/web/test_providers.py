@@ -159,7 +159,7 @@ async def test_an_answer_that_nobody_asked_for_lets_nobody_in(platform: Platform
     async with client_of(platform) as http:
         refused = await http.get(f"{WAY}/return?{query}")
         assert refused.status_code == 401
-        assert "That did not let you in." in refused.text
+        assert "Signing in did not succeed." in refused.text
 
 
 async def test_another_issuer_in_the_answer_is_refused(platform: Platform) -> None:
@@ -273,6 +273,14 @@ async def test_a_provider_that_is_away_is_said_to_be(tmp_path: Path, provider: P
     async with open_platform(settings, listen=False) as platform, client_of(platform) as http:
         answer = await http.get(WAY)
     assert (answer.status_code, "does not answer" in answer.text) == (502, True)
+
+
+async def test_a_provider_that_calls_itself_otherwise_is_not_believed(tmp_path: Path, provider: Provider) -> None:
+    """OpenID Connect Discovery 1.0, 4.3: not even a slash more."""
+    (tmp_path / "territory.toml").write_text(territory(provider, issuer=f'"{provider.issuer}/"'))
+    settings = load_settings(tmp_path, {SECRET_VARIABLE: CLIENT_SECRET})
+    async with open_platform(settings, listen=False) as platform, client_of(platform) as http:
+        assert (await http.get(WAY)).status_code == 502
 
 
 async def test_a_level_of_assurance_that_is_asked_for_must_be_reached(tmp_path: Path, provider: Provider) -> None:

@@ -83,7 +83,7 @@ PLACES: Sequence[Place] = (
     Place("members", "/console/members", "house", Right.READ, Group.ACCESS, Only.POOL),
     Place("membership", "/console/membership", "house", Right.READ, Group.ACCESS, Only.MEMBER),
     Place("audit", "/console/audit", "history", Right.AUDIT, Group.ACCESS),
-    Place("incidents", "/console/incidents", "flag", Right.ADMINISTER, Group.ACCESS),
+    Place("incidents", "/console/incidents", "flag", Right.AUDIT, Group.ACCESS),
     Place("system", "/console/system", "activity", Right.READ, Group.PLATFORM, Only.INSTALLATION),
     Place("jobs", "/console/jobs", "clock", Right.READ, Group.PLATFORM),
     Place("backups", "/console/backups", "database", Right.ADMINISTER, Group.PLATFORM, Only.INSTALLATION),
