@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-LOOKED_AT_EVERY_S = 30.0
-ROWS_OF_A_LULL = 10_000
+LOOKED_AT_EVERY_S = 10.0
+ROWS_OF_A_LULL = 4_000
 """Of the log, between two looks: so few come and go by a small cache as quickly."""
 
 

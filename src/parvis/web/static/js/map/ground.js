@@ -45,29 +45,32 @@ export async function openMap(frame, options) {
   return { map, library };
 }
 
-const SLOW_MS = 40;
-const SLOW_FRAMES = 4;
-const COARSE = 0.6;
+const STEPS = [
+  { late_ms: 40, share: 0.6 },
+  { late_ms: 24, share: 0.45 },
+];
+const LATE_FRAMES = 4;
 const SHARP_AFTER_MS = 180;
 
 // Where there is no graphics card, most of a frame is spent on its pixels: a map that moves and is late is drawn with
-// fewer of them, and sharp again once it rests.
+// fewer of them, with fewer yet where it stays late, and sharp again once it rests.
 function drawCoarserInMotion(map) {
   const sharp = map.getPixelRatio();
-  let [last, late, resting] = [0, 0, null];
+  let [last, late, step, resting] = [0, 0, 0, null];
   map.on("render", () => {
     const now = performance.now();
-    if (map.isMoving() && last) late = now - last > SLOW_MS ? late + 1 : 0;
+    if (map.isMoving() && last && step < STEPS.length) late = now - last > STEPS[step].late_ms ? late + 1 : 0;
     last = map.isMoving() ? now : 0;
-    if (late < SLOW_FRAMES || map.getPixelRatio() < sharp) return;
-    map.setPixelRatio(sharp * COARSE);
+    if (late < LATE_FRAMES) return;
+    map.setPixelRatio(sharp * STEPS[step].share);
+    [late, step] = [0, step + 1];
   });
   map.on("moveend", () => {
     clearTimeout(resting);
-    if (map.getPixelRatio() === sharp) return;
+    if (!step) return;
     resting = setTimeout(() => {
       if (map.isMoving()) return;
-      [last, late] = [0, 0];
+      [last, late, step] = [0, 0, 0];
       map.setPixelRatio(sharp);
     }, SHARP_AFTER_MS);
   });
