@@ -1,5 +1,6 @@
 """An import changes what whoever asked for it may change, and goes on for as long as they may."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -110,6 +111,9 @@ async def test_who_writes_a_part_neither_imports_nor_sees_what_others_bring(
         for path in ("/console/imports", f"/console/imports/{one.id}", f"/console/imports/{one.id}/report.csv"):
             assert (await client.get(path)).status_code == httpx.codes.FORBIDDEN, path
         assert "people.csv" not in (await client.get("/console/search?q=people")).text
+        console = (await client.get("/console")).text
+        for path in set(re.findall(r'href="(/console/[a-z]+)"', console)) - {"/console/account"}:
+            assert (await client.get(path)).status_code != httpx.codes.FORBIDDEN, path
     with pytest.raises(Forbidden):
         imports.receive(caller, "bins.csv", Origin.UPLOAD)
     with pytest.raises(Forbidden):

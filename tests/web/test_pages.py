@@ -167,7 +167,7 @@ async def test_who_lacks_a_right_reads_why_and_whom_to_ask(platform: Platform, o
     async with client_of(platform, authorization=f"Bearer {key}") as reader:
         page = plain(await text_of(reader, "/console/imports?lang=fr", 403)).replace("\u00a0", " ")
         assert "Accès réservé" in page
-        assert "Importer des données demande le droit d’écrire." in page
+        assert "Importer des données demande le droit de tout lire et de tout écrire." in page
         assert "Qui peut vous donner ce droit : ada." in page
         assert "Who can give you this right: ada." in plain(await text_of(reader, "/console/audit?lang=en", 403))
     async with client_of(platform) as stranger:

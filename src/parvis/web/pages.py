@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from parvis.connectors.files.imports import may_import
 from parvis.kernel.happenings import Laying
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
 from parvis.kernel.settings import Settings
@@ -146,6 +147,7 @@ class Pages:
             "may_read": caller.may(Right.READ),
             "user_name": caller.subject.partition(":")[2] or caller.subject,
             "may_write": caller.may(Right.WRITE),
+            "may_import": may_import(caller),
             "may_administer": caller.may(Right.ADMINISTER),
             "may_steward": caller.may(Right.STEWARD),
             "script_words": words_for(catalogue(t.language), SCRIPT_WORDS),

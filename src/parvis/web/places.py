@@ -53,6 +53,8 @@ class Place:
     group: Group | None = None
     only: Only | None = None
     is_action: bool = False
+    is_of_all: bool = False
+    """It asks for the right over everything."""
 
     def title(self, t: Wording) -> str:
         return t(f"where_to.{self.key}")
@@ -68,12 +70,12 @@ PLACES: Sequence[Place] = (
     Place("dashboards", "/console/dashboards", "chart-line", Right.READ, Group.GLANCE),
     Place("story", "/console/story", "play", Right.READ, Group.GLANCE, Only.STORY),
     Place("devices", "/console/devices", "radio", Right.READ, Group.FLEET),
-    Place("quarantine", "/console/quarantine", "lock", Right.READ),
-    Place("refusals", "/console/refusals", "inbox", Right.READ, Group.FLEET),
-    Place("coverage", "/console/coverage", "antenna", Right.READ),
+    Place("quarantine", "/console/quarantine", "lock", Right.READ, is_of_all=True),
+    Place("refusals", "/console/refusals", "inbox", Right.READ, Group.FLEET, is_of_all=True),
+    Place("coverage", "/console/coverage", "antenna", Right.READ, is_of_all=True),
     Place("codecs", "/console/codecs", "cpu", Right.READ),
     Place("connectors", "/console/connectors", "network", Right.READ),
-    Place("imports", "/console/imports", "upload", Right.WRITE, Group.FLEET),
+    Place("imports", "/console/imports", "upload", Right.READ | Right.WRITE, Group.FLEET, is_of_all=True),
     Place("subscriptions", "/console/subscriptions", "bell", Right.READ, Group.FLEET),
     Place("exports", "/console/exports", "download", Right.STEWARD, Group.FLEET),
     Place("people", "/console/people", "users", Right.ADMINISTER, Group.ACCESS),
@@ -92,7 +94,7 @@ PLACES: Sequence[Place] = (
     Place("portal", "/", "house"),
     Place("add_device", "/console/devices/new", "plus", Right.WRITE, is_action=True),
     Place("import_devices", "/console/devices/import", "upload", Right.WRITE, is_action=True),
-    Place("import_file", "/console/imports", "upload", Right.WRITE, is_action=True),
+    Place("import_file", "/console/imports", "upload", Right.READ | Right.WRITE, is_action=True, is_of_all=True),
     Place("invite", "/console/invite", "plus", Right.ADMINISTER, is_action=True),
     Place("add_member", "/console/members/new", "plus", Right.ADMINISTER, only=Only.INSTALLATION, is_action=True),
     Place("new_dashboard", "/console/dashboards/new", "plus", Right.WRITE, is_action=True),
@@ -106,7 +108,7 @@ def open_to(caller: Caller, here: Here) -> list[Place]:
 
 
 def _may_enter(place: Place, caller: Caller) -> bool:
-    return place.right is None or caller.may(place.right)
+    return place.right is None or place.right in (caller.everywhere if place.is_of_all else caller.rights)
 
 
 def _is_here(only: Only | None, caller: Caller, here: Here) -> bool:
