@@ -35,7 +35,7 @@ def test_a_file_becomes_objects(visit: Callable[..., Visit], width: int) -> None
 
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("heading", name="Report")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text("Take back", exact=True)).to_be_visible()
+    expect(page.get_by_text("Undo the import", exact=True)).to_be_visible()
     assert window.list_axe_violations() == []
 
 

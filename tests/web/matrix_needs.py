@@ -8,6 +8,7 @@ from typing import Final
 
 NEEDS: Final = {
     "anyone": """
+        GET /console/zones
         GET /console/search
         GET /console/search/typed-ahead
         GET /
@@ -54,7 +55,6 @@ NEEDS: Final = {
         GET /console/entities/{id:path}/history.parquet
         GET /console/entities/{id:path}/series.json
         GET /console/map
-        GET /console/zones
         GET /console/map.geojson
         GET /live/events
         GET /ngsi-ld/v1/attributes

@@ -89,7 +89,7 @@ async def test_filters_narrow_and_are_told(platform: Platform, administrator: ht
     by_days = plain(await read(administrator, since="2026-11-20", until="2026-11-20", action="key-revoked"))
     assert [n for n in "123" if f"gate {n}" in by_days] == ["2"]
     assert "gate 3" in plain(await read(administrator, by="key:3"))
-    assert "Nobody did such a thing" in plain(await read(administrator, q="nothing", lang="en"))
+    assert "No entry matches this choice" in plain(await read(administrator, q="nothing", lang="en"))
 
 
 async def test_what_concerns_all_tenants_is_told_in_the_default_one(
@@ -189,7 +189,7 @@ async def test_what_it_was_done_to_is_named_and_leads_there(
         note(platform, action, what, facts)
     page = await read(administrator, lang="fr")
     for link in (
-        '<a href="/console/jobs/17">Contrôler la base, nº 17</a>',
+        '<a href="/console/jobs/17">Contrôler la base, n° 17</a>',
         '<a href="/console/devices/70B3D57ED0000001">70B3D57ED0000001</a>',
         '<a href="/console/dashboards/a1b2c3">Port</a>',
         '<a href="/console/entities/urn:ngsi-ld:WasteContainer:market">',
@@ -210,7 +210,7 @@ async def test_filters_and_downloads_are_folded_until_they_are_wanted(administra
 
 async def test_french_rows_have_no_machine_words(platform: Platform, administrator: httpx.AsyncClient) -> None:
     text = plain(f"<body{(await read(administrator, lang='fr')).partition('<tbody')[2]}").replace("\u00a0", " ")
-    assert "rôle : Administration" in text
+    assert "rôle : Administrateur" in text
     assert "par : un lien à usage unique" in text
     assert "Ligne de commande" in text
     for word in ("administrator", "one-time", "command-line"):

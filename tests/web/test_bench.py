@@ -55,12 +55,12 @@ async def test_rules_are_tried_before_they_are_kept(operator: httpx.AsyncClient)
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ({"payload": "0"}, "This is no hexadecimal"),
-        ({"payload": "AW", "format": "base64"}, "This is no base64."),
+        ({"payload": "0"}, "This is not hexadecimal"),
+        ({"payload": "AW", "format": "base64"}, "This is not base64."),
         ({"payload": ""}, "A frame has 1 to 4096 bytes"),
         ({"f_port": "300"}, "A port is a number from 0 to 255."),
-        ({"scale": "much"}, "temperature, Scale: much is no number."),
-        ({"scale": "inf"}, "inf is no number"),
+        ({"scale": "much"}, "temperature, Scale: much is not a number."),
+        ({"scale": "inf"}, "inf is not a number"),
         ({"name": "no name"}, "The frame cannot be tried."),
         ({"payload": "0167"}, "The codec"),
     ],

@@ -52,7 +52,7 @@ async def test_faults_are_for_administrators(platform: Platform, operator: httpx
     with pytest.raises(ConnectionRefusedError):
         await platform.fleet.ways.watched("chirpstack", fail)()
     page = plain((await operator.get("/console/connectors")).text)
-    assert "Failed, began again" in page
+    assert "Failed, restarted" in page
     assert "ConnectionRefusedError: broker <away>" in page
     _, token = platform.access.keys.create(COMMAND_LINE, "a screen in the hall", "reader", DEFAULT_TENANT, None)
     async with client_of(platform, authorization=f"Bearer {token}") as reader:

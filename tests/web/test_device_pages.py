@@ -228,15 +228,15 @@ async def test_a_wrong_profile_is_mended_on_the_page(
 
 
 IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
-    ({"do": "update", "name": "x", "technology": "lorawan", "interval_min": "often"}, "no number of minutes"),
+    ({"do": "update", "name": "x", "technology": "lorawan", "interval_min": "often"}, "not a number of minutes"),
     ({"do": "update", "name": "x", "technology": "smoke"}, "does not accept this"),
     ({"do": "update", "name": "x", "technology": "lorawan", "latitude": "91", "longitude": "0"}, "A place has"),
     ({"do": "replace", "hardware_id": "?"}, "cannot be read"),
     ({"do": "replace", "hardware_id": OTHER}, "It is there already."),
     ({"do": "replace", "hardware_id": "PV-7K2M-Q9XA-0B1C"}, "a claim code"),
-    ({"do": "command", "port": "1", "payload": "zz"}, "no hexadecimal"),
-    ({"do": "command", "port": "one", "payload": "00"}, "The port is no number."),
-    ({"do": "command", "data": "[1"}, "no JSON object"),
+    ({"do": "command", "port": "1", "payload": "zz"}, "not hexadecimal"),
+    ({"do": "command", "port": "one", "payload": "00"}, "The port is not a number."),
+    ({"do": "command", "data": "[1"}, "not a JSON object"),
     ({"do": "command", "port": "1", "payload": "00", "hours": "1e9"}, "does not accept this"),
     ({"do": "nothing"}, "does not accept this"),
 ]
@@ -470,7 +470,7 @@ async def test_what_is_no_list_is_told(operator: httpx.AsyncClient) -> None:
     for files in ({"file": ("x.csv", b"a,b\n1,2\n")}, {"file": ("x.bin", b"\x00\xff")}, {}):
         answer = await operator.post(first, data={"form_token": token}, files=files)
         assert answer.status_code == 400, answer.text
-        assert "This is no list of devices." in answer.text
+        assert "This is not a list of devices." in answer.text
     french = await operator.post(
         f"{first}?lang=fr", data={"form_token": token}, files={"file": ("x.csv", b"a,b\n1,2\n")}
     )

@@ -154,7 +154,7 @@ async def test_who_is_told_of_changes_and_whether_anyone_may_read(
     assert "told of Fill level" in shown
     closed = plain(await page(operator, LEAKING_METER))
     assert "For people who are signed in." in closed
-    assert "No receiver is told of its changes." in closed
+    assert "No subscription follows its changes." in closed
 
 
 SPELT: list[tuple[Kind, Any, str, str]] = [

@@ -86,8 +86,8 @@ async def test_who_may_not_read_all_of_it_takes_nothing_along(platform: Platform
 
 async def test_it_says_what_is_in_it_in_both_languages(operator: httpx.AsyncClient) -> None:
     assert f'href="{PAGE}"' in (await operator.get("/console")).text
-    assert "Nothing was taken along yet" in plain(await read(operator, lang="en"))
-    assert "Rien n’a encore été emporté" in plain(await read(operator, lang="fr"))
+    assert "No export has been made yet" in plain(await read(operator, lang="en"))
+    assert "Aucun export n’a encore été fait" in plain(await read(operator, lang="fr"))
 
 
 async def test_one_is_made_at_a_time_and_the_page_says_so(platform: Platform, operator: httpx.AsyncClient) -> None:

@@ -100,7 +100,7 @@ async def test_a_file_is_guessed_checked_and_imported(platform: Platform, operat
     await do(operator, path, "undo")
     await finish(platform, path)
     undone = plain((await operator.get(path, params={"lang": "en"})).text)
-    assert "Taken back" in undone
+    assert "Undone" in undone
     assert "what it made is removed" in undone
     assert await platform.broker.find(system_caller("test"), "urn:ngsi-ld:WasteContainer:1") is None
 

@@ -123,7 +123,7 @@ async def test_a_change_of_something_else_is_judged_by_the_stored_entity(site: S
     )
     assert (told["value"], told["state"]) == ("97%", "bad")
     assert [(one["name"], one["text"], one["unit"]) for one in told["attributes"]] == [("temperature", "12.5", "°C")]
-    assert told["sentence"].startswith("Fill level: 97%, measured 1 min ago. Action line")
+    assert told["sentence"].startswith("Fill level: 97%, measured 1 min ago. Action threshold")
 
 
 @pytest.mark.parametrize("detailed", [False, True])

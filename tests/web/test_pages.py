@@ -67,7 +67,7 @@ async def test_without_authentication_every_page_says_so(tmp_path_factory: pytes
 @pytest.mark.parametrize(
     ("entity_id", "sentence"),
     [
-        (FULL_BIN, "Fill level: 97%, measured 1 min ago. Action line (95%) reached."),
+        (FULL_BIN, "Fill level: 97%, measured 1 min ago. Action threshold (95%) reached."),
         (HALF_BIN, "Fill level: 50%, measured 1 min ago. In order."),
         (SILENT_BIN, "Fill level: 85%, measured 5 h ago. Silent: a value was expected every hour."),
         (LEAKING_METER, "Flow: 120 L/h, measured 1 min ago. The meter reports a leak."),

@@ -32,7 +32,7 @@ async def test_a_score_stands_at_the_chart_and_at_the_value(
     answer = await operator.get(PAGE)
     parts = (
         f"Complete {quality.completeness} In time {quality.timeliness}"
-        f" Possible {quality.validity} Steady {quality.stability}"
+        f" Plausible {quality.validity} Steady {quality.stability}"
     )
     assert plain(answer.text).count(f"Temperature, Quality {quality.score} / 100 {parts}") == 2
     assert 'data-quality-of="temperature"' in answer.text

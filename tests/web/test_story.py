@@ -69,7 +69,7 @@ async def test_the_page_parts_what_was_is_and_comes(told: httpx.AsyncClient) -> 
 
     assert page.index("Going on") < page.index("The market") < page.index("Past") < page.index("The leak")
     assert page.index("The leak") < page.index("To come") < page.index("The storm")
-    assert "40 % are there" in page
+    assert "still being filled in: 40 %" in page
 
 
 async def test_an_event_is_set_off_by_a_form_of_ours_and_then_followed(told: httpx.AsyncClient, tale: Tale) -> None:
@@ -142,12 +142,12 @@ async def test_pages_say_what_is_being_laid_out_until_it_is_there(told: httpx.As
     """So that nobody takes a territory that comes in a moment for an empty one."""
     tale.laying = Laying("land")
     for address in ("/", "/console", "/console/map"):
-        assert "its land, streets and networks are being made" in (await told.get(address)).text
+        assert "its land, streets and networks are being drawn" in (await told.get(address)).text
     tale.laying = Laying("past", 0.37)
-    assert "are being told: 37 %" in plain((await told.get("/")).text)
+    assert "still being filled in: 37 %" in plain((await told.get("/")).text)
     tale.laying = Laying("fault")
     page = (await told.get("/console")).text
-    assert "could not be laid out: the platform goes on without it" in plain(page)
+    assert "could not be prepared: the platform goes on without it" in plain(page)
     assert "laying.js" not in page, "nothing is waited for any more"
     tale.laying = None
     assert 'id="laying"' not in (await told.get("/")).text

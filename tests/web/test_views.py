@@ -43,7 +43,7 @@ def test_a_value_that_cannot_be_is_to_be_watched(value: float, unit: str, state:
     room = Instance(CONTEXT.expand("temperature"), Kind.PROPERTY, value, observed_at=1, unit_code=unit)
     view = READER.view(entity("IndoorEnvironmentObserved", room), 1)
     assert view.state is state
-    assert ("This value cannot be" in state_sentence(view, EN, 1)) == state.needs_attention
+    assert ("This value is impossible" in state_sentence(view, EN, 1)) == state.needs_attention
 
 
 def test_the_commune_is_in_the_address_or_the_scope() -> None:
