@@ -12,6 +12,7 @@ NEEDS: Final = {
         GET /console/search
         GET /console/search/typed-ahead
         GET /
+        GET /privacy
         POST /api/federation/notified/{token}
         GET /api/labels
         GET /api/openapi.json
@@ -230,6 +231,11 @@ NEEDS: Final = {
         POST /console/exports
         POST /console/exports/{name}
         POST /console/exports/{name}/delete
+        GET /console/privacy
+        POST /console/privacy
+        GET /console/privacy/register
+        POST /console/privacy/register.csv
+        POST /console/privacy/register.md
         GET /console/privacy/people
         POST /console/privacy/people
         GET /console/privacy/people/{case_id}

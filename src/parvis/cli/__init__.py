@@ -29,6 +29,7 @@ _WHERE = {
     "member": "members:member",
     "audit": "audit:audit",
     "person": "persons:person",
+    "privacy": "privacy:privacy",
     "incident": "incidents:incident",
     "roles": "roles:roles",
     "api-key": "keys:api_key",

@@ -57,9 +57,12 @@ from parvis.web.console import map as map_pages
 from parvis.web.console.dashboards import editor as dashboard_editor
 from parvis.web.console.dashboards import pages as dashboard_pages
 from parvis.web.console.dashboards import public as dashboard_public
+from parvis.web.console.dashboards.cached import Cached
 from parvis.web.console.identities import account, invite, keys, passkeys, people, providers, second
 from parvis.web.console.members import member, switch, usage
 from parvis.web.console.members import pages as member_pages
+from parvis.web.console.privacy import page as privacy
+from parvis.web.console.privacy import register as privacy_register
 from parvis.web.console.story import story_routes
 from parvis.web.console.system import judge_system
 from parvis.web.faults import explain_fault
@@ -68,6 +71,7 @@ from parvis.web.limits import TooManyRequests
 from parvis.web.live import Live
 from parvis.web.pages import Pages, caller_of
 from parvis.web.portal import home
+from parvis.web.portal import privacy as resident_privacy
 from parvis.web.readings import Readings
 from parvis.web.siblings import Exposition
 from parvis.web.site import Site, site_of
@@ -109,6 +113,7 @@ def create_app(platform: Platform, clock: Clock = system_clock, readings: Readin
     app.state.providers = build_providers(platform.settings, platform.access, platform.outbound, clock)
     app.state.readings = readings
     app.state.snapshot = home.Snapshot()
+    app.state.privacy = Cached(resident_privacy.HELD_S)
     return app
 
 
@@ -217,6 +222,7 @@ def _list_whom_to_ask(request: Request) -> list[str]:
 
 ROUTES = (
     *home.ROUTES,
+    *resident_privacy.ROUTES,
     *overview.ROUTES,
     *map_pages.ROUTES,
     *zones.ROUTES,
@@ -237,6 +243,8 @@ ROUTES = (
     *dashboard_public.ROUTES,
     *audit.ROUTES,
     *exports.ROUTES,
+    *privacy.ROUTES,
+    *privacy_register.ROUTES,
     *persons.ROUTES,
     *refusals.ROUTES,
     *search.ROUTES,

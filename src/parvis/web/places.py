@@ -81,6 +81,7 @@ PLACES: Sequence[Place] = (
     Place("people", "/console/people", "users", Right.ADMINISTER, Group.ACCESS),
     Place("roles", "/console/roles", "shield", Right.READ, Group.ACCESS),
     Place("keys", "/console/keys", "key-round", Right.ADMINISTER, Group.ACCESS),
+    Place("privacy", "/console/privacy", "lock", Right.STEWARD, Group.ACCESS),
     Place("persons", "/console/privacy/people", "user", Right.STEWARD, Group.ACCESS),
     Place("members", "/console/members", "house", Right.READ, Group.ACCESS, Only.POOL),
     Place("membership", "/console/membership", "house", Right.READ, Group.ACCESS, Only.MEMBER),

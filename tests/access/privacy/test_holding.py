@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parvis.access.privacy.holding import Holding, Unfounded, find_holding, list_covered, list_unfounded
+from parvis.access.privacy.holding import Holding, Unfounded, find_holding, list_covered, list_kept, list_unfounded
 from parvis.access.privacy.model import Cover, Purpose, Then
 from parvis.access.roles.packaged import PACKAGED_CLASSES
 
@@ -41,6 +41,12 @@ def test_a_purpose_of_a_scope_holds_there_and_below() -> None:
     assert names(holding(north, scopes=("/north/school",))) == ("north", "")
     assert holding(north, scopes=("/northern",)) is None
     assert holding(north) is None
+
+
+def test_what_holds_is_told_for_everyone_and_for_each_scope() -> None:
+    all_, north = purpose("all", "P2Y"), purpose("north", "P1Y", scopes=("/north",))
+    kept = [(one.scopes, one.holding.full.purpose.id, one.among) for one in list_kept([all_, north])]
+    assert kept == [((), "all", ("all",)), (("/north",), "all", ("all", "north"))]
 
 
 def test_what_is_of_people_and_has_no_purpose_is_named() -> None:

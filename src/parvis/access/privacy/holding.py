@@ -35,6 +35,17 @@ class Holding(msgspec.Struct, frozen=True):
         return hash((self.full.cover, None if self.totals is None else self.totals.cover))
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What holds for an attribute of the entities of a type: of all, or of those in `scopes`. `among` are the ids of
+    all purposes that cover it there."""
+
+    type: str
+    attribute: str
+    scopes: tuple[str, ...]
+    holding: Holding
+    among: tuple[str, ...]
+
+
 class Unfounded(msgspec.Struct, frozen=True):
     """An attribute of people that is held, of entities of a type, and that no purpose covers outside of `scopes`."""
 
@@ -64,6 +75,22 @@ def find_holding(covered: Sequence[Covered], types: Collection[str], scopes: Col
         (one for one in here if one.cover.then is Then.AGGREGATE), key=lambda one: one.totals_span, default=None
     )
     return Holding(full, totals if totals is not None and totals.totals_span > full.keep_span else None)
+
+
+def list_kept(purposes: Sequence[Purpose]) -> list[Kept]:
+    """By type and attribute, in local names."""
+    covers = [cover for one in purposes for cover in one.covers]
+    found = []
+    for type_, attribute in sorted({(one.type, name) for one in covers for name in one.attributes}):
+        covered = list_covered(purposes, attribute, (type_,))
+        for scopes in sorted({one.cover.scopes for one in covered}):
+            holding = find_holding(covered, (type_,), scopes)
+            assert holding is not None
+            among = dict.fromkeys(
+                one.purpose.id for one in covered if not one.cover.scopes or one.cover.scopes == scopes
+            )
+            found.append(Kept(type_, attribute, scopes, holding, tuple(among)))
+    return found
 
 
 def list_unfounded(
