@@ -57,17 +57,22 @@ def test_a_line_is_drawn_and_can_be_chosen(visit: Callable[..., Visit], pipe: st
     assert query(page)["selected"] == [pipe]
 
 
+def draw_zone(page: Page, *moves: str) -> None:
+    """By keyboard: a corner in the middle of the map, and one after each move of it."""
+    page.get_by_text("Zone", exact=True).click()
+    page.get_by_role("button", name="Draw a zone").click()
+    page.keyboard.press("Enter")
+    for key in moves:
+        page.keyboard.press(key)
+        page.wait_for_timeout(400)
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+
 def test_a_zone_is_drawn_by_keyboard_and_kept(visit: Callable[..., Visit], pipe: str) -> None:
     window = visit()
     page = window.open_map(ON_THE_PIPE)
-    page.get_by_text("Zone", exact=True).click()
-    page.get_by_role("button", name="Draw a zone").click()
-    for key in ("", "ArrowRight", "ArrowDown"):
-        if key:
-            page.keyboard.press(key)
-            page.wait_for_timeout(400)
-        page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    draw_zone(page, "ArrowRight", "ArrowDown")
     expect(page.locator("#filter-zone")).to_have_value("drawn")
     expect(page.locator("[data-list] > li")).to_have_count(1)
     assert rows(page) == features(page) == [pipe]
@@ -142,14 +147,7 @@ def test_a_zone_that_is_none_is_refused_and_undone(visit: Callable[..., Visit], 
     window = visit()
     page = window.open_map("?at=15,47.70,-3.26&type=waste")
     before = rows(page)
-    page.get_by_text("Zone", exact=True).click()
-    page.get_by_role("button", name="Draw a zone").click()
-    for key in ("", "ArrowRight", "ArrowRight"):
-        if key:
-            page.keyboard.press(key)
-            page.wait_for_timeout(400)
-        page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    draw_zone(page, "ArrowRight", "ArrowRight")
     expect(page.get_by_role("alert")).to_contain_text("The corners enclose no area.")
     expect(page.locator("#filter-zone")).to_have_value("")
     assert query(page)["type"] == ["waste"]
