@@ -113,6 +113,19 @@ async def test_relations_are_drawn_with_links_and_listed_alike(operator: httpx.A
     assert f'<a href="/console/entities/{DEVICE}">' in listed
 
 
+async def test_what_is_not_there_is_named_and_leads_nowhere(
+    platform: Platform, operator: httpx.AsyncClient, caller: Caller
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    bond = Instance(expand("belongsTo"), Kind.RELATIONSHIP, "urn:ngsi-ld:Building:gone")
+    await platform.broker.write(caller, [Change(HALF_BIN, Mode.APPEND, (bond,))])
+    shown = await page(operator, HALF_BIN)
+    drawing, listed = shown.split('id="drawing"')[1].split("</section>")[0], shown.split('id="relations"')[1]
+    assert "gone" in drawing
+    assert "<span>gone</span>" in listed
+    assert "/console/entities/urn:ngsi-ld:Building:gone" not in drawing + listed.split("</section>")[0]
+
+
 async def test_a_step_further_shows_what_the_others_are_bound_to(
     platform: Platform, operator: httpx.AsyncClient, caller: Caller
 ) -> None:

@@ -67,6 +67,12 @@ def audited(platform: Platform) -> list[AuditRecord]:
     return [one.record for one in platform.access.store.read_audit()]
 
 
+async def test_a_territory_without_a_name_yet_is_mine_in_the_language_of_the_page(ada: httpx.AsyncClient) -> None:
+    for language, name in (("en", "My territory"), ("fr", "Mon territoire")):
+        page = (await ada.get("/console", params={"lang": language})).text
+        assert f"· {name}</title>" in page
+
+
 BY_HAND = {"name": "Trevalan", "time_zone": "Europe/Paris", "languages": "en,fr"}
 
 

@@ -70,6 +70,18 @@ async def test_a_silent_station_does_not_speak_for_its_commune_while_another_is_
     assert "31 °C" not in page
 
 
+async def test_a_river_that_says_nothing_just_now_comes_last(
+    platform: Platform, caller: Caller, operator: httpx.AsyncClient, now: int
+) -> None:
+    expand = platform.broker.contexts.parvis.expand
+    for name, at in (("Aven", now - DAY), ("Belon", now), ("Scorff", now)):
+        told = (Instance(expand("name"), Kind.PROPERTY, name), measured(expand("height"), 0.6, at, "MTR"))
+        entity_id = f"urn:ngsi-ld:WaterObserved:{name}"
+        await platform.broker.write(caller, [Change(entity_id, Mode.CREATE, told, (expand("WaterObserved"),))])
+    page = plain((await operator.get("/")).text)
+    assert page.index("Belon") < page.index("Scorff") < page.index("Aven")
+
+
 async def test_free_spots_are_counted_by_car_park(platform: Platform, caller: Caller, now: int) -> None:
     expand = platform.broker.contexts.parvis.expand
     reader = EntityReader(platform.broker.contexts.parvis)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from parvis.connectors.files.imports import may_import
 from parvis.kernel.happenings import Laying
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Caller, Right
-from parvis.kernel.settings import Settings
+from parvis.kernel.settings import Settings, TerritorySettings
 from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.kernel.time import Clock, format_instant, system_clock
 from parvis.web.acting import Acting, ActingOf
@@ -130,7 +130,7 @@ class Pages:
             "with_query": _with_query(request),
             "is_read": request.method == "GET",
             "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            "territory": acting.title,
+            "territory": t("frame.no_name") if acting.title == TerritorySettings().name else acting.title,
             "acting": acting,
             "base": base_of(request),
             "time_zone": self.at_hand.territory.time_zone,

@@ -64,7 +64,7 @@ class Levels:
 
     async def list_of(self, site: Site, caller: Caller, seen: Sequence[Seen]) -> list[WaterLevel]:
         gatherer = Gatherer(site.reader)
-        told = sorted(gatherer.heights(seen), key=lambda found: natural(found[0].view.name))
+        told = sorted(gatherer.heights(seen), key=lambda found: _order(found[0]))
         pasts = await asyncio.gather(*(self._past(site, caller, one.entity.id) for one, _ in told))
         return [_level(gatherer, one, height, past, site.now) for (one, height), past in zip(told, pasts, strict=True)]
 
@@ -73,6 +73,11 @@ class Levels:
             return await _read(site, caller, entity_id)
 
         return await self._cached.ask(caller, entity_id, read)
+
+
+def _order(one: Seen) -> tuple[object, ...]:
+    """What says nothing just now comes last."""
+    return one.view.state is State.STALE, natural(one.view.name)
 
 
 async def _read(site: Site, caller: Caller, entity_id: str) -> list[Reading]:
