@@ -25,6 +25,7 @@ FIGURES = (
     "overload",
     "archive",
     "import_csv",
+    "backup",
 )
 
 
