@@ -20,7 +20,7 @@ from parvis.broker.query.tree import TemporalQuery
 from parvis.cli import commands
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import Settings
-from tests.bootstrap.test_persons import EMAIL, MARIE, REPORT, TELEPHONE, erase, fill, search, settings_in
+from tests.fakes.marie import EMAIL, MARIE, REPORT, TELEPHONE, erase, fill, search, settings_in
 
 CALLER = system_caller("test")
 Told = TypeVar("Told")

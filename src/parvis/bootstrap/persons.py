@@ -16,7 +16,7 @@ from parvis.access.model import AuditRecord
 from parvis.access.privacy.model import LedgerEntry
 from parvis.access.privacy.person.cases import Case, Cases, Stage
 from parvis.access.privacy.person.erasing import Eraser, check_somebody_administers
-from parvis.access.privacy.person.found import Count, Fate, Found, Place, counted
+from parvis.access.privacy.person.found import Count, Counts, Fate, Found, Place, still_there
 from parvis.access.privacy.person.gathering import Sources, Tell, gather
 from parvis.access.privacy.person.identifiers import Sought
 from parvis.access.privacy.person.persons import (
@@ -26,7 +26,6 @@ from parvis.access.privacy.person.persons import (
     digests_of,
     ledger_entry,
     sought_again,
-    still_there,
 )
 from parvis.backup.bundle.forms import entity_line
 from parvis.bootstrap.archive import engine_limits
@@ -53,6 +52,7 @@ SWEEP = "person.sweep"
 ROUNDS = 3
 """What comes in while it is erased is found by the search that verifies, and goes with the next round."""
 SUBJECT = "system:privacy"
+Keep = Callable[[Iterator[Found]], tuple[Count, ...]]
 _MEMORY_MB = 3072
 _LONGEST_S = 6 * 3600
 _IMPORTS = "imports"
@@ -94,7 +94,8 @@ def find(context: JobContext) -> dict[str, int]:
 
 
 def find_now(settings: Settings, cases: Cases, case: Case, report: Callable[[float, str], None]) -> Case:
-    found = msgspec.structs.replace(case, stage=Stage.FOUND, counts=_search(settings, cases, case, report))
+    counts = _search(settings, case, Sought(case.sought), report, partial(cases.keep_found, case))
+    found = msgspec.structs.replace(case, stage=Stage.FOUND, counts=counts)
     cases.save(found)
     return found
 
@@ -102,7 +103,11 @@ def find_now(settings: Settings, cases: Cases, case: Case, report: Callable[[flo
 def verify(context: JobContext) -> dict[str, int]:
     """The same search once more, of what is left."""
     settings, case, cases = _asked(context)
-    return {"left": still_there(_search(settings, cases, case, context.report, is_left=True))}
+    sought = Sought(case.sought)
+    sought = sought.with_entities(one.id for one in cases.list_going(case) if one.place is Place.OBJECT)
+    sought = sought.with_accounts(one.id for one in cases.list_going(case) if one.place is Place.ACCOUNT)
+    left = _search(settings, case, sought, context.report, partial(cases.keep_left, case))
+    return {"left": still_there(left)}
 
 
 def _asked(context: JobContext) -> tuple[Settings, Case, Cases]:
@@ -115,17 +120,12 @@ def _asked(context: JobContext) -> tuple[Settings, Case, Cases]:
 
 
 def _search(
-    settings: Settings, cases: Cases, case: Case, report: Callable[[float, str], None], *, is_left: bool = False
+    settings: Settings, case: Case, sought: Sought, report: Callable[[float, str], None], keep: Keep
 ) -> tuple[Count, ...]:
-    sought = Sought(case.sought)
-    if is_left:
-        sought = sought.with_entities(one.id for one in cases.list_found(case) if one.place is Place.OBJECT)
-        sought = sought.with_accounts(one.id for one in cases.list_found(case) if one.place is Place.ACCOUNT)
     for _ in range(ATTEMPTS):
         try:
             with searching(settings, case.tenant, sought, lambda words, part: report(part, words)) as found:
-                cases.keep_found(case, found, is_left=is_left)
-                return counted(cases.list_found(case, is_left=is_left))
+                return keep(found)
         except ArchiveFileGone:
             continue
     raise ArchiveFileGone("The archive changes all the time: try again later.")
@@ -229,17 +229,24 @@ async def _erase(
     settings: Settings, eraser: Eraser, cases: Cases, case: Case, worker: Worker, context: JobContext
 ) -> None:
     """It is in the ledger before the request is told to be done, and there once however often this begins anew."""
-    entry = ledger_entry(case, cases.list_found(case), case.subject, system_clock(), digests_of(settings.data_dir))
-    await eraser.erase(case.tenant, lambda: cases.list_found(case), lambda words, part: context.report(part, words))
-    for _ in range(ROUNDS):
-        await run_in_process(worker, context, lambda part, words: context.report(0.9 + part / 10, words))
-        if not still_there(counted(cases.list_found(case, is_left=True))):
+    entry = ledger_entry(case, cases.list_going(case), case.subject, system_clock(), digests_of(settings.data_dir))
+    await eraser.erase(case.tenant, lambda: cases.list_going(case), lambda words, part: context.report(part, words))
+    left = await _look_again(worker, cases, case, context)
+    for _ in range(ROUNDS - 1):
+        if not still_there(left):
             break
-        await eraser.erase(case.tenant, lambda: cases.list_found(case, is_left=True), lambda _words, _part: None)
-    left = counted(cases.list_found(case, is_left=True))
+        await eraser.erase(case.tenant, lambda: cases.list_left(case), lambda _words, _part: None)
+        left = await _look_again(worker, cases, case, context)
     note_erasure(eraser, entry, still_there(left))
-    ended = system_clock()
-    cases.save(msgspec.structs.replace(case, stage=Stage.ERASED, sought=(), left=left, ended_at=ended))
+    cases.save(msgspec.structs.replace(case, stage=Stage.ERASED, sought=(), left=left, ended_at=system_clock()))
+
+
+async def _look_again(worker: Worker, cases: Cases, case: Case, context: JobContext) -> tuple[Count, ...]:
+    await run_in_process(worker, context, lambda part, words: context.report(0.9 + part / 10, words))
+    counts = Counts()
+    for one in cases.list_left(case):
+        counts.add(one)
+    return counts.told
 
 
 def note_erasure(eraser: Eraser, entry: LedgerEntry, left: int) -> None:
@@ -257,18 +264,17 @@ async def erase_again(settings: Settings, eraser: Eraser, entry: LedgerEntry) ->
     sought = sought_again(entry, digests_of(settings.data_dir))
     for _ in range(ROUNDS):
         found = await asyncio.to_thread(_found_now, settings, entry.tenant, sought)
-        if not (going := still_there(counted(found))):
+        if not found:
             break
-        gone += going
-        known = tuple(found)
-        await eraser.erase(entry.tenant, lambda known=known: known, lambda _words, _part: None)  # type: ignore[misc]
+        gone += len(found)
+        await eraser.erase(entry.tenant, partial(iter, found), lambda _words, _part: None)
     note_erasure(eraser, entry, 0)
     return gone
 
 
 def _found_now(settings: Settings, tenant: str, sought: Sought) -> list[Found]:
     with searching(settings, tenant, sought, lambda _words, _part: None) as found:
-        return [msgspec.structs.replace(one, content=None) for one in found]
+        return [msgspec.structs.replace(one, content=None) for one in found if one.is_named_by_erasure]
 
 
 def told(counts: tuple[Count, ...]) -> dict[str, int]:

@@ -13,8 +13,9 @@ import msgspec
 from parvis.access.access import COMMAND_LINE
 from parvis.access.privacy.person.cases import Case, Cases, Stage
 from parvis.access.privacy.person.erasing import check_somebody_administers
+from parvis.access.privacy.person.found import still_there
 from parvis.access.privacy.person.identifiers import By
-from parvis.access.privacy.person.persons import CONFIRMED, GROUNDS, Persons, identifiers_of, still_there
+from parvis.access.privacy.person.persons import CONFIRMED, GROUNDS, Persons, identifiers_of
 from parvis.bootstrap.jobs import opened_jobs
 from parvis.bootstrap.persons import add_kinds, find_now
 from parvis.bootstrap.persons_again import do_again, load_erasures, read_erasures, told_of, write_erasures
@@ -67,7 +68,7 @@ def export(case_id: str, data_dir: Path, tenant: str, target: Path) -> None:
 
     async def act() -> bytes:
         async with opened_persons(settings_beside(data_dir)) as persons:
-            return persons.make_copy(_caller(tenant), case_id).read_bytes()
+            return (await persons.make_copy(_caller(tenant), case_id)).read_bytes()
 
     content = asyncio.run(act())
     target.touch(mode=0o600)

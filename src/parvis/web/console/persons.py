@@ -11,9 +11,9 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from parvis.access.privacy.person.cases import KEPT_DAYS, MOST_SHOWN, Case, Stage
-from parvis.access.privacy.person.found import Count, Fate, Found, Place
+from parvis.access.privacy.person.found import Count, Fate, Found, Place, still_there
 from parvis.access.privacy.person.identifiers import LONGEST, By
-from parvis.access.privacy.person.persons import CONFIRMED, GROUNDS, check_steward, identifiers_of, still_there
+from parvis.access.privacy.person.persons import CONFIRMED, GROUNDS, check_steward, identifiers_of
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import JobState
@@ -70,7 +70,7 @@ async def copy(request: Request) -> Response:
     site, caller = site_of(request), _steward(request)
     await _form(request)
     try:
-        path = site.platform.persons.make_copy(caller, _case_id(request))
+        path = await site.platform.persons.make_copy(caller, _case_id(request))
     except BadRequestData as refused:
         return await _show(request, refused)
     headers = {"cache-control": "no-store"}
@@ -159,9 +159,9 @@ def rows_of(counts: Iterable[Count]) -> Mapping[Place, Sequence[Count]]:
 
 
 def _shown(site: Site, case: Case) -> list[Shown]:
-    cases = site.platform.persons.cases
+    first = site.platform.persons.cases.list_first(case)
     return [
-        Shown(place, sum(one.count for one in counts), cases.first_of(case, place))
+        Shown(place, sum(one.count for one in counts), [one for one in first if one.place is place])
         for place, counts in rows_of(case.counts).items()
     ]
 

@@ -13,17 +13,20 @@ from typing import Final
 
 import msgspec
 
-from parvis.access.privacy.person.found import Count, Found, Place, line_of, read_lines
+from parvis.access.privacy.person.found import Count, Counts, Found, line_of, read_lines
 from parvis.access.privacy.person.identifiers import Identifier
 from parvis.kernel.durable import write_whole, writing_whole
 from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.jobs import WorkFailed
 from parvis.kernel.time import DAY, Instant
 
 FOLDER: Final = "persons"
 KEPT_DAYS: Final = 7
 MOST_SHOWN: Final = 100
 _ID = re.compile(r"[0-9a-f]{16}")
-_CASE, _JOB, _FOUND, _LEFT, _COPY = "case.json", "job", "found.ndjson", "left.ndjson", "copy.zip"
+MOST_FOUND: Final = 5_000_000
+_CASE, _JOB, _FOUND, _FIRST, _COPY = "case.json", "job", "found.ndjson", "first.ndjson", "copy.zip"
+_GOING, _LEFT = "going.ndjson", "left.ndjson"
 
 
 class Stage(StrEnum):
@@ -86,28 +89,58 @@ class Cases:
         found = [self._read(path) for path in (self._root / tenant).glob(f"*/{_CASE}")]
         return sorted((one for one in found if one), key=lambda one: -one.made_at)
 
-    def keep_found(self, case: Case, found: Iterable[Found], *, is_left: bool = False) -> None:
-        with writing_whole(self._lines(case, is_left)) as file:
+    def keep_found(self, case: Case, found: Iterable[Found]) -> tuple[Count, ...]:
+        """All of it for the copy; the first of each place to be looked at; what an erasure must name.
+
+        Raises WorkFailed where it is too much.
+        """
+        folder, counts = self._folder(case.tenant, case.id), Counts()
+        with (
+            writing_whole(folder / _FOUND) as every,
+            writing_whole(folder / _FIRST) as first,
+            writing_whole(folder / _GOING) as going,
+        ):
             for one in found:
-                file.write(line_of(one))
+                line, place = line_of(one), counts.add(one)
+                every.write(line)
+                if place <= MOST_SHOWN:
+                    first.write(line)
+                if one.is_named_by_erasure:
+                    going.write(line)
+                if counts.total > MOST_FOUND:
+                    raise WorkFailed(f"More than {MOST_FOUND:,} things were found: look for less at once.")
+        return counts.told
 
-    def list_found(self, case: Case, *, is_left: bool = False) -> Iterator[Found]:
-        path = self._lines(case, is_left)
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            yield from read_lines(file)
+    def keep_left(self, case: Case, found: Iterable[Found]) -> tuple[Count, ...]:
+        """What a search has found after the erasure."""
+        counts = Counts()
+        with writing_whole(self._folder(case.tenant, case.id) / _LEFT) as left:
+            for one in found:
+                counts.add(one)
+                if one.is_named_by_erasure:
+                    left.write(line_of(one))
+        return counts.told
 
-    def first_of(self, case: Case, place: Place, most: int = MOST_SHOWN) -> list[Found]:
-        return list(_first(most, (one for one in self.list_found(case) if one.place is place)))
+    def list_found(self, case: Case) -> Iterator[Found]:
+        return self._read_lines(case, _FOUND)
+
+    def list_first(self, case: Case) -> list[Found]:
+        """At most MOST_SHOWN of each place."""
+        return list(self._read_lines(case, _FIRST))
+
+    def list_going(self, case: Case) -> Iterator[Found]:
+        return self._read_lines(case, _GOING)
+
+    def list_left(self, case: Case) -> Iterator[Found]:
+        return self._read_lines(case, _LEFT)
 
     def copy_path(self, case: Case) -> Path:
         return self._folder(case.tenant, case.id) / _COPY
 
     def drop_content(self, case: Case) -> None:
         """What was found, and its copy."""
-        for path in (self._lines(case, False), self._lines(case, True), self.copy_path(case)):
-            path.unlink(missing_ok=True)
+        for name in (_FOUND, _FIRST, _GOING, _LEFT, _COPY):
+            (self._folder(case.tenant, case.id) / name).unlink(missing_ok=True)
 
     def forget(self, case: Case) -> None:
         shutil.rmtree(self._folder(case.tenant, case.id), ignore_errors=True)
@@ -122,8 +155,11 @@ class Cases:
                 gone += 1
         return gone
 
-    def _lines(self, case: Case, is_left: bool) -> Path:
-        return self._folder(case.tenant, case.id) / (_LEFT if is_left else _FOUND)
+    def _read_lines(self, case: Case, name: str) -> Iterator[Found]:
+        path = self._folder(case.tenant, case.id) / name
+        if path.exists():
+            with path.open("rb") as file:
+                yield from read_lines(file)
 
     def _folder(self, tenant: str, case_id: str) -> Path:
         return self._root / tenant / case_id
@@ -133,10 +169,3 @@ class Cases:
             return msgspec.json.decode(path.read_bytes(), type=Case)
         except (OSError, msgspec.MsgspecError):
             return None
-
-
-def _first(most: int, found: Iterable[Found]) -> Iterator[Found]:
-    for place, one in enumerate(found):
-        if place == most:
-            return
-        yield one

@@ -80,8 +80,6 @@ class Eraser:
 
     async def _erase_past(self, tenant: str, found: Iterable[Found]) -> None:
         for one in found:
-            if one.place is At.PAST and one.of_person:
-                continue
             with suppress(ResourceNotFound):
                 await self.store.erase(tenant, erasure_of(one))
 

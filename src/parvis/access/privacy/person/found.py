@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -40,9 +40,6 @@ class Fate(StrEnum):
     BY_HAND = "by-hand"
 
 
-STAYS: Final = (Fate.STAYS_PROOF, Fate.STAYS_DUTY, Fate.STAYS_A_WHILE, Fate.BY_HAND)
-
-
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
     """`id` is the entity's, or what the thing is known by in its place; `by` are the kinds of identifier that it was
     found by. `content` is what is told to the person, as JSON.
@@ -63,6 +60,11 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True):
     of_person: bool = False
     is_deleted: bool = False
     content: Any = None
+
+    @property
+    def is_named_by_erasure(self) -> bool:
+        """The past of an object that goes as a whole goes with it."""
+        return self.fate is Fate.GOES and not (self.place is Place.PAST and self.of_person)
 
     @property
     def is_theirs(self) -> bool:
@@ -88,11 +90,29 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Found]:
     return map(_DECODER.decode, lines)
 
 
-def counted(found: Iterable[Found]) -> tuple[Count, ...]:
-    counts: dict[tuple[Place, Fate], int] = {}
-    for one in found:
-        counts[one.place, one.fate] = counts.get((one.place, one.fate), 0) + 1
-    order = list(Place)
-    return tuple(
-        Count(place, fate, count) for (place, fate), count in sorted(counts.items(), key=lambda o: order.index(o[0][0]))
-    )
+class Counts:
+    """How much there is, by place and fate."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[Place, Fate], int] = {}
+        self._of_place: dict[Place, int] = {}
+        self.total = 0
+
+    def add(self, found: Found) -> int:
+        """How many there are in its place by now."""
+        self.total += 1
+        self._counts[found.place, found.fate] = self._counts.get((found.place, found.fate), 0) + 1
+        self._of_place[found.place] = self._of_place.get(found.place, 0) + 1
+        return self._of_place[found.place]
+
+    @property
+    def told(self) -> tuple[Count, ...]:
+        """In the order of places."""
+        order = list(Place)
+        ordered = sorted(self._counts.items(), key=lambda one: order.index(one[0][0]))
+        return tuple(Count(place, fate, count) for (place, fate), count in ordered)
+
+
+def still_there(counts: Iterable[Count]) -> int:
+    """What an erasure would take away."""
+    return sum(one.count for one in counts if one.fate is Fate.GOES)

@@ -1,7 +1,9 @@
 """What stewards do for one person: look, give them a copy, erase. All of it is in the trail, by the request's id."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from typing import Final
@@ -12,7 +14,7 @@ from parvis.access.model import AuditRecord
 from parvis.access.privacy.model import Action, LedgerEntry
 from parvis.access.privacy.person.cases import Case, Cases, Stage
 from parvis.access.privacy.person.copy import write_copy
-from parvis.access.privacy.person.found import Count, Fate, Found, Place
+from parvis.access.privacy.person.found import Fate, Found, Place, still_there
 from parvis.access.privacy.person.identifiers import (
     MOST_IDENTIFIERS,
     By,
@@ -84,12 +86,13 @@ class Persons:
             self._note(caller, "person-read", case)
         return case
 
-    def make_copy(self, caller: Caller, case_id: str) -> Path:
+    async def make_copy(self, caller: Caller, case_id: str) -> Path:
         """The file for the person. Raises Forbidden, ResourceNotFound, BadRequestData."""
         case = self.get(caller, case_id)
         _require(case, Stage.FOUND)
         path = self.cases.copy_path(case)
-        told = write_copy(path, lambda: self.cases.list_found(case), case.tenant, self.clock())
+        list_found = partial(self.cases.list_found, case)
+        told = await asyncio.to_thread(write_copy, path, list_found, case.tenant, self.clock())
         self._note(caller, "person-copied", case, things=told)
         return path
 
@@ -101,9 +104,9 @@ class Persons:
             raise BadRequestData("Say on which ground of Article 17 the data go.", rule="person-ground")
         if confirmed.strip() not in CONFIRMED.values():
             raise BadRequestData("Type the word that is asked for.", rule="person-unconfirmed")
-        if not any(one.fate is Fate.GOES for one in case.counts):
+        if not still_there(case.counts):
             raise BadRequestData("Nothing that was found is to be erased.", rule="person-nothing-goes")
-        self.check(case.tenant, self.cases.list_found(case))
+        self.check(case.tenant, self.cases.list_first(case))
         case = msgspec.structs.replace(case, stage=Stage.ERASING, reason=ground)
         self.cases.save(case)
         self._note(caller, "person-erasure-ordered", case, ground=ground)
@@ -153,18 +156,16 @@ def digests_of(data_dir: Path) -> Digested:
     return keyed(path.read_bytes())
 
 
-def ledger_entry(case: Case, found: Iterable[Found], by: str, at: Instant, digested: Digested) -> LedgerEntry:
+def ledger_entry(case: Case, going: Iterable[Found], by: str, at: Instant, digested: Digested) -> LedgerEntry:
     """By the accounts and keys that were found, beside what was asked for."""
     marks = [digested(one.by, one.value) for one in case.sought if one.is_certain]
-    entities, places, proofs = [], dict[str, int](), {Place.ACCOUNT: By.ACCOUNT, Place.KEY: By.KEY}
-    for one in found:
-        if one.fate is not Fate.GOES:
-            continue
-        places[one.place.value] = places.get(one.place.value, 0) + 1
+    proofs, entities = {Place.ACCOUNT: By.ACCOUNT, Place.KEY: By.KEY}, []
+    for one in going:
         if one.place in proofs:
             marks.append(digested(proofs[one.place], one.id))
         if one.place is Place.OBJECT:
             entities.append(one.id)
+    places = {one.place.value: one.count for one in case.counts if one.fate is Fate.GOES}
     return LedgerEntry(
         tenant=case.tenant,
         at=at,
@@ -185,7 +186,3 @@ def sought_again(entry: LedgerEntry, digested: Digested) -> Sought:
     ids = [digested(By.ENTITY, one) for one in entry.entities]
     marks = dict.fromkeys((*entry.person.split(), *ids))
     return Sought((Identifier(By.ENTITY, one) for one in marks), digested)
-
-
-def still_there(counts: Iterable[Count]) -> int:
-    return sum(one.count for one in counts if one.fate is Fate.GOES)
