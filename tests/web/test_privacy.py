@@ -157,6 +157,8 @@ async def test_what_would_go_is_foreseen_then_goes_where_it_is_switched_on(
         await ended(platform, KEEP)
 
     said = await read(steward)
+    assert "What was past its time was taken away, last at" in said
+    assert "would erase" not in said, "that was foreseen before"
     assert "It is taken away every night" in said
     assert "The newest entries of the ledger" in said
     assert (await platform.broker.get(system_caller("test"), "urn:ngsi-ld:Person:1")).instances == ()

@@ -55,12 +55,13 @@ class KeptView:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeseenView:
-    """The newest look ahead: what it found, or the job that looks."""
+class Looked:
+    """The newest look ahead or run of retention, whichever is newer: under way, failed, or what was `found` to go."""
 
     job: JobView
     found: list[Foreseen]
     is_busy: bool
+    is_ahead: bool
 
 
 async def privacy_page(request: Request) -> Response:
@@ -174,7 +175,7 @@ async def _page(
     t = site.pages.words(request)
     purposes = Purposes(site.platform.access.store)
     declared = purposes.list_of(caller.tenant)
-    foreseen = await _foreseen(site, request, caller, t)
+    looked = await _looked(site, request, caller, t)
     return site.pages.render(
         request,
         "console/pages/privacy.html",
@@ -185,7 +186,7 @@ async def _page(
         titles=names((*declared, *purposes.list_off(caller.tenant)), t),
         kept=[_kept_view(one, t) for one in list_kept(declared)],
         unfounded=await unfounded_of(site, caller),
-        foreseen=foreseen,
+        looked=looked,
         ledger=together(ledger_of(site, caller.tenant)),
         bases=[(one, t(f"privacy_basis.{one}")) for one in get_args(Basis)],
         periods=[(one, t(f"privacy_each.{one.lower()}")) for one in PERIODS],
@@ -194,7 +195,7 @@ async def _page(
         problem=_problem(refused, t),
         given=given or {},
         done=request.query_params.get("done", ""),
-        refresh_s=REFRESH_S if foreseen is not None and foreseen.is_busy else None,
+        refresh_s=REFRESH_S if looked is not None and looked.is_busy else None,
     )
 
 
@@ -230,14 +231,20 @@ def ledger_of(site: Site, tenant: str, since: int = 0) -> list[LedgerEntry]:
     return [one for one in found if one.purpose]
 
 
-async def _foreseen(site: Site, request: Request, caller: Caller, t: Wording) -> ForeseenView | None:
-    jobs = await site.platform.jobs.list_jobs(caller, JobFilter(kind=FORESEE, limit=1))
+async def _looked(site: Site, request: Request, caller: Caller, t: Wording) -> Looked | None:
+    """What was foreseen before a run says nothing of what is there after it."""
+    jobs = [
+        job
+        for kind in (FORESEE, KEEP)
+        for job in await site.platform.jobs.list_jobs(caller, JobFilter(kind=kind, limit=1))
+    ]
     if not jobs:
         return None
-    [job] = jobs
-    result: Any = job.result if job.state is JobState.DONE else []
+    job = max(jobs, key=lambda one: one.id)
+    is_ahead = job.kind == FORESEE
+    result: Any = job.result if is_ahead and job.state is JobState.DONE else []
     found = msgspec.convert(result or [], list[Foreseen])
-    return ForeseenView(view_of(site, request, job, t), found, job.state in _OPEN)
+    return Looked(view_of(site, request, job, t), found, job.state in _OPEN, is_ahead)
 
 
 def _problem(refused: BadRequestData | None, t: Wording) -> str:
