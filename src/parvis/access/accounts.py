@@ -326,6 +326,7 @@ class Accounts:
 
     def enable_account(self, caller: Caller, name: str) -> None:
         """With the password it had. Raises Forbidden or ResourceNotFound."""
+        check_lasts(caller)
         self._change_standing(caller, name, disabled=False)
 
     def list_accounts(self, caller: Caller) -> list[Account]:

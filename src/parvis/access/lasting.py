@@ -7,4 +7,6 @@ from parvis.kernel.identity import Caller
 def check_lasts(caller: Caller) -> None:
     """Raises Forbidden."""
     if caller.mandate:
-        raise Forbidden("Who acts by a mandate makes no accounts, keys or roles: they would outlive it.")
+        raise Forbidden(
+            "Who acts by a mandate makes no accounts, keys, roles or privacy classes: they would outlive it."
+        )

@@ -184,6 +184,13 @@ async def test_nothing_is_made_by_a_mandate_that_would_outlive_it(
         access.keys.create(caller, "a back door", "reader", "plouhinec")
     with pytest.raises(Forbidden, match="outlive"):
         access.gate.roles.assign(caller, Assignment("", "user:odile", "plouhinec", "operator", clock.now))
+    for change in (access.gate.roles.classify, access.gate.roles.declassify):
+        with pytest.raises(Forbidden, match="outlive"):
+            change(caller, Classified("email", "public"))
+    await access.accounts.add_account(COMMAND_LINE, "mole", PASSWORD, "administrator", "plouhinec")
+    access.accounts.disable_account(COMMAND_LINE, "mole")
+    with pytest.raises(Forbidden, match="outlive"):
+        access.accounts.enable_account(caller, "mole")
     key, _ = access.keys.create(caller, "a sensor's", "device", "plouhinec", device="a1")
     assert key.device == "a1", "a device only delivers"
 

@@ -134,6 +134,7 @@ class Roles:
     def classify(self, caller: Caller, one: Classified) -> None:
         """Put an attribute into a class. Raises Forbidden or BadRequestData."""
         _require(caller, Right.STEWARD)
+        check_lasts(caller)
         check_classified(one)
         with self._store.transaction():
             self._store.roles.put_class(caller.tenant, one)
@@ -143,6 +144,7 @@ class Roles:
     def declassify(self, caller: Caller, one: Classified) -> None:
         """Take back what the tenant has declared. Raises Forbidden or ResourceNotFound."""
         _require(caller, Right.STEWARD)
+        check_lasts(caller)
         with self._store.transaction():
             if not self._store.roles.drop_class(caller.tenant, one):
                 raise ResourceNotFound(f"{caller.tenant} has put {one.name} into no class.")

@@ -136,7 +136,7 @@ async def _page(
         actions=[(one, t(f"role_action.{one}")) for one in ACTIONS],
         clearances=[(one, t(f"privacy_class.{one}")) for one in CLASSES],
         may_change=may_administer,
-        may_classify=may_steward,
+        may_classify=may_steward and not caller.mandate,
         why=await _why(site, caller, asked, t) if asked.get("subject") else (),
         asked=asked,
         problem=_problem(refused, t),
