@@ -17,12 +17,14 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from uvicorn import Config, Server
 
+from parvis.broker.query.tree import TemporalQuery
 from parvis.connectors.feeds.client import FeedClient, NoFeed
 from parvis.connectors.feeds.config import FeedsConfig
 from parvis.connectors.feeds.feed import Feed
 from parvis.connectors.feeds.mapping import PACKAGED_FORMATS, load_format
 from parvis.connectors.feeds.plugin import build, build_feeds
 from parvis.fleet.ways.connector import InvalidConnector, Surroundings
+from parvis.kernel.identity import Caller
 from parvis.kernel.settings import OutboundSettings
 from parvis.kernel.time import HOUR, Instant, parse_instant
 from parvis.outbound.client import GuardedClient
@@ -163,6 +165,28 @@ async def test_what_a_feed_repeats_is_stored_once_even_after_a_restart(town: Tow
     await feed_of(town, settings).ask()
     assert await town.history(RIVER, "height") == [4.0, 4.1, 4.2]
     assert await town.value(RIVER, "height") == 4.2
+
+
+async def test_history_is_asked_only_about_what_the_answer_before_did_not_tell(
+    town: Town, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int | None, int | None]] = []
+    history = town.broker.history
+
+    async def note(caller: Caller, entity_id: str, query: TemporalQuery) -> Any:
+        asked.append((query.at, query.end))
+        return await history(caller, entity_id, query)
+
+    monkeypatch.setattr(town.broker, "history", note)
+    early, noon = parse_instant("2026-09-21T11:50:00Z"), parse_instant(NOON)
+    old, new = river(GARONNE, "H", "2026-09-21T11:50:00Z", 4000.0), river(GARONNE, "H", NOON, 4200.0)
+    feed = feed_of(town, {**HUBEAU, "url": f"{service.url}/obs"})
+    for records in ([old], [old], [old, new], [old, new]):
+        service.says["/obs"] = rivers(*records)
+        await feed.ask()
+
+    assert asked == [(early, early + 1), (noon, noon + 1)]
+    assert await town.history(RIVER, "height") == [4.0, 4.2]
 
 
 async def test_a_corrected_value_replaces_the_one_it_corrects(town: Town, service: Service) -> None:

@@ -18,12 +18,27 @@ from parvis.kernel.time import SECOND, Instant
 _AT_ONCE = 100
 _PAGE = 200
 _MOST_KNOWN = 100_000
+_MOST_HEARD = 20_000
+"""Observations of the last answer that are kept in mind; history is asked about those of further stations."""
 _Known = Mapping[tuple[str, Instant], Json]
 
 
 class Standing(msgspec.Struct, frozen=True):
     fresh: int
     stale: int
+
+
+class _Heard:
+    """What one answer told, within bounds."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, _Known] = {}
+        self._count = 0
+
+    def add(self, station_id: str, told: _Known) -> None:
+        self._count += len(told)
+        if self._count <= _MOST_HEARD:
+            self.of[station_id] = told
 
 
 class StationRecords:
@@ -37,6 +52,7 @@ class StationRecords:
         self._type: Iri = expand(form.header.entity_type)
         self._names = {term: expand(term) for term in sorted(form.terms)}
         self._is_stale = expand("isStale")
+        self._heard: dict[str, _Known] = {}
         self._described = {term: expand(term) for term in ("name", "stationID", "dataProvider", "source", "location")}
 
     def entity_id(self, station_id: str) -> str:
@@ -49,9 +65,10 @@ class StationRecords:
             ParvisError: some may be stored; the rest is new when it is given again.
         """
         changes: list[Change] = []
-        count = 0
+        count, heard = 0, _Heard()
         for station in stations:
             new = await self._find_new(station)
+            heard.add(station.id, {self._key(one): one.value for one in station.observations.values()})
             if not new:
                 continue
             changes.append(await self._change(station, new))
@@ -60,7 +77,11 @@ class StationRecords:
                 await self._write(changes)
                 changes = []
         await self._write(changes)
+        self._heard = heard.of
         return count
+
+    def _key(self, one: Observation) -> tuple[str, Instant]:
+        return self._names[one.term], one.at
 
     async def _write(self, changes: Sequence[Change]) -> None:
         if not changes:
@@ -70,18 +91,21 @@ class StationRecords:
                 raise outcome.error
 
     async def _find_new(self, station: Station) -> list[Observation]:
-        known = await self._known(station)
-        new = [one for one in station.observations.values() if known.get((self._names[one.term], one.at)) != one.value]
-        return sorted(new, key=lambda one: one.at)
+        """What the answer before told too is stored: the past that a feed repeats is not looked up again each time."""
+        heard = self._heard.get(station.id, {})
+        unheard = [one for one in station.observations.values() if heard.get(self._key(one)) != one.value]
+        if not unheard:
+            return []
+        known = await self._known(station.id, [one.at for one in unheard])
+        return sorted((one for one in unheard if known.get(self._key(one)) != one.value), key=lambda one: one.at)
 
-    async def _known(self, station: Station) -> _Known:
+    async def _known(self, station_id: str, moments: Sequence[Instant]) -> _Known:
         """What the history holds of the time that the observations are of; of two values of a moment the later."""
-        moments = [at for _, at in station.observations]
         query = TemporalQuery(
             TimeRelation.BETWEEN, min(moments), max(moments) + 1, attrs=tuple(self._names.values()), limit=_MOST_KNOWN
         )
         try:
-            history = await self._broker.history(self._caller, self.entity_id(station.id), query)
+            history = await self._broker.history(self._caller, self.entity_id(station_id), query)
         except ResourceNotFound:
             return {}
         found = sorted((one for some in history.instances.values() for one in some), key=lambda one: one.seq)
