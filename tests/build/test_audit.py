@@ -1,7 +1,9 @@
 """The audit of libraries says what it found, and that it found nothing only where it could ask."""
 
+import json
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,26 @@ def program(folder: Path, says: str, ends_with: int) -> str:
     return str(path)
 
 
+def answer(*libraries: Mapping[str, object]) -> str:
+    return f"echo '{json.dumps({'dependencies': libraries, 'fixes': []})}'"
+
+
+SOUND = {"name": "Jinja2", "version": "3.1.0", "vulns": []}
+WEAK = {"name": "jinja2", "version": "3.1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["3.1.6"]}]}
+SKIPPED = {"name": "jinja2", "skip_reason": "Dependency not found on PyPI and could not be audited"}
+
+
 @pytest.mark.parametrize(
     ("says", "ends_with", "result", "told"),
     [
-        ("echo 'No known vulnerabilities found' >&2", 0, NONE_KNOWN, "No known weakness in 1 libraries."),
-        ("echo 'Found 1 known vulnerability in 1 package' >&2; echo 'jinja2 3.1.0 CVE-1'", 1, KNOWN, "CVE-1"),
+        (answer(SOUND), 0, NONE_KNOWN, "No known weakness in 1 libraries."),
+        (answer(WEAK), 1, KNOWN, "jinja2 3.1.0: CVE-1, mended in 3.1.6"),
+        (answer(SKIPPED), 0, NOT_ASKED, "nothing is known here of 1 of 1 libraries (jinja2)"),
+        (answer({"name": "jinja-2", "version": "1", "vulns": []}), 0, NOT_ASKED, "nothing is known here of 1 of 1"),
+        (answer(), 0, NOT_ASKED, "nothing is known here of 1 of 1 libraries"),
         ("echo 'ERROR:pip_audit: Name or service not known' >&2", 1, NOT_ASKED, "not known to be sound"),
         ("true", 1, NOT_ASKED, "said nothing"),
+        ("echo '[]'", 0, NOT_ASKED, "said nothing"),
     ],
 )
 def test_silence_of_the_network_is_no_good_news(
