@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from parvis.access.access import COMMAND_LINE
 from parvis.access.privacy.model import Cover, Summary, Then
 from parvis.access.privacy.purposes import Purposes
+from parvis.access.roles.model import Role, RoleGrant
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.privacy import FORESEE, KEEP
 from parvis.broker.model.change import Change, Mode
@@ -138,6 +140,16 @@ async def test_what_is_held_without_a_purpose_is_named(platform: Platform, stewa
     await post(steward, LETTERS)
     await post(steward, MAIL)
     assert "Everything that is classed personal or sensitive has a purpose." in await read(steward)
+
+
+async def test_it_is_named_to_a_steward_who_may_not_read_it(platform: Platform) -> None:
+    grants = (RoleGrant(("read", "steward")),)
+    there = msgspec.structs.replace(COMMAND_LINE, tenant=DEFAULT_TENANT)
+    platform.access.gate.roles.put(there, Role(grants, "internal", name="officer"))
+    _, key = platform.access.keys.create(there, "office", "officer")
+    await lay_email(platform, system_clock())
+    async with client_of(platform, authorization=f"Bearer {key}", accept_language="en") as officer:
+        assert "no purpose covers them" in await read(officer)
 
 
 async def test_what_would_go_is_foreseen_then_goes_where_it_is_switched_on(

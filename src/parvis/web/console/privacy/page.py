@@ -17,7 +17,7 @@ from parvis.access.privacy.periods import PERIODS
 from parvis.access.privacy.purposes import Purposes, require_steward
 from parvis.bootstrap.privacy import FORESEE, KEEP, Foreseen, together
 from parvis.kernel.errors import BadRequestData
-from parvis.kernel.identity import Caller
+from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.jobs import JobFilter, JobState
 from parvis.kernel.reach import local_name
 from parvis.web.console.identities.frame import done, form_of, text_of
@@ -219,7 +219,8 @@ async def unfounded_of(site: Site, caller: Caller) -> list[Unfounded]:
     """Of what entities hold just now."""
     platform = site.platform
     held: dict[str, set[str]] = {}
-    for type_, attributes in (await platform.broker.list_attributes(caller)).items():
+    everything = system_caller("privacy", caller.tenant)  # a steward who may not read it is to know that it is there
+    for type_, attributes in (await platform.broker.list_attributes(everything)).items():
         held.setdefault(local_name(type_), set()).update(map(local_name, attributes))
     declared = Purposes(platform.access.store).list_of(caller.tenant)
     return list_unfounded(held, declared, platform.access.gate.roles.classes_of(caller.tenant))
