@@ -171,7 +171,7 @@ async def test_who_is_told_of_changes_and_whether_anyone_may_read(
 
 
 SPELT: list[tuple[Kind, Any, str, str]] = [
-    (Kind.PROPERTY, {"@type": "DateTime", "@value": "2026-03-01T08:00:00Z"}, "1 March 2026", "1 mars 2026"),
+    (Kind.PROPERTY, {"@type": "DateTime", "@value": "2026-03-01T08:00:00Z"}, "1 March 2026", "1er mars 2026"),
     (Kind.LANGUAGE_PROPERTY, {"en": "Market", "fr": "Marché"}, "Market", "Marché"),
     (Kind.JSON_PROPERTY, {"low": 1.5, "in": {"a": [1]}}, 'low: 1.5, in: {"a":[1]}', 'low : 1,5, in : {"a":[1]}'),
     (Kind.PROPERTY, [{"day": 1}, "x"], '{"day":1}, x', '{"day":1}, x'),

@@ -247,6 +247,7 @@ async def test_the_check_warns_of_values_that_cannot_be(platform: Platform, oper
     assert "4 Places that cannot be read, or are not on Earth" in english
     french = plain((await operator.get(path, params={"lang": "fr"})).text)
     assert "Remplissage (%) : 1 valeur n’est pas comprise entre 0 % et 100 %. ligne 3 : 340" in french
+    assert "Géométrie Ce n’est pas sur la Terre : la projection est-elle la bonne ?" in french
 
     sound = await upload(operator, DOUBTFUL.replace("340", "34").replace("2190", "2019").encode())
     await do(operator, sound, "check")

@@ -103,7 +103,8 @@ class Wording:
         return f"{self.local(instant):%H:%M}"
 
     def day(self, day: date) -> str:
-        return self("date.day", day=day.day, month=self(f"month.{day.month}"), year=day.year)
+        told = self("date.first") if day.day == 1 else day.day
+        return self("date.day", day=told, month=self(f"month.{day.month}"), year=day.year)
 
     def weekday(self, day: date) -> str:
         return self(f"weekday.{day.isoweekday()}")

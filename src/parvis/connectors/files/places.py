@@ -24,7 +24,7 @@ DECIMALS = 7
 _SAME_AS_WGS84 = frozenset({"", WGS84, "OGC:CRS84", "EPSG:4979"})
 WKB_IN_HEX = re.compile("0[01](?:[0-9A-Fa-f]{2}){20,}")
 """As PostGIS writes a geometry where nobody asks for another form."""
-_NOT_ON_EARTH = "it is not on Earth: is the projection right?"
+_NOT_ON_EARTH = "This is not on Earth: is the projection right?"
 
 Project = Callable[[Any, Any], tuple[Any, Any]]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from parvis.connectors.files.folders import ImportFolder
-from parvis.connectors.files.report import Doubt, Verdict
+from parvis.connectors.files.report import Doubt, FaultReason, Verdict
+from parvis.connectors.files.table import GEOMETRY
 from parvis.connectors.files.telling import merged_rows
 from parvis.fleet.profiles.limits import FARTHEST
 from parvis.kernel.time import Instant
@@ -15,8 +16,9 @@ from parvis.web.wording import Wording
 LINES_SHOWN = 20
 _LINES_LOOKED_AT = 100_000
 _FINE = frozenset({"created", "updated", "unchanged", "added", "stored-before", "repeated"})
-_IN_SENTENCES = frozenset({Verdict.CONFLICT.value, Verdict.REFUSED.value})
-"""What is told of these is no text of the file."""
+_UNPLACED = FaultReason.UNREADABLE_PLACE.name.lower()
+_IN_SENTENCES = frozenset({Verdict.CONFLICT.value, Verdict.REFUSED.value, _UNPLACED})
+"""What is told of these may be a sentence of ours, and no text of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,12 @@ def _day(instant: Instant, t: Wording) -> str:
 def list_left_out(folder: ImportFolder, t: Wording) -> list[list[str]]:
     """The first rows of which something was left out: row, outcome, entity, column, text."""
     worst = (row for row in islice(merged_rows(folder), _LINES_LOOKED_AT) if row[1] not in _FINE)
-    return [[*row[:4], _text(row[1], row[4], t)] for row in islice(worst, LINES_SHOWN)]
+    return [[*row[:3], _column(row[1], row[3], t), _text(row[1], row[4], t)] for row in islice(worst, LINES_SHOWN)]
+
+
+def _column(outcome: str, column: str, t: Wording) -> str:
+    """A place may be of two columns."""
+    return t("imports.geometry") if outcome == _UNPLACED and column == GEOMETRY else column
 
 
 def _text(outcome: str, text: str, t: Wording) -> str:
