@@ -13,7 +13,7 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.access.privacy.model import Cover, Summary, Then
 from parvis.access.privacy.purposes import Purposes
-from parvis.access.roles.model import Role, RoleGrant
+from parvis.access.roles.model import Assignment, Role, RoleGrant
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.privacy import FORESEE, KEEP
 from parvis.broker.model.change import Change, Mode
@@ -146,7 +146,8 @@ async def test_it_is_named_to_a_steward_who_may_not_read_it(platform: Platform) 
     grants = (RoleGrant(("read", "steward")),)
     there = msgspec.structs.replace(COMMAND_LINE, tenant=DEFAULT_TENANT)
     platform.access.gate.roles.put(there, Role(grants, "internal", name="officer"))
-    _, key = platform.access.keys.create(there, "office", "officer")
+    made, key = platform.access.keys.create(there, "office", "reader")
+    platform.access.gate.roles.assign(there, Assignment("", f"key:{made.id}", DEFAULT_TENANT, "officer", 0))
     await lay_email(platform, system_clock())
     async with client_of(platform, authorization=f"Bearer {key}", accept_language="en") as officer:
         assert "no purpose covers them" in await read(officer)
