@@ -2,8 +2,8 @@
 that asks nobody, in turns, of one process.
 
 Each round sends the same number of requests through each door, in another order each time; of the rounds the median is
-told, since a machine is not as quick all the time. The time is that of all requests together, of 50 connections. Of the
-audit trail it has what such a request costs there: the use of the key, noted once a minute; a PATCH is no entry of it.
+told, since a machine is not as quick all the time. The time is that of all requests together, of 50 connections. The
+guarded door notes for the audit trail what a key has changed, which is told by the minute; the other notes nothing.
 """
 
 import random

@@ -19,6 +19,7 @@ from parvis.access.members.members import Members
 from parvis.access.model import EVERY_TENANT
 from parvis.access.passwords import Passwords
 from parvis.access.ports import AccessStore
+from parvis.access.writes import Writes
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import ADMINISTRATOR, Caller
 from parvis.kernel.settings import AccessSettings
@@ -42,6 +43,7 @@ class Access:
     passkeys: Passkeys
     members: Members
     mandates: Mandates
+    writes: Writes
 
     async def follow(self, on_change: Callable[[], None]) -> None:
         """Forget what was answered whenever another process has changed something, until cancelled.
@@ -49,14 +51,18 @@ class Access:
         Whatever changes rights is in the audit trail: its newest number tells of all of it.
         """
         known = -1
-        while True:
-            with suppress(ParvisError):
-                newest = self.store.newest_audit()
-                if newest != known:
-                    known = newest
-                    self.gate.forget()
-                    on_change()
-            await asyncio.sleep(FOLLOW_EVERY_S)
+        try:
+            while True:
+                with suppress(ParvisError):
+                    newest = self.store.newest_audit()
+                    if newest != known:
+                        known = newest
+                        self.gate.forget()
+                        on_change()
+                self.writes.tell_due()
+                await asyncio.sleep(FOLLOW_EVERY_S)
+        finally:
+            self.writes.tell_all()
 
     def find_audit_break(self) -> int | None:
         return find_break(self.store.read_audit())
@@ -96,4 +102,5 @@ def build_access(
         passkeys,
         members,
         mandates,
+        Writes(store.append_audit, clock),
     )

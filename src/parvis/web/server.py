@@ -171,7 +171,9 @@ def assemble(platform: Platform, registry: CollectorRegistry, readings: Readings
     registry.register(PlatformGauges(platform.gauges))
     limit = platform.settings.server.body_limit_bytes
     readings = readings or Readings(Exposition((registry, REGISTRY)).families)
-    app = Crossroads(NgsiLdApi(platform.broker, limit), create_app(platform, readings=readings))
+    app = Crossroads(
+        NgsiLdApi(platform.broker, limit, platform.access.writes.note), create_app(platform, readings=readings)
+    )
     larger = {UPLOAD: files_of(platform).config.largest_file_mb << 20, **LARGER_BODIES}
     origins = MapOrigins(lambda: platform.at_hand.map)
     limits, with_subdomains = Limits(platform.settings.limits), platform.settings.server.tls_subdomains

@@ -1,7 +1,9 @@
 """The NGSI-LD API as one ASGI application: it finds the route, checks the tenant, maps failures."""
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
+from urllib.parse import unquote
 
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
@@ -17,6 +19,9 @@ from parvis.kernel.errors import Forbidden, NonexistentTenant, ParvisError, Unau
 from parvis.kernel.identity import Caller, Right
 
 _log = logging.getLogger(__name__)
+OnWrite = Callable[[Caller, str, str], None]
+"""(who, method and template of the path, what it was about)."""
+_REFUSED_FROM = 300
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _MEMORABLE_BYTES = 1024
 _remembered_parameters = lru_cache(maxsize=2048)(parse_parameters)
@@ -25,8 +30,15 @@ _remembered_parameters = lru_cache(maxsize=2048)(parse_parameters)
 class NgsiLdApi:
     """Mount it at /ngsi-ld/v1, behind what puts a Caller into `scope["state"]["caller"]`."""
 
-    def __init__(self, broker: Broker, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        on_write: OnWrite = lambda _who, _what, _entity: None,
+    ) -> None:
+        """`on_write` hears of every request that has changed something."""
         self._broker = broker
+        self._on_write = on_write
         self._max_body_bytes = max_body_bytes
         self._router = Router(ROUTES)
 
@@ -64,7 +76,10 @@ class NgsiLdApi:
         request = Request(
             scope, receive, self._broker, caller, headers, args, parameters, self._max_body_bytes, to_make
         )
-        return await route.handler(request)
+        response = await route.handler(request)
+        if route.writes and response.status < _REFUSED_FROM:
+            self._on_write(caller, f"{route.method} {route.template}", _about(args, response))
+        return response
 
     async def _check_tenant(self, tenant: str, caller: Caller, route: Route) -> str | None:
         """The tenant of a request is its caller's; the header may only confirm it (NGSI-LD 1.9.1, 6.3.14). One that
@@ -77,6 +92,12 @@ class NgsiLdApi:
         if not route.begins or tenant != caller.tenant or Right.ADMINISTER not in caller.rights:
             raise NonexistentTenant(f"There is no tenant {tenant}.")
         return tenant
+
+
+def _about(args: tuple[str, ...], response: Response) -> str:
+    """Which entity, subscription or other thing; empty for those of a batch."""
+    made = next((value for name, value in response.headers if name == b"location"), b"")
+    return args[0] if args else unquote(made.decode("latin-1").rpartition("/")[2])
 
 
 def routes(broker: Broker, max_body_bytes: int = MAX_BODY_BYTES) -> list[BaseRoute]:
