@@ -9,19 +9,22 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from msgspec.structs import replace
 
 from parvis.access.model import Account
 from parvis.access.privacy.model import Action
-from parvis.access.privacy.person.cases import Stage
+from parvis.access.privacy.person.cases import Case, Stage
 from parvis.access.privacy.person.found import Fate, Place, still_there
 from parvis.access.privacy.person.identifiers import By
+from parvis.access.privacy.person.persons import ERASE
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.persons import erasing
 from parvis.bootstrap.stores import frames_of
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.query.tree import TemporalQuery
+from parvis.jobs.kinds import Worker
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, OPERATOR, Caller, Right, system_caller
 from parvis.kernel.jobs import JobFilter
@@ -127,6 +130,34 @@ async def test_what_is_erased_is_found_no_more_and_the_rest_stays(platform: Plat
     assert await platform.eraser.store.shelf.read(OnShelf(Box(DEFAULT_TENANT, "snapshot-entities"), b"")) == {
         b"2": b'{"of": 1}'
     }
+
+
+async def test_the_files_of_the_archive_are_made_anew_without_it(embedded: Platform) -> None:
+    await fill(embedded)
+    assert TELEPHONE in await texts_in_files(embedded)
+    case = await search(embedded, (By.EMAIL, EMAIL), (By.TELEPHONE, TELEPHONE))
+    ordered = await embedded.persons.erase(STEWARD, case.id, "objection", "ERASE")
+
+    await do(embedded, ERASE, ordered)
+
+    (job,) = await embedded.jobs.list_jobs(STEWARD, JobFilter(kind="archive.run"))
+    await do(embedded, job.kind, ordered)
+    texts = await texts_in_files(embedded)
+    assert TELEPHONE not in texts
+    assert "the lamp is broken" in texts
+
+
+async def do(platform: Platform, kind: str, case: Case) -> None:
+    work = platform.jobs.kinds.get(kind).work
+    assert not isinstance(work, Worker)
+    await work(in_job(platform, case))
+
+
+async def texts_in_files(platform: Platform) -> str:
+    """Of every file that lies there, named by the catalogue or not."""
+    paths = [str(path) for path in (platform.settings.data_dir / "archive").rglob("*.parquet")]
+    with duckdb.connect() as engine:
+        return repr(engine.execute("SELECT text, json, extra FROM read_parquet(?)", [paths]).fetchall())
 
 
 async def test_the_ledger_tells_what_went_and_not_whose(platform: Platform) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from parvis.access.privacy.person.persons import (
 from parvis.backup.bundle.forms import entity_line
 from parvis.bootstrap.archive import engine_limits
 from parvis.bootstrap.exports import list_exports
+from parvis.bootstrap.jobs import ARCHIVE
 from parvis.bootstrap.leaving import ATTEMPTS, open_snapshot
 from parvis.bootstrap.stores import find_access
 from parvis.broker.broker import Broker
@@ -74,10 +75,20 @@ def add_kinds(jobs: Jobs, settings: Settings, eraser: Eraser | None) -> None:
     """Without an eraser they can be asked for, and are done by the platform that runs."""
     worker = _worker(settings, "find")
     jobs.kind(FIND, worker, attempts=2, back_off_s=10, timeout_s=_LONGEST_S, right=Right.STEWARD)
-    work = _elsewhere if eraser is None else erasing(settings, eraser)
+    work = _elsewhere if eraser is None else erasing(settings, eraser, partial(_make_files_anew, jobs))
     jobs.kind(ERASE, work, attempts=5, back_off_s=30, timeout_s=_LONGEST_S, at_most=1, right=Right.STEWARD)
     jobs.kind(SWEEP, _sweeping(settings), at_most=1, for_all=True)
     jobs.every(SWEEP, "35 * * * *", SWEEP)
+
+
+async def _make_files_anew(jobs: Jobs) -> None:
+    """Nobody reads it in the archive any more; now it goes from its files too, where there are some."""
+    if jobs.kinds.find(ARCHIVE) is not None:
+        await jobs.add(ARCHIVE, created_by=SUBJECT)
+
+
+async def _nothing_more() -> None:
+    pass
 
 
 def _worker(settings: Settings, function: str) -> Worker:
@@ -206,7 +217,8 @@ def _file_dropper(data_dir: Path) -> Callable[[str, str], None]:
     return drop
 
 
-def erasing(settings: Settings, eraser: Eraser) -> LoopWork:
+def erasing(settings: Settings, eraser: Eraser, follow: Callable[[], Awaitable[None]] = _nothing_more) -> LoopWork:
+    """`follow` is called once it has been done."""
     cases, worker = Cases(settings.data_dir), _worker(settings, "verify")
 
     async def work(context: JobContext) -> dict[str, int]:
@@ -214,6 +226,7 @@ def erasing(settings: Settings, eraser: Eraser) -> LoopWork:
             case = cases.get(context.tenant, context.arguments["case"])
             if case.stage is Stage.ERASING:
                 await _erase(settings, eraser, cases, case, worker, context)
+                await follow()
         except ParvisError as fault:
             if fault.status < 500:
                 raise WorkFailed(fault.detail) from fault
