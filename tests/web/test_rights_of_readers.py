@@ -198,6 +198,21 @@ async def test_who_does_not_read_an_attribute_does_not_change_it(
     assert SECRET in (await operator.get(f"{API}/entities/{HALF_BIN}")).text
 
 
+async def test_who_reaches_one_quarter_knows_of_their_own_jobs_alone(
+    platform: Platform, lamplighter: httpx.AsyncClient
+) -> None:
+    told = {"list": SECRET}
+    (own,) = {one.subject for one in platform.access.gate.roles.list_assignments(MAYOR)}
+    others = await platform.jobs.add("devices.register", told, created_by="user:odile")
+    mine = await platform.jobs.add("devices.register", told, created_by=own)
+    page = (await lamplighter.get("/console/jobs")).text
+    assert f"/console/jobs/{mine.id}" in page
+    assert f"/console/jobs/{others.id}" not in page
+    assert (await lamplighter.get(f"/console/jobs/{mine.id}")).status_code == 200
+    hidden = await lamplighter.get(f"/console/jobs/{others.id}")
+    assert (hidden.status_code, SECRET in hidden.text) == (404, False)
+
+
 async def test_who_reaches_one_quarter_knows_and_changes_that_alone(lamplighter: httpx.AsyncClient) -> None:
     page = await lamplighter.get(f"{API}/entities?local=true&type=Streetlight&count=true")
     assert ([one["id"] for one in page.json()], page.headers["ngsild-results-count"]) == ([LAMP], "1")

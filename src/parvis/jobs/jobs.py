@@ -1,6 +1,7 @@
 """Work that runs later: for parts that have some, and for people who look at it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import tzinfo
@@ -25,6 +26,8 @@ LONGEST_ARGUMENTS_BYTES = 64 << 10
 TICK_S = 1.0
 COUNT_EVERY_TICKS = 5
 _PRUNE_AT_ONCE = 500
+_LOOKED_THROUGH = 1_000
+"""For one's own among them."""
 
 
 class DueAgain(msgspec.Struct, frozen=True):
@@ -126,22 +129,26 @@ class Jobs:
         return await self.submit(caller, kind)
 
     async def get(self, caller: Caller, job_id: int) -> Job:
+        """Raises Forbidden, or ResourceNotFound, also where it is somebody else's and the caller reads a part only."""
         self._check(caller, Right.READ)
-        if (job := await self.queue.find(caller.tenant, job_id)) is None:
+        job = await self.queue.find(caller.tenant, job_id)
+        if job is None or not _is_seen(caller, job):
             raise ResourceNotFound(f"There is no job {job_id}.")
         return job
 
     async def list_jobs(self, caller: Caller, which: JobFilter) -> list[Job]:
         self._check(caller, Right.READ)
-        return await self.queue.list_jobs(caller.tenant, which)
+        return [job for job in await self.queue.list_jobs(caller.tenant, which) if _is_seen(caller, job)]
 
     async def list_attempts(self, caller: Caller, job_id: int) -> list[Attempt]:
-        self._check(caller, Right.READ)
+        await self.get(caller, job_id)
         return await self.queue.list_attempts(caller.tenant, job_id)
 
     async def count(self, caller: Caller) -> dict[tuple[str, JobState], int]:
         self._check(caller, Right.READ)
-        return await self.queue.count(caller.tenant)
+        if Right.READ in caller.everywhere:
+            return await self.queue.count(caller.tenant)
+        return Counter((one.kind, one.state) for one in await self.list_jobs(caller, JobFilter(limit=_LOOKED_THROUGH)))
 
     async def cancel(self, caller: Caller, job_id: int) -> Job:
         """Raises ResourceNotFound, WrongState or Forbidden."""
@@ -270,6 +277,11 @@ class Jobs:
             forgotten += pruned
             context.report(0.0)
         return {"forgotten": forgotten}
+
+
+def _is_seen(caller: Caller, job: Job) -> bool:
+    """What a job was told and what came of it may speak of any entity."""
+    return Right.READ in caller.everywhere or job.created_by == caller.subject
 
 
 def list_requestable(kinds: Iterable[Kind], caller: Caller) -> list[Kind]:
