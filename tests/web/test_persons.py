@@ -103,7 +103,9 @@ async def test_an_erasure_takes_a_ground_and_a_word(platform: Platform, steward:
     page = plain(await read(steward, address))
     assert "nothing is left" in page
     assert EMAIL not in page
-    assert EMAIL not in plain(await read(steward))
+    listed = plain(await read(steward))
+    assert EMAIL not in listed
+    assert "(c) The person objects" in listed
     assert await platform.broker.find(system_caller("test"), MARIE) is None
 
 

@@ -63,7 +63,11 @@ _EXPORT_FILE, _IMPORT_FILE = "export:", "import:"
 
 def build_persons(settings: Settings, jobs: Jobs, access: Access) -> Persons:
     check = partial(check_somebody_administers, access.accounts)
-    return Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check)
+    return Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check, partial(_erased, access))
+
+
+def _erased(access: Access, tenant: str) -> list[LedgerEntry]:
+    return [one for one in reversed(access.store.persons.list_erased()) if one.tenant == tenant]
 
 
 def build_eraser(settings: Settings, store: Store, access: Access, broker: Broker) -> Eraser:

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import click
@@ -12,12 +11,11 @@ import msgspec
 
 from parvis.access.access import COMMAND_LINE
 from parvis.access.privacy.person.cases import Case, Cases, Stage
-from parvis.access.privacy.person.erasing import check_somebody_administers
 from parvis.access.privacy.person.found import still_there
 from parvis.access.privacy.person.identifiers import By
 from parvis.access.privacy.person.persons import CONFIRMED, GROUNDS, Persons, identifiers_of
 from parvis.bootstrap.jobs import opened_jobs
-from parvis.bootstrap.persons import add_kinds, find_now
+from parvis.bootstrap.persons import add_kinds, build_persons, find_now
 from parvis.bootstrap.persons_again import do_again, load_erasures, read_erasures, told_of, write_erasures
 from parvis.bootstrap.stores import open_access
 from parvis.cli.options import data_option, settings_beside
@@ -130,8 +128,7 @@ async def opened_persons(settings: Settings) -> AsyncIterator[Persons]:
         add_kinds(jobs, settings, None)
         access = open_access(settings)
         try:
-            check = partial(check_somebody_administers, access.accounts)
-            yield Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check)
+            yield build_persons(settings, jobs, access)
         finally:
             access.store.close()
 

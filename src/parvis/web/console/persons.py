@@ -105,6 +105,7 @@ async def _list(request: Request, refused: BadRequestData | None = None, form: F
         "console/pages/persons_data.html",
         status=refused.status if refused else 200,
         cases=site.platform.persons.list_all(caller),
+        erased=site.platform.persons.list_erased(caller)[:MOST_SHOWN],
         kinds=list(By),
         filled={by.value: _text(form, by.value) for by in By} if form is not None else {},
         refusal=explain_fault(refused.detail, t).sentence if refused else "",

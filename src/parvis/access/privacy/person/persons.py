@@ -50,6 +50,7 @@ class Persons:
     audit: Audit
     check: Callable[[str, Iterable[Found]], None]
     """Whether these may go. Raises BadRequestData."""
+    list_ledger: Callable[[str], list[LedgerEntry]]
     clock: Clock = system_clock
 
     async def search(self, caller: Caller, sought: Iterable[Identifier]) -> Case:
@@ -73,6 +74,11 @@ class Persons:
     def list_all(self, caller: Caller) -> list[Case]:
         check_steward(caller)
         return self.cases.list_all(caller.tenant)
+
+    def list_erased(self, caller: Caller) -> list[LedgerEntry]:
+        """What the ledger says of persons, the last first."""
+        check_steward(caller)
+        return self.list_ledger(caller.tenant)
 
     def get(self, caller: Caller, case_id: str) -> Case:
         """Raises Forbidden, ResourceNotFound."""
