@@ -106,7 +106,7 @@ def test_from_an_empty_folder_to_a_live_object(visit: Callable[..., Visit], empt
     choose_territory(page)
 
     page.wait_for_url(f"**{RUN}/ground")
-    page.wait_for_selector("[data-map][data-ready]")
+    page.get_by_text("There is no ground yet").wait_for()
     is_sound(window)
     page.set_input_files("#first-ground", outlines)
     page.get_by_role("button", name="Show it").first.click()
