@@ -76,14 +76,18 @@ def any_networks(seed: int) -> Networks:
 
 
 @pytest.fixture(scope="session")
-def devices(territory: Territory) -> tuple[Device, ...]:
-    networks = networks_of(DEFAULT_SEED)
+def networks() -> Networks:
+    return networks_of(DEFAULT_SEED)
+
+
+@pytest.fixture(scope="session")
+def devices(territory: Territory, networks: Networks) -> tuple[Device, ...]:
     return tuple(install_devices(survey_site(territory, networks, gazetteer_of(DEFAULT_SEED))))
 
 
 @pytest.fixture(scope="session")
-def scenery(territory: Territory, devices: tuple[Device, ...]) -> Scenery:
-    return Scenery(DEFAULT_SEED, territory, networks_of(DEFAULT_SEED), devices)
+def scenery(territory: Territory, networks: Networks, devices: tuple[Device, ...]) -> Scenery:
+    return Scenery(DEFAULT_SEED, territory, networks, devices)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parvis.demo.land.territory import Territory
 from parvis.demo.nature.nature import Nature
 from parvis.demo.networks.hydraulics import service_heads
-from parvis.demo.networks.networks import Networks, lay_networks
+from parvis.demo.networks.networks import Networks
 from parvis.demo.networks.water import Junction
 from parvis.demo.story.events import Course, Event, EventKind
 from parvis.demo.story.story import Story
@@ -16,11 +15,6 @@ from parvis.demo.story.story import Story
 NOW = 1_795_348_800.0
 DAY = 86_400.0
 HOURS = np.arange(NOW - 3 * DAY, NOW, 3600.0)
-
-
-@pytest.fixture(scope="module")
-def networks(territory: Territory) -> Networks:
-    return lay_networks(territory)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from tests.demo.play.test_mqtt import Peer, bridge_to
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("theatre")
+def folder(states: Path) -> Path:
+    """Of a territory whose water network is solved once for all."""
+    return states
 
 
 BEGUN = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(BEGUN_S))

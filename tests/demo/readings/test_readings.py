@@ -52,10 +52,11 @@ def at_hours(columns: Columns, name: str, hours: Sequence[int]) -> float:
 def test_every_kind_says_the_same_again_and_within_any_others_times(
     devices: tuple[Device, ...], set_scene: SetScene
 ) -> None:
+    scene, of_other_times = set_scene(), set_scene()
     for kind in Kind:
         device = of_kind(devices, kind)[0]
-        whole = sensor_of(device, set_scene()).tell(WEEK)
-        part = sensor_of(device, set_scene()).tell(WEEK[50:60])
+        whole = sensor_of(device, scene).tell(WEEK)
+        part = sensor_of(device, of_other_times).tell(WEEK[50:60])
         for name, column in whole.columns.items():
             assert column[50:60].tolist() == pytest.approx(part.columns[name].tolist(), nan_ok=True) or (
                 column.dtype.kind == "O" and column[50:60].tolist() == part.columns[name].tolist()
@@ -194,8 +195,10 @@ def test_all_ways_in_are_spoken(devices: tuple[Device, ...]) -> None:
 def test_bays_are_taken_by_hour_day_and_place(devices: tuple[Device, ...], set_scene: SetScene) -> None:
     """Seldom nearly full: a resident who looks finds one, and finds other places fuller than others."""
 
+    scene = set_scene()
+
     def taken(place: str) -> NDArray[Any]:
-        bays = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.PARKING, place)]
+        bays = [sensor_of(one, scene).tell(WEEK).columns for one in of_kind(devices, Kind.PARKING, place)]
         found: NDArray[Any] = np.mean([one["state"] == "occupied" for one in bays], axis=0).reshape(7, 24)
         return found
 
@@ -208,8 +211,10 @@ def test_bays_are_taken_by_hour_day_and_place(devices: tuple[Device, ...], set_s
 
 
 def test_car_parks_follow_what_they_are_for(devices: tuple[Device, ...], set_scene: SetScene) -> None:
+    scene = set_scene()
+
     def taken(place: str) -> NDArray[Any]:
-        parks = [sensor_of(one, set_scene()).tell(WEEK).columns for one in of_kind(devices, Kind.CAR_PARK, place)]
+        parks = [sensor_of(one, scene).tell(WEEK).columns for one in of_kind(devices, Kind.CAR_PARK, place)]
         found: NDArray[Any] = np.mean([one["occupancy"] for one in parks], axis=0).reshape(7, 24)
         return found
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from parvis.demo.devices.device import Device
-from parvis.demo.devices.install import install_devices, survey_site
 from parvis.demo.devices.kinds import Kind
 from parvis.demo.happenings import list_touched
 from parvis.demo.land.territory import Territory
-from parvis.demo.networks.networks import Networks, lay_networks
+from parvis.demo.networks.networks import Networks
 from parvis.demo.story.events import EventKind
 from parvis.demo.story.line import own_line, set_event, tell
 from parvis.demo.story.setting import set_stage
@@ -19,17 +18,7 @@ BEGUN = 1_795_348_800.0
 
 
 @pytest.fixture(scope="module")
-def networks(territory: Territory) -> Networks:
-    return lay_networks(territory)
-
-
-@pytest.fixture(scope="module")
-def devices(territory: Territory, networks: Networks) -> list[Device]:
-    return install_devices(survey_site(territory, networks))
-
-
-@pytest.fixture(scope="module")
-def stage(territory: Territory, networks: Networks, devices: list[Device]) -> Stage:
+def stage(territory: Territory, networks: Networks, devices: tuple[Device, ...]) -> Stage:
     return set_stage(territory, networks, devices)
 
 
@@ -42,7 +31,7 @@ def test_every_event_of_the_own_line_finds_its_place(stage: Stage) -> None:
 
 
 def test_a_black_out_reaches_cabinets_charging_points_and_roofs_of_one_feeder(
-    stage: Stage, devices: list[Device], territory: Territory
+    stage: Stage, devices: tuple[Device, ...], territory: Territory
 ) -> None:
     [trigger] = [one for one in own_line().trigger if one.kind is EventKind.BLACKOUT]
     event = set_event(trigger, stage, BEGUN, is_triggered=True)
@@ -68,7 +57,7 @@ def test_what_concerns_everybody_touches_nobody_more_than_others(stage: Stage) -
 
 
 def test_a_gateway_that_falls_silent_takes_the_radio_devices_of_its_commune(
-    stage: Stage, devices: list[Device], territory: Territory
+    stage: Stage, devices: tuple[Device, ...], territory: Territory
 ) -> None:
     [lost] = [one for one in tell(own_line(), stage, BEGUN).events if one.id == "radio-locvelan"]
     slugs = {one.name: one.slug for one in territory.communes}
