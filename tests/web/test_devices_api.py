@@ -105,7 +105,8 @@ async def test_a_file_is_looked_through_then_a_job_registers_it(
     assert answer.status_code == 202, answer.text
     job = await platform.jobs.get(caller, answer.json()["job"])
     assert job.kind == REGISTER
-    assert job.arguments.keys() == {"list"}
+    assert job.arguments.keys() == {"list", "by"}
+    assert job.arguments["by"] == job.created_by
     exported = (await operator.get("/api/devices.csv", params={"language": "fr"})).text
     assert exported.startswith("\ufeffidentifiant;profil;objet")
 
