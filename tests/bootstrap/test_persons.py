@@ -19,6 +19,7 @@ from parvis.access.privacy.person.cases import Case, Stage
 from parvis.access.privacy.person.found import Fate, Place, still_there
 from parvis.access.privacy.person.identifiers import By
 from parvis.access.privacy.person.persons import ERASE
+from parvis.access.roles.model import Classified
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.persons import erasing
 from parvis.bootstrap.stores import frames_of
@@ -210,6 +211,17 @@ async def test_an_object_that_is_somebodys_is_named_by_its_id(embedded: Platform
     assert await embedded.broker.find(system_caller("test"), DWELLING) is None
     assert await embedded.broker.find_history(system_caller("test"), DWELLING, TemporalQuery()) is None
     assert await embedded.broker.find(system_caller("test"), MARIE) is not None
+
+
+async def test_what_a_territory_calls_its_people_is_one_of_them_too(embedded: Platform) -> None:
+    customer = "urn:ngsi-ld:Customer:5"
+    new = Change(customer, Mode.CREATE, (prop("email", EMAIL), prop("since", "2020")), (name_of("Customer"),))
+    await embedded.broker.write(system_caller("test"), [new])
+    assert ids(found_in(embedded, await search(embedded, (By.EMAIL, EMAIL))), Place.OBJECT) == []
+
+    embedded.access.gate.roles.classify(STEWARD, Classified("name", "personal", "Customer"))
+
+    assert ids(found_in(embedded, await search(embedded, (By.EMAIL, EMAIL))), Place.OBJECT) == [customer]
 
 
 async def test_the_only_administrator_stays(embedded: Platform) -> None:

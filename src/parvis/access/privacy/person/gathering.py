@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +19,9 @@ from parvis.broker.ports.records import Record, Records
 from parvis.kernel.reach import Hidden, local_name
 from parvis.kernel.time import format_instant
 
-PERSON_TYPES = frozenset({"Person"})
-"""Entities that are one person; any other is one's own where its id is asked for."""
+NAMING = "name"
+"""Of a type whose name is classed as personal, each entity is one person; any other is one's own where its id is asked
+for."""
 REMOVED = 0
 _DUTY_BOXES = frozenset({"incidents"})
 _HAND_BOXES = frozenset({"contexts", "lwm2m", "privacy"})
@@ -86,22 +88,27 @@ def _everywhere(
 
 
 def _persons(sources: Sources, sought: Sought) -> frozenset[str]:
+    is_person = partial(_is_one_of, _person_types(sources.personal))
     types = {one.id: one.types for one in sources.snapshot.list_gone()}
     found = {one for one in types if sought.is_named(By.ENTITY, one)}
     for entity in sources.snapshot.list_entities():
         types[entity.id] = entity.types
         named = sought.is_named(By.ENTITY, entity.id)
-        if named or (_is_person(entity.types) and sought.is_certain(_marks_of(sought, entity, sources.personal))):
+        if named or (is_person(entity.types) and sought.is_certain(_marks_of(sought, entity, sources.personal))):
             found.add(entity.id)
-    of_persons = {one for one, names in types.items() if _is_person(names)}
+    of_persons = {one for one, names in types.items() if is_person(names)}
     for row in sources.list_past(()) if of_persons - found else ():
         if row.entity in of_persons and sought.is_certain(_marks_of_row(sought, row, is_classed=True)):
             found.add(row.entity)
     return frozenset(found)
 
 
-def _is_person(types: Iterable[str]) -> bool:
-    return not PERSON_TYPES.isdisjoint(map(local_name, types))
+def _person_types(personal: Hidden | None) -> frozenset[str]:
+    return frozenset() if personal is None else personal.types_of(NAMING)
+
+
+def _is_one_of(wanted: frozenset[str], types: Iterable[str]) -> bool:
+    return not wanted.isdisjoint(map(local_name, types))
 
 
 def _accounts(sources: Sources, sought: Sought) -> Iterator[Account]:
