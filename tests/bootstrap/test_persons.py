@@ -273,6 +273,17 @@ async def test_every_search_is_in_the_trail_without_the_address(embedded: Platfo
     assert EMAIL not in repr(jobs)
 
 
+async def test_with_an_erasure_other_requests_of_the_same_person_are_forgotten(embedded: Platform) -> None:
+    await fill(embedded)
+    alike = await search(embedded, (By.EMAIL, EMAIL), (By.TELEPHONE, TELEPHONE))
+    namesake = await search(embedded, (By.NAME, "Marie Dupont"), (By.EMAIL, "other@example.org"))
+
+    erased = await erase(embedded, await search(embedded, (By.EMAIL, EMAIL), (By.NAME, "Marie Dupont")))
+
+    assert {one.id for one in embedded.persons.list_all(STEWARD)} == {erased.id, namesake.id}
+    assert alike.id != erased.id
+
+
 async def test_requests_are_forgotten_after_some_days(embedded: Platform) -> None:
     case = await search(embedded, (By.EMAIL, EMAIL))
 

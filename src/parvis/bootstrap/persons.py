@@ -255,6 +255,7 @@ async def _erase(
         await eraser.erase(case.tenant, lambda: cases.list_left(case), lambda _words, _part: None)
         left = await _look_again(worker, cases, case, context)
     note_erasure(eraser, entry, still_there(left))
+    cases.forget_alike(case)
     cases.save(msgspec.structs.replace(case, stage=Stage.ERASED, sought=(), left=left, ended_at=system_clock()))
 
 

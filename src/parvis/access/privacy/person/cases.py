@@ -145,6 +145,13 @@ class Cases:
     def forget(self, case: Case) -> None:
         shutil.rmtree(self._folder(case.tenant, case.id), ignore_errors=True)
 
+    def forget_alike(self, case: Case) -> None:
+        """Other requests of the same person: they hold what has just been erased."""
+        wanted = {one for one in case.sought if one.is_certain}
+        for other in self.list_all(case.tenant):
+            if other.id != case.id and not wanted.isdisjoint(other.sought):
+                self.forget(other)
+
     def sweep(self, now: Instant) -> int:
         """Forget those whose days are over; how many."""
         gone = 0
