@@ -99,6 +99,26 @@ def test_a_number_is_a_telephone_where_the_attribute_is_a_persons() -> None:
     assert not wanted.marks_in(33612345678)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "urn:ngsi-ld:Person:1",
+        "see urn:ngsi-ld:Person:1.",
+        "(urn:ngsi-ld:Person:1)",
+        "https://example.org/entities/urn:ngsi-ld:Person:1?type=Person",
+    ],
+)
+def test_an_object_is_found_by_its_id_wherever_it_is_named(text: str) -> None:
+    wanted = sought(By.ENTITY, "urn:ngsi-ld:Person:1")
+
+    assert wanted.marks(text)
+    assert not wanted.marks(text.replace("Person:1", "Person:12"))
+
+
+def test_an_id_with_any_signs_is_found_as_it_is() -> None:
+    assert Sought([]).with_entities(["urn:x:a,b;c"]).marks("urn:x:a,b;c")
+
+
 def test_subjects_name_accounts_and_keys() -> None:
     assert sought(By.ACCOUNT, "marie").marks("user:marie")
     assert not sought(By.ACCOUNT, "marie").marks("user:marie-anne")

@@ -29,6 +29,8 @@ _LONGEST_TELEPHONE: Final = 15
 _EMAIL = re.compile(r"[^\s<>()\[\]{}\"',;:\\|/=?&]+@[^\s<>()\[\]{}\"',;:\\|/=?&@]+\.[^\s<>()\[\]{}\"',;:\\|/=?&@.]+")
 _TELEPHONE = re.compile(r"(?<![\w.+])\+?\(?\d(?:[ \u00a0\u202f.\-/()]{0,2}\d){5,16}(?![\w])")
 _NAMED_BY_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"'<>,;]+")
+_URN = re.compile(r"(?<![A-Za-z0-9+.-])urn:[^\s\"'<>,;/?#&]+")
+_ENDS_A_SENTENCE = ".:!?)]}"
 _WORD = re.compile(r"[^\W_]+")
 _REMEMBERED_TEXTS = 65_536
 _LONGEST_REMEMBERED = 512
@@ -118,13 +120,23 @@ def candidates_in(text: str) -> Iterator[Candidate]:
         if telephone := telephone_of(found[0]):
             yield Candidate(By.TELEPHONE, telephone)
     if ":" in text:
-        for uri in _NAMED_BY_URI.findall(text):
+        for uri in _uris_in(text):
             yield Candidate(By.ENTITY, uri)
             scheme, _, rest = uri.partition(":")
             if scheme == "user":
                 yield Candidate(By.ACCOUNT, rest)
             elif scheme == "key":
                 yield Candidate(By.KEY, rest)
+
+
+def _uris_in(text: str) -> Iterator[str]:
+    """The whole of it, those within a sentence, and URNs within the address of something else."""
+    if len(text) <= LONGEST:
+        yield text
+    for uri in (*_NAMED_BY_URI.findall(text), *_URN.findall(text)):
+        bare = uri.rstrip(_ENDS_A_SENTENCE)
+        if bare != text:
+            yield bare
 
 
 Digested = Callable[[By, str], str]
