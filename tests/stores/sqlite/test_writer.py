@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from parvis.broker.ports.store import StoreNotUsable
 from parvis.broker.query.tree import EntityQuery, TemporalQuery, TypeIs
 from parvis.broker.writing import MAX_PENDING_CHANGES
 from parvis.kernel.errors import Overloaded
-from parvis.stores.sqlite import writer
+from parvis.stores.sqlite import checkpoint, writer
 from parvis.stores.sqlite.checkpoint import Checkpointer
 from parvis.stores.sqlite.database import Database
 from parvis.stores.sqlite.names import Names
@@ -187,6 +188,33 @@ async def test_a_long_reader_does_not_hold_up_the_writer_at_a_checkpoint(tmp_pat
     assert time.monotonic() - began < 2
     checkpointer.close()
     reader.close()
+    connection.close()
+
+
+async def test_what_a_long_reader_kept_from_being_copied_is_not_left_to_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("COPY_AFTER_BYTES", 64 << 10), ("RESTART_AT_BYTES", 128 << 10), ("RESTART_LEFT_BYTES", 4096)):
+        monkeypatch.setattr(checkpoint, name, value)
+    monkeypatch.setattr(checkpoint, "CHECK_EVERY_S", 0.01)
+    database = Database(tmp_path / "parvis.db")
+    connection, reader = database.connect_writer(), database.connect_reader()
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM log").fetchone()
+    connection.execute("CREATE TABLE filling AS SELECT zeroblob(1000000) AS content")
+    is_due = attrgetter("restart_due")
+
+    checkpointer = Checkpointer(database)
+    await asyncio.sleep(0.2)
+    assert not is_due(checkpointer), "nothing of it could be copied yet"
+    reader.close()
+    async with asyncio.timeout(5):
+        while not is_due(checkpointer):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    checkpointer.restart(connection)
+
+    assert database.wal_bytes() == 0
+    checkpointer.close()
     connection.close()
 
 

@@ -8,11 +8,15 @@ import contextlib
 import sqlite3
 import threading
 
-from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, Connection, Database
+from parvis.stores.sqlite.database import BUSY_TIMEOUT_MS, PAGE_BYTES, Connection, Database
 
 CHECK_EVERY_S = 0.25
+FRAME_BYTES = PAGE_BYTES + 24
 COPY_AFTER_BYTES = 128 << 20
 RESTART_AT_BYTES = 256 << 20
+RESTART_LEFT_BYTES = 32 << 20
+"""What the writer may have to copy itself when the WAL starts anew. While a long reader, such as a backup, keeps more
+from being copied, the WAL grows; what it has left is copied beside the writer afterwards."""
 
 
 class Checkpointer:
@@ -45,11 +49,15 @@ class Checkpointer:
             if length < copied:
                 copied = 0
             if length - copied > COPY_AFTER_BYTES:
-                _checkpoint(self._connection, "PASSIVE")
-                copied = length
-                self.restart_due = length > RESTART_AT_BYTES
+                frames = _checkpoint(self._connection, "PASSIVE")
+                left = length if frames is None else frames * FRAME_BYTES
+                copied = length - left
+                self.restart_due = length > RESTART_AT_BYTES and left < RESTART_LEFT_BYTES
 
 
-def _checkpoint(connection: Connection, mode: str) -> None:
+def _checkpoint(connection: Connection, mode: str) -> int | None:
+    """How many frames of the WAL are left to copy; None where nobody could look."""
     with contextlib.suppress(sqlite3.OperationalError):  # a reader was in the way: the next round tries again
-        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        _, frames, copied = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        return int(frames - copied) if frames >= 0 else None
+    return None

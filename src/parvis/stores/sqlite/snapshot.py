@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-STEP_PAGES = 4096
+STEP_PAGES = 1024
 """Written out before the next ones are read: a commit of the platform on the same disk waits for no more than these."""
 Rest = Callable[[float], object]
 """Called after each step with how much is done."""
