@@ -7,6 +7,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, from_datetime
+from parvis.web.console.dashboards.drawing import bridged
 from parvis.web.console.series import MOST_POINTS, Span, bucket_for, csv_lines, raw_series, read_series, with_gaps
 from tests.fakes.town import SILENT_BIN, fill_levels
 
@@ -27,6 +28,25 @@ def test_a_missing_stretch_is_a_hole_in_the_curve() -> None:
 def test_evenly_spaced_readings_have_no_hole() -> None:
     points = [(START + minute * MINUTE, 1.0) for minute in range(0, 300, 10)]
     assert None not in with_gaps(points)[1]
+
+
+def test_days_that_were_summed_up_are_no_gaps_beside_hours() -> None:
+    days = [(day * DAY, 1.0) for day in range(10)]
+    hours = [(10 * DAY + hour * HOUR, 2.0) for hour in range(60) if not 20 <= hour < 40]
+    times, values = with_gaps([*days, *hours])
+
+    assert values.count(None) == 1, "that of the hours"
+    assert times[values.index(None)] * 1e6 == 10 * DAY + 29.5 * HOUR
+
+
+def test_lines_of_dashboards_go_on_from_day_to_day_beside_hours() -> None:
+    days: list[float | None] = [1.0 if hour % 8 == 0 else None for hour in range(40)]
+    hours: list[float | None] = [2.0 if not 20 <= hour < 40 else None for hour in range(60)]
+
+    drawn = bridged([*days, *hours])
+
+    assert None not in drawn[:60]
+    assert drawn[60:80] == [None] * 20, "these are missing"
 
 
 def test_words_become_steps() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import inf
-from statistics import median
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +14,7 @@ from parvis.broker.temporal.buckets import Bucket
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, HOUR, MINUTE, Duration, Instant, format_instant
+from parvis.web.console.holes import list_holes
 from parvis.web.console.spreadsheet import csv_text, raw_csv
 
 RANGES: dict[str, Instant] = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY}
@@ -139,14 +138,12 @@ def with_gaps(points: Sequence[tuple[Instant, float]]) -> tuple[list[float], lis
 
 
 def _with_holes(times: Sequence[Instant], values: Sequence[Held]) -> list[tuple[float, Held | None]]:
-    longest = GAP_PERIODS * median(after - before for before, after in pairwise(times)) if len(times) > 2 else inf
+    holes = set(list_holes([after - before for before, after in pairwise(times)], GAP_PERIODS))
     held: list[tuple[float, Held | None]] = []
-    last = times[0] if times else 0
-    for at, value in zip(times, values, strict=True):
-        if at - last > longest:
-            held.append(((last + at) / 2, None))
+    for place, (at, value) in enumerate(zip(times, values, strict=True)):
+        if place - 1 in holes:
+            held.append(((times[place - 1] + at) / 2, None))
         held.append((at, value))
-        last = at
     return held
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import cos, pi, sin
-from statistics import median
+
+from parvis.web.console.holes import list_holes
 
 Point = tuple[float, float]
 Column = Sequence[float | None]
@@ -75,9 +76,10 @@ def bridged(column: Column) -> list[float | None]:
     filled = list(column)
     if len(known) < FEWEST:
         return filled
-    longest = GAP_STEPS * median(after - before for before, after in pairwise(known))
-    for before, after in pairwise(known):
-        if 1 < after - before <= longest:
+    steps = [after - before for before, after in pairwise(known)]
+    holes = set(list_holes(steps, GAP_STEPS))
+    for place, (before, after) in enumerate(pairwise(known)):
+        if after - before > 1 and place not in holes:
             first, last = float(column[before] or 0), float(column[after] or 0)
             for number in range(before + 1, after):
                 filled[number] = first + (last - first) * (number - before) / (after - before)
