@@ -85,6 +85,18 @@ async def test_what_tells_by_itself_whether_it_is_silent_is_believed_whatever_it
     assert await counted(store, without_period, told_silent=SILENT) == {("", grade): n for grade, n in states.items()}
 
 
+async def test_of_what_need_not_be_measured_only_what_is_told_to_be_silent_is(store: Store) -> None:
+    def silent(value: Any) -> Instance:
+        return Instance(SILENT, Kind.PROPERTY, value)
+
+    bins = [bin_(1, note("no sensor")), bin_(2, silent(True)), bin_(3, silent(False)), bin_(4, alarm(True))]
+    await store.write(TENANT, [*bins, bin_(5, level(0.1, OLD))])
+    grades = {("", Grade.GOOD): 2, ("", Grade.SILENT): 2, ("", Grade.BAD): 1}
+    assert await counted(store, STICK, unmeasured=Grade.GOOD, told_silent=SILENT) == grades
+    grades = {("", Grade.GOOD): 3, ("", Grade.SILENT): 1, ("", Grade.BAD): 1}
+    assert await counted(store, STICK, unmeasured=Grade.GOOD) == grades
+
+
 async def test_numbers_come_to_something_and_say_their_unit(store: Store) -> None:
     await store.write(TENANT, [bin_(1, level(2, OLD)), bin_(2, level(5.5, FRESH)), bin_(3, level("lots", FRESH))])
     (all_good,) = await told(store, Yardstick(LEVEL))

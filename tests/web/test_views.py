@@ -110,6 +110,22 @@ def test_what_nobody_dated_is_not_said_to_be_measured_just_now() -> None:
     assert "measured just now" in state_sentence(dated, EN, 1)
 
 
+@pytest.mark.parametrize(
+    ("type_name", "told", "state"),
+    [
+        ("WasteContainer", [], State.STALE),
+        ("Building", [], State.GOOD),
+        ("Building", [prop("isStale", True)], State.STALE),
+        ("Streetlight", [], State.GOOD),
+    ],
+)
+def test_a_building_that_nothing_measures_is_not_silent(type_name: str, told: list[Instance], state: State) -> None:
+    bare = entity(type_name, *told)
+    view = READER.view(bare, 1)
+    assert view.headline is not None
+    assert (view.state, READER.state_by(view.headline, bare, 1)) == (state, state)
+
+
 def test_a_name_is_the_one_of_the_page_s_language() -> None:
     name = Instance(CONTEXT.expand("name"), Kind.LANGUAGE_PROPERTY, {"en": "Market", "fr-FR": "Marché", "@none": "M"})
     named = {

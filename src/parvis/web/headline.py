@@ -62,10 +62,15 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class TypeProfile:
-    """`headlines`: the first whose attribute the entity has is the one."""
+    """`headlines`: the first whose attribute the entity has is the one.
+
+    `unmeasured` is the state of an entity that has none: what is there for its measurements alone is silent then, a
+    building or a lamp is in order.
+    """
 
     domain: Domain
     headlines: tuple[Headline, ...]
+    unmeasured: State = State.STALE
 
 
 LAMP_FAULTS = frozenset({"defectiveLamp", "columnIssue", "brokenLantern"})
@@ -92,7 +97,9 @@ PROFILES: Mapping[str, TypeProfile] = {
     "IndoorEnvironmentObserved": TypeProfile(
         Domain.BUILDINGS, (Headline("co2", 15 * MINUTE, warn=1000, bad=1500), Headline("temperature", 15 * MINUTE))
     ),
-    "Building": TypeProfile(Domain.BUILDINGS, (Headline("energyConsumption", HOUR), Headline("occupancy", HOUR))),
+    "Building": TypeProfile(
+        Domain.BUILDINGS, (Headline("energyConsumption", HOUR), Headline("occupancy", HOUR)), State.GOOD
+    ),
     "ACMeasurement": TypeProfile(
         Domain.ENERGY, (Headline("totalActivePower", HOUR), Headline("totalActiveEnergyImport", HOUR))
     ),
@@ -106,7 +113,7 @@ PROFILES: Mapping[str, TypeProfile] = {
     "StreetlightControlCabinet": TypeProfile(
         Domain.LIGHTING, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),)
     ),
-    "Streetlight": TypeProfile(Domain.LIGHTING, (Headline("status", warn_words=LAMP_FAULTS),)),
+    "Streetlight": TypeProfile(Domain.LIGHTING, (Headline("status", warn_words=LAMP_FAULTS),), State.GOOD),
     "InverterDevice": TypeProfile(Domain.ENERGY, (Headline("activePower", HOUR),)),
     "AirQualityObserved": TypeProfile(
         Domain.AIR,
@@ -134,6 +141,7 @@ PROFILES: Mapping[str, TypeProfile] = {
 BEHIND_THE_SCENES = frozenset({"Dashboard", "Device", "Gateway", "Zone"})
 """What brings measurements has pages of its own."""
 DEVICE = Headline("batteryLevel", warn=0.2, bad=0.1, low_is_bad=True)
+DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
 _OTHER = TypeProfile(Domain.OTHER, ())
 
 

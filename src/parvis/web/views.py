@@ -11,7 +11,17 @@ from typing import Any, Protocol, Self
 from parvis.broker.model.entity import AttributeKey, Entity, Instance, Kind
 from parvis.fleet.profiles.limits import is_possible
 from parvis.kernel.time import DAY, Instant
-from parvis.web.headline import DEVICE, STALE_AFTER_PERIODS, Domain, Headline, State, excess_of, profile_of, state_of
+from parvis.web.headline import (
+    DEVICES,
+    STALE_AFTER_PERIODS,
+    Domain,
+    Headline,
+    State,
+    TypeProfile,
+    excess_of,
+    profile_of,
+    state_of,
+)
 from parvis.web.markers import glyph_of
 from parvis.web.shapes import position_of as position_of
 from parvis.web.shapes import shape_of
@@ -120,15 +130,15 @@ class EntityReader:
 
     def view(self, entity: Entity, now: Instant, *, tells_itself: bool = False) -> ObjectView:
         """`tells_itself`: also where it had not said so by then, as before the first start."""
-        type_name, domain, headlines = self._profile(entity.types)
+        type_name, profile = self._profile(entity.types)
         instances = _by_name(entity)
-        headline, shown = self.find_headline(headlines, instances)
+        headline, shown = self.find_headline(profile.headlines, instances)
         headline = self._at_its_pace(headline, instances, tells_itself=tells_itself)
         alarmed = is_alarmed(headline, instances, self.expand)
         return ObjectView(
             id=entity.id,
             type=type_name,
-            domain=domain,
+            domain=profile.domain,
             name=self._name(entity.id, instances),
             commune=self._commune(entity, instances),
             street=self._street(instances),
@@ -139,17 +149,15 @@ class EntityReader:
             unit_code="" if shown is None else shown.unit_code,
             observed_at=None if shown is None else shown.seen_at,
             alarmed=alarmed,
-            state=_state(headline, shown, now, alarmed, self._is_told_stale(instances)),
+            state=self._state(profile, headline, instances, now, tells_itself=tells_itself),
             is_dated=shown is None or shown.observed_at is not None,
         )
 
     def state_by(self, headline: Headline, entity: Entity, now: Instant) -> State:
         """Judged by this attribute of it, whichever comes first of its type."""
+        _, profile = self._profile(entity.types)
         instances = _by_name(entity)
-        shown = instances.get(self.expand(headline.attribute))
-        alarmed = is_alarmed(headline, instances, self.expand)
-        pace = self._at_its_pace(headline, instances)
-        return _state(pace, shown, now, alarmed, self._is_told_stale(instances))
+        return self._state(profile, self._at_its_pace(headline, instances), instances, now)
 
     def _at_its_pace(
         self, headline: Headline | None, instances: dict[str, Instance], *, tells_itself: bool = False
@@ -166,26 +174,50 @@ class EntityReader:
         told = instances.get(self.told_stale)
         return told is not None and told.value is True
 
-    def _profile(self, types: tuple[str, ...]) -> tuple[str, Domain, tuple[Headline, ...]]:
+    def _state(
+        self,
+        profile: TypeProfile,
+        headline: Headline | None,
+        instances: dict[str, Instance],
+        now: Instant,
+        *,
+        tells_itself: bool = False,
+    ) -> State:
+        if headline is None:
+            return State.GOOD
+        alarmed = is_alarmed(headline, instances, self.expand)
+        told_stale = self._is_told_stale(instances)
+        shown = instances.get(self.expand(headline.attribute))
+        if shown is None:
+            is_silent = told_stale or tells_itself
+            return State.BAD if alarmed else State.STALE if is_silent else profile.unmeasured
+        state = state_of(headline, shown.value, shown.seen_at, now, alarmed)
+        if told_stale and state is not State.BAD:
+            return State.STALE
+        is_wrong = state is State.GOOD and not is_possible(headline.attribute, shown.unit_code, shown.value)
+        return State.WARN if is_wrong else state
+
+    def _profile(self, types: tuple[str, ...]) -> tuple[str, TypeProfile]:
         name, profile = profile_of(tuple(self.compact(iri) for iri in types))
-        return name, profile.domain, (DEVICE,) if name == DEVICE_TYPE else profile.headlines
+        return name, DEVICES if name == DEVICE_TYPE else profile
 
     def judged_by(self, types: tuple[str, ...]) -> tuple[str, ...]:
         """The attributes (expanded) that a change must bring to judge the state by it alone; none: read the entity."""
-        _, _, headlines = self._profile(types)
-        if not headlines:
+        _, profile = self._profile(types)
+        if not profile.headlines:
             return ()
-        needed = (headlines[0].attribute, headlines[0].alarm)
+        first = profile.headlines[0]
+        needed = (first.attribute, first.alarm)
         return tuple(self.expand(name) for name in needed if name is not None)
 
     def judged_keys(self, entity: Entity) -> list[AttributeKey]:
         """What has to be known of another moment to see the entity as it was then: its place, and what judges it."""
-        _, _, headlines = self._profile(entity.types)
-        named = (name for one in headlines for name in (one.attribute, one.alarm) if name is not None)
+        _, profile = self._profile(entity.types)
+        named = (name for one in profile.headlines for name in (one.attribute, one.alarm) if name is not None)
         names = {self.location, *map(self.expand, named)}
         if self.tells_itself(entity):
             names.add(self.told_stale)
-        if not headlines:
+        if not profile.headlines:
             names.update(sorted(one.name for one in entity.instances if _is_measured_number(one))[:1])
         known = [one.key for one in entity.instances if one.name in names]
         return known + [(name, "") for name in names - {name for name, _ in known}]
@@ -236,20 +268,6 @@ def is_alarmed(headline: Headline | None, instances: dict[str, Instance], expand
         return False
     alarm = instances.get(expand(headline.alarm))
     return alarm is not None and bool(alarm.value)
-
-
-def _state(
-    headline: Headline | None, shown: Instance | None, now: Instant, alarmed: bool, told_stale: bool = False
-) -> State:
-    if headline is None:
-        return State.GOOD
-    if shown is None:
-        return State.BAD if alarmed else State.STALE
-    state = state_of(headline, shown.value, shown.seen_at, now, alarmed)
-    if told_stale and state is not State.BAD:
-        return State.STALE
-    is_wrong = state is State.GOOD and not is_possible(headline.attribute, shown.unit_code, shown.value)
-    return State.WARN if is_wrong else state
 
 
 def locality(address: dict[str, Any], language: str = "") -> str:

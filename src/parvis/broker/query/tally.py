@@ -55,17 +55,19 @@ class ByWord(msgspec.Struct, frozen=True):
 
 
 class TallyQuery(msgspec.Struct, frozen=True):
-    """Of the entities of `types`: each by the first of `yardsticks` whose attribute it has, silent if it has none.
+    """Of the entities of `types`: each by the first of `yardsticks` whose attribute it has.
 
-    Without yardsticks all are good. An entity's place is the addressLocality of its `address`, else its first scope;
-    `place`: only those there. Not `by_place`: all places are told as one, "". `zones` stand in for places there.
-    `since`: moments of which each is to be told how many were measured then or later. `told_silent` names an attribute
-    that says by true or false whether the entity is silent: where there is one, it is believed, whatever the age.
+    `unmeasured` is the grade of what has none of these; without yardsticks all are good. An entity's place is the
+    addressLocality of its `address`, else its first scope; `place`: only those there. Not `by_place`: all places are
+    told as one, "". `zones` stand in for places there. `since`: moments of which each is to be told how many were
+    measured then or later. `told_silent` names an attribute that says by true or false whether the entity is silent:
+    where there is one, it is believed, whatever the age.
     """
 
     types: TypeSelection
     address: Iri
     yardsticks: tuple[Yardstick, ...] = ()
+    unmeasured: Grade = Grade.SILENT
     by_place: bool = False
     place: str = ""
     zones: ByArea | ByWord | None = None

@@ -82,7 +82,9 @@ class TallyStatement(ABC):
         cases = [f"WHEN a{n}.entity IS NOT NULL THEN {self._judged(n, stick)}" for n, stick in enumerate(sticks)]
         if sticks[0].alarm is not None:
             cases.append(f"WHEN {self._alarmed('b0')} THEN {int(Grade.BAD)}")
-        return f"CASE {' '.join(cases)} ELSE {int(Grade.SILENT)} END"
+        if self._query.told_silent is not None:
+            cases.append(f"WHEN {self._is_true('t')} THEN {int(Grade.SILENT)}")
+        return f"CASE {' '.join(cases)} ELSE {int(self._query.unmeasured)} END"
 
     def _judged(self, number: int, stick: Yardstick) -> str:
         alias, cases = f"a{number}", []

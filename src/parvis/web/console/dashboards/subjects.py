@@ -23,19 +23,19 @@ from parvis.broker.sight import Sight
 from parvis.fleet.profiles.limits import OF_TERMS
 from parvis.kernel.time import Instant
 from parvis.web.console.dashboards.layout import Method, Widget, WidgetKind
-from parvis.web.headline import DEVICE, PROFILES, Domain, Headline, State, TypeProfile, types_of
+from parvis.web.headline import DEVICES, PROFILES, Domain, Headline, State, types_of
 from parvis.web.units import SHARES_OF_ONE
 from parvis.web.views import DEVICE_TYPE, EntityReader
 
 STATES: Mapping[Grade, State] = {
     Grade.GOOD: State.GOOD, Grade.SILENT: State.STALE, Grade.WARN: State.WARN, Grade.BAD: State.BAD,
 }  # fmt: skip
+_GRADES = {state: grade for grade, state in STATES.items()}
 
 _OF_NUMBERS = frozenset({WidgetKind.FIGURE, WidgetKind.GAUGE, WidgetKind.BARS})
 """They name one attribute, and no other's numbers may stand below that name."""
 _NOTHING_JUDGED = (Yardstick(""),)
 """Of an attribute that nothing has: all are silent."""
-_DEVICES = TypeProfile(Domain.OTHER, (DEVICE,))
 
 
 def types_about(about: str, others: Sequence[str] = ()) -> list[str]:
@@ -49,7 +49,7 @@ def types_about(about: str, others: Sequence[str] = ()) -> list[str]:
 
 def headline_of(type_name: str, attribute: str = "") -> Headline | None:
     """How an attribute of a type is judged; the one that matters most where none is named."""
-    profile = _DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
+    profile = DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
     if profile is None:
         return Headline(attribute) if attribute else None
     if not attribute:
@@ -58,7 +58,7 @@ def headline_of(type_name: str, attribute: str = "") -> Headline | None:
 
 
 def _headlines(type_name: str) -> Sequence[Headline]:
-    profile = _DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
+    profile = DEVICES if type_name == DEVICE_TYPE else PROFILES.get(type_name)
     return () if profile is None else profile.headlines
 
 
@@ -134,6 +134,7 @@ class Subjects:
             types,
             self._reader.expand("address"),
             shown or (_NOTHING_JUDGED if headlines else ()),
+            Grade.SILENT if profile is None else _GRADES[profile.unmeasured],
             by_place,
             widget.place,
             zones,
