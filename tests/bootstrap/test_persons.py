@@ -66,7 +66,7 @@ async def embedded(tmp_path: Path) -> AsyncIterator[Platform]:
 
 
 async def test_a_person_is_found_everywhere_and_nobody_else(platform: Platform) -> None:
-    await fill(platform)
+    await fill(platform, is_archived=True)
 
     found = found_in(platform, await search(platform, (By.EMAIL, EMAIL), (By.TELEPHONE, "+33612345678")))
 
@@ -110,7 +110,7 @@ async def test_whatever_was_found_is_in_the_copy(platform: Platform) -> None:
 
 
 async def test_what_is_erased_is_found_no_more_and_the_rest_stays(platform: Platform) -> None:
-    await fill(platform)
+    await fill(platform, is_archived=True)
     case = await search(platform, (By.EMAIL, EMAIL), (By.TELEPHONE, TELEPHONE))
 
     erased = await erase(platform, case)
@@ -134,7 +134,7 @@ async def test_what_is_erased_is_found_no_more_and_the_rest_stays(platform: Plat
 
 
 async def test_the_files_of_the_archive_are_made_anew_without_it(embedded: Platform) -> None:
-    await fill(embedded)
+    await fill(embedded, is_archived=True)
     assert TELEPHONE in await texts_in_files(embedded)
     case = await search(embedded, (By.EMAIL, EMAIL), (By.TELEPHONE, TELEPHONE))
     ordered = await embedded.persons.erase(STEWARD, case.id, "objection", "ERASE")

@@ -58,7 +58,7 @@ def settings_in(folder: Path, url: str = "") -> Settings:
     )
 
 
-async def fill(platform: Platform) -> None:
+async def fill(platform: Platform, *, is_archived: bool = False) -> None:
     """Marie and somebody else; a report that Marie made and was called back for; a dwelling that tells no name."""
     old = system_clock() - 30 * DAY
     caller = system_caller("test")
@@ -70,7 +70,8 @@ async def fill(platform: Platform) -> None:
     )
     for change in changes:
         assert (await platform.broker.write(caller, [change]))[0].status is Status.CREATED
-    await move_old_days(platform)
+    if is_archived:
+        await move_old_days(platform)
     by = Instance(name_of("reportedBy"), Kind.RELATIONSHIP, MARIE)
     crew = prop("text", "the lamp is broken", observed_at=old + HOUR)
     later = Change(REPORT, Mode.APPEND, (by, crew, prop("lamp", "told by Marie Dupont")))
