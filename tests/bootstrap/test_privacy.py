@@ -1,7 +1,9 @@
 """By night each tenant that has switched it on has what is past its time taken away; others are only told of it."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.jobs import Job, JobFilter, JobState
-from parvis.kernel.settings import MqttSettings, Settings
+from parvis.kernel.settings import HistorySettings, MqttSettings, Settings
 from parvis.kernel.time import DAY, system_clock
 
 LETTERS = Purpose(
@@ -27,9 +29,11 @@ LETTERS = Purpose(
 TENANTS = ("town", "harbour")
 
 
-@pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    async with open_platform(Settings(tmp_path, mqtt=MqttSettings(enabled=False)), listen=False) as opened:
+@pytest.fixture(params=[31, 0], ids=["archived", "not archived"])
+async def platform(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Platform]:
+    history = HistorySettings(archive_after_days=request.param)
+    settings = Settings(tmp_path, mqtt=MqttSettings(enabled=False), history=history)
+    async with open_platform(settings, listen=False) as opened:
         expand = opened.broker.contexts.parvis.expand
         for tenant in TENANTS:
             await opened.broker.add_tenant(tenant)
@@ -89,3 +93,11 @@ async def test_by_night_those_that_have_switched_it_on_have_it_done(platform: Pl
     assert await platform.jobs.list_jobs(in_("harbour"), JobFilter(kind=KEEP)) == []
     [entry] = platform.access.store.privacy.list_ledger("town")
     assert (entry.purpose, entry.version, entry.count) == ("letters", 1, 1)
+    if not platform.settings.history.archive_after_days:
+        assert _count_erasures(platform) == 0, "nobody else would ever take them away"
+
+
+def _count_erasures(platform: Platform) -> int:
+    with closing(sqlite3.connect(platform.settings.data_dir / "parvis.db")) as connection:
+        count: int = connection.execute("SELECT count(*) FROM erasure").fetchone()[0]
+        return count

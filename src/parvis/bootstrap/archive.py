@@ -104,6 +104,16 @@ async def run_archive(
     return await _alone(store, lambda: Archiver(store.archive, plan, report).run())
 
 
+async def close_erasures(store: Store) -> int:
+    """What a run of the archive does at its end, for who has none: erasures that every file shows are forgotten."""
+
+    async def close() -> int:
+        newest = max((one.number for one in await store.archive.list_erasures()), default=0)
+        return await store.archive.close_erasures(newest)
+
+    return await _alone(store, close)
+
+
 class PastAtHand:
     """Brings the past into the archive of a store: alone, as a run of the archive is.
 

@@ -10,6 +10,7 @@ from parvis.access.ports import AccessStore
 from parvis.access.privacy.model import Action, LedgerEntry, Purpose
 from parvis.access.privacy.purposes import Purposes
 from parvis.access.privacy.retention import RETENTION, Retention
+from parvis.bootstrap.archive import close_erasures
 from parvis.broker.ports.store import Store
 from parvis.jobs.jobs import Jobs
 from parvis.jobs.kinds import done_elsewhere
@@ -42,7 +43,9 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
 def add_kinds(jobs: Jobs, settings: Settings, access: AccessStore, store: Store | None) -> None:
     zone = ZoneInfo(settings.territory.time_zone)
     steward: dict[str, Any] = {"right": Right.STEWARD, "at_most": 1, "timeout_s": _LONGEST_S}
-    jobs.kind(KEEP, done_elsewhere if store is None else _keeping(store, access, zone), attempts=3, **steward)
+    has_archive = bool(settings.history.archive_after_days)
+    keeping = done_elsewhere if store is None else _keeping(store, access, zone, has_archive=has_archive)
+    jobs.kind(KEEP, keeping, attempts=3, **steward)
     jobs.kind(FORESEE, done_elsewhere if store is None else _foreseeing(store, access, zone), attempts=2, **steward)
     jobs.kind(NIGHT, done_elsewhere if store is None else _night(jobs, store, access), at_most=1, for_all=True)
     jobs.every(NIGHT, "10 1 * * *", NIGHT)
@@ -61,13 +64,15 @@ def _night(jobs: Jobs, store: Store, access: AccessStore) -> LoopWork:
     return begin
 
 
-def _keeping(store: Store, access: AccessStore, zone: ZoneInfo) -> LoopWork:
+def _keeping(store: Store, access: AccessStore, zone: ZoneInfo, *, has_archive: bool) -> LoopWork:
     async def keep(context: JobContext) -> dict[str, int]:
         purposes = Purposes(access)
         if not purposes.policy_of(context.tenant).executes:
             raise WorkFailed("retention-is-off")
         retention = Retention(store, access, context.tenant, zone)
         told = await retention.execute(purposes.list_of(context.tenant), context.report)
+        if told and not has_archive:
+            await close_erasures(store)
         return {one.value: sum(entry.count for entry in told if entry.action is one) for one in _DONE}
 
     return keep
