@@ -72,6 +72,25 @@ def test_only_who_answers_for_peoples_data_declares(purposes: Purposes) -> None:
         purposes.put_policy(operator, Policy())
 
 
+def test_by_a_mandate_one_prepares_what_the_members_own_people_let_go(purposes: Purposes) -> None:
+    pools = Caller("town", "user:paul", Right.READ | Right.STEWARD, mandate="3f9a01cc")
+    purposes.put(pools, MAIL)
+    with pytest.raises(Forbidden, match="By a mandate"):
+        purposes.execute(pools, is_on=True)
+    assert not purposes.policy_of("town").executes
+
+    purposes.execute(STEWARD, is_on=True)
+    shorter = cover(keep="P1M")
+    with pytest.raises(Forbidden, match="By a mandate"):
+        purposes.put(pools, shorter)
+    with pytest.raises(Forbidden, match="By a mandate"):
+        purposes.take_back(pools, "mail")
+    assert purposes.get("town", "mail").covers == MAIL.covers
+
+    assert not purposes.execute(pools, is_on=False).executes
+    assert purposes.put(pools, shorter).covers == shorter.covers
+
+
 @pytest.mark.parametrize(
     ("purpose", "rule"),
     [

@@ -63,7 +63,10 @@ class Purposes:
         return self._put_policy(caller, kept, "privacy-contacts-changed")
 
     def execute(self, caller: Caller, *, is_on: bool) -> Policy:
-        """Whether what is past its time is erased from now on, by night. Raises Forbidden."""
+        """Whether what is past its time is erased from now on, by night. Raises Forbidden: also who acts by a mandate,
+        which this would outlive; to stop it anybody may who answers for people's data."""
+        if is_on:
+            require_own_steward(caller)
         policy = msgspec.structs.replace(
             self.policy_of(caller.tenant), executes=is_on, executes_since=self._clock() if is_on else None
         )
@@ -75,6 +78,8 @@ class Purposes:
 
     def _change(self, caller: Caller, purpose: Purpose, action: str) -> Purpose:
         require_steward(caller)
+        if self.policy_of(caller.tenant).executes:
+            require_own_steward(caller)
         with self._store.transaction():
             held = self._known(caller.tenant).get(purpose.id)
             version = 1 if held is None else held.version + 1
@@ -98,3 +103,10 @@ def require_steward(caller: Caller) -> None:
     """Raises Forbidden."""
     if not caller.may(Right.STEWARD):
         raise Forbidden(f"{caller.subject} may not decide about people's data in tenant {caller.tenant}.")
+
+
+def require_own_steward(caller: Caller) -> None:
+    """For what erases. Raises Forbidden."""
+    require_steward(caller)
+    if caller.mandate:
+        raise Forbidden("By a mandate one prepares what is erased: only the member's own people let it go.")
