@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from parvis.broker.bounds import Bounds
 from parvis.broker.model.change import ALL_DATASETS, Change, Mode, Status
 from parvis.broker.model.entity import SCOPE, Instance, Kind
 from parvis.broker.model.merge import NULL
@@ -25,7 +26,9 @@ from parvis.broker.query.tree import (
     ScopeQuery,
     TypeIs,
 )
-from parvis.kernel.errors import AlreadyExists, BadRequestData, NonexistentTenant, ResourceNotFound
+from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, NonexistentTenant, ResourceNotFound
+from parvis.kernel.identity import OPERATOR, Caller
+from parvis.kernel.reach import Hidden, local_name
 from tests.contract.territory import (
     BIN,
     LAMP,
@@ -529,3 +532,14 @@ async def test_a_page_resumes_where_the_last_one_ended_whatever_was_written_sinc
     assert [one.id for one in second.entities] == [bin_id(2), bin_id(3)]
     assert [one.id for one in rest.entities] == [bin_id(4), bin_id(5), bin_id(7)]
     assert (first.total, second.total, rest.resume) == (6, 6, None)
+
+
+async def test_nobody_deletes_what_has_an_attribute_that_is_hidden_from_them(store: Store) -> None:
+    await store.write(TENANT, [bin_(1, level(1), note("of Odile")), bin_(2, level(2))])
+    agent = Bounds(Caller(TENANT, "user:agent", OPERATOR), None, Hidden(frozenset({local_name(NOTE)})))
+
+    told = await store.write(TENANT, [Change(bin_id(n), Mode.DELETE) for n in (1, 2)], None, agent)
+
+    assert [one.status for one in told] == [Status.FAILED, Status.DELETED]
+    assert isinstance(told[0].error, Forbidden)
+    assert await ids(store) == [bin_id(1)]

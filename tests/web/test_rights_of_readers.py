@@ -198,6 +198,26 @@ async def test_who_does_not_read_an_attribute_does_not_change_it(
     assert SECRET in (await operator.get(f"{API}/entities/{HALF_BIN}")).text
 
 
+async def test_who_does_not_read_an_attribute_does_not_delete_what_has_it_nor_its_past(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    _, token = key_of(platform, "field-agent")
+    person, lamp = "urn:ngsi-ld:Person:1", f"{API}/temporal/entities/{LAMP}"
+    async with client_of(platform, authorization=f"Bearer {token}", **NAMES) as agent:
+        for one in (person, HALF_BIN):
+            assert (await agent.delete(f"{API}/entities/{one}")).status_code == 403
+            assert (await agent.delete(f"{API}/temporal/entities/{one}")).status_code == 403
+        batch = await agent.post(f"{API}/entityOperations/delete", json=[person, FAR_LAMP])
+        assert (batch.status_code, batch.json()["success"]) == (207, [FAR_LAMP])
+        assert (await operator.delete(f"{API}/entities/{HALF_BIN}/attrs/email", headers=NAMES)).status_code == 204
+        assert (await agent.delete(f"{API}/temporal/entities/{HALF_BIN}")).status_code == 403, "the address is past"
+        assert (await agent.delete(lamp)).status_code == 204
+    assert OWNER in (await operator.get(f"{API}/entities/{person}")).text
+    assert OWNER in (await operator.get(f"{API}/temporal/entities/{person}")).text
+    assert SECRET in (await operator.get(f"{API}/temporal/entities/{HALF_BIN}")).text
+    assert (await operator.get(lamp)).status_code == 404
+
+
 async def test_who_reaches_one_quarter_knows_of_their_own_jobs_alone(
     platform: Platform, lamplighter: httpx.AsyncClient
 ) -> None:

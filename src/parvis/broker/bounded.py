@@ -2,6 +2,7 @@
 
 from parvis.broker.bounds import Bounds, Place
 from parvis.broker.model.change import Change, Outcome, Status
+from parvis.broker.model.entity import Entity
 from parvis.broker.model.merge import Resolution, joined
 
 
@@ -16,12 +17,13 @@ def refuse_blind(bounds: Bounds, change: Change, held: Place | None) -> Outcome 
     return None if refused is None else Outcome(change.entity_id, Status.FAILED, error=refused)
 
 
-def within_bounds(bounds: Bounds | None, change: Change, resolution: Resolution) -> Resolution:
-    """What comes of a change; it fails where that lies beyond the bounds."""
-    entity = resolution.entity
-    if bounds is None or entity is None or resolution.outcome.status is Status.FAILED:
+def within_bounds(bounds: Bounds | None, change: Change, resolution: Resolution, current: Entity | None) -> Resolution:
+    """What comes of a change of `current`; it fails where that lies beyond the bounds. Who deletes an entity takes away
+    each of its attributes."""
+    left = resolution.entity or current
+    if bounds is None or left is None or resolution.outcome.status is Status.FAILED:
         return resolution
-    refused = bounds.refuse_after(change, (entity.types, entity.scopes), resolution.removed)
+    refused = bounds.refuse_after(change, (left.types, left.scopes), resolution.removed)
     if refused is None:
         return resolution
     return Resolution(Outcome(change.entity_id, Status.FAILED, error=refused))

@@ -35,7 +35,7 @@ from parvis.broker.sources.sources import ContextSources
 from parvis.broker.subscriptions.subscriptions import AddressCheck, Subscriptions
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.moment import LOOK_BACK, MOST_GONE, KeysOf, Moment, as_it_ended, list_then
-from parvis.broker.temporal.selection import NO_ATTRIBUTE, PastPage, PastQuery, PastReader
+from parvis.broker.temporal.selection import LAST_OF_EACH, NO_ATTRIBUTE, PastPage, PastQuery, PastReader
 from parvis.broker.transience import Transience
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import READERS, Caller, Right
@@ -156,14 +156,15 @@ class Broker:
             raise refusal(caller, "write")
 
     async def _check_past_writer(self, caller: Caller, entity_id: str, name: Iri | None = None) -> None:
-        """Raises Forbidden where the entity, or an attribute of it, lies beyond what the caller may write."""
+        """Raises Forbidden where the entity, or an attribute of it, lies beyond what the caller may write: without a
+        name any that there is, or was."""
         bounds = bounds_of(caller)
         if bounds is None:
             return
-        head = await self._store.history(caller.tenant, entity_id, NO_ATTRIBUTE)
+        head = await self._store.history(caller.tenant, entity_id, NO_ATTRIBUTE if name else LAST_OF_EACH)
         if head is None:
             raise _not_found(entity_id)
-        named = () if name is None else ((name, ""),)
+        named = ((name, ""),) if name else (*head.instances, *head.emptied)
         refused = bounds.refuse_past(entity_id, (head.types, head.scopes), named)
         if refused is not None:
             raise refused

@@ -39,6 +39,7 @@ LONGEST_S = 30.0
 """What it may take to go through the entities there are."""
 NO_ATTRIBUTE = TemporalQuery(attrs=("",), limit=1)
 """What has no instances: asked only for what is told of the entity itself."""
+LAST_OF_EACH = TemporalQuery(last_n=1)
 
 
 class PastQuery(msgspec.Struct, frozen=True):

@@ -216,7 +216,7 @@ class Applier:
                 return refused
             return self._overwrite(change, header, now)
         current = self._current.get(change.entity_id) if alive else None
-        resolution = within_bounds(self._bounds, change, resolve(current, change, now))
+        resolution = within_bounds(self._bounds, change, resolve(current, change, now), current)
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(change, header, current, resolution, now)
         elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:

@@ -155,7 +155,7 @@ class Applier:
                 return refused
             return self._overwrite(tenant, change, header, now)
         current = self._read(change.entity_id, header) if header is not None and alive else None
-        resolution = within_bounds(self._bounds, change, resolve(current, change, now))
+        resolution = within_bounds(self._bounds, change, resolve(current, change, now), current)
         if resolution.outcome.status not in (Status.FAILED, Status.UNCHANGED):
             self._store(tenant, change, header, current, resolution, now)
         elif header is not None and resolution.entity is not None and resolution.entity.due != header.due:
