@@ -113,13 +113,13 @@ def test_what_nobody_dated_is_not_said_to_be_measured_just_now() -> None:
 @pytest.mark.parametrize(
     ("type_name", "told", "state"),
     [
-        ("WasteContainer", [], State.STALE),
+        ("NoiseLevelObserved", [], State.STALE),
         ("Building", [], State.GOOD),
         ("Building", [prop("isStale", True)], State.STALE),
         ("Streetlight", [], State.GOOD),
     ],
 )
-def test_a_building_that_nothing_measures_is_not_silent(type_name: str, told: list[Instance], state: State) -> None:
+def test_a_thing_that_nothing_measures_is_not_silent(type_name: str, told: list[Instance], state: State) -> None:
     bare = entity(type_name, *told)
     view = READER.view(bare, 1)
     assert view.headline is not None

@@ -65,7 +65,7 @@ class TypeProfile:
     """`headlines`: the first whose attribute the entity has is the one.
 
     `unmeasured` is the state of an entity that has none: what is there for its measurements alone is silent then, a
-    building or a lamp is in order.
+    container or a building may have no sensor.
     """
 
     domain: Domain
@@ -80,7 +80,7 @@ LAMP_FAULTS = frozenset({"defectiveLamp", "columnIssue", "brokenLantern"})
 # French departmental health regulation, 1,500 ppm the action value of decree 2022-1690; PM2.5, PM10 and NO2 are "poor"
 # and "very poor" of the European Air Quality Index (EEA, hourly).
 PROFILES: Mapping[str, TypeProfile] = {
-    "WasteContainer": TypeProfile(Domain.WASTE, (Headline("fillingLevel", HOUR, warn=0.8, bad=0.95),)),
+    "WasteContainer": TypeProfile(Domain.WASTE, (Headline("fillingLevel", HOUR, warn=0.8, bad=0.95),), State.GOOD),
     "WaterConsumptionObserved": TypeProfile(
         Domain.WATER,
         (Headline("flow", HOUR, alarm="alarmStopsLeaks"), Headline("waterConsumption", HOUR, alarm="alarmStopsLeaks")),
@@ -111,7 +111,7 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "HeatMeterObserved": TypeProfile(Domain.ENERGY, (Headline("thermalPower", 2 * HOUR),)),
     "StreetlightControlCabinet": TypeProfile(
-        Domain.LIGHTING, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),)
+        Domain.LIGHTING, (Headline("totalActivePower", HOUR, alarm="alarmInProgress"),), State.GOOD
     ),
     "Streetlight": TypeProfile(Domain.LIGHTING, (Headline("status", warn_words=LAMP_FAULTS),), State.GOOD),
     "InverterDevice": TypeProfile(Domain.ENERGY, (Headline("activePower", HOUR),)),
@@ -126,17 +126,21 @@ PROFILES: Mapping[str, TypeProfile] = {
     ),
     "WeatherObserved": TypeProfile(Domain.AIR, (Headline("temperature", 15 * MINUTE),)),
     "NoiseLevelObserved": TypeProfile(Domain.AIR, (Headline("LAeq", 15 * MINUTE, warn=65, bad=75),)),
-    "ParkingSpot": TypeProfile(Domain.MOBILITY, (Headline("status", 4 * HOUR, warn_words=frozenset({"unknown"})),)),
-    "OffStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),)),
-    "OnStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),)),
+    "ParkingSpot": TypeProfile(
+        Domain.MOBILITY, (Headline("status", 4 * HOUR, warn_words=frozenset({"unknown"})),), State.GOOD
+    ),
+    "OffStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),), State.GOOD),
+    "OnStreetParking": TypeProfile(Domain.MOBILITY, (Headline("availableSpotNumber", HOUR),), State.GOOD),
     "TrafficFlowObserved": TypeProfile(
         Domain.MOBILITY, (Headline("intensity", 15 * MINUTE), Headline("averageVehicleSpeed", 15 * MINUTE))
     ),
     "CrowdFlowObserved": TypeProfile(Domain.MOBILITY, (Headline("intensity", 15 * MINUTE),)),
-    "Vehicle": TypeProfile(Domain.MOBILITY, (Headline("delay", warn=300, bad=900), Headline("speed"))),
-    "EVChargingStation": TypeProfile(Domain.MOBILITY, (Headline("availableCapacity"),)),
-    "ChargingConnector": TypeProfile(Domain.MOBILITY, (Headline("status", warn_words=frozenset({"Faulted"})),)),
-    "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),)),
+    "Vehicle": TypeProfile(Domain.MOBILITY, (Headline("delay", warn=300, bad=900), Headline("speed")), State.GOOD),
+    "EVChargingStation": TypeProfile(Domain.MOBILITY, (Headline("availableCapacity"),), State.GOOD),
+    "ChargingConnector": TypeProfile(
+        Domain.MOBILITY, (Headline("status", warn_words=frozenset({"Faulted"})),), State.GOOD
+    ),
+    "BikeHireDockingStation": TypeProfile(Domain.MOBILITY, (Headline("availableBikeNumber", HOUR),), State.GOOD),
 }
 BEHIND_THE_SCENES = frozenset({"Dashboard", "Device", "Gateway", "Zone"})
 """What brings measurements has pages of its own."""
