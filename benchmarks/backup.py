@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -128,7 +128,10 @@ FROM entity CROSS JOIN tick ORDER BY entity.id, tick.i
 
 def _measure(data_dir: Path, parent: Path, entities: int) -> Measured:
     store, repository, restored = data_dir / "parvis.db", parent / "backups", parent / "restored"
-    with serving(data_dir) as served, sending(served.port, WRITES_PER_S, _write) as writes:
+    with ExitStack() as stack:
+        served = stack.enter_context(serving(data_dir))
+        served.wait_until_quiet()
+        writes = stack.enter_context(sending(served.port, WRITES_PER_S, _write))
         time.sleep(3)
         before = _during(lambda: time.sleep(QUIET_S))
         acknowledged = len(writes.answered)
@@ -244,8 +247,10 @@ def _bytes_below(folder: Path) -> int:
 def _figures(told: Measured) -> Iterator[Figure]:
     quiet = _percentiles(told.writes, *told.quiet)
     during, bare = (_percentiles(told.writes, span) for span in (told.backup, told.bare_copy))
+    apart = " and ".join(str(_percentiles(told.writes, span)) for span in told.quiet)
     print(
-        f"{len(told.writes.answered):,} writes; during a second backup: {_percentiles(told.writes, told.second)} ms;"
+        f"{len(told.writes.answered):,} writes; without: {apart} ms; during the first backup: {during} ms;"
+        f" during the next: {_percentiles(told.writes, told.second)} ms;"
         f" during VACUUM INTO: {_percentiles(told.writes, told.bare_vacuum)} ms (p50, p99, most)",
         flush=True,
     )
