@@ -156,8 +156,7 @@ class Broker:
             raise refusal(caller, "write")
 
     async def _check_past_writer(self, caller: Caller, entity_id: str, name: Iri | None = None) -> None:
-        """Raises Forbidden where the entity, or an attribute of it, lies beyond what the caller may write: without a
-        name any that there is, or was."""
+        """Raises Forbidden where the entity, or what it ever had (`name`), lies beyond what the caller may write."""
         bounds = bounds_of(caller)
         if bounds is None:
             return

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 from prometheus_client import REGISTRY
 
 from parvis.broker.model.change import Change, Mode, Outcome
@@ -13,6 +14,7 @@ from parvis.fleet.model.refusal import RefusalReason, Refused
 from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.errors import Forbidden, Overloaded
 from parvis.kernel.identity import Caller, Right
+from parvis.kernel.reach import Area
 from parvis.kernel.time import HOUR, SECOND, format_instant
 from tests.fleet.conftest import BIN, CALLER, DEVICE, EUI, NOON, RECORD, Village, eventually, uplink
 
@@ -246,3 +248,24 @@ async def test_retrying_stores_what_can_be_stored_now_and_keeps_the_rest(village
     assert reasons(list(results.values())) == [RefusalReason.MAPPING_FAILED, None]
     assert await village.values(BIN, "fillingLevel") == [0.4]
     assert [one.id for one in await reopened.list_refusals(CALLER)] == [newest.id]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("within", ["WasteContainer", "Device"])
+async def test_of_a_frame_that_its_bearer_may_not_store_whole_nothing_is_stored(
+    village: Village, within: str, *, is_shared: bool
+) -> None:
+    await village.fleet.register(CALLER, [RECORD])
+    await village.fleet.take(CALLER, [uplink(1, 40, at=NOON)])
+    fleet = open_fleet(village.broker, village.store.frames, village.data_dir, is_shared=is_shared)
+    expand = village.broker.contexts.parvis.expand
+    narrow = Caller("default", "key:some", Right.INGEST, writes=(Area(frozenset({expand(within)})),))
+    frames = [uplink(2, 50, at=NOON + SECOND), uplink(3, 60, at=NOON + 2 * SECOND)]
+
+    assert reasons(await fleet.take(narrow, frames)) == [RefusalReason.WRITE_FAILED] * 2
+    assert await village.values(BIN, "fillingLevel") == [0.4]
+    assert len(await village.values(DEVICE, "batteryLevel")) == 1
+
+    both = structs.replace(narrow, writes=(Area(frozenset({expand("WasteContainer"), expand("Device")})),))
+    assert await fleet.take(both, frames) == [None, None]
+    assert await village.values(BIN, "fillingLevel") == [0.4, 0.5, 0.6]

@@ -49,6 +49,7 @@ class Change(msgspec.Struct, frozen=True):
     `seen_before` has DELETE_ATTRIBUTE take away only what was observed, or else recorded, before it.
     `past` becomes history only, and no event tells of it: scopes that the entity had (`broker.model.scopes`), and
     attributes that were deleted, of value "urn:ngsi-ld:null".
+    `with_next`: where rights refuse this one or the one after it, neither is made.
     """
 
     entity_id: str
@@ -64,6 +65,7 @@ class Change(msgspec.Struct, frozen=True):
     expires_at: Instant | UnsetType | None = UNSET
     past: tuple[Instance, ...] = ()
     seen_before: Instant | None = None
+    with_next: bool = False
 
 
 class Status(Enum):

@@ -99,7 +99,7 @@ class UplinkPipeline:
             await self._decoding.decode(works)
             self._placing.map(works)
             await self._drop_stored(caller.tenant, works)
-            changes = self._build_changes(works)
+            changes = self._build_changes(works, is_narrow=caller.writes is not None)
             await self._write(caller, works, changes)
             self._remember(works)
         self._note(caller.tenant, [(work.uplink, work.data, work.refused) for work in works if work.device is not None])
@@ -176,17 +176,30 @@ class UplinkPipeline:
                 work.may_be_stored = True
         await self._stored.drop(tenant, works)
 
-    def _build_changes(self, works: list[Work]) -> list[Change]:
-        """Where other processes store frames too, the store itself sees to it that each is stored once."""
+    def _build_changes(self, works: list[Work], *, is_narrow: bool) -> list[Change]:
+        """Where other processes store frames too, the store itself sees to it that each is stored once. Of a caller
+        who does not write everything each frame tells of its device, so that all of it is stored or nothing."""
         changes: list[Change] = []
         upsert, once, raw = Mode.UPSERT_UPDATE, self._registry.is_shared, self._measured_at
         for work in still_open(works):
             device, mapped, at = work.of, work.values, work.at
             first = len(changes)
+            tells_health = not mapped.asset or is_narrow or abs(at - device.health_at) >= HEALTH_EVERY
             if mapped.asset:
                 types, told = device.asset_types, tuple(mapped.asset)
-                changes.append(Change(device.asset_id, upsert, told, types, keep_newest=True, once=once, told_at=raw))
-            if not mapped.asset or abs(at - device.health_at) >= HEALTH_EVERY:
+                changes.append(
+                    Change(
+                        device.asset_id,
+                        upsert,
+                        told,
+                        types,
+                        keep_newest=True,
+                        once=once,
+                        told_at=raw,
+                        with_next=tells_health,
+                    )
+                )
+            if tells_health:
                 device.health_at = at
                 health = self._health(work, mapped, at)
                 changes.append(Change(device.entity_id, Mode.APPEND, health, keep_newest=True, once=once, told_at=raw))
@@ -280,6 +293,7 @@ def _judge(work: Work, outcomes: Sequence[Outcome]) -> None:
     error = next((one.error for one in outcomes if one.error is not None), None)
     if error is None or (work.values.asset and outcomes[0].error is None and isinstance(error, ResourceNotFound)):
         return
+    _forget_health([work])
     work.refused = Refused(RefusalReason.WRITE_FAILED, error.detail)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from parvis.broker.bounded import refuse_blind, within_bounds
+from parvis.broker.bounded import apply_each, refuse_blind, within_bounds
 from parvis.broker.bounds import Bounds, Place
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
@@ -105,7 +105,12 @@ class Applier:
 
     def apply(self, call: Dated) -> list[Outcome]:
         self._bounds = call.bounds
-        return [self._apply_one(change, call.at) for change in call.changes]
+        return apply_each(
+            call.bounds,
+            call.changes,
+            lambda change: self._held(self._headers.get(change.entity_id)),
+            lambda change: self._apply_one(change, call.at),
+        )
 
     def flush(self) -> int | None:
         """The number of the newest event, None where nothing was changed."""

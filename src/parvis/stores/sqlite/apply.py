@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from parvis.broker.bounded import refuse_blind, within_bounds
+from parvis.broker.bounded import apply_each, refuse_blind, within_bounds
 from parvis.broker.bounds import Bounds, Place
 from parvis.broker.model.change import Change, EventKind, Mode, Outcome, Status, event_kind
 from parvis.broker.model.entity import AttributeKey, Entity, Instance
@@ -89,7 +89,13 @@ class Applier:
     ) -> list[Outcome]:
         self._load_headers(tenant, changes)
         self._bounds = bounds
-        return [self._apply_one(tenant, change, now) for change in changes]
+        headers = self._headers[tenant]
+        return apply_each(
+            bounds,
+            changes,
+            lambda change: self._held(headers.get(change.entity_id)),
+            lambda change: self._apply_one(tenant, change, now),
+        )
 
     def correct(self, number: int, held: Instance, put: Instance, now: Instant) -> int:
         """Write `put` in place of an instance that was erased; its number. The present follows where it shows that."""
