@@ -6,6 +6,7 @@ has so many at most; where there are more, the one that expires first goes: who 
 
 import uuid
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -30,18 +31,21 @@ _MEMBERS = "entity-map-members"
 class EntityMap(msgspec.Struct, frozen=True):
     """`sources` are registrations, or HERE, by the id of an entity, in the order found.
 
-    `is_public`: found by somebody who may not read everything, and only for such.
+    `is_public`: found by somebody who may not read everything. It is for whoever sees as much as who made it did
+    (`sight`): which entities it names tells what its conditions asked for.
     """
 
     id: str
     expires_at: Instant
     sources: Mapping[str, tuple[str, ...]]
     is_public: bool
+    sight: str
 
 
 class _Head(msgspec.Struct, frozen=True):
     expires_at: Instant
     is_public: bool
+    sight: str = ""
 
 
 class EntityMaps:
@@ -52,27 +56,27 @@ class EntityMaps:
     async def make(self, caller: Caller, sources: Mapping[str, tuple[str, ...]], lifetime: int | None) -> EntityMap:
         """A new one. `lifetime` is what was asked for, in microseconds; the broker bounds it (6.4.3.2)."""
         expires_at = self._clock() + min(USUAL_LIFETIME if lifetime is None else lifetime, LONGEST_LIFETIME)
-        made = EntityMap(f"{_PREFIX}{uuid.uuid4().hex}", expires_at, sources, _is_public(caller))
+        made = EntityMap(f"{_PREFIX}{uuid.uuid4().hex}", expires_at, sources, _is_public(caller), _sight(caller))
         drops = await self._in_the_way(caller.tenant, made)
         puts = {**_head(caller.tenant, made), **_members(caller.tenant, made)}
         await self._shelf.change((), puts, [place for key in drops for place in _places(caller.tenant, key)])
         return made
 
     async def find(self, caller: Caller, map_id: str) -> EntityMap | None:
-        """None where there is none, or it has expired, or is not for this caller."""
+        """None where there is none, or it has expired, or is for those who see something else."""
         if not map_id.startswith(_PREFIX):
             return None
         key = map_id.encode()[:64]
         head, members = _places(caller.tenant, key)
         kept = (await self._shelf.read(head)).get(key)
         known = None if kept is None else msgspec.msgpack.decode(kept, type=_Head)
-        if known is None or known.expires_at <= self._clock() or known.is_public is not _is_public(caller):
+        if known is None or known.expires_at <= self._clock() or known.sight != _sight(caller):
             return None
         body = (await self._shelf.read(members)).get(key)
         if body is None:
             return None
         sources = msgspec.msgpack.decode(body, type=dict[str, tuple[str, ...]])
-        return EntityMap(map_id, known.expires_at, sources, known.is_public)
+        return EntityMap(map_id, known.expires_at, sources, known.is_public, known.sight)
 
     async def get(self, caller: Caller, map_id: str) -> EntityMap:
         """Raises ResourceNotFound."""
@@ -110,13 +114,19 @@ def _is_public(caller: Caller) -> bool:
     return Right.READ not in caller.rights or caller.reads is not None
 
 
+def _sight(caller: Caller) -> str:
+    tenant, rights, reads, hides = caller.sight
+    told = msgspec.json.encode((tenant, rights.value, reads, hides), order="deterministic")
+    return sha256(told).hexdigest()
+
+
 def _places(tenant: str, key: bytes) -> tuple[Place, Place]:
     return Place(Box(tenant, _HEADS), key), Place(Box(tenant, _MEMBERS), key)
 
 
 def _head(tenant: str, known: EntityMap) -> dict[Place, bytes]:
     head, _ = _places(tenant, known.id.encode())
-    return {head: msgspec.msgpack.encode(_Head(known.expires_at, known.is_public))}
+    return {head: msgspec.msgpack.encode(_Head(known.expires_at, known.is_public, known.sight))}
 
 
 def _members(tenant: str, known: EntityMap) -> dict[Place, bytes]:

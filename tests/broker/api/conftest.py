@@ -12,7 +12,7 @@ from parvis.broker.api import NgsiLdApi
 from parvis.broker.broker import Broker
 from parvis.broker.jsonld.contexts import Contexts
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, NOBODY, OPERATOR, Caller, Right
-from parvis.kernel.reach import Area
+from parvis.kernel.reach import Area, Hidden
 from parvis.stores.sqlite.store import SqliteStore
 from tests.broker.api.territory import NOON
 
@@ -22,6 +22,8 @@ SUBJECTS = {
     "operator": Caller(DEFAULT_TENANT, "operator", OPERATOR),
     "reader": Caller(DEFAULT_TENANT, "reader", Right.READ_PUBLIC | Right.READ),
     "lamplighter": Caller(DEFAULT_TENANT, "lamplighter", Right.READ | Right.WRITE, reads=LAMPS, writes=LAMPS),
+    "clerk": Caller(DEFAULT_TENANT, "clerk", OPERATOR, hides=Hidden(frozenset({"level"}))),
+    "another clerk": Caller(DEFAULT_TENANT, "another", OPERATOR, hides=Hidden(frozenset({"level"}))),
     "resident": Caller(DEFAULT_TENANT, "resident", Right.READ_PUBLIC),
     "nobody": Caller(DEFAULT_TENANT, "nobody", NOBODY),
     "neighbour": Caller("neighbour", "neighbour", OPERATOR),

@@ -84,6 +84,21 @@ async def test_a_map_is_deleted_once(api: httpx.AsyncClient) -> None:
     assert (await api.delete(path)).status_code == 404
 
 
+async def test_a_map_is_for_those_who_see_what_its_conditions_asked_for(api: httpx.AsyncClient) -> None:
+    path = f"/entityMaps/{(await made(api, q='level>3')).json()['id']}"
+    assert (await api.get(path, headers={"subject": "clerk"})).status_code == 404
+    assert (await api.patch(path, json={}, headers={"subject": "clerk"})).status_code == 404
+    assert (await api.delete(path, headers={"subject": "clerk"})).status_code == 404
+    asked = {"ngsild-entitymap": path, "subject": "clerk"}
+    anew = await api.get("/entities?type=Room&limit=1&entityMap=true", headers=asked)
+    assert (anew.status_code, anew.json()[0]["id"]) == (201, ROOMS[0])
+    assert (await api.get(path, headers={"subject": "administrator"})).json()["entityMap"] == {ROOMS[4]: ["@none"]}
+
+    clerks = (await api.get("/entityMaps?type=Room", headers={"subject": "clerk"})).json()["id"]
+    assert (await api.get(f"/entityMaps/{clerks}", headers={"subject": "another clerk"})).status_code == 200
+    assert (await api.get(f"/entityMaps/{clerks}")).status_code == 404
+
+
 async def test_a_map_that_is_gone_is_made_anew(api: httpx.AsyncClient) -> None:
     answer = await paged(api, "urn:ngsi-ld:entitymap:gone")
     assert answer.status_code == 201
