@@ -26,6 +26,7 @@ FIGURES = (
     "archive",
     "import_csv",
     "backup",
+    "lighting_schedule",
 )
 
 
