@@ -319,3 +319,17 @@ async def test_residents_have_an_area_of_rights_of_their_own(tmp_path: Path, pro
             assert (await http.get(WAY)).status_code == 404
         (account,) = platform.access.store.list_accounts()
         assert (account.role, account.name.startswith("person-")) == ("resident", True)
+
+
+async def test_at_a_members_own_host_one_is_led_to_the_platforms_address(tmp_path: Path, provider: Provider) -> None:
+    known = '[server]\npublic_url = "https://data.bay.example"\n'
+    (tmp_path / "territory.toml").write_text(known + territory(provider))
+    async with open_platform(load_settings(tmp_path, {SECRET_VARIABLE: CLIENT_SECRET}), listen=False) as platform:
+        platform.access.members.add(COMMAND_LINE, Member(tenant="port", title="Port", since=0, hosts=("port.example",)))
+        async with client_of(platform) as http:
+            http.base_url = httpx.URL("http://port.example")
+            there = f"https://data.bay.example{WAY}?next="
+            assert await leave(http) == f"{there}%2Fconsole%2Faccount%3Fin%3Dport"
+            assert f'href="{there}/console%3Fin%3Dport"' in (await http.get(SIGN_IN)).text
+            http.base_url = httpx.URL("http://localhost")
+            assert (await leave(http)).startswith(provider.issuer)

@@ -21,6 +21,7 @@ from parvis.access.model import (
     AuditRecord,
     Bound,
     OneTimeLink,
+    Session,
     TooManyAttempts,
 )
 from parvis.access.passwords import Passwords
@@ -226,6 +227,20 @@ class Accounts:
         self._on_change()
         return self._let_in(account, seen)
 
+    async def prove(self, token: str, password: str, seen: SeenFrom) -> tuple[Session, Account]:
+        """Who is signed in with `token`, where they know their password. Raises Unauthenticated or TooManyAttempts."""
+        session = self._sessions.find_by_token(token)
+        account = self._store.find_account(session.account) if session is not None else None
+        if session is None or account is None:
+            raise Unauthenticated("The name or the password is wrong.")
+        name = account.name
+        self._count_attempt(name, seen.address, self._clock())
+        if not await self._passwords.matches(account.password_hash if account.has_password else None, password):
+            self._audit(f"user:{name}", "sign-in-failed", name, account.tenant, address=seen.address, by="own page")
+            raise Unauthenticated("The name or the password is wrong.")
+        self._store.forget_attempts(_pair(name, seen.address).subject)
+        return session, account
+
     async def change_password(self, token: str, current: str, password: str, seen: SeenFrom) -> None:
         """Of the account that is signed in with `token`; its other sessions end.
 
@@ -233,22 +248,7 @@ class Accounts:
             Unauthenticated: the current one is wrong, or nobody is signed in.
             BadRequestData, TooManyAttempts
         """
-        session = self._sessions.find_by_token(token)
-        account = self._store.find_account(session.account) if session is not None else None
-        if session is None or account is None:
-            raise Unauthenticated("The name or the password is wrong.")
-        self._count_attempt(account.name, seen.address, self._clock())
-        if not await self._passwords.matches(account.password_hash, current):
-            self._audit(
-                f"user:{account.name}",
-                "sign-in-failed",
-                account.name,
-                account.tenant,
-                address=seen.address,
-                by="own page",
-            )
-            raise Unauthenticated("The name or the password is wrong.")
-        self._store.forget_attempts(_pair(account.name, seen.address).subject)
+        session, account = await self.prove(token, current, seen)
         password_hash = await self._hash(account.name, password)
         with self._store.transaction():
             present = self._store.find_account(account.name)

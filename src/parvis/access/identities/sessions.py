@@ -13,6 +13,8 @@ from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import HOUR, MINUTE, Clock, Instant, system_clock
 
+FRESH_FOR = 10 * MINUTE
+
 
 class SeenFrom(msgspec.Struct, frozen=True):
     """Where a request came from: its address, and what its browser calls itself."""
@@ -68,6 +70,11 @@ class Sessions:
 
     def find_by_token(self, token: str) -> Session | None:
         return self._store.find_session(parts_of(token)[0]) if token else None
+
+    def is_fresh(self, token: str) -> bool:
+        """Whether its holder has just shown who they are."""
+        session = self.find_by_token(token)
+        return session is not None and self._clock() - session.created_at < FRESH_FOR
 
     def end_by_token(self, token: str) -> Session | None:
         """The one that has ended."""

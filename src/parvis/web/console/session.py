@@ -1,6 +1,7 @@
 """Signing in and out, and the page behind the one-time link of the first start."""
 
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
@@ -11,13 +12,14 @@ from parvis.access.identities.halfway import SecondFactorNeeded
 from parvis.access.identities.home import home_of
 from parvis.access.model import Session, TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
+from parvis.kernel.hosts import name_of
 from parvis.kernel.identity import ANONYMOUS, Caller, Right, system_caller
 from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
 from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
 from parvis.web.objects import count_types
 from parvis.web.site import Site, site_of
-from parvis.web.tenants import drop_choice
+from parvis.web.tenants import IN, drop_choice
 
 HOME = "/console"
 SIGN_IN = "/console/sign-in"
@@ -92,6 +94,31 @@ def origin_of(request: Request) -> str:
     """The address that the platform is known by; without one, the one that was asked for."""
     parts = urlsplit(site_of(request).pages.settings.server.public_url or str(request.base_url))
     return f"{parts.scheme}://{parts.netloc}"
+
+
+class Elsewhere(NamedTuple):
+    """Where passkeys and identity providers let in. `then` is the page to lead to there."""
+
+    host: str
+    origin: str
+    then: str
+
+    @property
+    def sign_in(self) -> str:
+        return f"{self.origin}{SIGN_IN}?{urlencode({'next': self.then})}"
+
+
+def find_elsewhere(request: Request, wanted: str) -> Elsewhere | None:
+    """At a member's own host browsers take neither the passkeys nor the cookies of the address that the platform is
+    known by, and providers lead back to that. None: they let in here."""
+    site, here = site_of(request), name_of(request.headers.get("host", ""))
+    tenant, origin = site.platform.access.gate.pool.tenant_of(here), origin_of(request)
+    known = urlsplit(origin).hostname or ""
+    if tenant is None or known == here:
+        return None
+    parts = urlsplit(wanted)
+    asked = "&".join(part for part in (parts.query, urlencode({IN: tenant})) if part)
+    return Elsewhere(known, origin, parts._replace(query=asked).geturl())
 
 
 def is_at_a_name(request: Request) -> bool:
@@ -170,6 +197,7 @@ def _welcome_page(
 def _page(request: Request, *, wanted: str, name: str = "", problem: str = "", status: int = 200) -> Response:
     ways = [(key, provider.terms.title) for key, provider in request.app.state.providers.items()]
     data = {"wanted": wanted, "name": name, "problem": problem, "ways": ways, "at_a_name": is_at_a_name(request)}
+    data["elsewhere"] = find_elsewhere(request, wanted)
     return site_of(request).pages.render(request, "console/pages/sign_in.html", status=status, **data)
 
 

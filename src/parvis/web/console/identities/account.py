@@ -9,7 +9,7 @@ from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import BadRequestData, Unauthenticated
 from parvis.web.auth import seen_from, session_token
 from parvis.web.console.identities.frame import ACCOUNT, done, form_of, own_name, text_of
-from parvis.web.console.session import is_at_a_name, problem_of
+from parvis.web.console.session import find_elsewhere, is_at_a_name, problem_of
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 
@@ -17,6 +17,7 @@ from parvis.web.site import site_of
 async def account_page(request: Request) -> Response:
     name, site = own_name(request), site_of(request)
     access = site.platform.access
+    account = access.store.find_account(name)
     return site.pages.render(
         request,
         "console/pages/account.html",
@@ -25,6 +26,9 @@ async def account_page(request: Request) -> Response:
         has_factor=access.second_factors.has(name),
         passkeys=access.passkeys.list_of(name),
         at_a_name=is_at_a_name(request),
+        elsewhere=find_elsewhere(request, ACCOUNT),
+        is_fresh=access.sessions.is_fresh(session_token(request)),
+        has_password=account is not None and account.has_password,
         codes_left=access.second_factors.count_recovery_codes(name),
         here_digest=parts_of(session_token(request))[0],
         done=request.query_params.get("done", ""),

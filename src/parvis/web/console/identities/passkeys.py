@@ -19,9 +19,16 @@ IN = f"{SIGN_IN}/passkey"
 
 
 async def begin_registering(request: Request) -> Response:
-    name = own_name(request)
-    async with form_of(request):
-        return _asked(site_of(request).platform.access.passkeys.begin_registering(name, relying_of(request)))
+    """A browser left open lays no way in that outlasts its session: who signed in a while ago shows the password."""
+    name, access = own_name(request), site_of(request).platform.access
+    async with form_of(request) as form:
+        password, token = str(form.get("password", "")), session_token(request)
+    if not access.sessions.is_fresh(token):
+        try:
+            await access.accounts.prove(token, password, seen_from(request))
+        except (Unauthenticated, TooManyAttempts) as refusal:
+            return Response(status_code=refusal.status)
+    return _asked(access.passkeys.begin_registering(name, relying_of(request)))
 
 
 async def register(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,7 +20,7 @@ from parvis.web.auth import (
     session_token,
 )
 from parvis.web.console.identities.frame import SEE_OTHER
-from parvis.web.console.session import SIGN_IN, origin_of, sign_in_again, wanted_of
+from parvis.web.console.session import SIGN_IN, find_elsewhere, origin_of, sign_in_again, wanted_of
 
 if TYPE_CHECKING:
     from parvis.access.identities.oidc.sign_in import ForeignSignIn
@@ -36,6 +37,10 @@ async def leave(request: Request) -> Response:
     """To the provider. By GET, for a form's redirect must not lead to another site (form-action)."""
     provider = _provider(request)
     wanted = wanted_of(request.query_params.get("next", ""))
+    elsewhere = find_elsewhere(request, wanted)
+    if elsewhere is not None:
+        asked = urlencode({"next": elsewhere.then})
+        return RedirectResponse(f"{elsewhere.origin}{request.url.path}?{asked}", SEE_OTHER)
     try:
         leaving = await provider.begin(_back(request), wanted, seen_from(request))
     except TooManyAttempts as refusal:

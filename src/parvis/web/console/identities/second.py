@@ -14,7 +14,7 @@ from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import BadRequestData, Unauthenticated
 from parvis.web.auth import drop_halfway, halfway_token, keep_session, seen_from, session_token
 from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, form_of, own_name, text_of
-from parvis.web.console.session import CODE, SIGN_IN, wanted_of
+from parvis.web.console.session import CODE, SIGN_IN, find_elsewhere, wanted_of
 from parvis.web.site import site_of
 
 SET_UP = "/console/sign-in/set-up"
@@ -126,6 +126,7 @@ def _code_page(request: Request, wanted: str, *, problem: str = "", status: int 
         action=CODE,
         has_code=access.second_factors.has(name),
         has_passkeys=bool(access.passkeys.list_of(name)),
+        elsewhere=find_elsewhere(request, wanted),
     )
 
 

@@ -1,6 +1,7 @@
 // Passkeys: asks the server for a challenge, the browser for its answer, and sends it with a form of the page.
 
 const BUTTON = "[data-passkey]";
+const PROVE = [401, 429];
 
 function bytes(text) {
   const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -40,7 +41,7 @@ function sendable(credential) {
 
 async function ask(form) {
   const answer = await fetch(form.dataset.begin, { method: "POST", body: new FormData(form) });
-  if (!answer.ok) throw new Error(String(answer.status));
+  if (!answer.ok) throw new Error(String(answer.status), { cause: answer.status });
   const { token, options } = await answer.json();
   const asked = { publicKey: readable(options.publicKey) };
   const credential = form.dataset.passkey === "create" ? await navigator.credentials.create(asked) : await navigator.credentials.get(asked);
@@ -53,12 +54,15 @@ async function use(event) {
   if (form.elements.answer.value) return;
   event.preventDefault();
   const refused = form.querySelector("[data-refused]");
+  const unproven = form.querySelector("[data-unproven]");
   refused.hidden = true;
+  if (unproven) unproven.hidden = true;
   try {
     await ask(form);
     form.submit();
-  } catch {
-    refused.hidden = false;
+  } catch (fault) {
+    const which = unproven && PROVE.includes(fault.cause) ? unproven : refused;
+    which.hidden = false;
   }
 }
 
