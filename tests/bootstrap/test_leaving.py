@@ -426,6 +426,17 @@ async def test_an_export_and_an_import_are_in_the_trail(town: Settings, tmp_path
 
     assert (newest(town).action, newest(town).facts["content"]) == ("tenant-exported", manifest.content)
     assert (newest(there).action, newest(there).tenant) == ("tenant-imported", "village")
+    with closing(open_access(there).store) as access:
+        brought = {
+            one.record.action: one.record for one in access.read_audit() if one.record.facts.get("by") == "bundle"
+        }
+    assert {one.tenant for one in brought.values()} == {"village"}
+    assert {one.subject for one in brought.values()} == {BY}
+    assert brought["role-changed"].object == f"lamps-{TOWN}"
+    assert brought["role-changed"].facts["grants"][0]["actions"] == ["read", "command"]
+    assert brought["privacy-class-changed"].object == "Garden.owner"
+    assert brought["purpose-declared"].object == GARDENS.id
+    assert ("retention-switched-on" in brought) is POLICY.executes
 
 
 async def test_where_numbers_are_taken_instances_get_others_and_nobody_elses_past_changes(

@@ -93,7 +93,7 @@ def import_bundle(
             with holding(settings), _intake(settings, tenant, numbers, work.days, is_added) as intake:
                 work.bring(intake, is_added=is_added)
                 work.bring_profiles()
-                work.bring_rights(rights, is_added=is_added)
+                work.bring_rights(rights, subject, is_added=is_added)
     access = open_access(settings)
     with closing(access.store) as store:
         facts = facts_of(bundle.manifest) | {"from": bundle.manifest.tenant, "exported": bundle.manifest.made_at}
@@ -202,10 +202,10 @@ class _Import:
                 profile.rename(root / profile.name)
                 self._count("profiles", 1)
 
-    def bring_rights(self, rights: Rights, *, is_added: bool) -> None:
+    def bring_rights(self, rights: Rights, subject: str, *, is_added: bool) -> None:
         """Beside the store of entities, before that ends: done again, it finds what is there."""
         with closing(open_access(self._settings).store) as store:
-            self._words += bring_rights(store, self._tenant, rights, is_added=is_added)
+            self._words += bring_rights(store, self._tenant, rights, subject, is_added=is_added)
         if is_added:
             self._counts |= dict.fromkeys(rights.counts, 0)
 

@@ -129,6 +129,8 @@ def test_who_leaves_takes_mandates_hosts_and_public_page_along(access: Access, c
     assert (left.until, left.hosts, left.public_types) == (clock.now, (), ())
     assert not access.members.list_in_pool()
     assert not access.mandates.list_in_force()
+    in_both = [(tenant, "member-ended", "plouhinec") for tenant in ("plouhinec", "default")]
+    assert [one for one in told(access) if one[1] == "member-ended"] == in_both
     with pytest.raises(ResourceNotFound):
         access.mandates.grant(MAYOR, "plouhinec", terms(clock))
 

@@ -73,7 +73,7 @@ class Members:
         return self._put(caller, tenant, "public-types-chosen", changed, types=", ".join(chosen))
 
     def end(self, caller: Caller, tenant: str) -> Member:
-        """It belongs to the pool no longer: by the pool's administrators, or its own.
+        """It belongs to the pool no longer: by the pool's administrators, or its own. Both trails tell it.
 
         Raises:
             Forbidden or ResourceNotFound.
@@ -88,6 +88,7 @@ class Members:
         ended = msgspec.structs.replace(member, until=now, hosts=(), public_types=())
         with self._store.transaction():
             self._mandates.end_all(caller, tenant)
+            self._audit(caller, tenant, "member-ended", tenant)
             return self._put(caller, POOL, "member-ended", ended)
 
     def find(self, tenant: str) -> Member | None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from parvis.access.members.checks import check_hosts, check_member, plain_hosts
 from parvis.access.members.model import POOL, Member
+from parvis.access.model import AuditRecord
 from parvis.access.ports import AccessStore
 from parvis.access.privacy.checks import check_policy, check_purpose
 from parvis.access.privacy.model import LedgerEntry, Policy, Purpose
@@ -17,13 +18,14 @@ from parvis.access.roles.model import Classified, Role
 from parvis.access.roles.roles import FIXED
 from parvis.backup.bundle import manifest as names
 from parvis.kernel.errors import AlreadyExists
-from parvis.kernel.time import format_instant, parse_instant
+from parvis.kernel.time import format_instant, parse_instant, system_clock
 
 _TIMES: Final = frozenset({"at", "since", "until", "granted_at", "ended_at", "executes_since"})
 _OF_THE_PLACE: Final = frozenset({"tenant", "number"})
 """Another one where it is brought."""
 Lines = Callable[[str], Iterator[dict[str, Any]]]
 """The documents of a file of the bundle."""
+Note = Callable[[str, str, Mapping[str, Any]], None]
 
 
 def told_rights(store: AccessStore, tenant: str) -> Mapping[str, Iterable[bytes]]:
@@ -125,20 +127,25 @@ def _timed(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def bring_rights(store: AccessStore, tenant: str, rights: Rights, *, is_added: bool) -> list[str]:
-    """What is there already stays. Returns what is to be told of that.
+def bring_rights(store: AccessStore, tenant: str, rights: Rights, subject: str, *, is_added: bool) -> list[str]:
+    """What is there already stays, and what is not is in the trail, by `subject`. Returns what is to be told of that.
 
     Where the data are added to others (`is_added`) nothing is brought: whoever made the bundle would say who may read
     those, and which of them are erased by night.
     """
     if is_added:
         return ["What the bundle says of rights and of people's data is left out: there is a tenant of its own here."]
+    at = system_clock()
+
+    def note(action: str, what: str, facts: Mapping[str, Any]) -> None:
+        store.append_audit(AuditRecord(at, tenant, subject, action, what, {**facts, "by": "bundle"}))
+
     with store.transaction():
-        kept = [*_bring_roles(store, tenant, rights), *_bring_privacy(store, tenant, rights)]
+        kept = [*_bring_roles(store, tenant, rights, note), *_bring_privacy(store, tenant, rights, note)]
         return [*kept, *_bring_member(store, tenant, rights.member)]
 
 
-def _bring_roles(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
+def _bring_roles(store: AccessStore, tenant: str, rights: Rights, note: Note) -> Iterator[str]:
     known = {role.name for owner, role in store.roles.list_roles() if owner == tenant}
     held = _held(store, tenant)
     classified = {one.key for owner, one in store.roles.list_classes() if owner == tenant}
@@ -149,9 +156,12 @@ def _bring_roles(store: AccessStore, tenant: str, rights: Rights) -> Iterator[st
             yield f"The role {role.name} is left out: somebody here has it, and would have other rights."
         else:
             store.roles.put_role(tenant, role)
+            told = {"grants": [msgspec.to_builtins(one) for one in role.grants], "clearance": role.clearance}
+            note("role-changed", role.name, told)
     for one in rights.classes:
         if one.key not in classified:
             store.roles.put_class(tenant, one)
+            note("privacy-class-changed", one.name, {"class": one.privacy})
 
 
 def _held(store: AccessStore, tenant: str) -> set[str]:
@@ -162,15 +172,17 @@ def _held(store: AccessStore, tenant: str) -> set[str]:
     return people | keys | mandates | {one.role for one in store.roles.list_assignments() if one.tenant == tenant}
 
 
-def _bring_privacy(store: AccessStore, tenant: str, rights: Rights) -> Iterator[str]:
+def _bring_privacy(store: AccessStore, tenant: str, rights: Rights, note: Note) -> Iterator[str]:
     known = {one.id for one in store.privacy.list_purposes(tenant)}
     for purpose in rights.purposes:
         if purpose.id in known:
             yield f"The purpose {purpose.id} is declared here already, and stays as it is."
         else:
             store.privacy.put_purpose(tenant, purpose)
+            note("purpose-declared", purpose.id, msgspec.to_builtins(purpose))
     if rights.policy is not None and store.privacy.find_policy(tenant) is None:
         store.privacy.put_policy(tenant, rights.policy)
+        note("retention-switched-on" if rights.policy.executes else "privacy-contacts-changed", tenant, {})
     for entry in rights.ledger:
         store.privacy.append_ledger(entry)
 
