@@ -16,6 +16,7 @@ from parvis.domains.lighting.rules.inventory import InvalidInventory
 from parvis.domains.lighting.service import Lighting
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import OPERATOR, Caller, Right
+from parvis.kernel.reach import Area
 from parvis.stores.sqlite.store import SqliteStore
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -97,6 +98,21 @@ async def test_nobody_brings_an_inventory_without_the_right_to_write(lighting: L
     with pytest.raises(Forbidden):
         await lighting.bring(READING, FILE)
     assert await lighting.list_points(READING) == []
+
+
+async def test_what_lies_outside_somebodys_reach_is_refused_by_name_and_the_rest_is_written(
+    lighting: Lighting, broker: Broker
+) -> None:
+    lamps = (Area(frozenset({broker.contexts.parvis.expand("Streetlight")})),)
+    lamplighter = Caller("default", "lamplighter", Right.READ | Right.WRITE, reads=lamps, writes=lamps)
+    brought = await lighting.bring(lamplighter, FILE)
+    assert brought.outcomes == {Status.CREATED: 3, Status.FAILED: 3}
+    assert {one.entity_id.split(":")[2] for one in brought.refusals} == {
+        "StreetlightControlCabinet",
+        "StreetlightGroup",
+    }
+    assert all(one.reason for one in brought.refusals)
+    assert len(await lighting.list_points(READING)) == 3
 
 
 async def test_a_file_that_is_no_inventory_changes_nothing(lighting: Lighting) -> None:

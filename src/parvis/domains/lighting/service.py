@@ -1,6 +1,7 @@
 """Street lighting for whoever has the right to it: bring an inventory, see how complete it is, try a program."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import date, tzinfo
@@ -21,13 +22,25 @@ from parvis.kernel.identity import Caller
 
 CHANGES_AT_ONCE = 500
 POINTS_A_PAGE = 1_000
+MOST_REFUSALS = 100
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """An entity that was not written, and why."""
+
+    entity_id: str
+    reason: str
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """Entities by what became of them, cabinets and groups counted in; `completeness` is the file's own."""
+    """Entities by what became of them, cabinets and groups counted in; `completeness` is the file's own.
+
+    `refusals` are the first of those that failed, for want of a right over them.
+    """
 
     reading: Reading
     outcomes: dict[Status, int]
+    refusals: tuple[Refusal, ...]
     completeness: Completeness
 
 
@@ -51,12 +64,15 @@ class Lighting:
         """
         self._broker.check_writer(caller)
         reading = await asyncio.to_thread(read_inventory, content)
-        outcomes: dict[Status, int] = {}
+        outcomes: Counter[Status] = Counter()
+        refusals: list[Refusal] = []
         changes = list(self._terms.changes_of(reading.points))
         for at in range(0, len(changes), CHANGES_AT_ONCE):
             for outcome in await self._broker.write(caller, changes[at : at + CHANGES_AT_ONCE]):
-                outcomes[outcome.status] = outcomes.get(outcome.status, 0) + 1
-        return Brought(reading, outcomes, find_completeness(reading.points))
+                outcomes[outcome.status] += 1
+                if outcome.error is not None and len(refusals) < MOST_REFUSALS:
+                    refusals.append(Refusal(outcome.entity_id, outcome.error.detail))
+        return Brought(reading, dict(outcomes), tuple(refusals), find_completeness(reading.points))
 
     async def list_points(self, caller: Caller) -> list[LightPoint]:
         """Raises Forbidden."""
