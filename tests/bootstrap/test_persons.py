@@ -284,6 +284,28 @@ async def test_with_an_erasure_other_requests_of_the_same_person_are_forgotten(e
     assert alike.id != erased.id
 
 
+async def test_an_erasure_that_waits_is_not_forgotten_with_that_of_who_shares_a_telephone(embedded: Platform) -> None:
+    await fill(embedded)
+    waits = await search(embedded, (By.EMAIL, EMAIL), (By.TELEPHONE, TELEPHONE))
+    other = await search(embedded, (By.ENTITY, DWELLING), (By.TELEPHONE, TELEPHONE))
+    ordered = await embedded.persons.erase(STEWARD, waits.id, "objection", "ERASE")
+
+    await erase(embedded, other)
+
+    await erasing(embedded.settings, embedded.eraser)(in_job(embedded, ordered))
+    assert embedded.persons.get(STEWARD, waits.id).stage is Stage.ERASED
+    assert embedded.access.store.find_account(EMAIL) is None
+
+
+async def test_an_erasure_under_way_is_not_forgotten_on_its_last_day(embedded: Platform) -> None:
+    await fill(embedded)
+    case = await search(embedded, (By.EMAIL, EMAIL))
+    ordered = await embedded.persons.erase(STEWARD, case.id, "objection", "ERASE")
+
+    assert embedded.persons.cases.sweep(case.goes_at) == 0
+    assert embedded.persons.cases.sweep(embedded.persons.get(STEWARD, ordered.id).goes_at) == 1
+
+
 async def test_requests_are_forgotten_after_some_days(embedded: Platform) -> None:
     case = await search(embedded, (By.EMAIL, EMAIL))
 

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from click.testing import CliRunner
 
+from parvis.access.privacy.person.erasing import Eraser
 from parvis.access.privacy.person.identifiers import By
 from parvis.backup.repository import BackupUnusable, make_repository
 from parvis.bootstrap import Platform, open_platform
@@ -82,6 +83,24 @@ def test_an_older_backup_comes_back_without_who_was_erased_before_the_newest(
     with closing(open_access(back).store) as access:
         assert "person-erased-again" in {one.record.action for one in access.read_audit()}
         assert len(access.privacy.list_ledger(DEFAULT_TENANT)) == 1
+
+
+def test_a_backup_taken_while_somebody_was_erased_does_not_bring_them_back(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, erase_now = make_repository(tmp_path / "backups"), Eraser.erase
+
+    async def with_a_backup_before(self: Eraser, *given: Any) -> None:
+        await asyncio.to_thread(take_backup, settings, repository)
+        await erase_now(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Eraser, "erase", with_a_backup_before)
+        at_work(settings, forget_marie)
+
+    run("restore", repository.folder, "--data", tmp_path / "back", "--erasures-of", settings.data_dir)
+
+    assert at_work(settings_in(tmp_path / "back"), what_is_there) == GONE
 
 
 def test_the_old_data_directory_knows_of_what_no_backup_does(settings: Settings, tmp_path: Path) -> None:

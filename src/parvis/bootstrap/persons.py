@@ -245,8 +245,8 @@ def erasing(settings: Settings, eraser: Eraser, follow: Callable[[], Awaitable[N
 async def _erase(
     settings: Settings, eraser: Eraser, cases: Cases, case: Case, worker: Worker, context: JobContext
 ) -> None:
-    """It is in the ledger before the request is told to be done, and there once however often this begins anew."""
-    entry = ledger_entry(case, cases.list_going(case), case.subject, system_clock(), digests_of(settings.data_dir))
+    """It is in the ledger before the request is told to be done, and there once however often this begins anew: with
+    the time at which all is gone, for a backup from before then may still hold some of it."""
     await eraser.erase(case.tenant, lambda: cases.list_going(case), lambda words, part: context.report(part, words))
     left = await _look_again(worker, cases, case, context)
     for _ in range(ROUNDS - 1):
@@ -254,6 +254,7 @@ async def _erase(
             break
         await eraser.erase(case.tenant, lambda: cases.list_left(case), lambda _words, _part: None)
         left = await _look_again(worker, cases, case, context)
+    entry = ledger_entry(case, cases.list_going(case), case.subject, system_clock(), digests_of(settings.data_dir))
     note_erasure(eraser, entry, still_there(left))
     cases.forget_alike(case)
     cases.save(msgspec.structs.replace(case, stage=Stage.ERASED, sought=(), left=left, ended_at=system_clock()))

@@ -52,7 +52,9 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def goes_at(self) -> Instant:
-        return self.made_at + KEPT_DAYS * DAY
+        """An erasure that was ordered on the last day has time to end."""
+        days = 2 * KEPT_DAYS if self.stage is Stage.ERASING else KEPT_DAYS
+        return self.made_at + days * DAY
 
 
 class Cases:
@@ -146,10 +148,11 @@ class Cases:
         shutil.rmtree(self._folder(case.tenant, case.id), ignore_errors=True)
 
     def forget_alike(self, case: Case) -> None:
-        """Other requests of the same person: they hold what has just been erased."""
+        """Other requests of the same person: they hold what has just been erased. One that is to be erased itself stays
+        until it is: who shares a telephone is somebody else."""
         wanted = {one for one in case.sought if one.is_certain}
         for other in self.list_all(case.tenant):
-            if other.id != case.id and not wanted.isdisjoint(other.sought):
+            if case.id != other.id and other.stage is not Stage.ERASING and not wanted.isdisjoint(other.sought):
                 self.forget(other)
 
     def sweep(self, now: Instant) -> int:
