@@ -60,7 +60,10 @@ ELSEWHERE = {
 }
 
 
-GUARDS = ("access/accounts.py", "broker/rights.py", "fleet", "jobs/jobs.py", "web/auth.py", "web/console")
+GUARDS = (
+    "access/accounts.py", "access/privacy", "access/roles", "broker/rights.py", "fleet", "jobs/jobs.py", "web/auth.py",
+    "web/console",
+)  # fmt: skip
 """Where a right is asked for that a page needs."""
 OF_THE_API = {
     "Jobs of kind X concern all tenants: start them in 'X'.": "no page starts one",

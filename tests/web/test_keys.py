@@ -11,9 +11,10 @@ from parvis.access.model import ApiKey
 from parvis.bootstrap import Platform
 from parvis.kernel.errors import Unauthenticated
 from parvis.kernel.time import DAY, system_clock
+from parvis.web.console.identities.frame import PEOPLE
 from parvis.web.console.identities.keys import KEYS, KeyState, shown, state_of
 from tests.web.conftest import client_of, plain
-from tests.web.test_account import send, sign_in
+from tests.web.test_account import PASSWORD, send, sign_in
 
 NOW = 1_000 * DAY
 
@@ -63,6 +64,19 @@ async def test_a_key_is_shown_once_works_and_is_revoked(platform: Platform, oper
     with pytest.raises(Unauthenticated):
         platform.access.gate.authenticate(b"Bearer " + token[1].encode(), None)
     assert "Meteo script" not in plain((await operator.get(KEYS)).text)
+
+
+async def test_roles_are_called_by_their_titles(platform: Platform, operator: httpx.AsyncClient) -> None:
+    platform.access.keys.create(COMMAND_LINE, "office", "data-steward")
+    await platform.access.accounts.add_account(COMMAND_LINE, "odile", PASSWORD, "field-agent")
+    for page, title in (
+        (KEYS, "Référent données"),
+        (PEOPLE, "Agent de terrain"),
+        (f"{PEOPLE}/odile", "Agent de terrain"),
+    ):
+        said = plain((await operator.get(page, params={"lang": "fr"})).text)
+        assert title in said, page
+        assert not {"data-steward", "field-agent"} & set(said.split()), page
 
 
 async def test_keys_of_a_device_are_apart_and_deliver_for_it_alone(

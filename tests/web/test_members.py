@@ -239,6 +239,8 @@ async def test_the_pools_page_leads_to_members_and_theirs_stays_theirs(
     own = (await visitor.get("/c/plouhinec/")).text
     assert 'href="/c/plouhinec/data/v1/entities?' in own
     assert 'action="/c/plouhinec/#recycling"' in own
+    assert 'href="/c/plouhinec/privacy"' in own
+    assert "Plouhinec" in (await visitor.get("/c/plouhinec/privacy")).text.split("</title>")[0]
     assert 'href="/c/riantec/"' not in own
 
 

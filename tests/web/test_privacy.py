@@ -192,6 +192,8 @@ async def test_it_is_for_who_answers_for_peoples_data(platform: Platform) -> Non
         assert (await clerk.get(PAGE)).status_code == 403
         assert (await clerk.post(PAGE, data=LETTERS)).status_code == 403
         assert PAGE not in (await clerk.get("/console")).text
+        said = plain((await clerk.get(PAGE, params={"lang": "fr"})).text)
+        assert "n’a pas le droit de décider des données des personnes dans" in said
 
 
 async def test_the_register_says_what_is_declared_and_what_is_in_force(
@@ -204,7 +206,7 @@ async def test_the_register_says_what_is_declared_and_what_is_in_force(
     said = plain((await steward.get(f"{PAGE}/register")).text)
 
     for words in ("Letters to residents", "consent (a)", "Person (email, telephone): kept for 30 days, then erased",
-                  "Town of Plouhinec", "Marie Le Goff", "Argon2id", "with the role data-steward"):  # fmt: skip
+                  "Town of Plouhinec", "Marie Le Goff", "Argon2id", "with the role Data steward"):  # fmt: skip
         assert words in said, words
     for words in ("second factor", "Backups are taken", "HTTPS", "is taken away every night"):
         assert words not in said, f"{words}: that is not switched on"
@@ -241,6 +243,7 @@ async def test_residents_read_why_for_how_long_and_whom_to_ask(
     for words in ("Letters to residents", "kept for 30 days, then erased", "does not take data away by itself yet"):
         assert words in said
     assert "Person" not in said, "no technical names"
+    assert "Water meters (volume so far): kept for 13 months" in said
 
     await post(steward, {"do": "contacts", "controller": "Town of Plouhinec"})
     await post(steward, {"do": "switch-on"})

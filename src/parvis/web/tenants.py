@@ -17,7 +17,7 @@ IN_COOKIE = "parvis_in"
 MEMBER_PATH = "/c/"
 """Below it the public pages of each member."""
 _API = ("/ngsi-ld/", "/data/")
-_PUBLIC = ("/portal/", "/boards/", *_API)
+_PUBLIC = ("/portal/", "/boards/", "/privacy", *_API)
 _HALF_A_YEAR_S = 180 * 24 * 3600
 _TENANT = b"ngsild-tenant"
 _LONGEST = 64

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from parvis.access.privacy.model import Action, LedgerEntry, Purpose
+from parvis.access.privacy.model import Action, Cover, LedgerEntry, Purpose
 from parvis.access.privacy.ports import LEDGER_PAGE
 from parvis.access.privacy.purposes import Purposes
 from parvis.kernel.time import DAY
@@ -64,7 +64,7 @@ async def _lately(request: Request, site: Site) -> list[LedgerEntry]:
 
 def _held(purpose: Purpose, ledger: Sequence[LedgerEntry], t: Wording) -> Held:
     own = [one for one in ledger if one.purpose == purpose.id]
-    lasting = [kept(one, t) for one in purpose.covers]
+    lasting = [_lasting(one, t) for one in purpose.covers]
     lasting += [
         f"{t(f'privacy_record.{one}')}{t('privacy.colon')}{t(f'privacy_record_kept.{one}')}" for one in purpose.records
     ]
@@ -78,6 +78,16 @@ def _held(purpose: Purpose, ledger: Sequence[LedgerEntry], t: Wording) -> Held:
         erased=sum(one.count for one in own if one.action is Action.ERASED),
         aggregated=sum(one.count for one in own if one.action is Action.AGGREGATED),
     )
+
+
+def _lasting(cover: Cover, t: Wording) -> str:
+    """After what it is about, where the catalogue has words for it."""
+    about = t.find(f"type.{cover.type}.other")
+    if about is None:
+        return kept(cover, t)
+    parts = [t.find(f"attribute_of.{cover.type}.{one}") or t.find(f"attribute.{one}") for one in cover.attributes]
+    told = ", ".join(one[:1].lower() + one[1:] for one in parts if one)
+    return f"{about}{f' ({told})' if told else ''}{t('privacy.colon')}{kept(cover, t)}"
 
 
 ROUTES = [Route(PAGE, privacy_page)]

@@ -13,7 +13,7 @@ from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.pages import caller_of
-from parvis.web.site import site_of
+from parvis.web.site import Site, site_of
 
 ACCOUNT = "/console/account"
 PEOPLE = "/console/people"
@@ -53,6 +53,11 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
     async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
         check_form(request, str(form.get(FORM_FIELD, "")))
         yield form
+
+
+def role_titles(site: Site, tenant: str, language: str) -> dict[str, str]:
+    """By name, as that language calls them."""
+    return {name: one.title.get(language, name) for name, one in site.platform.access.gate.roles.all_of(tenant).items()}
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -12,7 +12,7 @@ from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.web.console.first_run_people import state_of
 from parvis.web.console.first_run_way_in import reach_of
-from parvis.web.console.identities.frame import PEOPLE, administrator, done, form_of, text_of
+from parvis.web.console.identities.frame import PEOPLE, administrator, done, form_of, role_titles, text_of
 from parvis.web.site import Site, site_of
 
 
@@ -29,7 +29,13 @@ async def people_page(request: Request) -> Response:
     caller, site = administrator(request), site_of(request)
     people = [_person(site, caller, one) for one in site.platform.access.accounts.list_accounts(caller)]
     has_tenants = len({one.account.tenant for one in people}) > 1
-    return site.pages.render(request, "console/pages/people.html", people=people, has_tenants=has_tenants)
+    return site.pages.render(
+        request,
+        "console/pages/people.html",
+        people=people,
+        has_tenants=has_tenants,
+        role_titles=role_titles(site, caller.tenant, site.pages.language(request)),
+    )
 
 
 async def person_page(request: Request) -> Response:
@@ -42,6 +48,7 @@ def _render(request: Request, caller: Caller, name: str, link: str = "") -> Resp
         request,
         "console/pages/person.html",
         person=_person(site, caller, _find(site.platform.access.accounts, caller, name)),
+        role_titles=role_titles(site, caller.tenant, site.pages.language(request)),
         link=link,
         reach=reach_of(request),
         done=request.query_params.get("done", ""),

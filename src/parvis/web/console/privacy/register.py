@@ -14,7 +14,7 @@ from parvis.access.privacy.purposes import Purposes
 from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.reach import local_name
-from parvis.web.console.identities.frame import form_of
+from parvis.web.console.identities.frame import form_of, role_titles
 from parvis.web.console.privacy.measures import measures_of
 from parvis.web.console.privacy.page import PAGE, ledger_of, steward, unfounded_of, view_of_purpose
 from parvis.web.console.spreadsheet import localised_csv
@@ -132,14 +132,20 @@ def _last(purpose: Purpose, ledger: Sequence[LedgerEntry], t: Wording) -> str:
 
 async def _recipients(site: Site, caller: Caller, t: Wording) -> list[str]:
     gate, access = site.platform.access.gate, site.platform.access
+    titles = role_titles(site, caller.tenant, t.language)
     told = [
-        t("privacy.by_mandate", role=one.role, until=t.day(t.local(one.until).date()), reference=one.reference)
+        t(
+            "privacy.by_mandate",
+            role=titles.get(one.role, one.role),
+            until=t.day(t.local(one.until).date()),
+            reference=one.reference,
+        )
         for one in gate.pool.mandates_of(caller.tenant)
     ]
     told += await _told_to(site, caller, t)
     keys = [one for one in access.store.list_keys() if one.tenant == caller.tenant and one.opens_at(site.now)]
     people = [one for one in keys if not one.device]
-    told += [t("privacy.by_key", label=one.label, role=one.role) for one in people]
+    told += [t("privacy.by_key", label=one.label, role=titles.get(one.role, one.role)) for one in people]
     accounts = [one for one in access.store.list_accounts() if one.tenant == caller.tenant and one.can_sign_in]
     return [*told, t("privacy.by_accounts", n=len(accounts))]
 
