@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.kernel.time import HOUR, MINUTE
-from parvis.operations.alarms import life
-from parvis.operations.alarms.life import POSSIBLE, Verb, due_at, found, process_state, state_of, verbs_of
+from parvis.operations.alarms.life import POSSIBLE, Act, Verb, done, due_at, found, process_state, state_of, verbs_of
 from parvis.operations.alarms.model import (
     Alarm,
     Consequence,
@@ -34,11 +33,15 @@ def finds(is_true: bool, at: int) -> Finding:
     return Finding(RULE, MAIN, is_true, at, {"flow": 41.5})
 
 
+def does(alarm: Alarm, verb: Verb, at: int, why: str = "", until: int | None = None) -> Alarm:
+    return done(alarm, Act(verb, ADA, at, why, until))
+
+
 def test_it_is_raised_acknowledged_and_returns_to_normal() -> None:
     raised = found(alarm_of(), finds(True, T0))
     assert state_of(raised, T0) is State.UNACKNOWLEDGED
     assert raised.values == {"flow": 41.5}
-    known = life.acknowledge(raised, ADA, T0 + MINUTE, "team sent")
+    known = does(raised, Verb.ACKNOWLEDGE, T0 + MINUTE, "team sent")
     assert state_of(known, T0 + MINUTE) is State.ACKNOWLEDGED
     assert state_of(found(known, finds(False, T0 + HOUR)), T0 + HOUR) is State.NORMAL
 
@@ -46,25 +49,25 @@ def test_it_is_raised_acknowledged_and_returns_to_normal() -> None:
 def test_what_passed_unseen_still_wants_to_be_seen() -> None:
     passed = found(found(alarm_of(), finds(True, T0)), finds(False, T0 + MINUTE))
     assert state_of(passed, T0 + HOUR) is State.RETURNED_UNACKNOWLEDGED
-    assert state_of(life.acknowledge(passed, ADA, T0 + HOUR), T0 + HOUR) is State.NORMAL
+    assert state_of(does(passed, Verb.ACKNOWLEDGE, T0 + HOUR), T0 + HOUR) is State.NORMAL
 
 
 def test_what_latches_waits_for_somebody_to_clear_it() -> None:
-    raised = life.acknowledge(found(alarm_of(TAMPERED), finds(True, T0)), ADA, T0)
+    raised = does(found(alarm_of(TAMPERED), finds(True, T0)), Verb.ACKNOWLEDGE, T0)
     passed = found(raised, finds(False, T0 + MINUTE))
     assert state_of(passed, T0 + HOUR) is State.LATCHED
-    assert state_of(life.clear(passed, ADA, T0 + HOUR), T0 + HOUR) is State.NORMAL
+    assert state_of(does(passed, Verb.CLEAR, T0 + HOUR), T0 + HOUR) is State.NORMAL
 
 
 def test_an_acknowledgement_says_nothing_of_the_next_occurrence() -> None:
-    known = life.acknowledge(found(alarm_of(), finds(True, T0)), ADA, T0)
+    known = does(found(alarm_of(), finds(True, T0)), Verb.ACKNOWLEDGE, T0)
     again = found(found(known, finds(False, T0 + MINUTE)), finds(True, T0 + HOUR))
     assert state_of(again, T0 + HOUR) is State.UNACKNOWLEDGED
 
 
 def test_a_shelved_alarm_comes_back_by_itself() -> None:
     raised = found(alarm_of(), finds(True, T0))
-    shelved = life.shelve(raised, ADA, T0, "works until noon", T0 + 2 * HOUR)
+    shelved = does(raised, Verb.SHELVE, T0, "works until noon", until=T0 + 2 * HOUR)
     assert state_of(shelved, T0 + 2 * HOUR - 1) is State.SHELVED
     assert due_at(shelved, T0) == T0 + 2 * HOUR
     assert state_of(shelved, T0 + 2 * HOUR) is State.UNACKNOWLEDGED
@@ -74,34 +77,34 @@ def test_a_shelved_alarm_comes_back_by_itself() -> None:
 @pytest.mark.parametrize("until", [T0, T0 - 1, T0 + 8 * HOUR + 1])
 def test_nothing_is_shelved_for_good(until: int) -> None:
     with pytest.raises(BadRequestData, match="at most 8 hours"):
-        life.shelve(found(alarm_of(), finds(True, T0)), ADA, T0, "noise", until)
+        does(found(alarm_of(), finds(True, T0)), Verb.SHELVE, T0, "noise", until=until)
 
 
 def test_who_keeps_an_alarm_from_others_says_why() -> None:
     raised = found(alarm_of(), finds(True, T0))
-    with pytest.raises(BadRequestData, match="Say why"):
-        life.shelve(raised, ADA, T0, "  ", T0 + HOUR)
-    with pytest.raises(BadRequestData, match="Say why"):
-        life.take_out(raised, ADA, T0, "")
+    with pytest.raises(BadRequestData, match="Say why the alarm is kept"):
+        does(raised, Verb.SHELVE, T0, "  ", until=T0 + HOUR)
+    with pytest.raises(BadRequestData, match="Say why the alarm is kept"):
+        does(raised, Verb.TAKE_OUT, T0, "")
 
 
 def test_out_of_service_outweighs_suppressed_which_outweighs_shelved() -> None:
-    shelved = life.shelve(found(alarm_of(), finds(True, T0)), ADA, T0, "noise", T0 + HOUR)
-    suppressed = life.suppress(shelved, "system:works", T0, "announced works")
-    out = life.take_out(suppressed, ADA, T0, "pipe replaced")
+    shelved = does(found(alarm_of(), finds(True, T0)), Verb.SHELVE, T0, "noise", until=T0 + HOUR)
+    suppressed = does(shelved, Verb.SUPPRESS, T0, "announced works")
+    out = does(suppressed, Verb.TAKE_OUT, T0, "pipe replaced")
     assert [state_of(one, T0) for one in (shelved, suppressed, out)] == [
         State.SHELVED,
         State.SUPPRESSED,
         State.OUT_OF_SERVICE,
     ]
-    back = life.release(life.put_back(out, ADA, T0), "system:works", T0)
-    assert state_of(life.unshelve(back, ADA, T0), T0) is State.UNACKNOWLEDGED
+    back = does(does(out, Verb.PUT_BACK, T0), Verb.RELEASE, T0)
+    assert state_of(does(back, Verb.UNSHELVE, T0), T0) is State.UNACKNOWLEDGED
 
 
 def test_a_refusal_says_what_can_be_done_instead() -> None:
-    known = life.acknowledge(found(alarm_of(), finds(True, T0)), ADA, T0)
+    known = does(found(alarm_of(), finds(True, T0)), Verb.ACKNOWLEDGE, T0)
     with pytest.raises(NotInThisState) as refused:
-        life.acknowledge(known, ADA, T0)
+        does(known, Verb.ACKNOWLEDGE, T0)
     assert refused.value.extras == {
         "state": "acknowledged",
         "possible": ["shelve", "suppress", "take-out-of-service"],
@@ -113,19 +116,8 @@ def test_ids_of_different_rules_and_objects_differ_wherever_the_seam_lies() -> N
     assert alarm_id(RULE, MAIN) == alarm_id(RULE, MAIN)
 
 
-def done(alarm: Alarm, verb: Verb, now: int) -> Alarm:
-    deeds = {
-        Verb.ACKNOWLEDGE: life.acknowledge,
-        Verb.CLEAR: life.clear,
-        Verb.UNSHELVE: life.unshelve,
-        Verb.SUPPRESS: life.suppress,
-        Verb.RELEASE: life.release,
-        Verb.TAKE_OUT: life.take_out,
-        Verb.PUT_BACK: life.put_back,
-    }
-    if verb is Verb.SHELVE:
-        return life.shelve(alarm, ADA, now, "why", now + HOUR)
-    return deeds[verb](alarm, ADA, now, "why")
+def tried(alarm: Alarm, verb: Verb, now: int) -> Alarm:
+    return does(alarm, verb, now, "why", until=now + HOUR)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from([*Verb, True, False]), st.integers(0, 2 * HOUR)), max_size=40)
@@ -143,11 +135,11 @@ def test_whatever_happens_only_what_is_possible_is_done(
             alarm = found(alarm, finds(step, now))
             assert alarm.is_active is step
         elif before in POSSIBLE[step]:
-            alarm = done(alarm, step, now)
+            alarm = tried(alarm, step, now)
             assert step not in (Verb.ACKNOWLEDGE, Verb.CLEAR) or state_of(alarm, now) is not before
         else:
             with pytest.raises(ParvisError):
-                done(alarm, step, now)
+                tried(alarm, step, now)
         assert verbs_of(state_of(alarm, now))
         assert alarm.is_active == (process_state(alarm) in (State.UNACKNOWLEDGED, State.ACKNOWLEDGED))
 
@@ -166,8 +158,8 @@ def test_a_finding_told_twice_is_told_once_and_an_older_one_changes_nothing(told
 def test_rule_and_person_who_write_at_once_lead_to_the_same(at: int, later: int) -> None:
     """What each tells stands in fields of its own: the order in which they are merged does not matter."""
     raised = found(alarm_of(), finds(True, at))
-    known, passed = life.acknowledge(raised, ADA, at + later), found(raised, finds(False, at + later))
+    known, passed = does(raised, Verb.ACKNOWLEDGE, at + later), found(raised, finds(False, at + later))
     one = found(known, finds(False, at + later))
-    other = life.acknowledge(passed, ADA, at + later)
+    other = does(passed, Verb.ACKNOWLEDGE, at + later)
     assert one == other
     assert state_of(one, at + later) is State.NORMAL

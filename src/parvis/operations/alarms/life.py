@@ -2,7 +2,9 @@
 the time of its own."""
 
 from enum import Enum
+from typing import assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from parvis.kernel.errors import BadRequestData
@@ -69,44 +71,44 @@ def found(alarm: Alarm, finding: Finding) -> Alarm:
     return replace(turned, occurred_at=finding.since) if finding.is_true else turned
 
 
-def acknowledge(alarm: Alarm, by: str, now: Instant, why: str = "") -> Alarm:
-    """Of the occurrence there is: of the next one it says nothing."""
-    why = _checked(alarm, Verb.ACKNOWLEDGE, now, why)
-    return replace(alarm, acknowledged=Deed(by, now, why, alarm.occurred_at))
+class Act(msgspec.Struct, frozen=True):
+    """What somebody does to an alarm, who, when and why. `until` is of shelving alone."""
+
+    verb: Verb
+    by: str
+    at: Instant
+    why: str = ""
+    until: Instant | None = None
 
 
-def clear(alarm: Alarm, by: str, now: Instant, why: str = "") -> Alarm:
-    why = _checked(alarm, Verb.CLEAR, now, why)
-    return replace(alarm, cleared=Deed(by, now, why, alarm.occurred_at))
+def done(alarm: Alarm, act: Act, longest_shelving: Instant = LONGEST_SHELVING) -> Alarm:
+    """An acknowledgement and a clearing are of the occurrence there is: of the next one they say nothing.
 
-
-def shelve(alarm: Alarm, by: str, now: Instant, why: str, until: Instant, longest: Instant = LONGEST_SHELVING) -> Alarm:
-    why = _checked(alarm, Verb.SHELVE, now, why)
-    if not now < until <= now + longest:
-        raise BadRequestData(f"An alarm is shelved until a time to come, and for at most {longest / HOUR:g} hours.")
-    return replace(alarm, shelved=Hold(True, by, now, why, until))
-
-
-def unshelve(alarm: Alarm, by: str, now: Instant, why: str = "") -> Alarm:
-    return replace(alarm, shelved=Hold(False, by, now, _checked(alarm, Verb.UNSHELVE, now, why)))
-
-
-def suppress(alarm: Alarm, by: str, now: Instant, why: str) -> Alarm:
-    """By design: while something else explains it, such as works that were announced."""
-    return replace(alarm, suppressed=Hold(True, by, now, _checked(alarm, Verb.SUPPRESS, now, why)))
-
-
-def release(alarm: Alarm, by: str, now: Instant, why: str = "") -> Alarm:
-    return replace(alarm, suppressed=Hold(False, by, now, _checked(alarm, Verb.RELEASE, now, why)))
-
-
-def take_out(alarm: Alarm, by: str, now: Instant, why: str) -> Alarm:
-    """Out of service, for maintenance: until somebody puts it back."""
-    return replace(alarm, out_of_service=Hold(True, by, now, _checked(alarm, Verb.TAKE_OUT, now, why)))
-
-
-def put_back(alarm: Alarm, by: str, now: Instant, why: str = "") -> Alarm:
-    return replace(alarm, out_of_service=Hold(False, by, now, _checked(alarm, Verb.PUT_BACK, now, why)))
+    Raises NotInThisState, BadRequestData.
+    """
+    why = _checked(alarm, act)
+    deed = Deed(act.by, act.at, why, alarm.occurred_at)
+    ended = Hold(False, act.by, act.at, why)
+    begun = Hold(True, act.by, act.at, why)
+    match act.verb:
+        case Verb.ACKNOWLEDGE:
+            return replace(alarm, acknowledged=deed)
+        case Verb.CLEAR:
+            return replace(alarm, cleared=deed)
+        case Verb.SHELVE:
+            return replace(alarm, shelved=replace(begun, until=_end_of_shelving(act, longest_shelving)))
+        case Verb.UNSHELVE:
+            return replace(alarm, shelved=ended)
+        case Verb.SUPPRESS:
+            return replace(alarm, suppressed=begun)
+        case Verb.RELEASE:
+            return replace(alarm, suppressed=ended)
+        case Verb.TAKE_OUT:
+            return replace(alarm, out_of_service=begun)
+        case Verb.PUT_BACK:
+            return replace(alarm, out_of_service=ended)
+        case never:
+            assert_never(never)
 
 
 def verbs_of(state: State) -> tuple[Verb, ...]:
@@ -118,14 +120,20 @@ def due_at(alarm: Alarm, now: Instant) -> Instant | None:
     return alarm.shelved.until if state_of(alarm, now) is State.SHELVED and alarm.shelved else None
 
 
-def _checked(alarm: Alarm, verb: Verb, now: Instant, why: str) -> str:
-    """The reason, tidied. Raises NotInThisState, BadRequestData."""
-    state = state_of(alarm, now)
-    if state not in POSSIBLE[verb]:
+def _checked(alarm: Alarm, act: Act) -> str:
+    """The reason, tidied."""
+    state = state_of(alarm, act.at)
+    if state not in POSSIBLE[act.verb]:
         possible = [one.value for one in verbs_of(state)]
-        told = f"The alarm is {state.value}: it cannot take {verb.value}, only {', '.join(possible)}."
+        told = f"The alarm is {state.value}: it cannot take {act.verb.value}, only {', '.join(possible)}."
         raise NotInThisState(told, state=state.value, possible=possible)
-    why = why.strip()[:LONGEST_WHY]
-    if verb in NEED_REASON and not why:
-        raise BadRequestData(f"Say why: {verb.value} keeps the alarm from everybody.")
+    why = act.why.strip()[:LONGEST_WHY]
+    if act.verb in NEED_REASON and not why:
+        raise BadRequestData("Say why the alarm is kept from everybody.")
     return why
+
+
+def _end_of_shelving(act: Act, longest: Instant) -> Instant:
+    if act.until is None or not act.at < act.until <= act.at + longest:
+        raise BadRequestData(f"An alarm is shelved until a time to come, and for at most {longest / HOUR:g} hours.")
+    return act.until
