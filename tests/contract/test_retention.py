@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from parvis.access.audit_proof import proof_lines, prove
@@ -15,6 +16,7 @@ from parvis.access.privacy.totals import BY, FROM, OVER
 from parvis.broker.model.change import Mode
 from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import TemporalQuery
+from parvis.broker.temporal.erasure import Erasure
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from parvis.stores.sqlite.access import SqliteAccessStore
 from tests.contract.archiving import ARCHIVED_STORES, Archived
@@ -164,6 +166,22 @@ async def test_the_present_goes_where_it_is_older_and_stays_where_it_is_not(
     assert [one.value for one in young.instances] == [8]
 
 
+@pytest.mark.parametrize("declared", [purpose(), SUMS], ids=["erase", "aggregate"])
+async def test_the_present_goes_also_where_its_past_is_gone(
+    archived: Archived, access: SqliteAccessStore, declared: Purpose
+) -> None:
+    await archived.store.write(TENANT, [bin_(1, level(7, OLD), note("kept"))])
+    await archived.store.erase(TENANT, Erasure(bin_id(1), LEVEL))
+
+    [entry] = await execute(archived, access, declared)
+
+    assert (entry.count, entry.objects) == (1, 1)
+    left = await archived.store.find(TENANT, bin_id(1))
+    assert left is not None
+    assert [one.name for one in left.instances] == [NOTE]
+    assert await execute(archived, access, declared) == []
+
+
 async def test_totals_go_when_their_own_time_is_over(placed: Archived, access: SqliteAccessStore) -> None:
     short = purpose(Then.AGGREGATE, method=Summary.SUM, keep_totals="P39D")
     erased, summed = await foresee(placed, access, short)
@@ -254,6 +272,35 @@ async def test_who_is_stopped_on_the_way_loses_nothing_and_counts_nothing_twice(
     for number in (1, 2):
         left = [value for value, _ in await told(archived, number)]
         assert left == ([1, 30, 900] if is_sum else [900])
+
+
+@pytest.mark.parametrize("at", [1, 2])
+async def test_who_goes_on_after_a_stop_does_what_is_declared_by_now(
+    archived: Archived, access: SqliteAccessStore, at: int
+) -> None:
+    for number in (1, 2):
+        await archived.store.write(TENANT, [bin_(number, *readings((0, 30, 900)), keep_newest=True)])
+    stopping: Any = Stopping(archived, at, after=False)
+    with pytest.raises(Stopped):
+        await Retention(stopping, access, TENANT, PARIS, lambda: NOON).execute([purpose()], lambda _part, _words: None)
+
+    told_now = await execute(archived, access, purpose(keep="P1Y"))
+
+    assert await told(archived, 2) == [(0, 0.0), (30, 30.0), (900, 900.0)]
+    assert [(one.count, one.objects) for one in told_now] == ([] if at == 1 else [(2, 1)])
+    assert access.privacy.list_steps(TENANT) == []
+
+
+async def test_a_run_ends_once_it_is_switched_off(archived: Archived, access: SqliteAccessStore) -> None:
+    await archived.store.write(TENANT, [bin_(1, *readings((0, 900)), note("old", observed_at=OLD), keep_newest=True)])
+    covers = [msgspec.structs.replace(purpose().covers[0], attributes=(name,)) for name in ("fillingLevel", "note")]
+    both = msgspec.structs.replace(purpose(), covers=tuple(covers))
+    asked = iter((True, False))
+
+    [entry] = await of(archived, access).execute([both], lambda _part, _words: None, lambda: next(asked))
+
+    assert entry.count == 1
+    assert await foresee(archived, access, both) != []
 
 
 async def test_texts_are_counted_and_erased_too(archived: Archived, access: SqliteAccessStore) -> None:

@@ -69,8 +69,14 @@ def _keeping(store: Store, access: AccessStore, zone: ZoneInfo, *, has_archive: 
         purposes = Purposes(access)
         if not purposes.policy_of(context.tenant).executes:
             raise WorkFailed("retention-is-off")
+        declared = purposes.list_of(context.tenant)
+
+        def is_on() -> bool:
+            """Whoever switches it off, or declares something else, need not wait for its end."""
+            return purposes.policy_of(context.tenant).executes and purposes.list_of(context.tenant) == declared
+
         retention = Retention(store, access, context.tenant, zone)
-        told = await retention.execute(purposes.list_of(context.tenant), context.report)
+        told = await retention.execute(declared, context.report, is_on)
         if told and not has_archive:
             await close_erasures(store)
         return {one.value: sum(entry.count for entry in told if entry.action is one) for one in _DONE}

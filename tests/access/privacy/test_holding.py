@@ -36,6 +36,21 @@ def test_totals_follow_where_any_purpose_needs_them_for_longer() -> None:
     assert names(holding(totals, for_ever)) == ("totals", "for-ever")
 
 
+def test_totals_of_a_purpose_are_as_fine_as_any_other_needs_them() -> None:
+    daily = purpose("daily", "P30D", then=Then.AGGREGATE, period="P1D", keep_totals="P5Y")
+    monthly = purpose("monthly", "P10D", then=Then.AGGREGATE, period="P1M")
+    for several in ((daily, monthly), (monthly, daily)):
+        found = holding(*several)
+        assert found is not None
+        assert found.totals is not None
+        assert (found.totals.cover.period, found.totals.cover.keep_totals) == ("P1D", "")
+    over = purpose("over", "P10D", then=Then.AGGREGATE, period="PT1H", keep_totals="P20D")
+    found = holding(over, daily)
+    assert found is not None
+    assert found.totals is not None
+    assert found.totals.cover.period == "P1D", "its time is over before totals are made"
+
+
 def test_a_purpose_of_a_scope_holds_there_and_below() -> None:
     north = purpose("north", "P1Y", scopes=("/north",))
     assert names(holding(north, scopes=("/north/school",))) == ("north", "")

@@ -6,6 +6,7 @@ import msgspec
 
 from parvis.access.privacy.checks import read_keep
 from parvis.access.privacy.model import Cover, Purpose, Then
+from parvis.access.privacy.periods import PERIODS
 from parvis.access.roles.model import CLASSES, Classified
 from parvis.kernel.reach import PrivacyClass, is_below
 
@@ -66,15 +67,18 @@ def list_covered(purposes: Iterable[Purpose], attribute: str, types: Collection[
 
 
 def find_holding(covered: Sequence[Covered], types: Collection[str], scopes: Collection[str]) -> Holding | None:
-    """Of an entity of these types, in these scopes."""
+    """Of an entity of these types, in these scopes. Totals are kept for as long as any purpose needs them, and are as
+    fine as any of them needs."""
     here = [one for one in covered if one.cover.type in types and _reaches(one.cover, scopes)]
     if not here:
         return None
     full = max(here, key=lambda one: one.keep_span)
-    totals = max(
-        (one for one in here if one.cover.then is Then.AGGREGATE), key=lambda one: one.totals_span, default=None
-    )
-    return Holding(full, totals if totals is not None and totals.totals_span > full.keep_span else None)
+    summed = [one for one in here if one.cover.then is Then.AGGREGATE and one.totals_span > full.keep_span]
+    if not summed:
+        return Holding(full)
+    longest = max(summed, key=lambda one: one.totals_span)
+    finest = min((one.cover.period for one in summed), key=PERIODS.index)
+    return Holding(full, Covered(longest.purpose, msgspec.structs.replace(longest.cover, period=finest)))
 
 
 def list_kept(purposes: Sequence[Purpose]) -> list[Kept]:

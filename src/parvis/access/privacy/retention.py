@@ -2,11 +2,13 @@
 
 A batch is planned and counted, noted as a step, carried out, and told in the ledger and the trail in the transaction
 that takes the step away. Who was stopped on the way begins with the steps that are there: carrying one out again does
-what is left of it, and its count is the one that was planned.
+what is left of it, and its count is the one that was planned. Where something else is declared by now, only what was
+done of it is told: what is left of it may be needed again.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import tzinfo
+from hashlib import sha256
 from secrets import token_hex
 
 import msgspec
@@ -77,8 +79,11 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class _Step(msgspec.Struct, frozen=True):
+    """`declared` is a digest of the purposes by which it was planned."""
+
     batch: Batch
     entry: LedgerEntry
+    declared: str = ""
 
 
 Report = Callable[[float, str], None]
@@ -96,14 +101,22 @@ class Retention:
         self._zone = zone
         self._clock = clock
 
-    async def execute(self, purposes: Sequence[Purpose], report: Report) -> list[LedgerEntry]:
-        """All that is due; what was told in the ledger."""
-        told = [await self._carry_out(step) for step in self._list_steps()]
+    async def execute(
+        self, purposes: Sequence[Purpose], report: Report, is_on: Callable[[], bool] = lambda: True
+    ) -> list[LedgerEntry]:
+        """All that is due, for as long as it `is_on`; what was told in the ledger."""
+        declared = _digest(purposes)
+        told = [
+            await (self._carry_out(step) if step.declared == declared else self._settle(step))
+            for step in self._list_steps()
+        ]
         async for due in self.list_due(purposes, report):
-            step = _Step(due.batch, due.entry(self._tenant, self._clock()))
+            if not is_on():
+                break
+            step = _Step(due.batch, due.entry(self._tenant, self._clock()), declared)
             self._access.privacy.put_step(self._tenant, step.entry.key, msgspec.json.encode(step))
             told.append(await self._carry_out(step))
-        return told
+        return [one for one in told if one.count]
 
     async def list_due(self, purposes: Sequence[Purpose], report: Report) -> AsyncIterator[Due]:
         """What is past its time by now, batch by batch; nothing is changed by that."""
@@ -175,10 +188,11 @@ class Retention:
                 counts += sum(one.count for one in stretches)
                 made += sum(len(one.instances) for one in stretches)
                 times += [min(one.first for one in stretches), max(one.last for one in stretches)]
-        if not ids:
+        shown = [one for one in await self._list_shown_before(batch) if one not in ids]
+        if not ids and not shown:
             return None
-        due = msgspec.structs.replace(batch, entity_ids=tuple(ids))
-        return Due(due, covered, type_, counts, min(times), max(times), made)
+        due, times = msgspec.structs.replace(batch, entity_ids=(*ids, *shown)), times or [batch.before - 1]
+        return Due(due, covered, type_, counts + len(shown), min(times), max(times), made)
 
     async def _list_stretches(self, entity_id: str, batch: Batch) -> list[tuple[str, Stretch]]:
         assert batch.totals is not None
@@ -211,6 +225,37 @@ class Retention:
         self._tell(step.entry)
         return step.entry
 
+    async def _settle(self, step: _Step) -> LedgerEntry:
+        """Tell what was done of it."""
+        left, made = await self._count_left(step.batch)
+        done = msgspec.structs.replace(
+            step.entry,
+            count=max(0, step.entry.count - sum(left.values())),
+            objects=len(step.batch.entity_ids) - len(left),
+            made=max(0, step.entry.made - made),
+        )
+        if done.count:
+            self._tell(done)
+        else:
+            self._access.privacy.drop_step(self._tenant, done.key)
+        return done
+
+    async def _count_left(self, batch: Batch) -> tuple[dict[str, int], int]:
+        """Of each object, and how many totals would be made of it."""
+        left, made = dict[str, int](), 0
+        if batch.totals is None:
+            past = await count_before(self._store, self._tenant, batch.entity_ids, batch.attribute, batch.before)
+            left = {one.id: one.count for one in past if one.count}
+        else:
+            for entity_id in batch.entity_ids:
+                stretches = [one for _, one in await self._list_stretches(entity_id, batch)]
+                if stretches:
+                    left[entity_id] = sum(one.count for one in stretches)
+                    made += sum(len(one.instances) for one in stretches)
+        for entity_id in await self._list_shown_before(batch):
+            left.setdefault(entity_id, 1)
+        return left, made
+
     async def _condense(self, entity_id: str, batch: Batch) -> None:
         for dataset, stretch in await self._list_stretches(entity_id, batch):
             erasure = Erasure(entity_id, batch.attribute, dataset, before=stretch.end, since=stretch.start)
@@ -237,6 +282,10 @@ class Retention:
 
     def _cutoff(self, keep: str, now: Instant) -> Instant:
         return cutoff(now, read_keep(keep), self._zone)
+
+
+def _digest(purposes: Sequence[Purpose]) -> str:
+    return sha256(msgspec.json.encode(purposes)).hexdigest()
 
 
 def _targets(purposes: Sequence[Purpose], held: dict[Iri, set[Iri]]) -> Iterable[tuple[Iri, Iri]]:
