@@ -219,14 +219,19 @@ sampled = st.fixed_dictionaries(
         "measurand": st.sampled_from(["Voltage", "SoC", "Current.Import", "Power.Active.Import", "Nonsense"]),
         "phase": st.sampled_from(["L1", "L2-N", "N", "L1-L2"]),
         "unit": st.sampled_from(["kW", "W", "A", "parsecs"]),
-        "unit_of_measure": st.fixed_dictionaries({"unit": st.just("W"), "multiplier": st.integers() | st.text()}),
+        "unit_of_measure": json_values
+        | st.fixed_dictionaries({"unit": st.just("W"), "multiplier": st.integers() | st.text()}),
         "location": st.sampled_from(["EV", "Outlet"]),
         "format": st.sampled_from(["Raw", "SignedData"]),
     },
 )
 
 
-@given(st.lists(st.fixed_dictionaries({"timestamp": st.text(), "sampled_value": st.lists(sampled)}), max_size=5))
+@given(
+    st.lists(
+        st.fixed_dictionaries({"timestamp": st.text(), "sampled_value": st.lists(sampled | json_values)}), max_size=5
+    )
+)
 def test_any_values_are_read_or_skipped(meter_values: list[Any]) -> None:
     samples, skipped = read_samples(meter_values, 1_790_000_000_000_000)
     assert skipped >= 0

@@ -82,8 +82,8 @@ def read_samples(meter_values: Iterable[Mapping[str, Any]], now: Instant) -> tup
     by_moment: dict[Instant, dict[str, Measurement]] = {}
     skipped = taken = 0
     for entry in meter_values:
-        values = entry.get("sampled_value") or []
-        values = values[: MOST_SAMPLES - taken]
+        values = entry.get("sampled_value")
+        values = values[: MOST_SAMPLES - taken] if isinstance(values, list) else []
         taken += len(values)
         measured, failed = _measure(values)
         skipped += failed
@@ -93,11 +93,14 @@ def read_samples(meter_values: Iterable[Mapping[str, Any]], now: Instant) -> tup
     return [Sample(at, tuple(by_moment[at].values())) for at in sorted(by_moment)], skipped
 
 
-def _measure(values: Sequence[Mapping[str, Any]]) -> tuple[list[Measurement], int]:
+def _measure(values: Sequence[object]) -> tuple[list[Measurement], int]:
     whole: dict[str, float] = {}
     by_phase: dict[str, dict[str, float]] = {}
     failed = 0
     for sampled in values:
+        if not isinstance(sampled, Mapping):
+            failed += 1
+            continue
         name = str(sampled.get("measurand") or _DEFAULT)
         if name not in _MEASURANDS or _is_elsewhere(name, sampled):
             continue
@@ -142,7 +145,8 @@ def _read_value(name: str, sampled: Mapping[str, Any]) -> float | None:
 
 def _unit(name: str, sampled: Mapping[str, Any]) -> tuple[str, int]:
     """1.6 has the unit beside the value, 2.0.1 in `unit_of_measure` with a power of ten."""
-    told = sampled.get("unit_of_measure") or {}
+    told = sampled.get("unit_of_measure")
+    told = told if isinstance(told, Mapping) else {}
     unit = sampled.get("unit") or told.get("unit") or _DEFAULT_UNITS.get(name.partition(".")[0], "")
     exponent = told.get("multiplier", 0)
     return str(unit), exponent if isinstance(exponent, int) and abs(exponent) <= 12 else 0
