@@ -23,11 +23,13 @@ from parvis.operations.alarms.model import (
     Consequence,
     Finding,
     NotInThisState,
+    Priority,
     Rationalization,
     State,
     Urgency,
     alarm_id,
 )
+from parvis.operations.alarms.past import occurrences_of
 from parvis.operations.alarms.service import Alarms
 from parvis.stores.sqlite.store import SqliteStore
 
@@ -113,7 +115,7 @@ async def test_told_twice_it_is_raised_once_and_what_never_held_is_no_alarm(room
 
 
 async def test_many_turns_in_one_batch_count_in_their_order(room: Room) -> None:
-    assert await room.find_out(burst(), burst(False, T0 + 1), burst(True, T0 + 2)) == 1
+    assert await room.find_out(burst(), burst(False, T0 + 1), burst(True, T0 + 2)) == 3
     alarm = await room.alarms.get(ADA, ALARM)
     assert (alarm.is_active, alarm.occurred_at) == (True, T0 + 2)
 
@@ -220,3 +222,19 @@ async def test_an_alert_of_somebody_else_is_no_alarm_of_ours(room: Room) -> None
     assert await room.alarms.list_on(ADA) == []
     with pytest.raises(AlarmNotFound):
         await room.alarms.act(ADA, others, Verb.ACKNOWLEDGE)
+
+
+async def test_the_figures_of_a_room_are_made_of_the_history_of_its_alarms(room: Room) -> None:
+    await room.find_out(burst(), burst(False, T0 + MINUTE))
+    await room.find_out(burst(True, T0 + HOUR))
+    room.now = T0 + HOUR + 2 * MINUTE
+    await room.alarms.act(ADA, ALARM, Verb.ACKNOWLEDGE)
+    await room.find_out(burst(False, T0 + 2 * HOUR))
+    await room.find_out(burst(True, T0 + 3 * HOUR))
+    told = occurrences_of(await room.broker.history(ADA, ALARM, TemporalQuery()), room.expand)
+    assert [(one.began_at, one.ended_at, one.acknowledged_at) for one in told] == [
+        (T0, T0 + MINUTE, None),
+        (T0 + HOUR, T0 + 2 * HOUR, T0 + HOUR + 2 * MINUTE),
+        (T0 + 3 * HOUR, None, None),
+    ]
+    assert {one.priority for one in told} == {Priority.CRITICAL}

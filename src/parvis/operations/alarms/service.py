@@ -54,20 +54,22 @@ class Alarms:
         self, tenant: str, findings: Sequence[Finding], rules: Mapping[str, Rationalization], now: Instant
     ) -> list[Change]:
         """What the findings mean, to be written in the transaction in which they were made. The same findings once more
-        mean nothing; those of one alarm count in their order, those of a rule that is not in `rules` not at all."""
+        mean nothing; each turn of an alarm is a change of its own, in their order; those of a rule that is not in
+        `rules` do not count."""
         caller = system_caller("alarms", tenant)
         known = await self._find_known(caller, {one.alarm_id for one in findings})
-        after = dict(known)
-        for one in findings:
-            if one.rule_id in rules:
-                fresh = after.get(one.alarm_id) or Alarm(one.rule_id, one.entity_id, rules[one.rule_id])
-                after[one.alarm_id] = _turned(fresh, one, rules[one.rule_id])
-        turned = [one for name, one in after.items() if one != known.get(name) and one.occurred_at]
-        raised = {one.entity_id for one in turned if one.id not in known}
+        turns: list[tuple[Alarm | None, Alarm]] = []
+        for one in (told for told in findings if told.rule_id in rules):
+            about, before = rules[one.rule_id], known.get(one.alarm_id)
+            after = _turned(before or Alarm(one.rule_id, one.entity_id, about), one, about)
+            if after.occurred_at and after != before:
+                known[one.alarm_id] = after
+                turns.append((before, after))
+        raised = {after.entity_id for before, after in turns if before is None}
         sources = {one.id: one async for one in self._walk_ids(caller, raised)}
         return [
-            self.records.change(known.get(one.id), one, state_of(one, now), sources.get(one.entity_id))
-            for one in turned
+            self.records.change(before, after, state_of(after, now), sources.get(after.entity_id))
+            for before, after in turns
         ]
 
     async def get(self, caller: Caller, alarm_id: str) -> Alarm:
