@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import httpx
 import msgspec
@@ -13,13 +14,13 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.backup.manifest import Drill
 from parvis.backup.repository import make_repository, open_repository
-from parvis.bootstrap import Platform, open_platform
+from parvis.bootstrap import Platform, backups, open_platform
 from parvis.bootstrap.backup import run_drill, take_backup
-from parvis.bootstrap.backups import DRILL, TAKE, read_shelf
+from parvis.bootstrap.backups import DRILL, TAKE, Shelf, read_shelf
 from parvis.kernel.backup_settings import BackupSettings
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.jobs import JobFilter, JobState
-from parvis.kernel.settings import InvalidSettings
+from parvis.kernel.settings import InvalidSettings, Settings
 from parvis.kernel.time import DAY, system_clock
 from tests.web.conftest import client_of, form_token, plain, settings
 
@@ -119,6 +120,49 @@ async def test_one_that_is_late_is_told(platform: Platform, administrator: httpx
     assert "older than it should be" in await read(administrator)
     take(platform)
     assert "older than it should be" not in await read(administrator)
+
+
+async def overview_of(platform: Platform, role: str) -> str:
+    async with AsyncExitStack() as stack:
+        answer = await (await signed_in(platform, role, stack)).get("/console", params={"lang": "en"})
+    assert answer.status_code == 200
+    return plain(answer.text)
+
+
+async def test_the_overview_warns_administrators_where_one_is_missing(platform: Platform) -> None:
+    assert "There is no backup yet" in await overview_of(platform, "administrator")
+    take(platform, days_ago=3)
+    assert "older than it should be" in await overview_of(platform, "administrator")
+    assert "older than it should be" not in await overview_of(platform, "operator")
+    take(platform)
+    assert "older than it should be" not in await overview_of(platform, "administrator")
+
+
+async def test_the_overview_warns_administrators_where_none_is_taken(tmp_path: Path) -> None:
+    async with open_platform(settings(tmp_path, auth=True), listen=False) as platform:
+        assert "No backup is taken" in await overview_of(platform, "administrator")
+        assert "No backup is taken" not in await overview_of(platform, "operator")
+
+
+async def test_a_folder_that_does_not_answer_holds_up_nobody(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked = Event(), []
+
+    def read_in_the_end(given: Settings) -> Shelf:
+        asked.append(given)
+        answers.wait(30)
+        return Shelf(damaged=("one",))
+
+    monkeypatch.setattr(backups, "read_shelf", read_in_the_end)
+    reader = backups.ShelfReader(platform.settings)
+
+    silent = [await reader.look(0.01) for _ in range(20)]
+
+    assert {one.fault for one in silent} == {f"{platform.settings.backup.folder} does not answer."}
+    assert len(asked) == 1, "it takes one thread, however often it is asked"
+    answers.set()
+    assert (await reader.look()).damaged == ("one",)
 
 
 async def test_a_damaged_one_and_a_wrong_key_are_told(

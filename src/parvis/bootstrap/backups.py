@@ -1,9 +1,13 @@
 """Backups that the running platform takes and tries, and what people are told of them."""
 
+import asyncio
 from collections.abc import Callable
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from parvis.backup.manifest import Drill, Manifest
 from parvis.backup.repository import (
@@ -19,16 +23,18 @@ from parvis.bootstrap.backup import forget_older, run_drill, take_backup
 from parvis.bootstrap.stores import is_on_postgres, store_path
 from parvis.jobs.jobs import Jobs
 from parvis.jobs.kinds import Worker
-from parvis.jobs.schedules import is_cron
+from parvis.jobs.schedules import Schedule, is_cron
 from parvis.kernel.backup_settings import BackupSettings
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.jobs import JobContext, WorkFailed
 from parvis.kernel.settings import ArchiveSettings, InvalidSettings, Settings, StoreSettings
-from parvis.kernel.time import DAY, Instant, system_clock
+from parvis.kernel.time import DAY, HOUR, Instant, system_clock
 
 TAKE = "backup.take"
 DRILL = "backup.drill"
 NO_BACKUP = "no-backup"
+LATE_AFTER = 6 * HOUR
+"""Beyond the time at which one was due."""
 _MEMORY_MB = 1024
 _LONGEST_S = 24 * 3600
 _READ_AT_ONCE = 512
@@ -148,6 +154,45 @@ def _done(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def folder_of(settings: Settings) -> Path:
     """One that is not named in full is in the data directory."""
     return settings.data_dir / settings.backup.folder
+
+
+class ShelfReader:
+    """Reads once at a time, in a thread of its own: a folder of another machine may not answer for hours, and whoever
+    asks again and again would take all the threads that others work with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reading: asyncio.Future[Shelf] | None = None
+
+    async def look(self, waits_s: float = 3.0) -> Shelf:
+        if self._reading is None or self._reading.done():
+            self._reading = _in_own_thread(lambda: read_shelf(self._settings))
+        done, _ = await asyncio.wait({self._reading}, timeout=waits_s)
+        return self._reading.result() if done else Shelf(fault=f"{folder_of(self._settings)} does not answer.")
+
+
+def _in_own_thread(read: Callable[[], Shelf]) -> asyncio.Future[Shelf]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Shelf] = loop.create_future()
+
+    def run() -> None:
+        try:
+            tell = partial(future.set_result, read())
+        except Exception as fault:
+            tell = partial(future.set_exception, fault)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell)
+
+    Thread(target=run, name="parvis-backups", daemon=True).start()
+    return future
+
+
+def is_late(settings: Settings, newest: Kept | None, now: Instant) -> bool:
+    """One that was due after the newest is not there."""
+    own, zone = settings.backup, ZoneInfo(settings.territory.time_zone)
+    if newest is None or not own.schedule:
+        return False
+    return Schedule(TAKE, own.schedule, TAKE).next_after(newest.at, zone) + LATE_AFTER < now
 
 
 def read_shelf(settings: Settings) -> Shelf:

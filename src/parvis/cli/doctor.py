@@ -19,7 +19,15 @@ import click
 
 from parvis import __version__
 from parvis.bootstrap.archive import find_archive_faults
-from parvis.bootstrap.stores import ACCESS_FILE, find_access, find_store_faults, is_store_there, repair_store
+from parvis.bootstrap.backups import folder_of, is_late, read_shelf
+from parvis.bootstrap.stores import (
+    ACCESS_FILE,
+    find_access,
+    find_store_faults,
+    is_on_postgres,
+    is_store_there,
+    repair_store,
+)
 from parvis.cli.options import data_option, settings_beside
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.settings import Settings
@@ -70,6 +78,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _port("mqtt port", settings.mqtt.host, settings.mqtt.port)
     yield _clock(settings.data_dir)
     yield from _audit(settings)
+    yield from _backups(settings)
     of_store = list(_store(settings))
     yield from of_store
     if all(one.verdict is Verdict.GOOD for one in of_store):
@@ -87,6 +96,28 @@ def _archive(settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.BAD, "archive", f"{fault} Restore it from a backup.")
     if files and not faults:
         yield Finding(Verdict.GOOD, "archive", f"{files} files, each as it was written")
+
+
+def _backups(settings: Settings) -> Iterator[Finding]:
+    """Those of PostgreSQL are taken by its own tools."""
+    if is_on_postgres(settings) or not is_store_there(settings):
+        return
+    if not settings.backup.folder:
+        words = "none is taken: name a folder in [backup] of territory.toml (docs/howto/backup.md)"
+        yield Finding(Verdict.DOUBTFUL, "backups", words)
+        return
+    shelf = read_shelf(settings)
+    newest = next(iter(shelf.kept), None)
+    if shelf.fault or shelf.damaged:
+        yield Finding(Verdict.DOUBTFUL, "backups", shelf.fault or f"damaged: {', '.join(shelf.damaged)}")
+    elif newest is None:
+        yield Finding(Verdict.DOUBTFUL, "backups", f"there is none yet in {folder_of(settings)}")
+    elif is_late(settings, newest, system_clock()):
+        yield Finding(
+            Verdict.DOUBTFUL, "backups", f"the newest is of {format_instant(newest.at)}, and one was due since"
+        )
+    else:
+        yield Finding(Verdict.GOOD, "backups", f"{len(shelf.kept)}, the newest of {format_instant(newest.at)}")
 
 
 def _versions() -> Finding:

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from parvis.bootstrap import Platform
+from parvis.bootstrap.backups import ShelfReader
 from parvis.bootstrap.identities import build_providers
 from parvis.kernel.errors import Forbidden, Overloaded, ParvisError, Unauthenticated
 from parvis.kernel.identity import ANONYMOUS, DEFAULT_TENANT, Right
@@ -113,6 +114,7 @@ def create_app(platform: Platform, clock: Clock = system_clock, readings: Readin
     app.state.providers = build_providers(platform.settings, platform.access, platform.outbound, clock)
     app.state.readings = readings
     app.state.snapshot = home.Snapshot()
+    app.state.backups = ShelfReader(platform.settings)
     app.state.privacy = Cached(resident_privacy.HELD_S)
     return app
 

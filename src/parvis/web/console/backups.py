@@ -1,26 +1,23 @@
 """Backups: what there is, whether it was tried, what is missing; and how one is brought back, which no browser does."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import join
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from parvis.bootstrap.backups import DRILL, TAKE, Kept, Shelf, folder_of, read_shelf
+from parvis.bootstrap.backups import DRILL, TAKE, Kept, Shelf, ShelfReader, folder_of, is_late
 from parvis.bootstrap.stores import is_on_postgres
 from parvis.broker.rights import refusal
-from parvis.jobs.jobs import DueAgain
 from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.jobs import JobFilter, JobState
 from parvis.kernel.remembered import without_password
 from parvis.kernel.settings import Settings
-from parvis.kernel.time import HOUR, Instant
+from parvis.kernel.time import Instant
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.jobs import REFRESH_BUSY_S, JobView, view_of
 from parvis.web.console.system import bytes_text
@@ -34,8 +31,6 @@ from parvis.web.wording import Wording
 PAGE = "/console/backups"
 SEE_OTHER = 303
 REFRESH_IDLE_S = 60
-LATE_AFTER = 6 * HOUR
-"""Beyond the time at which one was due."""
 KEY_FILE = "backup.key"
 SET_UP = ('[backup]\nfolder = "/mnt/disk/parvis-backups"', "PARVIS_BACKUP_KEY_FILE=/etc/parvis/backup.key")
 """In territory.toml, and in the environment."""
@@ -63,10 +58,10 @@ async def backups_page(request: Request) -> Response:
     site, caller = site_of(request), _administrator(request)
     settings, t = site.platform.settings, site.pages.words(request)
     is_taken = bool(settings.backup.folder) and not is_on_postgres(settings)
-    shelf = await asyncio.to_thread(read_shelf, settings) if is_taken else Shelf()
+    shelf = await _look(request) if is_taken else Shelf()
     due = {one.schedule.kind: one for one in site.platform.jobs.list_schedules()}
     doing = {name: await _find_doing(site, request, caller, kind, t) for name, kind in _KINDS.items()}
-    concerns = list_concerns(settings, shelf, due.get(TAKE), site.now) if is_taken else [Concern("none", State.BAD)]
+    concerns = list_concerns(settings, shelf, site.now) if is_taken else [Concern("none", State.BAD)]
     is_busy = any(one is not None and one.is_busy for one in doing.values())
     chosen = _chosen(shelf, request.query_params.get("of", ""))
     return site.pages.render(
@@ -96,6 +91,24 @@ async def backups_page(request: Request) -> Response:
     )
 
 
+async def find_urgent(request: Request) -> Concern | None:
+    """What an administrator is to know who does not come here."""
+    site, caller = site_of(request), caller_of(request)
+    settings = site.platform.settings
+    is_theirs = settings.access.auth and caller.may(Right.ADMINISTER) and is_pool(caller)
+    if not is_theirs or is_on_postgres(settings):
+        return None
+    if not settings.backup.folder:
+        return Concern("none", State.BAD)
+    concerns = list_concerns(settings, await _look(request), site.now)
+    return next((one for one in concerns if one.state is State.BAD or one.key == "empty"), None)
+
+
+async def _look(request: Request) -> Shelf:
+    reader: ShelfReader = request.app.state.backups
+    return await reader.look()
+
+
 async def start(request: Request) -> Response:
     """One of a kind at a time: a second wish is the first."""
     caller, form = _administrator(request), await request.form(max_files=0, max_fields=4)
@@ -108,26 +121,20 @@ async def start(request: Request) -> Response:
     return RedirectResponse(PAGE, SEE_OTHER)
 
 
-def list_concerns(settings: Settings, shelf: Shelf, due: DueAgain | None, now: Instant) -> list[Concern]:
+def list_concerns(settings: Settings, shelf: Shelf, now: Instant) -> list[Concern]:
     """What keeps one from sleeping well, the worst first."""
     newest, tried = next(iter(shelf.kept), None), last_tried(shelf.kept)
     held = {
         Concern("unreadable", State.BAD): bool(shelf.fault),
         Concern("damaged", State.BAD): bool(shelf.damaged),
         Concern("tried_unusable", State.BAD): tried is not None and tried.drill is not None and bool(tried.drill.fault),
-        Concern("late", State.BAD): _is_late(settings, newest, due, now),
+        Concern("late", State.BAD): is_late(settings, newest, now),
         Concern("empty", State.WARN): newest is None and not shelf.fault and not shelf.damaged,
         Concern("untried", State.WARN): newest is not None and tried is None,
         Concern("unsealed", State.WARN): not shelf.is_sealed and not shelf.fault,
         Concern("same_disk", State.WARN): shelf.is_on_disk_of_data,
     }
     return [one for one, holds in held.items() if holds]
-
-
-def _is_late(settings: Settings, newest: Kept | None, due: DueAgain | None, now: Instant) -> bool:
-    if newest is None or due is None:
-        return False
-    return due.schedule.next_after(newest.at, ZoneInfo(settings.territory.time_zone)) + LATE_AFTER < now
 
 
 def last_tried(kept: Sequence[Kept]) -> Kept | None:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from parvis.kernel.time import HOUR, MINUTE, Instant
+from parvis.web.console.backups import find_urgent
 from parvis.web.console.dashboards.layout import Widget, WidgetKind
 from parvis.web.console.dashboards.pages import cached_of
 from parvis.web.console.dashboards.present import Present
@@ -48,6 +49,7 @@ async def overview(request: Request) -> Response:
         measured_last_minute=whole.since[-1],
         newest=whole.newest,
         beginning=await find_beginning(site, caller),
+        backups=await find_urgent(request),
         may_begin=may_set_up(caller),
     )
 
