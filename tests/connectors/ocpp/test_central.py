@@ -22,6 +22,7 @@ from parvis.broker.ports.store import Progress
 from parvis.connectors.ocpp import central as central_module
 from parvis.connectors.ocpp import desk, metrics
 from parvis.connectors.ocpp.central import MOST_MALFORMED
+from parvis.connectors.ocpp.commands import read_command
 from parvis.connectors.ocpp.config import OcppConfig, Station
 from parvis.connectors.ocpp.mapping import read_samples
 from parvis.connectors.ocpp.plugin import build
@@ -284,3 +285,8 @@ async def test_the_connector_listens_by_its_settings_alone(town: Town, free_port
                     return
             except OSError:
                 await asyncio.sleep(0.02)
+
+
+def test_a_command_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ValueError, match="recursion"):
+        read_command(b'{"do":' + b'{"a":' * 5000)

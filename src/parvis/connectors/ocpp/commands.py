@@ -74,5 +74,5 @@ def read_command(payload: bytes) -> StationCommand:
     """Raises ValueError, which says what is wrong."""
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise ValueError(str(fault)) from None
