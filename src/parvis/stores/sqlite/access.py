@@ -66,10 +66,7 @@ class SqliteAccessStore:
         self._throttle = Throttle()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        for schema in _SCHEMAS:
-            self._connection.executescript(schema.read_text(encoding="utf-8"))
-        for table, name, definition in _ADDED:
-            self._add_column(table, name, definition)
+        self._bring_up_to_date()
         statements = Statements(self._rows, self._write)
         self.identities = IdentityTables(statements)
         self.certificates = CertificateTables(statements)
@@ -78,11 +75,22 @@ class SqliteAccessStore:
         self.privacy = PrivacyTables(statements)
         self.persons = PersonTables(statements)
 
+    def _bring_up_to_date(self) -> None:
+        """At once or not at all: a first start makes some forty tables, and every commit waits for the disk."""
+        script = "".join(schema.read_text(encoding="utf-8") for schema in _SCHEMAS)
+        try:
+            self._connection.executescript(f"BEGIN IMMEDIATE; {script}")
+            for table, name, definition in _ADDED:
+                self._add_column(table, name, definition)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.close()
+            raise
+
     def _add_column(self, table: str, name: str, definition: str) -> None:
-        with self.transaction():
-            columns = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
-            if name not in {column[1] for column in columns}:
-                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+        columns = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+        if name not in {column[1] for column in columns}:
+            self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
 
     def close(self) -> None:
         self._connection.close()
