@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -40,7 +41,20 @@ DO $$ DECLARE one text; BEGIN
 END $$
 """
 """Of a database that a test has filled; connections that it left open end."""
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED_BYTES = 4 << 30
 SHARED_DATA = Path(os.environ.get("PARVIS_SHARED_DATA", ROOT.parent / "shared/data"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests write lies in memory where there is room, and waits for no disk: no test cuts the power, and what
+    survives a killed process survives it there too. `--basetemp` and PYTEST_DEBUG_TEMPROOT choose another place."""
+    if config.getoption("basetemp") is None and has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def has_room(folder: Path) -> bool:
+    return folder.is_mount() and shutil.disk_usage(folder).free >= MEMORY_NEEDED_BYTES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,7 +106,7 @@ def postgresql() -> Iterator[str]:
     Its folder is not pytest's: every session that starts closes that one to the user who runs PostgreSQL.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="parvis-postgresql-") as folder,
+        tempfile.TemporaryDirectory(prefix="parvis-postgresql-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")) as folder,
         system_tools.running_postgresql(Path(folder)) as dsn,
     ):
         yield dsn
