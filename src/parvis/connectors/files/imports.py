@@ -98,9 +98,7 @@ class Imports:
         """By which mapping it is read from now on."""
         return self.folders.save(msgspec.structs.replace(one, mapping=mapping, mapping_name=mapping_name))
 
-    async def look(
-        self, one: Import, zone: str, mapping: Mapping | None = None, wanted: Wanted | None = None
-    ) -> Guess:
+    async def look(self, one: Import, zone: str, mapping: Mapping | None = None, wanted: Wanted | None = None) -> Guess:
         """What the file may mean; with `mapping`, what it shows by that, or what is proposed anew where something else
         is `wanted` of its rows. Raises InvalidMapping."""
         given = {
