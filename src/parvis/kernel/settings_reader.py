@@ -167,11 +167,18 @@ def _take(info: SettingInfo, value: Any, where: str) -> Any:
 
 def _checked(info: SettingInfo, wanted: type, value: Any, where: str) -> Any:
     if wanted is float and type(value) is int:
-        value = float(value)
+        value = _as_float(value)
     if type(value) is not wanted:
         raise InvalidSettings(f"{where} must be a {_WORDS[wanted]}, not {value!r}")
     _check_bounds(info.documentation, value, where)
     return value
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
