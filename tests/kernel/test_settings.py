@@ -43,6 +43,7 @@ def test_what_the_command_line_leaves_open_changes_nothing(tmp_path: Path) -> No
         ("[server]\nport = 70000\n", "must be at most 65535"),
         ("[server]\nport = true\n", "must be a whole number"),
         ("[server]\nstop_timeout_s = nan\n", "must be a number that can be counted with"),
+        (f"[territory]\ntime_zone = '{'a' * 300}'\n", "there is no time zone"),
         (f"[jobs]\nkeep_days = {10**400}\n", "must be a number that can be counted with"),
         ("[jobs]\nkeep_days = inf\n", "must be a number that can be counted with"),
         ("[log]\nlevel = 'loud'\n", "must be one of debug, info, warning, error"),

@@ -65,7 +65,7 @@ def settings_of_document(
 def _check_territory(territory: TerritorySettings) -> None:
     try:
         ZoneInfo(territory.time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidSettings(f"territory.time_zone: there is no time zone {territory.time_zone!r}") from error
     if len(territory.centre) != 2 or abs(territory.centre[0]) > 180 or abs(territory.centre[1]) > 90:
         raise InvalidSettings("territory.centre must be a longitude and a latitude in degrees, such as [-3.3, 47.7]")
@@ -178,7 +178,7 @@ def _as_float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _check_bounds(rule: Documentation, value: Any, where: str) -> None:
