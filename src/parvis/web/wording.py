@@ -174,7 +174,7 @@ def wording(language: str, time_zone: str) -> Wording:
 def zone_of(name: str) -> Any:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 

@@ -183,6 +183,7 @@ async def test_times_with_an_offset_need_no_zone(place: Place) -> None:
         (WIDE.replace('"zone {zone}"', '"zoen {zone}"'), "Did you mean 'zone "),
         (WIDE.replace('column = "time"', 'column = "times"'), "Did you mean 'time'?"),
         (WIDE.replace("UTC", "Europe/Pari"), "no time zone 'Europe/Pari'"),
+        (WIDE.replace("UTC", "z" * 300), "no time zone"),
         (WIDE.replace("unit_code", "unitcode"), "unitcode"),
         (WIDE.replace("{zone}", "{area}", 1), "no column 'zone'"),
         ("[time]\ncolumn = 'time'\n", "series"),

@@ -191,7 +191,7 @@ def zone_of(time: Time) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(time.zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidMapping(f"time.zone: there is no time zone {time.zone!r}.") from error
 
 
