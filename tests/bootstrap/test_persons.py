@@ -105,6 +105,8 @@ async def test_whatever_was_found_is_in_the_copy(platform: Platform) -> None:
     assert json.loads(told["objects.ndjson"])["id"] == MARIE
     assert f"call {TELEPHONE}" in told["history.csv"]
     assert "Vos données" in told["README.md"]
+    assert f"{platform.at_hand.territory.name}, le " in told["README.md"]
+    assert "default" not in told["README.md"].partition("## Français")[0]
     assert path.stat().st_mode & 0o077 == 0
     assert "person-copied" in {one.record.action for one in platform.access.store.list_audit(None, 5)}
 

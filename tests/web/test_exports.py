@@ -73,6 +73,17 @@ async def test_a_data_steward_finds_it_in_the_rail(platform: Platform) -> None:
         assert (await steward.get(PAGE)).status_code == 200
 
 
+async def test_backups_are_a_link_for_who_may_see_them_and_a_command_for_others(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    _, key = platform.access.keys.create(COMMAND_LINE, "office", "data-steward")
+    async with client_of(platform, authorization=f"Bearer {key}") as steward:
+        page = await read(steward)
+
+    assert ('"/console/backups"' in page, "parvis backup take" in page) == (False, True)
+    assert 'href="/console/backups">See the backups' in await read(operator)
+
+
 async def test_who_may_not_read_all_of_it_takes_nothing_along(platform: Platform) -> None:
     mayor = Caller(DEFAULT_TENANT, "user:maire", ADMINISTRATOR)
     platform.access.gate.roles.put(mayor, Role((RoleGrant(("read", "steward")),), clearance="internal", name="leaver"))

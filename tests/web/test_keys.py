@@ -9,6 +9,7 @@ from parvis.access.access import COMMAND_LINE
 from parvis.access.certificates.model import Shown
 from parvis.access.model import ApiKey
 from parvis.bootstrap import Platform
+from parvis.cli.demo import KEY_LABEL
 from parvis.kernel.errors import Unauthenticated
 from parvis.kernel.time import DAY, system_clock
 from parvis.web.console.identities.frame import PEOPLE
@@ -128,3 +129,18 @@ async def test_a_certificate_that_a_device_has_shown_is_listed_and_revoked(
     assert again.status_code == 404
     (entry,) = [one.record for one in platform.access.store.read_audit() if one.record.action == "certificate-revoked"]
     assert (entry.subject, entry.object, entry.facts) == ("user:ada", (b"a" * 32).hex(), {"device": "0011aabb"})
+
+
+async def test_a_key_that_the_demonstration_makes_for_itself_is_named_in_the_pages_language(
+    platform: Platform, operator: httpx.AsyncClient
+) -> None:
+    for label in (KEY_LABEL, "Meteo script"):
+        platform.access.keys.create(COMMAND_LINE, label, "device")
+
+    page = plain((await operator.get(f"{KEYS}?lang=fr")).text)
+    register = plain((await operator.get("/console/privacy/register?lang=fr")).text)
+
+    for said in (page, register):
+        assert "Démonstration : serveur de réseau" in said.replace("\xa0", " ")
+        assert KEY_LABEL not in said
+        assert "Meteo script" in said

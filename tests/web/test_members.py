@@ -128,6 +128,24 @@ async def test_a_link_leads_into_a_members_tenant_and_the_choice_stays(
     assert "Bin-plouhinec" not in (await operator.get("/console/map")).text
 
 
+async def test_what_a_mandate_is_too_small_for_is_explained_by_the_mandate(
+    pooled: Platform, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    mandate(pooled, now, "reader")
+    await operator.get("/console/map?in=plouhinec")
+
+    refused = await operator.get("/console/privacy")
+
+    assert refused.status_code == 403
+    said = plain(refused.text)
+    assert "You act for Plouhinec by a mandate" in said
+    assert "no administrator’s account yet" not in said
+
+
+async def test_where_nobody_is_a_member_adding_one_is_offered_once(operator: httpx.AsyncClient) -> None:
+    assert (await operator.get("/console/members")).text.count('href="/console/members/new"') == 1
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_the_choice_goes_over_tls_alone_where_the_session_does(
     pooled: Platform, now: Instant, scheme: str

@@ -85,6 +85,20 @@ async def test_from_the_question_to_the_copy(platform: Platform, steward: httpx.
     assert {"person-searched", "person-read", "person-copied"} <= set(done)
 
 
+async def test_a_request_is_called_as_it_was_typed_and_attributes_by_their_names(
+    platform: Platform, steward: httpx.AsyncClient
+) -> None:
+    await fill(platform)
+    address = await looked_for(platform, steward, telephone=" 06 12 34  56 78", email=EMAIL)
+
+    page = plain(await read(steward, address, lang="fr")).replace("\xa0", " ")
+
+    assert "06 12 34 56 78" in page
+    assert "…612345678" not in page
+    assert f"Adresse électronique : {EMAIL}" in page
+    assert "email: " not in page
+
+
 async def test_an_erasure_takes_a_ground_and_a_word(platform: Platform, steward: httpx.AsyncClient) -> None:
     await fill(platform)
     address = await looked_for(platform, steward, email=EMAIL)

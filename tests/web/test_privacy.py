@@ -205,13 +205,28 @@ async def test_the_register_says_what_is_declared_and_what_is_in_force(
 
     said = plain((await steward.get(f"{PAGE}/register")).text)
 
-    for words in ("Letters to residents", "consent (a)", "Person (email, telephone): kept for 30 days, then erased",
-                  "Town of Plouhinec", "Marie Le Goff", "Argon2id", "with the role Data steward"):  # fmt: skip
+    for words in ("Letters to residents", "consent (a)",
+                  "People (E-mail address, Telephone): kept for 30 days, then erased", "Town of Plouhinec",
+                  "Marie Le Goff", "Argon2id", "with the role Data steward"):  # fmt: skip
         assert words in said, words
     for words in ("second factor", "Backups are taken", "HTTPS", "is taken away every night"):
         assert words not in said, f"{words}: that is not switched on"
     await post(steward, {"do": "switch-on"})
     assert "is taken away every night" in plain((await steward.get(f"{PAGE}/register")).text)
+
+
+async def test_the_register_says_once_what_nobody_has_filled_in_and_where_that_is_done(
+    steward: httpx.AsyncClient,
+) -> None:
+    await post(steward, {"do": "contacts", "controller": "Town of Plouhinec"})
+
+    page = (await steward.get(f"{PAGE}/register")).text
+
+    assert 'href="/console/privacy#contacts"' in page
+    assert page.count("Data protection officer") == 1, "in the sentence, and no empty line"
+    assert page.count("<dt>Controller</dt>") == 1
+    [sentence] = [line for line in plain(page).splitlines() if "Still missing" in line] or [plain(page)]
+    assert "Controller" not in sentence.partition("Still missing")[2].partition("Fill it in")[0]
 
 
 async def test_the_register_is_taken_as_a_table_or_as_text_and_that_is_in_the_trail(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -15,6 +16,7 @@ from parvis.access.access import Access
 from parvis.access.model import AuditRecord
 from parvis.access.privacy.model import LedgerEntry
 from parvis.access.privacy.person.cases import Case, Cases, Stage
+from parvis.access.privacy.person.copy import Heading
 from parvis.access.privacy.person.erasing import Eraser, check_somebody_administers
 from parvis.access.privacy.person.found import Count, Counts, Fate, Found, Place, still_there
 from parvis.access.privacy.person.gathering import Sources, Tell, gather
@@ -46,8 +48,9 @@ from parvis.kernel.jobs import JobContext, LoopWork, WorkFailed
 from parvis.kernel.reach import PrivacyClass
 from parvis.kernel.remembered import on_remembered_store
 from parvis.kernel.settings import Settings
+from parvis.kernel.settings_at_hand import SettingsAtHand
 from parvis.kernel.settings_reader import load_settings
-from parvis.kernel.time import system_clock
+from parvis.kernel.time import Instant, system_clock, to_datetime
 
 SWEEP = "person.sweep"
 ROUNDS = 3
@@ -63,7 +66,15 @@ _EXPORT_FILE, _IMPORT_FILE = "export:", "import:"
 
 def build_persons(settings: Settings, jobs: Jobs, access: Access) -> Persons:
     check = partial(check_somebody_administers, access.accounts)
-    return Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check, partial(_erased, access))
+    heading = partial(_heading, SettingsAtHand(settings), access)
+    return Persons(Cases(settings.data_dir), jobs, access.store.append_audit, check, partial(_erased, access), heading)
+
+
+def _heading(at_hand: SettingsAtHand, access: Access, tenant: str, at: Instant) -> Heading:
+    member = access.gate.pool.find(tenant)
+    zone = ZoneInfo(at_hand.territory.time_zone)
+    title = at_hand.territory.name if member is None else member.title
+    return Heading(title, to_datetime(at).astimezone(zone).date())
 
 
 def _erased(access: Access, tenant: str) -> list[LedgerEntry]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -180,11 +181,11 @@ class _Play:
         self._past = past
 
     async def until_told(self, running: Running, end: asyncio.Event) -> None:
-        say_where(running)
+        where = say_where(running)
         key = _new_key(running.platform.access)
         bridge = await self._start_bridge(running, key)
         silence = asyncio.create_task(_tell_when_silent(bridge))
-        beginning = asyncio.create_task(self._begin(running, bridge))
+        beginning = asyncio.create_task(self._begin(running, bridge, where))
         ending = asyncio.create_task(end.wait())
         try:
             await asyncio.wait((beginning, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -200,8 +201,11 @@ class _Play:
                 await beginning
             _revoke_keys(running.platform.access)
 
-    async def _begin(self, running: Running, bridge: asyncio.subprocess.Process) -> None:
-        """First that devices are known and speak, then the months before, then what can wait: there are few cores."""
+    async def _begin(self, running: Running, bridge: asyncio.subprocess.Process, where: Sequence[str]) -> None:
+        """First that devices are known and speak, then the months before, then what can wait: there are few cores.
+
+        `where` is said again at the end, for the lines about all that have taken it out of sight.
+        """
         try:
             await self._register(running)
         except Exception as fault:
@@ -209,6 +213,7 @@ class _Play:
             return
         _cue(bridge)
         await self._past.run(running.platform.broker)
+        _say_again(running, where)
         _cue(bridge)
         await _draw_ahead(self._base_map)
 
@@ -260,6 +265,13 @@ class _Play:
         if plan.door is not None:
             plan.door.close()  # who asks when that process is gone is refused, and waits for nobody
         return bridge
+
+
+def _say_again(running: Running, where: Sequence[str]) -> None:
+    """While nobody has opened the link."""
+    somebody = running.platform.access.accounts.list_administrators(DEFAULT_TENANT)
+    for line in where[:1] if somebody else where:
+        click.echo(line)
 
 
 def _cue(player: asyncio.subprocess.Process) -> None:

@@ -38,11 +38,15 @@ async def _until_told(running: "Running", end: asyncio.Event) -> None:
     await end.wait()
 
 
-def say_where(running: "Running") -> None:
-    click.echo(f"Parvis is at {running.address}")
+def say_where(running: "Running") -> list[str]:
+    """What was said, to be said again where much comes after it: the link is told this once."""
+    lines = [f"Parvis is at {running.address}"]
     access = running.platform.access
     if not running.platform.settings.access.auth:
-        click.echo("Authentication is off: everyone on this machine may do everything.")
+        lines.append("Authentication is off: everyone on this machine may do everything.")
     elif (token := access.accounts.offer_first_link()) is not None:
-        click.echo("Nobody can administer yet. Open this link once, within a day, to become the administrator:")
-        click.echo(f"  {running.address}/welcome?token={token}")
+        lines.append("Nobody can administer yet. Open this link once, within a day, to become the administrator:")
+        lines.append(f"  {running.address}/welcome?token={token}")
+    for line in lines:
+        click.echo(line)
+    return lines

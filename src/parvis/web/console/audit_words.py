@@ -45,6 +45,11 @@ def deed_of(entry: AuditEntry, t: Wording) -> Deed:
     return Deed(entry.number, record.at, by, kind, record.subject, action, told, href, facts)
 
 
+def label_text(label: str, t: Wording) -> str:
+    """Of a key: those that the platform makes for itself are named in the page's language."""
+    return value_text("label", label, t)
+
+
 def value_text(key: str, value: str, t: Wording) -> str:
     """A word of the platform's own in the page's language; what people have written as it is."""
     if key == "kind":

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from parvis.access.model import AuditRecord
 from parvis.bootstrap.exports import EXPORT, KEPT_DAYS, find_export, list_exports
 from parvis.broker.rights import refusal
-from parvis.kernel.identity import Caller, Right
+from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.jobs import JobFilter, JobState
 from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.jobs import view_of
@@ -35,6 +35,7 @@ async def exports_page(request: Request) -> Response:
         is_busy=is_busy,
         kept_days=KEPT_DAYS,
         tenant=caller.tenant,
+        sees_backups=caller.may(Right.ADMINISTER) and caller.tenant == DEFAULT_TENANT,
         refresh_s=REFRESH_BUSY_S if is_busy else REFRESH_IDLE_S,
     )
 

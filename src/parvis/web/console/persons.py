@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from parvis.web.console.jobs import JobView, view_of
 from parvis.web.faults import explain_fault
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
+from parvis.web.wording import Wording
 
 PAGE: Final = "/console/privacy/people"
 SEE_OTHER = 303
@@ -134,7 +136,7 @@ async def _show(request: Request, refused: BadRequestData | None = None, form: F
         going=still_there(case.counts),
         shown=[] if case.stage is not Stage.FOUND else _shown(site, case),
         objects=_OBJECTS,
-        summary=summary_of,
+        summary=partial(summary_of, t=t),
         local=local_name,
         grounds=GROUNDS,
         word=CONFIRMED[t.language],
@@ -167,18 +169,19 @@ def _shown(site: Site, case: Case) -> list[Shown]:
     ]
 
 
-def summary_of(found: Found) -> str:
+def summary_of(found: Found, t: Wording) -> str:
     """Of what it says, as much as a line holds."""
-    told = ", ".join(_parts_of(found.content)) if isinstance(found.content, dict) else _told(found.content)
+    told = ", ".join(_parts_of(found.content, t)) if isinstance(found.content, dict) else _told(found.content)
     return told if len(told) <= LONGEST_SHOWN else f"{told[: LONGEST_SHOWN - 1]}…"
 
 
-def _parts_of(content: Mapping[str, Any]) -> Iterator[str]:
+def _parts_of(content: Mapping[str, Any], t: Wording) -> Iterator[str]:
     """What is empty is left out, and of an attribute of an object all but its value."""
     for name, value in content.items():
         value = next((value[one] for one in _VALUES if one in value), value) if isinstance(value, dict) else value
         if value not in (None, "", False, [], {}) and name not in _UNTOLD:
-            yield f"{local_name(name)}: {_told(value)}"
+            label = t.find(f"person_member.{name}") or t.attribute_name(local_name(name))
+            yield f"{label}{t('privacy.colon')}{_told(value)}"
 
 
 def _told(value: object) -> str:

@@ -4,15 +4,16 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from parvis.access.privacy.person.found import Found, Place
 from parvis.kernel.durable import writing_whole
 from parvis.kernel.spreadsheet import inert
-from parvis.kernel.time import Instant, format_instant
+from parvis.kernel.time import format_instant
 
 README: Final = "README.md"
 COLUMNS: Final = ("object", "attribute", "dataset", "time", "value")
@@ -22,11 +23,18 @@ _ENTRY_MODE = 0o600 << 16
 ListFound = Callable[[], Iterable[Found]]
 
 
-def write_copy(path: Path, list_found: ListFound, tenant: str, made_at: Instant) -> int:
+class Heading(NamedTuple):
+    """Who gives the copy, by the name that residents know, and on which day of theirs."""
+
+    title: str
+    day: date
+
+
+def write_copy(path: Path, list_found: ListFound, heading: Heading) -> int:
     """How many things are in it."""
     told = 0
     with writing_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr(_entry(README), _readme(tenant, made_at))
+        bundle.writestr(_entry(README), _readme(heading))
         for name, places in _FILES.items():
             told += _write(bundle, name, (one for one in list_found() if one.is_theirs and one.place in places))
     path.chmod(0o600)
@@ -91,14 +99,30 @@ _FILES: Final = {
 }
 
 
-def _readme(tenant: str, made_at: Instant) -> str:
-    return _README.format(tenant=tenant, at=format_instant(made_at))
+def _readme(heading: Heading) -> str:
+    day = heading.day
+    number = "1er" if day.day == 1 else day.day
+    return _README.format(
+        title=" ".join(heading.title.split()),
+        day_fr=f"{number} {_MONTHS_FR[day.month - 1]} {day.year}",
+        day_en=f"{day.day} {_MONTHS_EN[day.month - 1]} {day.year}",
+    )
+
+
+_MONTHS_FR: Final = (
+    *("janvier", "février", "mars", "avril", "mai", "juin"),
+    *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
+)
+_MONTHS_EN: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 _README: Final = """\
 # Vos données · Your data
 
-{tenant}, {at}
+{title}, le {day_fr} · {day_en}
 
 ## Français
 

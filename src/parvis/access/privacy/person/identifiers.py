@@ -26,6 +26,7 @@ _TELEPHONE_DIGITS: Final = 9
 """The last ones are compared: what comes before says the country, and is written in several ways."""
 _SHORTEST_TELEPHONE: Final = 6
 _LONGEST_TELEPHONE: Final = 15
+_LONGEST_TYPED: Final = 40
 _EMAIL = re.compile(r"[^\s<>()\[\]{}\"',;:\\|/=?&]+@[^\s<>()\[\]{}\"',;:\\|/=?&@]+\.[^\s<>()\[\]{}\"',;:\\|/=?&@.]+")
 _TELEPHONE = re.compile(r"(?<![\w.+])\+?\(?\d(?:[ \u00a0\u202f.\-/()]{0,2}\d){5,16}(?![\w])")
 _NAMED_BY_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"'<>,;]+")
@@ -48,10 +49,11 @@ class By(StrEnum):
 
 
 class Identifier(msgspec.Struct, frozen=True, order=True):
-    """`value` in its one spelling."""
+    """`value` in its one spelling; of a telephone, how it was `typed`."""
 
     by: By
     value: str
+    typed: str = ""
 
     @property
     def is_certain(self) -> bool:
@@ -59,9 +61,9 @@ class Identifier(msgspec.Struct, frozen=True, order=True):
 
     @property
     def shown(self) -> str:
-        """As people read it: of a telephone its last digits are kept."""
+        """As people read it; of a telephone whose spelling was not kept, its last digits."""
         if self.by is By.TELEPHONE:
-            return f"…{self.value}"
+            return self.typed or f"…{self.value}"
         return self.value.title() if self.by is By.NAME else self.value
 
 
@@ -74,7 +76,7 @@ def identifier(by: By, given: str) -> Identifier:
             " an account, the id of a key, the URI of an object, or a first and a last name.",
             rule="person-identifier",
         )
-    return Identifier(by, value)
+    return Identifier(by, value, " ".join(given.split())[:_LONGEST_TYPED] if by is By.TELEPHONE else "")
 
 
 def _spelled(by: By, given: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from parvis.access.model import AuditRecord
 from parvis.access.privacy.model import Action, LedgerEntry
 from parvis.access.privacy.person.cases import Case, Cases, Stage
-from parvis.access.privacy.person.copy import write_copy
+from parvis.access.privacy.person.copy import Heading, write_copy
 from parvis.access.privacy.person.found import Fate, Found, Place, still_there
 from parvis.access.privacy.person.identifiers import (
     MOST_IDENTIFIERS,
@@ -51,6 +51,8 @@ class Persons:
     check: Callable[[str, Iterable[Found]], None]
     """Whether these may go. Raises BadRequestData."""
     list_ledger: Callable[[str], list[LedgerEntry]]
+    heading: Callable[[str, Instant], Heading]
+    """Of a copy from that tenant."""
     clock: Clock = system_clock
 
     async def search(self, caller: Caller, sought: Iterable[Identifier]) -> Case:
@@ -60,7 +62,7 @@ class Persons:
     def open(self, caller: Caller, sought: Iterable[Identifier]) -> Case:
         """For who looks at once. Raises Forbidden, BadRequestData."""
         check_steward(caller)
-        wanted = tuple(dict.fromkeys(sought))
+        wanted = tuple({(one.by, one.value): one for one in sought}.values())
         if not wanted or len(wanted) > MOST_IDENTIFIERS:
             raise BadRequestData(
                 f"Say by what the person is known: 1 to {MOST_IDENTIFIERS} identifiers.", rule="person-nothing"
@@ -98,7 +100,7 @@ class Persons:
         _require(case, Stage.FOUND)
         path = self.cases.copy_path(case)
         list_found = partial(self.cases.list_found, case)
-        told = await asyncio.to_thread(write_copy, path, list_found, case.tenant, self.clock())
+        told = await asyncio.to_thread(write_copy, path, list_found, self.heading(case.tenant, self.clock()))
         self._note(caller, "person-copied", case, things=told)
         return path
 

@@ -14,6 +14,7 @@ from parvis.fleet.model.uplink import plain_hardware_id
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, Instant
+from parvis.web.console.audit_words import label_text
 from parvis.web.console.identities.frame import SEE_OTHER, administrator_of_tenant, form_of, role_titles, text_of
 from parvis.web.site import site_of
 
@@ -121,6 +122,7 @@ def _render(
         "console/pages/keys.html",
         status=status,
         keys=shown(keys, site.now),
+        label_text=label_text,
         roles=list(ROLES),
         role_titles=role_titles(site, caller.tenant, site.pages.language(request)),
         days=DAYS,

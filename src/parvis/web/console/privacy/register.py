@@ -1,6 +1,6 @@
 """The register of processing activities (GDPR Art. 30), made of what is declared and of what runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from parvis.access.privacy.purposes import Purposes
 from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.reach import local_name
+from parvis.web.console.audit_words import label_text
 from parvis.web.console.identities.frame import form_of, role_titles
 from parvis.web.console.privacy.measures import measures_of
 from parvis.web.console.privacy.page import PAGE, ledger_of, steward, unfounded_of, view_of_purpose
@@ -23,6 +24,7 @@ from parvis.web.wording import Wording
 
 REGISTER = f"{PAGE}/register"
 MOST_SUBSCRIPTIONS = 1000
+_CONTACTS = ("controller", "contact", "officer", "officer_contact")
 _TEXTS = ("description", "service", "subjects", "recipients", "transfers")
 Facts = Sequence[tuple[str, str]]
 
@@ -40,13 +42,14 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """All in the words of one language."""
+    """All in the words of one language; what nobody has filled in is `missing`, and has no empty line of its own."""
 
     title: str
     who: str
     made_at: str
     head: Facts
     activities: Sequence[Activity]
+    missing: Sequence[str]
     recipients: Sequence[str]
     measures: Sequence[str]
     unfounded: Sequence[str]
@@ -82,17 +85,28 @@ async def _downloading(request: Request, form: str) -> tuple[Site, Caller, Wordi
 async def register_of(site: Site, caller: Caller, t: Wording) -> Register:
     purposes = Purposes(site.platform.access.store)
     policy, ledger = purposes.policy_of(caller.tenant), ledger_of(site, caller.tenant)
-    told = [(name, getattr(policy, name)) for name in ("controller", "contact", "officer", "officer_contact")]
+    told = [(t(f"privacy.{name}"), getattr(policy, name)) for name in _CONTACTS]
+    activities = [_activity(one, ledger, t) for one in purposes.list_of(caller.tenant)]
     return Register(
         title=t("privacy.register"),
         who=tenant_title(site, caller.tenant),
         made_at=t.moment(site.now),
-        head=[(t(f"privacy.{name}"), text or t("privacy.not_said")) for name, text in told],
-        activities=[_activity(one, ledger, t) for one in purposes.list_of(caller.tenant)],
+        head=_filled(told),
+        activities=activities,
+        missing=_missing([told, *(one.facts for one in activities)]),
         recipients=await _recipients(site, caller, t),
         measures=measures_of(site, caller, t),
-        unfounded=[f"{one.type}.{one.attribute}" for one in await unfounded_of(site, caller)],
+        unfounded=[_named(one.type, (one.attribute,), (), t) for one in await unfounded_of(site, caller)],
     )
+
+
+def _filled(facts: Facts) -> Facts:
+    return [(label, text) for label, text in facts if text]
+
+
+def _missing(parts: Iterable[Facts]) -> list[str]:
+    """Each once, though many purposes lack it."""
+    return list(dict.fromkeys(label for facts in parts for label, text in facts if not text))
 
 
 def tenant_title(site: Site, tenant: str) -> str:
@@ -103,7 +117,7 @@ def tenant_title(site: Site, tenant: str) -> str:
 def _activity(purpose: Purpose, ledger: Sequence[LedgerEntry], t: Wording) -> Activity:
     view = view_of_purpose(purpose, t)
     facts = [(t("privacy.basis"), view.basis)]
-    facts += [(t(f"privacy.{name}"), view.texts[name] or t("privacy.not_said")) for name in _TEXTS]
+    facts += [(t(f"privacy.{name}"), view.texts[name]) for name in _TEXTS]
     data = [
         f"{_named(cover.type, cover.attributes, cover.scopes, t)}{t('privacy.colon')}{words}"
         for cover, words in view.covers
@@ -115,7 +129,8 @@ def _activity(purpose: Purpose, ledger: Sequence[LedgerEntry], t: Wording) -> Ac
 
 
 def _named(type_: str, attributes: Sequence[str], scopes: Sequence[str], t: Wording) -> str:
-    named = f"{type_} ({', '.join(attributes)})"
+    told = ", ".join(t.attribute_name(one, type_) for one in attributes)
+    named = f"{t.type_name(type_)} ({told})"
     return f"{named} {t('privacy.in_scopes', scopes=', '.join(scopes))}" if scopes else named
 
 
@@ -145,7 +160,7 @@ async def _recipients(site: Site, caller: Caller, t: Wording) -> list[str]:
     told += await _told_to(site, caller, t)
     keys = [one for one in access.store.list_keys() if one.tenant == caller.tenant and one.opens_at(site.now)]
     people = [one for one in keys if not one.device]
-    told += [t("privacy.by_key", label=one.label, role=titles.get(one.role, one.role)) for one in people]
+    told += [t("privacy.by_key", label=label_text(one.label, t), role=titles.get(one.role, one.role)) for one in people]
     accounts = [one for one in access.store.list_accounts() if one.tenant == caller.tenant and one.can_sign_in]
     return [*told, t("privacy.by_accounts", n=len(accounts))]
 
@@ -157,7 +172,7 @@ async def _told_to(site: Site, caller: Caller, t: Wording) -> list[str]:
     for one in page.subscribed:
         host = urlsplit(one.subscription.notification.endpoint.uri).hostname or ""
         types = [types_of(selector.types) for selector in one.subscription.selectors]
-        named = {local_name(name) for some in types for name in some}
+        named = {t.type_name(local_name(name)) for some in types for name in some}
         hosts.setdefault(host, set()).update(named if types and all(types) else {t("privacy.everything")})
     return [t("privacy.by_subscription", host=host, types=", ".join(sorted(of))) for host, of in sorted(hosts.items())]
 
@@ -176,9 +191,10 @@ def rows_of(register: Register, t: Wording) -> list[list[object]]:
 
 def markdown_of(register: Register, t: Wording) -> str:
     lines = [f"# {register.title}", "", f"{_plain(register.who)}, {register.made_at}", ""]
+    lines += [t("privacy.missing", what=", ".join(register.missing)), ""] if register.missing else []
     lines += [_fact(label, text, t) for label, text in register.head]
     for one in register.activities:
-        lines += ["", f"## {_plain(one.name)}", "", *(_fact(label, text, t) for label, text in one.facts)]
+        lines += ["", f"## {_plain(one.name)}", "", *(_fact(label, text, t) for label, text in _filled(one.facts))]
         lines += [f"* **{t('privacy.covers')}**", *(f"    * {_plain(text)}" for text in one.data)]
         lines += [_fact(t("privacy.last"), one.last, t)] if one.last else []
     parts = (("receives", register.recipients), ("measures", register.measures), ("unfounded", register.unfounded))
