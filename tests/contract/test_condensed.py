@@ -6,6 +6,8 @@ from parvis.broker.model.change import Change, Mode, Status
 from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.instance import FoundOutdated
+from parvis.broker.temporal.mark import Mark
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, HOUR
 from tests.contract.archiving import Archived
@@ -24,7 +26,7 @@ async def told(archived: Archived) -> list[tuple[object, int]]:
 
 
 async def condense(archived: Archived, *instances: Instance) -> None:
-    await archived.store.condense(TENANT, DAY_ONE, instances)
+    await archived.store.condense(TENANT, DAY_ONE, instances, await archived.store.mark(TENANT, DAY_ONE))
 
 
 async def test_values_give_way_to_what_stands_for_them(placed: Archived) -> None:
@@ -50,6 +52,33 @@ async def test_what_comes_later_stays_beside_it(placed: Archived) -> None:
 
     await condense(placed, level(4.0, FIRST))
     assert await told(placed) == [(4.0, 0), (30, 30), (36, 36)]
+
+
+async def test_nothing_is_done_where_something_has_changed_since_the_mark(placed: Archived) -> None:
+    async def refuse(mark: Mark) -> None:
+        before = await told(placed)
+        with pytest.raises(FoundOutdated):
+            await placed.store.condense(TENANT, DAY_ONE, [level(3.0, FIRST)], mark)
+        assert await told(placed) == before
+
+    mark = await placed.store.mark(TENANT, DAY_ONE)
+    await placed.store.write(TENANT, [bin_(1, *levels(6), keep_newest=True)])
+    await refuse(mark)
+    await placed.run()
+    await refuse(mark)
+    mark = await placed.store.mark(TENANT, DAY_ONE)
+    await placed.store.erase(TENANT, Erasure(bin_id(1), LEVEL, "", since=FIRST + 6 * HOUR, before=FIRST + 7 * HOUR))
+    await refuse(mark)
+
+
+async def test_changes_elsewhere_are_no_reason_to_refuse(placed: Archived) -> None:
+    mark = await placed.store.mark(TENANT, DAY_ONE)
+    await placed.store.write(TENANT, [bin_(1, *levels(60), note("beside"), keep_newest=True)])
+    await placed.store.erase(TENANT, Erasure(bin_id(1), LEVEL, "", since=FIRST + DAY, before=FIRST + 2 * DAY))
+
+    await placed.store.condense(TENANT, DAY_ONE, [level(3.0, FIRST)], mark)
+
+    assert await told(placed) == [(3.0, 0), (60, 60)]
 
 
 async def test_where_there_is_nothing_to_give_way_nothing_is_written(archived: Archived) -> None:

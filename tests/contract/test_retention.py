@@ -274,6 +274,37 @@ async def test_who_is_stopped_on_the_way_loses_nothing_and_counts_nothing_twice(
         assert left == ([1, 30, 900] if is_sum else [900])
 
 
+class Meanwhile:
+    """A store into which a value comes just before the first time that something gives way there."""
+
+    def __init__(self, archived: Archived, put: Instance) -> None:
+        self._store = archived.store
+        self._coming = [put]
+
+    def __getattr__(self, name: str) -> Any:
+        act = getattr(self._store, name)
+        if name != "condense":
+            return act
+
+        async def late(*given: Any) -> Any:
+            if self._coming:
+                await self._store.write(TENANT, [bin_(1, self._coming.pop(), keep_newest=True)])
+            return await act(*given)
+
+        return late
+
+
+async def test_what_comes_while_its_day_is_summed_up_is_summed_up_with_it(
+    placed: Archived, access: SqliteAccessStore
+) -> None:
+    meanwhile: Any = Meanwhile(placed, level(7, OLD + 90 * MINUTE))
+
+    await Retention(meanwhile, access, TENANT, PARIS, lambda: NOON).execute([SUMS], lambda _part, _words: None)
+
+    assert await told(placed) == [(1 + 7, 0.0), (30, 24.0), (900, 900.0)]
+    assert await execute(placed, access, SUMS) == []
+
+
 @pytest.mark.parametrize("at", [1, 2])
 async def test_who_goes_on_after_a_stop_does_what_is_declared_by_now(
     archived: Archived, access: SqliteAccessStore, at: int

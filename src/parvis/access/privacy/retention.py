@@ -7,6 +7,7 @@ done of it is told: what is left of it may be needed again.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import tzinfo
 from hashlib import sha256
 from secrets import token_hex
@@ -27,14 +28,16 @@ from parvis.broker.model.entity import Iri
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import EntityQuery, KnownQuery, TypeIs
 from parvis.broker.temporal.erasure import Erasure
+from parvis.broker.temporal.instance import FoundOutdated
 from parvis.broker.temporal.reading import EARLIEST
-from parvis.kernel.errors import ResourceNotFound
+from parvis.kernel.errors import Overloaded, ResourceNotFound
 from parvis.kernel.reach import local_name
 from parvis.kernel.time import Clock, Instant, system_clock
 
 RETENTION = "system:retention"
 MOST_ENTITIES = 200
 STEP = "retention:"
+READINGS = 4
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -257,9 +260,20 @@ class Retention:
         return left, made
 
     async def _condense(self, entity_id: str, batch: Batch) -> None:
+        """What is written into it meanwhile is read with it, for it would be erased unsummed. Raises Overloaded."""
+        for _ in range(READINGS):
+            with suppress(FoundOutdated):
+                await self._condense_as_read(entity_id, batch)
+                return
+        raise Overloaded(f"The history of {entity_id} is being changed all the time: try again.")
+
+    async def _condense_as_read(self, entity_id: str, batch: Batch) -> None:
+        """Raises FoundOutdated."""
+        window = Erasure(entity_id, batch.attribute, before=batch.before, since=batch.since)
+        mark = await self._store.mark(self._tenant, window)
         for dataset, stretch in await self._list_stretches(entity_id, batch):
             erasure = Erasure(entity_id, batch.attribute, dataset, before=stretch.end, since=stretch.start)
-            await self._store.condense(self._tenant, erasure, stretch.instances)
+            await self._store.condense(self._tenant, erasure, stretch.instances, mark)
 
     async def _erase(self, erasure: Erasure) -> None:
         try:

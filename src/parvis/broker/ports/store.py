@@ -26,6 +26,7 @@ from parvis.kernel.time import Instant
 
 if TYPE_CHECKING:
     from parvis.broker.ports.archive import HotArchive
+    from parvis.broker.temporal.mark import Mark
 
 
 class EntityPage(msgspec.Struct, frozen=True):
@@ -186,10 +187,15 @@ class TemporalStore(Protocol):
         """
         ...
 
-    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+    async def mark(self, tenant: str, erasure: Erasure) -> "Mark":
+        """Taken before what `erasure` is of is read, so that `condense` sees what has changed since."""
+        ...
+
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], mark: "Mark") -> None:
         """Erase, and write `instances` of the same entity into its past instead, in one transaction.
 
-        The present stays, and no event tells of it. Raises ResourceNotFound, as `erase`: then nothing is written.
+        The present stays, and no event tells of it. Where anything was written, erased or moved in it since the mark,
+        nothing is done. Raises FoundOutdated then, and ResourceNotFound as `erase` does.
         """
         ...
 

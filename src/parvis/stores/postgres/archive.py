@@ -26,6 +26,7 @@ from parvis.broker.ports.archive import (
 from parvis.broker.search.text import searched
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, check_in_files
+from parvis.broker.temporal.mark import Mark, check_unchanged, paths_in
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.postgres.apply import PRESENT_COLUMNS
@@ -41,11 +42,22 @@ from parvis.stores.postgres.within import numbers_text
 
 PURGE_ENTITIES = 200
 
-_ERASE = """
-DELETE FROM history WHERE tenant = %(tenant)s AND entity = %(entity)s
+_COVERED = """
+tenant = %(tenant)s AND entity = %(entity)s
 AND (%(name)s::integer IS NULL OR name = %(name)s) AND (%(dataset)s::integer IS NULL OR dataset = %(dataset)s)
 AND (%(seq)s::bigint IS NULL OR seq = %(seq)s) AND (%(before)s::bigint IS NULL OR ts < %(before)s)
 AND (%(since)s::bigint IS NULL OR ts >= %(since)s)
+"""
+_ERASE = f"DELETE FROM history WHERE {_COVERED}"
+_NEWEST_ERASURE = "SELECT coalesce(max(id), 0) FROM erasure WHERE tenant = %(tenant)s AND entity = %(entity)s"
+_HAS_NEWER = f"""
+SELECT EXISTS (SELECT 1 FROM history WHERE {_COVERED} AND seq > %(mark)s AND shape <> 0) OR EXISTS (
+    SELECT 1 FROM erasure WHERE tenant = %(tenant)s AND entity = %(entity)s AND id > %(erasure)s
+    AND (%(name)s::integer IS NULL OR name IS NULL OR name = %(name)s)
+    AND (%(dataset)s::integer IS NULL OR dataset IS NULL OR dataset = %(dataset)s)
+    AND (%(since)s::bigint IS NULL OR before IS NULL OR before > %(since)s)
+    AND (%(before)s::bigint IS NULL OR since IS NULL OR since < %(before)s)
+)
 """
 _IN_FILES = """
 SELECT 1 FROM archived WHERE tenant = %(tenant)s AND entity = %(entity)s
@@ -171,10 +183,26 @@ class PostgresArchive:
         """
         await self._run(lambda connection: erase(connection, self._names, tenant, erasure, found))
 
-    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], now: Instant) -> None:
+    async def mark(self, tenant: str, erasure: Erasure) -> Mark:
         """Raises ResourceNotFound."""
+
+        def take(connection: Connection) -> Mark:
+            given = _given(connection, self._names, tenant, erasure)
+            row = connection.execute("SELECT log FROM numbers").fetchone()
+            newest = connection.execute(_NEWEST_ERASURE, given).fetchone()
+            assert row is not None
+            assert newest is not None
+            archived = find_archived(connection, self._names, given["tenant"], given["entity"], erasure.entity_id)
+            return Mark(row[0], newest[0], paths_in(archived, erasure))
+
+        return await self._run(take)
+
+    async def condense(
+        self, tenant: str, erasure: Erasure, instances: Sequence[Instance], mark: Mark, now: Instant
+    ) -> None:
+        """Raises ResourceNotFound, FoundOutdated."""
         await asyncio.to_thread(self._partitions.prepare, tuple(one.seen_at for one in instances), now)
-        await self._run(lambda connection: _condense(connection, self._names, tenant, erasure, instances, now))
+        await self._run(lambda connection: _condense(connection, self._names, tenant, erasure, instances, mark, now))
 
     async def correct(self, tenant: str, correction: Correction, found: Found, now: Instant) -> Corrected:
         """Raises FoundOutdated, BadRequestData."""
@@ -263,10 +291,20 @@ def _correct(
 
 
 def _condense(
-    connection: Connection, names: Names, tenant: str, erasure: Erasure, instances: Sequence[Instance], now: Instant
+    connection: Connection,
+    names: Names,
+    tenant: str,
+    erasure: Erasure,
+    instances: Sequence[Instance],
+    mark: Mark,
+    now: Instant,
 ) -> None:
+    """The entity is held: no writer adds to it between the check and the commit."""
     given = _given(connection, names, tenant, erasure)
     connection.execute(_HOLD, given)
+    newer = connection.execute(_HAS_NEWER, {**given, "mark": mark.seq, "erasure": mark.erasure}).fetchone()
+    archived = find_archived(connection, names, given["tenant"], given["entity"], erasure.entity_id)
+    check_unchanged(mark, erasure, archived, has_newer=newer is None or newer[0])
     batch = Batch(names)
     batch.put_instances(given["entity"], tuple(instances), now, keep_newest=False, born=False, is_past=True)
     erase(connection, names, tenant, erasure)

@@ -17,6 +17,7 @@ from parvis.broker.query.tally import Tallied, TallyQuery
 from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, TemporalQuery
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import with_instance
+from parvis.broker.temporal.mark import Mark
 from parvis.broker.temporal.reading import Window
 from parvis.kernel.errors import Overloaded
 from parvis.kernel.identity import DEFAULT_TENANT
@@ -212,8 +213,11 @@ class PostgresStore:
             lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
         )
 
-    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
-        await self.archive.condense(tenant, erasure, instances, self._clock())
+    async def mark(self, tenant: str, erasure: Erasure) -> Mark:
+        return await self.archive.mark(tenant, erasure)
+
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], mark: Mark) -> None:
+        await self.archive.condense(tenant, erasure, instances, mark, self._clock())
 
     async def correct(self, tenant: str, correction: Correction) -> int:
         entity_id, now = correction.entity_id, self._clock()

@@ -24,6 +24,7 @@ from parvis.broker.ports.archive import (
 )
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, check_in_files
+from parvis.broker.temporal.mark import Mark, check_unchanged, paths_in
 from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.time import DAY, Instant
 from parvis.stores.sqlite.apply import Applier
@@ -62,6 +63,11 @@ _NOTE = (
 )
 _HAS_ROWS = f"SELECT 1 FROM history WHERE {OF_A_DAY} LIMIT 1"
 _PURGE = f"DELETE FROM history WHERE {OF_A_DAY}"
+_LATER = """
+SELECT 1 FROM erasure WHERE entity = ? AND id > ? AND (? IS NULL OR name IS NULL OR name = ?)
+AND (? IS NULL OR dataset IS NULL OR dataset = ?) AND (before IS NULL OR before > ifnull(?, before - 1))
+AND (since IS NULL OR since < ifnull(?, since + 1)) LIMIT 1
+"""
 _UNTOLD = (
     "DELETE FROM log WHERE seq IN (SELECT seq FROM history"
     f" WHERE {EVERY_SEGMENT} AND entity = ?{{conditions}} AND seq >= (SELECT min(seq) FROM log))"
@@ -178,11 +184,24 @@ class SqliteArchive:
         number = self._names.tenants.ids.get(tenant)
         await self._run(lambda connection: erase(connection, self._names, self._tail, number, erasure, found))
 
-    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
+    async def mark(self, tenant: str, erasure: Erasure) -> Mark:
         """Raises ResourceNotFound."""
         number = self._names.tenants.ids.get(tenant)
 
+        def take(applier: Applier, _now: Instant, connection: Connection) -> Mark:
+            entity = _entity_of(connection, number, erasure)
+            newest = connection.execute("SELECT ifnull(max(id), 0) FROM erasure WHERE entity = ?", (entity,)).fetchone()
+            archived = find_archived(connection, self._names, entity, erasure.entity_id)
+            return Mark(applier.batch.next_seq - 1, newest[0], paths_in(archived, erasure))
+
+        return await self._writer.apply(take)
+
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], mark: Mark) -> None:
+        """Raises ResourceNotFound, FoundOutdated."""
+        number = self._names.tenants.ids.get(tenant)
+
         def put_instead(applier: Applier, now: Instant, connection: Connection) -> None:
+            self._check(connection, _entity_of(connection, number, erasure), erasure, mark)
             applier.put_past(erase(connection, self._names, self._tail, number, erasure), instances, now)
 
         await self._writer.apply(put_instead)
@@ -198,6 +217,12 @@ class SqliteArchive:
             return applier.correct(entity, found.instance, put, now)
 
         return int(await self._writer.apply(put_right))
+
+    def _check(self, connection: Connection, entity: int, erasure: Erasure, mark: Mark) -> None:
+        """Raises FoundOutdated."""
+        archived = find_archived(connection, self._names, entity, erasure.entity_id)
+        has_newer = _has_newer(connection, self._names, self._tail, entity, erasure, mark)
+        check_unchanged(mark, erasure, archived, has_newer=has_newer)
 
     async def _run(self, task: Callable[[Connection], object]) -> Any:
         return await self._writer.run(task)
@@ -225,13 +250,10 @@ def erase(
     connection: Connection, names: Names, tail: Tail, tenant: int | None, erasure: Erasure, found: Found | None = None
 ) -> int:
     """A part of the writer's transaction; the entity's number. Raises ResourceNotFound, FoundOutdated."""
-    row = connection.execute(
-        "SELECT id FROM entity WHERE tenant = ? AND urn = ?", (tenant, erasure.entity_id)
-    ).fetchone()
-    scope = _scope(names, erasure)
-    if row is None or scope is None:
+    number, scope = _entity_of(connection, tenant, erasure), _scope(names, erasure)
+    if scope is None:
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
-    number, conditions, values = row[0], "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
+    conditions, values = "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
     unsettled = str(tail.find(number))
     connection.execute(_UNTOLD.format(conditions=conditions), (number, *values))
     settled = f"DELETE FROM history WHERE {EVERY_SEGMENT} AND entity = ?{conditions}"
@@ -247,7 +269,41 @@ def erase(
         raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
     if erasure == Erasure(erasure.entity_id):
         connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (number,))
-    return int(number)
+    return number
+
+
+def _entity_of(connection: Connection, tenant: int | None, erasure: Erasure) -> int:
+    """Raises ResourceNotFound."""
+    row = connection.execute(
+        "SELECT id FROM entity WHERE tenant = ? AND urn = ?", (tenant, erasure.entity_id)
+    ).fetchone()
+    if row is None:
+        raise ResourceNotFound(f"There is no such history of {erasure.entity_id}.")
+    return int(row[0])
+
+
+def _has_newer(connection: Connection, names: Names, tail: Tail, entity: int, erasure: Erasure, mark: Mark) -> bool:
+    """An instance in what the erasure is of, or an erasure of some of it, since the mark."""
+    scope = _scope(names, erasure)
+    if scope is None:
+        return False
+    conditions, values = "".join(f" AND {column}" for column, _ in scope), [one for _, one in scope]
+    given = (entity, mark.seq, *values)
+    rows = "entity = ? AND seq > ? AND shape <> 0" + conditions
+    settled = f"SELECT 1 FROM history WHERE {EVERY_SEGMENT} AND {rows} LIMIT 1"
+    unsettled = f"SELECT 1 FROM log WHERE seq IN (SELECT value FROM json_each(?)) AND {rows} LIMIT 1"
+    return (
+        connection.execute(settled, given).fetchone() is not None
+        or connection.execute(unsettled, (str(tail.find(entity)), *given)).fetchone() is not None
+        or connection.execute(_LATER, (entity, mark.erasure, *_scope_of_erasures(names, erasure))).fetchone()
+        is not None
+    )
+
+
+def _scope_of_erasures(names: Names, erasure: Erasure) -> tuple[int | None, ...]:
+    name = names.words.ids[erasure.attribute] if erasure.attribute is not None else None
+    dataset = None if erasure.dataset is None else names.words.ids[erasure.dataset] if erasure.dataset else 0
+    return name, name, dataset, dataset, erasure.since, erasure.before
 
 
 def _scope(names: Names, erasure: Erasure) -> list[tuple[str, int]] | None:

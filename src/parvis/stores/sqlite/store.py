@@ -17,6 +17,7 @@ from parvis.broker.query.tree import Aggregation, EntityQuery, KnownQuery, Tempo
 from parvis.broker.temporal.aggregates import list_aggregates
 from parvis.broker.temporal.erasure import Correction, Erasure
 from parvis.broker.temporal.instance import Found, with_instance
+from parvis.broker.temporal.mark import Mark
 from parvis.broker.temporal.reading import Member, Window, read_history
 from parvis.kernel.identity import DEFAULT_TENANT
 from parvis.kernel.reach import Reach
@@ -216,8 +217,11 @@ class SqliteStore:
             lambda found: self.archive.erase(tenant, erasure.of_instance(found.instance), found),
         )
 
-    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance]) -> None:
-        await self.archive.condense(tenant, erasure, instances)
+    async def mark(self, tenant: str, erasure: Erasure) -> Mark:
+        return await self.archive.mark(tenant, erasure)
+
+    async def condense(self, tenant: str, erasure: Erasure, instances: Sequence[Instance], mark: Mark) -> None:
+        await self.archive.condense(tenant, erasure, instances, mark)
 
     async def correct(self, tenant: str, correction: Correction) -> int:
         find = partial(self._find_instance, tenant, correction.entity_id, correction.given.name, correction.seq)
