@@ -222,6 +222,30 @@ async def test_the_past_of_a_deleted_object_goes_as_well(placed: Archived, acces
     assert [value for value, _ in await told(placed)] == [900]
 
 
+OTHER = "https://example.org/vocabulary#fillingLevel"
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_past_of_what_nobody_has_any_more_goes_by_whatever_vocabulary(
+    archived: Archived, access: SqliteAccessStore, place: str
+) -> None:
+    old = msgspec.structs.replace(level(1, OLD), name=OTHER)
+    made = bin_(1, old, note("kept"))
+    foreign = msgspec.structs.replace(made, types=("https://example.org/other/WasteContainer",))
+    await archived.store.write(TENANT, [foreign])
+    await archived.store.write(TENANT, [bin_(1, mode=Mode.DELETE_ATTRIBUTE, removals=((OTHER, "*"),))])
+    if place == "archive":
+        await archived.run()
+
+    [entry] = await execute(archived, access, purpose())
+
+    assert (entry.count, entry.objects) == (1, 1)
+    history = await archived.store.history(TENANT, bin_id(1), TemporalQuery())
+    assert history is not None
+    assert [one.value for of_key in history.instances.values() for one in of_key] == ["kept"]
+    assert await execute(archived, access, purpose()) == []
+
+
 class Stopped(Exception):
     """As if the process had been killed there."""
 

@@ -6,7 +6,7 @@ what is left of it, and its count is the one that was planned. Where something e
 done of it is told: what is left of it may be needed again.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from hashlib import sha256
@@ -18,7 +18,7 @@ from parvis.access.model import AuditRecord
 from parvis.access.ports import AccessStore
 from parvis.access.privacy.checks import read_keep
 from parvis.access.privacy.holding import Covered, Holding, find_holding, list_covered
-from parvis.access.privacy.model import Action, LedgerEntry, Purpose
+from parvis.access.privacy.model import Action, Cover, LedgerEntry, Purpose
 from parvis.access.privacy.past import count_before, list_stretches_in
 from parvis.access.privacy.periods import cutoff, period_start
 from parvis.access.privacy.totals import Stretch, Totals
@@ -123,8 +123,8 @@ class Retention:
 
     async def list_due(self, purposes: Sequence[Purpose], report: Report) -> AsyncIterator[Due]:
         """What is past its time by now, batch by batch; nothing is changed by that."""
-        now, held = self._clock(), await self._store.list_attributes(self._tenant)
-        targets = list(_targets(purposes, held))
+        now, names = self._clock(), {name for one in purposes for cover in one.covers for name in _names_in(cover)}
+        targets = _targets(purposes, await self._store.list_written(self._tenant, names))
         for place, (type_, attribute) in enumerate(targets):
             report(place / len(targets), f"{local_name(type_)}.{local_name(attribute)}")
             async for due in self._list_due_of(purposes, type_, attribute, now):
@@ -302,19 +302,25 @@ def _digest(purposes: Sequence[Purpose]) -> str:
     return sha256(msgspec.json.encode(purposes)).hexdigest()
 
 
-def _targets(purposes: Sequence[Purpose], held: dict[Iri, set[Iri]]) -> Iterable[tuple[Iri, Iri]]:
-    """Types and attributes that are covered, as they are written in the store."""
-    covers = [cover for one in purposes for cover in one.covers]
-    names = {name for of_type in held.values() for name in of_type}
+def _names_in(cover: Cover) -> tuple[str, ...]:
+    return (cover.type, *cover.attributes)
+
+
+def _targets(purposes: Sequence[Purpose], written: Iterable[Iri]) -> list[tuple[Iri, Iri]]:
+    """Types and attributes that are covered, as they are, or once were, written in the store."""
+    iris: dict[str, set[Iri]] = {}
+    for iri in written:
+        iris.setdefault(local_name(iri), set()).add(iri)
     found = {
         (type_, attribute)
-        for cover in covers
-        for type_ in _written(cover.type, held)
+        for one in purposes
+        for cover in one.covers
+        for type_ in _written(cover.type, iris)
         for name in cover.attributes
-        for attribute in _written(name, names)
+        for attribute in _written(name, iris)
     }
     return sorted(found)
 
 
-def _written(name: str, held: Iterable[Iri]) -> set[Iri]:
-    return {expand(name), *(one for one in held if local_name(one) == name)}
+def _written(name: str, iris: Mapping[str, set[Iri]]) -> set[Iri]:
+    return {expand(name), *iris.get(name, ())}

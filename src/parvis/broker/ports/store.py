@@ -1,6 +1,6 @@
 """What the broker asks of a store. Every call is scoped by a tenant's name; nothing here knows HTTP or JSON-LD."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
@@ -154,6 +154,11 @@ class EntityStore(Protocol):
 
 
 class TemporalStore(Protocol):
+    async def list_written(self, tenant: str, local_names: Collection[str]) -> set[Iri]:
+        """The IRIs that end in one of these names, of types and attributes that are, or ever were: what no entity has
+        any more is among them, in files too. There may be some that no entity of the tenant had."""
+        ...
+
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         """None where the entity never was. At most `query.limit` instances per attribute key."""
         ...

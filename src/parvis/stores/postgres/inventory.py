@@ -1,10 +1,11 @@
 """What there is of a tenant: types and attributes in use."""
 
+from collections.abc import Collection
 from typing import Any
 
 from parvis.broker.model.entity import Iri
 from parvis.broker.query.within import choose
-from parvis.kernel.reach import Reach
+from parvis.kernel.reach import Reach, local_name
 from parvis.stores.postgres.database import Connection
 from parvis.stores.postgres.names import Names
 from parvis.stores.postgres.within import everything_in
@@ -32,6 +33,14 @@ def list_attributes(connection: Connection, names: Names, tenant: int, within: R
         for iri in names.typesets.key(typeset):
             found.setdefault(iri, set()).add(names.words.key(name))
     return found
+
+
+def list_written(connection: Connection, names: Names, tenant: int, local_names: Collection[str]) -> set[Iri]:
+    """Attributes are told by the dictionary of all tenants: what is in it stays."""
+    typesets = connection.execute("SELECT DISTINCT typeset FROM entity WHERE tenant = %s", (tenant,)).fetchall()
+    names.words.load(connection)
+    types = {name for (typeset,) in typesets for name in names.typesets.key(typeset)}
+    return {one for one in (*types, *dict(names.words.items())) if local_name(one) in local_names}
 
 
 def _rows(connection: Connection, names: Names, sql: str, tenant: int, within: Reach) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Reads: each in one snapshot, in a thread of its own. Nothing is kept: other processes write as well."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
 from typing import Any, TypeVar
@@ -40,7 +40,7 @@ from parvis.stores.postgres.filters import (
     ordered_terms,
 )
 from parvis.stores.postgres.indexes import SLOW_S, ValueIndexes
-from parvis.stores.postgres.inventory import count_types, list_attributes
+from parvis.stores.postgres.inventory import count_types, list_attributes, list_written
 from parvis.stores.postgres.known import list_known
 from parvis.stores.postgres.moment import Moment
 from parvis.stores.postgres.names import Names
@@ -113,6 +113,11 @@ class Reader:
     async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
         return await self._ask(
             tenant, lambda connection, number: list_attributes(connection, self._names, number, within), {}
+        )
+
+    async def list_written(self, tenant: str, local_names: Collection[str]) -> set[Iri]:
+        return await self._ask(
+            tenant, lambda connection, number: list_written(connection, self._names, number, local_names), set()
         )
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:

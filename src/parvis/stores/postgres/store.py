@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -180,6 +180,9 @@ class PostgresStore:
 
     async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
         return await self._reader.list_attributes(tenant, within)
+
+    async def list_written(self, tenant: str, local_names: Collection[str]) -> set[Iri]:
+        return await self._reader.list_written(tenant, local_names)
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         return await self._reader.history(tenant, entity_id, query)

@@ -1,12 +1,15 @@
 """Entities that are, or once were: temporal queries ask for both (NGSI-LD 1.9.1, 5.7.4)."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
+from parvis.broker.model.entity import Iri
 from parvis.broker.ports.store import Known
 from parvis.broker.query.tree import KnownQuery, Order
 from parvis.broker.query.within import Chosen, choose
+from parvis.kernel.reach import local_name
 from parvis.stores.sqlite.database import Connection
 from parvis.stores.sqlite.names import Names
 from parvis.stores.sqlite.within import everything_in
@@ -26,6 +29,13 @@ def list_known(connection: Connection, names: Names, tenant: str, query: KnownQu
     else:
         rows = _walked(connection, number, chosen, query)
     return [Known(*row) for row in rows]
+
+
+def list_written(connection: Connection, names: Names, tenant: int | None, local_names: Collection[str]) -> set[Iri]:
+    """Attributes are told by the dictionary of all tenants: what is in it stays."""
+    typesets = connection.execute("SELECT DISTINCT typeset FROM entity WHERE tenant = ?", (tenant,))
+    types = {name for (typeset,) in typesets for name in names.typesets.key(typeset)}
+    return {one for one in (*types, *dict(names.words.items())) if local_name(one) in local_names}
 
 
 def _is_led_by_types(query: KnownQuery, chosen: Chosen) -> bool:

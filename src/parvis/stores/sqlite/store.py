@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file behind the broker's ports."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from parvis.stores.sqlite.database import Connection, Database
 from parvis.stores.sqlite.expiring import list_expiring
 from parvis.stores.sqlite.frames import SqliteFrames
 from parvis.stores.sqlite.jobs import SqliteJobQueue
-from parvis.stores.sqlite.known import list_known
+from parvis.stores.sqlite.known import list_known, list_written
 from parvis.stores.sqlite.leases import Leases
 from parvis.stores.sqlite.metering import SqliteMetering
 from parvis.stores.sqlite.moment import Moment
@@ -161,6 +161,12 @@ class SqliteStore:
 
     async def list_attributes(self, tenant: str, within: Reach = None) -> dict[Iri, set[Iri]]:
         return await self._reader.list_attributes(tenant, within)
+
+    async def list_written(self, tenant: str, local_names: Collection[str]) -> set[Iri]:
+        number = self._names.tenants.ids.get(tenant)
+        return await self._reader.read_aside(
+            lambda connection: list_written(connection, self._names, number, local_names)
+        )
 
     async def history(self, tenant: str, entity_id: str, query: TemporalQuery) -> EntityHistory | None:
         def tell(members: Sequence[Member]) -> list[EntityHistory]:
