@@ -32,12 +32,15 @@ from parvis.kernel.jobs import JobFilter
 from parvis.kernel.reach import PrivacyClass
 from parvis.kernel.shelf import Box
 from parvis.kernel.shelf import Place as OnShelf
+from parvis.kernel.time import DAY, system_clock
 from tests.fakes.marie import (
     DWELLING,
     ELSE,
     EMAIL,
     MARIE,
+    PERSON,
     REPORT,
+    REPORT_TYPE,
     STEWARD,
     TELEPHONE,
     erase,
@@ -45,6 +48,7 @@ from tests.fakes.marie import (
     found_in,
     ids,
     in_job,
+    move_old_days,
     name_of,
     prop,
     search,
@@ -88,6 +92,26 @@ async def test_a_person_is_found_everywhere_and_nobody_else(platform: Platform) 
     assert ids(found, Place.FILE) == ["import:1"]
     assert ids(found, Place.AUDIT, Fate.STAYS_PROOF)
     assert not [one for one in found if one.fate is Fate.PERHAPS]
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_telephones_kept_as_numbers_are_found_in_the_past_too(platform: Platform, *, is_archived: bool) -> None:
+    caller, old = system_caller("test"), system_clock() - 30 * DAY
+    platform.access.gate.roles.classify(STEWARD, Classified("called", "personal", "Report"))
+    seen = [prop(name, 33612345678, observed_at=old) for name in ("called", "pulses")]
+    await platform.broker.write(caller, [Change(REPORT, Mode.CREATE, tuple(seen), (REPORT_TYPE,))])
+    await platform.broker.write(
+        caller, [Change(ELSE, Mode.CREATE, (prop("called", 33612345678, observed_at=old),), (PERSON,))]
+    )
+    later = tuple(prop(name, 1) for name in ("called", "pulses"))
+    await platform.broker.write(caller, [Change(one, Mode.APPEND, later) for one in (REPORT, ELSE)])
+    if is_archived:
+        await move_old_days(platform)
+
+    found = found_in(platform, await search(platform, (By.TELEPHONE, TELEPHONE)))
+
+    assert ids(found, Place.OBJECT) == [ELSE]
+    assert [one.attribute for one in found if one.place is Place.PAST and one.id == REPORT] == [name_of("called")]
 
 
 async def test_whatever_was_found_is_in_the_copy(platform: Platform) -> None:

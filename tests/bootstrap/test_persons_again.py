@@ -160,6 +160,28 @@ def test_the_ledger_goes_along_as_a_file_that_tells_of_nobody(settings: Settings
     assert "0 things" in run("person", "again", "--from", file, "--data", tmp_path / "back")
 
 
+def test_what_is_there_still_after_all_rounds_is_told(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = make_repository(tmp_path / "backups")
+    take_backup(settings, repository)
+    at_work(settings, forget_marie)
+
+    async def in_vain(_self: Eraser, *_given: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Eraser, "erase", in_vain)
+    told = run("restore", repository.folder, "--data", tmp_path / "back", "--erasures-of", settings.data_dir)
+
+    assert " 0 things that had come back are gone." in told
+    assert "are there still" in told
+    with closing(open_access(settings_in(tmp_path / "back")).store) as access:
+        left = {
+            one.record.action: one.record.facts["left"] for one in access.read_audit() if "left" in one.record.facts
+        }
+    assert min(left["person-erased"], left["person-erased-again"]) > 0
+
+
 def test_the_erasures_of_another_installation_are_refused(settings: Settings, tmp_path: Path) -> None:
     at_work(settings, forget_marie)
     other = settings_in(tmp_path / "other")

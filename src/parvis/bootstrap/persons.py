@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,7 +19,7 @@ from parvis.access.privacy.person.cases import Case, Cases, Stage
 from parvis.access.privacy.person.copy import Heading
 from parvis.access.privacy.person.erasing import Eraser, check_somebody_administers
 from parvis.access.privacy.person.found import Count, Counts, Fate, Found, Place, still_there
-from parvis.access.privacy.person.gathering import Sources, Tell, gather
+from parvis.access.privacy.person.gathering import ListPast, Sources, Tell, gather
 from parvis.access.privacy.person.identifiers import Sought
 from parvis.access.privacy.person.persons import (
     ERASE,
@@ -45,7 +45,7 @@ from parvis.jobs.process import run_in_process
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import Right
 from parvis.kernel.jobs import JobContext, LoopWork, WorkFailed
-from parvis.kernel.reach import PrivacyClass
+from parvis.kernel.reach import PrivacyClass, local_name
 from parvis.kernel.remembered import on_remembered_store
 from parvis.kernel.settings import Settings
 from parvis.kernel.settings_at_hand import SettingsAtHand
@@ -182,12 +182,11 @@ def searching(settings: Settings, tenant: str, sought: Sought, tell: Tell) -> It
         access.store.close()
 
 
-def _past(
-    settings: Settings, snapshot: TenantSnapshot, folder: Path
-) -> Callable[[Collection[str]], Iterator[ArchiveRow]]:
-    def rows(entities: Collection[str]) -> Iterator[ArchiveRow]:
+def _past(settings: Settings, snapshot: TenantSnapshot, folder: Path) -> ListPast:
+    def rows(entities: Collection[str], names: Collection[str]) -> Iterator[ArchiveRow]:
         for row in snapshot.list_hot():
-            if row.entity in entities or row.extra is not None or isinstance(row.value, str | bytes):
+            is_text = row.extra is not None or isinstance(row.value, str | bytes)
+            if is_text or row.entity in entities or local_name(row.attribute) in names:
                 yield row
         if files := snapshot.list_files():
             from parvis.stores.archive.naming import list_naming
@@ -195,7 +194,7 @@ def _past(
 
             storage = open_storage(settings.archive.url, settings.data_dir)
             limits = engine_limits(settings)
-            yield from list_naming(storage, limits, folder / "spill", files, snapshot.list_erasures, entities)
+            yield from list_naming(storage, limits, folder / "spill", files, snapshot.list_erasures, entities, names)
 
     return rows
 
@@ -288,18 +287,27 @@ def note_erasure(eraser: Eraser, entry: LedgerEntry, left: int) -> None:
             store.append_audit(AuditRecord(entry.at, entry.tenant, entry.by, "person-erased", case_id, facts))
 
 
-async def erase_again(settings: Settings, eraser: Eraser, entry: LedgerEntry) -> int:
-    """What a backup or a bundle has brought back of somebody who was erased; how many things that were."""
+class ErasedAgain(NamedTuple):
+    """How many things went, and how many are there still."""
+
+    gone: int
+    left: int
+
+
+async def erase_again(settings: Settings, eraser: Eraser, entry: LedgerEntry) -> ErasedAgain:
+    """What a backup or a bundle has brought back of somebody who was erased."""
     gone = 0
     sought = sought_again(entry, digests_of(settings.data_dir))
+    found = await asyncio.to_thread(_found_now, settings, entry.tenant, sought)
     for _ in range(ROUNDS):
-        found = await asyncio.to_thread(_found_now, settings, entry.tenant, sought)
         if not found:
             break
-        gone += len(found)
+        before = len(found)
         await eraser.erase(entry.tenant, partial(iter, found), lambda _words, _part: None)
-    note_erasure(eraser, entry, 0)
-    return gone
+        found = await asyncio.to_thread(_found_now, settings, entry.tenant, sought)
+        gone += max(0, before - len(found))
+    note_erasure(eraser, entry, len(found))
+    return ErasedAgain(gone, len(found))
 
 
 def _found_now(settings: Settings, tenant: str, sought: Sought) -> list[Found]:

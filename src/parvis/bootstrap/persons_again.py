@@ -14,7 +14,7 @@ from parvis.access.privacy.person.persons import KEY_FILE
 from parvis.backup.manifest import Manifest
 from parvis.backup.repository import BackupUnusable, Repository
 from parvis.bootstrap import open_platform
-from parvis.bootstrap.persons import erase_again
+from parvis.bootstrap.persons import ErasedAgain, erase_again
 from parvis.bootstrap.stores import ACCESS_FILE, find_access
 from parvis.kernel.durable import write_whole
 from parvis.kernel.settings import Settings
@@ -86,23 +86,23 @@ def joined(*known: Erasures) -> Erasures:
     return Erasures(next((one.key for one in known if one.key), ""), tuple(entries.values()))
 
 
-async def do_again(settings: Settings, erasures: Erasures) -> int:
-    """Before anybody is let in; how many things went. Those of tenants that are not there are passed over."""
+async def do_again(settings: Settings, erasures: Erasures) -> ErasedAgain:
+    """Before anybody is let in. Those of tenants that are not there are passed over."""
     if not erasures.entries:
-        return 0
+        return ErasedAgain(0, 0)
     _lay_key(settings.data_dir, erasures.key)
-    gone = 0
+    gone = left = 0
     async with open_platform(replace(settings, connectors={}), listen=False) as platform:
         there = set(await platform.broker.list_tenants())
         for entry in erasures.entries:
             if entry.tenant in there:
-                things = await erase_again(settings, platform.eraser, entry)
-                case_id, facts = entry.key.rpartition(" ")[2], {"things": things}
+                again = await erase_again(settings, platform.eraser, entry)
+                case_id, facts = entry.key.rpartition(" ")[2], {"things": again.gone, "left": again.left}
                 platform.access.store.append_audit(
                     AuditRecord(system_clock(), entry.tenant, SUBJECT, "person-erased-again", case_id, facts)
                 )
-                gone += things
-    return gone
+                gone, left = gone + again.gone, left + again.left
+    return ErasedAgain(gone, left)
 
 
 def _after(entries: Iterable[LedgerEntry], at: Instant) -> tuple[LedgerEntry, ...]:
@@ -132,5 +132,6 @@ def _lay_key(data_dir: Path, key: str) -> None:
         path.chmod(_PRIVATE)
 
 
-def told_of(gone: int, entries: Sequence[LedgerEntry]) -> str:
-    return f"{len(entries)} erasures of persons were done again: {gone:,} things that had come back are gone."
+def told_of(again: ErasedAgain, entries: Sequence[LedgerEntry]) -> str:
+    told = f"{len(entries)} erasures of persons were done again: {again.gone:,} things that had come back are gone."
+    return f"{told} {again.left:,} are there still: do it once more." if again.left else told

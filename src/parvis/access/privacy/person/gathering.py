@@ -32,8 +32,8 @@ _RECORDS = {
     Records.COMMANDS: (Place.COMMAND, Fate.STAYS_A_WHILE),
     Records.JOBS: (Place.JOB, Fate.STAYS_A_WHILE),
 }
-ListPast = Callable[[Collection[str]], Iterator[ArchiveRow]]
-"""The past: rows with a text or a document in them, and all of the entities named."""
+ListPast = Callable[[Collection[str], Collection[str]], Iterator[ArchiveRow]]
+"""The past: rows with a text or a document in them, and all of the entities (by id) and attributes (by local name)."""
 TellEntity = Callable[[Entity], bytes]
 """As JSON-LD."""
 Tell = Callable[[str, float], None]
@@ -97,7 +97,7 @@ def _persons(sources: Sources, sought: Sought) -> frozenset[str]:
         if named or (is_person(entity.types) and sought.is_certain(_marks_of(sought, entity, sources.personal))):
             found.add(entity.id)
     of_persons = {one for one, names in types.items() if is_person(names)}
-    for row in sources.list_past(()) if of_persons - found else ():
+    for row in sources.list_past(of_persons - found, ()) if of_persons - found else ():
         if row.entity in of_persons and sought.is_certain(_marks_of_row(sought, row, is_classed=True)):
             found.add(row.entity)
     return frozenset(found)
@@ -186,11 +186,13 @@ def _values(sources: Sources, sought: Sought, entity: Entity) -> Iterator[Found]
 
 
 def _past(sources: Sources, sought: Sought, persons: Collection[str]) -> Iterator[Found]:
-    for row in sources.list_past(persons):
+    """What was classed of any type is so of all here: which types an object had then, its past does not say."""
+    classed = frozenset() if sources.personal is None else sources.personal.anywhere
+    for row in sources.list_past(persons, classed):
         if row.kind == REMOVED:
             continue
         of_person = row.entity in persons
-        marks = NOTHING if of_person else _marks_of_row(sought, row, is_classed=False)
+        marks = NOTHING if of_person else _marks_of_row(sought, row, is_classed=local_name(row.attribute) in classed)
         if of_person or marks:
             yield Found(
                 Place.PAST,
