@@ -279,6 +279,19 @@ async def test_it_takes_somebody_who_answers_for_the_data_and_sees_all_of_them(e
             await search(embedded, (By.EMAIL, EMAIL), by=caller)
 
 
+async def test_by_a_mandate_one_looks_and_copies_and_the_members_own_people_erase(embedded: Platform) -> None:
+    await fill(embedded)
+    lent = replace(STEWARD, mandate="m1")
+    case = await search(embedded, (By.EMAIL, EMAIL), by=lent)
+    assert (await embedded.persons.make_copy(lent, case.id)).exists()
+
+    with pytest.raises(Forbidden):
+        await embedded.persons.erase(lent, case.id, "objection", "ERASE")
+
+    assert embedded.persons.get(STEWARD, case.id).stage is Stage.FOUND
+    assert (await erase(embedded, case)).stage is Stage.ERASED
+
+
 async def test_a_member_finds_its_own_alone(embedded: Platform) -> None:
     await fill(embedded)
     await embedded.broker.add_tenant("other")

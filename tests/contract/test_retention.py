@@ -17,6 +17,7 @@ from parvis.broker.model.change import Mode
 from parvis.broker.model.entity import Instance
 from parvis.broker.query.tree import TemporalQuery
 from parvis.broker.temporal.erasure import Erasure
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import DAY, HOUR, MINUTE, Instant
 from parvis.stores.sqlite.access import SqliteAccessStore
 from tests.contract.archiving import ARCHIVED_STORES, Archived
@@ -369,6 +370,25 @@ async def test_texts_are_counted_and_erased_too(archived: Archived, access: Sqli
     assert entry.count == 2
     history = await archived.store.history(TENANT, bin_id(1), TemporalQuery())
     assert history is None or (NOTE, "") not in history.instances
+
+
+async def test_values_of_one_instant_are_summed_up_however_many_there_are(
+    archived: Archived, access: SqliteAccessStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parvis.access.privacy.past.PAGE", 3)
+    for number in range(10):
+        await archived.store.write(TENANT, [bin_(1, level(number, OLD), keep_newest=True)])
+    await archived.store.write(TENANT, [bin_(1, *readings((1, 30, 900)), keep_newest=True)])
+    with monkeypatch.context() as patch:
+        patch.setattr("parvis.access.privacy.past.MOST_AT_AN_INSTANT", 9)
+        with pytest.raises(Overloaded):
+            await execute(archived, access, SUMS)
+    assert len(await told(archived)) == 13
+
+    [entry] = await execute(archived, access, SUMS)
+
+    assert entry.count == 12
+    assert await told(archived) == [(sum(range(10)) + 1, 0.0), (30, 24.0), (900, 900.0)]
 
 
 async def test_long_series_are_read_in_pages(

@@ -118,8 +118,8 @@ def ledger(data_dir: Path, target: Path) -> None:
 def again(data_dir: Path, source: Path) -> None:
     """Erase once more whoever a restored database has brought back. Stop the platform first."""
     erasures = load_erasures(source)
-    again = asyncio.run(do_again(settings_beside(data_dir), erasures))
-    click.echo(told_of(again, erasures.entries))
+    done = asyncio.run(do_again(settings_beside(data_dir), erasures))
+    click.echo(told_of(done, erasures.entries))
 
 
 @asynccontextmanager

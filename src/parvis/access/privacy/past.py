@@ -10,9 +10,11 @@ from parvis.broker.model.entity import Instance, Iri
 from parvis.broker.ports.store import Store
 from parvis.broker.query.tree import Aggregation, Method, TemporalQuery, TimeRelation
 from parvis.broker.temporal.reading import Period
+from parvis.kernel.errors import Overloaded
 from parvis.kernel.time import Duration, Instant
 
 PAGE = 5_000
+MOST_AT_AN_INSTANT = 200_000
 _COUNT = Aggregation((Method.TOTAL_COUNT,), Duration((0, 0)))
 
 
@@ -57,17 +59,20 @@ async def list_stretches_in(
 
 
 async def _read(store: Store, tenant: str, entity_id: str, attribute: Iri, window: Period) -> AsyncIterator[Instance]:
-    """In pages. One that the limit cut short may lack values of its last instant: the next one begins with that."""
-    start, before = window
+    """In pages. One that the limit cut short may lack values of its last instant: the next one begins with that, and is
+    longer where an instant has more values than a page holds. Raises Overloaded where that has no end."""
+    (start, before), limit = window, PAGE
     while True:
-        query = TemporalQuery(TimeRelation.BETWEEN, start, before, attrs=(attribute,), limit=PAGE)
+        query = TemporalQuery(TimeRelation.BETWEEN, start, before, attrs=(attribute,), limit=limit)
         history = await store.history(tenant, entity_id, query)
         found = [] if history is None else [one for of_key in history.instances.values() for one in of_key]
         if history is None or history.truncated_at is None:
             break
         whole = [one for one in found if one.seen_at < history.truncated_at]
-        start = history.truncated_at if whole else history.truncated_at + 1
-        for one in whole or found:
+        if not whole and limit >= MOST_AT_AN_INSTANT:
+            raise Overloaded(f"{entity_id} has more than {limit} values of one instant: nothing of them is erased.")
+        start, limit = (history.truncated_at, PAGE) if whole else (start, min(2 * limit, MOST_AT_AN_INSTANT))
+        for one in whole:
             yield one
     for one in found:
         yield one

@@ -24,6 +24,7 @@ from parvis.access.privacy.person.identifiers import (
     identifier,
     keyed,
 )
+from parvis.access.privacy.purposes import require_own_steward
 from parvis.broker.rights import refusal
 from parvis.kernel.durable import write_whole
 from parvis.kernel.errors import BadRequestData, Forbidden
@@ -105,7 +106,8 @@ class Persons:
         return path
 
     async def erase(self, caller: Caller, case_id: str, ground: str, confirmed: str) -> Case:
-        """Raises Forbidden, ResourceNotFound, BadRequestData, Overloaded."""
+        """Raises Forbidden, also for who acts by a mandate, ResourceNotFound, BadRequestData, Overloaded."""
+        require_own_steward(caller)
         case = self.get(caller, case_id)
         _require(case, Stage.FOUND)
         if ground not in GROUNDS:
