@@ -1,5 +1,6 @@
 """A pool and its members in the browser: making one, acting in one, what is public, and where each request acts."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pytest
 from parvis.access.access import COMMAND_LINE
 from parvis.access.members.mandates import Terms
 from parvis.access.members.model import Member
+from parvis.access.privacy.person.cases import Stage
 from parvis.bootstrap import Platform, open_platform
+from parvis.bootstrap.persons import find
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.identity import ADMINISTRATOR, DEFAULT_TENANT, Caller
 from parvis.kernel.time import DAY, Instant
 from parvis.web.tenants import IN_COOKIE
+from tests.fakes.marie import in_job
 from tests.web.conftest import client_of, form_token, plain, settings
 
 MAYOR = Caller("plouhinec", "user:mairie", ADMINISTRATOR)
@@ -140,6 +144,25 @@ async def test_what_a_mandate_is_too_small_for_is_explained_by_the_mandate(
     said = plain(refused.text)
     assert "You act for Plouhinec by a mandate" in said
     assert "no administrator’s account yet" not in said
+
+
+async def test_by_a_mandate_a_person_is_looked_for_and_erased_by_the_members_own_people(
+    pooled: Platform, operator: httpx.AsyncClient, now: Instant
+) -> None:
+    mandate(pooled, now, "administrator")
+    await operator.get("/console/map?in=plouhinec")
+    begun = await sent(operator, "/console/privacy/people", entity="urn:ngsi-ld:WasteContainer:Bin-plouhinec")
+    address = begun.headers["location"]
+    case = pooled.persons.get(MAYOR, address.rpartition("/")[2])
+    await asyncio.to_thread(find, in_job(pooled, case))
+
+    shown = await operator.get(address)
+    refused = await sent(operator, address, f"{address}/erase", ground="objection", confirmed="ERASE")
+
+    assert "only the member's own people" in plain(shown.text)
+    assert f"{address}/erase" not in shown.text
+    assert refused.status_code == 403
+    assert pooled.persons.get(MAYOR, case.id).stage is Stage.FOUND
 
 
 async def test_where_nobody_is_a_member_adding_one_is_offered_once(operator: httpx.AsyncClient) -> None:
