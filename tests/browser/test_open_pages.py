@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Town, Visit, container_id, measured
 
 BARE = "urn:ngsi-ld:WasteContainer:bare"
-ENDED = "The session in which this page was opened has ended"
+ENDED = "Your session has ended: this page is no longer kept up to date"
 
 
 def hello_to(who: str) -> Callable[[Route], None]:
@@ -46,7 +46,7 @@ def test_a_map_that_is_sent_to_sign_in_says_so(visit: Callable[..., Visit]) -> N
     page = window.open_map("?type=waste")
     page.route("**/console/map.geojson*", sign_in)
     page.select_option("#filter-state", "attention")
-    expect(page.get_by_role("alert")).to_contain_text("La session dans laquelle")
+    expect(page.get_by_role("alert")).to_contain_text("Votre session est terminée : cette page n’est plus tenue à jour")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

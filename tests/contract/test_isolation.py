@@ -43,6 +43,9 @@ QUESTIONS: Mapping[str, Question] = {
 NOT_ASKED = {
     "write": "tried below",
     "erase": "tried below",
+    "condense": "tried below",
+    "mark": "numbers and files, for condense alone",
+    "list_written": "what things may be called, whoever has such",
     "correct": "of an instance that history has told its tenant of",
     "aggregate": "reads what history reads",
     "list_aggregates": "reads what history reads",
@@ -82,6 +85,9 @@ async def test_what_one_tenant_writes_and_erases_leaves_the_others_alone(planted
     assert changed.status is Status.FAILED, "there is none of that name"
     with pytest.raises(ParvisError):
         await planted.erase("south", Erasure(BIN, None))
+    named = Erasure(BIN, NAME, since=0, before=NOON * 2)
+    with pytest.raises(ParvisError):
+        await planted.condense("south", named, (), await planted.mark("north", named))
     (made,) = await planted.write(
         "south", [Change(BIN, Mode.CREATE, (Instance(NAME, Kind.PROPERTY, "else"),), (TYPE,))]
     )
@@ -91,6 +97,7 @@ async def test_what_one_tenant_writes_and_erases_leaves_the_others_alone(planted
     kept = await planted.find("north", BIN)
     assert kept is not None
     assert WORD in repr(kept)
+    assert WORD in repr(await planted.history("north", BIN, PAST))
 
 
 def test_every_question_is_put() -> None:

@@ -22,6 +22,7 @@ NO_PAGES = frozenset({
     "/console/sign-in/code",
     "/console/sign-in/with/{key}",
     "/console/sign-in/with/{key}/return",
+    "/console/zones",
     "/elsewhere",
     "/live/events",
     "/live/store",
