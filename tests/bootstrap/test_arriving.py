@@ -22,8 +22,9 @@ from parvis.bootstrap.leaving import export_tenant
 from parvis.bootstrap.stores import DataInUse, holding
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.kernel.settings import Settings
-from tests.bootstrap.test_leaving import BY, TOWN, everything, fill, settings_in
+from tests.bootstrap.test_leaving import BY, TOWN, everything, fill
 from tests.contract.territory import bin_id
+from tests.fakes.places import settings_in
 
 Wound = Callable[[Path], object]
 

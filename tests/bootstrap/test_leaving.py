@@ -43,15 +43,12 @@ from parvis.fleet.profiles.text import for_tenant
 from parvis.kernel.errors import NonexistentTenant
 from parvis.kernel.settings import (
     AccessSettings,
-    ArchiveSettings,
-    HistorySettings,
-    MqttSettings,
     Settings,
-    StoreSettings,
 )
 from parvis.kernel.time import DAY, HOUR, system_clock
 from parvis.web.server import assemble
 from tests.contract.territory import BIN, LAMP, LEVEL, bin_, bin_id, level, note, place
+from tests.fakes.places import settings_in
 
 TOWN = "town"
 Told = TypeVar("Told")
@@ -102,16 +99,6 @@ EACH_KIND = (
     Instance("https://example.org/series", Kind.LIST_PROPERTY, [1, 2.5]),
     Instance("https://example.org/crew", Kind.LIST_RELATIONSHIP, ["urn:ngsi-ld:Person:1", "urn:ngsi-ld:Person:2"]),
 )
-
-
-def settings_in(folder: Path, url: str = "") -> Settings:
-    return Settings(
-        folder,
-        store=StoreSettings(url),
-        archive=ArchiveSettings(memory_mib=64),
-        history=HistorySettings(archive_after_days=2),
-        mqtt=MqttSettings(enabled=False),
-    )
 
 
 async def opened(settings: Settings, act: Callable[[Store], Awaitable[Told]]) -> Told:

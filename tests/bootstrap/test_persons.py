@@ -52,8 +52,8 @@ from tests.fakes.marie import (
     name_of,
     prop,
     search,
-    settings_in,
 )
+from tests.fakes.places import settings_in
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -21,7 +21,8 @@ from parvis.broker.query.tree import TemporalQuery
 from parvis.cli import commands
 from parvis.kernel.identity import DEFAULT_TENANT, system_caller
 from parvis.kernel.settings import Settings
-from tests.fakes.marie import EMAIL, MARIE, REPORT, TELEPHONE, erase, fill, search, settings_in
+from tests.fakes.marie import EMAIL, MARIE, REPORT, TELEPHONE, erase, fill, search
+from tests.fakes.places import settings_in
 
 CALLER = system_caller("test")
 Told = TypeVar("Told")

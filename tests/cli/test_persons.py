@@ -13,7 +13,8 @@ from parvis.bootstrap import open_platform
 from parvis.cli import commands
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import system_caller
-from tests.fakes.marie import DWELLING, EMAIL, MARIE, STEWARD, fill, settings_in
+from tests.fakes.marie import DWELLING, EMAIL, MARIE, STEWARD, fill
+from tests.fakes.places import settings_in
 
 
 def run(data_dir: Path, *words: str, typed: str = "") -> Result:

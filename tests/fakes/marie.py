@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +23,6 @@ from parvis.fleet.model.frame import LoggedFrame, Room
 from parvis.fleet.model.refusal import Refusal, RefusalReason
 from parvis.fleet.model.uplink import Uplink
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, system_caller
-from parvis.kernel.settings import ArchiveSettings, HistorySettings, MqttSettings, Settings, StoreSettings
 from parvis.kernel.shelf import Box
 from parvis.kernel.shelf import Place as OnShelf
 from parvis.kernel.time import DAY, HOUR, system_clock
@@ -46,16 +44,6 @@ def name_of(local: str) -> str:
 
 def prop(local: str, value: Any, **more: Any) -> Instance:
     return Instance(name_of(local), Kind.PROPERTY, value, **more)
-
-
-def settings_in(folder: Path, url: str = "") -> Settings:
-    return Settings(
-        folder,
-        store=StoreSettings(url),
-        archive=ArchiveSettings(memory_mib=64),
-        history=HistorySettings(archive_after_days=2),
-        mqtt=MqttSettings(enabled=False),
-    )
 
 
 async def fill(platform: Platform, *, is_archived: bool = False) -> None:

@@ -15,7 +15,8 @@ from parvis.access.privacy.person.identifiers import By, identifier
 from parvis.bootstrap import Platform, open_platform
 from parvis.bootstrap.persons import erasing, find
 from parvis.kernel.identity import system_caller
-from tests.fakes.marie import EMAIL, MARIE, STEWARD, fill, in_job, settings_in
+from tests.fakes.marie import EMAIL, MARIE, STEWARD, fill, in_job
+from tests.fakes.places import settings_in
 from tests.web.conftest import client_of, form_token, plain
 
 PAGE = "/console/privacy/people"

@@ -7,7 +7,6 @@ import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from parvis.kernel.connector_tables import read_tables
 from parvis.kernel.secrets import FILE_SUFFIX, find_secret
@@ -24,6 +23,7 @@ from parvis.kernel.settings import (
     TerritorySettings,
     sections,
 )
+from parvis.kernel.time import find_zone
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -63,10 +63,8 @@ def settings_of_document(
 
 
 def _check_territory(territory: TerritorySettings) -> None:
-    try:
-        ZoneInfo(territory.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidSettings(f"territory.time_zone: there is no time zone {territory.time_zone!r}") from error
+    if find_zone(territory.time_zone) is None:
+        raise InvalidSettings(f"territory.time_zone: there is no time zone {territory.time_zone!r}")
     if len(territory.centre) != 2 or abs(territory.centre[0]) > 180 or abs(territory.centre[1]) > 90:
         raise InvalidSettings("territory.centre must be a longitude and a latitude in degrees, such as [-3.3, 47.7]")
     if not territory.languages:

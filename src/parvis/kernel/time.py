@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from time import monotonic, time_ns
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Instant = int
 Clock = Callable[[], Instant]
@@ -31,6 +32,14 @@ _DURATION = re.compile(
 
 def system_clock() -> Instant:
     return time_ns() // 1000
+
+
+def find_zone(name: str) -> ZoneInfo | None:
+    """Of any text: a name may be no path, or too long for a file."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 class SteadyClock:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.datastructures import FormData
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
@@ -169,9 +170,7 @@ def halfway_token(request: Request) -> str:
 
 
 def drop_halfway(request: Request, response: Response) -> None:
-    is_https = is_secure(request)
-    name = cookie_name(HALFWAY_COOKIE, is_https=is_https)
-    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+    _drop_cookie(request, response, HALFWAY_COOKIE)
 
 
 def keep_provider_state(request: Request, response: Response, state: str) -> None:
@@ -184,16 +183,12 @@ def provider_state(request: Request) -> str:
 
 
 def drop_provider_state(request: Request, response: Response) -> None:
-    is_https = is_secure(request)
-    name = cookie_name(PROVIDER_COOKIE, is_https=is_https)
-    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+    _drop_cookie(request, response, PROVIDER_COOKIE)
 
 
 def drop_session(request: Request, response: Response) -> None:
     """What pages have left in the browser goes with it."""
-    is_https = is_secure(request)
-    name = cookie_name(SESSION_COOKIE, is_https=is_https)
-    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+    _drop_cookie(request, response, SESSION_COOKIE)
     response.headers["clear-site-data"] = '"cache", "storage"'
 
 
@@ -214,8 +209,13 @@ def keep_form_cookie(request: Request, response: Response, value: str) -> None:
     _set_cookie(request, response, FORM_COOKIE, value, _FORM_COOKIE_S)
 
 
-def check_form(request: Request, given: str) -> None:
-    """Raises Forbidden where the form was not one of ours for this browser."""
+def check_form(request: Request, form: FormData) -> None:
+    """Raises Forbidden where it was not one of ours for this browser."""
+    check_form_token(request, str(form.get(FORM_FIELD, "")))
+
+
+def check_form_token(request: Request, given: str) -> None:
+    """Of a script's request, which has it in a header. Raises Forbidden."""
     held = session_token(request) or _cookie(request, FORM_COOKIE)
     if not is_form_token(held, given, _tenant_of(request)):
         raise Forbidden("This form has grown too old. Load the page again and send it once more.")
@@ -235,6 +235,12 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, max
     is_https = is_secure(request)
     name = cookie_name(name, is_https=is_https)
     response.set_cookie(name, value, max_age=max_age_s, path="/", secure=is_https, httponly=True, samesite="lax")
+
+
+def _drop_cookie(request: Request, response: Response, name: str) -> None:
+    is_https = is_secure(request)
+    name = cookie_name(name, is_https=is_https)
+    response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
 
 
 def is_secure(request: Request) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, to_datetime
+from parvis.kernel.time import DAY, HOUR, MINUTE, Instant, find_zone, to_datetime
 from parvis.web.i18n import catalogue, plural_form
 from parvis.web.units import SHARES_OF_ONE, symbol_of
 
@@ -172,10 +171,7 @@ def wording(language: str, time_zone: str) -> Wording:
 
 
 def zone_of(name: str) -> Any:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
+    return find_zone(name) or UTC
 
 
 def _sensible_decimals(value: float) -> int:

@@ -5,13 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from parvis.fleet.profiles.limits import ANYTHING, OF_TERMS
 from parvis.kernel.errors import ParvisError
 from parvis.kernel.identity import DEFAULT_TENANT
+from parvis.kernel.time import find_zone
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 PER_CENT, ONE = "P1", "C62"
@@ -189,10 +190,9 @@ def _check_encoding(encoding: str, name: str) -> None:
 def zone_of(time: Time) -> ZoneInfo | None:
     if not time.zone:
         return None
-    try:
-        return ZoneInfo(time.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidMapping(f"time.zone: there is no time zone {time.zone!r}.") from error
+    if (zone := find_zone(time.zone)) is None:
+        raise InvalidMapping(f"time.zone: there is no time zone {time.zone!r}.")
+    return zone
 
 
 def placeholders(template: str) -> list[str]:

@@ -25,12 +25,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
-from parvis.access.tables.certificates import CertificateTables
-from parvis.access.tables.identities import IdentityTables
-from parvis.access.tables.members import MemberTables
-from parvis.access.tables.persons import PersonTables
-from parvis.access.tables.privacy import PrivacyTables
-from parvis.access.tables.roles import RoleTables
+from parvis.access.tables.all import AccessTables
 from parvis.access.tables.statements import Statements
 from parvis.access.throttle import WINDOW, wait_s
 from parvis.kernel.errors import AlreadyExists
@@ -55,7 +50,7 @@ _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
 
 
-class PostgresAccessStore:
+class PostgresAccessStore(AccessTables):
     """AccessStore on one connection, used from the thread that opened it."""
 
     def __init__(self, database: Database) -> None:
@@ -63,13 +58,7 @@ class PostgresAccessStore:
         self._database = database
         self._connection: Connection | None = self._open()
         self._depth = 0
-        statements = Statements(_marked(self._rows), _marked(self._write))
-        self.identities = IdentityTables(statements)
-        self.certificates = CertificateTables(statements)
-        self.members = MemberTables(statements)
-        self.roles = RoleTables(statements)
-        self.privacy = PrivacyTables(statements)
-        self.persons = PersonTables(statements)
+        super().__init__(Statements(_marked(self._rows), _marked(self._write)))
         self._connecting: threading.Thread | None = None
         self._closed = threading.Event()
 

@@ -25,12 +25,7 @@ from parvis.access.model import (
     OneTimeLink,
     Session,
 )
-from parvis.access.tables.certificates import CertificateTables
-from parvis.access.tables.identities import IdentityTables
-from parvis.access.tables.members import MemberTables
-from parvis.access.tables.persons import PersonTables
-from parvis.access.tables.privacy import PrivacyTables
-from parvis.access.tables.roles import RoleTables
+from parvis.access.tables.all import AccessTables
 from parvis.access.tables.statements import Statements
 from parvis.access.throttle import Throttle
 from parvis.kernel.errors import AlreadyExists
@@ -55,7 +50,7 @@ _ADDED = (
 """Columns that a file which an older Parvis has made lacks, in the order of the schema."""
 
 
-class SqliteAccessStore:
+class SqliteAccessStore(AccessTables):
     """One connection, used from the thread that opened it. One process signs people in: attempts are in its memory."""
 
     def __init__(self, path: Path | str) -> None:
@@ -67,13 +62,7 @@ class SqliteAccessStore:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._bring_up_to_date()
-        statements = Statements(self._rows, self._write)
-        self.identities = IdentityTables(statements)
-        self.certificates = CertificateTables(statements)
-        self.members = MemberTables(statements)
-        self.roles = RoleTables(statements)
-        self.privacy = PrivacyTables(statements)
-        self.persons = PersonTables(statements)
+        super().__init__(Statements(self._rows, self._write))
 
     def _bring_up_to_date(self) -> None:
         """At once or not at all: a first start makes some forty tables, and every commit waits for the disk."""

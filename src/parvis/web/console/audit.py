@@ -22,7 +22,7 @@ from parvis.access.ports import AccessStore
 from parvis.broker.rights import refusal
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Instant, from_datetime
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.audit_words import DEED, deed_of
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.i18n import catalogue
@@ -132,7 +132,7 @@ async def _exporter(request: Request) -> Caller:
     """Downloads are in the trail, so that no link may begin one."""
     caller = _administrator(request)
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return caller
 
 

@@ -18,7 +18,7 @@ from parvis.kernel.jobs import JobFilter, JobState
 from parvis.kernel.remembered import without_password
 from parvis.kernel.settings import Settings
 from parvis.kernel.time import Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.jobs import REFRESH_BUSY_S, JobView, view_of
 from parvis.web.console.system import bytes_text
 from parvis.web.faults import explain_fault
@@ -112,7 +112,7 @@ async def _look(request: Request) -> Shelf:
 async def start(request: Request) -> Response:
     """One of a kind at a time: a second wish is the first."""
     caller, form = _administrator(request), await request.form(max_files=0, max_fields=4)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     jobs, kind = site_of(request).platform.jobs, _KINDS.get(str(form.get("do", "")))
     if kind is None:
         raise ResourceNotFound("A backup is taken, or tried.")

@@ -24,7 +24,7 @@ from parvis.fleet.profiles.own import may_copy
 from parvis.fleet.profiles.profile import DeviceProfile, InvalidProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.causes import Explained
 from parvis.web.console.codec_copies import bench_for, is_copy, may_change, take_over
 from parvis.web.console.entity_values import value_text
@@ -162,7 +162,7 @@ async def bench_page(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """`do` is run, example or rules."""
     form = await request.form(max_fields=len(RULE_FIELDS) * MOST_RULES + 10)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     profile, bench = _profile(request), bench_of(form)
     wanted = str(form.get("do", "run"))
     if wanted in ("copy", "give_back"):

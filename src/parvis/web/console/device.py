@@ -247,7 +247,7 @@ def _clock(statistics: Statistics, t: Wording) -> str:
 async def change(request: Request) -> Response:
     """Whatever the form's `do` says. What cannot be done comes back with the reason and what was filled in."""
     form = await request.form(max_fields=40)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     caller, what = caller_of(request), str(form.get("do", ""))
     if what == "command":
         _check_commands(caller)

@@ -15,7 +15,7 @@ from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.errors import BadRequestData, ParvisError
 from parvis.kernel.identity import Caller
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.devices import MOST_AT_ONCE, Choice, list_devices
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
@@ -30,7 +30,7 @@ async def change_many(request: Request) -> Response:
     """A tag, a group or the standing of those ticked, or of all that the filter finds."""
     site, caller = site_of(request), caller_of(request)
     form = await request.form(max_fields=MOST_AT_ONCE + 50)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     check_writes(caller)
     what, word = str(form.get("do", "")), str(form.get("word", "")).strip()
     if what not in CHANGES:

@@ -16,7 +16,7 @@ from parvis.fleet.devices.sheet import MOST_LINES, SheetReport
 from parvis.fleet.joining.onboarding import REGISTER, arguments_of
 from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.jobs import JobState
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.causes import Explained
 from parvis.web.console.details import explain_detail
 from parvis.web.console.jobs import view_of
@@ -81,7 +81,7 @@ async def upload(request: Request) -> Response:
     caller, onboarding = caller_of(request), site_of(request).platform.onboarding
     check_writes(caller)
     async with request.form(max_files=1, max_fields=5) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
+        check_form(request, form)
         file = form.get("file")
         body = await file.read() if isinstance(file, UploadFile) else b""
         try:
@@ -103,7 +103,7 @@ async def check_page(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Started twice, the file is registered once."""
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     caller, platform = caller_of(request), site_of(request).platform
     key = request.path_params["list_key"]
     await platform.onboarding.check_kept(caller, {"list": key})

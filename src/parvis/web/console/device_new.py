@@ -216,7 +216,7 @@ async def _find_objects(site: Site, caller: Caller, search: str) -> list[ObjectV
 
 async def register(request: Request) -> Response:
     form = await request.form(max_fields=40)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     caller = caller_of(request)
     check_writes(caller)
     t = site_of(request).pages.words(request)

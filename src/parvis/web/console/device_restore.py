@@ -16,7 +16,7 @@ from parvis.fleet.devices.rights import check_writes
 from parvis.fleet.fleet import Fleet
 from parvis.kernel.errors import AlreadyExists, BadRequestData
 from parvis.kernel.identity import Caller
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.devices import device_href
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
@@ -53,7 +53,7 @@ async def restore(request: Request) -> Response:
     """Its keys have ended and the log of its frames is gone; what it sent since waits, and is stored now."""
     site, caller = site_of(request), caller_of(request)
     form = await request.form(max_fields=5)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     check_writes(caller)
     removed = removed_from(str(form.get("removed", "")))
     await put_back(site.platform.fleet, caller, removed)

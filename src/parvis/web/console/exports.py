@@ -9,7 +9,7 @@ from parvis.bootstrap.exports import EXPORT, KEPT_DAYS, find_export, list_export
 from parvis.broker.rights import refusal
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.jobs import JobFilter, JobState
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.jobs import view_of
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
@@ -66,7 +66,7 @@ async def delete(request: Request) -> Response:
 
 async def _checked(request: Request) -> Caller:
     caller = _steward(request)
-    check_form(request, str((await request.form()).get(FORM_FIELD, "")))
+    check_form(request, await request.form())
     return caller
 
 

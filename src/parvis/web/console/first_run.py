@@ -19,9 +19,9 @@ from parvis.web.console.first_run_frame import (
     keep_and_lead,
     may_set_up,
     progress_of,
-    text_of,
 )
 from parvis.web.console.first_run_progress import Step, find_progress
+from parvis.web.console.forms import text_of
 from parvis.web.site import Site
 
 LARGER_BODIES = {

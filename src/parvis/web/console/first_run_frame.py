@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from parvis.access.model import AuditRecord
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
-from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.first_run_progress import Progress, Step, find_progress, keep_progress
+from parvis.web.console.forms import form_of as own_form
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 
@@ -41,14 +41,8 @@ def may_set_up(caller: Caller) -> bool:
 async def form_of(request: Request) -> AsyncIterator[FormData]:
     """Of an administrator, by our own form. Raises Forbidden before anything of the body is read, or after."""
     administrator(request)
-    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
+    async with own_form(request, _MOST_FIELDS, most_files=1) as form:
         yield form
-
-
-def text_of(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
 
 
 async def progress_of(request: Request) -> Progress:

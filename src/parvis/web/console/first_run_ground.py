@@ -33,9 +33,9 @@ from parvis.web.console.first_run_frame import (
     form_of,
     go_on,
     render_step,
-    text_of,
 )
 from parvis.web.console.first_run_progress import Step
+from parvis.web.console.forms import text_of
 from parvis.web.faults import explain_fault
 from parvis.web.site import Site, site_of
 

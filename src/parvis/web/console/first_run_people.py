@@ -8,9 +8,10 @@ from starlette.routing import Route
 
 from parvis.access.model import NO_PASSWORD, Account
 from parvis.kernel.errors import AlreadyExists, BadRequestData
-from parvis.web.console.first_run_frame import FIRST_RUN, administrator, form_of, go_on, render_step, text_of
+from parvis.web.console.first_run_frame import FIRST_RUN, administrator, form_of, go_on, render_step
 from parvis.web.console.first_run_progress import Step
 from parvis.web.console.first_run_way_in import reach_of
+from parvis.web.console.forms import text_of
 from parvis.web.console.session import problem_of
 from parvis.web.site import site_of
 

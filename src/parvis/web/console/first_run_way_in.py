@@ -23,11 +23,11 @@ from parvis.web.console.first_run_frame import (
     keep,
     progress_of,
     render_step,
-    text_of,
 )
 from parvis.web.console.first_run_hearing import hear
 from parvis.web.console.first_run_progress import Step
 from parvis.web.console.first_run_ways import KEY_PLACE, NEEDS_MQTT, WAYS, Reach, blocks_of
+from parvis.web.console.forms import text_of
 from parvis.web.faults import explain_fault
 from parvis.web.site import Site, site_of
 

@@ -21,7 +21,7 @@ from parvis.connectors.files.plugin import FilesConnector
 from parvis.connectors.files.proposal import list_terms
 from parvis.connectors.files.undoing import Undone
 from parvis.kernel.identity import Caller
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form, check_form_token
 from parvis.web.console.import_form import (
     DELIMITERS,
     FORMATS,
@@ -97,7 +97,7 @@ async def imports_page(request: Request) -> Response:
 
 async def upload(request: Request) -> Response:
     """The file as the body, for scripts: to disk as it comes. What is broken off is forgotten."""
-    check_form(request, request.headers.get(_FORM_HEADER, ""))
+    check_form_token(request, request.headers.get(_FORM_HEADER, ""))
     caller, imports = _writer(request), _imports(request)
     name = request.query_params.get("name", "")
     if not name.lower().endswith(ENDINGS):
@@ -142,7 +142,7 @@ async def upload_form(request: Request) -> Response:
     """Without scripts: within what any request may have."""
     caller, imports = _writer(request), _imports(request)
     async with request.form(max_files=1, max_fields=5) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
+        check_form(request, form)
         file = form.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
             raise InvalidMapping("Choose a file first.")
@@ -210,7 +210,7 @@ def _taken_back(view: ImportView) -> Undone | None:
 async def change(request: Request) -> Response:
     """What the columns mean, and what is to be done: `do` is preview, check, import, undo, cancel or delete."""
     form = await request.form(max_fields=4_000)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     caller, one = _writer(request), _one(request)
     try:
         return await _do(request, caller, one, form)

@@ -23,7 +23,8 @@ from parvis.operations.incidents.register import (
     check_reads,
 )
 from parvis.operations.incidents.sheet import sheet_of
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
+from parvis.web.console.forms import text_of
 from parvis.web.faults import explain_fault
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
@@ -73,10 +74,10 @@ async def open_incident(request: Request) -> Response:
     try:
         made = await register.open(
             caller,
-            _text(form, "title"),
+            text_of(form, "title"),
             _moment(request, form, "known_at"),
-            _text(form, "text"),
-            _text(form, "systems"),
+            text_of(form, "text"),
+            text_of(form, "systems"),
             _personal_data(form),
         )
     except BadRequestData as refused:
@@ -111,8 +112,8 @@ async def export(request: Request) -> Response:
 
 async def _do(request: Request, form: FormData) -> None:
     caller, register, incident_id = caller_of(request), _register(request), request.path_params["incident_id"]
-    text = _text(form, "text")
-    match _text(form, "do"):
+    text = text_of(form, "text")
+    match text_of(form, "do"):
         case "note":
             await register.note(caller, incident_id, text)
         case "sent":
@@ -204,25 +205,20 @@ async def _form(request: Request) -> FormData:
     """Raises Forbidden before anything of the body is read, or after."""
     check_reads(caller_of(request))
     form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return form
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _step(form: FormData) -> Step:
     try:
-        return Step(_text(form, "step"))
+        return Step(text_of(form, "step"))
     except ValueError:
         raise BadRequestData("Say what was sent.") from None
 
 
 def _personal_data(form: FormData) -> PersonalData:
     try:
-        return PersonalData(_text(form, "personal_data"))
+        return PersonalData(text_of(form, "personal_data"))
     except ValueError:
         return PersonalData.UNKNOWN
 
@@ -230,7 +226,7 @@ def _personal_data(form: FormData) -> PersonalData:
 def _moment(request: Request, form: FormData, name: str) -> Instant:
     """As it is written in a browser, in the territory's own time."""
     try:
-        written = datetime.fromisoformat(_text(form, name))
+        written = datetime.fromisoformat(text_of(form, name))
         return from_datetime(written.replace(tzinfo=_zone(request)))
     except (ValueError, OverflowError):
         raise BadRequestData("Say when it was: a day and a time.") from None

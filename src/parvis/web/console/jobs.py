@@ -15,7 +15,7 @@ from parvis.kernel.errors import ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import Attempt, Job, JobFilter, JobState, WrongState
 from parvis.kernel.time import SECOND, Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.faults import explain_fault
 from parvis.web.headline import State
 from parvis.web.pages import caller_of
@@ -122,7 +122,7 @@ async def job_page(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """A kind on request, or what a schedule would add when it is due."""
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     jobs, caller = site_of(request).platform.jobs, caller_of(request)
     schedule, kind = str(form.get("schedule", "")), str(form.get("kind", ""))
     job = await (jobs.run_now(caller, schedule) if schedule else jobs.start_on_request(caller, kind))
@@ -139,7 +139,7 @@ async def retry(request: Request) -> Response:
 
 async def _change(request: Request, change: Callable[[Caller, int], Awaitable[Job]]) -> Response:
     """Where the job has moved on meanwhile its page says so."""
-    check_form(request, str((await request.form()).get(FORM_FIELD, "")))
+    check_form(request, await request.form())
     job_id = _job_id(request)
     with suppress(WrongState):
         await change(caller_of(request), job_id)

@@ -19,7 +19,8 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.jobs import JobState
 from parvis.kernel.reach import local_name
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
+from parvis.web.console.forms import text_of
 from parvis.web.console.jobs import JobView, view_of
 from parvis.web.faults import explain_fault
 from parvis.web.pages import caller_of
@@ -83,7 +84,9 @@ async def erase(request: Request) -> Response:
     site, caller = site_of(request), _steward(request)
     form = await _form(request)
     try:
-        await site.platform.persons.erase(caller, _case_id(request), _text(form, "ground"), _text(form, "confirmed"))
+        await site.platform.persons.erase(
+            caller, _case_id(request), text_of(form, "ground"), text_of(form, "confirmed")
+        )
     except BadRequestData as refused:
         return await _show(request, refused, form)
     return RedirectResponse(f"{PAGE}/{_case_id(request)}", SEE_OTHER)
@@ -109,7 +112,7 @@ async def _list(request: Request, refused: BadRequestData | None = None, form: F
         cases=site.platform.persons.list_all(caller),
         erased=site.platform.persons.list_erased(caller)[:MOST_SHOWN],
         kinds=list(By),
-        filled={by.value: _text(form, by.value) for by in By} if form is not None else {},
+        filled={by.value: text_of(form, by.value) for by in By} if form is not None else {},
         refusal=explain_fault(refused.detail, t).sentence if refused else "",
         longest=LONGEST,
         kept_days=KEPT_DAYS,
@@ -140,7 +143,7 @@ async def _show(request: Request, refused: BadRequestData | None = None, form: F
         local=local_name,
         grounds=GROUNDS,
         word=CONFIRMED[t.language],
-        filled={} if form is None else {name: _text(form, name) for name in ("ground", "confirmed")},
+        filled={} if form is None else {name: text_of(form, name) for name in ("ground", "confirmed")},
         refusal=explain_fault(refused.detail, t).sentence if refused else "",
         most=MOST_SHOWN,
         perhaps=Fate.PERHAPS,
@@ -190,17 +193,12 @@ def _told(value: object) -> str:
 
 def _several(form: FormData, name: str) -> list[str]:
     """Lines; and parts of a line, where what is asked for has no comma in it."""
-    return [part for line in _text(form, name).splitlines() for part in line.replace(";", ",").split(",")]
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    return [part for line in text_of(form, name).splitlines() for part in line.replace(";", ",").split(",")]
 
 
 async def _form(request: Request) -> FormData:
     form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return form
 
 

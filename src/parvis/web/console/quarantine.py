@@ -21,7 +21,7 @@ from parvis.fleet.model.refusal import RefusalReason
 from parvis.fleet.profiles.profile import DeviceProfile
 from parvis.kernel.errors import BadRequestData, Forbidden, ParvisError
 from parvis.kernel.identity import Caller, Right
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.adopted import FIELD, MOST_TOLD, list_adopted
 from parvis.web.console.payloads import PayloadView, payload_view
 from parvis.web.console.refusals import REFUSED
@@ -119,7 +119,7 @@ async def choose(request: Request) -> Response:
     """Adopt or forget: one device, or those ticked."""
     site, caller = site_of(request), caller_of(request)
     form = await request.form(max_fields=2 * ROWS_A_PAGE + 10)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     check_writes(caller)
     what, _, one = str(form.get("do", "")).partition(" ")
     chosen = [one] if one else [str(device) for device in form.getlist("device")]
@@ -149,7 +149,7 @@ async def adopt(request: Request) -> Response:
     """Register those of the form. What cannot be registered comes back with the reason."""
     site, caller = site_of(request), caller_of(request)
     form = await request.form(max_fields=6 * MOST_AT_ONCE + 10)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     check_writes(caller)
     found = await _find(site, caller, [str(one) for one in form.getlist("device")])
     profile = _profiles(site.platform.fleet, caller).get(str(form.get("profile", "")))

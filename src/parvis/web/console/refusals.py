@@ -12,7 +12,7 @@ from parvis.fleet.model.refusal import EVERY_REASON, Refusal, RefusalReason
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.causes import Explained
 from parvis.web.console.details import explain_detail
 from parvis.web.console.payloads import PayloadView, payload_view
@@ -68,7 +68,7 @@ async def retry(request: Request) -> Response:
     """One frame, or all of a reason."""
     site, caller = site_of(request), caller_of(request)
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     if not caller.may(Right.WRITE):
         raise Forbidden("Trying frames again writes: it needs the right to write.")
     chosen, reason = str(form.get("id", "")), _reason(str(form.get("reason", "")))

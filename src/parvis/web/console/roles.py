@@ -15,7 +15,8 @@ from parvis.broker.rights import refusal
 from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, from_datetime
-from parvis.web.console.identities.frame import done, form_of, text_of
+from parvis.web.console.forms import form_of, text_of, words_of
+from parvis.web.console.identities.frame import done
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 from parvis.web.wording import Wording, zone_of
@@ -76,7 +77,7 @@ def _do(site: Site, caller: Caller, deed: str, given: Mapping[str, str], actions
 
 def _role_of(given: Mapping[str, str], actions: tuple[str, ...]) -> Role:
     """One grant, and where it is narrow the right to read the rest where that is ticked."""
-    types, scopes = _words(given.get("types", "")), _words(given.get("scopes", ""))
+    types, scopes = words_of(given.get("types", "")), words_of(given.get("scopes", ""))
     grants = [RoleGrant(actions, types, scopes)]
     if given.get("reads_all"):
         grants.insert(0, RoleGrant(("read-public", "read")))
@@ -93,8 +94,8 @@ def _assignment_of(given: Mapping[str, str], caller: Caller, site: Site) -> Assi
         given.get("role", ""),
         site.now,
         _end_of_day(given.get("until", ""), site),
-        _words(given.get("types", "")),
-        _words(given.get("scopes", "")),
+        words_of(given.get("types", "")),
+        words_of(given.get("scopes", "")),
     )
 
 
@@ -106,10 +107,6 @@ def _end_of_day(text: str, site: Site) -> Instant | None:
         return from_datetime(datetime.combine(day, time(), zone_of(site.platform.at_hand.territory.time_zone)))
     except (ValueError, OverflowError):
         raise BadRequestData(f"{text[:40]!r} is no date.", rule="assignment-until") from None
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for one in text.replace(",", " ").split() if one))
 
 
 async def _page(

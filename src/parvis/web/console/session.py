@@ -14,7 +14,7 @@ from parvis.access.model import Session, TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Forbidden, Unauthenticated
 from parvis.kernel.hosts import name_of
 from parvis.kernel.identity import ANONYMOUS, Caller, Right, system_caller
-from parvis.web.auth import FORM_FIELD, check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
+from parvis.web.auth import check_form, drop_session, keep_halfway, keep_session, seen_from, session_token
 from parvis.web.console.first_run_frame import FIRST_RUN
 from parvis.web.console.first_run_progress import find_progress
 from parvis.web.objects import count_types
@@ -41,7 +41,7 @@ async def sign_in_page(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
     accounts = site_of(request).platform.access.accounts
     try:
@@ -66,7 +66,7 @@ def go_on_halfway(request: Request, needed: SecondFactorNeeded, wanted: str) -> 
 
 async def sign_out(request: Request) -> Response:
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     session = site_of(request).platform.access.sessions.sign_out(session_token(request))
     way_out = await _find_way_out(request, session) if session is not None else None
     response = RedirectResponse("/", SEE_OTHER) if way_out is None else _way_out_page(request, way_out)
@@ -142,7 +142,7 @@ async def welcome(request: Request) -> Response:
 
 async def make_first_account(request: Request) -> Response:
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     token, name, password = (str(form.get(field, "")) for field in ("token", "name", "password"))
     accounts = site_of(request).platform.access.accounts
     linked = accounts.find_linked_account(token) or ""

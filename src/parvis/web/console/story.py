@@ -15,7 +15,7 @@ from parvis.kernel.errors import Forbidden, ResourceNotFound
 from parvis.kernel.happenings import Happening, Happenings
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
 from parvis.web.tenants import is_pool
@@ -75,7 +75,7 @@ def story_routes(story: Happenings) -> list[Route]:
     async def set_off(request: Request) -> Response:
         caller = caller_of(request)
         form = await request.form(max_fields=5)
-        check_form(request, str(form.get(FORM_FIELD, "")))
+        check_form(request, form)
         _check_is_told(caller)
         if not caller.may(Right.WRITE):
             raise Forbidden("Events are set off by people with the right to write.")

@@ -19,7 +19,7 @@ from parvis.broker.subscriptions.standing import Standing
 from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import SECOND, Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.causes import explain
 from parvis.web.filters import LONGEST_SEARCH
 from parvis.web.headline import State
@@ -248,7 +248,7 @@ async def _oldest_letters(site: Site, caller: Caller, subscription_id: str) -> S
 async def _checked_form(request: Request, field: str = "") -> str:
     """The form's field. Raises Forbidden where the form is not ours."""
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return str(form.get(field, ""))
 
 

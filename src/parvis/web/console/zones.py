@@ -10,7 +10,7 @@ from starlette.routing import Route
 from parvis.broker.model.change import Change, Mode
 from parvis.broker.model.entity import Instance, Kind
 from parvis.kernel.errors import BadRequestData
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.filters import ObjectFilter
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of
@@ -53,7 +53,7 @@ async def forget_zone(request: Request) -> Response:
 
 async def _checked(request: Request) -> FormData:
     form = await request.form()
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return form
 
 

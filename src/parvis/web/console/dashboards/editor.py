@@ -14,7 +14,7 @@ from parvis.broker.search.words import words_in
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import FORM_FIELD, check_form_token
 from parvis.web.console.dashboards.answers import Answers, is_complete
 from parvis.web.console.dashboards.layout import (
     AREA_LEAD,
@@ -147,7 +147,7 @@ def _named_attributes(site: Site, names: set[str], type_name: str, t: Wording) -
 async def preview(request: Request) -> Response:
     """A widget as it would look, for the page that composes it."""
     site, caller = site_of(request), check_writer(request)
-    check_form(request, request.headers.get(FORM_FIELD.replace("_", "-"), ""))
+    check_form_token(request, request.headers.get(FORM_FIELD.replace("_", "-"), ""))
     widget = parse_widget((await request.body()).decode("utf-8", "replace"))
     answer = await Answers(site, cached_of(request), caller, site.pages.words(request)).answer(widget)
     html = site.pages.fragment(request, "console/pages/dashboard_widget.html", answer=answer, is_public=False)

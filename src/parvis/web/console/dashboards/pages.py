@@ -9,7 +9,7 @@ from starlette.routing import Route
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import DEFAULT_TENANT, Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.auth import FORM_FIELD, check_form
+from parvis.web.auth import check_form
 from parvis.web.console.dashboards.answers import Answers
 from parvis.web.console.dashboards.audience import find_audience
 from parvis.web.console.dashboards.cached import Cached
@@ -176,7 +176,7 @@ async def delete(request: Request) -> Response:
 
 async def checked_form(request: Request) -> FormData:
     form = await request.form(max_fields=20)
-    check_form(request, str(form.get(FORM_FIELD, "")))
+    check_form(request, form)
     return form
 
 

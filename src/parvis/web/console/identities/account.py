@@ -8,7 +8,8 @@ from parvis.access.identities.rotation import parts_of
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import BadRequestData, Unauthenticated
 from parvis.web.auth import seen_from, session_token
-from parvis.web.console.identities.frame import ACCOUNT, done, form_of, own_name, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import ACCOUNT, done, own_name
 from parvis.web.console.session import find_elsewhere, is_at_a_name, problem_of
 from parvis.web.pages import caller_of
 from parvis.web.site import site_of

@@ -1,24 +1,18 @@
 """What the pages of people share: whose page it is, and forms that are our own."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import msgspec
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from parvis.access.model import EVERY_TENANT
 from parvis.kernel.errors import Forbidden
 from parvis.kernel.identity import Caller, Right
-from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.pages import caller_of
 from parvis.web.site import Site, site_of
 
 ACCOUNT = "/console/account"
 PEOPLE = "/console/people"
 SEE_OTHER = 303
-_MOST_FIELDS = 20
 _PERSON = "user:"
 
 
@@ -47,22 +41,9 @@ def administrator(request: Request) -> Caller:
     return caller
 
 
-@asynccontextmanager
-async def form_of(request: Request) -> AsyncIterator[FormData]:
-    """By our own form. Raises Forbidden."""
-    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
-        yield form
-
-
 def role_titles(site: Site, tenant: str, language: str) -> dict[str, str]:
     """By name, as that language calls them."""
     return {name: one.title.get(language, name) for name, one in site.platform.access.gate.roles.all_of(tenant).items()}
-
-
-def text_of(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
 
 
 def done(page: str, what: str) -> Response:

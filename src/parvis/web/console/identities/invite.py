@@ -11,7 +11,8 @@ from parvis.access.lasting import check_lasts
 from parvis.access.model import ROLES
 from parvis.kernel.errors import AlreadyExists, BadRequestData
 from parvis.web.console.first_run_way_in import reach_of
-from parvis.web.console.identities.frame import administrator_of_tenant, form_of, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import administrator_of_tenant
 from parvis.web.console.session import problem_of
 from parvis.web.site import site_of
 

@@ -15,7 +15,8 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller
 from parvis.kernel.time import DAY, Instant
 from parvis.web.console.audit_words import label_text
-from parvis.web.console.identities.frame import SEE_OTHER, administrator_of_tenant, form_of, role_titles, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import SEE_OTHER, administrator_of_tenant, role_titles
 from parvis.web.site import site_of
 
 KEYS = "/console/keys"

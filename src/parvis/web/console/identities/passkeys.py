@@ -10,7 +10,8 @@ from parvis.access.identities.passkeys import Asked, Relying
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import AlreadyExists, BadRequestData, Unauthenticated
 from parvis.web.auth import drop_halfway, halfway_token, keep_session, seen_from, session_token
-from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, form_of, own_name, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, own_name
 from parvis.web.console.session import SIGN_IN, origin_of, sign_in_again, wanted_of
 from parvis.web.site import site_of
 

@@ -12,7 +12,8 @@ from parvis.kernel.errors import BadRequestData, ResourceNotFound
 from parvis.kernel.identity import Caller
 from parvis.web.console.first_run_people import state_of
 from parvis.web.console.first_run_way_in import reach_of
-from parvis.web.console.identities.frame import PEOPLE, administrator, done, form_of, role_titles, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import PEOPLE, administrator, done, role_titles
 from parvis.web.site import Site, site_of
 
 

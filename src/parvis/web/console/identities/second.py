@@ -13,7 +13,8 @@ from parvis.access.identities.totp import key_uri, readable
 from parvis.access.model import TooManyAttempts
 from parvis.kernel.errors import BadRequestData, Unauthenticated
 from parvis.web.auth import drop_halfway, halfway_token, keep_session, seen_from, session_token
-from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, form_of, own_name, text_of
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import ACCOUNT, SEE_OTHER, done, own_name
 from parvis.web.console.session import CODE, SIGN_IN, find_elsewhere, wanted_of
 from parvis.web.site import site_of
 

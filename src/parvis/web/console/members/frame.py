@@ -1,7 +1,5 @@
 """What the pages of a pool's members share: who may see them, dates, and who a caller is elsewhere."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,8 +10,7 @@ from parvis.access.members.model import POOL
 from parvis.kernel.errors import BadRequestData, Forbidden
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant, from_datetime
-from parvis.web.auth import FORM_FIELD, check_form
-from parvis.web.console.identities.frame import text_of
+from parvis.web.console.forms import text_of
 from parvis.web.pages import caller_of
 from parvis.web.site import Site
 
@@ -21,7 +18,7 @@ MEMBERS = "/console/members"
 MEMBERSHIP = "/console/membership"
 ROLES = ("reader", "operator", "administrator")
 """That a mandate offers first; the command line takes any."""
-_MOST_FIELDS = 300
+MOST_FIELDS = 300
 
 
 def pool_reader(request: Request) -> Caller:
@@ -58,11 +55,3 @@ def fault_of(refused: Exception) -> str:
     """The last part of its sentence's key."""
     rule = getattr(refused, "extras", {}).get("rule", "")
     return str(rule).replace("-", "_")
-
-
-@asynccontextmanager
-async def form_of(request: Request) -> AsyncIterator[FormData]:
-    """By our own form. Raises Forbidden."""
-    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
-        yield form

@@ -12,8 +12,9 @@ from parvis.access.members.model import Mandate, Member
 from parvis.kernel.errors import BadRequestData, Forbidden, ResourceNotFound
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import Instant
-from parvis.web.console.identities.frame import done, text_of
-from parvis.web.console.members.frame import MEMBERS, MEMBERSHIP, ROLES, day_of, fault_of, form_of, pool_reader
+from parvis.web.console.forms import form_of, text_of
+from parvis.web.console.identities.frame import done
+from parvis.web.console.members.frame import MEMBERS, MEMBERSHIP, MOST_FIELDS, ROLES, day_of, fault_of, pool_reader
 from parvis.web.console.members.pages import invited
 from parvis.web.objects import count_types
 from parvis.web.pages import caller_of
@@ -92,7 +93,7 @@ async def _types(site: Site, caller: Caller, member: Member) -> list[tuple[str, 
 async def pools_act(request: Request) -> Response:
     caller, tenant = caller_of(request), request.path_params["tenant"]
     require_pool(caller)
-    async with form_of(request) as form:
+    async with form_of(request, MOST_FIELDS) as form:
         deed, name, mandate = (text_of(form, field) for field in ("do", "name", "mandate"))
         hosts = text_of(form, "hosts").replace(",", " ").split()
         title = text_of(form, "title")
@@ -115,7 +116,7 @@ async def pools_act(request: Request) -> Response:
 async def own_act(request: Request) -> Response:
     caller, member, site = caller_of(request), _own(request), site_of(request)
     access = site.platform.access
-    async with form_of(request) as form:
+    async with form_of(request, MOST_FIELDS) as form:
         deed, mandate = text_of(form, "do"), text_of(form, "mandate")
         match deed:
             case "grant":

@@ -18,9 +18,8 @@ from parvis.kernel.errors import AlreadyExists, BadRequestData
 from parvis.kernel.identity import Caller, Right
 from parvis.kernel.time import DAY, to_datetime
 from parvis.web import official
-from parvis.web.auth import FORM_FIELD, check_form
 from parvis.web.console.first_run_way_in import reach_of
-from parvis.web.console.identities.frame import text_of
+from parvis.web.console.forms import form_of, text_of
 from parvis.web.console.members.drawing import draw
 from parvis.web.console.members.figures import Figures, list_views
 from parvis.web.console.members.frame import MEMBERS, ROLES, day_of, fault_of, pool_reader
@@ -32,7 +31,6 @@ SEE_OTHER = 303
 SHOWN = 12
 _LONGEST_ASKED = 100
 _MANDATE_DAYS = 365
-_MOST_FIELDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,7 @@ async def add(request: Request) -> Response:
     """Makes the member, its founding mandate, and the link for its first administrator."""
     caller = caller_of(request)
     require_pool(caller)
-    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
-        check_form(request, str(form.get(FORM_FIELD, "")))
+    async with form_of(request, most_files=1) as form:
         filled = Filled(**{name: text_of(form, name) for name in Filled.__slots__})
         try:
             member, founding = await _read(site_of(request), form, filled)

@@ -20,7 +20,8 @@ from parvis.kernel.errors import BadRequestData
 from parvis.kernel.identity import Caller, system_caller
 from parvis.kernel.jobs import JobFilter, JobState
 from parvis.kernel.reach import local_name
-from parvis.web.console.identities.frame import done, form_of, text_of
+from parvis.web.console.forms import form_of, text_of, words_of
+from parvis.web.console.identities.frame import done
 from parvis.web.console.jobs import JobView, view_of
 from parvis.web.console.privacy.words import holds, kept, names, said
 from parvis.web.pages import caller_of
@@ -152,20 +153,16 @@ def _cover_of(given: Mapping[str, str]) -> Cover:
     try:
         return Cover(
             type=given.get("type", ""),
-            attributes=_words(given.get("attributes", "")),
+            attributes=words_of(given.get("attributes", "")),
             keep=given.get("keep", "").upper(),
             then=Then(given.get("then", "")),
             period=given.get("period", ""),
             method=Summary(given.get("method", "")),
             keep_totals=given.get("keep_totals", "").upper(),
-            scopes=_words(given.get("scopes", "")),
+            scopes=words_of(given.get("scopes", "")),
         )
     except ValueError:
         raise BadRequestData("Values are erased, or summed up by mean, sum or last.", rule="purpose-period") from None
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for one in text.replace(",", " ").split() if one))
 
 
 async def _page(

@@ -15,7 +15,8 @@ from parvis.broker.subscriptions.watched import types_of
 from parvis.kernel.identity import Caller
 from parvis.kernel.reach import local_name
 from parvis.web.console.audit_words import label_text
-from parvis.web.console.identities.frame import form_of, role_titles
+from parvis.web.console.forms import form_of
+from parvis.web.console.identities.frame import role_titles
 from parvis.web.console.privacy.measures import measures_of
 from parvis.web.console.privacy.page import PAGE, ledger_of, steward, unfounded_of, view_of_purpose
 from parvis.web.console.spreadsheet import localised_csv
