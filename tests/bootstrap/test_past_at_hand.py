@@ -37,7 +37,7 @@ def a_day(number: int) -> OldObservations:
 
 
 async def test_pieces_are_brought_by_one_process_which_ends_after_a_while(store: SqliteStore, tmp_path: Path) -> None:
-    past = PastAtHand(Settings(data_dir=tmp_path), store, hand_rests_s=0.2)
+    past = PastAtHand(Settings(data_dir=tmp_path), store, hand_rests_s=2)
 
     others = set(multiprocessing.active_children())
     assert await past.bring(TENANT, a_day(0)) == Brought(written=24, files=1)
